@@ -1,0 +1,3 @@
+"""isoscale: which vision architecture is better at the same budget, data and seed, and is the difference real."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,160 @@
+"""Model cards: a run's own README, and the repository's index of all runs; both with model-index metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.artifacts.paths import Run
+from app.tables.datasets import DATASETS
+from app.tables.models import MODELS
+
+
+def percent(fraction: float) -> str:
+    """A rate for a reader: two decimals."""
+    return f"{100 * fraction:.2f} %"
+
+
+def with_interval(test: Mapping[str, Any]) -> str:
+    """Top-1 accuracy with its 95 % interval and n."""
+    low, high = test["top1_interval"]
+    return f"{percent(test['top1'])} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test['n']:,})"
+
+
+def dataset_title(name: str) -> str:
+    """The dataset's name as a reader knows it."""
+    return DATASETS[name].title if name in DATASETS else name
+
+
+def index_entry(run: Run) -> dict[str, Any]:
+    """The run's entry of the Hub's model-index: test top-1 and top-5, with what a table of runs wants beside them."""
+    from huggingface_hub import EvalResult
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    record, test = run.record, run.record["results"]["test"]
+    common = {
+        "task_type": "image-classification",
+        "dataset_type": record["data"]["hub"] or record["dataset"],
+        "dataset_name": dataset_title(record["dataset"]),
+        "dataset_split": "test",
+        "dataset_revision": record["data"]["version"],
+    }
+    about = {
+        "run_id": record["run_id"], "model": record["model"], "size": record["size"],
+        "parameters": record["parameters"]["total"], "seed": record["config"]["seed"],
+        "limited": run.config.limited, "n": test["n"], "interval": test["top1_interval"],
+    }  # fmt: skip
+    results = [
+        EvalResult(metric_type="accuracy", metric_name="top-1", metric_value=test["top1"], metric_args=about, **common),
+        EvalResult(metric_type="accuracy", metric_name="top-5", metric_value=test["top5"], **common),
+    ]
+    return eval_results_to_model_index(run.files.stem, results)[0]
+
+
+def _front(fields: Mapping[str, Any]) -> str:
+    from huggingface_hub import CardData
+
+    return f"---\n{CardData(**fields).to_yaml()}\n---\n"
+
+
+def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "library_name": "isoscale",
+        "pipeline_tag": "image-classification",
+        "tags": ["isoscale", "vision-transformer", "differential-attention"],
+        "metrics": ["accuracy"],
+        "model-index": list(entries),
+    }
+    return fields | ({"datasets": found} if (found := sorted(set(datasets))) else {})
+
+
+def run_card(run: Run, hub_folder: str) -> str:
+    """The README of a run's folder: what, how, data and licence, numbers, the exact command, and how to get it back."""
+    record, config, test = run.record, run.record["config"], run.record["results"]["test"]
+    row, rows, place = MODELS[record["model"]], record["data"]["rows"], record["places"][-1]
+    hub = record["data"]["hub"]
+    limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
+    warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
+    names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    warmup = record["schedule"]["warmup_steps"]
+    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
+# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
+
+Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"]["total"]:,} trainable parameters
+({record["parameters"]["non_embedding"]:,} without embeddings), trained from scratch.{limited}{warning}
+
+| test | |
+|---|---|
+| top-1 accuracy | {with_interval(test)} |
+| top-5 accuracy | {percent(test["top5"])} |
+| cross-entropy | {test["loss"]:.4f} |
+
+These are the final weights after {config["epochs"]} epochs; the test set was evaluated once, at the end. The weights
+best on validation (epoch {record["best"]["epoch"]}, loss {record["best"]["val_loss"]:.4f}) are kept beside them.
+
+## How
+
+| | |
+|---|---|
+| shape | d_model {config["d_model"]}, depth {config["depth"]}, heads {config["heads"]}, MLP ratio {config["mlp_ratio"]:g}, \
+{config["attention"]} attention |
+| input | {config["image"]} px, patch {config["patch"]}, {record["tokens"]} tokens |
+| optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
+{warmup} warm-up steps of {record["schedule"]["total_steps"]:,}, cosine to 0 |
+| regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
+| seed | {config["seed"]} |
+| computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s |
+| versions | {names} |
+
+```
+{record["command"]}
+```
+
+## Data
+
+{dataset_title(record["dataset"])}{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
+version `{record["data"]["version"]}`, licence: {record["data"]["licence"]}.
+{rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
+(split `{record["data"]["split_fingerprint"]}`; the row numbers are in `{run.files.splits.name}`).
+
+## Getting it back
+
+```
+python run.py download {hub_folder} {run.files.stem}
+python run.py evaluate {run.files.stem}
+```
+"""
+
+
+def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
+    """The repository's README: a line for every run, best first within its dataset; `folders` says where each is."""
+    datasets = [entry["results"][0]["dataset"]["type"] for entry in entries]
+    front = _front(_metadata(entries, [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]))
+    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
+    return f"""{front}
+# {repository.partition("/")[2]}
+
+Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
+Wilson interval.
+
+| dataset | model | size | parameters | seed | top-1 | interval | n | run |
+|---|---|---|---|---|---|---|---|---|
+{chr(10).join(lines)}
+"""
+
+
+def _index_order(entry: dict[str, Any]) -> tuple[str, float, str]:
+    result = entry["results"][0]
+    return result["dataset"]["name"], -result["metrics"][0]["value"], entry["name"]
+
+
+def _index_line(entry: dict[str, Any], folder: str) -> str:
+    result = entry["results"][0]
+    metric, about = result["metrics"][0], result["metrics"][0]["args"]
+    low, high = about["interval"]
+    trial = " (trial)" if about["limited"] else ""
+    return (
+        f"| {result['dataset']['name']}{trial} | {about['model']} | {about['size']} | {about['parameters']:,} | "
+        f"{about['seed']} | {percent(metric['value'])} | {percent(low)} to {percent(high)} | {about['n']:,} | "
+        f"[{about['run_id']}]({folder}) |"
+    )

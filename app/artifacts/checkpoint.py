@@ -1,0 +1,141 @@
+"""Weights and state in safetensors: what a finished run keeps, and what an unfinished one continues from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from app.durable import replacing, sha256, write_text
+from app.errors import InputError
+
+KEPT = 2  # complete states: the newest, and the one before in case the newest is broken
+
+
+def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
+    """Writes the parameters with text metadata in the file's header."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with replacing(path) as aside:
+        save_file(tensors, aside, metadata={"format": "pt", **metadata})
+
+
+def load_weights(path: Path, model: nn.Module) -> dict[str, str]:
+    """Reads the parameters into the model, every name and shape matched; returns the metadata.
+
+    Raises InputError for a file that is missing, damaged or of another model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except FileNotFoundError:
+        raise InputError(f"there are no weights {path}; download the run again or train it") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"the weights {path} are damaged ({error}); download the run again") from error
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if own != {name: tensor.shape for name, tensor in tensors.items()}:
+        wrong = sorted(name for name in own.keys() | tensors.keys() if own.get(name) != _shape(tensors.get(name)))
+        raise InputError(
+            f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again"
+        )
+    model.load_state_dict(tensors)
+    return metadata
+
+
+def _shape(tensor: Tensor | None) -> torch.Size | None:
+    return None if tensor is None else tensor.shape
+
+
+class State(NamedTuple):
+    """Everything that continuing needs, as of the end of a step."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state by parameter name: `<parameter>/<exp_avg|exp_avg_sq|step>`."""
+    return {
+        f"{name}/{kind}": value
+        for name, parameter in model.named_parameters()
+        for kind, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts back what `optimizer_tensors` took, on each parameter's device."""
+    parameters = dict(model.named_parameters())
+    for name, value in tensors.items():
+        parameter, _, kind = name.rpartition("/")
+        optimizer.state[parameters[parameter]][kind] = value.to(parameters[parameter].device, copy=True)
+
+
+def save_state(folder: Path, state: State, *, best: str | None) -> None:
+    """Writes a state and then its manifest, and removes those before the last two; `best` names a file it needs."""
+    from safetensors.torch import save_file
+
+    path = folder / f"state-{state.step}.safetensors"
+    with replacing(path) as aside:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, aside)
+    files = {name: sha256(folder / name) for name in (path.name, best) if name}
+    manifest = {"step": state.step, "facts": state.facts, "files": files}
+    write_text(folder / f"state-{state.step}.json", json.dumps(manifest | {"seal": _seal(manifest)}))
+    _prune(folder)
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _manifests(folder: Path) -> list[Path]:
+    """Manifests of complete states, newest first."""
+    found = [path for path in folder.glob("state-*.json") if path.stem.removeprefix("state-").isdigit()]
+    return sorted(found, key=lambda path: int(path.stem.removeprefix("state-")), reverse=True)
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    """A state's manifest, or None when it is not as it was written."""
+    try:
+        manifest = json.loads(path.read_text())
+        seal = manifest.pop("seal")
+        return manifest if seal == _seal(manifest) else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def _prune(folder: Path) -> None:
+    """Removes states before the last two and every file that those two do not name."""
+    kept = _manifests(folder)[:KEPT]
+    needed = {path.name for path in kept}
+    for path in kept:
+        needed |= set((_read_manifest(path) or {"files": ()})["files"])
+    for path in folder.iterdir():
+        if path.name not in needed:
+            path.unlink()
+
+
+def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
+    """The newest state whose every byte is as it was written; a broken one is named and the one before taken."""
+    from safetensors.torch import load_file
+
+    for path in _manifests(folder):
+        manifest = _read_manifest(path)
+        if manifest and all(_matches(folder / name, digest) for name, digest in manifest["files"].items()):
+            step = int(manifest["step"])
+            return State(step, load_file(folder / f"state-{step}.safetensors"), manifest["facts"])
+        say(f"the saved state {path} is damaged; the one before it is used")
+    return None
+
+
+def _matches(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest

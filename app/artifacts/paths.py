@@ -1,0 +1,111 @@
+"""The files of a run: where they are, how a run is found among them, and its JSON record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.config import RunConfig
+from app.durable import write_text
+from app.errors import InputError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The paths of one run's files; nothing is opened."""
+
+    folder: Path
+    stem: str
+
+    @classmethod
+    def of(cls, checkpoints: Path, config: RunConfig) -> RunFiles:
+        """Where a config's run lives below the checkpoints folder."""
+        return cls(checkpoints / config.model, config.stem)
+
+    def __getattr__(self, name: str) -> Path:
+        if name in _SUFFIXES:
+            return self.folder / f"{self.stem}{_SUFFIXES[name]}"
+        raise AttributeError(name)
+
+    def present(self) -> list[Path]:
+        """The finished files that exist, in a fixed order; state and lock are not among them."""
+        paths = (getattr(self, name) for name in _SUFFIXES if name not in ("state", "lock"))
+        return [path for path in paths if path.is_file()]
+
+
+_SUFFIXES = {
+    "record": ".json",
+    "weights": ".safetensors",
+    "best": "_best.safetensors",
+    "log": "_training.log",
+    "predictions": "_predictions.parquet",
+    "best_predictions": "_best_predictions.parquet",
+    "splits": "_splits.parquet",
+    "loss_png": "_loss.png",
+    "loss_svg": "_loss.svg",
+    "confusion_png": "_confusion.png",
+    "confusion_svg": "_confusion.svg",
+    "state": ".state",
+    "lock": ".lock",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run found on disk: its files and its record."""
+
+    files: RunFiles
+    record: dict[str, Any]
+
+    @property
+    def config(self) -> RunConfig:
+        """The config it was trained with."""
+        return RunConfig.from_json(self.record["config"])
+
+    @property
+    def done(self) -> bool:
+        """Whether it was trained to its end."""
+        return bool(self.record.get("status") == "done")
+
+    @classmethod
+    def load(cls, record: Path) -> Run:
+        """Reads `<stem>.json`; raises InputError when it is damaged or of another version."""
+        return cls(RunFiles(record.parent, record.stem), read_record(record))
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes `<stem>.json`, indented, with lists of numbers on one line."""
+    text = json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False)
+    flat = re.compile(r"\[\s+((?:[-\d.e+]+,\s+)*[-\d.e+]+)\s+\]")
+    write_text(path, flat.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A run's record; raises InputError naming the file and what to do."""
+    mend = "download the run again, or train it again with --fresh"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no run record {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"the run record {path} is damaged ({error}); {mend}") from error
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or "run_id" not in record:
+        raise InputError(f"{path} is not a run record; {mend}")
+    if record.get("format") != FORMAT:
+        raise InputError(f"{path} has format {record.get('format')}, this version reads {FORMAT}; {mend}")
+    try:
+        RunConfig.from_json(record["config"])
+    except InputError as error:
+        raise InputError(f"the run record {path} is damaged ({error}); {mend}") from error
+    return record
+
+
+def find_runs(checkpoints: Path) -> list[Run]:
+    """Every run below a folder, oldest first."""
+    return sorted(map(Run.load, checkpoints.rglob("model_*.json")), key=lambda run: run.record.get("started", ""))

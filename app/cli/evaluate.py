@@ -1,0 +1,119 @@
+"""`evaluate`: a finished run's numbers on its test set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import options as o
+
+if TYPE_CHECKING:
+    from app.artifacts.paths import Run
+    from app.cli.screen import Screen
+
+Where = Annotated[
+    str | None, typer.Argument(help="A run's folder or file, or hf://owner/name/path; else --run or --model ...")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    where: Where = None,
+    run: Annotated[str | None, typer.Option("--run", help="Id of a run, or its beginning.", metavar="ID")] = None,
+    model: o.Model = None,
+    size: o.Size = None,
+    dataset: o.Dataset = None,
+    best: Annotated[bool, typer.Option("--best/--no-best", help="The weights best on validation.")] = False,
+    again: Annotated[bool, typer.Option("--again/--no-again", help="Predict anew from weights and data.")] = False,
+    device: o.Device = None,
+    threads: o.Threads = None,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Test metrics of a run: top-1 with its interval, top-5, loss, per class, confusion; predictions are kept."""
+    from app import experiment
+    from app.cli.screen import Screen
+
+    screen = Screen()
+    found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
+    computing: dict[str, Any] = {
+        name: value for name, value in (("device", device), ("threads", threads)) if value is not None
+    }
+    done = experiment.evaluate(found, experiment.Options(**computing), screen, best=best, again=again)
+    _draw(done)
+    typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))
+
+
+def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
+    """The run that is meant; raises InputError where that is unclear."""
+    from app.artifacts import finding
+    from app.config import dataset_row
+    from app.errors import InputError
+    from app.tables.models import MODELS
+    from app.tables.names import look_up
+    from app.tables.sizes import parse_size
+
+    named = {name: value for name, value in triple.items() if value is not None}
+    if sum(map(bool, (where, run, named))) != 1:
+        raise InputError("say which run: a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)")
+    if run:
+        return finding.by_id(run, checkpoints)
+    if where:
+        return finding.at_path(_fetched(where, screen) if where.startswith("hf://") else Path(where))
+    if "model" in named:
+        named["model"] = look_up("model", named["model"], MODELS).name
+    if "size" in named:
+        named["size"] = parse_size(named["size"])
+    if "dataset" in named and (row := dataset_row(named["dataset"])):
+        named["dataset"] = row.name
+    return finding.newest(
+        **{"model": None, "size": None, "dataset": None} | named, checkpoints=checkpoints, say=screen.say
+    )
+
+
+def _fetched(address: str, screen: Screen) -> Path:
+    """A run of the Hub, downloaded into the cache."""
+    from app.artifacts import store
+    from app.data.cache import root
+
+    target = root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
+    store.download(address, target, screen.say)
+    return target
+
+
+def _draw(run: Run) -> None:
+    """The confusion figure, where it is not there yet."""
+    from app.report import confusion
+
+    if not run.files.confusion_png.exists():
+        confusion.draw_run(run)
+
+
+def _result(run: Run, best: bool) -> dict[str, Any]:
+    """What `--json` prints."""
+    about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
+    weights = "best" if best else "final"
+    return about | {"split": "test", "weights": weights, **run.record["results"]["test_best" if best else "test"]}
+
+
+def _text(run: Run, best: bool) -> str:
+    from app.artifacts.card import percent, with_interval
+
+    result = _result(run, best)
+    names = run.record["data"]["class_names"]
+    classes = sorted((rate, name) for rate, name in zip(result["per_class"], names, strict=True) if rate is not None)
+    worst = ", ".join(f"{name} {percent(rate)}" for rate, name in classes[:3])
+    warning = f"\nnote: {run.record['data']['warning']}" if run.record["data"]["warning"] else ""
+    return (
+        f"run {result['run_id']}: {result['model']} {result['size']} on {result['dataset']}, {result['weights']} weights\n"
+        f"test accuracy: {with_interval(result)}; top-5 {percent(result['top5'])}; loss {result['loss']:.4f}\n"
+        f"hardest classes: {worst}{warning}\n"
+        f"kept: {run.files.record} (per class, confusion), {run.files.confusion_png.name}"
+    )

@@ -1,0 +1,40 @@
+"""`upload` and `download`: a run, a folder or a file to the Hub and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import options as o
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(upload)
+    app.command()(download)
+
+
+def upload(
+    local_path: Annotated[Path, typer.Argument(help="A run (its name without ending), a folder or a file.")],
+    hub_folder: Annotated[str, typer.Argument(help="Folder in HF_REPOSITORY, e.g. vit_classic.")],
+    private: o.Private = False,
+    message: Annotated[str | None, typer.Option("--message", help="Of the commit.")] = None,
+) -> None:
+    """Put a run, a folder or a file into HF_REPOSITORY, in one commit."""
+    from app.artifacts import store
+
+    typer.echo(store.upload(local_path, hub_folder, private=private, message=message))
+
+
+def download(
+    hub_path: Annotated[str, typer.Argument(help="Folder or file in HF_REPOSITORY, or hf://owner/name/path.")],
+    local_folder: Annotated[Path, typer.Argument(help="Where its contents go.")],
+) -> None:
+    """Get a folder or a file of the Hub, verified by checksum."""
+    from app.artifacts import store
+    from app.cli.screen import Screen
+
+    files = store.download(hub_path, local_folder, Screen().say)
+    typer.echo(f"{len(files)} files in {local_folder}")

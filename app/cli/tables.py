@@ -1,0 +1,90 @@
+"""`models` and `datasets`: the tables, for readers and for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import options as o
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(models)
+    app.command()(datasets)
+
+
+def models(
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose image, patch and classes are counted.")] = "cifar100",
+    sizes: Annotated[str, typer.Option("--sizes", help="Budgets, separated by commas.")] = "1M,10M,25M,50M",
+    as_json: o.AsJson = False,
+) -> None:
+    """Models at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    rows = _model_rows(dataset, sizes.split(","))
+    if as_json:
+        return typer.echo(json.dumps(rows, indent=1))
+    heads = ("model", "size", "d_model", "depth", "heads", "parameters", "non-embedding", "GFLOPs", "tokens")
+    lines = [
+        (r["model"], r["size"], r["d_model"], r["depth"], r["heads"], f"{r['parameters']:,}",
+         f"{r['non_embedding']:,}", f"{r['flops'] / 1e9:.2f}", r["tokens"])
+        for r in rows
+    ]  # fmt: skip
+    typer.echo(f"on {dataset}: {rows[0]['image']} px, patch {rows[0]['patch']}; GFLOPs of one image's forward pass")
+    return _print(heads, lines)
+
+
+def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
+    from app.config import DatasetFacts, resolve
+    from app.tables.datasets import DATASETS
+    from app.tables.models import MODELS
+    from app.tables.names import look_up
+
+    row = look_up("dataset", dataset, DATASETS)
+    facts = DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
+    rows = []
+    for model in MODELS.values():
+        for size in sizes:
+            config = resolve({"model": model.name, "size": size}, facts)
+            cells = {name: getattr(config, name) for name in ("d_model", "depth", "heads", "image", "patch")}
+            non_embedding = config.parameters - model.embedding_parameters(config.shape)
+            counts = {"parameters": config.parameters, "non_embedding": non_embedding}
+            work = {"flops": model.flops(config.shape), "tokens": config.shape.tokens}
+            rows.append({"model": model.name, "size": config.size, "dataset": row.name, **cells, **counts, **work})
+    return rows
+
+
+def datasets(as_json: o.AsJson = False) -> None:
+    """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
+    from app.tables.datasets import DATASETS
+
+    rows = [dataclasses.asdict(row) for row in DATASETS.values()]
+    if as_json:
+        return typer.echo(json.dumps(rows, indent=1))
+    heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
+    lines = [
+        (r["name"], r["hub"] or "(bundled)", f"{r['train_rows']:,}",
+         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved", r["classes"],
+         f"{r['native']} px", f"{r['megabytes']:,} MB", r["licence"])
+        for r in rows
+    ]  # fmt: skip
+    _print(heads, lines)
+    for row in rows:
+        if row["warning"]:
+            typer.echo(f"note: {row['warning']}")
+    return None
+
+
+def _print(heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
+    """A table: text to the left, numbers to the right."""
+    text = [[str(cell) for cell in line] for line in lines]
+    widths = [max(len(head), *(len(line[i]) for line in text)) for i, head in enumerate(heads)]
+    numeric = [all(line[i][:1].isdigit() for line in text) for i in range(len(heads))]
+    for line in [list(heads), ["-" * width for width in widths], *text]:
+        cells = (cell.rjust(w) if n else cell.ljust(w) for cell, w, n in zip(line, widths, numeric, strict=True))
+        typer.echo("  ".join(cells).rstrip())

@@ -1,0 +1,142 @@
+"""`train`: one run, from the command to its files, its figures and the Hub."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from app.cli import options as o
+from app.tables.datasets import DEFAULT_DATASET
+
+if TYPE_CHECKING:
+    from app.artifacts.paths import Run
+    from app.cli.screen import Screen
+
+_NOT_CONFIG = ("checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "fresh")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(train)
+
+
+def train(
+    model: o.Model = None,
+    size: o.Size = None,
+    dataset: o.Dataset = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    lr: o.Lr = None,
+    seed: o.Seed = None,
+    attention: o.Attention = None,
+    d_model: o.DModel = None,
+    depth: o.Depth = None,
+    heads: o.Heads = None,
+    mlp_ratio: o.MlpRatio = None,
+    image: o.Image = None,
+    patch: o.Patch = None,
+    dropout: o.Dropout = None,
+    dataset_config: o.DatasetConfig = None,
+    revision: o.Revision = None,
+    image_column: o.ImageColumn = None,
+    label_column: o.LabelColumn = None,
+    group_column: o.GroupColumn = None,
+    augment: o.Augment = None,
+    split_seed: o.SplitSeed = None,
+    val_fraction: o.ValFraction = None,
+    test_fraction: o.TestFraction = None,
+    limit_train: o.LimitTrain = None,
+    limit_val: o.LimitVal = None,
+    limit_test: o.LimitTest = None,
+    val_batch_size: o.ValBatchSize = None,
+    warmup_steps: o.WarmupSteps = None,
+    weight_decay: o.WeightDecay = None,
+    clip_norm: o.ClipNorm = None,
+    precision: o.Precision = None,
+    device: o.Device = None,
+    threads: o.Threads = None,
+    attention_path: o.AttentionPath = None,
+    micro_batch_size: o.MicroBatchSize = None,
+    state_every: o.StateEvery = None,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    fresh: o.Fresh = False,
+    upload: o.Upload = False,
+    private: o.Private = False,
+    as_json: o.AsJson = False,
+) -> None:
+    """Train a model, test it, and keep weights, log, record and figures; the same command continues a stopped run."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    hub = {name: given.pop(name) for name in ("upload", "private")}
+    given.pop("as_json")
+    computing = {name: given.pop(name) for name in _NOT_CONFIG if name in given}
+    run, done = _trained({"dataset": DEFAULT_DATASET, **given}, computing, **hub)
+    if as_json:
+        typer.echo(json.dumps(run.record))
+    else:
+        typer.echo(done)
+
+
+def _trained(request: dict[str, Any], computing: dict[str, Any], *, upload: bool, private: bool) -> tuple[Run, str]:
+    """Trains, draws, uploads; returns the run and what to tell the user at the end."""
+    from app import experiment
+    from app.cli.screen import Screen
+    from app.report import confusion, loss
+
+    screen = Screen()
+    config = experiment.plan(request, screen)
+    if upload:
+        _check_upload(screen, private=private)
+    options = experiment.Options(**computing, command=shlex.join(["python", "run.py", *sys.argv[1:]]))
+    path = request["dataset"] if config.fingerprint else None
+    run = experiment.train_run(config, options, screen, path=path)
+    if not run.files.confusion_png.exists():
+        loss.draw_run(run)
+        confusion.draw_run(run)
+    address = _uploaded(run, private=private) if upload else None
+    return run, _summary(run, address)
+
+
+def _check_upload(screen: Screen, *, private: bool) -> None:
+    """Bad tokens and repositories end here, before the first step; a silent Hub is only told."""
+    from app import hub
+    from app.errors import HubUnavailable
+
+    try:
+        hub.require_writable(hub.repository(), private=private)
+    except HubUnavailable as error:
+        screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
+
+
+def _uploaded(run: Run, *, private: bool) -> str:
+    """The address of the run's commit; raises NotUploaded with the command that repeats it."""
+    from app.artifacts import store
+    from app.errors import NotUploaded
+
+    local, folder = run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}"
+    try:
+        return store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
+    except Exception as error:
+        retry = f"python run.py upload {shlex.quote(str(local))} {shlex.quote(folder)}"
+        raise NotUploaded(
+            f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {retry}"
+        ) from error
+
+
+def _summary(run: Run, address: str | None) -> str:
+    from app.artifacts.card import percent, with_interval
+
+    test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
+    written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
+    following = f"python run.py evaluate --run {run.record['run_id']}"
+    return "\n".join(
+        [
+            f"test accuracy: {with_interval(test)}; top-5 {percent(test['top5'])}; loss {test['loss']:.4f}",
+            f"written: {stem} with {written}",
+            *([f"uploaded: {address}"] if address else []),
+            f"next: {following}",
+        ]
+    )

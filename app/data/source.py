@@ -1,0 +1,59 @@
+"""Where rows come from: one description for the Hub, for folders and for what ships with scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from app.config import DatasetRow
+
+
+class Example(NamedTuple):
+    """One row as the source has it; `label` None or -1 is unlabelled."""
+
+    image: bytes | np.ndarray
+    label: Any
+    group: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a command asks for in a dataset; together with the version found it names a cache.
+
+    `path` says where a local dataset lies and takes no part in its name: its content does.
+    """
+
+    dataset: str
+    row: DatasetRow | None = field(compare=False)
+    path: str | None = field(default=None, compare=False)
+    config: str | None
+    revision: str
+    image_column: str | None
+    label_column: str | None
+    group_column: str | None
+    side: int
+    channels: int
+    carve_test: bool  # the source's own test split is not read
+
+    @property
+    def hub(self) -> str | None:
+        """The Hub's owner/name, None where the dataset is not on the Hub."""
+        if self.row:
+            return self.row.hub
+        return None if self.path else self.dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An opened dataset of which no row is read yet."""
+
+    version: str  # the Hub's commit, a folder's fingerprint, a library's version
+    rows: dict[str, int | None]  # split ("train", "test") -> rows, None: unknown before reading
+    class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
+    examples: Callable[[str], Iterator[Example]]
+    total_bytes: int | None = None
+    licence: str = "unknown"
+    notes: tuple[str, ...] = ()  # said aloud once

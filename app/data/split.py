@@ -1,0 +1,75 @@
+"""One split of a dataset on its device: batches by example number, in an order keyed by seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app import draws
+from app.data.augment import AUGMENTATIONS, to_input
+
+
+class Holder(Protocol):
+    """What a split needs of a place."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def hold(self, array: np.ndarray) -> Tensor: ...
+
+    def send(self, tensor: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Rows of a cached source; `images` and `labels` are the source's, `members` the rows that belong here."""
+
+    images: Tensor  # uint8 (source rows, C, S, S), on the device or in host memory
+    labels: Tensor  # int64 (source rows,)
+    members: np.ndarray  # int64 (n,): positions in images
+    rows: np.ndarray  # int64 (n,): row numbers in the dataset as published
+    side: int  # of what the model sees, pixels
+    mean: Tensor  # (C,), of pixels in [0, 1]
+    std: Tensor  # (C,)
+    send: Callable[[Tensor], Tensor]
+    augment: str = "none"
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks."""
+        return draws.permutation(draws.key(draws.ORDER, self.seed, epoch), len(self))
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs float32 (B, C, side, side) and targets int64 (B,); augmented where an epoch is given."""
+        at = torch.from_numpy(self.members[examples]).to(self.images.device)
+        images, targets = self.send(self.images[at]), self.send(self.labels[at])
+        if epoch is not None and self.augment != "none":
+            numbers = torch.from_numpy(np.ascontiguousarray(examples)).to(images.device)
+            images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
+        return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
+
+    def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+        """Every example once, in order, without augmentation: (examples, inputs, targets)."""
+        for start in range(0, len(self), batch_size):
+            examples = np.arange(start, min(start + batch_size, len(self)))
+            yield examples, *self.batch(examples)
+
+
+def channel_statistics(moments: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over pixels in [0, 1], from exact sums: int64 (n, C, 2) -> (C,) x 2.
+
+    A channel without variation gets a deviation of 1.
+    """
+    sums, squares = moments.sum(0).astype(np.float64).T  # (C,) each
+    pixels = len(moments) * side * side
+    mean = sums / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255
+    return mean / 255, np.where(std > 1e-6, std, 1.0)

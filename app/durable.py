@@ -1,0 +1,88 @@
+"""Files that are whole or not there: written aside, fsynced, renamed; checksums, locks and free space."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import InputError
+
+_CHUNK = 1 << 22
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    try:
+        with no_space_named(path):
+            yield aside
+            with aside.open("rb") as written:
+                os.fsync(written.fileno())
+            aside.replace(path)
+            fsync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small text file so that a reader sees the old one or the new one, never a part."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes a rename inside the folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def no_space_named(path: Path, wanted: int | None = None) -> Iterator[None]:
+    """Turns the system's `no space left` into a sentence that names the folder and the bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        size = f"{wanted:,} bytes are wanted" if wanted else "the write was given up"
+        raise InputError(f"no space left in {path.parent}: {size}; free some and run the same command again") from error
+
+
+def require_space(folder: Path, wanted: int, what: str) -> None:
+    """Raises InputError unless the file system below `folder` has `wanted` bytes free."""
+    standing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(standing).free
+    if free < wanted:
+        raise InputError(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool) -> Iterator[None]:
+    """Holds an exclusive lock on a file; raises InputError when it is held elsewhere and `wait` is False.
+
+    The lock goes with the process, so a killed holder leaves none behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+        yield

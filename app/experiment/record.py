@@ -1,0 +1,103 @@
+"""What `<stem>.json` says of a run besides its results: the resolved config, what it costs, where it was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app import __version__
+from app.artifacts.paths import RunFiles
+from app.config import RunConfig
+from app.data import Splits
+from app.data.source import Ask
+from app.durable import replacing
+from app.errors import InputError
+from app.tables.models import MODELS
+
+_LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
+
+
+def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Splits, command: str) -> dict[str, Any]:
+    """The record of a run before its first step."""
+    row = MODELS[config.model]
+    total = row.parameters(config.shape)
+    return {
+        "run_id": config.run_id,
+        "status": "running",
+        "model": config.model,
+        "size": config.size,
+        "dataset": config.dataset,
+        "started": now(),
+        "command": command,
+        "config": config.to_json(),
+        "parameters": {"total": total, "non_embedding": total - row.embedding_parameters(config.shape)},
+        "flops_per_image": row.flops(config.shape),
+        "tokens": config.shape.tokens,
+        "data": {
+            "hub": ask.hub,
+            "path": ask.path,
+            "version": manifest["version"],
+            "class_names": manifest["class_names"],
+            "unlabelled_rows": manifest["unlabelled"],
+            "licence": ask.row.licence if ask.row else manifest["licence"],
+            "warning": ask.row.warning if ask.row else "",
+            **splits.record,
+        },
+        "versions": {"isoscale": __version__, "python": platform.python_version()}
+        | {library: version(library.replace("_", "-")) for library in _LIBRARIES},
+        "commit": _commit(),
+        "places": [],
+    }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _commit() -> str | None:
+    """The commit of this program: what its image was built from, or its checkout's, `-dirty` where it was changed."""
+    if built_from := os.environ.get("ISOSCALE_COMMIT"):
+        return built_from
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None
+
+
+def save_splits(files: RunFiles, splits: Splits) -> None:
+    """Keeps which published rows were train, validation and test."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    named = {"train": splits.train, "val": splits.val, "test": splits.test}
+    names = np.repeat(list(named), [len(split) for split in named.values()])
+    rows = np.concatenate([split.rows for split in named.values()])
+    with replacing(files.splits) as aside:
+        parquet.write_table(pa.table({"split": pa.array(names).dictionary_encode(), "row": rows}), aside)
+
+
+def test_rows(files: RunFiles) -> np.ndarray:
+    """The test rows that a run was made for; raises InputError when their file is missing or damaged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(files.splits)
+        return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise InputError(f"the split file {files.splits} is damaged; evaluate with --again makes it anew") from error

@@ -1,0 +1,227 @@
+"""The one Hub client: a deadline on every call, a bounded retry where the client has none, sentences for errors."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.durable import replacing, sha256
+from app.errors import HubUnavailable, InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 4
+_WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
+_CONNECT_SECONDS, _SILENCE_SECONDS = 10.0, 60.0
+_TRANSIENT = (408, 429, 500, 502, 503, 504)
+
+
+def token() -> str | None:
+    """The user's token: HF_TOKEN, else what `hf auth login` left."""
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def repository() -> str:
+    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither."""
+    given = os.environ.get("HF_REPOSITORY", "").strip()
+    if not given:
+        raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
+    path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(/tree/[\w./-]+)?/?", path)
+    if not found:
+        raise InputError(f"HF_REPOSITORY={given} is neither owner/name nor the address of a model repository")
+    return found[1].removesuffix(".git")
+
+
+@cache
+def api() -> HfApi:
+    """The client, made once, with deadlines for the calls that have none of their own."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    import huggingface_hub
+    from huggingface_hub.utils import httpx
+    from huggingface_hub.utils._http import hf_request_event_hook
+
+    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+    hooks = {"request": [hf_request_event_hook]}
+    huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
+    return huggingface_hub.HfApi()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, outermost first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def status(error: BaseException) -> int | None:
+    """The HTTP status behind an error, or None."""
+    for link in _chain(error):
+        if (response := getattr(link, "response", None)) is not None:
+            return int(response.status_code)
+    return None
+
+
+def is_silence(error: BaseException) -> bool:
+    """Whether an error means that the Hub did not answer or is in trouble itself, so that waiting can help."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.utils import httpx
+
+    if (code := status(error)) is not None:
+        return code in _TRANSIENT
+    kinds = (httpx.TransportError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
+    return any(isinstance(link, kinds) for link in _chain(error))
+
+
+def call(what: str, request: Callable[[], Answer]) -> Answer:
+    """The request's answer, asked up to 4 times while the Hub is silent.
+
+    Raises HubUnavailable when it stays silent and InputError when it refuses; `what` completes "the Hub ... for".
+    """
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    for attempt in range(ATTEMPTS):
+        try:
+            return request()
+        except Exception as error:
+            if not is_silence(error):
+                raise _refusal(what, error) from error
+            offline = any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error))
+            if offline or attempt == ATTEMPTS - 1:
+                reason = "HF_HUB_OFFLINE is set" if offline else (str(error) or type(error).__name__).splitlines()[0]
+                raise HubUnavailable(f"the Hub cannot be reached for {what} ({reason})") from error
+            time.sleep(_WAITS[attempt])
+    raise AssertionError("unreachable")
+
+
+def _refusal(what: str, error: Exception) -> Exception:
+    """Our sentence for an answer that waiting cannot change; an unknown error stays itself."""
+    code = status(error)
+    if code == 401 and "RepoNotFound" not in str(getattr(error, "response", None) and error.response.headers):  # type: ignore[attr-defined]
+        return InputError(f"the Hub does not accept HF_TOKEN for {what}; make a new one in your Hub account's settings")
+    if code in (401, 404):
+        return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
+    if code == 403:
+        return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
+    if code == 413:
+        return InputError(f"the Hub says the repository's storage is full ({what})")
+    return error
+
+
+def dataset_sha(name: str, revision: str) -> str:
+    """The commit that a dataset's revision stands for now."""
+    info = call(
+        f"dataset {name} at revision {revision}",
+        lambda: api().dataset_info(name, revision=revision, timeout=_CONNECT_SECONDS),
+    )
+    return str(info.sha)
+
+
+def dataset_licence(name: str, revision: str) -> str:
+    """The licence that a dataset's card names, or `unknown`."""
+    info = call(f"dataset {name}", lambda: api().dataset_info(name, revision=revision, timeout=_CONNECT_SECONDS))
+    return str((info.card_data or {}).get("license") or "unknown")
+
+
+def require_writable(name: str, *, private: bool) -> None:
+    """Makes the model repository if it is missing; raises InputError unless the token may write to it."""
+    if not token():
+        raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
+    call("the token's owner", lambda: api().whoami())
+    call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
+    call(f"writing to {name}", lambda: api().auth_check(name, write=True))
+
+
+def head(name: str, revision: str = "main") -> str:
+    """The newest commit of a model repository's branch."""
+    info = call(f"model repository {name}", lambda: api().model_info(name, revision=revision, timeout=_CONNECT_SECONDS))
+    return str(info.sha)
+
+
+def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
+    """Path -> file of a model repository at one commit, below a folder (or the file of that name)."""
+    info = call(
+        f"the files of {name}",
+        lambda: api().model_info(name, revision=sha, files_metadata=True, timeout=_CONNECT_SECONDS),
+    )
+    files = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    prefix = folder.strip("/")
+    return {path: file for path, file in files.items() if path == prefix or not prefix or path.startswith(f"{prefix}/")}
+
+
+def fetch(name: str, sha: str, file: Any, target: Path) -> None:
+    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs."""
+    import huggingface_hub
+
+    def once() -> None:
+        with replacing(target) as aside, _scratch(target) as scratch:
+            api()
+            path = huggingface_hub.hf_hub_download(
+                name, file.rfilename, revision=sha, local_dir=scratch, force_download=True
+            )
+            shutil.move(path, aside)
+            if not matches(aside, file):
+                raise ConnectionError(f"{file.rfilename} arrived damaged")
+
+    call(f"{name}/{file.rfilename}", once)
+
+
+def matches(path: Path, file: Any) -> bool:
+    """Whether a local file is the repository's: by sha256 for a large file, by git's blob hash for a small one."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    if file.lfs:
+        return sha256(path) == str(file.lfs.sha256)
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.blob_id
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A folder beside the target for the client's own bookkeeping, removed at the end."""
+    folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def safe_path(path: str) -> PurePosixPath:
+    """A repository path that cannot leave the folder it is put into; raises InputError."""
+    found = PurePosixPath(path)
+    if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
+        raise InputError(f"the repository's file name {path!r} would leave the target folder; it is not downloaded")
+    return found
+
+
+def commit(name: str, operations: Sequence[Any], *, message: str, parent: str) -> str:
+    """One commit on main upon `parent`; returns its address. Raises StaleParent when main has moved on."""
+
+    def once() -> str:
+        try:
+            done = api().create_commit(name, operations, commit_message=message, parent_commit=parent)
+        except Exception as error:
+            if status(error) == 412:
+                raise StaleParent from error
+            raise
+        return str(done.commit_url)
+
+    return call(f"writing to {name}", once)
+
+
+class StaleParent(Exception):
+    """Somebody else committed since the parent was read; read it again and repeat."""

@@ -1,0 +1,109 @@
+"""The training log: JSON lines, a header first, then one object per batch and split, each flushed as it is written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.durable import no_space_named
+from app.errors import InputError
+
+FORMAT = 1
+_LAG = 2  # rows that may wait for their numbers, so that no step waits for the device
+
+
+class Row(NamedTuple):
+    """A row whose sums are still on the device: `fetch` waits for (loss summed, correct, correct at k)."""
+
+    fields: dict[str, Any]
+    fetch: Callable[[], Sequence[float]]
+
+
+class TrainingLog:
+    """Appends rows to a run's log; rows reach the file in order, at most two rows late."""
+
+    def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0) -> None:
+        """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.stat().st_size if path.exists() else 0
+        if held < offset:
+            raise InputError(
+                f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh"
+            )
+        self.path = path
+        self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
+        self._waiting: deque[Row] = deque()
+        self._file = path.open("r+b" if offset else "wb")
+        self._file.truncate(offset)
+        self._file.seek(offset)
+        if not offset:
+            self._write({"log": "isoscale", "format": FORMAT, **header})
+
+    def add(self, row: Row) -> None:
+        """Takes a row; writes those that have waited long enough. Raises InputError at a loss that is no number."""
+        self._waiting.append(row)
+        while len(self._waiting) > _LAG:
+            self._take()
+
+    def drain(self) -> int:
+        """Writes every waiting row to disk, fsynced; returns the log's length in bytes."""
+        while self._waiting:
+            self._take()
+        with no_space_named(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Closes the file; rows that still wait are dropped."""
+        self._file.close()
+
+    def _take(self) -> None:
+        row = self._waiting.popleft()
+        loss_sum, correct, *at_k = row.fetch()
+        fields = row.fields | {"loss": loss_sum / row.fields["examples"], "correct": round(correct)}
+        if at_k:
+            fields["correct_at_5"] = round(at_k[0])
+        if not math.isfinite(fields["loss"]):
+            self._waiting.clear()
+            raise InputError(
+                f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; the last good state is "
+                "kept; start another run with a lower --lr or with --clip-norm 1"
+            )
+        self.last[fields["split"]] = fields
+        self._write(fields)
+
+    def _write(self, fields: Mapping[str, Any]) -> None:
+        with no_space_named(self.path):
+            self._file.write(json.dumps(fields, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The header and the rows of a log; a last line without its end is left out.
+
+    Raises InputError for a file that is missing or not such a log.
+    """
+    try:
+        lines = list(_objects(path))
+    except OSError as error:
+        raise InputError(f"cannot read the log {path}: {error.strerror}") from error
+    if not lines or lines[0].get("log") != "isoscale" or not all("split" in line for line in lines[1:]):
+        raise InputError(f"{path} is not a training log of this program; download it again or train --fresh")
+    return lines[0], lines[1:]
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise InputError(f"line {number} of {path} is damaged; download the log again or train --fresh")
+        yield found

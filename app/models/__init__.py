@@ -1,0 +1,25 @@
+"""Models: `build` is the only place that reads a config; every constructor takes plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import nn
+
+from app.config import RunConfig
+from app.models.vit import ViT
+from app.tables.models import MODELS
+
+_FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT}
+
+
+def build(config: RunConfig, *, attention_path: str) -> nn.Module:
+    """The config's model, freshly initialised from torch's global generator on the current default device."""
+    shape = dataclasses.asdict(config.shape)
+    family = _FAMILIES[MODELS[config.model].family]
+    return family(**shape, dropout=config.dropout, attention_path=attention_path)
+
+
+def count(model: nn.Module) -> int:
+    """All trainable parameters, embeddings and head included."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,0 +1,135 @@
+"""Attention, classic (arXiv:1706.03762) and differential (arXiv:2410.05258 and its second version).
+
+Every class has one signature, `(*, d_model, heads, layer, dropout, path)`, and one law, (B, N, D) -> (B, N, D).
+`path` is how the same numbers are computed: `plain` keeps the N x N maps, `sdpa` calls torch's fused kernels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PATHS = ("plain", "sdpa")
+_PLAIN_TOKENS_ON_CPU = 256  # up to here the maps stay in a core's cache and plain matrix products win
+
+
+def pick_path(*, tokens: int, device: str) -> str:
+    """The faster path for a shape, from a table of what was measured: see docs/performance.md."""
+    return "plain" if device == "cpu" and tokens <= _PLAIN_TOKENS_ON_CPU else "sdpa"
+
+
+def lambda_init(layer: int) -> float:
+    """0.8 - 0.6 exp(-0.3 layer), layer counted from 0 (arXiv:2410.05258, section 2.1, counts from 1)."""
+    return 0.8 - 0.6 * math.exp(-0.3 * layer)
+
+
+def attention_map(queries: Tensor, keys: Tensor) -> Tensor:
+    """softmax(Q K^T / sqrt(d)) in at least float32: (B, H, N, d) x (B, H, N, d) -> (B, H, N, N)."""
+    scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-2, -1)
+    return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(queries.dtype)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, path: str) -> Tensor:
+    """softmax(Q K^T / sqrt(d)) V: (B, H, N, d), (B, H, N, d), (B, H, N, v) -> (B, H, N, v)."""
+    if path == "plain":
+        return attention_map(queries, keys) @ values
+    return F.scaled_dot_product_attention(queries, keys, values)
+
+
+class ClassicAttention(nn.Module):
+    """Multi-head self-attention: concat_i(softmax(Q_i K_i^T / sqrt(d)) V_i) W_O, with d = d_model / heads."""
+
+    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+        del layer  # every layer alike
+        super().__init__()
+        self.heads, self.path = heads, path
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.projection = nn.Linear(d_model, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        out = attend(q, k, v, self.path).transpose(1, 2).flatten(2)  # (B, H, N, d) -> (B, N, D)
+        return self.dropout(self.projection(out))
+
+
+class DifferentialAttention(nn.Module):
+    """(softmax(Q1 K1^T / sqrt(d)) - lambda softmax(Q2 K2^T / sqrt(d))) V per head (arXiv:2410.05258, section 2.1).
+
+    d = d_model / (2 heads); queries and keys interleave their pairs, so head i has (2i, 2i + 1); values are 2 d wide.
+    lambda = exp(l_q1 . l_k1) - exp(l_q2 . l_k2) + lambda_init(layer), four vectors per layer shared by its heads.
+    Each head's output takes an RMSNorm with one learned weight per layer, times 1 - lambda_init.
+    """
+
+    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+        super().__init__()
+        self.heads, self.path, self.lambda_init = heads, path, lambda_init(layer)
+        width = d_model // (2 * heads)
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
+            nn.Parameter(torch.empty(width).normal_(std=0.1)) for _ in range(4)
+        )
+        self.norm = nn.RMSNorm(2 * width, eps=1e-5)
+        self.projection = nn.Linear(d_model, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def lambda_full(self) -> Tensor:
+        """The layer's lambda, a scalar, in at least float32 whatever the precision of the rest."""
+        first = (self.lambda_q1 * self.lambda_k1).sum().exp()
+        second = (self.lambda_q2 * self.lambda_k2).sum().exp()
+        return first - second + self.lambda_init
+
+    def heads_of(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """(B, N, D) -> q1, q2, k1, k2 of (B, H, N, d) and v of (B, H, N, 2 d)."""
+        q, k, v = self.qkv(x).chunk(3, -1)
+        q1, q2 = q.unflatten(-1, (self.heads, 2, -1)).transpose(1, 2).unbind(3)
+        k1, k2 = k.unflatten(-1, (self.heads, 2, -1)).transpose(1, 2).unbind(3)
+        return q1, q2, k1, k2, v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q1, q2, k1, k2, v = self.heads_of(x)
+        weight = self.lambda_full().to(v.dtype)
+        if self.path == "plain":
+            out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
+        else:
+            out = attend(q1, k1, v, self.path) - weight * attend(q2, k2, v, self.path)
+        out = self.norm(out).to(v.dtype) * (1 - self.lambda_init)
+        return self.dropout(self.projection(out.transpose(1, 2).flatten(2)))  # (B, H, N, 2d) -> (B, N, D)
+
+
+class DifferentialAttentionV2(nn.Module):
+    """attend(Q1, K, V) - sigmoid(x W_lambda) attend(Q2, K, V): lambda per token and head, no norm, no lambda_init.
+
+    Twice the classic queries over the classic keys and values, so one attention call of ordinary widths.
+    Source: the authors' unilm repository, Diff-Transformer-V2 (January 2026).
+    """
+
+    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+        del layer  # every layer alike
+        super().__init__()
+        self.heads, self.path = heads, path
+        self.queries = nn.Linear(d_model, 2 * d_model)
+        self.keys_values = nn.Linear(d_model, 2 * d_model)
+        self.lambda_projection = nn.Linear(d_model, heads, bias=False)
+        self.projection = nn.Linear(d_model, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.queries(x).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)  # (B, 2H, N, d), pairs (2i, 2i + 1)
+        k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2).repeat_interleave(2, 1)  # (B, 2H, N, d)
+            for part in self.keys_values(x).chunk(2, -1)
+        )
+        first, second = attend(q, k, v, self.path).unflatten(1, (self.heads, 2)).unbind(2)  # (B, H, N, d)
+        weight = self.lambda_projection(x).sigmoid().transpose(1, 2).unsqueeze(-1)  # (B, H, N, 1)
+        return self.dropout(self.projection((first - weight * second).transpose(1, 2).flatten(2)))
+
+
+ATTENTION_CLASSES: dict[str, type[nn.Module]] = {
+    "classic": ClassicAttention,
+    "differential": DifferentialAttention,
+    "differential_v2": DifferentialAttentionV2,
+}

@@ -1,0 +1,51 @@
+"""AdamW over two parameter groups (arXiv:1711.05101), and the learning rate as a function of the step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+_CLAMP_ABOVE, _CLAMP_TO = 0.2, 0.1  # a warm-up over 20 % of the schedule becomes 10 % of it
+_NEVER_DECAYED = ("cls", "positions")
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Two groups: decayed matrices; and norms, biases, positions, cls and lambdas, which are not."""
+    decayed, plain = [], []
+    for name, parameter in model.named_parameters():
+        exempt = parameter.dim() < 2 or name in _NEVER_DECAYED or "lambda" in name
+        (plain if exempt else decayed).append((name, parameter))
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def adamw(model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW with betas 0.9, 0.999, eps 1e-8, in torch's fused form."""
+    groups = [group for group in parameter_groups(model, weight_decay) if group["params"]]
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, str]:
+    """Warm-up steps for a schedule, and the sentence to print where they were clamped (else empty).
+
+    `None` asks for 10 % of the schedule.
+    """
+    tenth = max(1, round(_CLAMP_TO * total_steps))
+    if asked is None:
+        return tenth, ""
+    if clamp and asked > _CLAMP_ABOVE * total_steps:
+        share = asked / total_steps
+        return tenth, (
+            f"warm-up of {asked} steps would be {share:.0%} of the {total_steps} steps: clamped to {tenth} "
+            "(--warmup-steps sets it)"
+        )
+    return asked, ""
+
+
+def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int) -> float:
+    """The rate of step 1, 2, ... total_steps: linear from lr / warmup_steps up to lr, then half a cosine down to 0."""
+    if step <= warmup_steps:
+        return lr * step / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return lr * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,127 @@
+"""The confusion matrix of a run's test predictions: truth by row, each row a share of that class's images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from app.artifacts.paths import Run
+from app.errors import InputError
+from app.report import selection, style
+
+_NAMED = 12  # classes up to which cells hold numbers and ticks hold names
+_PAIRS = 16  # most confused pairs that are listed
+_LETTERS = 15  # of a class name
+
+Floats = npt.NDArray[np.float64]
+
+
+def draw_run(run: Run) -> list[Path]:
+    """The confusion matrix beside the run's other files. Raises InputError where the run is not evaluated."""
+    test = (run.record.get("results") or {}).get("test")
+    if not test or not test.get("confusion"):
+        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record['run_id']}")
+    counts = np.array(test["confusion"])  # (classes, classes), truth by row
+    names = [_short(str(name)) for name in run.record["data"]["class_names"]]
+    title = f"{selection.run_title(run.config)}: confusion"
+    with style.house_style():
+        figure = _few(title, counts, names) if len(counts) <= _NAMED else _many(title, counts, names)
+        style.facts_below(figure, _facts(run, counts))
+    return style.save(figure, run.files.confusion_png.with_suffix(""))
+
+
+def shares(counts: npt.NDArray[np.int_]) -> Floats:
+    """Each row over its sum; a class without test images has no shares (nan)."""
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+
+
+def most_confused(counts: npt.NDArray[np.int_], pairs: int) -> list[tuple[int, int]]:
+    """(truth, prediction) of the largest shares off the diagonal, largest first."""
+    off = np.nan_to_num(shares(counts))
+    np.fill_diagonal(off, 0)
+    order = np.argsort(-off, axis=None, kind="stable")[:pairs]
+    found = [divmod(int(place), len(off)) for place in order]
+    return [(truth, prediction) for truth, prediction in found if off[truth, prediction] > 0]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"
+
+
+def _few(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
+    """Class names at the ticks and a percentage in each cell."""
+    figure = style.blank(title, width=9, height=8)
+    axes = figure.subplots()
+    share = _draw_matrix(figure, axes, counts, gamma=1)
+    n = len(names)
+    slanted = sum(map(len, names)) > 40
+    axes.set_xticks(range(n), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
+    if slanted:
+        for text in axes.get_xticklabels():
+            text.set_rotation_mode("anchor")
+    totals = counts.sum(axis=1)
+    axes.set_yticks(range(n), [f"{name}\nn = {total:,}" for name, total in zip(names, totals, strict=True)])
+    for row, column in np.ndindex(n, n):
+        if not np.isnan(value := share[row, column]):
+            ink = "white" if value > 0.55 else "black"
+            size = 18 if n <= 5 else 12.5
+            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=ink, fontsize=size)
+    return figure
+
+
+def _many(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
+    """Class numbers at the ticks, no numbers in the cells, the most confused pairs listed beside."""
+    figure = style.blank(title, width=13, height=8)
+    axes, beside = figure.subplots(1, 2, width_ratios=(1.75, 1))
+    share = _draw_matrix(figure, axes, counts, gamma=0.5)
+    apart = next(step for step in (5, 10, 50, 100, 500, 1000, 10_000) if len(names) / step <= 12)
+    axes.set_xticks(range(0, len(names), apart))
+    axes.set_yticks(range(0, len(names), apart))
+    beside.axis("off")
+    beside.set_title("Most confused classes", loc="left")
+    lines = [("share", "truth", "predicted as")]
+    lines += [(_percent(share[t, p]), f"{t} {names[t]}", f"{p} {names[p]}") for t, p in most_confused(counts, _PAIRS)]
+    for place, cells in enumerate(lines):
+        for x, text in zip((0.0, 0.14, 0.57), cells, strict=True):
+            beside.text(x, 0.96 - place / (_PAIRS + 2), text, va="baseline", fontsize=11.5)
+    return figure
+
+
+def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, gamma: float) -> Floats:
+    """Draws and returns the shares; `gamma` under 1 lifts small ones."""
+    share = shares(counts)
+    image = axes.imshow(
+        100 * share, cmap="Blues", norm=PowerNorm(gamma, 0, 100), interpolation="nearest", aspect="auto"
+    )
+    axes.set_facecolor("#BBBBBB")  # a class without test images
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(True)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    scale = "" if gamma == 1 else ", square-root colours"
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label=f"% of the true class's images{scale}")
+    bar.set_ticks([0, 25, 50, 75, 100] if gamma == 1 else [0, 1, 5, 10, 25, 50, 100])
+    return share
+
+
+def _facts(run: Run, counts: npt.NDArray[np.int_]) -> list[str]:
+    test = run.record["results"]["test"]
+    low, high = test["top1_interval"]
+    empty = int((counts.sum(axis=1) == 0).sum())
+    return [
+        f"n = {test['n']:,} test images; accuracy {100 * test['top1']:.1f} % (95 % Wilson interval {100 * low:.1f} to",
+        f"{100 * high:.1f}); {run.record['parameters']['total']:,} parameters; {selection.seeds([run])};",
+        f"run {run.record['run_id']}, final weights (epoch {run.config.epochs}).",
+        f"Classes without a test image (grey rows): {empty}." if empty else "",
+        selection.warning([run]),
+    ]

@@ -1,0 +1,156 @@
+"""Test accuracy against parameters: one figure per architecture, points with intervals, a line where they allow one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from app.artifacts.paths import Run
+from app.errors import InputError
+from app.report import selection, style
+
+_FIT_NEEDS = 3  # different sizes
+_LOG_RATIO = 4  # of parameters, from which the axis is logarithmic
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluated run: parameters in millions, test accuracy and its 95 % interval in percent."""
+
+    run: Run
+    millions: float
+    accuracy: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, run: Run) -> Point:
+        """Reads a run's record."""
+        test = run.record["results"]["test"]
+        low, high = test["top1_interval"]
+        return cls(run, run.record["parameters"]["total"] / 1e6, 100 * test["top1"], 100 * low, 100 * high)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Least squares of accuracy (percent) on the binary logarithm of parameters (millions)."""
+
+    per_doubling: float
+    at_a_million: float
+
+    def __call__(self, millions: float) -> float:
+        return self.at_a_million + self.per_doubling * float(np.log2(millions))
+
+
+def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None) -> list[Path]:
+    """One figure per architecture, on equal axes; returns `scaling_<architecture>_<dataset>.png` and `.svg`.
+
+    Runs without test results are named in the figure and told to `say`. Raises InputError where no run has any.
+    """
+    points = [Point.of(run) for run in runs if _evaluated(run)]
+    for run in runs:
+        if say and not _evaluated(run):
+            say(
+                f"left out {selection.label(run)}: it has no test results; run.py evaluate --run {run.record['run_id']}"
+            )
+    if not points:
+        raise InputError(f"no run has test results; get them with: run.py evaluate --run {runs[-1].record['run_id']}")
+    paths = []
+    for name, members in selection.architectures(runs).items():
+        if own := [Point.of(run) for run in members if _evaluated(run)]:
+            missing = selection.sizes(run for run in members if not _evaluated(run))
+            with style.house_style():
+                figure = _figure(own, points, missing, selection.sizes(runs))
+            paths += style.save(figure, folder / f"scaling_{name}_{selection.file_part(runs[0].config.dataset)}")
+    return paths
+
+
+def fitted(points: list[Point]) -> Fit | None:
+    """The line through at least three different sizes, else None."""
+    if len({point.run.config.size for point in points}) < _FIT_NEEDS:
+        return None
+    slope, height = np.polyfit([np.log2(p.millions) for p in points], [p.accuracy for p in points], 1)
+    return Fit(float(slope), float(height))
+
+
+def _evaluated(run: Run) -> bool:
+    return "test" in (run.record.get("results") or {})
+
+
+def _figure(own: list[Point], shared: list[Point], missing: list[str], order: list[str]) -> Figure:
+    config = own[0].run.config
+    title = f"{selection.model_title(config)} on {selection.dataset_title(config.dataset)}: test accuracy by size"
+    figure = style.blank(title)
+    axes = figure.subplots()
+    _set_axes(axes, shared)
+    _draw_fit(axes, own)
+    for point in own:
+        _draw_point(axes, point, order.index(point.run.config.size), fitted(own))
+    axes.set_xlabel("parameters (millions)")
+    axes.set_ylabel("test accuracy, top 1 (%)")
+    style.legend_above(figure, axes)
+    style.facts_below(figure, _facts(own, missing))
+    return figure
+
+
+def _set_axes(axes: Axes, points: list[Point]) -> None:
+    """Limits with room for labels; parameters on a logarithmic axis where they span more than fourfold."""
+    smallest, largest = min(p.millions for p in points), max(p.millions for p in points)
+    low, high = min(p.low for p in points), max(p.high for p in points)
+    room = max(high - low, 1.0)
+    axes.set_ylim(max(low - 0.2 * room, -2), min(high + 0.15 * room, 102))
+    if largest / smallest > _LOG_RATIO:
+        reach = (largest / smallest) ** 0.15
+        style.plain_log(axes, "x", smallest / reach**2, largest * reach**2)
+    else:
+        reach = max(largest - smallest, 0.5 * largest)
+        axes.set_xlim(max(0, smallest - 0.4 * reach), largest + 0.4 * reach)
+
+
+def _draw_fit(axes: Axes, points: list[Point]) -> None:
+    """The line between the smallest and the largest size with its slope, or why there is none."""
+    different = len({point.run.config.size for point in points})
+    if (line := fitted(points)) is None:
+        text = f"no line: a fit takes {_FIT_NEEDS} sizes, there {'is' if different == 1 else 'are'} {different}"
+        axes.plot([], [], linestyle="none", label=text)
+        return
+    ends = min(p.millions for p in points), max(p.millions for p in points)
+    between = np.geomspace(*ends, 50)
+    text = f"least squares over {different} sizes: {line.per_doubling:+.2f} percentage points per doubling"
+    axes.plot(between, [line(x) for x in between], color=style.GREY, linewidth=1.8, linestyle="--", label=text)
+
+
+def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
+    """The point, its interval and its label, on the side of the line that the point is on."""
+    colour, marker = style.look(place)["color"], style.look(place)["marker"]
+    bars = [[max(0, point.accuracy - point.low)], [max(0, point.high - point.accuracy)]]
+    axes.errorbar(
+        point.millions, point.accuracy, yerr=bars, color=colour, marker=marker, markersize=10, capsize=6, elinewidth=2.2
+    )
+    above = line is not None and point.accuracy > line(point.millions)
+    right = above == (line is not None and line.per_doubling < 0)
+    axes.annotate(
+        f"{point.run.config.size}: {point.accuracy:.1f} %",
+        (point.millions, point.accuracy),
+        xytext=(14 if right else -14, 10 if above else -10),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        va="bottom" if above else "top",
+    )
+
+
+def _facts(points: list[Point], missing: list[str]) -> list[str]:
+    runs = [point.run for point in points]
+    counts = sorted({run.record["results"]["test"]["n"] for run in runs})
+    trials = "Trials with a limited dataset." if any(run.config.limited for run in runs) else ""
+    return [
+        f"n = {' or '.join(f'{n:,}' for n in counts)} test images; {selection.seeds(runs)}; bars: 95 % Wilson interval",
+        "of the test images' sampling, not of the seeds. Parameters: all trainable ones. Final weights.",
+        f"Not evaluated: {', '.join(missing)}." if missing else "",
+        trials,
+        selection.warning(runs),
+    ]

@@ -1,0 +1,180 @@
+"""Which runs go into one set of figures: those of one dataset that differ in size and model only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from app.artifacts.paths import Run
+from app.config import DatasetFacts, RunConfig, resolve
+from app.errors import InputError
+from app.tables.datasets import DATASETS
+from app.tables.models import ATTENTIONS, MODELS
+from app.tables.sizes import budget
+
+Say = Callable[[str], None]
+# may differ within a set: the shape, where it follows from size and model, and what the dataset tells
+_FREE = ("model", "size", "attention", "d_model", "depth", "heads", "mlp_ratio", "classes", "channels", "native")
+_SHAPE = ("d_model", "depth", "heads", "mlp_ratio")
+_LISTED = 12
+
+
+def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
+    """One set per dataset: the newest finished run of each model, attention and size, all else being equal.
+
+    Runs that differ in another field from the dataset's newest run are left out and told to `say`; so are unfinished
+    runs and trials with `--limit-...` unless `named` holds their id or the beginning of it. Raises InputError where
+    nothing is left or a name fits no run.
+    """
+    if not runs:
+        raise InputError(
+            "there is no run to draw yet; train one with: run.py train --model vit_differential --size 10M"
+        )
+    oldest_first = sorted(runs, key=_started)
+    chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
+    datasets = sorted({run.config.dataset for run in chosen})
+    return {name: _one_set([run for run in chosen if run.config.dataset == name], say) for name in datasets}
+
+
+def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each architecture, smallest first; a model whose attention is not its own is one by itself."""
+    found: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=_place):
+        config = run.config
+        own = config.attention == MODELS[config.model].attention
+        found.setdefault(config.model if own else f"{config.model}-{config.attention}", []).append(run)
+    return found
+
+
+def model_title(config: RunConfig) -> str:
+    """The architecture as a figure's title names it."""
+    row = MODELS[config.model]
+    return row.title if config.attention == row.attention else f"{row.title} ({config.attention})"
+
+
+def run_title(config: RunConfig) -> str:
+    """One run as its own figures name it."""
+    return f"{model_title(config)} {config.size} on {dataset_title(config.dataset)}"
+
+
+def dataset_title(dataset: str) -> str:
+    """The dataset as a figure's title names it."""
+    return DATASETS[dataset].title if dataset in DATASETS else dataset
+
+
+def file_part(dataset: str) -> str:
+    """The dataset as file names hold it."""
+    return dataset.replace("/", "--")
+
+
+def sizes(runs: Iterable[Run]) -> list[str]:
+    """The sizes among the runs, smallest first."""
+    return sorted({run.config.size for run in runs}, key=budget)
+
+
+def label(run: Run) -> str:
+    """A run as messages name it."""
+    return f"{run.record['run_id']} ({run.config.model} {run.config.size} {run.config.dataset})"
+
+
+def warning(runs: Iterable[Run]) -> str:
+    """What the dataset warns of, as one sentence for the small print; empty where it warns of nothing."""
+    found = sorted({run.record["data"].get("warning") or "" for run in runs} - {""})
+    return f"Warning: {'; '.join(found)}." if found else ""
+
+
+def seeds(runs: Iterable[Run]) -> str:
+    """How many seeds stand behind a figure, and which."""
+    found = sorted({run.config.seed for run in runs})
+    return f"{len(found)} seeds ({', '.join(map(str, found))})" if len(found) > 1 else f"1 seed (seed {found[0]})"
+
+
+def _started(run: Run) -> str:
+    return str(run.record.get("started", ""))
+
+
+def _place(run: Run) -> tuple[int, str, int]:
+    return list(MODELS).index(run.config.model), run.config.attention, budget(run.config.size)
+
+
+def _by_name(runs: list[Run], named: list[str], say: Say) -> list[Run]:
+    wanted: set[str] = set()
+    for text in named:
+        fitting = [run for run in runs if run.record["run_id"].startswith(text.lower())]
+        if len({run.record["run_id"] for run in fitting}) != 1:
+            problem = "fits several runs" if fitting else "fits no run"
+            raise InputError(f"--run {text} {problem}; there are: {_listed(fitting or runs)}")
+        wanted.add(fitting[0].record["run_id"])
+        if not fitting[-1].done:
+            say(f"{label(fitting[-1])} is not finished: it is drawn as far as it went")
+    return [run for run in runs if run.record["run_id"] in wanted]
+
+
+def _listed(runs: list[Run]) -> str:
+    newest_first = [label(run) for run in reversed(runs)]
+    more = f" and {len(newest_first) - _LISTED} more" if len(newest_first) > _LISTED else ""
+    return ", ".join(newest_first[:_LISTED]) + more
+
+
+def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
+    unfinished = [run for run in runs if not run.done]
+    trials = [run for run in runs if run.done and run.config.limited]
+    reasons = []
+    if unfinished:
+        reasons.append(f"not finished (the same train command continues it): {_listed(unfinished)}")
+    if trials:
+        reasons.append(f"a trial with --limit-... (drawn when named with --run): {_listed(trials)}")
+    whole = [run for run in runs if run.done and not run.config.limited]
+    if not whole:
+        raise InputError(f"there is no finished run to draw; {'; '.join(reasons)}")
+    for reason in reasons:
+        say(f"left out, {reason}")
+    return whole
+
+
+def _one_set(runs: list[Run], say: Say) -> list[Run]:
+    """The runs that agree with the newest one, the newest of each model, attention and size."""
+    wanted = _held_equal(runs[-1])
+    kept: dict[tuple[int, str, int], Run] = {}
+    for run in runs:
+        held = _held_equal(run)
+        different = [
+            f"{name}={held[name]} where the set has {wanted[name]}" for name in wanted if held[name] != wanted[name]
+        ]
+        if different:
+            say(f"left out {label(run)}: {', '.join(different)}")
+        else:
+            kept[_place(run)] = run
+    return [kept[place] for place in sorted(kept)]
+
+
+def _held_equal(run: Run) -> dict[str, Any]:
+    """What must be equal within a set."""
+    config = run.config
+    held = {name: value for name, value in config.to_json().items() if name not in _FREE}
+    held |= {"stored_side": config.stored_side, "shape": _shape(config)}
+    return held | {"split_fingerprint": run.record["data"].get("split_fingerprint")}
+
+
+def _shape(config: RunConfig) -> str:
+    """`of the size table` where model, size and attention decide the shape, else what was chosen beside them.
+
+    A depth that comes nearest to the budget follows from it, whatever the width.
+    """
+    cells = {name: getattr(config, name) for name in _SHAPE}
+    if _resolved_shape(config, ()) == cells:
+        return "of the size table"
+    depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
+    width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
+    return f"d_model {config.d_model} head width {width} mlp_ratio {config.mlp_ratio:g}{depth}"
+
+
+def _resolved_shape(config: RunConfig, kept: tuple[str, ...]) -> dict[str, Any] | None:
+    """The shape that a command would get with only the `kept` cells given; None where it would be refused."""
+    asked = {name: getattr(config, name) for name in ("model", "size", "attention", "image", "patch", *kept)}
+    facts = {name: getattr(config, name) for name in ("classes", "channels", "native")}
+    try:
+        found = resolve(asked, DatasetFacts(name=config.dataset, **facts))
+    except InputError:
+        return None
+    return {name: getattr(found, name) for name in _SHAPE}

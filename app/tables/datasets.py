@@ -1,0 +1,58 @@
+"""The datasets with a row of their own; any other image dataset of the Hub or of a folder works without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRow:
+    """What must be known of a dataset before a byte of it is read."""
+
+    name: str
+    title: str
+    hub: str | None  # owner/name on the Hub; None: ships with scikit-learn
+    config: str | None = None  # the Hub's name of the subset, where it has several
+    image_column: str = "image"
+    label_column: str = "label"
+    classes: int
+    channels: int = 3
+    native: int  # side in pixels beyond which storing adds nothing
+    train_rows: int  # labelled rows that training, and what is carved from it, draw on
+    test_rows: int  # labelled rows of the source's own test split; 0: carved from train
+    test_fraction: float = 0.0  # carved from train where the source has no labelled test split
+    val_fraction: float = 0.1  # carved from what remains of train
+    split_seed: int = 0
+    unlabelled: tuple[str, ...] = ()  # class names that mean "no label"
+    megabytes: int  # to download
+    licence: str
+    warning: str = ""
+
+
+DATASETS = {
+    row.name: row
+    for row in (
+        DatasetRow(
+            name="cifar100", title="CIFAR-100", hub="uoft-cs/cifar100", config="cifar100",
+            image_column="img", label_column="fine_label",
+            classes=100, native=32, train_rows=50_000, test_rows=10_000, megabytes=142, licence="unknown",
+        ),
+        DatasetRow(
+            name="cifar10", title="CIFAR-10", hub="uoft-cs/cifar10", config="plain_text", image_column="img",
+            classes=10, native=32, train_rows=50_000, test_rows=10_000, megabytes=144, licence="unknown",
+        ),
+        # The Hub's test split is unlabelled ("Unknown"): test is carved from the 400 labelled rows.
+        DatasetRow(
+            name="bach", title="BACH", hub="1aurent/BACH", classes=4, native=512, train_rows=400, test_rows=0,
+            test_fraction=0.25, unlabelled=("Unknown",), megabytes=7_700, licence="cc-by-nc-nd-4.0",
+            warning="BACH has 400 labelled images, several from one patient and no patient column: "
+            "the same patient may stand in train and test",
+        ),
+        DatasetRow(
+            name="digits", title="Optical digits", hub=None, classes=10, channels=1, native=8,
+            train_rows=1_797, test_rows=0, test_fraction=0.2, megabytes=0, licence="cc-by-4.0",
+        ),
+    )
+}  # fmt: skip
+DEFAULT_DATASET = "cifar100"
+UNKNOWN_TEST_FRACTION = 0.2  # for a dataset without a row and without a test split

@@ -1,0 +1,31 @@
+"""Looking a name up in a table, with the nearest names when it is not there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+from app.errors import InputError
+
+Row = TypeVar("Row")
+
+
+def plain(name: str) -> str:
+    """A name without case and punctuation: `CIFAR-100` and `cifar100` are one."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """`did you mean X?`, or the list of what there is."""
+    by_plain = {plain(entry): entry for entry in known}
+    near = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
+    return f"did you mean {by_plain[near[0]]}?" if near else f"there are: {', '.join(known)}"
+
+
+def look_up(kind: str, name: str, rows: Mapping[str, Row]) -> Row:
+    """The row of that name; raises InputError with the nearest name."""
+    by_plain = {plain(entry): row for entry, row in rows.items()}
+    if plain(name) not in by_plain:
+        raise InputError(f"unknown {kind} {name!r}; {suggestion(name, list(rows))}")
+    return by_plain[plain(name)]

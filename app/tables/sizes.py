@@ -1,0 +1,70 @@
+"""Parameter budgets and the shapes that meet them: only depth grows within a dataset's study."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from app.errors import InputError
+from app.tables.names import suggestion
+
+TOLERANCE = 0.05  # a shape further than this from its budget is not that size
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """One line of the study's size table; heads are the classic model's."""
+
+    size: str
+    dataset: str  # `any`: every dataset without a row of its own
+    d_model: int
+    depth: int
+    heads: int
+    mlp_ratio: float = 4.0
+
+
+SIZES = (
+    #       size   dataset d_model depth heads      parameters classic / differential (tested)
+    SizeRow("1M", "any", 128, 5, 4),  #               1,019,236 /  1,020,196 at 32 px, patch 4, 100 classes
+    SizeRow("10M", "any", 256, 12, 4),  #             9,753,956 /  9,758,564 on cifar100
+    SizeRow("25M", "any", 256, 31, 4),  #            24,759,396 / 24,771,300
+    SizeRow("50M", "any", 256, 63, 4),  #            50,031,716 / 50,055,908
+    SizeRow("10M", "bach", 384, 5, 6),  #             9,563,908 /  9,565,828 on bach
+    SizeRow("25M", "bach", 384, 14, 6),  #           25,534,084 / 25,539,460
+    SizeRow("50M", "bach", 384, 28, 6),  #           50,376,580 / 50,387,332
+)
+
+
+def named_sizes() -> list[str]:
+    """The sizes that stand in the table, smallest first."""
+    return sorted({row.size for row in SIZES}, key=budget)
+
+
+def parse_size(text: str) -> str:
+    """The size as the tables spell it, e.g. `10M`; raises InputError for what is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", text.strip().upper())
+    if not found or float(found[1]) == 0:
+        raise InputError(
+            f"size {text!r} is not a parameter budget such as 10M or 7.5M; {suggestion(text, named_sizes())}"
+        )
+    if found[2] == "B":
+        raise InputError(f"size {text!r} is billions of parameters; did you mean {found[1]}M?")
+    return f"{float(found[1]):g}{found[2]}"
+
+
+def budget(size: str) -> int:
+    """Parameters that a parsed size stands for: `10M` is 10,000,000."""
+    return round(float(size[:-1]) * {"K": 10**3, "M": 10**6}[size[-1]])
+
+
+def row_for(size: str, dataset: str) -> tuple[SizeRow, bool]:
+    """The row whose shape a size starts from, and whether it is that size's own row.
+
+    A budget without a row takes the width of the row nearest to it on a logarithmic scale.
+    """
+    own = {row.size: row for row in SIZES if row.dataset == "any"}
+    own |= {row.size: row for row in SIZES if row.dataset == dataset}
+    if size in own:
+        return own[size], True
+    return min(own.values(), key=lambda row: abs(math.log(budget(row.size) / budget(size)))), False

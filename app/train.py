@@ -1,0 +1,138 @@
+"""The loop: a training step, a validation batch beside it, and a full validation pass at each epoch's end.
+
+It knows no file, rank, dtype or progress bar: those are in what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from app import draws, task
+
+
+class Examples(Protocol):
+    """What the loop needs of a split."""
+
+    def __len__(self) -> int: ...
+
+    def order(self, epoch: int) -> np.ndarray: ...
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
+
+    def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The numbers a loop runs by; steps count from 1, epochs from 0 here and from 1 in the log."""
+
+    epochs: int
+    batch_size: int
+    val_batch_size: int
+    micro_batch_size: int
+    clip_norm: float | None
+    seed: int
+    learning_rate: Callable[[int], float]
+
+
+class Hooks(Protocol):
+    """What happens beside the arithmetic."""
+
+    def autocast(self) -> Any: ...
+
+    def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
+        """Takes the sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5)."""
+
+    def epoch_end(self, *, step: int, epoch: int, sums: Tensor) -> None:
+        """Takes the sums of the full validation pass."""
+
+    def step_end(self, *, step: int) -> None:
+        """May save a state, and may raise to stop the run after this step."""
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Batches that show every example once; the last may be smaller."""
+    return -(-examples // batch_size)
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    train: Examples,
+    val: Examples,
+    schedule: Schedule,
+    hooks: Hooks,
+    first_step: int = 1,
+) -> None:
+    """Runs steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
+    per_epoch = steps_per_epoch(len(train), schedule.batch_size)
+    order: Sequence[int] | np.ndarray = ()
+    for step in range(first_step, schedule.epochs * per_epoch + 1):
+        epoch, position = divmod(step - 1, per_epoch)
+        if position == 0 or step == first_step:
+            order = train.order(epoch)
+        examples = np.asarray(order[position * schedule.batch_size : (position + 1) * schedule.batch_size])
+        torch.manual_seed(draws.key(draws.DROPOUT, schedule.seed, step))
+        lr = schedule.learning_rate(step)
+        sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
+        row = {"step": step, "epoch": epoch + 1, "lr": lr}
+        hooks.row("train", **row, examples=len(examples), sums=sums)
+        seen = val_examples(step, len(val), schedule.val_batch_size)
+        hooks.row("val", **row, examples=len(seen), sums=validate(model, *val.batch(seen), hooks=hooks))
+        if position == per_epoch - 1:
+            parts = [validate(model, x, y, hooks=hooks, at_k=True) for _, x, y in val.batches(schedule.val_batch_size)]
+            full = torch.stack(parts).sum(0)
+            hooks.row("val_full", **row, examples=len(val), sums=full)
+            hooks.epoch_end(step=step, epoch=epoch + 1, sums=full)
+        hooks.step_end(step=step)
+
+
+def update(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train: Examples,
+    examples: np.ndarray,
+    *,
+    epoch: int,
+    lr: float,
+    schedule: Schedule,
+    hooks: Hooks,
+) -> Tensor:
+    """One optimiser step on the mean loss of `examples`, in micro-batches; returns (loss summed, correct)."""
+    model.train()
+    sums = []
+    for start in range(0, len(examples), schedule.micro_batch_size):
+        inputs, targets = train.batch(examples[start : start + schedule.micro_batch_size], epoch=epoch)
+        with hooks.autocast():
+            logits = model(inputs)
+        batch_sums = task.sums(logits, targets)
+        (batch_sums[0] / len(examples)).backward()
+        sums.append(batch_sums.detach())
+    if schedule.clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return torch.stack(sums).sum(0)
+
+
+def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
+    """The validation examples beside a step: the batches of the split in turn, without end."""
+    start = (step - 1) % steps_per_epoch(total, batch_size) * batch_size
+    return np.arange(start, min(start + batch_size, total))
+
+
+def validate(model: nn.Module, inputs: Tensor, targets: Tensor, *, hooks: Hooks, at_k: bool = False) -> Tensor:
+    """Sums over one batch without gradients: (loss, correct), with `at_k` also correct at 5."""
+    model.eval()
+    with torch.no_grad(), hooks.autocast():
+        logits = model(inputs)
+    return task.sums(logits, targets, at_k=at_k)

@@ -1,0 +1,81 @@
+"""Runs made up for the tests of figures: a real record and a real log, no training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.artifacts.paths import Run, RunFiles, write_record
+from app.config import DatasetFacts, resolve
+from app.log import Row, TrainingLog
+from app.tables.datasets import DATASETS
+
+PER_EPOCH = 10
+
+
+def falling(step: int) -> float:
+    """A loss that falls from about 4.6, with some noise."""
+    return 1.5 + 3.1 * math.exp(-step / 20) + 0.1 * math.sin(7.0 * step)
+
+
+def made_up_run(
+    checkpoints: Path,
+    *,
+    steps: int = 30,
+    loss: Callable[[int], float] = falling,
+    top1: float | None = 0.3,
+    minute: int = 0,
+    status: str = "done",
+    record: dict[str, Any] | None = None,
+    **asked: Any,
+) -> Run:
+    """A run on disk as `train` and `evaluate` leave it; `top1=None`: not evaluated; `minute` orders runs in time."""
+    row = DATASETS[asked.setdefault("dataset", "cifar100")]
+    facts = DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
+    config = resolve({"model": "vit_classic", **asked}, facts)
+    files = RunFiles.of(checkpoints, config)
+    _write_log(files.log, steps, loss)
+    n = config.limit_test or 100 * row.classes
+    data = {
+        "class_names": [f"class {index}" for index in range(row.classes)],
+        "rows": {"train": 45_000, "val": 5_000, "test": n},
+        "warning": row.warning,
+        "split_fingerprint": "f00d",
+    }
+    write_record(
+        files.record,
+        {
+            "run_id": config.run_id,
+            "status": status,
+            "started": f"2026-11-20T10:{minute:02}:00+00:00",
+            "config": config.to_json(),
+            "parameters": {"total": config.parameters},
+            "data": data,
+            "results": {} if top1 is None else {"test": _test_results(row.classes, n, top1)},
+            **(record or {}),
+        },
+    )
+    return Run.load(files.record)
+
+
+def _write_log(path: Path, steps: int, loss: Callable[[int], float]) -> None:
+    log = TrainingLog(path, header={})
+    for step in range(1, steps + 1):
+        fields = {"step": step, "epoch": 1 + (step - 1) // PER_EPOCH, "lr": 1e-4, "seconds": 0.1}
+        splits = {"train": 512, "val": 128} | ({"val_full": 5_000} if step % PER_EPOCH == 0 else {})
+        for split, examples in splits.items():
+            total = loss(step) * examples
+            log.add(Row(fields | {"split": split, "examples": examples}, lambda total=total: (total, 1)))
+    log.drain()
+    log.close()
+
+
+def _test_results(classes: int, n: int, top1: float) -> dict[str, Any]:
+    right = round(top1 * n / classes)
+    wrong = n // classes - right
+    confusion = [
+        [right if p == t else wrong if p == (t + 1) % classes else 0 for p in range(classes)] for t in range(classes)
+    ]
+    return {"n": n, "top1": top1, "top1_interval": [top1 - 0.01, top1 + 0.01], "confusion": confusion}

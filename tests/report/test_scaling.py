@@ -1,0 +1,79 @@
+"""Figures of test accuracy against parameters."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from app.errors import InputError
+from app.report import scaling
+
+from . import made_up_run
+
+
+def evaluated(tmp_path, accuracies, **asked):
+    """A run per size with that test accuracy."""
+    return [made_up_run(tmp_path, size=size, top1=top1, steps=1, **asked) for size, top1 in accuracies.items()]
+
+
+def text_of(path):
+    """The words of a figure; SVG keeps each drawn text as a comment."""
+    return path.read_text(encoding="utf-8")
+
+
+def test_each_architecture_has_a_scaling_figure_in_two_formats(tmp_path):
+    runs = [
+        run for model in ("vit_classic", "vit_differential") for run in evaluated(tmp_path, {"10M": 0.3}, model=model)
+    ]
+    names = [path.name for path in scaling.draw(runs, tmp_path / "figures")]
+    stems = ("scaling_vit_classic_cifar100", "scaling_vit_differential_cifar100")
+    assert names == [f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")]
+
+
+def test_a_line_is_fitted_with_three_sizes_and_not_with_two(tmp_path):
+    runs = evaluated(tmp_path, {"10M": 0.30, "25M": 0.33, "50M": 0.35})
+    assert "percentage points per doubling" in text_of(scaling.draw(runs, tmp_path / "three")[1])
+    two = text_of(scaling.draw(runs[:2], tmp_path / "two")[1])
+    assert "no line: a fit takes 3 sizes, there are 2" in two
+    assert "per doubling" not in two
+
+
+def test_the_slope_is_the_gain_per_doubling(tmp_path):
+    runs = evaluated(tmp_path, {"10M": 0, "25M": 0, "50M": 0})
+    points = [
+        scaling.Point(run, millions, 20 + 3 * math.log2(millions), 0, 100)
+        for run, millions in zip(runs, (10, 20, 40), strict=True)
+    ]
+    line = scaling.fitted(points)
+    assert line.per_doubling == pytest.approx(3)
+    assert line(10) == pytest.approx(points[0].accuracy)
+
+
+def test_two_seeds_of_two_sizes_are_still_two_sizes(tmp_path):
+    runs = [run for seed in (0, 1) for run in evaluated(tmp_path, {"10M": 0.3, "25M": 0.4}, seed=seed)]
+    assert scaling.fitted([scaling.Point.of(run) for run in runs]) is None
+
+
+def test_a_run_without_results_is_left_out_and_told(tmp_path):
+    runs = evaluated(tmp_path, {"10M": 0.3, "25M": None})
+    said = []
+    svg = text_of(scaling.draw(runs, tmp_path / "figures", say=said.append)[1])
+    assert f"evaluate --run {runs[1].record['run_id']}" in said[0]
+    assert "Not evaluated: 25M." in svg
+
+
+def test_no_results_at_all_is_an_error_that_names_the_command(tmp_path):
+    with pytest.raises(InputError, match=r"run\.py evaluate --run"):
+        scaling.draw(evaluated(tmp_path, {"10M": None}), tmp_path)
+
+
+def test_n_seeds_and_the_datasets_warning_stand_in_the_figure(tmp_path):
+    svg = text_of(scaling.draw(evaluated(tmp_path, {"10M": 0.7}, dataset="bach"), tmp_path / "figures")[1])
+    assert "n = 400 test images; 1 seed (seed 0)" in svg
+    assert "Warning: BACH has 400 labelled images" in svg
+
+
+def test_a_size_with_a_point_keeps_its_name_in_the_file(tmp_path):
+    run = made_up_run(tmp_path, size="10.5M", d_model=192, heads=3, steps=1)
+    assert scaling.draw([run], tmp_path / "figures")[0].name == "scaling_vit_classic_cifar100.png"
