@@ -137,7 +137,7 @@ class RunConfig:
 
 def _check_type(name: str, value: Any, declared: str) -> None:
     """Raises InputError unless a JSON value has its field's declared type."""
-    types = {"int": int, "float": (int, float), "str": str, "bool": bool, "None": type(None)}
+    types: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "None": type(None)}
     allowed = [types[part] for part in declared.split(" | ")]
     if not any(isinstance(value, kind) for kind in allowed) or (isinstance(value, bool) and "bool" not in declared):
         raise InputError(f"the config's {name}={value!r} is not of type {declared}")
@@ -205,7 +205,7 @@ def _with_shape(cells: dict[str, Any], request: Mapping[str, Any], row: ModelRow
     if table_holds and cells["attention"] in ("classic", "differential"):
         return cells | {"depth": size_row.depth}
     _check_divisions(**{name: cells[name] for name in ("attention", "d_model", "heads", "image", "patch")})
-    shape = {field.name: cells.get(field.name) for field in dataclasses.fields(Shape)}
+    shape: dict[str, Any] = {field.name: cells.get(field.name) for field in dataclasses.fields(Shape)}
     return cells | {"depth": nearest_depth(row, Shape(**(shape | {"depth": 1})), budget(cells["size"]))}
 
 
@@ -277,10 +277,19 @@ def _validate_numbers(config: RunConfig) -> None:
             raise InputError(f"unknown {name} {getattr(config, name)!r}; {suggestion(getattr(config, name), [*known])}")
 
 
+def _is_a_row(config: RunConfig) -> bool:
+    """Whether the shape is the size table's own at the dataset's own image and patch."""
+    row, own = row_for(config.size, config.dataset)
+    protocol, attention = PROTOCOLS.get(config.dataset, UNKNOWN), MODELS[config.model].attention
+    shape = (config.d_model, config.depth, config.heads, config.mlp_ratio, config.image, config.patch, config.attention)
+    heads = ATTENTIONS[attention].of_classic(row.heads)
+    return own and shape == (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
+
+
 def _validate_size(config: RunConfig) -> None:
-    """Raises InputError when the shape's count is more than 5 % off its named budget."""
+    """Raises InputError when the shape's count is more than 5 % off its budget; a row of the table stands as it is."""
     wanted, row = budget(parse_size(config.size)), MODELS[config.model]
-    if abs(config.parameters / wanted - 1) <= TOLERANCE:
+    if abs(config.parameters / wanted - 1) <= TOLERANCE or _is_a_row(config):
         return
     depth = nearest_depth(row, config.shape, wanted)
     near = [dataclasses.replace(config.shape, depth=d) for d in sorted({max(1, depth - 1), depth, depth + 1})]

@@ -54,8 +54,8 @@ class Predictions:
 
         try:
             table = parquet.read_table(path)
-            logits = np.stack(table["logits"].to_numpy()).astype(np.float32)
-            return cls(table["row"].to_numpy(), table["label"].to_numpy(), logits)
+            columns = {name: np.array(table[name].to_pylist()) for name in ("row", "label", "logits")}
+            return cls(columns["row"], columns["label"], columns["logits"].astype(np.float32))
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise InputError(f"the predictions {path} are damaged; evaluate with --again makes them anew") from error
 

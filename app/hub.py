@@ -134,7 +134,7 @@ def dataset_sha(name: str, revision: str) -> str:
 def dataset_licence(name: str, revision: str) -> str:
     """The licence that a dataset's card names, or `unknown`."""
     info = call(f"dataset {name}", lambda: api().dataset_info(name, revision=revision, timeout=_CONNECT_SECONDS))
-    return str((info.card_data or {}).get("license") or "unknown")
+    return str((info.card_data and info.card_data.get("license")) or "unknown")
 
 
 def require_writable(name: str, *, private: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,9 +12,10 @@ _CLAMP_ABOVE, _CLAMP_TO = 0.2, 0.1  # a warm-up over 20 % of the schedule become
 _NEVER_DECAYED = ("cls", "positions")
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Two groups: decayed matrices; and norms, biases, positions, cls and lambdas, which are not."""
-    decayed, plain = [], []
+    decayed: list[tuple[str, nn.Parameter]] = []
+    plain: list[tuple[str, nn.Parameter]] = []
     for name, parameter in model.named_parameters():
         exempt = parameter.dim() < 2 or name in _NEVER_DECAYED or "lambda" in name
         (plain if exempt else decayed).append((name, parameter))

@@ -82,7 +82,7 @@ def fit(
         torch.manual_seed(draws.key(draws.DROPOUT, schedule.seed, step))
         lr = schedule.learning_rate(step)
         sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
-        row = {"step": step, "epoch": epoch + 1, "lr": lr}
+        row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
         hooks.row("train", **row, examples=len(examples), sums=sums)
         seen = val_examples(step, len(val), schedule.val_batch_size)
         hooks.row("val", **row, examples=len(seen), sums=validate(model, *val.batch(seen), hooks=hooks))

@@ -14,19 +14,20 @@ from torch import Tensor, nn
 from app.durable import replacing, sha256, write_text
 from app.errors import InputError
 
+_HEADER = "isoscale"
 KEPT = 2  # complete states: the newest, and the one before in case the newest is broken
 
 
-def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
-    """Writes the parameters with text metadata in the file's header."""
+def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> None:
+    """Writes the parameters, and the metadata as JSON under the header's one key (several come in no fixed order)."""
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with replacing(path) as aside:
-        save_file(tensors, aside, metadata={"format": "pt", **metadata})
+        save_file(tensors, aside, metadata={_HEADER: json.dumps(metadata)})
 
 
-def load_weights(path: Path, model: nn.Module) -> dict[str, str]:
+def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     """Reads the parameters into the model, every name and shape matched; returns the metadata.
 
     Raises InputError for a file that is missing, damaged or of another model.
@@ -36,7 +37,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except FileNotFoundError:
         raise InputError(f"there are no weights {path}; download the run again or train it") from None
     except (SafetensorError, OSError, ValueError) as error:

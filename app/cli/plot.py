@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,9 +38,10 @@ def scaling(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
     """Test accuracy against parameters, a figure per architecture."""
+    from app.cli.screen import Screen
     from app.report import scaling as figures
 
-    _draw(figures.draw, run, checkpoints, out)
+    _draw(partial(figures.draw, say=Screen().say), run, checkpoints, out)
 
 
 def _draw(draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path) -> None:

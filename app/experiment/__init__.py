@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from app import data, evaluation, log, models, optim, place, train
+from app import __version__, data, evaluation, log, models, optim, place, train
 from app.artifacts import checkpoint
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig, resolve
@@ -183,14 +182,10 @@ def _finish(job: _Job, model: nn.Module, keeper: Keeper) -> Run:
     return Run(files, kept)
 
 
-def _metadata(kept: Mapping[str, Any]) -> dict[str, str]:
+def _metadata(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What the weights' own header says: enough to build the model again from the file alone."""
-    return {
-        "isoscale": kept["versions"]["isoscale"],
-        "run_id": kept["run_id"],
-        "config": json.dumps(kept["config"]),
-        "class_names": json.dumps(kept["data"]["class_names"]),
-    }
+    names = kept["data"]["class_names"]
+    return {"version": __version__, "run_id": kept["run_id"], "config": kept["config"], "class_names": names}
 
 
 def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:

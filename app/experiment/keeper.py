@@ -93,11 +93,11 @@ class Keeper:
             self.best = {"val_loss": loss, "step": step, "epoch": epoch, "file": name}
 
     def step_end(self, *, step: int) -> None:
+        rate = self._images / max(time.monotonic() - self._started, 1e-9)
+        self.screen.step(step, self.total_steps, self.log.last, rate)
         reason = self.stop_asked()
         if reason or step == self.total_steps or time.monotonic() - self._state_at >= self.state_every:
             self.save_state(step)
-        rate = self._images / max(time.monotonic() - self._started, 1e-9)
-        self.screen.step(step, self.total_steps, self.log.last, rate)
         if reason:
             raise Stopped(f"stopped by {reason} after step {step} of {self.total_steps}; its state is saved")
 

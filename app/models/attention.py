@@ -96,7 +96,7 @@ class DifferentialAttention(nn.Module):
             out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
         else:
             out = attend(q1, k1, v, self.path) - weight * attend(q2, k2, v, self.path)
-        out = self.norm(out).to(v.dtype) * (1 - self.lambda_init)
+        out = self.norm(out.to(self.norm.weight.dtype)).to(v.dtype) * (1 - self.lambda_init)
         return self.dropout(self.projection(out.transpose(1, 2).flatten(2)))  # (B, H, N, 2d) -> (B, N, D)
 
 

@@ -67,14 +67,15 @@ class Frame:
         drawn on a logarithmic axis.
         """
         right = max(float(curve.steps[-1]) for curve in curves)
-        lowest = min(float(curve.line.min()) for curve in curves)
-        highest = max(float(curve.line.max()) for curve in curves)
-        if lowest > 0 and highest / lowest > _LOG_RATIO:
-            return cls(right, lowest / 1.5, highest * 1.2, logarithmic=True)
         low, high = _settled(curves)
+        start = max(float(curve.line.max()) for curve in curves)
+        lowest = min(float(curve.line.min()) for curve in curves)
+        if lowest > 0 and high / lowest > _LOG_RATIO:
+            return cls(right, lowest / 1.5, start * 1.2, logarithmic=True)
         room = max(high - low, 0.02 * abs(high), 1e-6)
         points = np.concatenate([curve.losses for curve in curves])
-        high = max([high, *(top for top in (highest, float(points.max())) if top <= high + 0.6 * room)])
+        for top, share in ((start, 2.0), (float(points.max()), 0.6)):
+            high = max(high, top) if top <= high + share * room else high
         low = max(float(points.min()), low - 0.2 * room)
         return cls(right, low - 0.04 * room, high + 0.06 * room, logarithmic=False)
 

@@ -38,21 +38,21 @@ class Attention:
     head_width: Callable[[int, int], int]  # (d_model, heads) -> width of one query head
     parameters: Callable[[int, int], int]  # (d_model, heads) -> parameters per layer, biases included
     projections: Callable[[int, int], int]  # (d_model, heads) -> multiply-adds per token in the linear maps
-    maps: int  # query-key products per layer, in units of N^2 d_model multiply-adds
+    products: int  # query-key and map-value products per layer, in units of N^2 d_model multiply-adds
     of_classic: Callable[[int], int]  # heads of the classic model -> heads here
 
 
 ATTENTIONS = {
     # name                      head width                     parameters
     "classic": Attention(
-        lambda d, h: d // h, lambda d, _: 4 * d * d + 4 * d, lambda d, _: 4 * d * d, 1, lambda heads: heads
+        lambda d, h: d // h, lambda d, _: 4 * d * d + 4 * d, lambda d, _: 4 * d * d, 2, lambda heads: heads
     ),
     # arXiv:2410.05258: half the heads; four lambda vectors and one norm weight of 2 widths per layer
     "differential": Attention(
         lambda d, h: d // (2 * h),
         lambda d, h: 4 * d * d + 4 * d + 6 * (d // (2 * h)),
         lambda d, _: 4 * d * d,
-        1,
+        2,
         lambda heads: heads // 2,
     ),
     # the authors' second version: twice the queries over the same keys and values, lambda by token and head
@@ -60,7 +60,7 @@ ATTENTIONS = {
         lambda d, h: d // h,
         lambda d, h: 5 * d * d + 5 * d + d * h,
         lambda d, h: 5 * d * d + d * h,
-        2,
+        4,
         lambda heads: heads,
     ),
 }
@@ -85,7 +85,7 @@ def vit_flops(shape: Shape) -> int:
     """
     d, n, attention = shape.d_model, shape.tokens, ATTENTIONS[shape.attention]
     per_token = attention.projections(d, shape.heads) + 2 * d * shape.hidden
-    block = n * per_token + (attention.maps + 1) * n * n * d
+    block = n * per_token + attention.products * n * n * d
     patches = (n - 1) * shape.patch**2 * shape.channels * d
     return 2 * (patches + shape.depth * block + d * shape.classes)
 

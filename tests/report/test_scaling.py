@@ -18,7 +18,7 @@ def evaluated(tmp_path, accuracies, **asked):
 
 
 def text_of(path):
-    """The words of a figure; SVG keeps each drawn text as a comment."""
+    """The words of a figure: matplotlib writes each drawn line of text as a comment of the SVG."""
     return path.read_text(encoding="utf-8")
 
 

@@ -88,7 +88,7 @@ def test_the_second_differential_attention_is_an_architecture_by_itself(tmp_path
 
 
 def test_without_runs_the_error_says_how_to_train_one():
-    with pytest.raises(InputError, match="train one with: run.py train"):
+    with pytest.raises(InputError, match=r"train one with: run\.py train"):
         comparable([], named=None, say=print)
 
 

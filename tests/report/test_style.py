@@ -10,9 +10,9 @@ from app.report import style
 
 def test_importing_figures_leaves_matplotlibs_settings_and_backend_alone():
     code = (
-        "import matplotlib, sys; before = dict(matplotlib.rcParams);"
+        "import matplotlib, sys; before = matplotlib.rcParams.copy();"
         "import app.report.loss, app.report.scaling, app.report.confusion;"
-        "assert dict(matplotlib.rcParams) == before and 'matplotlib.pyplot' not in sys.modules"
+        "assert matplotlib.rcParams.copy() == before and 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 

@@ -1,0 +1,32 @@
+"""A run of seconds: the whole program on a cut of digits, for tests to make, stop and compare."""
+
+from app import experiment
+from app.artifacts.paths import Run
+
+TINY = {"dataset": "digits", "size": "100K", "d_model": 64, "epochs": 2, "limit_train": 160, "limit_val": 40,
+        "limit_test": 60, "batch_size": 32, "val_batch_size": 16}  # fmt: skip
+
+
+class Quiet:
+    """A screen that remembers."""
+
+    def __init__(self, after=None):
+        self.said, self.steps, self._after = [], [], after
+
+    def say(self, text):
+        self.said.append(text)
+
+    def reading(self, *_):
+        pass
+
+    def step(self, step, of, last, images_per_second):
+        self.steps.append(step)
+        if self._after:
+            self._after(step)
+
+
+def train(folder, screen=None, *, options=None, **request) -> Run:
+    """Trains the tiny run into a folder; the request's cells replace its own."""
+    screen = screen or Quiet()
+    config = experiment.plan(TINY | request, screen)
+    return experiment.train_run(config, experiment.Options(checkpoints=folder, **(options or {})), screen)

@@ -1,0 +1,152 @@
+"""One run: bit for bit repeatable, continued without a trace, and never half kept."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from app import experiment, log
+from app.artifacts import checkpoint
+from app.artifacts.paths import read_record
+from app.errors import InputError, Stopped
+
+from .runs import TINY, Quiet, train
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+
+
+def rows_without_times(path):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in log.read(path)[1]]
+
+
+def stop_at(step, number=signal.SIGTERM):
+    return Quiet(after=lambda now: os.kill(os.getpid(), number) if now == step else None)
+
+
+@pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
+def test_two_equal_runs_are_equal_bit_for_bit(tmp_path, model):
+    first, second = (train(tmp_path / name, model=model) for name in ("a", "b"))
+    for name in ("weights", "best"):
+        assert getattr(first.files, name).read_bytes() == getattr(second.files, name).read_bytes()
+    assert rows_without_times(first.files.log) == rows_without_times(second.files.log)
+    assert first.record["results"] == second.record["results"]
+
+
+@pytest.mark.parametrize("stops", [[1], [5], [3, 7]], ids=str)
+def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, stops):
+    whole = train(tmp_path / "whole", augment="flip_crop", dropout=0.3)
+    for step in stops:
+        with pytest.raises(Stopped, match="state is saved"):
+            train(tmp_path / "cut", stop_at(step), augment="flip_crop", dropout=0.3)
+    ended = train(tmp_path / "cut", augment="flip_crop", dropout=0.3)
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+    assert ended.files.best.read_bytes() == whole.files.best.read_bytes()
+    assert rows_without_times(ended.files.log) == rows_without_times(whole.files.log)
+    assert not ended.files.state.exists()
+
+
+def test_the_log_has_a_train_and_a_val_row_for_every_step_and_a_full_pass_per_epoch(tmp_path):
+    rows = rows_without_times(train(tmp_path).files.log)
+    steps = {split: [row["step"] for row in rows if row["split"] == split] for split in ("train", "val", "val_full")}
+    assert steps == {"train": list(range(1, 11)), "val": list(range(1, 11)), "val_full": [5, 10]}
+    assert all(row["examples"] == 40 for row in rows if row["split"] == "val_full")
+
+
+def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):
+    whole = train(tmp_path / "whole", dropout=0.0)
+    split = train(tmp_path / "split", dropout=0.0, options={"micro_batch_size": 12})
+    for one, other in zip(rows_without_times(whole.files.log), rows_without_times(split.files.log), strict=True):
+        assert abs(one["loss"] - other["loss"]) < 1e-4
+    assert whole.record["run_id"] == split.record["run_id"]
+
+
+def test_one_batch_is_overfitted(tmp_path):
+    run = train(tmp_path, limit_train=16, batch_size=16, epochs=120, dropout=0.0, lr=3e-3)
+    train_losses = [row["loss"] for row in log.read(run.files.log)[1] if row["split"] == "train"]
+    assert train_losses[-1] < 0.05 < 1.5 < train_losses[0]
+
+
+def test_a_finished_run_is_not_trained_again_unless_fresh(tmp_path):
+    first, screen = train(tmp_path), Quiet()
+    written = first.files.weights.stat().st_mtime_ns
+    train(tmp_path, screen)
+    assert screen.steps == [] and "done already" in screen.said[0]
+    again = train(tmp_path, options={"fresh": True})
+    assert again.files.weights.stat().st_mtime_ns > written
+
+
+def test_best_is_the_epoch_of_lowest_full_validation_loss(tmp_path):
+    run = train(tmp_path, epochs=4, lr=5e-3)
+    full = {row["epoch"]: row["loss"] for row in log.read(run.files.log)[1] if row["split"] == "val_full"}
+    assert run.record["best"]["epoch"] == min(full, key=full.__getitem__)
+    assert run.record["best"]["val_loss"] == min(full.values())
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
+    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+"):
+        train(tmp_path, lr=1e30, epochs=8)
+    assert not list(tmp_path.rglob("*.safetensors")) or not list(tmp_path.rglob("model_*_predictions.parquet"))
+
+
+def test_a_damaged_newest_state_falls_back_to_the_one_before_and_says_so(tmp_path):
+    whole = train(tmp_path / "whole")
+    for step in (3, 6):
+        with pytest.raises(Stopped):
+            train(tmp_path / "cut", stop_at(step))
+    newest = next((tmp_path / "cut").rglob("state-6.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-7])
+    screen = Quiet()
+    ended = train(tmp_path / "cut", screen)
+    assert any("damaged" in text for text in screen.said) and screen.steps[0] == 4
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+
+
+def test_the_record_stands_before_the_first_step_and_results_at_the_end(tmp_path):
+    seen = []
+    files = experiment.RunFiles.of(tmp_path, experiment.plan(TINY, Quiet()))
+    run = train(tmp_path, Quiet(after=lambda step: seen.append(read_record(files.record)["status"])))
+    assert set(seen) == {"running"} and run.record["status"] == "done"
+    assert json.loads(run.files.record.read_text())["results"]["test"]["n"] == 60
+
+
+def test_the_same_run_cannot_be_trained_twice_at_once(tmp_path):
+    caught = []
+
+    def second(step):
+        if step == 2:
+            with pytest.raises(InputError, match="another process") as error:
+                train(tmp_path)
+            caught.append(error)
+
+    train(tmp_path, Quiet(after=second))
+    assert caught
+
+
+def test_the_weights_file_alone_tells_how_to_build_the_model(tmp_path):
+    from app import models
+    from app.config import RunConfig
+
+    run = train(tmp_path)
+    header = json.loads(safe_open(run.files.weights, framework="pt").metadata()["isoscale"])
+    model = models.build(RunConfig.from_json(header["config"]), attention_path="plain")
+    assert checkpoint.load_weights(run.files.weights, model)["class_names"] == [str(digit) for digit in range(10)]
+
+
+def test_evaluate_repeats_the_numbers_from_predictions_and_from_weights(tmp_path):
+    run = train(tmp_path)
+    options = experiment.Options(checkpoints=tmp_path)
+    stored = experiment.evaluate(run, options, Quiet())
+    again = experiment.evaluate(run, options, Quiet(), again=True)
+    assert stored.record["results"]["test"] == again.record["results"]["test"] == run.record["results"]["test"]
+    best = experiment.evaluate(run, options, Quiet(), best=True)
+    assert best.record["results"]["test_best"]["n"] == 60 and best.files.best_predictions.exists()
+
+
+def test_bf16_is_another_run_and_still_learns(tmp_path):
+    run = train(tmp_path, precision="bf16")
+    assert run.record["run_id"] != train(tmp_path).record["run_id"]
+    assert run.record["places"][0]["precision"] == "bf16"
+    assert torch.isfinite(torch.tensor(run.record["results"]["test"]["loss"]))

@@ -1,0 +1,126 @@
+"""Attention: equal to its definition and to timm's, whatever the path."""
+
+import math
+
+import pytest
+import torch
+from timm.layers import DiffAttention
+
+from app.models.attention import (
+    PATHS,
+    ClassicAttention,
+    DifferentialAttention,
+    DifferentialAttentionV2,
+    attention_map,
+    lambda_init,
+)
+
+
+def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=0):
+    torch.manual_seed(seed)
+    return kind(d_model=d_model, heads=heads, layer=layer, dropout=0.0, path=path).to(dtype)
+
+
+def two_softmaxes(module, x):
+    """arXiv:2410.05258, section 2.1, written head by head with loops and nothing shared with the module's forward."""
+    batch, tokens, d_model = x.shape
+    width = d_model // (2 * module.heads)
+    q, k, v = (x @ w.T + b for w, b in zip(module.qkv.weight.chunk(3), module.qkv.bias.chunk(3), strict=True))
+    weight = (
+        math.e ** (module.lambda_q1 @ module.lambda_k1) - math.e ** (module.lambda_q2 @ module.lambda_k2)
+    ) + module.lambda_init
+    heads = []
+    for head in range(module.heads):
+        maps = []
+        for member in (2 * head, 2 * head + 1):
+            at = slice(member * width, (member + 1) * width)
+            scores = torch.einsum("bnd,bmd->bnm", q[..., at], k[..., at]) / math.sqrt(width)
+            maps.append(scores.exp() / scores.exp().sum(-1, keepdim=True))
+        out = (maps[0] - weight * maps[1]) @ v[..., 2 * head * width : 2 * (head + 1) * width]
+        scale = (out.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+        heads.append(out * scale * module.norm.weight * (1 - module.lambda_init))
+    return torch.cat(heads, -1) @ module.projection.weight.T + module.projection.bias
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_differential_attention_equals_the_two_softmax_definition_with_gradients(path):
+    module = make(DifferentialAttention, path)
+    x = torch.randn(2, 7, 48, dtype=torch.float64, requires_grad=True)
+    probe = torch.randn(2, 7, 48, dtype=torch.float64)
+    inputs = [x, *module.parameters()]
+    ours, theirs = module(x), two_softmaxes(module, x)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    gradients = (torch.autograd.grad((out * probe).sum(), inputs) for out in (ours, theirs))
+    for mine, defined in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, defined, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_differential_attention_equals_timms_with_copied_weights(path):
+    ours = make(DifferentialAttention, path, dtype=torch.float32)
+    theirs = DiffAttention(48, num_heads=3, qkv_bias=True, depth=2)
+    names = {"projection.": "proj.", "norm.": "sub_norm."}
+    state = {next((name.replace(a, b) for a, b in names.items() if name.startswith(a)), name): value
+             for name, value in ours.state_dict().items()}  # fmt: skip
+    theirs.load_state_dict(state)
+    x = torch.randn(2, 9, 48)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-5)
+
+
+def test_a_differential_map_sums_to_one_minus_lambda():
+    module = make(DifferentialAttention, "plain")
+    q1, q2, k1, k2, _ = module.heads_of(torch.randn(2, 7, 48, dtype=torch.float64))
+    difference = attention_map(q1, k1) - module.lambda_full() * attention_map(q2, k2)
+    expected = (1 - module.lambda_full()).expand(2, 3, 7)
+    torch.testing.assert_close(difference.sum(-1), expected, rtol=0, atol=1e-12)
+
+
+def test_lambda_init_follows_the_layer_from_zero():
+    published = [0.2, 0.355509, 0.470713, 0.556058, 0.619283, 0.666122, 0.700821, 0.726526, 0.745569]
+    assert [round(lambda_init(layer), 6) for layer in range(9)] == published
+    assert round(lambda_init(23), 6) == 0.799395
+
+
+def test_lambda_starts_within_a_tenth_or_so_of_its_init():
+    torch.manual_seed(0)
+    off = [
+        (module.lambda_full() - module.lambda_init).item()
+        for module in (make(DifferentialAttention, "plain", d_model=128, heads=1, seed=seed) for seed in range(300))
+    ]
+    assert abs(torch.tensor(off).std() - 0.110) < 0.02  # width 64
+
+
+@pytest.mark.parametrize("kind", [ClassicAttention, DifferentialAttention, DifferentialAttentionV2])
+def test_both_paths_give_the_same_numbers_and_gradients(kind):
+    x = torch.randn(2, 7, 48, dtype=torch.float64)
+    results = []
+    for path in PATHS:
+        module = make(kind, path)
+        out = module(x)
+        out.square().sum().backward()
+        results.append([out, *(p.grad for p in module.parameters())])
+    for plain, sdpa in zip(*results, strict=True):
+        torch.testing.assert_close(plain, sdpa, rtol=1e-12, atol=1e-12)
+
+
+def test_the_second_version_subtracts_gated_heads_that_share_keys_and_values():
+    module = make(DifferentialAttentionV2, "sdpa")
+    x = torch.randn(2, 7, 48, dtype=torch.float64)
+    q, k, v = module.queries(x), *module.keys_values(x).chunk(2, -1)
+    gates = 1 / (1 + torch.exp(-(x @ module.lambda_projection.weight.T)))
+    heads = []
+    for head in range(3):
+        at = slice(16 * head, 16 * (head + 1))
+        first, second = (
+            ((q[..., 16 * i : 16 * (i + 1)] @ k[..., at].mT) / 4).softmax(-1) @ v[..., at]
+            for i in (2 * head, 2 * head + 1)
+        )
+        heads.append(first - gates[..., head : head + 1] * second)
+    torch.testing.assert_close(module(x), module.projection(torch.cat(heads, -1)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [ClassicAttention, DifferentialAttention, DifferentialAttentionV2])
+def test_attention_does_not_know_the_order_of_tokens(kind):
+    module, x = make(kind, "plain"), torch.randn(2, 7, 48, dtype=torch.float64)
+    order = torch.randperm(7)
+    torch.testing.assert_close(module(x)[:, order], module(x[:, order]), rtol=0, atol=1e-12)

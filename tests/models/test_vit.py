@@ -1,0 +1,111 @@
+"""The ViT: equal to timm's, its counts, its symmetries, its initialisation."""
+
+import dataclasses
+
+import pytest
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch.utils.flop_counter import FlopCounterMode
+
+from app import models
+from app.config import DatasetFacts, resolve
+from app.models.vit import ViT
+from app.tables.models import ATTENTIONS, MODELS, vit_flops, vit_parameters
+
+SMALL = {"image": 16, "patch": 4, "channels": 3, "classes": 7, "d_model": 32, "depth": 3, "heads": 2}
+FACTS = {
+    "cifar100": DatasetFacts(name="cifar100", classes=100, native=32),
+    "bach": DatasetFacts(name="bach", classes=4),
+}
+TIMMS = {"patches.projection": "patch_embed.proj", "cls": "cls_token", "positions": "pos_embed",
+         "norm_attention": "norm1", "norm_mlp": "norm2", "attention.projection": "attn.proj", "attention": "attn",
+         "mlp.expand": "mlp.fc1", "mlp.contract": "mlp.fc2"}  # fmt: skip
+
+
+def test_the_classic_vit_equals_timms_with_copied_weights():
+    torch.manual_seed(0)
+    ours = ViT(**SMALL, attention="classic").eval()
+    theirs = VisionTransformer(
+        img_size=16, patch_size=4, num_classes=7, embed_dim=32, depth=3, num_heads=2, qkv_bias=True
+    ).eval()
+    state = {}
+    for name, value in ours.state_dict().items():
+        for mine, timms in TIMMS.items():
+            name = name.replace(mine, timms) if mine not in ("cls", "norm_attention") or mine in name else name
+        state[name] = value
+    theirs.load_state_dict(state)
+    images = torch.randn(3, 3, 16, 16)
+    torch.testing.assert_close(ours(images), theirs(images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "dataset", "count"),
+    [
+        ("vit_classic", "10M", "cifar100", 9_753_956), ("vit_differential", "10M", "cifar100", 9_758_564),
+        ("vit_classic", "25M", "cifar100", 24_759_396), ("vit_differential", "25M", "cifar100", 24_771_300),
+        ("vit_classic", "50M", "cifar100", 50_031_716), ("vit_differential", "50M", "cifar100", 50_055_908),
+        ("vit_classic", "10M", "bach", 9_563_908), ("vit_differential", "10M", "bach", 9_565_828),
+        ("vit_classic", "25M", "bach", 25_534_084), ("vit_differential", "25M", "bach", 25_539_460),
+        ("vit_classic", "50M", "bach", 50_376_580), ("vit_differential", "50M", "bach", 50_387_332),
+    ],
+)  # fmt: skip
+def test_a_study_model_has_exactly_its_rows_parameters(model, size, dataset, count):
+    config = resolve({"model": model, "size": size}, FACTS[dataset])
+    with torch.device("meta"):
+        built = models.build(config, attention_path="sdpa")
+    assert models.count(built) == config.parameters == count
+
+
+@pytest.mark.parametrize("dataset", FACTS)
+@pytest.mark.parametrize("size", ["10M", "25M", "50M"])
+def test_classic_and_differential_are_within_a_thousandth(size, dataset):
+    counts = [resolve({"model": model, "size": size}, FACTS[dataset]).parameters for model in MODELS]
+    assert abs(counts[0] / counts[1] - 1) < 0.001
+
+
+@pytest.mark.parametrize(("model", "count"), [("vit_classic", 1_019_236), ("vit_differential", 1_020_196)])
+def test_the_trial_size_has_exactly_its_parameters_at_32_px(model, count):
+    assert resolve({"model": model, "size": "1M", "image": 32, "patch": 4}, FACTS["cifar100"]).parameters == count
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_closed_forms_equal_the_built_model(attention):
+    shape = {**SMALL, "mlp_ratio": 3.0, "attention": attention}
+    with torch.device("meta"):
+        built = ViT(**shape, attention_path="plain")
+        with FlopCounterMode(display=False) as counted:
+            built(torch.randn(1, 3, 16, 16))
+    config = resolve({"size": "1M", "image": 32, "patch": 4}, FACTS["cifar100"])
+    of_shape = dataclasses.replace(config.shape, **shape)
+    assert models.count(built) == vit_parameters(of_shape)
+    assert abs(vit_flops(of_shape) / counted.get_total_flops() - 1) < 0.005
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_permuting_patches_and_positions_together_leaves_logits_unchanged(attention):
+    torch.manual_seed(0)
+    model = ViT(**SMALL, attention=attention).double().eval()
+    order = torch.randperm(16)
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    patches = images.unfold(2, 4, 4).unfold(3, 4, 4).flatten(2, 3)[:, :, order]  # (B, C, N, 4, 4)
+    shuffled = patches.unflatten(2, (4, 4)).permute(0, 1, 2, 4, 3, 5).reshape(2, 3, 16, 16)
+    before = model(images)
+    with torch.no_grad():
+        model.positions[:, 1:] = model.positions[:, 1:][:, order].clone()
+    torch.testing.assert_close(model(shuffled), before, rtol=0, atol=1e-12)
+
+
+def test_initialisation_is_as_the_design_says():
+    torch.manual_seed(0)
+    model = ViT(**{**SMALL, "d_model": 128, "depth": 8}, attention="differential")
+    parameters = dict(model.named_parameters())
+    assert abs(parameters["blocks.3.mlp.expand.weight"].std() - 0.02) < 0.001
+    assert abs(parameters["blocks.3.mlp.contract.weight"].std() - 0.02 / 4) < 0.0003
+    assert abs(parameters["blocks.3.attention.projection.weight"].std() - 0.02 / 4) < 0.0003
+    assert abs(parameters["positions"].std() - 0.02) < 0.002
+    assert all(not value.any() for name, value in parameters.items() if name.endswith("bias"))
+
+
+def test_an_image_that_does_not_split_into_patches_is_refused():
+    with pytest.raises(ValueError, match="not a multiple"):
+        ViT(**{**SMALL, "image": 18}, attention="classic")
