@@ -13,8 +13,7 @@ import torch
 
 from app import draws, hub
 from app.config import DatasetFacts, RunConfig, dataset_row, is_local
-from app.data import bundled, cache, carve
-from app.data import hub as hub_source
+from app.data import bundled, cache, carve, streamed
 from app.data.cache import Cached, Progress
 from app.data.files import fingerprint, folder
 from app.data.source import Ask, Source
@@ -110,8 +109,8 @@ def _version(ask: Ask, say: Callable[[str], None]) -> str | None:
 
 def _open(ask: Ask, version: str | None) -> Source:
     if ask.path:
-        return hub_source.open_folder(ask)
-    return hub_source.open_hub(ask, str(version)) if ask.hub else bundled.open_digits()
+        return streamed.open_folder(ask)
+    return streamed.open_hub(ask, str(version)) if ask.hub else bundled.open_digits()
 
 
 def prepare(
