@@ -1,5 +1,6 @@
-"""Random draws by key instead of by history: splitmix64 (Steele, Lea and Flood, OOPSLA 2014, doi:10.1145/2660193.2660195).
+"""Random draws by key instead of by history: splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
 
+Source: doi:10.1145/2660193.2660195, section 5.
 A draw depends on its key alone, so it is the same whatever the batch, the worker, the rank, the device or the
 point where a run was stopped, and the same in every version of numpy and torch.
 """

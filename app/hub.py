@@ -110,11 +110,14 @@ def call(what: str, request: Callable[[], Answer]) -> Answer:
 
 def _refusal(what: str, error: Exception) -> Exception:
     """Our sentence for an answer that waiting cannot change; an unknown error stays itself."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
     code = status(error)
-    if code == 401 and "RepoNotFound" not in str(getattr(error, "response", None) and error.response.headers):  # type: ignore[attr-defined]
-        return InputError(f"the Hub does not accept HF_TOKEN for {what}; make a new one in your Hub account's settings")
-    if code in (401, 404):
+    hidden = any(isinstance(link, RepositoryNotFoundError) for link in _chain(error))
+    if code == 404 or (code == 401 and hidden and "Invalid credentials" not in str(error)):
         return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
+    if code == 401:
+        return InputError(f"the Hub does not accept HF_TOKEN for {what}; make a new one in your Hub account's settings")
     if code == 403:
         return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
     if code == 413:

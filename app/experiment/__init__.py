@@ -51,9 +51,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     """
     files = RunFiles.of(options.checkpoints, config)
     with lock(files.lock, wait=False):
-        if options.fresh:
-            _forget(files)
-        kept = read_record(files.record) if files.record.exists() else None
+        kept = read_record(files.record) if files.record.exists() and not options.fresh else None
         if kept and kept["status"] == "done":
             screen.say(f"done already: {files.record} (--fresh trains it anew)")
             run = Run(files, kept)
@@ -96,6 +94,7 @@ def _train(
         chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
     else:
         chosen = execution.choose(config, here, **given)
+        _forget(files)
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         kept = record.new(config, ask=ask, manifest=cached.manifest, splits=splits, command=options.command)
         kept["execution"] = chosen.to_json()

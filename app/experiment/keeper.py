@@ -31,7 +31,7 @@ class Screen(Protocol):
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], str | None]]:
-    """Within it SIGTERM and the first Ctrl-C only leave a note, which the yielded call reads; a second stops at once."""
+    """Within it SIGTERM and the first Ctrl-C leave a note, which the yielded call reads; a second Ctrl-C interrupts."""
     asked: list[str] = []
 
     def note(number: int, _frame: Any) -> None:

@@ -23,8 +23,7 @@ def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=
 
 def two_softmaxes(module, x):
     """arXiv:2410.05258, section 2.1, written head by head with loops and nothing shared with the module's forward."""
-    batch, tokens, d_model = x.shape
-    width = d_model // (2 * module.heads)
+    width = x.shape[-1] // (2 * module.heads)
     q, k, v = (x @ w.T + b for w, b in zip(module.qkv.weight.chunk(3), module.qkv.bias.chunk(3), strict=True))
     weight = (
         math.e ** (module.lambda_q1 @ module.lambda_k1) - math.e ** (module.lambda_q2 @ module.lambda_k2)
