@@ -23,7 +23,10 @@ def replacing(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     try:
         with no_space_named(path):
+            aside.touch()
+            mode = aside.stat().st_mode  # what the user's umask gives; some writers make files only they can read
             yield aside
+            aside.chmod(mode)
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
             aside.replace(path)

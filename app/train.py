@@ -125,9 +125,12 @@ def update(
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
-    """The validation examples beside a step: the batches of the split in turn, without end."""
-    start = (step - 1) % steps_per_epoch(total, batch_size) * batch_size
-    return np.arange(start, min(start + batch_size, total))
+    """The validation examples beside a step: the next ones of the split, round and round; all of a small split.
+
+    Every batch has the same size, so every validation loss of a log weighs the same.
+    """
+    size = min(batch_size, total)
+    return ((step - 1) * size + np.arange(size)) % total
 
 
 def validate(model: nn.Module, inputs: Tensor, targets: Tensor, *, hooks: Hooks, at_k: bool = False) -> Tensor:

@@ -1,0 +1,73 @@
+"""The loop's arithmetic: which examples, how many steps, and sums that are weighed by count."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from app import train
+
+
+class Points:
+    """A split of n points on a line."""
+
+    def __init__(self, n):
+        self.x = torch.arange(n, dtype=torch.float64)[:, None] / n
+
+    def __len__(self):
+        return len(self.x)
+
+    def order(self, epoch):
+        return np.arange(len(self.x))
+
+    def batch(self, examples, *, epoch=None):
+        return self.x[examples], torch.from_numpy(np.asarray(examples) % 3)
+
+
+class Silent:
+    def autocast(self):
+        import contextlib
+
+        return contextlib.nullcontext()
+
+
+def test_validation_batches_are_of_one_size_and_go_round_the_split():
+    seen = np.concatenate([train.val_examples(step, 10, 4) for step in range(1, 6)])
+    assert seen.tolist() == [*range(10), *range(10)]
+
+
+def test_a_validation_split_smaller_than_its_batch_is_seen_whole_each_step():
+    assert train.val_examples(7, 5, 128).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_last_batch_of_an_epoch_may_be_smaller_and_none_is_dropped():
+    assert train.steps_per_epoch(10, 4) == 3 and train.steps_per_epoch(8, 4) == 2
+
+
+def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
+    def updated(micro_batch_size):
+        torch.manual_seed(0)
+        model = nn.Linear(1, 3).double()
+        schedule = train.Schedule(
+            epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=micro_batch_size, clip_norm=None, seed=0,
+            learning_rate=lambda step: 0.1,
+        )  # fmt: skip
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        sums = train.update(
+            model, optimizer, Points(10), np.arange(10), epoch=0, lr=0.1, schedule=schedule, hooks=Silent()
+        )
+        return sums, model.weight.detach()
+
+    for got, expected in zip(updated(3), updated(10), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_clipping_bounds_the_step():
+    model = nn.Linear(1, 3).double()
+    before = model.weight.detach().clone()
+    schedule = train.Schedule(
+        epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=10, clip_norm=1e-3, seed=0,
+        learning_rate=lambda step: 1.0,
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    train.update(model, optimizer, Points(10), np.arange(10), epoch=0, lr=1.0, schedule=schedule, hooks=Silent())
+    assert (model.weight - before).norm() <= 1e-3
