@@ -150,3 +150,15 @@ def test_bf16_is_another_run_and_still_learns(tmp_path):
     assert run.record["run_id"] != train(tmp_path).record["run_id"]
     assert run.record["places"][0]["precision"] == "bf16"
     assert torch.isfinite(torch.tensor(run.record["results"]["test"]["loss"]))
+
+
+def test_a_run_that_dies_in_its_last_evaluation_needs_no_more_steps(tmp_path, monkeypatch):
+    whole = train(tmp_path / "whole")
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr("app.evaluation.predict", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+        train(tmp_path / "cut")
+    screen = Quiet()
+    ended = train(tmp_path / "cut", screen)
+    assert screen.steps == []
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+    assert ended.record["results"] == whole.record["results"]

@@ -1,0 +1,56 @@
+"""A run killed without warning is finished by the same command, with the same bits."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app import log
+
+RUN = Path(__file__).resolve().parents[2] / "run.py"
+COMMAND = [
+    sys.executable, str(RUN), "train", "--dataset", "digits", "--size", "100K", "--d-model", "64", "--epochs", "6",
+    "--limit-train", "320", "--batch-size", "32", "--augment", "flip_crop", "--state-every", "0", "--threads", "1",
+]  # fmt: skip
+
+
+def environment(cache):
+    return os.environ | {"ISOSCALE_CACHE": str(cache)}
+
+
+def killed_at(command, folder, cache, step):
+    """Starts the command and kills it once its log has reached a step; returns whether it was still running."""
+    process = subprocess.Popen(command, cwd=folder, env=environment(cache), stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        logs = list(folder.rglob("*_training.log"))
+        if logs and f'"step": {step}, ' in logs[0].read_text():
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
+def test_a_run_killed_twice_at_random_steps_ends_in_the_same_bytes(tmp_path, shared_cache, model):
+    command = [*COMMAND, "--model", model]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    steps = sorted(random.Random(model).sample(range(2, 55), 2))
+    assert all(killed_at(command, cut, shared_cache, step) for step in steps)
+    for folder in (whole, cut):
+        subprocess.run(command, cwd=folder, env=environment(shared_cache), check=True, capture_output=True)
+    names = {path.relative_to(whole) for path in whole.rglob("*") if path.suffix in (".safetensors", ".parquet")}
+    assert len(names) == 4
+    for name in names:
+        assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
+    rows = [log.read(next(folder.rglob("*.log")))[1] for folder in (whole, cut)]
+    for one, other in zip(*rows, strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
