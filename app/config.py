@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from app.errors import InputError
@@ -20,6 +20,7 @@ from app.tables.sizes import TOLERANCE, budget, parse_size, row_for
 
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
 PRECISIONS = ("auto", "fp32", "bf16")
+_MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class DatasetFacts:
     channels: int = 3
     native: int | None = None  # None: nothing is known, images are stored at the side the model sees
     fingerprint: str | None = None
+
+
+def dataset_facts(row: DatasetRow) -> DatasetFacts:
+    """The facts of a dataset with a row, of which nothing has to be opened."""
+    return DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,27 +149,6 @@ def _check_type(name: str, value: Any, declared: str) -> None:
         raise InputError(f"the config's {name}={value!r} is not of type {declared}")
 
 
-def is_local(dataset: str) -> bool:
-    """Whether a dataset is named by a path: `./folder`, `/folder`, `~/folder` or `..`."""
-    return dataset.startswith((".", "/", "~"))
-
-
-def dataset_row(dataset: str) -> DatasetRow | None:
-    """The dataset's own row, or None for one of the Hub or of a folder; raises InputError for neither."""
-    if is_local(dataset) or dataset.startswith("local/"):
-        return None
-    if "/" not in dataset:
-        try:
-            return look_up("dataset", dataset, DATASETS)
-        except InputError as error:
-            hint = f"./{dataset} for the folder of that name" if Path(dataset).is_dir() else "owner/name on the Hub"
-            raise InputError(f"{error} (or {hint})") from None
-    owner, _, name = dataset.partition("/")
-    if not owner or not name or "/" in name:
-        raise InputError(f"dataset {dataset!r} is neither a name in the table, owner/name on the Hub nor ./a-folder")
-    return next((row for row in DATASETS.values() if row.hub and row.hub.lower() == dataset.lower()), None)
-
-
 def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
     """The config of a command: what was asked for, then the dataset's protocol, then the size table.
 
@@ -193,9 +178,7 @@ def _with_shape(cells: dict[str, Any], request: Mapping[str, Any], row: ModelRow
     """Fills d_model, depth and heads from the size table, or solves depth where the table's does not apply."""
     size_row, own = row_for(cells["size"], cells["dataset"])
     cells.setdefault("attention", row.attention)
-    if cells["attention"] not in ATTENTIONS:
-        known = list(ATTENTIONS)
-        raise InputError(f"unknown attention {cells['attention']!r}; {suggestion(cells['attention'], known)}")
+    _known("attention", cells["attention"], ATTENTIONS)
     cells.setdefault("d_model", size_row.d_model)
     cells.setdefault("mlp_ratio", size_row.mlp_ratio)
     cells.setdefault("heads", ATTENTIONS[cells["attention"]].of_classic(size_row.heads))
@@ -205,6 +188,7 @@ def _with_shape(cells: dict[str, Any], request: Mapping[str, Any], row: ModelRow
     if table_holds and cells["attention"] in ("classic", "differential"):
         return cells | {"depth": size_row.depth}
     _check_divisions(**{name: cells[name] for name in ("attention", "d_model", "heads", "image", "patch")})
+    _positive(mlp_ratio=cells["mlp_ratio"], most=_MOST)
     shape: dict[str, Any] = {field.name: cells.get(field.name) for field in dataclasses.fields(Shape)}
     return cells | {"depth": nearest_depth(row, Shape(**(shape | {"depth": 1})), budget(cells["size"]))}
 
@@ -215,37 +199,52 @@ def nearest_depth(row: ModelRow, shape: Shape, wanted: int) -> int:
     return max(1, round(1 + (wanted - one) / (two - one)))
 
 
+def _known(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise InputError(f"unknown {kind} {name!r}; {suggestion(name, [*known])}")
+
+
+def _positive(most: float = sys.float_info.max, **numbers: float | None) -> None:
+    """Raises InputError unless every number that is given is above 0 and at most `most`."""
+    for name, value in numbers.items():
+        if value is not None and not 0 < value <= most:
+            raise InputError(f"{name}={value} must be a number above 0" + (f", at most {most:,}" if value > 0 else ""))
+
+
+def _not_negative(most: float = sys.float_info.max, **numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and not 0 <= value <= most:
+            raise InputError(f"{name}={value} must be 0 or more" + (f", at most {most:,}" if value > 0 else ""))
+
+
+def _around(wanted: int, *, n: int, of: int = 1) -> str:
+    """The numbers next to `wanted` of which `of` times divides n."""
+    low = [divisor for divisor in range(1, math.isqrt(n) + 1) if n % divisor == 0]
+    fits = sorted(divisor // of for divisor in {*low, *(n // divisor for divisor in low)} if divisor % of == 0)
+    near = [*[fit for fit in fits if fit < wanted][-1:], *[fit for fit in fits if fit > wanted][:1]]
+    return f"nearest: {', '.join(map(str, near))}" if near else f"{n} is not a multiple of {of}"
+
+
 def _check_divisions(*, attention: str, d_model: int, heads: int, image: int, patch: int) -> None:
     """Raises InputError where a side does not split into patches or a width into heads."""
-    _positive(d_model=d_model, heads=heads, image=image, patch=patch)
+    _positive(d_model=d_model, heads=heads, image=image, patch=patch, most=_MOST)
     if image % patch:
-        lower = max(divisor for divisor in range(1, patch) if image % divisor == 0)
-        upper = min((divisor for divisor in range(patch, image + 1) if image % divisor == 0), default=image)
-        near = f"{lower}, {upper}" if upper != lower else f"{lower}"
-        raise InputError(f"image={image} is not a multiple of patch={patch}; nearest: {near}")
-    parts = 2 * heads if attention == "differential" else heads
-    if d_model % parts:
-        fits = [h for h in range(1, d_model + 1) if d_model % (parts // heads * h) == 0]
-        near = ", ".join(str(h) for h in sorted(sorted(fits, key=lambda h: abs(h - heads))[:2]))
-        raise InputError(
-            f"d_model={d_model} does not divide into heads={heads} of {attention} attention; nearest: {near}"
-        )
-
-
-def _positive(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not value > 0 or not math.isfinite(value):
-            raise InputError(f"{name}={value} must be a number above 0")
+        raise InputError(f"image={image} is not a multiple of patch={patch}; {_around(patch, n=image)}")
+    parts = 2 if attention == "differential" else 1  # of a head's width
+    if d_model % (parts * heads):
+        near = _around(heads, n=d_model, of=parts)
+        raise InputError(f"d_model={d_model} does not divide into heads={heads} of {attention} attention; {near}")
 
 
 def _validate_shape(config: RunConfig) -> None:
-    look_up("model", config.model, MODELS)
-    look_up("attention", config.attention, ATTENTIONS)
+    _known("model", config.model, MODELS)
+    _known("attention", config.attention, ATTENTIONS)
     if config.attention == "classic" and MODELS[config.model].attention != "classic":
         raise InputError(f"attention=classic does not fit model={config.model}; use --model vit_classic")
     if config.attention != "classic" and MODELS[config.model].attention == "classic":
         raise InputError(f"attention={config.attention} does not fit model={config.model}; use --model {DEFAULT_MODEL}")
-    _positive(depth=config.depth, mlp_ratio=config.mlp_ratio, channels=config.channels, classes=config.classes)
+    counted = ("depth", "mlp_ratio", "channels", "native", "classes")
+    _positive(**{name: getattr(config, name) for name in counted}, most=_MOST)
     if config.classes < 2:
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
     _check_divisions(
@@ -258,23 +257,20 @@ def _validate_shape(config: RunConfig) -> None:
 
 
 def _validate_numbers(config: RunConfig) -> None:
-    _positive(batch_size=config.batch_size, val_batch_size=config.val_batch_size, epochs=config.epochs, lr=config.lr)
-    for name in ("limit_train", "limit_val", "limit_test", "clip_norm"):
-        if (value := getattr(config, name)) is not None:
-            _positive(**{name: value})
-    for name in ("seed", "split_seed", "weight_decay", "warmup_steps"):
-        value = getattr(config, name)
-        if value is not None and not (value >= 0 and math.isfinite(value)):
-            raise InputError(f"{name}={value} must be 0 or more")
+    counted = ("batch_size", "val_batch_size", "epochs", "limit_train", "limit_val", "limit_test")
+    _positive(**{name: getattr(config, name) for name in counted}, most=_MOST)
+    _positive(lr=config.lr, clip_norm=config.clip_norm)
+    _not_negative(seed=config.seed, split_seed=config.split_seed, most=2**63 - 1)
+    _not_negative(warmup_steps=config.warmup_steps, most=_MOST)
+    _not_negative(weight_decay=config.weight_decay)
     if not 0 <= config.dropout < 1:
         raise InputError(f"dropout={config.dropout} must be at least 0 and below 1")
     for name in ("val_fraction", "test_fraction"):
         value = getattr(config, name)
         if value is not None and not 0 < value < 1:
             raise InputError(f"{name}={value} must lie between 0 and 1")
-    for name, known in (("augment", AUGMENTS), ("precision", PRECISIONS)):
-        if getattr(config, name) not in known:
-            raise InputError(f"unknown {name} {getattr(config, name)!r}; {suggestion(getattr(config, name), [*known])}")
+    _known("augment", config.augment, AUGMENTS)
+    _known("precision", config.precision, PRECISIONS)
 
 
 def _is_a_row(config: RunConfig) -> bool:
@@ -288,13 +284,15 @@ def _is_a_row(config: RunConfig) -> bool:
 
 def _validate_size(config: RunConfig) -> None:
     """Raises InputError when the shape's count is more than 5 % off its budget; a row of the table stands as it is."""
-    wanted, row = budget(parse_size(config.size)), MODELS[config.model]
+    if config.size != (spelled := parse_size(config.size)):
+        raise InputError(f"size={config.size} is written {spelled}")
+    wanted, row = budget(config.size), MODELS[config.model]
     if abs(config.parameters / wanted - 1) <= TOLERANCE or _is_a_row(config):
         return
     depth = nearest_depth(row, config.shape, wanted)
     near = [dataclasses.replace(config.shape, depth=d) for d in sorted({max(1, depth - 1), depth, depth + 1})]
     reachable = ", ".join(f"{row.parameters(shape) / 1e6:.2f}M at depth={shape.depth}" for shape in near)
     raise InputError(
-        f"size={config.size} is missed by {config.parameters / wanted - 1:+.0%}: d_model={config.d_model} "
+        f"size={config.size} is missed by {config.parameters / wanted - 1:+.1%}: d_model={config.d_model} "
         f"depth={config.depth} has {config.parameters:,} parameters (5 % is allowed); reachable: {reachable}"
     )

@@ -8,8 +8,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from app.errors import InputError
 
@@ -80,12 +81,32 @@ def require_space(folder: Path, wanted: int, what: str) -> None:
 def lock(path: Path, *, wait: bool) -> Iterator[None]:
     """Holds an exclusive lock on a file; raises InputError when it is held elsewhere and `wait` is False.
 
-    The lock goes with the process, so a killed holder leaves none behind.
+    The lock goes with the process, so a killed holder blocks nobody. At the end the file is removed, and with it the
+    folders that were made for it and are still empty.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    file = _locked(path, wait=wait)
+    try:
         yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _locked(path: Path, *, wait: bool) -> IO[str]:
+    """The file, locked; opened again where another holder removed it, or its folder, in between."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            file = path.open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError as error:
+                file.close()
+                raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+            file.close()

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor, nn
 
 from app import task
@@ -88,6 +87,8 @@ def metrics(predictions: Predictions) -> dict[str, Any]:
 
     A class without test examples has an accuracy of None; rates are fractions.
     """
+    from scipy import stats  # seconds to import, and only wanted at a run's end
+
     logits, labels = torch.from_numpy(predictions.logits), torch.from_numpy(predictions.labels)
     n, classes = logits.shape
     correct = int(task.correct_at(logits, labels, 1).sum())

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -99,7 +100,9 @@ def call(what: str, request: Callable[[], Answer]) -> Answer:
             return request()
         except Exception as error:
             if not is_silence(error):
-                raise _refusal(what, error) from error
+                if refusal := _refusal(what, error):
+                    raise refusal from error
+                raise
             offline = any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error))
             if offline or attempt == ATTEMPTS - 1:
                 reason = "HF_HUB_OFFLINE is set" if offline else (str(error) or type(error).__name__).splitlines()[0]
@@ -108,8 +111,8 @@ def call(what: str, request: Callable[[], Answer]) -> Answer:
     raise AssertionError("unreachable")
 
 
-def _refusal(what: str, error: Exception) -> Exception:
-    """Our sentence for an answer that waiting cannot change; an unknown error stays itself."""
+def _refusal(what: str, error: Exception) -> InputError | None:
+    """Our sentence for an answer that waiting cannot change; None for an error that has none."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     code = status(error)
@@ -122,7 +125,7 @@ def _refusal(what: str, error: Exception) -> Exception:
         return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
     if code == 413:
         return InputError(f"the Hub says the repository's storage is full ({what})")
-    return error
+    return None
 
 
 def dataset_sha(name: str, revision: str) -> str:
@@ -207,7 +210,7 @@ def safe_path(path: str) -> PurePosixPath:
     """A repository path that cannot leave the folder it is put into; raises InputError."""
     found = PurePosixPath(path)
     if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
-        raise InputError(f"the repository's file name {path!r} would leave the target folder; it is not downloaded")
+        raise InputError(f"{path!r} would lead out of its folder; nothing is written there")
     return found
 
 
@@ -216,7 +219,9 @@ def commit(name: str, operations: Sequence[Any], *, message: str, parent: str) -
 
     def once() -> str:
         try:
-            done = api().create_commit(name, operations, commit_message=message, parent_commit=parent)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+                done = api().create_commit(name, operations, commit_message=message, parent_commit=parent)
         except Exception as error:
             if status(error) == 412:
                 raise StaleParent from error

@@ -34,3 +34,43 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """A Hub on loopback that this process's client talks to, with a token that may write to tester/runs."""
+    from hub_server import HubServer
+    from online import lead_to
+
+    with HubServer() as server:
+        lead_to(server.url, monkeypatch)
+        yield server
+
+
+TINY = (
+    "--dataset digits --size 100K --d-model 64 --epochs 2 --batch-size 32 --val-batch-size 16 "
+    "--limit-train 160 --limit-val 40 --limit-test 60"
+)
+
+
+@pytest.fixture(scope="session")
+def trained(shared_cache, tmp_path_factory):
+    """The checkpoints folder of one finished tiny run, figures and all; tests copy it."""
+    from app.cli import main
+
+    folder = tmp_path_factory.mktemp("trained") / "checkpoints"
+    arguments = ["train", *TINY.split(), "--threads", "1", "--checkpoints", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOSCALE_CACHE", str(shared_cache))
+        patch.setattr(sys, "argv", ["run.py", *arguments])
+        assert main() == 0
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, cache_folder):
+    """An empty folder to work in, with the session's cache of datasets elsewhere."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

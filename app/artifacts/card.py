@@ -68,8 +68,11 @@ def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dic
     return fields | ({"datasets": found} if (found := sorted(set(datasets))) else {})
 
 
-def run_card(run: Run, hub_folder: str) -> str:
-    """The README of a run's folder: what, how, data and licence, numbers, the exact command, and how to get it back."""
+def run_card(run: Run, address: str) -> str:
+    """The README of a run's folder: what, how, data and licence, numbers, the exact command, and how to get it back.
+
+    `address` is the folder's own, `hf://owner/name/path`.
+    """
     record, config, test = run.record, run.record["config"], run.record["results"]["test"]
     row, rows, place = MODELS[record["model"]], record["data"]["rows"], record["places"][-1]
     hub = record["data"]["hub"]
@@ -96,8 +99,8 @@ best on validation (epoch {record["best"]["epoch"]}, loss {record["best"]["val_l
 
 | | |
 |---|---|
-| shape | d_model {config["d_model"]}, depth {config["depth"]}, heads {config["heads"]}, MLP ratio {config["mlp_ratio"]:g}, \
-{config["attention"]} attention |
+| shape | d_model {config["d_model"]}, depth {config["depth"]}, heads {config["heads"]}, \
+MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
 | input | {config["image"]} px, patch {config["patch"]}, {record["tokens"]} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
 {warmup} warm-up steps of {record["schedule"]["total_steps"]:,}, cosine to 0 |
@@ -120,7 +123,7 @@ version `{record["data"]["version"]}`, licence: {record["data"]["licence"]}.
 ## Getting it back
 
 ```
-python run.py download {hub_folder} {run.files.stem}
+python run.py download {address} {run.files.stem}
 python run.py evaluate {run.files.stem}
 ```
 """

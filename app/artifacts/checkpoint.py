@@ -20,11 +20,14 @@ KEPT = 2  # complete states: the newest, and the one before in case the newest i
 
 def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> None:
     """Writes the parameters, and the metadata as JSON under the header's one key (several come in no fixed order)."""
+    _save(path, model.state_dict(), metadata={_HEADER: json.dumps(metadata)})
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with replacing(path) as aside:
-        save_file(tensors, aside, metadata={_HEADER: json.dumps(metadata)})
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata)
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
@@ -83,11 +86,8 @@ def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensor
 
 def save_state(folder: Path, state: State, *, best: str | None) -> None:
     """Writes a state and then its manifest, and removes those before the last two; `best` names a file it needs."""
-    from safetensors.torch import save_file
-
     path = folder / f"state-{state.step}.safetensors"
-    with replacing(path) as aside:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, aside)
+    _save(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
     manifest = {"step": state.step, "facts": state.facts, "files": files}
     write_text(folder / f"state-{state.step}.json", json.dumps(manifest | {"seal": _seal(manifest)}))
@@ -126,7 +126,7 @@ def _prune(folder: Path) -> None:
 
 
 def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
-    """The newest state whose every byte is as it was written; a broken one is named and the one before taken."""
+    """The newest state whose every byte is as it was written, None where there is none; broken ones are named."""
     from safetensors.torch import load_file
 
     for path in _manifests(folder):
@@ -134,7 +134,7 @@ def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
         if manifest and all(_matches(folder / name, digest) for name, digest in manifest["files"].items()):
             step = int(manifest["step"])
             return State(step, load_file(folder / f"state-{step}.safetensors"), manifest["facts"])
-        say(f"the saved state {path} is damaged; the one before it is used")
+        say(f"the saved state {path} is damaged and left out")
     return None
 
 

@@ -53,5 +53,5 @@ def newest(
         unfinished = f" ({len(runs)} unfinished: the same train command continues one)" if runs else ""
         raise InputError(f"there is no finished run of {asked} under {checkpoints}{unfinished}; train or download one")
     if others := [run.record["run_id"] for run in done[:-1]]:
-        say(f"run {done[-1].record['run_id']} is the newest; {len(others)} others fit (--run ID): {', '.join(others)}")
+        say(f"taken: run {done[-1].record['run_id']}, the newest; --run takes another that fits: {', '.join(others)}")
     return done[-1]

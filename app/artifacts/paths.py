@@ -14,6 +14,7 @@ from app.durable import write_text
 from app.errors import InputError
 
 FORMAT = 1
+_NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Run:
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Writes `<stem>.json`, indented, with lists of numbers on one line."""
     text = json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False)
-    flat = re.compile(r"\[\s+((?:[-\d.e+]+,\s+)*[-\d.e+]+)\s+\]")
+    flat = re.compile(r"\[\n\s+((?:[-\d.e+]+,\n\s+)*[-\d.e+]+)\n\s+\]")
     write_text(path, flat.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n")
 
 
@@ -95,7 +96,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise InputError(f"there is no run record {path}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"the run record {path} is damaged ({error}); {mend}") from error
-    if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or "run_id" not in record:
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _NEEDED.items()):
         raise InputError(f"{path} is not a run record; {mend}")
     if record.get("format") != FORMAT:
         raise InputError(f"{path} has format {record.get('format')}, this version reads {FORMAT}; {mend}")
@@ -108,4 +109,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def find_runs(checkpoints: Path) -> list[Run]:
     """Every run below a folder, oldest first."""
-    return sorted(map(Run.load, checkpoints.rglob("model_*.json")), key=lambda run: run.record.get("started", ""))
+    return sorted(
+        map(Run.load, checkpoints.rglob("model_*.json")),
+        key=lambda run: (str(run.record.get("started", "")), run.files.stem),
+    )

@@ -24,7 +24,7 @@ def files_of(local: Path) -> tuple[dict[str, Path], list[Run]]:
     A run is named by its stem (`checkpoints/vit_classic/model_...`) or by its `.json`; a folder is taken whole but for
     hidden files, unfinished state and locks. Raises InputError where there is nothing.
     """
-    record = local if local.suffix == ".json" else local.with_name(f"{local.name}.json")
+    record = local if local.suffix == ".json" else Path(f"{local}.json")
     if record.name.startswith("model_") and record.is_file():
         run = Run.load(record)
         if not run.done:
@@ -59,7 +59,7 @@ def upload(local: Path, folder: str, *, private: bool = False, message: str | No
         parent = hub.head(repository)
         operations = _operations(repository, parent, files, runs, prefix)
         try:
-            return hub.commit(repository, operations, message=message or f"Add {local.name}", parent=parent)
+            return hub.commit(repository, operations, message=message or f"Add {local.resolve().name}", parent=parent)
         except hub.StaleParent:
             continue
     raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
@@ -73,7 +73,9 @@ def _operations(repository: str, parent: str, files: dict[str, Path], runs: list
     folders = {run.files.stem: (prefix + _folder_in(files, run)).strip("/") for run in runs}
     for run in runs:
         if len(runs) == 1 and "README.md" not in files:
-            texts[f"{folders[run.files.stem]}/README.md".lstrip("/")] = card.run_card(run, folders[run.files.stem])
+            folder = folders[run.files.stem]
+            address = f"hf://{repository}/{folder}".rstrip("/")
+            texts[f"{folder}/README.md".lstrip("/")] = card.run_card(run, address)
     if runs and not (prefix == "" and "README.md" in files):
         texts["README.md"] = _index(repository, parent, there, runs, folders)
     adds = [CommitOperationAdd(prefix + name, str(path)) for name, path in files.items()]
@@ -96,27 +98,38 @@ def _index(repository: str, parent: str, there: dict[str, Any], runs: list[Run],
 
 
 def _listed(repository: str, parent: str, there: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The root README's model-index by name; one that is not ours counts as empty."""
+    """The root README's model-index by name, without entries that are not ours; of a broken one, nothing."""
     from huggingface_hub import metadata_load
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     if "README.md" not in there:
         return {}
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "README.md"
         hub.fetch(repository, parent, there["README.md"], target)
-        listed = (metadata_load(target) or {}).get("model-index") or []
-    ours = [entry for entry in listed if "run_id" in (entry["results"][0]["metrics"][0].get("args") or {})]
-    return {entry["name"]: entry for entry in ours}
+        try:
+            listed = (metadata_load(target) or {}).get("model-index") or []
+        except (ValueError, YAMLError):
+            return {}
+    return {entry["name"]: entry for entry in listed if _is_ours(entry)}
+
+
+def _is_ours(entry: Any) -> bool:
+    try:
+        return "run_id" in entry["results"][0]["metrics"][0]["args"]
+    except (LookupError, TypeError):
+        return False
 
 
 def parse_address(path: str) -> tuple[str, str]:
     """Repository and path within it: of `hf://owner/name/path`, or of a plain path in HF_REPOSITORY."""
     if not path.startswith("hf://"):
         return hub.repository(), path
-    owner, name, *rest = [*path.removeprefix("hf://").split("/"), "", ""]
+    owner, _, rest = path.removeprefix("hf://").partition("/")
+    name, _, folder = rest.partition("/")
     if not owner or not name:
         raise InputError(f"{path} is no address of the form hf://owner/name/path")
-    return f"{owner}/{name}", "/".join(rest)
+    return f"{owner}/{name}", folder
 
 
 def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
@@ -125,6 +138,8 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
     All files come from one commit and are compared with its checksums; those already there are not fetched again.
     """
     repository, folder = parse_address(path)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; give a folder to download into")
     folder = folder.strip("/")
     sha = hub.head(repository)
     files = hub.listing(repository, sha, folder)

@@ -19,9 +19,10 @@ app = typer.Typer(
     name="isoscale",
     help="Which vision architecture is better at the same budget, data and seed, by how much, and is it real?",
     epilog="Exit codes: 0 done; 1 our defect; 2 bad input or nothing to do; 3 trained but not uploaded; "
-    "75 stopped by a signal with the state saved (the same command continues).",
+    "75 stopped by a signal with the state saved (the same command continues); 130 interrupted at once.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    add_completion=False,
     no_args_is_help=True,
 )
 for module in (train, evaluate, hub, plot, tables):
@@ -36,7 +37,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="The version.")
+    ] = False,
 ) -> None:
     """Reads .env, from here upwards; what stands in the environment wins."""
     from dotenv import find_dotenv, load_dotenv
@@ -51,12 +54,25 @@ def spelled(arguments: list[str]) -> list[str]:
     """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
     out: list[str] = []
     for argument in arguments:
-        if out and out[-1] in _SWITCHES and argument.lower() in ("true", "false"):
-            out += [] if argument.lower() == "true" else [f"--no-{out.pop()[2:]}"]
-            continue
         name, sign, value = argument.partition("=")
-        out.append(name.replace("_", "-") + sign + value if name.startswith("--") else argument)
+        if name.startswith("--"):
+            name = name.replace("_", "-")
+            out += [_switched(name, value)] if sign and _is_truth(name, value) else [name + sign + value]
+        elif out and _is_truth(out[-1], argument):
+            out.append(_switched(out.pop(), argument))
+        else:
+            out.append(argument)
     return out
+
+
+def _is_truth(name: str, value: str) -> bool:
+    return name in _SWITCHES and value.lower() in ("true", "false")
+
+
+def _switched(name: str, value: str) -> str:
+    if value.lower() == "true":
+        return name
+    return "--public" if name == "--private" else f"--no-{name[2:]}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,9 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name="run.py", standalone_mode=False)
         return code if isinstance(code, int) else DONE
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"; see {context.command_path} --help" if context else ""
-        return _ended(f"{_sentence(error)}{hint}", getattr(error, "exit_code", BAD_INPUT))
+        return _refused(error)
     except InputError as error:
         return _ended(str(error), BAD_INPUT)
     except NotUploaded as error:
@@ -75,10 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
     except Stopped as error:
         return _ended(str(error), STOPPED)
     except (KeyboardInterrupt, typer.Abort):
-        return _ended("interrupted at once; the last saved state is what the same command continues from", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _ended("interrupted at once; the same command goes on from what was last saved", INTERRUPTED)
+    except SystemExit:  # Typer's end where the reader of stdout is gone
         return DONE
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        return _ended(f"{error.filename}: {error.strerror}; choose another path or mend this one", BAD_INPUT)
     except Exception as error:
         if os.environ.get("ISOSCALE_DEBUG"):
             raise
@@ -86,9 +101,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _ended(f"a defect of isoscale: {name}: {error} (ISOSCALE_DEBUG=1 shows where; please report it)", DEFECT)
 
 
-def _sentence(error: TyperException) -> str:
-    format_message = getattr(error, "format_message", None)
-    return (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
+def _refused(error: TyperException) -> int:
+    """Ends for arguments that do not parse; a command without any has shown its help."""
+    format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
+    sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
+    hint = f"; see {context.command_path} --help" if context else ""
+    return _ended(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
 
 
 def _ended(text: str, code: int) -> int:

@@ -26,27 +26,28 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     where: Where = None,
-    run: Annotated[str | None, typer.Option("--run", help="Id of a run, or its beginning.", metavar="ID")] = None,
+    run: o.RunId = None,
     model: o.Model = None,
     size: o.Size = None,
     dataset: o.Dataset = None,
-    best: Annotated[bool, typer.Option("--best/--no-best", help="The weights best on validation.")] = False,
-    again: Annotated[bool, typer.Option("--again/--no-again", help="Predict anew from weights and data.")] = False,
+    best: o.Best = False,
+    again: o.Again = False,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
     """Test metrics of a run: top-1 with its interval, top-5, loss, per class, confusion; predictions are kept."""
-    from app import experiment
     from app.cli.screen import Screen
 
-    screen = Screen()
-    found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
-    computing: dict[str, Any] = {
-        name: value for name, value in (("device", device), ("threads", threads)) if value is not None
-    }
-    done = experiment.evaluate(found, experiment.Options(**computing), screen, best=best, again=again)
+    with Screen() as screen:
+        found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
+        from app import experiment  # torch, which a wrong name above should not wait for
+
+        computing: dict[str, Any] = {
+            name: value for name, value in (("device", device), ("threads", threads)) if value is not None
+        }
+        done = experiment.evaluate(found, experiment.Options(**computing), screen, best=best, again=again)
     _draw(done)
     typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))
 
@@ -54,7 +55,6 @@ def evaluate(
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
     """The run that is meant; raises InputError where that is unclear."""
     from app.artifacts import finding
-    from app.config import dataset_row
     from app.errors import InputError
     from app.tables.models import MODELS
     from app.tables.names import look_up
@@ -71,11 +71,21 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
         named["model"] = look_up("model", named["model"], MODELS).name
     if "size" in named:
         named["size"] = parse_size(named["size"])
-    if "dataset" in named and (row := dataset_row(named["dataset"])):
-        named["dataset"] = row.name
+    if "dataset" in named:
+        named["dataset"] = _dataset_name(named["dataset"])
     return finding.newest(
         **{"model": None, "size": None, "dataset": None} | named, checkpoints=checkpoints, say=screen.say
     )
+
+
+def _dataset_name(asked: str) -> str:
+    from app.tables.datasets import dataset_row
+
+    if row := dataset_row(asked):
+        return row.name
+    from app import data
+
+    return data.dataset_name(asked)
 
 
 def _fetched(address: str, screen: Screen) -> Path:
@@ -106,14 +116,15 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
 def _text(run: Run, best: bool) -> str:
     from app.artifacts.card import percent, with_interval
 
-    result = _result(run, best)
-    names = run.record["data"]["class_names"]
+    result, names = _result(run, best), run.record["data"]["class_names"]
+    what = f"{result['model']} {result['size']} on {result['dataset']}"
     classes = sorted((rate, name) for rate, name in zip(result["per_class"], names, strict=True) if rate is not None)
-    worst = ", ".join(f"{name} {percent(rate)}" for rate, name in classes[:3])
-    warning = f"\nnote: {run.record['data']['warning']}" if run.record["data"]["warning"] else ""
-    return (
-        f"run {result['run_id']}: {result['model']} {result['size']} on {result['dataset']}, {result['weights']} weights\n"
-        f"test accuracy: {with_interval(result)}; top-5 {percent(result['top5'])}; loss {result['loss']:.4f}\n"
-        f"hardest classes: {worst}{warning}\n"
-        f"kept: {run.files.record} (per class, confusion), {run.files.confusion_png.name}"
-    )
+    lines = [
+        f"run {result['run_id']}: {what}, {result['weights']} weights",
+        f"test accuracy: {with_interval(result)}",
+        f"top-5 accuracy: {percent(result['top5'])}; cross-entropy: {result['loss']:.4f}",
+        "hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]),
+        f"note: {run.record['data']['warning']}" if run.record["data"]["warning"] else "",
+        f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}",
+    ]
+    return "\n".join(filter(None, lines))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -11,18 +13,27 @@ _REFRESH = 0.2  # seconds between redraws of the live line
 
 
 class Screen:
-    """Prints to stderr; stdout stays for results."""
+    """Prints to stderr; stdout stays for results. Leaving it ends the live line, so that an error has its own."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._began = time.monotonic()
         self._shown = float("-inf")
-        self._first_step: tuple[int, float] | None = None
+        self._first_step: tuple[int, float] | None = None  # its number and when it ended
         self._live = False
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._end_live()
+
+    def say(self, text: str) -> None:
+        """A line that stays; on a terminal it is broken between words."""
+        self._end_live()
+        if self._terminal:
+            text = textwrap.fill(
+                text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+            )
         print(text, file=sys.stderr, flush=True)
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
@@ -32,25 +43,32 @@ class Screen:
         self._show(f"reading {split}{share}  {rows:,}{total} rows  {read / 1e6:,.1f} MB", last=rows == of)
 
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None:
-        """A step of training, with the newest losses known."""
-        now = time.monotonic()
-        self._first_step = self._first_step or (step - 1, self._began)
-        done, since = self._first_step
-        left = (of - step) * (now - since) / max(step - done, 1)
-        train, val = last.get("train"), last.get("val")
-        losses = f"  loss {train['loss']:.4f}  acc {train['correct'] / train['examples']:.1%}" if train else ""
-        losses += f"  val loss {val['loss']:.4f}  val acc {val['correct'] / val['examples']:.1%}" if val else ""
-        speed = f"  {images_per_second:,.0f} images/s  {_clock(left)} left"
-        self._show(f"step {step:,}/{of:,}{losses}{speed}", last=step == of)
+        """A step of training, with the newest losses known; nothing is shown before there are any."""
+        first, since = self._first_step = self._first_step or (step, time.monotonic())
+        if "train" not in last or "val" not in last:
+            return
+        train, val = ((row["loss"], row["correct"] / row["examples"]) for row in (last["train"], last["val"]))
+        done, speed = f"step {step:,}/{of:,}", f"{images_per_second:,.0f}"
+        seconds = (of - step) * (time.monotonic() - since) / (step - first) if step > first else 0
+        left = f"  {_clock(seconds)} left" if step > first or step == of else ""
+        self._show(
+            f"{done}  loss {train[0]:.4f}  acc {train[1]:.1%}  val loss {val[0]:.4f}  val acc {val[1]:.1%}  "
+            f"{speed} images/s{left}",
+            f"{done}  loss {train[0]:.3f}  val {val[0]:.3f}  acc {val[1]:.1%}  {speed} img/s{left}",
+            last=step == of,
+        )
 
-    def _show(self, text: str, *, last: bool) -> None:
+    def _show(self, text: str, *shorter: str, last: bool) -> None:
+        """The first form that fits into the terminal's width, else the last one's beginning."""
         now = time.monotonic()
         if now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last:
             return
         self._shown = now
         if self._terminal:
             self._live = True
-            print(f"\r\x1b[2K{text[: _columns() - 1]}", end="", file=sys.stderr, flush=True)
+            room = _columns() - 1
+            fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
+            print(f"\r\x1b[2K{fitting}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
         if last:
@@ -63,9 +81,11 @@ class Screen:
 
 
 def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
+    """Width of the terminal behind stderr; stdout may be a pipe."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _clock(seconds: float) -> str:

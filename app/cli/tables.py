@@ -40,17 +40,16 @@ def models(
 
 
 def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
-    from app.config import DatasetFacts, resolve
+    from app.config import dataset_facts, resolve
     from app.tables.datasets import DATASETS
     from app.tables.models import MODELS
     from app.tables.names import look_up
 
     row = look_up("dataset", dataset, DATASETS)
-    facts = DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
     rows = []
     for model in MODELS.values():
         for size in sizes:
-            config = resolve({"model": model.name, "size": size}, facts)
+            config = resolve({"model": model.name, "size": size}, dataset_facts(row))
             cells = {name: getattr(config, name) for name in ("d_model", "depth", "heads", "image", "patch")}
             non_embedding = config.parameters - model.embedding_parameters(config.shape)
             counts = {"parameters": config.parameters, "non_embedding": non_embedding}
@@ -62,8 +61,10 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
     from app.tables.datasets import DATASETS
+    from app.tables.protocols import PROTOCOLS, UNKNOWN
 
-    rows = [dataclasses.asdict(row) for row in DATASETS.values()]
+    protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
+    rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
     if as_json:
         return typer.echo(json.dumps(rows, indent=1))
     heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
@@ -77,7 +78,19 @@ def datasets(as_json: o.AsJson = False) -> None:
     for row in rows:
         if row["warning"]:
             typer.echo(f"note: {row['warning']}")
-    return None
+    typer.echo("\nhow each is trained where no option says otherwise:")
+    return _print_protocols(protocols | {"any other": dataclasses.asdict(UNKNOWN)})
+
+
+def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
+    heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
+    lines = [
+        (name, p["image"], p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
+         "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
+         p["size"])
+        for name, p in protocols.items()
+    ]  # fmt: skip
+    _print(heads, lines)
 
 
 def _print(heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:

@@ -21,7 +21,7 @@ _NOT_CONFIG = ("checkpoints", "device", "threads", "attention_path", "micro_batc
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(train)
+    app.command(epilog=o.WHERE_DEFAULTS_COME_FROM)(train)
 
 
 def train(
@@ -73,29 +73,41 @@ def train(
     hub = {name: given.pop(name) for name in ("upload", "private")}
     given.pop("as_json")
     computing = {name: given.pop(name) for name in _NOT_CONFIG if name in given}
-    run, done = _trained({"dataset": DEFAULT_DATASET, **given}, computing, **hub)
-    if as_json:
-        typer.echo(json.dumps(run.record))
-    else:
-        typer.echo(done)
+    request = {"dataset": DEFAULT_DATASET, **given}
+    _refuse_early(request, **hub)
+    run, done = _trained(request, computing, **hub)
+    typer.echo(json.dumps(run.record) if as_json else done)
+
+
+def _refuse_early(request: dict[str, Any], *, upload: bool, private: bool) -> None:
+    """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
+    from app.config import dataset_facts, resolve
+    from app.errors import InputError
+    from app.tables.datasets import dataset_row
+    from app.tables.models import DEFAULT_MODEL, MODELS
+    from app.tables.names import look_up
+
+    if private and not upload:
+        raise InputError("--private has an effect with --upload only; leave it out or add --upload")
+    look_up("model", request.get("model", DEFAULT_MODEL), MODELS)
+    row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
+    if row and not subset:
+        resolve(request, dataset_facts(row))
 
 
 def _trained(request: dict[str, Any], computing: dict[str, Any], *, upload: bool, private: bool) -> tuple[Run, str]:
     """Trains, draws, uploads; returns the run and what to tell the user at the end."""
     from app import experiment
     from app.cli.screen import Screen
-    from app.report import confusion, loss
 
-    screen = Screen()
-    config = experiment.plan(request, screen)
-    if upload:
-        _check_upload(screen, private=private)
     options = experiment.Options(**computing, command=shlex.join(["python", "run.py", *sys.argv[1:]]))
-    path = request["dataset"] if config.fingerprint else None
-    run = experiment.train_run(config, options, screen, path=path)
-    if not run.files.confusion_png.exists():
-        loss.draw_run(run)
-        confusion.draw_run(run)
+    with Screen() as screen:
+        config = experiment.plan(request, screen)
+        if upload:
+            _check_upload(screen, private=private)
+        path = request["dataset"] if config.fingerprint else None
+        run = experiment.train_run(config, options, screen, path=path)
+    _draw(run)
     address = _uploaded(run, private=private) if upload else None
     return run, _summary(run, address)
 
@@ -111,6 +123,15 @@ def _check_upload(screen: Screen, *, private: bool) -> None:
         screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
 
 
+def _draw(run: Run) -> None:
+    """The run's own figures, where they are not there yet."""
+    from app.report import confusion, loss
+
+    if not run.files.confusion_png.exists():
+        loss.draw_run(run)
+        confusion.draw_run(run)
+
+
 def _uploaded(run: Run, *, private: bool) -> str:
     """The address of the run's commit; raises NotUploaded with the command that repeats it."""
     from app.artifacts import store
@@ -120,9 +141,9 @@ def _uploaded(run: Run, *, private: bool) -> str:
     try:
         return store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
     except Exception as error:
-        retry = f"python run.py upload {shlex.quote(str(local))} {shlex.quote(folder)}"
+        words = ["python", "run.py", "upload", *(["--private"] if private else []), str(local), folder]
         raise NotUploaded(
-            f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {retry}"
+            f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
         ) from error
 
 
@@ -131,12 +152,13 @@ def _summary(run: Run, address: str | None) -> str:
 
     test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
-    following = f"python run.py evaluate --run {run.record['run_id']}"
     return "\n".join(
         [
-            f"test accuracy: {with_interval(test)}; top-5 {percent(test['top5'])}; loss {test['loss']:.4f}",
-            f"written: {stem} with {written}",
+            f"test accuracy: {with_interval(test)}",
+            f"top-5 accuracy: {percent(test['top5'])}; cross-entropy: {test['loss']:.4f}",
+            f"written: {stem}",
+            f"  with {written}",
             *([f"uploaded: {address}"] if address else []),
-            f"next: {following}",
+            f"next: python run.py evaluate {stem}",
         ]
     )

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from app import draws, hub
-from app.config import DatasetFacts, RunConfig, dataset_row, is_local
+from app import hub
+from app.config import DatasetFacts, RunConfig, dataset_facts
 from app.data import bundled, cache, carve, streamed
-from app.data.cache import Cached, Progress
-from app.data.files import fingerprint, folder
+from app.data.cache import Cached
+from app.data.files import fingerprint
 from app.data.source import Ask, Source
 from app.data.split import Holder, Split, channel_statistics
+from app.data.writer import Progress
 from app.errors import HubUnavailable, InputError
-from app.tables.datasets import UNKNOWN_TEST_FRACTION
+from app.tables.datasets import dataset_row, is_local
 from app.tables.protocols import UNKNOWN
 
-_TEST, _VAL, _LIMIT = range(3)
+_SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
+_COLUMNS = ("image_column", "group_column")
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,38 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     """
     asked = request["dataset"]
     name, row = dataset_name(asked), dataset_row(asked)
-    if row:
-        _refuse_columns(request, row.hub)
-        return DatasetFacts(name=name, classes=row.classes, channels=row.channels, native=row.native)
-    ask = ask_of({**request, "dataset": name}, path=asked if is_local(asked) else None)
-    version = fingerprint(asked) if is_local(asked) else None
-    cached = cache.find(ask, version)
-    if cached is None:
-        source = _open(ask, _version(ask, say))
-        names = source.class_names or prepare(ask, say, progress, source=source).manifest["class_names"]
+    _refuse_without_effect(request)
+    if row and not any(option in request for option in _SUBSET):
+        return dataset_facts(row)
+    path = asked if is_local(asked) else None
+    version = fingerprint(path) if path else None
+    ask = ask_of({**request, "dataset": name, "fingerprint": version}, path=path)
+    if cached := cache.find(ask, version):
+        classes = len(cached.manifest["class_names"])
     else:
-        names = cached.manifest["class_names"]
-    return DatasetFacts(name=name, classes=len(names), fingerprint=version)
+        classes = _count_classes(ask, say, progress)
+    known = {"channels": row.channels, "native": row.native} if row else {}
+    return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
 
 
-def _refuse_columns(request: Mapping[str, Any], on_hub: str | None) -> None:
-    """Raises InputError for an option that does nothing for a dataset that is not on the Hub."""
-    without_effect = ("dataset_config", "revision", "image_column", "label_column", "group_column")
-    if given := [name for name in without_effect if name in request and on_hub is None]:
-        raise InputError(f"--{given[0].replace('_', '-')} has no effect on this dataset; leave it out")
+def _refuse_without_effect(request: Mapping[str, Any]) -> None:
+    """Raises InputError for an option that does nothing for the dataset, and for a name that stands for no path."""
+    asked, row = request["dataset"], dataset_row(request["dataset"])
+    if asked.startswith("local/"):
+        raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
+    without_effect = (*_SUBSET, *_COLUMNS) if row and not row.hub else ("revision",) if is_local(asked) else ()
+    if given := [name for name in without_effect if name in request]:
+        raise InputError(f"--{given[0].replace('_', '-')} has no effect on the dataset {asked}; leave it out")
+    if (image := request.get("image", 1)) < 1:
+        raise InputError(f"image={image} must be a number above 0")
+
+
+def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
+    """The classes of a dataset that is not in the cache."""
+    source = _open(ask, _version(ask, say))
+    if source.class_names:
+        return len(set(source.class_names) - set(ask.unlabelled))
+    return len(prepare(ask, say, progress, source=source).manifest["class_names"])
 
 
 def ask_of(fields: Mapping[str, Any], *, path: str | None) -> Ask:
@@ -78,6 +93,7 @@ def ask_of(fields: Mapping[str, Any], *, path: str | None) -> Ask:
         dataset=fields["dataset"],
         row=row,
         path=path,
+        fingerprint=fields.get("fingerprint"),
         config=fields.get("dataset_config") or (row.config if row else None),
         revision=fields.get("revision") or "main",
         image_column=fields.get("image_column") or (row.image_column if row else None),
@@ -89,28 +105,38 @@ def ask_of(fields: Mapping[str, Any], *, path: str | None) -> Ask:
     )
 
 
-def _version(ask: Ask, say: Callable[[str], None]) -> str | None:
-    """The version to open: a folder's fingerprint or the Hub's commit now; None: the newest cache must do."""
+def _version(ask: Ask, say: Callable[[str], None]) -> str:
+    """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
     if ask.path:
-        return fingerprint(ask.path)
+        return ask.fingerprint or fingerprint(ask.path)
     if not ask.hub:
-        return None
+        return bundled.VERSION
     try:
         return hub.dataset_sha(ask.hub, ask.revision)
     except HubUnavailable as error:
-        if cache.find(ask, None) is None:
-            raise InputError(
-                f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
-                "--dataset digits or --dataset ./folder, which need no network"
-            ) from error
+        cached = cache.find(ask, None)
+        if cached is None:
+            raise _not_cached(ask, error) from error
         say(f"{error}; the cached {ask.dataset} is used")
-        return None
+        return str(cached.manifest["version"])
 
 
-def _open(ask: Ask, version: str | None) -> Source:
+def _open(ask: Ask, version: str) -> Source:
     if ask.path:
         return streamed.open_folder(ask)
-    return streamed.open_hub(ask, str(version)) if ask.hub else bundled.open_digits()
+    if not ask.hub:
+        return bundled.open_digits()
+    try:
+        return streamed.open_hub(ask, version)
+    except HubUnavailable as error:
+        raise _not_cached(ask, error) from error
+
+
+def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
+    return InputError(
+        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
+        "--dataset digits or --dataset ./folder, which need no network"
+    )
 
 
 def prepare(
@@ -121,13 +147,16 @@ def prepare(
     version: str | None = None,
     source: Source | None = None,
 ) -> Cached:
-    """The dataset in the cache, read from its source if it is not there yet; `version` is a continued run's own."""
+    """The dataset in the cache, verified; read from its source if it is not there. `version` is a continued run's own.
+
+    Raises InputError for a damaged cache, for rows that cannot be used and for a silent Hub with nothing cached.
+    """
     version = version or (source.version if source else _version(ask, say))
     if found := cache.find(ask, version):
-        return found
+        return found.verified()
     source = source or _open(ask, version)
-    if version not in (None, source.version):
-        raise InputError(f"{ask.path} no longer holds what the run was trained on; restore it or train --fresh")
+    if version != source.version:
+        raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
     for note in source.notes:
         say(note)
     return cache.build(ask, source, progress)
@@ -135,11 +164,15 @@ def prepare(
 
 def splits(config: RunConfig, place: Holder, cached: Cached) -> Splits:
     """Train, validation and test as the config carves them, held where the place finds room."""
-    labels = cached.array("train", "labels")
-    groups = cached.array("train", "groups") if config.group_column else None
-    if groups is not None and "test" in cached.manifest["rows"]:
-        _refuse_shared_groups(groups, cached.array("test", "groups"))
-    train, val, test = _members(config, cached, labels, groups)
+    manifest = cached.manifest
+    if config.classes != (classes := len(manifest["class_names"])):
+        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
+    train, val, test = carve.members(
+        config,
+        labels=cached.array("train", "labels"),
+        groups=_groups(config, cached),
+        test_rows=manifest["rows"].get("test"),
+    )
     mean, std = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
     common: dict[str, Any] = {
         "side": config.image,
@@ -148,7 +181,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached) -> Splits:
         "send": place.send,
         "seed": config.seed,
     }
-    held = {name: _held(cached, name, place) for name in cached.manifest["rows"]}
+    held = {name: _held(cached, name, place) for name in manifest["rows"]}
     test_source = "test" if "test" in held else "train"
     made = {
         "train": Split(**held["train"], **_rows(cached, "train", train), **common, augment=config.augment),
@@ -165,39 +198,16 @@ def splits(config: RunConfig, place: Holder, cached: Cached) -> Splits:
     return Splits(**made, record=record)
 
 
-def _members(
-    config: RunConfig, cached: Cached, labels: np.ndarray, groups: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of train, validation and test rows; test's are in the source's test split where it has one."""
-    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
-
-    def cut(rows: np.ndarray, fraction: float, purpose: int) -> tuple[np.ndarray, np.ndarray]:
-        within = None if numbers is None else np.unique(numbers[rows], return_inverse=True)[1]
-        stream = draws.key(draws.CARVE, config.split_seed, purpose)
-        out = carve.held_out(labels[rows], within, fraction=fraction, stream=stream)
-        if not out.any() or out.all():
-            raise InputError(f"{len(rows)} labelled rows are too few to hold out {fraction:.0%} of each class")
-        return rows[~out], rows[out]
-
-    train = np.arange(len(labels))
-    if "test" in cached.manifest["rows"]:
-        test = np.arange(cached.manifest["rows"]["test"])
-    else:
-        train, test = cut(train, config.test_fraction or UNKNOWN_TEST_FRACTION, _TEST)
-    train, val = cut(train, config.val_fraction, _VAL)
-    stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
-    limits = (config.limit_train, config.limit_val, config.limit_test)
-    train, val, test = (
-        carve.limited(rows, limit, stream=stream) for rows, limit in zip((train, val, test), limits, strict=True)
-    )
-    return train, val, test
-
-
-def _refuse_shared_groups(train: np.ndarray, test: np.ndarray) -> None:
-    if shared := len(np.intersect1d(train, test)):
+def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
+    """The groups of train's rows, None without a group column; raises InputError for groups that test shares."""
+    if not config.group_column:
+        return None
+    groups = cached.array("train", "groups")
+    if "test" in cached.manifest["rows"] and (shared := len(np.intersect1d(groups, cached.array("test", "groups")))):
         raise InputError(
             f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
         )
+    return groups
 
 
 def _held(cached: Cached, split: str, place: Holder) -> dict[str, Any]:
@@ -217,4 +227,4 @@ def _fingerprint(made: Mapping[str, Split]) -> str:
     return digest.hexdigest()[:16]
 
 
-__all__ = ["Split", "Splits", "ask_of", "dataset_name", "facts", "folder", "prepare", "splits"]
+__all__ = ["Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]

@@ -8,6 +8,8 @@ import numpy as np
 
 from app.data.source import Example, Source
 
+VERSION = "uci-1998"
+
 
 def open_digits() -> Source:
     """The 1,797 labelled digits as one train split; grey levels 0..16 become 0..255."""
@@ -21,9 +23,8 @@ def open_digits() -> Source:
             yield Example(image, int(label), None)
 
     return Source(
-        version="uci-1998",
+        version=VERSION,
         rows={"train": len(images)},
         class_names=tuple(str(name) for name in digits.target_names),
         examples=examples,
-        total_bytes=images.nbytes,
     )

@@ -1,34 +1,67 @@
-"""Carving held-out rows from a split: stratified by class, whole groups where rows belong to groups, keyed by a seed."""
+"""Which rows are train, validation and test: carved by class, whole groups where there are groups, keyed by a seed."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from app import draws
+from app.config import RunConfig
+from app.errors import InputError
+from app.tables.datasets import UNKNOWN_TEST_FRACTION
+
+_TEST, _VAL, _LIMIT = range(3)
+
+
+def members(
+    config: RunConfig, *, labels: np.ndarray, groups: np.ndarray | None, test_rows: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of train, validation and test rows, int64 each, from the source's train labels (and groups).
+
+    Test's are in the source's test split where it has one, of `test_rows`, else they are carved from train.
+    Raises InputError where nothing would be left to one of them.
+    """
+
+    def cut(rows: np.ndarray, fraction: float, purpose: int) -> tuple[np.ndarray, np.ndarray]:
+        stream = draws.key(draws.CARVE, config.split_seed, purpose)
+        out = held_out(labels[rows], None if groups is None else groups[rows], fraction=fraction, stream=stream)
+        if not out.any() or out.all():
+            within = "" if groups is None else f" in {len(np.unique(groups[rows])):,} groups"
+            raise InputError(f"{len(rows):,} labelled rows{within} are too few to hold out a share of {fraction:g}")
+        return rows[~out], rows[out]
+
+    train = np.arange(len(labels))
+    if test_rows is not None:
+        test = np.arange(test_rows)
+    else:
+        train, test = cut(train, config.test_fraction or UNKNOWN_TEST_FRACTION, _TEST)
+    train, val = cut(train, config.val_fraction, _VAL)
+    stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
+    return (
+        limited(train, config.limit_train, stream=stream),
+        limited(val, config.limit_val, stream=stream),
+        limited(test, config.limit_test, stream=stream),
+    )
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:
     """Which rows are held out: bool (rows,). The same rows are chosen on every machine and library version."""
     if groups is None:
         return _by_row(labels, fraction=fraction, stream=stream)
-    return _by_group(labels, groups, fraction=fraction, stream=stream)
+    return _by_group(labels, np.unique(groups, return_inverse=True)[1], fraction=fraction, stream=stream)
 
 
 def _by_row(labels: np.ndarray, *, fraction: float, stream: int) -> np.ndarray:
     """Each class's share of round(n fraction) rows, by largest remainders; one row of every class stays."""
     order = draws.permutation(stream, len(labels))
-    classes, counts = np.unique(labels, return_counts=True)
+    drawn = labels[order]
+    classes, first, counts = np.unique(drawn, return_index=True, return_counts=True)
     share = counts * fraction
     take = np.floor(share).astype(np.int64)
     missing = round(len(labels) * fraction) - take.sum()
-    by_remainder = sorted(
-        range(len(classes)), key=lambda c: (take[c] - share[c], np.argmax(labels[order] == classes[c]))
-    )
-    take[by_remainder[:missing]] += 1
+    take[np.lexsort((first, take - share))[:missing]] += 1  # of equal remainders, the class drawn first
     chosen = np.zeros(len(labels), bool)
     for label, wanted, count in zip(classes, take, counts, strict=True):
-        members = order[labels[order] == label]
-        chosen[members[: min(wanted, count - 1)]] = True
+        chosen[order[drawn == label][: min(wanted, count - 1)]] = True
     return chosen
 
 

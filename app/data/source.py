@@ -18,6 +18,11 @@ class Example(NamedTuple):
     label: Any
     group: Any
 
+    @property
+    def size(self) -> int:
+        """Bytes of the image as it came."""
+        return self.image.nbytes if isinstance(self.image, np.ndarray) else len(self.image)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
@@ -29,6 +34,7 @@ class Ask:
     dataset: str
     row: DatasetRow | None = field(compare=False)
     path: str | None = field(default=None, compare=False)
+    fingerprint: str | None = field(default=None, compare=False)  # of the folder's content, where it is known already
     config: str | None
     revision: str
     image_column: str | None
@@ -45,6 +51,11 @@ class Ask:
             return self.row.hub
         return None if self.path else self.dataset
 
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Class names that mean "no label"."""
+        return self.row.unlabelled if self.row else ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -54,6 +65,5 @@ class Source:
     rows: dict[str, int | None]  # split ("train", "test") -> rows, None: unknown before reading
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
-    total_bytes: int | None = None
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # said aloud once

@@ -3,81 +3,134 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from app import hub
+from app.data import columns
 from app.data.files import fingerprint, folder
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
 from app.tables.names import suggestion
 
-_LABELS = ("label", "labels", "fine_label", "class", "target", "category")
+_HELD_OUT = ("test", "validation", "valid", "val", "dev")  # what may serve as test, the better name first
+_FILES_AT_ONCE = 16
+_WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
 
 
 def open_hub(ask: Ask, sha: str) -> Source:
     """A dataset repository at one commit. Raises InputError for what it lacks, HubUnavailable for silence."""
     assert ask.hub
-    options = {"path": ask.hub, "name": ask.config, "revision": sha, "token": hub.token()}
-    opened = _open(ask, options, version=sha, where=f"the Hub's {ask.hub}")
-    return dataclasses.replace(opened, licence=hub.dataset_licence(ask.hub, sha))
+    licence = hub.dataset_licence(ask.hub, sha)
+    options = {"path": ask.hub, "revision": sha, "token": hub.token()}
+    return dataclasses.replace(_open(ask, options, version=sha, where=f"the Hub's {ask.hub}"), licence=licence)
 
 
 def open_folder(ask: Ask) -> Source:
     """A folder of parquet files or of images in a folder per class, with splits as `datasets` finds them."""
     assert ask.path
-    return _open(
-        ask, {"path": str(folder(ask.path)), "name": ask.config}, version=fingerprint(ask.path), where=ask.path
-    )
+    return _open(ask, {"path": str(folder(ask.path))}, version=fingerprint(ask.path), where=ask.path)
 
 
 def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Source:
     import datasets
 
-    datasets.disable_progress_bars()
-    with _sentences(where):
-        opened = datasets.load_dataset(**options, streaming=True)
+    opened = _streams(ask, options, where)
     wanted, notes = _splits(list(opened), where, carve_test=ask.carve_test)
-    features = opened[wanted["train"]].features
-    if features is None:
+    train = opened[wanted["train"]]
+    if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
-    image, label = _columns(ask, features, where)
-    kind = features[label]
-    if not hasattr(kind, "dtype"):
-        raise InputError(f"column {label} of {where} is {type(kind).__name__}, not one class per row")
+    image, label = columns.choose(ask, train.features, where)
     undecoded = {
         ours: opened[theirs].cast_column(image, datasets.Image(decode=False)) for ours, theirs in wanted.items()
     }
 
     def examples(split: str) -> Iterator[Example]:
         with _sentences(where):
-            for row in undecoded[split]:
-                group = row[ask.group_column] if ask.group_column else None
-                yield Example(_bytes(row[image], where), row[label], group)
+            for row, content in _fetched(_resumed(undecoded[split]), image, where):
+                yield Example(content, row[label], row[ask.group_column] if ask.group_column else None)
 
-    infos = opened[wanted["train"]].info
-    known = infos.splits or {}
+    known, kind = train.info.splits or {}, train.features[label]
+    counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
     return Source(
         version=version,
-        rows={ours: known[theirs].num_examples if theirs in known else None for ours, theirs in wanted.items()},
+        rows={ours: counts.get(ours) for ours in wanted},
         class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
         examples=examples,
-        total_bytes=infos.download_size,
         notes=notes,
     )
 
 
+def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
+    """The dataset's splits as streams; raises InputError with the configs' names where one has to be chosen."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    with _sentences(where):
+        try:
+            builder = datasets.load_dataset_builder(**options, name=ask.config)
+            if hasattr(builder.config, "decode_num_threads"):
+                builder.config.decode_num_threads = 0  # or the Hub's image folders come decoded
+            return builder.as_streaming_dataset()
+        except ValueError as error:
+            names = datasets.get_dataset_config_names(**options)
+            if ask.config in names or (ask.config is None and len(names) == 1):
+                raise  # it is not about the config
+            asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
+            near = suggestion(ask.config or "", names)
+            raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
+
+
+def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
+    """Every row of a stream once; where it breaks because the Hub is silent, it is opened again after the last row."""
+    state, waits = rows.state_dict(), iter(_WAITS)
+    while True:
+        try:
+            for row in rows:
+                state, waits = rows.state_dict(), iter(_WAITS)
+                yield row
+            return
+        except Exception as error:
+            pause = next(waits, None)
+            if pause is None or not hub.is_silence(error):
+                raise
+        time.sleep(pause)
+        rows.load_state_dict(state)
+
+
+def _fetched(rows: Iterator[dict[str, Any]], image: str, where: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Rows with their encoded images; those that lie in files of their own are fetched several at a time."""
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        ahead: deque[tuple[dict[str, Any], Future[bytes]]] = deque()
+        for row in rows:
+            if not ahead and row[image] and row[image]["bytes"] is not None:
+                yield row, row[image]["bytes"]
+                continue
+            ahead.append((row, pool.submit(_bytes, row[image], where)))
+            if len(ahead) > _FILES_AT_ONCE:
+                done, content = ahead.popleft()
+                yield done, content.result()
+        for done, content in ahead:
+            yield done, content.result()
+
+
 def _bytes(image: Any, where: str) -> bytes:
-    """The encoded image of a row, from the row itself or from the file that it names."""
-    if image is None:
-        raise InputError(f"a row of {where} has no image")
-    if image.get("bytes") is not None:
+    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none."""
+    if image is None or (image["bytes"] is None and image["path"] is None):
+        return b""
+    if image["bytes"] is not None:
         return image["bytes"]
     from datasets.download.streaming_download_manager import xopen
 
-    with xopen(image["path"], "rb") as file:
-        return file.read()
+    def once() -> bytes:
+        with xopen(image["path"], "rb") as file:
+            return bytes(file.read())
+
+    return hub.call(f"an image of {where}", once)
 
 
 def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -85,38 +138,14 @@ def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str
     if "train" not in there and len(there) > 1:
         raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
     wanted, notes = {"train": "train" if "train" in there else there[0]}, []
-    held_out = [name for name in there if name != wanted["train"]]
+    held_out = [name for name in _HELD_OUT if name in there and name != wanted["train"]]
     if held_out and not carve_test:
-        wanted["test"] = "test" if "test" in held_out else held_out[0]
+        wanted["test"] = held_out[0]
         if wanted["test"] != "test":
             notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
-    if unused := [name for name in held_out if name != wanted.get("test")]:
+    if unused := [name for name in there if name not in wanted.values()]:
         notes.append(f"not used of {where}: {', '.join(unused)} (validation is carved from train)")
     return wanted, tuple(notes)
-
-
-def _columns(ask: Ask, features: Any, where: str) -> tuple[str, str]:
-    """The image and label columns, as named or as the only candidates; raises InputError with what there is."""
-    import datasets
-
-    names = list(features)
-    for given in (ask.image_column, ask.label_column, ask.group_column):
-        if given and given not in names:
-            raise InputError(f"{where} has no column {given!r}; {suggestion(given, names)}")
-    images = [name for name in names if isinstance(features[name], datasets.Image)]
-    labels = [name for name in names if isinstance(features[name], datasets.ClassLabel)]
-    labels = labels or [name for name in names if name in _LABELS]
-    image = ask.image_column or (images[0] if len(images) == 1 else None)
-    label = ask.label_column or (labels[0] if len(labels) == 1 else None)
-    if not image or not label:
-        missing = "image" if not image else "label"
-        raise InputError(
-            f"which column of {where} is the {missing}? name it with --{missing}-column; "
-            f"there are: {', '.join(f'{name} ({type(features[name]).__name__})' for name in names)}"
-        )
-    if not isinstance(features[image], datasets.Image):
-        raise InputError(f"column {image} of {where} holds {type(features[image]).__name__}, not images")
-    return image, label
 
 
 @contextmanager
@@ -130,4 +159,6 @@ def _sentences(where: str) -> Iterator[None]:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         if hub.is_silence(error):
             raise HubUnavailable(f"{where} could not be read to its end ({first_line}); run again") from error
+        if "BatchSize must be greater than 0" in first_line:
+            first_line = "a parquet file in it has no rows"
         raise InputError(f"{where} cannot be read as a dataset of images: {first_line}") from error

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import InputError
+from app.tables.names import look_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +60,24 @@ DATASETS = {
 }  # fmt: skip
 DEFAULT_DATASET = "cifar100"
 UNKNOWN_TEST_FRACTION = 0.2  # for a dataset without a row and without a test split
+
+
+def is_local(dataset: str) -> bool:
+    """Whether a dataset is named by a path: `./folder`, `/folder`, `~/folder` or `..`."""
+    return dataset.startswith((".", "/", "~"))
+
+
+def dataset_row(dataset: str) -> DatasetRow | None:
+    """The dataset's own row, or None for one of the Hub or of a folder; raises InputError for neither."""
+    if is_local(dataset) or dataset.startswith("local/"):
+        return None
+    if "/" not in dataset:
+        try:
+            return look_up("dataset", dataset, DATASETS)
+        except InputError as error:
+            hint = f"./{dataset} for the folder of that name" if Path(dataset).is_dir() else "owner/name on the Hub"
+            raise InputError(f"{error} (or {hint})") from None
+    owner, _, name = dataset.partition("/")
+    if not owner or not name or "/" in name:
+        raise InputError(f"dataset {dataset!r} is neither a name in the table, owner/name on the Hub nor ./a-folder")
+    return next((row for row in DATASETS.values() if row.hub and row.hub.lower() == dataset.lower()), None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from app.errors import InputError
 from app.tables.names import suggestion
 
+_UNITS = {"K": 10**3, "M": 10**6}
 TOLERANCE = 0.05  # a shape further than this from its budget is not that size
 
 
@@ -42,20 +44,22 @@ def named_sizes() -> list[str]:
 
 
 def parse_size(text: str) -> str:
-    """The size as the tables spell it, e.g. `10M`; raises InputError for what is none."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", text.strip().upper())
-    if not found or float(found[1]) == 0:
+    """The size as the tables spell it: `10M` for `10m`, `10000K` and `10.0M`; raises InputError for what is none."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([KMB])", text.strip().upper())
+    if found and found[2] == "B":
+        raise InputError(f"size {text!r} is billions of parameters; did you mean {found[1]}M?")
+    count = Decimal(found[1]) * _UNITS[found[2]] if found else Decimal(0)
+    if count < _UNITS["K"]:
         raise InputError(
             f"size {text!r} is not a parameter budget such as 10M or 7.5M; {suggestion(text, named_sizes())}"
         )
-    if found[2] == "B":
-        raise InputError(f"size {text!r} is billions of parameters; did you mean {found[1]}M?")
-    return f"{float(found[1]):g}{found[2]}"
+    unit = "M" if count >= _UNITS["M"] else "K"
+    return f"{(count / _UNITS[unit]).normalize():f}{unit}"
 
 
 def budget(size: str) -> int:
     """Parameters that a parsed size stands for: `10M` is 10,000,000."""
-    return round(float(size[:-1]) * {"K": 10**3, "M": 10**6}[size[-1]])
+    return round(Decimal(size[:-1]) * _UNITS[size[-1]])
 
 
 def row_for(size: str, dataset: str) -> tuple[SizeRow, bool]:

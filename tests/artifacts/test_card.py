@@ -1,0 +1,57 @@
+"""Cards: what stands in them, and metadata that the Hub's own library reads back."""
+
+from huggingface_hub import ModelCard, ModelCardData, metadata_load
+
+from app.artifacts import card
+
+
+def test_a_rate_stands_with_its_interval_and_n():
+    test = {"top1": 0.8607, "top1_interval": [0.8211, 0.8927], "n": 1359}
+    assert card.with_interval(test) == "86.07 % (95 % Wilson interval 82.11 % to 89.27 %, n = 1,359)"
+
+
+def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run):
+    text, record = card.run_card(run, "hf://tester/runs/a/b"), run.record
+    for part in (
+        "Differential ViT, 100K, Optical digits", "arXiv:2410.05258", f"{record['parameters']['total']:,} trainable",
+        "d_model 64, depth 2, heads 2, MLP ratio 4, differential attention", "8 px, patch 4, 5 tokens",
+        "AdamW, lr 0.001, weight decay 0.01, batch 32", "licence: cc-by-4.0", "version `uci-1998`", "n = 60",
+        "A trial: the dataset was cut", record["command"], "160 rows trained on, 40 for validation, 60 for the test",
+        f"python run.py download hf://tester/runs/a/b {run.files.stem}", f"python run.py evaluate {run.files.stem}",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "None" not in text and "nan" not in text.lower().split()
+
+
+def test_a_card_s_metadata_is_a_valid_model_index(run):
+    loaded = ModelCard(card.run_card(run, "hf://tester/runs/a"))
+    top1, top5 = loaded.data.eval_results
+    test = run.record["results"]["test"]
+    assert loaded.data.model_name == run.files.stem
+    assert (top1.metric_type, top1.metric_value, top5.metric_value) == ("accuracy", test["top1"], test["top5"])
+    assert (top1.task_type, top1.dataset_type, top1.dataset_split) == ("image-classification", "digits", "test")
+    assert top1.metric_args["interval"] == test["top1_interval"] and top1.metric_args["n"] == 60
+    assert "datasets" not in loaded.data.to_dict()  # digits is not on the Hub
+
+
+def entry(name, *, dataset="cifar100", top1=0.5, limited=False):
+    about = {"run_id": name, "model": "vit_classic", "size": "10M", "parameters": 9_753_956, "seed": 0,
+             "limited": limited, "n": 10_000, "interval": [top1 - 0.01, top1 + 0.01]}  # fmt: skip
+    metrics = [{"type": "accuracy", "value": top1, "name": "top-1", "args": about}]
+    where = {"type": f"owner/{dataset}", "name": dataset.upper()}
+    return {"name": name, "results": [{"task": {"type": "image-classification"}, "dataset": where, "metrics": metrics}]}
+
+
+def test_the_index_lists_every_run_best_first_within_its_dataset(tmp_path):
+    entries = [entry("low", top1=0.3), entry("high"), entry("trial", limited=True, dataset="bach")]
+    text = card.index_card("tester/runs", entries, {"low": "a/low", "high": "a/high", "trial": "b"})
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "](" in line]
+    assert [row.rpartition("](")[2] for row in rows] == ["b) |", "a/high) |", "a/low) |"]
+    assert "BACH (trial)" in rows[0]
+    assert rows[1] == (
+        "| CIFAR100 | vit_classic | 10M | 9,753,956 | 0 | 50.00 % | 49.00 % to 51.00 % | 10,000 | [high](a/high) |"
+    )
+    (tmp_path / "README.md").write_text(text)
+    metadata = metadata_load(tmp_path / "README.md")
+    assert metadata["model-index"] == entries and metadata["datasets"] == ["owner/bach", "owner/cifar100"]
+    assert len(ModelCardData(**metadata).eval_results) == 3

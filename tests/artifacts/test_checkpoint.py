@@ -1,0 +1,109 @@
+"""Weights and state: read back as they were, refused when damaged, and never more than two states."""
+
+import copy
+import os
+import stat
+
+import pytest
+import torch
+from torch import nn
+
+from app.artifacts import checkpoint
+from app.artifacts.checkpoint import State
+from app.errors import InputError
+from app.optim import adamw
+
+
+def model(width=3):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, width), nn.Linear(width, 2))
+
+
+def stepped(network, optimizer, steps=3):
+    for step in range(steps):
+        network(torch.full((4, 2), float(step))).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def test_weights_and_their_metadata_come_back(tmp_path):
+    one, other = model(), model()
+    nn.init.constant_(other[0].weight, 7)
+    checkpoint.save_weights(tmp_path / "w.safetensors", one, {"run_id": "ab", "class_names": ["ä", "b"]})
+    assert checkpoint.load_weights(tmp_path / "w.safetensors", other) == {"run_id": "ab", "class_names": ["ä", "b"]}
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name])
+
+
+def test_equal_weights_are_equal_files_that_others_may_read(tmp_path):
+    before = os.umask(0o022)
+    try:
+        for name in ("a", "b"):
+            checkpoint.save_weights(tmp_path / name, model(), {"x": 1, "y": [1, 2]})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kept", [0, 4, 60, -1])
+def test_truncated_weights_are_named(tmp_path, kept):
+    path = tmp_path / "w.safetensors"
+    checkpoint.save_weights(path, model(), {})
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"w\.safetensors are damaged .*download the run again"):
+        checkpoint.load_weights(path, model())
+
+
+def test_weights_of_another_shape_are_refused_and_change_nothing(tmp_path):
+    checkpoint.save_weights(tmp_path / "w", model(width=4), {})
+    mine, before = model(), copy.deepcopy(model().state_dict())
+    with pytest.raises(InputError, match=r"do not fit the run's config \(first at 0.bias\)"):
+        checkpoint.load_weights(tmp_path / "w", mine)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in mine.state_dict().items())
+
+
+def test_an_optimizer_restored_goes_on_as_if_it_had_not_stopped():
+    whole, cut = model(), model()
+    for_whole, for_cut = (adamw(network, lr=0.1, weight_decay=0.01) for network in (whole, cut))
+    stepped(whole, for_whole)
+    stepped(cut, for_cut)
+    resumed = copy.deepcopy(cut)
+    for_resumed = adamw(resumed, lr=0.1, weight_decay=0.01)
+    checkpoint.restore_optimizer(resumed, for_resumed, checkpoint.optimizer_tensors(cut, for_cut))
+    stepped(whole, for_whole)
+    stepped(resumed, for_resumed)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def save(folder, step, best=None):
+    checkpoint.save_state(folder, State(step, {"x": torch.tensor([float(step)])}, {"log_bytes": step}), best=best)
+
+
+def test_the_newest_state_is_read_and_only_the_last_two_with_what_they_need_are_kept(tmp_path):
+    for step in (1, 2, 10):
+        (tmp_path / f"best-{step}").write_text(str(step))
+        save(tmp_path, step, best=f"best-{step}")
+    state = checkpoint.load_state(tmp_path, pytest.fail)
+    assert (state.step, state.tensors["x"].item(), state.facts) == (10, 10.0, {"log_bytes": 10})
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{kind}-{step}{end}" for step in (2, 10) for kind, end in
+        (("state", ".json"), ("state", ".safetensors"), ("best", ""))
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("damaged", ["state-2.safetensors", "state-2.json", "best"])
+def test_a_damaged_state_is_named_and_the_one_before_is_taken(tmp_path, damaged):
+    save(tmp_path, 1)
+    (tmp_path / "best").write_text("weights")
+    save(tmp_path, 2, best="best")
+    path = tmp_path / damaged
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    said = []
+    assert checkpoint.load_state(tmp_path, said.append).step == 1
+    assert len(said) == 1 and "state-2.json is damaged" in said[0]
+
+
+def test_without_a_state_there_is_none(tmp_path):
+    assert checkpoint.load_state(tmp_path / "nowhere", pytest.fail) is None

@@ -1,0 +1,152 @@
+"""Bad input ends with exit code 2 and one sentence that says what to do, and leaves everything as it was."""
+
+import re
+
+import pytest
+from conftest import TINY
+from hub_server import HubServer
+
+from app.artifacts import checkpoint
+from app.log import read
+
+from . import scenes
+from .scenes import Scene
+
+DIGITS, PETS = f"train {TINY}", "train --dataset ./pets --image 8 --patch 4 --size 1M"
+RUN = "checkpoints/vit_differential"
+
+CASES = [
+    # arguments, what the sentence says, what is wrong before
+    ("", "^$", None),
+    ("trian", "No such command 'trian'. Did you mean 'train'", None),
+    ("train --sise 1M", r"No such option: --sise .*--size", None),
+    ("train --epochs many", "Invalid value for '--epochs': .*integer", None),
+    ("train --epochs", "'--epochs' requires an argument", None),
+    ("train --upload=maybe", "'--upload' does not take a value", None),
+    ("upload checkpoints", "Missing argument 'hub_folder'", None),
+    ("train --model vit_clasic", r"unknown model 'vit_clasic'; did you mean vit_classic\?", None),
+    ("models --dataset cifar1000", "unknown dataset 'cifar1000'; did you mean cifar100", None),
+    ("train --dataset cifar-1000", r"unknown dataset 'cifar-1000'; did you mean cifar100\? \(or owner/name", None),
+    ("train --dataset a/b/c", "neither a name in the table, owner/name on the Hub nor ./a-folder", None),
+    ("train --size 10B", r"'10B' is billions of parameters; did you mean 10M\?", None),
+    ("train --size large", "'large' is not a parameter budget such as 10M", None),
+    ("train --size 2K", r"size=2K is missed by .*reachable: [\d.]+M at depth=1", None),
+    ("train --size 10M --depth 3", r"size=10M is missed by -[\d.]+%.*reachable: .*depth=12", None),
+    ("train --image 224 --patch 15", "image=224 is not a multiple of patch=15; nearest: 14, 16", None),
+    ("train --model vit_classic --heads 5", "d_model=256 does not divide into heads=5 .*nearest: 4, 8", None),
+    (
+        "train --d-model 255",
+        "d_model=255 does not divide into heads=2 of differential attention; 255 is not a multiple of 2",
+        None,
+    ),
+    ("train --attention differntial", r"unknown attention 'differntial'; did you mean differential\?", None),
+    ("train --attention classic", "attention=classic does not fit .*use --model vit_classic", None),
+    ("train --augment flipcrop", r"unknown augment 'flipcrop'; did you mean flip_crop\?", None),
+    ("train --precision fp16", "unknown precision 'fp16'", None),
+    ("train --epochs 0", "epochs=0 must be a number above 0", None),
+    ("train --epochs -3", "epochs=-3 must be a number above 0", None),
+    ("train --lr nan", "lr=nan must be a number above 0", None),
+    ("train --lr inf", "lr=inf must be a number above 0", None),
+    ("train --mlp-ratio nan", "mlp_ratio=nan must be a number above 0", None),
+    ("train --dropout 1", "dropout=1.0 must be at least 0 and below 1", None),
+    ("train --val-fraction 1.5", "val_fraction=1.5 must lie between 0 and 1", None),
+    ("train --seed -1", "seed=-1 must be 0 or more", None),
+    ("train --seed 99999999999999999999", "seed=9+ must be 0 or more, at most", None),
+    ("train --threads 0", "'--threads': .*greater than or equal to 1", None),
+    ("train --state-every nan", "'--state-every': .*greater than or equal to 0", None),
+    (f"{DIGITS} --micro-batch-size 64", "micro_batch_size=64 must lie between 1 and batch_size=32", None),
+    (f"{DIGITS} --attention-path flash", "unknown attention path 'flash'; there are: plain, sdpa", None),
+    (f"{DIGITS} --device cuda:99", "device=cuda:99 cannot be used here .*--device cpu", None),
+    (f"{DIGITS} --revision main", "--revision has no effect .*leave it out", None),
+    (f"{DIGITS} --private", "--private has an effect with --upload only", None),
+    (f"{DIGITS} --checkpoints a-file", "a-file.*: (Not a directory|File exists); choose another path", scenes.a_file),
+    (f"{DIGITS} --seed 1", r"needs [\d,]+ bytes in .*but 1,000 are free; free some", scenes.full_disk),
+    (f"{DIGITS} --seed 1", r"the cached dataset .* is damaged .*`rm -r ", scenes.damaged_cache),
+    (DIGITS, "the run record .* is damaged .*--fresh", scenes.truncated_record),
+    ("train --dataset ./pets", "there is no folder ./pets; --dataset takes a folder of parquet", None),
+    (PETS, "the folder ./pets holds no files; put", scenes.an_empty_folder),
+    (f"{PETS} --label-column lable", r"has no column 'lable'; did you mean label\?", scenes.pictures),
+    (f"{PETS} --group-column patient", "has no column 'patient'; there are: image, label", scenes.pictures),
+    (PETS, r"row \d+ of the train split of local/pets: the bytes are not a readable", scenes.a_picture_that_is_none),
+    (PETS, "the test split of local/pets has classes that train lacks: cow", scenes.a_class_that_train_lacks),
+    (PETS, "the test split of local/pets has no labels.*--test-fraction", scenes.a_test_split_without_labels),
+    (
+        f"{PETS} --group-column patient",
+        "groups? stands? in both train and test; --test-fr",
+        scenes.a_group_in_two_splits,
+    ),
+    (PETS, "has 1 class; at least 2 are needed", scenes.one_class),
+    ("train", "Hub cannot be reached .*cifar100 is not in the cache .*--dataset digits", None),
+    ("train --dataset alice/shapes", "Hub cannot be reached .*not in the cache .*--dataset", scenes.silent_hub),
+    ("evaluate", "say which run: a path, or --run ID, or --model", None),
+    ("evaluate --run abc", "0 runs under checkpoints .*begins with 'abc'; there are: none; `run.py train`", None),
+    ("evaluate --run 0", "2 runs under checkpoints .*begins with '0'; there are: 0", scenes.two_runs_of_one_beginning),
+    ("evaluate --dataset digits --size 1M", "no finished run of size 1M, dataset digits", scenes.a_run),
+    ("evaluate checkpoints/nothing", "there is no run at checkpoints/nothing; give a folder", None),
+    (f"evaluate {RUN}", "is not finished; its train command continues it", scenes.unfinished),
+    (f"evaluate {RUN}", "the run record .* is damaged .*download the run again", scenes.truncated_record),
+    (f"evaluate {RUN}", "damaged .*unknown fields haeds.*download the run again", scenes.edited_record),
+    (f"evaluate {RUN}", "predictions .* are damaged; evaluate with --again", scenes.truncated_predictions),
+    (f"evaluate {RUN} --again", "the weights .* are damaged .*download the run again", scenes.truncated_weights),
+    (f"evaluate {RUN} --again", "the weights .* do not fit the run's config .*download", scenes.foreign_weights),
+    (f"evaluate {RUN} --again", "there are no weights .*; download the run again or train it", scenes.lost_weights),
+    ("evaluate hf://alice", "no address of the form hf://owner/name/path", scenes.a_hub),
+    ("plot loss", "there is no run to draw yet; train one with", None),
+    ("plot scaling --run fff", "--run fff fits no run; there are: ", scenes.a_run),
+    ("plot loss --run 0f", "line 2 of .* is damaged; download the log again", scenes.damaged_log),
+    ("upload nothing here", "there is nothing to upload at nothing", scenes.a_hub),
+    (f"upload {RUN} x", "HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env", scenes.no_repository),
+    (f"upload {RUN} x", "HF_REPOSITORY=my runs is neither owner/name", scenes.a_repository_that_is_none),
+    (f"upload {RUN} x", "no HF_TOKEN is set; put a token with write access into .env", scenes.no_token),
+    (f"upload {RUN} x", "the Hub does not accept HF_TOKEN .*make a new one", scenes.wrong_token),
+    (f"upload {RUN} x", "HF_TOKEN may not do that .*write access", scenes.read_only_token),
+    (f"upload {RUN} x", "HF_TOKEN may not do that .*write access", scenes.the_repository_of_another),
+    (f"upload {RUN} ../x", "'../x' would lead out of its folder", scenes.a_hub),
+    (f"{DIGITS} --seed 1 --upload", "no HF_TOKEN is set; .*or train without --upload", scenes.no_token),
+    (f"{DIGITS} --seed 1 --upload", "HF_TOKEN may not do that", scenes.read_only_token),
+    ("download nothing here", "tester/runs has no nothing; look at what it has", scenes.a_hub),
+    ("download hf://tester/none/x here", "the Hub has nothing there for .*tester/none; check the name", scenes.a_hub),
+    ("download hf://tester/runs/x a-file", "a-file is a file; give a folder", scenes.a_file),
+    ("download x here", "the Hub cannot be reached for model repository tester/runs", scenes.silent_hub),
+]
+
+
+@pytest.fixture(scope="module")
+def hub():
+    with HubServer() as server:
+        yield server
+
+
+def tree(folder):
+    """Every path below a folder, and what the files hold."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(("arguments", "says", "wrong_before"), CASES, ids=[case[0] or "nothing" for case in CASES])
+def test_bad_input_is_one_sentence_and_nothing_is_written(
+    arguments, says, wrong_before, call, work, monkeypatch, hub, trained
+):
+    hub.repositories.all.clear()
+    if wrong_before:
+        wrong_before(Scene(work, monkeypatch, hub, trained))
+    before = tree(work)
+    ended = call(arguments)
+    errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert ended.code == 2
+    assert re.search(says, errors[-1] if errors else "") and len(errors) <= 1, ended.err
+    assert "Traceback" not in ended.err and ended.err.rstrip().endswith(errors[-1] if errors else "")
+    assert not arguments or not ended.out
+    assert tree(work) == before
+    assert not hub.repositories.all or all(len(hub.commits(repository)) == 1 for _, repository in hub.repositories.all)
+
+
+def test_a_loss_that_is_no_number_names_its_step_and_the_last_good_state_stays(call, work, monkeypatch):
+    monkeypatch.setattr("app.optim.learning_rate", lambda step, **_: 1e-3 if step < 4 else 1e30)
+    ended = call(f"{DIGITS} --state-every 0")
+    assert ended.code == 2
+    assert re.search(r"error: the \w+ loss is (nan|inf) at step 4; the last good state is kept", ended.err)
+    state = checkpoint.load_state(next(work.rglob("*.state")), pytest.fail)
+    assert state.step == 3
+    assert all(tensor.isfinite().all() for tensor in state.tensors.values())
+    assert {row["step"] for row in read(next(work.rglob("*.log")))[1]} <= {1, 2, 3, 4}
+    assert not list(work.rglob("*.lock"))

@@ -1,0 +1,163 @@
+"""The command line: what it understands, prints and imports, and the exit code that each ending has."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from app import __version__
+from app.cli import spelled, train
+from app.config import RunConfig
+
+RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
+TRAIN = f"train {TINY} --threads 1"
+
+IMPORTS = """
+import sys
+from app.cli import main
+codes = [main(line.split()) for line in (
+    "--version", "--help", "train --help", "plot --help", "datasets", "models", "train --sise 1M", "train --epochs x",
+    "train --model vit_clasic", "train --size 10B", "train --dataset cifar-1000", "train --image 30",
+    "evaluate --model vit_clasic", "evaluate --run abc", "upload nothing x", "download hf://x y", "plot --run abc",
+)]
+print(codes)
+print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def test_help_tables_and_errors_import_no_heavy_library(work):
+    command = [sys.executable, "-c", IMPORTS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=RUN_PY.parent)
+    assert json.loads(done.stdout.splitlines()[-1]) == 6 * [0] + 11 * [2]
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert "typer" in imported
+    assert not imported & {"torch", "torchvision", "numpy", "scipy", "datasets", "huggingface_hub", "matplotlib"}
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, RUN_PY, "datasets", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        ("--batch_size 8", "--batch-size 8"),
+        ("--batch_size=8", "--batch-size=8"),
+        ("--upload true", "--upload"),
+        ("--upload True --lr 1", "--upload --lr 1"),
+        ("--upload=true", "--upload"),
+        ("--upload false", "--no-upload"),
+        ("--upload=False", "--no-upload"),
+        ("--private false", "--public"),
+        ("--json true --best false", "--json --no-best"),
+        ("--message a_b --run true", "--message a_b --run true"),
+    ],
+)
+def test_the_spellings_of_the_original_are_accepted(typed, understood):
+    assert spelled(typed.split()) == understood.split()
+
+
+def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
+    given = {parameter for parameter in train.train.__annotations__ if parameter != "return"}
+    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    derived = {"classes", "channels", "native", "fingerprint", "clamp_warmup"}
+    assert fields - given == derived
+    assert given - fields == {*train._NOT_CONFIG, "upload", "private", "as_json"}
+
+
+def test_the_help_states_the_defaults_of_the_config(call):
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", call("train --help").out).split())
+    for field in dataclasses.fields(RunConfig):
+        if isinstance(field.default, int | float) and field.name not in {"channels", "clamp_warmup"}:
+            option = f"--{field.name.replace('_', '-')} "
+            assert re.search(rf"{option}<\w+> [^()]*\({field.default:g}\)", text), field.name
+
+
+def test_the_version_is_printed_alone(call):
+    assert call("--version") == (0, f"isoscale {__version__}\n", "")
+
+
+def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, run):
+    ended = call(TRAIN)
+    lines = ended.out.splitlines()
+    assert ended.code == 0 and "done already" in ended.err
+    assert re.fullmatch(r"test accuracy: \d+\.\d\d % \(95 % Wilson interval .* n = 60\)", lines[0])
+    assert lines[-1] == f"next: python run.py evaluate {run.files.record.relative_to(Path.cwd()).with_suffix('')}"
+    assert call(lines[-1].partition("run.py ")[2]).code == 0
+    written = re.findall(r"[\w.]+", lines[-2].replace("with", ""))
+    assert {run.files.stem + ending for ending in written} == {path.name for path in run.files.folder.iterdir()}
+
+
+def test_json_is_all_that_stands_on_stdout(call, run):
+    record = json.loads(call(f"{TRAIN} --json").out)
+    assert (record["run_id"], record["status"]) == (run.record["run_id"], "done")
+    assert [row["name"] for row in json.loads(call("datasets --json").out)] == ["cifar100", "cifar10", "bach", "digits"]
+    assert len(json.loads(call("models --json").out)) == 8
+    result = json.loads(call(f"evaluate --run {run.record['run_id'][:4]} --json").out)
+    for name in ("run_id", "model", "size", "dataset"):
+        assert result[name] == run.record[name]
+    assert (result["split"], result["weights"], result["n"], len(result["per_class"])) == ("test", "final", 60, 10)
+    assert result["top1_interval"][0] < result["top1"] < result["top1_interval"][1] < result["top5"] <= 1
+    assert result["loss"] > 0 and sum(map(sum, result["confusion"])) == 60
+
+
+def test_a_run_is_evaluated_alike_however_it_is_named(call, run):
+    stem = run.files.record.with_suffix("")
+    by_files = [f"{stem}{ending}" for ending in ("", ".json", ".safetensors", "_best.safetensors", "_training.log")]
+    by_name = [f"--run {run.record['run_id']}", "--model vit_differential --size 100K --dataset Digits"]
+    results = [call(f"evaluate {name} --json") for name in ("checkpoints", *by_files, *by_name)]
+    assert len({ended.out for ended in results}) == 1 and results[0].code == 0
+    assert json.loads(results[0].out)["top1"] == run.record["results"]["test"]["top1"]
+
+
+def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(call, run):
+    stored, again = (json.loads(call(f"evaluate checkpoints --json {more}").out) for more in ("", "--again"))
+    assert stored == again
+    assert json.loads(call("evaluate checkpoints --json --best").out)["weights"] == "best"
+    assert call("evaluate checkpoints").out.startswith(f"run {run.record['run_id']}: vit_differential 100K on digits")
+
+
+def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
+    run.files.splits.write_bytes(b"damaged")
+    refused = call("evaluate checkpoints")
+    assert refused.code == 2 and re.search("split file .* damaged; evaluate with --again", refused.err)
+    assert call("evaluate checkpoints --again").code == 0
+    assert call("evaluate checkpoints").code == 0
+
+
+def test_tables_have_straight_columns(call):
+    for lines in (call("models").out.splitlines()[1:], call("datasets").out.split("\nnote")[0].splitlines()):
+        gaps = [index for index, mark in enumerate(lines[1]) if mark == " "]
+        assert all(line[index : index + 1] in (" ", "") for line in lines for index in gaps)
+    models = call("models --sizes 7.5M,25M").out
+    assert "24,759,396" in models and re.search(r"vit_classic +7.5M +256 +9 ", models)
+
+
+def test_figures_are_drawn_and_their_paths_printed(call, run):
+    for command in ("loss", "scaling"):
+        ended = call(f"plot {command} --run {run.record['run_id']} --out drawn")
+        paths = [Path(line) for line in ended.out.splitlines()]
+        assert ended.code == 0 and paths and all(path.parent.name == "drawn" and path.is_file() for path in paths)
+
+
+def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monkeypatch):
+    def fails(error):
+        def evaluate(*_, **__):
+            raise error
+
+        monkeypatch.setattr("app.experiment.evaluate", evaluate)
+
+    fails(ZeroDivisionError("division by zero"))
+    ended = call("evaluate checkpoints")
+    assert ended.code == 1 and ended.err.startswith("error: a defect of isoscale: ZeroDivisionError")
+    fails(KeyboardInterrupt())
+    assert call("evaluate checkpoints").code == 130

@@ -1,0 +1,58 @@
+"""Augmentation and the model's input, against torchvision; every draw belongs to its example."""
+
+import pytest
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as tv
+
+from app import draws
+from app.data.augment import flip_crop, to_input
+
+from .pictures import noise
+
+IMAGES = torch.stack([torch.from_numpy(noise(i, size=(16, 16))).permute(2, 0, 1) for i in range(40)])  # (40, 3, 16, 16)
+EXAMPLES = torch.arange(40)
+
+
+def augmented(at=EXAMPLES, *, seed=3, epoch=2):
+    return flip_crop(IMAGES[at], examples=at, seed=seed, epoch=epoch)
+
+
+def test_flip_crop_is_torchvision_s_padded_crop_and_flip_with_the_same_draws():
+    top, left, flip = (
+        draws.integers(draws.key(draws.AUGMENT, 3, 2, which), EXAMPLES, below) for which, below in enumerate((5, 5, 2))
+    )
+    for i, got in enumerate(augmented()):
+        cropped = tv.crop(tv.pad(IMAGES[i], 2), int(top[i]), int(left[i]), 16, 16)
+        assert torch.equal(got, tv.hflip(cropped) if flip[i] else cropped)
+
+
+def test_crops_reach_every_offset_and_flips_about_half():
+    many = torch.arange(10_000)
+    top, left, flip = (
+        draws.integers(draws.key(draws.AUGMENT, 0, 0, which), many, below) for which, below in enumerate((9, 9, 2))
+    )
+    assert torch.bincount(top * 9 + left, minlength=81).min() > 60  # 123 expected
+    assert 0.47 < flip.double().mean() < 0.53
+
+
+def test_an_example_is_augmented_alike_in_any_batch_and_order():
+    whole = augmented()
+    shuffled = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(augmented(shuffled), whole[shuffled])
+    assert torch.equal(augmented(EXAMPLES[7:8]), whole[7:8])
+
+
+@pytest.mark.parametrize("other", [{"epoch": 3}, {"seed": 4}])
+def test_augmentation_differs_by_epoch_and_by_seed(other):
+    same = [torch.equal(a, b) for a, b in zip(augmented(), augmented(**other), strict=True)]
+    assert sum(same) < 8  # by chance 1 in 50
+
+
+@pytest.mark.parametrize("side", [16, 8, 40])
+def test_the_input_is_torchvision_s_resize_and_normalisation(side):
+    mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
+    got = to_input(IMAGES, side=side, mean=mean, std=std)
+    resized = tv.resize(IMAGES.float() / 255, [side, side], InterpolationMode.BILINEAR, antialias=True)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, tv.normalize(resized, mean.tolist(), std.tolist()), atol=1e-5, rtol=0)

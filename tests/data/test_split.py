@@ -1,0 +1,81 @@
+"""A split: its order, its batches, and the numbers that normalise them."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.data.split import Split, channel_statistics
+
+from .pictures import noise
+from .reading import Reading
+
+IMAGES = np.stack([noise(i, size=(8, 8)).transpose(2, 0, 1) for i in range(50)])  # (50, 3, 8, 8)
+
+
+def made(members=range(50), **cells):
+    """A split of the noise images, whose labels are their numbers."""
+    members = np.array(members)
+    cells = {"side": 8, "mean": torch.zeros(3), "std": torch.ones(3), "send": lambda tensor: tensor} | cells
+    return Split(
+        images=torch.from_numpy(IMAGES), labels=torch.arange(50), members=members, rows=members + 1000, **cells
+    )
+
+
+def moments(images):
+    wide = images.reshape(*images.shape[:2], -1).astype(np.int64)
+    return np.stack([wide.sum(2), (wide**2).sum(2)], axis=2)
+
+
+def test_channel_statistics_equal_numpy_s_over_float64():
+    mean, std = channel_statistics(moments(IMAGES), 8)
+    pixels = IMAGES.astype(np.float64) / 255
+    np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, pixels.std((0, 2, 3)), rtol=1e-12)
+
+
+def test_a_channel_without_variation_is_divided_by_one():
+    flat = np.full((5, 3, 8, 8), 77, np.uint8)
+    mean, std = channel_statistics(moments(flat), 8)
+    np.testing.assert_allclose(mean, 77 / 255)
+    assert (std == 1).all()
+
+
+def test_a_run_is_normalised_by_its_training_rows_alone(cache_folder):
+    splits = Reading("digits").splits()
+    pixels = splits.train.images[torch.from_numpy(splits.train.members)].double() / 255
+    assert splits.record["mean"] == [round(float(pixels.mean()), 6)]
+    assert splits.record["std"] == [round(float(pixels.std(correction=0)), 6)]
+    assert len(splits.train) < len(splits.train.images)
+
+
+def test_an_epoch_s_order_is_a_permutation_keyed_by_seed_and_epoch():
+    first = made().order(0)
+    assert np.array_equal(np.sort(first), np.arange(50))
+    assert np.array_equal(made().order(0), first)
+    assert not np.array_equal(made().order(1), first)
+    assert not np.array_equal(made(seed=1).order(0), first)
+
+
+def test_a_batch_is_the_same_examples_whatever_the_batch_size():
+    split = made(range(10, 40), augment="flip_crop", side=12)
+    order = split.order(4)
+    inputs, targets = split.batch(order, epoch=4)
+    assert (inputs.shape, inputs.dtype, targets.tolist()) == ((30, 3, 12, 12), torch.float32, (order + 10).tolist())
+    for size in (1, 7):
+        parts = [split.batch(order[start : start + size], epoch=4) for start in range(0, 30, size)]
+        torch.testing.assert_close(torch.cat([x for x, _ in parts]), inputs, rtol=0, atol=1e-6)
+        assert torch.equal(torch.cat([y for _, y in parts]), targets)
+
+
+def test_only_training_batches_are_augmented():
+    split, plain, every = made(augment="flip_crop"), made(), np.arange(50)
+    assert torch.equal(split.batch(every)[0], plain.batch(every)[0])
+    assert not torch.equal(split.batch(every, epoch=0)[0], plain.batch(every)[0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 50, 99])
+def test_a_pass_shows_every_example_once_and_in_order(batch_size):
+    seen, inputs, targets = zip(*made(range(5, 45)).batches(batch_size), strict=True)
+    assert np.concatenate(seen).tolist() == list(range(40))
+    assert torch.cat(targets).tolist() == list(range(5, 45))
+    torch.testing.assert_close(torch.cat(inputs), torch.from_numpy(IMAGES[5:45]).float() / 255)

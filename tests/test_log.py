@@ -1,0 +1,113 @@
+"""The training log: one line per batch and split, whole at every moment, cut back when a run continues."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import log
+from app.errors import InputError
+from app.log import Row, TrainingLog
+
+
+def row(step, split="train", *, loss_sum=8.0, extra=()):
+    fields = {"step": step, "epoch": 1, "split": split, "lr": 0.1, "examples": 4, "seconds": 0.1}
+    return Row(fields, lambda: (loss_sum, 3.0, *extra))
+
+
+def write(path, steps, *, offset=0):
+    """Adds a row for each step; returns the length in bytes."""
+    rows = TrainingLog(path, header={"run_id": "ab"}, offset=offset)
+    for step in steps:
+        rows.add(row(step))
+    length = rows.drain()
+    rows.close()
+    return length
+
+
+def test_rows_hold_means_and_counts_behind_a_header(tmp_path):
+    rows = TrainingLog(tmp_path / "a.log", header={"run_id": "ab"})
+    rows.add(row(1))
+    rows.add(row(1, "val_full", extra=[4.0]))
+    rows.drain()
+    header, (train, full) = log.read(tmp_path / "a.log")
+    assert header == {"log": "isoscale", "format": 1, "run_id": "ab"}
+    assert (train["loss"], train["correct"], train["examples"]) == (2.0, 3, 4) and "correct_at_5" not in train
+    assert full["correct_at_5"] == 4 and rows.last["val_full"] == full
+
+
+def test_a_row_waits_for_two_later_ones_so_that_no_step_waits_for_the_device(tmp_path):
+    rows, fetched = TrainingLog(tmp_path / "a.log", header={}), []
+    for step in range(1, 5):
+        rows.add(Row(row(step).fields, lambda step=step: fetched.append(step) or (1.0, 1.0)))
+        assert fetched == list(range(1, step - 1))
+        assert len(log.read(tmp_path / "a.log")[1]) == len(fetched)
+
+
+def test_a_continued_log_is_cut_at_the_state_and_has_neither_gap_nor_double(tmp_path):
+    whole, cut = tmp_path / "whole.log", tmp_path / "cut.log"
+    write(whole, range(1, 8))
+    offset = write(cut, range(1, 4))
+    write(cut, range(4, 7), offset=offset)
+    write(cut, range(4, 8), offset=offset)
+    assert cut.read_bytes() == whole.read_bytes()
+    assert write(cut, range(1, 8)) == whole.stat().st_size
+
+
+def test_a_log_shorter_than_the_state_says_is_refused(tmp_path):
+    offset = write(tmp_path / "a.log", range(3))
+    with pytest.raises(InputError, match=rf"the saved state knows {offset + 1}: rows are lost; use --fresh"):
+        TrainingLog(tmp_path / "a.log", header={}, offset=offset + 1)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_refused_and_not_written(tmp_path, loss):
+    rows = TrainingLog(tmp_path / "a.log", header={})
+    rows.add(row(1))
+    rows.add(row(2, "val", loss_sum=loss))
+    rows.add(row(3))
+    with pytest.raises(InputError, match=rf"the val loss is {loss} at step 2; .*lower --lr or with --clip-norm"):
+        rows.drain()
+    assert [found["step"] for found in log.read(tmp_path / "a.log")[1]] == [1]
+
+
+def test_a_line_that_was_cut_off_by_a_crash_is_left_out(tmp_path):
+    write(tmp_path / "a.log", range(3))
+    with (tmp_path / "a.log").open("ab") as file:
+        file.write(b'{"step": 3, "spl')
+    assert len(log.read(tmp_path / "a.log")[1]) == 3
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"{}\n", b"text\n", b'{"log": "other"}\n', b'{"log": "isoscale"}\n{}\n']
+)
+def test_what_is_no_log_is_refused_by_name(tmp_path, content):
+    (tmp_path / "a.log").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.log"):
+        log.read(tmp_path / "a.log")
+    with pytest.raises(InputError, match=r"cannot read the log .*b\.log: No such file"):
+        log.read(tmp_path / "b.log")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("log") / "a.log"
+    write(path, range(20))
+    return path.read_bytes(), path.with_name("b.log")
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_log_is_read_or_refused_never_more(written, data):
+    content, path = bytearray(written[0]), written[1]
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        header, rows = log.read(path)
+    except InputError as error:
+        assert "b.log" in str(error)
+    else:
+        assert isinstance(header, dict) and len(rows) <= 20 and all(json.dumps(found) for found in rows)
