@@ -233,6 +233,16 @@ class Repositories:
         return known[0].id if known else repository.commit("main", "Upload dataset", files).id
 
 
+def card_data(contents: Contents, commit: Commit) -> dict:
+    """The metadata at the head of the repository's README."""
+    from huggingface_hub import RepoCard
+
+    if "README.md" not in commit.files:
+        return {}
+    text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
+    return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
+
+
 def change(contents: Contents, files: dict[str, Blob], key: str, value: dict) -> None:
     """One operation of a commit, on a copy of its parent's files."""
     path = value["path"].rstrip("/")

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
-from hub_repositories import Commit, Contents, Refusal, Repository, Visitor, change, is_large
+from hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
 
 if TYPE_CHECKING:
     from hub_server import HubServer
@@ -110,7 +110,8 @@ def describe_repository(request: Request, repository: Repository, revision: str 
     dates = {"createdAt": repository.history(revision)[-1].date, "lastModified": commit.date}
     access = {"private": repository.private, "gated": repository.gated, "disabled": False}
     counts = {"downloads": 0, "likes": 0, "usedStorage": sum(blob.size for blob in commit.files.values())}
-    return as_json({**about, **dates, **access, **counts, "siblings": siblings})
+    card = {"cardData": card_data(request.contents, commit)}
+    return as_json({**about, **dates, **access, **counts, **card, "siblings": siblings})
 
 
 def list_refs(_request: Request, repository: Repository) -> Answer:

@@ -94,7 +94,7 @@ class HubServer:
         """What leads a new process's clients here and nowhere else; an empty token hides an inherited one."""
         switches = ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_UPDATE_CHECK")
         # datasets counts its downloads at a third address
-        places = {"HF_UPDATE_DOWNLOAD_COUNTS": "0", **({"HF_HOME": str(home)} if home else {})}
+        places = {"HF_UPDATE_DOWNLOAD_COUNTS": "0", "HF_HUB_OFFLINE": "0", **({"HF_HOME": str(home)} if home else {})}
         return {"HF_ENDPOINT": self.url, "HF_TOKEN": token or "", **dict.fromkeys(switches, "1"), **places}
 
     def fault(

@@ -42,6 +42,7 @@ print(json.dumps({"labels": features["label"].names, "rows": [[row["label"], row
 def plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switches of `HubServer.environment`, for a client that may have been imported without them."""
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
 
 

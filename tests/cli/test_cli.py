@@ -88,13 +88,13 @@ def test_the_version_is_printed_alone(call):
 
 def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, run):
     ended = call(TRAIN)
-    lines = ended.out.splitlines()
+    lines, stem = ended.out.splitlines(), run.files.record.relative_to(Path.cwd()).with_suffix("")
     assert ended.code == 0 and "done already" in ended.err
     assert re.fullmatch(r"test accuracy: \d+\.\d\d % \(95 % Wilson interval .* n = 60\)", lines[0])
-    assert lines[-1] == f"next: python run.py evaluate {run.files.record.relative_to(Path.cwd()).with_suffix('')}"
+    assert lines[-1] == f"next: python run.py evaluate {stem}"
     assert call(lines[-1].partition("run.py ")[2]).code == 0
-    written = re.findall(r"[\w.]+", lines[-2].replace("with", ""))
-    assert {run.files.stem + ending for ending in written} == {path.name for path in run.files.folder.iterdir()}
+    endings = ended.out.partition(f"written: {stem}\n  with ")[2].partition("\nnext:")[0].replace("\n", "").split(",")
+    assert {run.files.stem + ending.strip() for ending in endings} == {path.name for path in run.files.folder.iterdir()}
 
 
 def test_json_is_all_that_stands_on_stdout(call, run):
