@@ -94,8 +94,8 @@ def _train(
         chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
     else:
         chosen = execution.choose(config, here, **given)
-        _forget(files)
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
+        _forget(files)
         kept = record.new(config, ask=ask, manifest=cached.manifest, splits=splits, command=options.command)
         kept["execution"] = chosen.to_json()
         record.save_splits(files, splits)
@@ -156,7 +156,14 @@ def _fit(job: _Job, model: nn.Module) -> Keeper:
         )  # fmt: skip
         first = state.step + 1 if state else 1
         splits = {"train": job.splits.train, "val": job.splits.val}
-        train.fit(model, optimizer, **splits, schedule=schedule, hooks=keeper, first_step=first)
+        try:
+            train.fit(model, optimizer, **splits, schedule=schedule, hooks=keeper, first_step=first)
+        except torch.OutOfMemoryError as error:
+            smaller = max(1, schedule.micro_batch_size // 2)
+            raise InputError(
+                f"the device's memory is too small for {schedule.micro_batch_size} images at a time; "
+                f"--micro-batch-size {smaller} continues the run"
+            ) from error
     return keeper
 
 

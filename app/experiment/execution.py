@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -50,11 +50,12 @@ def choose(
 
 
 def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], **given: Any) -> Execution:
-    """The choices a run began with; what is asked for otherwise now, or cannot be had, is said aloud."""
+    """The choices a run began with, unless others are asked for now; what differs or cannot be had is said aloud."""
     execution = Execution(**stored)
     for name, value in given.items():
         if value is not None and value != getattr(execution, name):
-            say(f"{name}={value} is not used: the run began with {getattr(execution, name)}")
+            say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
+            execution = replace(execution, **{name: value})
     if place.device.type == "cpu":
         torch.set_num_threads(execution.threads)
         if execution.threads > (os.cpu_count() or 1):

@@ -17,7 +17,7 @@ _PLAIN_TOKENS_ON_CPU = 256  # up to here the maps stay in a core's cache and pla
 
 
 def pick_path(*, tokens: int, device: str) -> str:
-    """The faster path for a shape, from a table of what was measured: see docs/performance.md."""
+    """The faster path for a shape, from a table of what was measured: see docs/log.md."""
     return "plain" if device == "cpu" and tokens <= _PLAIN_TOKENS_ON_CPU else "sdpa"
 
 
