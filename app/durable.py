@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import IO
 
 from app.errors import InputError
 
-_CHUNK = 1 << 22
+_ATTEMPTS = 100  # at opening a lock that others come to and leave
 
 
 @contextmanager
@@ -98,15 +99,21 @@ def lock(path: Path, *, wait: bool) -> Iterator[None]:
 
 def _locked(path: Path, *, wait: bool) -> IO[str]:
     """The file, locked; opened again where another holder removed it, or its folder, in between."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+    for attempt in itertools.count(1):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError as error:
-                file.close()
-                raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+        except (FileNotFoundError, FileExistsError):  # the folder goes at this very moment
+            if attempt == _ATTEMPTS:
+                raise
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            file.close()
+            raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+        with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
-            file.close()
+        file.close()
+    raise AssertionError("unreachable")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from app.errors import InputError
 
+_DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of the device's free memory; the rest is for the model and its activations
 
 
@@ -34,7 +35,8 @@ class Place:
         if self.device.type != "cuda":
             return tensor.to(self.device)
         free, _ = torch.cuda.mem_get_info(self.device)
-        return tensor.to(self.device) if tensor.nbytes < free * _SHARE_FOR_DATA else tensor
+        return tensor.to(self.device) if tensor.nbytes < free * _DEVICES = ("cuda", "mps", "cpu")
+_SHARE_FOR_DATA else tensor
 
     def send(self, tensor: Tensor) -> Tensor:
         """A batch on the device, copied without waiting where it comes from host memory."""
@@ -77,6 +79,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device.partition(":")[0] not in _DEVICES:
+        raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:

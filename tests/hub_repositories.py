@@ -234,13 +234,17 @@ class Repositories:
 
 
 def card_data(contents: Contents, commit: Commit) -> dict:
-    """The metadata at the head of the repository's README."""
+    """The metadata at the head of the repository's README, empty where it cannot be read."""
     from huggingface_hub import RepoCard
+    from yaml import YAMLError
 
     if "README.md" not in commit.files:
         return {}
     text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
-    return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
+    try:
+        return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
+    except YAMLError:
+        return {}
 
 
 def change(contents: Contents, files: dict[str, Blob], key: str, value: dict) -> None:

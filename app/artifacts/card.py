@@ -73,15 +73,34 @@ def run_card(run: Run, address: str) -> str:
 
     `address` is the folder's own, `hf://owner/name/path`.
     """
-    record, config, test = run.record, run.record["config"], run.record["results"]["test"]
-    row, rows, place = MODELS[record["model"]], record["data"]["rows"], record["places"][-1]
-    hub = record["data"]["hub"]
+    hub = run.record["data"]["hub"]
+    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
+{_what(run)}
+
+## How
+
+{_how(run.record, run.record["config"])}
+
+## Data
+
+{_data(run)}
+
+## Getting it back
+
+```
+python run.py download {address} {run.files.stem}
+python run.py evaluate {run.files.stem}
+```
+"""
+
+
+def _what(run: Run) -> str:
+    """The model, its numbers, and what must be known to read them."""
+    record, test, best = run.record, run.record["results"]["test"], run.record["best"]
+    row = MODELS[record["model"]]
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
-    names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    warmup = record["schedule"]["warmup_steps"]
-    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
-# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
+    return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
 
 Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"]["total"]:,} trainable parameters
 ({record["parameters"]["non_embedding"]:,} without embeddings), trained from scratch.{limited}{warning}
@@ -92,18 +111,21 @@ Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"][
 | top-5 accuracy | {percent(test["top5"])} |
 | cross-entropy | {test["loss"]:.4f} |
 
-These are the final weights after {config["epochs"]} epochs; the test set was evaluated once, at the end. The weights
-best on validation (epoch {record["best"]["epoch"]}, loss {record["best"]["val_loss"]:.4f}) are kept beside them.
+These are the final weights after {record["config"]["epochs"]} epochs; the test set was evaluated once, at the end.
+The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
 
-## How
 
-| | |
+def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Shape, protocol, machine, versions and command."""
+    place, schedule = record["places"][-1], record["schedule"]
+    names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return f"""| | |
 |---|---|
 | shape | d_model {config["d_model"]}, depth {config["depth"]}, heads {config["heads"]}, \
 MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
 | input | {config["image"]} px, patch {config["patch"]}, {record["tokens"]} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
-{warmup} warm-up steps of {record["schedule"]["total_steps"]:,}, cosine to 0 |
+{schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
 | seed | {config["seed"]} |
 | computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s |
@@ -111,22 +133,18 @@ MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
 
 ```
 {record["command"]}
-```
+```"""
 
-## Data
 
-{dataset_title(record["dataset"])}{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
-version `{record["data"]["version"]}`, licence: {record["data"]["licence"]}.
+def _data(run: Run) -> str:
+    """The dataset, its licence, and which rows were used for what."""
+    data, hub = run.record["data"], run.record["data"]["hub"]
+    rows = data["rows"]
+    return f"""{dataset_title(run.record["dataset"])}\
+{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
+version `{data["version"]}`, licence: {data["licence"]}.
 {rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
-(split `{record["data"]["split_fingerprint"]}`; the row numbers are in `{run.files.splits.name}`).
-
-## Getting it back
-
-```
-python run.py download {address} {run.files.stem}
-python run.py evaluate {run.files.stem}
-```
-"""
+(split `{data["split_fingerprint"]}`; the row numbers are in `{run.files.splits.name}`)."""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:

@@ -27,9 +27,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     where: Where = None,
     run: o.RunId = None,
-    model: o.Model = None,
-    size: o.Size = None,
-    dataset: o.Dataset = None,
+    model: o.OfModel = None,
+    size: o.OfSize = None,
+    dataset: o.OfDataset = None,
     best: o.Best = False,
     again: o.Again = False,
     device: o.Device = None,
@@ -44,10 +44,8 @@ def evaluate(
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from app import experiment  # torch, which a wrong name above should not wait for
 
-        computing: dict[str, Any] = {
-            name: value for name, value in (("device", device), ("threads", threads)) if value is not None
-        }
-        done = experiment.evaluate(found, experiment.Options(**computing), screen, best=best, again=again)
+        options = experiment.Options(device=device or "auto", threads=threads)
+        done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))
 
@@ -100,9 +98,9 @@ def _fetched(address: str, screen: Screen) -> Path:
 
 def _draw(run: Run) -> None:
     """The confusion figure, where it is not there yet."""
-    from app.report import confusion
-
     if not run.files.confusion_png.exists():
+        from app.report import confusion
+
         confusion.draw_run(run)
 
 

@@ -20,7 +20,9 @@ def upload(
     local_path: Annotated[Path, typer.Argument(help="A run (its name without ending), a folder or a file.")],
     hub_folder: Annotated[str, typer.Argument(help="Folder in HF_REPOSITORY, e.g. vit_classic.")],
     private: o.Private = False,
-    message: Annotated[str | None, typer.Option("--message", help="Of the commit.")] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", help="Of the commit (Add and the name).", show_default=False)
+    ] = None,
 ) -> None:
     """Put a run, a folder or a file into HF_REPOSITORY, in one commit."""
     from app.artifacts import store

@@ -13,7 +13,7 @@ _flag = partial(_option, metavar="")
 _model = partial(_option, rich_help_panel="Model")
 _data = partial(_option, rich_help_panel="Data")
 _learn = partial(_option, rich_help_panel="Optimisation")
-_compute = partial(_option, rich_help_panel="Computing (changes no result)")
+_compute = partial(_option, rich_help_panel="Computing (no part of a run's name)")
 
 WHERE_DEFAULTS_COME_FROM = (
     "(by dataset): as the protocol in `run.py datasets` says. (by size): as the shapes in `run.py models` say."
@@ -78,16 +78,19 @@ MicroBatchSize = Annotated[int | None, _compute("--micro-batch-size", min=1, hel
 StateEvery = Annotated[
     float | None, _compute("--state-every", min=0, metavar="SECONDS", help="Time between saved states (300).")
 ]
-Checkpoints = Annotated[
-    Path, typer.Option("--checkpoints", help="Folder of all runs.", rich_help_panel="Computing (changes no result)")
-]
+Checkpoints = Annotated[Path, _option("--checkpoints", help="Folder of all runs (checkpoints).")]
 
 Fresh = Annotated[bool, _flag("--fresh/--no-fresh", help="Train anew, forgetting what is there of this run.")]
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines.")]
 Upload = Annotated[bool, _flag("--upload/--no-upload", help="Put the finished run into HF_REPOSITORY.")]
-Private = Annotated[bool, _flag("--private/--public", help="If the repository has to be made (public).")]
+Private = Annotated[
+    bool, _flag("--private/--public", help="Who may see the repository, if it has to be made (public).")
+]
 Best = Annotated[bool, _flag("--best/--no-best", help="The weights best on validation, not the final ones.")]
 Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weights and data.")]
+OfModel = Annotated[str | None, _option("--model", help="The newest finished run of this model,")]
+OfSize = Annotated[str | None, _option("--size", help="of this size,")]
+OfDataset = Annotated[str | None, _option("--dataset", help="on this dataset; the others that fit are named.")]
 RunId = Annotated[str | None, _option("--run", help="Id of a run, or its beginning.", metavar="ID")]
 RunIds = Annotated[
     list[str] | None, _option("--run", help="Id of a run, or its beginning; give it again for more.", metavar="ID")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -125,9 +126,9 @@ def _check_upload(screen: Screen, *, private: bool) -> None:
 
 def _draw(run: Run) -> None:
     """The run's own figures, where they are not there yet."""
-    from app.report import confusion, loss
-
     if not run.files.confusion_png.exists():
+        from app.report import confusion, loss
+
         loss.draw_run(run)
         confusion.draw_run(run)
 
@@ -157,7 +158,7 @@ def _summary(run: Run, address: str | None) -> str:
             f"test accuracy: {with_interval(test)}",
             f"top-5 accuracy: {percent(test['top5'])}; cross-entropy: {test['loss']:.4f}",
             f"written: {stem}",
-            f"  with {written}",
+            textwrap.fill(f"with {written}", 78, initial_indent="  ", subsequent_indent="  "),
             *([f"uploaded: {address}"] if address else []),
             f"next: python run.py evaluate {stem}",
         ]

@@ -54,11 +54,9 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
         kept = read_record(files.record) if files.record.exists() and not options.fresh else None
         if kept and kept["status"] == "done":
             screen.say(f"done already: {files.record} (--fresh trains it anew)")
-            run = Run(files, kept)
-        else:
-            run = _train(config, files, kept, path, options, screen)
-        files.lock.unlink()
-    return run
+            shutil.rmtree(files.state, ignore_errors=True)  # left by a kill after the last write
+            return Run(files, kept)
+        return _train(config, files, kept, path, options, screen)
 
 
 def _forget(files: RunFiles) -> None:
@@ -221,8 +219,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     splits = data.splits(config, here, cached)
     if splits.record["split_fingerprint"] != run.record["data"]["split_fingerprint"]:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
-    if not run.files.splits.exists():
-        record.save_splits(run.files, splits)
+    record.save_splits(run.files, splits)
     path = run.record["execution"]["attention_path"]
     model = models.build(config, attention_path=path).to(here.device)
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)

@@ -11,7 +11,7 @@ from hub_server import HubServer
 from .scenes import table
 from .test_cli import RUN_PY
 
-TRAIN = "train --dataset alice/pets --image 8 --patch 4 --size 100K --d-model 64 --epochs 2 --batch-size 16 --threads 1 --json"
+TRAIN = "train --dataset alice/pets --image 8 --patch 4 --size 100K --d-model 64 --epochs 2 --batch-size 16 --json"
 
 
 def run_py(folder, environment, line):
@@ -21,7 +21,7 @@ def run_py(folder, environment, line):
     command = [sys.executable, RUN_PY, *line.split()]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "0", **environment, **places},
+        env={**os.environ, "HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1", **environment, **places},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
