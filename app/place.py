@@ -35,8 +35,7 @@ class Place:
         if self.device.type != "cuda":
             return tensor.to(self.device)
         free, _ = torch.cuda.mem_get_info(self.device)
-        return tensor.to(self.device) if tensor.nbytes < free * _DEVICES = ("cuda", "mps", "cpu")
-_SHARE_FOR_DATA else tensor
+        return tensor.to(self.device) if tensor.nbytes < free * _SHARE_FOR_DATA else tensor
 
     def send(self, tensor: Tensor) -> Tensor:
         """A batch on the device, copied without waiting where it comes from host memory."""
