@@ -11,7 +11,7 @@ LAYERS = [
     {"experiment", "report"},
     {"artifacts", "train", "evaluation"},
     {"data", "models", "optim", "task", "place", "log"},
-    {"hub", "durable", "config", "draws"},
+    {"hub", "durable", "config", "checks", "draws"},
     {"tables", "errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
