@@ -76,6 +76,7 @@ def run_card(run: Run, address: str) -> str:
     record, config, test = run.record, run.record["config"], run.record["results"]["test"]
     row, rows, place = MODELS[record["model"]], record["data"]["rows"], record["places"][-1]
     hub = record["data"]["hub"]
+    numbered = "validation and test rows' numbers" if record["data"].get("streamed") else "row numbers"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
     names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -118,7 +119,7 @@ MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
 {dataset_title(record["dataset"])}{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
 version `{record["data"]["version"]}`, licence: {record["data"]["licence"]}.
 {rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
-(split `{record["data"]["split_fingerprint"]}`; the row numbers are in `{run.files.splits.name}`).
+(split `{record["data"]["split_fingerprint"]}`; the {numbered} are in `{run.files.splits.name}`).
 
 ## Getting it back
 
