@@ -17,13 +17,17 @@ from app import draws, task
 
 
 class Examples(Protocol):
-    """What the loop needs of a split."""
+    """What the loop needs of the training split."""
 
     def __len__(self) -> int: ...
 
     def order(self, epoch: int) -> np.ndarray: ...
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
+
+
+class Whole(Examples, Protocol):
+    """What it needs of the validation split: passes over all of it too."""
 
     def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]: ...
 
@@ -66,7 +70,7 @@ def fit(
     optimizer: torch.optim.Optimizer,
     *,
     train: Examples,
-    val: Examples,
+    val: Whole,
     schedule: Schedule,
     hooks: Hooks,
     first_step: int = 1,

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from app import hub
 from app.config import DatasetFacts, RunConfig, dataset_facts
-from app.data import bundled, cache, carve, streamed
+from app.data import cache, opening
 from app.data.cache import Cached
+from app.data.division import Splits, splits
 from app.data.files import fingerprint
+from app.data.membership import Membership
 from app.data.source import Ask, Source
-from app.data.split import Holder, Split, channel_statistics
-from app.data.writer import Progress
-from app.errors import HubUnavailable, InputError
-from app.tables.datasets import dataset_row, is_local
+from app.data.split import Split
+from app.data.writer import Progress, TooLarge
+from app.errors import InputError
+from app.tables.datasets import UNKNOWN_TEST_FRACTION, dataset_row, is_local
 from app.tables.protocols import UNKNOWN
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Train, validation and test of a run, and what its record says of them."""
-
-    train: Split
-    val: Split
-    test: Split
-    record: dict[str, Any]
 
 
 def dataset_name(asked: str) -> str:
@@ -79,14 +65,17 @@ def _refuse_without_effect(request: Mapping[str, Any]) -> None:
 
 def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
     """The classes of a dataset that is not in the cache."""
-    source = _open(ask, _version(ask, say))
+    source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
         return len(set(source.class_names) - set(ask.unlabelled))
     return len(prepare(ask, say, progress, source=source).manifest["class_names"])
 
 
-def ask_of(fields: Mapping[str, Any], *, path: str | None) -> Ask:
-    """The ask of a request or of a config's fields; defaults come from the dataset's row."""
+def ask_of(fields: Mapping[str, Any], *, path: str | None, streamed: bool | None = None) -> Ask:
+    """The ask of a request or of a config's fields; defaults come from the dataset's row.
+
+    `streamed` says how a run began, where it did.
+    """
     row = dataset_row(fields["dataset"])
     image = fields.get("image") or UNKNOWN.image
     return Ask(
@@ -102,40 +91,24 @@ def ask_of(fields: Mapping[str, Any], *, path: str | None) -> Ask:
         side=min(image, row.native) if row else image,
         channels=row.channels if row else 3,
         carve_test=bool(fields.get("test_fraction") or (row and row.test_fraction)),
+        membership=_membership(fields),
+        streamed=streamed,
+        limit_train=fields.get("limit_train"),
     )
 
 
-def _version(ask: Ask, say: Callable[[str], None]) -> str:
-    """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
-    if ask.path:
-        return ask.fingerprint or fingerprint(ask.path)
-    if not ask.hub:
-        return bundled.VERSION
-    try:
-        return hub.dataset_sha(ask.hub, ask.revision)
-    except HubUnavailable as error:
-        cached = cache.find(ask, None)
-        if cached is None:
-            raise _not_cached(ask, error) from error
-        say(f"{error}; the cached {ask.dataset} is used")
-        return str(cached.manifest["version"])
-
-
-def _open(ask: Ask, version: str) -> Source:
-    if ask.path:
-        return streamed.open_folder(ask)
-    if not ask.hub:
-        return bundled.open_digits()
-    try:
-        return streamed.open_hub(ask, version)
-    except HubUnavailable as error:
-        raise _not_cached(ask, error) from error
-
-
-def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
-    return InputError(
-        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
-        "--dataset digits or --dataset ./folder, which need no network"
+def _membership(fields: Mapping[str, Any]) -> Membership:
+    """How the rows are divided if they have to be streamed."""
+    row = dataset_row(fields["dataset"])
+    split_seed, val_fraction = (
+        getattr(row or RunConfig, name) if (given := fields.get(name)) is None else given
+        for name in ("split_seed", "val_fraction")
+    )
+    return Membership(
+        split_seed=split_seed,
+        val_fraction=val_fraction,
+        test_fraction=fields.get("test_fraction") or (row.test_fraction if row else 0) or UNKNOWN_TEST_FRACTION,
+        grouped=fields.get("group_column") is not None,
     )
 
 
@@ -149,82 +122,48 @@ def prepare(
 ) -> Cached:
     """The dataset in the cache, verified; read from its source if it is not there. `version` is a continued run's own.
 
-    Raises InputError for a damaged cache, for rows that cannot be used and for a silent Hub with nothing cached.
+    Where it is too large for this machine, validation and test are cached and the rest is streamed. Raises InputError
+    for a damaged cache, for rows that cannot be used and for a silent Hub with nothing cached.
     """
-    version = version or (source.version if source else _version(ask, say))
+    version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
+        if found.streamed and (reason := _not_streamed(ask, test_from=found.manifest["stream"]["test_from"])):
+            raise InputError(f"{ask.dataset} at {ask.side} px does not fit into this machine's memory, and {reason}")
         return found.verified()
-    source = source or _open(ask, version)
-    if version != source.version:
-        raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+    source = source or opening.first(ask, version)
+    opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
-    return cache.build(ask, source, progress)
+    return _built(ask, source, say, progress)
 
 
-def splits(config: RunConfig, place: Holder, cached: Cached) -> Splits:
-    """Train, validation and test as the config carves them, held where the place finds room."""
-    manifest = cached.manifest
-    if config.classes != (classes := len(manifest["class_names"])):
-        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
-    train, val, test = carve.members(
-        config,
-        labels=cached.array("train", "labels"),
-        groups=_groups(config, cached),
-        test_rows=manifest["rows"].get("test"),
+def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
+    """A new cache, of all rows or, where they do not fit, of the held-out ones."""
+    if not ask.streamed:
+        try:
+            return cache.build(ask, source, progress)
+        except TooLarge as error:
+            reason = _not_streamed(ask, test_from="test" if "test" in source.rows else "train", source=source)
+            if reason or ask.streamed is False:
+                raise InputError("; ".join(filter(None, (str(error), reason)))) from error
+            say(f"{error}, or train from the stream, as is done now")
+    say(
+        f"{ask.dataset} is streamed: validation (and test, where it is carved) is chosen by a hash of each "
+        f"{'group' if ask.group_column else 'image'}, not by class; every epoch reads the dataset anew, and a run that "
+        "is continued reads up to where it stopped"
     )
-    mean, std = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
-    common: dict[str, Any] = {
-        "side": config.image,
-        "mean": torch.tensor(mean, dtype=torch.float32, device=place.device),
-        "std": torch.tensor(std, dtype=torch.float32, device=place.device),
-        "send": place.send,
-        "seed": config.seed,
-    }
-    held = {name: _held(cached, name, place) for name in manifest["rows"]}
-    test_source = "test" if "test" in held else "train"
-    made = {
-        "train": Split(**held["train"], **_rows(cached, "train", train), **common, augment=config.augment),
-        "val": Split(**held["train"], **_rows(cached, "train", val), **common),
-        "test": Split(**held[test_source], **_rows(cached, test_source, test), **common),
-    }
-    record = {
-        "rows": {name: len(split) for name, split in made.items()},
-        "test_from": test_source,
-        "split_fingerprint": _fingerprint(made),
-        "mean": [round(float(value), 6) for value in mean],
-        "std": [round(float(value), 6) for value in std],
-    }
-    return Splits(**made, record=record)
+    return cache.build(ask, source, progress, streamed=True)
 
 
-def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
-    """The groups of train's rows, None without a group column; raises InputError for groups that test shares."""
-    if not config.group_column:
-        return None
-    groups = cached.array("train", "groups")
-    if "test" in cached.manifest["rows"] and (shared := len(np.intersect1d(groups, cached.array("test", "groups")))):
-        raise InputError(
-            f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
-        )
-    return groups
-
-
-def _held(cached: Cached, split: str, place: Holder) -> dict[str, Any]:
-    images = place.hold(cached.images(split))
-    return {"images": images, "labels": torch.from_numpy(cached.array(split, "labels")).to(images.device)}
-
-
-def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
-    return {"members": members, "rows": cached.array(split, "rows")[members]}
-
-
-def _fingerprint(made: Mapping[str, Split]) -> str:
-    """16 hex digits over which published rows are in which split."""
-    digest = hashlib.sha256()
-    for name, split in made.items():
-        digest.update(name.encode() + split.rows.astype("<i8").tobytes())
-    return digest.hexdigest()[:16]
+def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> str:
+    """Why a dataset that is too large cannot be streamed either; empty where it can."""
+    if source and not source.shuffled:
+        return "it cannot be streamed, since its labels are not class indices (ClassLabel)"
+    if ask.limit_train is not None:
+        return "a dataset that is streamed takes no --limit-train; leave it out"
+    if ask.group_column and test_from == "test":
+        return "groups of a streamed dataset need a carved test set; add --test-fraction 0.2"
+    return ""
 
 
 __all__ = ["Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]

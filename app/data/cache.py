@@ -17,9 +17,9 @@ import numpy as np
 
 from app import durable
 from app.config import RESIZE
-from app.data import writer
+from app.data import heldout, writer
 from app.data.source import Ask, Source
-from app.data.writer import Progress
+from app.data.writer import Progress, Room, TooLarge
 from app.errors import InputError
 
 FORMAT = 1
@@ -39,6 +39,12 @@ class Cached:
 
     folder: Path
     manifest: dict[str, Any]
+    ask: Ask
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it holds validation and test only, and training rows are read anew each epoch."""
+        return "stream" in self.manifest
 
     def images(self, split: str) -> np.ndarray:
         """uint8 (rows, channels, side, side), memory-mapped; writing to it does not reach the file."""
@@ -61,9 +67,12 @@ class Cached:
         return self
 
 
-def _described(ask: Ask) -> dict[str, Any]:
+def _described(ask: Ask, *, streamed: bool) -> dict[str, Any]:
     """The ask as a manifest holds it: what decides the cached bytes."""
     fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
+    if streamed:
+        assert ask.membership
+        fields["membership"] = dataclasses.asdict(ask.membership)
     return fields | {"resize": RESIZE, "format": FORMAT}
 
 
@@ -77,11 +86,13 @@ def find(ask: Ask, version: str | None) -> Cached | None:
 
     Raises InputError for a manifest of that dataset that is damaged.
     """
+    kinds = (False, True) if ask.streamed is None else (ask.streamed,)
+    described = [_described(ask, streamed=streamed) for streamed in kinds if ask.membership or not streamed]
     found = []
     for path in (root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
         manifest = _read_manifest(path.parent)
-        if manifest["ask"] == _described(ask) and version in (None, manifest["version"]):
-            found.append(Cached(path.parent, manifest))
+        if manifest["ask"] in described and version in (None, manifest["version"]):
+            found.append(Cached(path.parent, manifest, ask))
     return max(found, key=lambda cached: cached.manifest["made"], default=None)
 
 
@@ -106,31 +117,33 @@ def _seal(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def build(ask: Ask, source: Source, progress: Progress) -> Cached:
-    """Reads the source once into a new cache folder, renamed into place when whole.
+def build(ask: Ask, source: Source, progress: Progress, *, streamed: bool = False) -> Cached:
+    """Reads the source once into a new cache folder, renamed into place when whole; if `streamed`, its held-out rows.
 
-    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row.
+    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and
+    TooLarge where memory or disk have no room for them.
     """
-    described = _described(ask)
+    described, write = _described(ask, streamed=streamed), heldout.write if streamed else writer.write
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
     folder = root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
     with durable.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():  # made by the process that was waited for
-            return Cached(folder, _read_manifest(folder)).verified()
-        _require_room(ask, source, folder.parent)
+            return Cached(folder, _read_manifest(folder), ask).verified()
+        room = _room(ask, folder.parent, streamed=streamed)
+        _require_room(ask, source, folder.parent, streamed=streamed)
         aside = folder.with_name(f".{folder.name}.aside")
         shutil.rmtree(aside, ignore_errors=True)  # a killed writer's
         aside.mkdir()
         try:
-            facts = writer.write(ask, source, aside, progress)
+            facts = write(ask, source, aside, progress, room)
             manifest = {"ask": described, **facts, "files": _checksums(aside), "made": time.time()}
             durable.write_text(aside / "manifest.json", json.dumps(manifest | {"seal": _seal(manifest)}, indent=1))
             aside.replace(folder)
             durable.fsync_folder(folder.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    return Cached(folder, manifest)
+    return Cached(folder, manifest, ask)
 
 
 def _checksums(folder: Path) -> dict[str, dict[str, Any]]:
@@ -148,13 +161,37 @@ def _require_writable(folder: Path) -> None:
         raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
 
 
-def _require_room(ask: Ask, source: Source, folder: Path) -> None:
+def _memory() -> float:
+    """Bytes of host memory that a dataset may take."""
+    return _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _what(ask: Ask, *, streamed: bool) -> str:
+    return f"{'validation and test of ' if streamed else ''}{ask.dataset} at {ask.side} px"
+
+
+def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
+    """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
+    memory, free = _memory(), shutil.disk_usage(folder).free
+    limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if memory < free else f"the bytes free in {folder}"
+    refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; take a smaller --image"
+    return Room(min(memory, free), refusal)
+
+
+def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> None:
+    """Raises TooLarge before a row is read, where the source says how many there are."""
     if None in source.rows.values():
         return
-    wanted = sum(rows or 0 for rows in source.rows.values()) * ask.channels * ask.side**2
-    durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {ask.dataset} at {ask.side} px")
-    if wanted > _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
-        raise InputError(
-            f"{ask.dataset} at {ask.side} px is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's "
-            "memory; take a smaller --image"
+    rows = sum(rows or 0 for rows in source.rows.values())
+    if streamed:
+        rows = heldout.expected(ask, source)
+    wanted, what = rows * ask.channels * ask.side**2, _what(ask, streamed=streamed)
+    try:
+        durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
+    except InputError as error:
+        raise TooLarge(str(error)) from error
+    if wanted > _memory():
+        raise TooLarge(
+            f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; "
+            "take a smaller --image"
         )

@@ -35,12 +35,17 @@ def members(
     else:
         train, test = cut(train, config.test_fraction or UNKNOWN_TEST_FRACTION, _TEST)
     train, val = cut(train, config.val_fraction, _VAL)
-    stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
+    stream = limit_stream(config)
     return (
         limited(train, config.limit_train, stream=stream),
         limited(val, config.limit_val, stream=stream),
         limited(test, config.limit_test, stream=stream),
     )
+
+
+def limit_stream(config: RunConfig) -> int:
+    """The stream of draws that `limited` cuts a config's splits by."""
+    return draws.key(draws.CARVE, config.split_seed, _LIMIT)
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.config import DatasetRow
+from app.data.membership import Membership
 
 
 class Example(NamedTuple):
@@ -17,6 +18,7 @@ class Example(NamedTuple):
     image: bytes | np.ndarray
     label: Any
     group: Any
+    apart: bool = False  # the image lies in a file of its own
 
     @property
     def size(self) -> int:
@@ -28,7 +30,8 @@ class Example(NamedTuple):
 class Ask:
     """What a command asks for in a dataset; together with the version found it names a cache.
 
-    `path` says where a local dataset lies and takes no part in its name: its content does.
+    `path` says where a local dataset lies and takes no part in its name: its content does. What is said of streaming
+    names the cache of a set that is streamed, and no other.
     """
 
     dataset: str
@@ -43,6 +46,9 @@ class Ask:
     side: int
     channels: int
     carve_test: bool  # the source's own test split is not read
+    membership: Membership | None = field(default=None, compare=False)  # of a streamed set's rows; None: not streamed
+    streamed: bool | None = field(default=None, compare=False)  # as a run began; None: where the set does not fit
+    limit_train: int | None = field(default=None, compare=False)
 
     @property
     def hub(self) -> str | None:
@@ -65,5 +71,11 @@ class Source:
     rows: dict[str, int | None]  # split ("train", "test") -> rows, None: unknown before reading
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
+    shuffled: Callable[[int, int], Iterator[Example]] | None = None  # (seed, rows of the buffer) -> train's rows
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # said aloud once
+
+    def class_indices(self, unlabelled: tuple[str, ...]) -> dict[Any, int]:
+        """The source's label -> our class index, for the classes that are labels."""
+        labels = [label for label, name in enumerate(self.class_names or ()) if name not in unlabelled]
+        return {label: index for index, label in enumerate(labels)}

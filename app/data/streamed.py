@@ -49,10 +49,14 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         ours: opened[theirs].cast_column(image, datasets.Image(decode=False)) for ours, theirs in wanted.items()
     }
 
-    def examples(split: str) -> Iterator[Example]:
+    def read(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
         with _sentences(where):
-            for row, content in _fetched(_resumed(undecoded[split]), image, where):
-                yield Example(content, row[label], row[ask.group_column] if ask.group_column else None)
+            for row, content in _fetched(rows, image, where):
+                apart = bool(row[image]) and row[image]["bytes"] is None
+                yield Example(content, row[label], row[ask.group_column] if ask.group_column else None, apart)
+
+    def shuffled(seed: int, buffer: int) -> Iterator[Example]:
+        return read(iter(undecoded["train"].shuffle(seed=seed, buffer_size=buffer)))
 
     known, kind = train.info.splits or {}, train.features[label]
     counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
@@ -60,7 +64,8 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         version=version,
         rows={ours: counts.get(ours) for ours in wanted},
         class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-        examples=examples,
+        examples=lambda split: read(_resumed(undecoded[split])),
+        shuffled=shuffled if isinstance(kind, datasets.ClassLabel) else None,
         notes=notes,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -24,56 +24,101 @@ _CARVE = "--test-fraction 0.2 carves a test set from train instead"
 Progress = Callable[[str, int, int | None, int], None]  # (split, rows done, rows in all if known, bytes read)
 
 
-@dataclass
-class _Kept:
-    """What is remembered of one split while its pixels are written, a line per row that has a label."""
+class TooLarge(InputError):
+    """The arrays of a dataset do not fit into this machine's memory, or onto its disk."""
 
+
+@dataclass
+class Room:
+    """Bytes that arrays may still take."""
+
+    left: float
+    refusal: str
+
+    def take(self, count: int) -> None:
+        """Raises TooLarge when there are not so many left."""
+        self.left -= count
+        if self.left < 0:
+            raise TooLarge(self.refusal)
+
+
+class Decoded(NamedTuple):
+    """One row as it is stored; a row without a label has neither pixels nor moments."""
+
+    number: int  # in its split of the source
+    example: Example
+    pixels: np.ndarray | None  # uint8 (C, S, S)
+    moments: np.ndarray | None  # int64 (C, 2): sums of the pixels and of their squares
+
+
+@dataclass
+class Kept:
+    """A split's images file, and what is remembered of its rows while it is written: a line per row with a label."""
+
+    file: IO[bytes]
     rows: list[int] = field(default_factory=list)  # numbers in the source
     labels: list[Any] = field(default_factory=list)
     groups: list[Any] = field(default_factory=list)
     moments: list[np.ndarray] = field(default_factory=list)  # int64 (C, 2) each
     seen: int = 0
 
+    def put(self, row: Decoded, room: Room) -> None:
+        """Writes the row's pixels and remembers the rest of it."""
+        self.seen += 1
+        if row.pixels is None or row.moments is None:
+            return
+        room.take(row.pixels.nbytes)
+        self.file.write(row.pixels.tobytes())
+        self.rows.append(row.number)
+        self.labels.append(row.example.label)
+        self.groups.append(row.example.group)
+        self.moments.append(row.moments)
 
-def write(ask: Ask, source: Source, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Writes every split of the source; returns what the manifest says of it. Raises InputError for unusable rows.
+    def save(self, ask: Ask, split: str, folder: Path) -> None:
+        """Saves what is known of the rows, labels excepted; raises InputError where no row has one."""
+        if not self.labels:
+            empty = f"no labels: none of its {self.seen:,} rows has one" if self.seen else "no rows"
+            hint = f"; {_CARVE}" if split == "test" else ""
+            raise InputError(f"the {split} split of {ask.dataset} has {empty}{hint}")
+        _save(folder / f"{split}-rows.npy", np.array(self.rows, np.int64))
+        _save(folder / f"{split}-moments.npy", np.stack(self.moments))
+        if ask.group_column:
+            _save(folder / f"{split}-groups.npy", np.array([_group_number(group) for group in self.groups], np.int64))
 
-    Test comes first: it is the smaller, and the one more often without labels.
+
+def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room) -> dict[str, Any]:
+    """Writes every split of the source; returns what the manifest says of it.
+
+    Test comes first: it is the smaller, and the one more often without labels. Raises InputError for unusable rows,
+    TooLarge when they take more than the room.
     """
+    kept = {}
     with durable.no_space_named(folder):
-        splits = {split: _write_split(ask, source, split, folder, progress) for split in sorted(source.rows)}
-        names = _write_labels(ask, source, splits, folder)
+        for split in sorted(source.rows):
+            with (folder / f"{split}-images.u8").open("wb") as file:
+                kept[split] = Kept(file)
+                for row in decoded(ask, source, split, progress):
+                    kept[split].put(row, room)
+            kept[split].save(ask, split, folder)
+        names = write_labels(ask, source, kept, folder, present=set(kept["train"].labels))
     return {
         "version": source.version,
-        "rows": {split: len(kept.labels) for split, kept in splits.items()},
-        "unlabelled": {split: kept.seen - len(kept.labels) for split, kept in splits.items()},
+        "rows": {split: len(part.labels) for split, part in kept.items()},
+        "unlabelled": {split: part.seen - len(part.labels) for split, part in kept.items()},
         "class_names": names,
         "licence": source.licence,
     }
 
 
-def _write_split(ask: Ask, source: Source, split: str, folder: Path, progress: Progress) -> _Kept:
-    """Decodes one split into its images file and saves what is known of its rows, labels excepted."""
-    kept, read = _Kept(), 0
-    with (folder / f"{split}-images.u8").open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+def decoded(ask: Ask, source: Source, split: str, progress: Progress) -> Iterator[Decoded]:
+    """Every row of a split in the source's order, decoded in as many threads as there are cores."""
+    seen, read = 0, 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in _chunks(source.examples(split)):
-            labelled = [(kept.seen + i, e) for i, e in enumerate(chunk) if _labelled(ask, source, e.label)]
-            for pixels, moments in pool.map(lambda item: _decoded(ask, split, *item), labelled):
-                file.write(pixels.tobytes())
-                kept.moments.append(moments)
-            kept.rows += [row for row, _ in labelled]
-            kept.labels += [example.label for _, example in labelled]
-            kept.groups += [example.group for _, example in labelled]
-            kept.seen, read = kept.seen + len(chunk), read + sum(example.size for example in chunk)
-            progress(split, kept.seen, source.rows[split], read)
-    if not kept.labels:
-        empty = f"no labels: none of its {kept.seen:,} rows has one" if kept.seen else "no rows"
-        raise InputError(f"the {split} split of {ask.dataset} has {empty}{f'; {_CARVE}' if split == 'test' else ''}")
-    _save(folder / f"{split}-rows.npy", np.array(kept.rows, np.int64))
-    _save(folder / f"{split}-moments.npy", np.stack(kept.moments))
-    if ask.group_column:
-        _save(folder / f"{split}-groups.npy", np.array([_group_number(group) for group in kept.groups], np.int64))
-    return kept
+            numbers = range(seen, seen + len(chunk))
+            yield from pool.map(lambda number, example: _decoded(ask, source, split, number, example), numbers, chunk)
+            seen, read = seen + len(chunk), read + sum(example.size for example in chunk)
+            progress(split, seen, source.rows[split], read)
 
 
 def _save(path: Path, array: np.ndarray) -> None:
@@ -102,14 +147,16 @@ def _labelled(ask: Ask, source: Source, label: Any) -> bool:
     return source.class_names is None or source.class_names[label] not in ask.unlabelled
 
 
-def _decoded(ask: Ask, split: str, row: int, example: Example) -> tuple[np.ndarray, np.ndarray]:
-    """The stored image, uint8 (C, S, S), and its moments, int64 (C, 2)."""
+def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example) -> Decoded:
+    """The row with its stored image and that image's moments."""
+    if not _labelled(ask, source, example.label):
+        return Decoded(number, example, None, None)
     try:
         pixels = stored(example.image, side=ask.side, channels=ask.channels)
     except InputError as error:
-        raise InputError(f"row {row} of the {split} split of {ask.dataset}: {error}") from error
+        raise InputError(f"row {number} of the {split} split of {ask.dataset}: {error}") from error
     wide = pixels.reshape(ask.channels, -1).astype(np.int64)  # (C, S * S)
-    return pixels, np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1)
+    return Decoded(number, example, pixels, np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1))
 
 
 def _group_number(group: Any) -> int:
@@ -117,18 +164,19 @@ def _group_number(group: Any) -> int:
     return int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8], "big", signed=True)
 
 
-def _write_labels(ask: Ask, source: Source, splits: dict[str, _Kept], folder: Path) -> list[str]:
-    """Saves labels as class indices and returns the class names; raises InputError for a class that train lacks."""
-    present = set(splits["train"].labels)
-    name_of: dict[Any, str] = {label: str(label) for kept in splits.values() for label in kept.labels}
-    classes = sorted(present)
+def write_labels(ask: Ask, source: Source, kept: dict[str, Kept], folder: Path, *, present: set[Any]) -> list[str]:
+    """Saves labels as class indices and returns the class names; `present` are the labels of the source's train.
+
+    Raises InputError for a class that they lack.
+    """
+    name_of: dict[Any, str] = {label: str(label) for part in kept.values() for label in part.labels}
+    index_of: dict[Any, int] = {label: index for index, label in enumerate(sorted(present))}
     if source.class_names:
         name_of = dict(enumerate(source.class_names))
-        classes = [index for index, name in name_of.items() if name not in ask.unlabelled]
-    index_of = {label: index for index, label in enumerate(classes)}
-    for split, kept in splits.items():
-        if strange := sorted(name_of[label] for label in set(kept.labels) - present):
+        index_of = source.class_indices(ask.unlabelled)
+    for split, part in kept.items():
+        if strange := sorted(name_of[label] for label in set(part.labels) - present):
             shown = ", ".join(strange[:3])
             raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}; {_CARVE}")
-        _save(folder / f"{split}-labels.npy", np.array([index_of[label] for label in kept.labels], np.int64))
-    return [name_of[label] for label in classes]
+        _save(folder / f"{split}-labels.npy", np.array([index_of[label] for label in part.labels], np.int64))
+    return [name_of[label] for label in index_of]

@@ -84,9 +84,10 @@ def _train(
     config: RunConfig, files: RunFiles, kept: dict[str, Any] | None, path: str | None, options: Options, screen: Screen
 ) -> Run:
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    ask = data.ask_of(config.to_json(), path=path)
+    began = kept["data"].get("streamed", False) if kept else None
+    ask = data.ask_of(config.to_json(), path=path, streamed=began)
     cached = data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
-    splits = data.splits(config, here, cached)
+    splits = data.splits(config, here, cached, screen.say)
     given: dict[str, Any] = {"attention_path": options.attention_path, "micro_batch_size": options.micro_batch_size}
     if kept:
         chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
@@ -153,9 +154,9 @@ def _fit(job: _Job, model: nn.Module) -> Keeper:
             best=state.facts["best"] if state else None, seconds_before=state.facts["seconds"] if state else 0.0,
         )  # fmt: skip
         first = state.step + 1 if state else 1
-        splits = {"train": job.splits.train, "val": job.splits.val}
+        rest: dict[str, Any] = {"schedule": schedule, "hooks": keeper, "first_step": first}
         try:
-            train.fit(model, optimizer, **splits, schedule=schedule, hooks=keeper, first_step=first)
+            train.fit(model, optimizer, train=job.splits.train, val=job.splits.val, **rest)
         except torch.OutOfMemoryError as error:
             smaller = max(1, schedule.micro_batch_size // 2)
             raise InputError(
@@ -214,10 +215,11 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    ask: Ask = data.ask_of(config.to_json(), path=run.record["data"]["path"])
-    cached = data.prepare(ask, screen.say, screen.reading, version=run.record["data"]["version"])
-    splits = data.splits(config, here, cached)
-    if splits.record["split_fingerprint"] != run.record["data"]["split_fingerprint"]:
+    known = run.record["data"]
+    ask: Ask = data.ask_of(config.to_json(), path=known["path"], streamed=known.get("streamed", False))
+    cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])
+    splits = data.splits(config, here, cached, screen.say)
+    if splits.record["split_fingerprint"] != known["split_fingerprint"]:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
     path = run.record["execution"]["attention_path"]

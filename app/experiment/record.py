@@ -79,12 +79,12 @@ def _commit() -> str | None:
 
 
 def save_splits(files: RunFiles, splits: Splits) -> None:
-    """Keeps which published rows were train, validation and test."""
+    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
     import pyarrow as pa
     from pyarrow import parquet
 
     named = {"train": splits.train, "val": splits.val, "test": splits.test}
-    names = np.repeat(list(named), [len(split) for split in named.values()])
+    names = np.repeat(list(named), [len(split.rows) for split in named.values()])
     rows = np.concatenate([split.rows for split in named.values()])
     with replacing(files.splits) as aside:
         parquet.write_table(pa.table({"split": pa.array(names).dictionary_encode(), "row": rows}), aside)

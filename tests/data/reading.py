@@ -31,4 +31,4 @@ class Reading:
         return bool(self.seen)
 
     def splits(self):
-        return data.splits(self.config, choose(device="cpu"), self.cached)
+        return data.splits(self.config, choose(device="cpu"), self.cached, self.said.append)

@@ -1,0 +1,130 @@
+"""From a dataset in the cache to the train, validation and test of one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from app.config import RunConfig
+from app.data import carve, opening
+from app.data.cache import Cached
+from app.data.split import Holder, Split, channel_statistics, statistics_of_sums
+from app.data.stream import StreamedSplit
+from app.errors import InputError
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test of a run, and what its record says of them."""
+
+    train: Split | StreamedSplit
+    val: Split
+    test: Split
+    record: dict[str, Any]
+
+
+def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    """Train, validation and test as the config carves them, held where the place finds room.
+
+    The training rows of a set that is too large are streamed, from the first batch on; `say` tells when that takes
+    long. Raises InputError where a split would be empty or a group would stand in two.
+    """
+    if config.classes != (classes := len(cached.manifest["class_names"])):
+        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
+    return _streamed(config, place, cached, say) if cached.streamed else _resident(config, place, cached)
+
+
+def _resident(config: RunConfig, place: Holder, cached: Cached) -> Splits:
+    train, val, test = carve.members(
+        config,
+        labels=cached.array("train", "labels"),
+        groups=_groups(config, cached),
+        test_rows=cached.manifest["rows"].get("test"),
+    )
+    statistics = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
+    common = _common(config, place, *statistics)
+    held = {name: _held(cached, name, place) for name in cached.manifest["rows"]}
+    test_from = "test" if "test" in held else "train"
+    made = {
+        "train": Split(**held["train"], **_rows(cached, "train", train), **common, augment=config.augment),
+        "val": Split(**held["train"], **_rows(cached, "train", val), **common),
+        "test": Split(**held[test_from], **_rows(cached, test_from, test), **common),
+    }
+    record = _record(made, *statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
+    return Splits(**made, record=record)
+
+
+def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
+    assert ask.membership
+    membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
+    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * config.stored_side**2)
+    common = _common(config, place, *statistics)
+    train = StreamedSplit(
+        total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,
+        reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
+    )  # fmt: skip
+    limits = {"val": config.limit_val, "test": config.limit_test}
+    held = {}
+    for name, limit in limits.items():
+        members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
+        held[name] = Split(**_held(cached, name, place), **_rows(cached, name, members), **common)
+    rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
+    record = _record({"train": train, **held}, *statistics)
+    record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
+    return Splits(train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer})
+
+
+def _common(config: RunConfig, place: Holder, mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
+    return {
+        "side": config.image,
+        "mean": torch.tensor(mean, dtype=torch.float32, device=place.device),
+        "std": torch.tensor(std, dtype=torch.float32, device=place.device),
+        "send": place.send,
+        "seed": config.seed,
+    }
+
+
+def _record(made: Mapping[str, Split | StreamedSplit], mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
+    return {
+        "rows": {name: len(split) for name, split in made.items()},
+        "mean": [round(float(value), 6) for value in mean],
+        "std": [round(float(value), 6) for value in std],
+    }
+
+
+def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
+    """The groups of train's rows, None without a group column; raises InputError for groups that test shares."""
+    if not config.group_column:
+        return None
+    groups = cached.array("train", "groups")
+    if "test" in cached.manifest["rows"] and (shared := len(np.intersect1d(groups, cached.array("test", "groups")))):
+        raise InputError(
+            f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
+        )
+    return groups
+
+
+def _held(cached: Cached, split: str, place: Holder) -> dict[str, Any]:
+    images = place.hold(cached.images(split))
+    return {"images": images, "labels": torch.from_numpy(cached.array(split, "labels")).to(images.device)}
+
+
+def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
+    return {"members": members, "rows": cached.array(split, "rows")[members]}
+
+
+def _fingerprint(made: Mapping[str, Split], rule: str = "") -> str:
+    """16 hex digits over which published rows are in which split, and the rule that divides the rows that stream."""
+    digest = hashlib.sha256()
+    for name, split in made.items():
+        digest.update(name.encode() + split.rows.astype("<i8").tobytes())
+    digest.update(rule.encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,63 @@
+"""Which version of a dataset is meant, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app import hub
+from app.data import bundled, cache, streamed
+from app.data.files import fingerprint
+from app.data.source import Ask, Source
+from app.errors import HubUnavailable, InputError
+
+
+def newest(ask: Ask, say: Callable[[str], None]) -> str:
+    """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
+    if ask.path:
+        return ask.fingerprint or fingerprint(ask.path)
+    if not ask.hub:
+        return bundled.VERSION
+    try:
+        return hub.dataset_sha(ask.hub, ask.revision)
+    except HubUnavailable as error:
+        cached = cache.find(ask, None)
+        if cached is None:
+            raise _not_cached(ask, error) from error
+        say(f"{error}; the cached {ask.dataset} is used")
+        return str(cached.manifest["version"])
+
+
+def first(ask: Ask, version: str) -> Source:
+    """The source of a dataset that is not in the cache. Raises InputError, for a silent Hub too."""
+    try:
+        return _opened(ask, version)
+    except HubUnavailable as error:
+        raise _not_cached(ask, error) from error
+
+
+def again(ask: Ask, version: str) -> Source:
+    """The source that a cache was made from. Raises HubUnavailable, and InputError where a folder has changed."""
+    source = _opened(ask, version)
+    require_version(ask, source, version)
+    return source
+
+
+def require_version(ask: Ask, source: Source, version: str) -> None:
+    """Raises InputError unless the source is the one that a run was made with."""
+    if version != source.version:
+        raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+
+
+def _opened(ask: Ask, version: str) -> Source:
+    if ask.path:
+        return streamed.open_folder(ask)
+    if not ask.hub:
+        return bundled.open_digits()
+    return streamed.open_hub(ask, version)
+
+
+def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
+    return InputError(
+        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
+        "--dataset digits or --dataset ./folder, which need no network"
+    )

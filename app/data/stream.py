@@ -1,0 +1,134 @@
+"""Training rows that are too many to keep: read anew each epoch, in the exact order of a seeded shuffle buffer."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app import draws
+from app.data.augment import AUGMENTATIONS, to_input
+from app.data.decode import stored
+from app.data.membership import Membership
+from app.data.source import Ask, Example, Source
+from app.errors import HubUnavailable, InputError
+
+_WAITS = (2.0, 15.0, 60.0, 300.0)  # seconds before a stream that broke is opened again
+
+
+@dataclass(kw_only=True)
+class StreamedSplit:
+    """The training split as the loop wants it: examples are positions in the epoch's stream, asked for in turn.
+
+    Nothing is opened before the first batch. While a batch is computed with, the next one is read and decoded.
+    """
+
+    total: int  # rows of an epoch
+    membership: Membership
+    ask: Ask
+    buffer: int  # rows
+    reopen: Callable[[], Source]
+    side: int  # of what the model sees, pixels
+    mean: Tensor  # (C,), of pixels in [0, 1]
+    std: Tensor  # (C,)
+    send: Callable[[Tensor], Tensor]
+    say: Callable[[str], None]
+    augment: str = "none"
+    seed: int = 0
+    _at: tuple[int, int] | None = None  # epoch and position of the example that is ahead first
+    _source: Source | None = None
+    _rows: Iterator[tuple[Example, int]] = field(default_factory=lambda: iter(()))
+    _ahead: deque[Future[tuple[np.ndarray, int]]] = field(default_factory=deque)
+    _filling: Future[None] | None = None
+    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _decoders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+
+    def __len__(self) -> int:
+        return self.total
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 (0,): the rows of a shuffled stream have no numbers."""
+        return np.empty(0, np.int64)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Positions 0..n-1: the order itself is the stream's, keyed by seed and epoch."""
+        del epoch
+        return np.arange(self.total)
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs float32 (B, C, side, side) and targets int64 (B,) at these positions of an epoch, one after another.
+
+        Raises InputError where the dataset is not what it was, HubUnavailable when it stays silent.
+        """
+        assert epoch is not None, "a stream is read for training only"
+        pixels, labels = zip(*self._taken(epoch, int(examples[0]), len(examples)), strict=True)
+        images, targets = self.send(torch.from_numpy(np.stack(pixels))), self.send(torch.tensor(labels))
+        if self.augment != "none":
+            numbers = torch.from_numpy(np.ascontiguousarray(examples)).to(images.device)
+            images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
+        return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
+
+    def _taken(self, epoch: int, position: int, count: int) -> list[tuple[np.ndarray, int]]:
+        """Stored images and class indices; a stream that breaks is opened again and read up to the position."""
+        for pause in (*_WAITS, None):
+            try:
+                return self._next(epoch, position, count)
+            except HubUnavailable as error:
+                self._at, self._source = None, None
+                if pause is None:
+                    raise
+                self.say(f"{error}; the stream is opened again in {pause:.0f} s")
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _next(self, epoch: int, position: int, count: int) -> list[tuple[np.ndarray, int]]:
+        if self._at != (epoch, position):
+            self._seek(epoch, position)
+        if self._filling:
+            self._filling.result()
+        self._fill(count - len(self._ahead))
+        if len(self._ahead) < count:
+            found = position + len(self._ahead)
+            raise InputError(
+                f"the stream of {self.ask.dataset} ended after {found:,} of {self.total:,} rows: it changed"
+            )
+        taken = [self._ahead.popleft() for _ in range(count)]
+        self._at = epoch, position + count
+        self._filling = self._reader.submit(self._fill, min(count, self.total - position - count) - len(self._ahead))
+        return [future.result() for future in taken]
+
+    def _fill(self, count: int) -> None:
+        """Reads so many more examples and hands them to the decoders."""
+        for example, label in itertools.islice(self._rows, max(0, count)):
+            self._ahead.append(self._decoders.submit(self._decoded, example, label))
+
+    def _decoded(self, example: Example, label: int) -> tuple[np.ndarray, int]:
+        return stored(example.image, side=self.ask.side, channels=self.ask.channels), label
+
+    def _seek(self, epoch: int, position: int) -> None:
+        """Opens the epoch's stream and passes over what was seen before."""
+        if self._filling:
+            wait([self._filling])
+        self._source = self._source or self.reopen()
+        if position:
+            self.say(f"reading the stream of {self.ask.dataset} up to row {position:,} of epoch {epoch + 1}")
+        self._rows = itertools.islice(self._epoch(self._source, epoch), position, None)
+        self._ahead.clear()
+        self._filling = None
+
+    def _epoch(self, source: Source, epoch: int) -> Iterator[tuple[Example, int]]:
+        """The epoch's training rows with their class indices, in its order."""
+        assert source.shuffled
+        index_of = source.class_indices(self.ask.unlabelled)
+        for example in source.shuffled(draws.key(draws.ORDER, self.seed, epoch), self.buffer):
+            if example.label in index_of and self.membership(example.image, example.group) == "train":
+                yield example, index_of[example.label]
