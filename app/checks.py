@@ -76,6 +76,8 @@ def check_shape(config: RunConfig) -> None:
         raise InputError(f"attention={config.attention} does not fit model={config.model}; use --model {DEFAULT_MODEL}")
     counted = ("depth", "mlp_ratio", "channels", "native", "classes")
     check_positive(**{name: getattr(config, name) for name in counted}, most=MOST)
+    if config.shape.hidden < 1:
+        raise InputError(f"mlp_ratio={config.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
     if config.classes < 2:
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
     check_divisions(

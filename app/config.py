@@ -165,6 +165,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
     cells |= {"model": row.name, "size": parse_size(cells["size"]), "dataset": facts.name}
     cells |= {"classes": facts.classes, "channels": facts.channels}
     cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
+    if known:  # the row's own names, given or not, are one run
+        own = {"image_column": known.image_column, "label_column": known.label_column, "dataset_config": known.config}
+        cells |= {name: None for name, value in own.items() if cells.get(name) == value}
     return RunConfig(**_with_shape(cells, request, row))
 
 

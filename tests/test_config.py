@@ -136,3 +136,10 @@ def test_shapes_that_do_not_divide_are_answered_with_the_nearest_at_once(request
 
 def test_warm_up_steps_that_were_asked_for_are_not_clamped():
     assert resolve({}, FACTS["bach"]).clamp_warmup and not resolve({"warmup_steps": 500}, FACTS["bach"]).clamp_warmup
+
+
+def test_the_names_that_a_datasets_row_has_anyway_name_the_same_run():
+    facts = DatasetFacts(name="cifar100", classes=100, native=32)
+    given = {"image_column": "img", "label_column": "fine_label", "dataset_config": "cifar100"}
+    assert resolve(given, facts).run_id == resolve({}, facts).run_id
+    assert resolve({"label_column": "coarse_label"}, facts).run_id != resolve({}, facts).run_id

@@ -30,6 +30,8 @@ def files_of(local: Path) -> tuple[dict[str, Path], list[Run]]:
         if not run.done:
             raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
         return {path.name: path for path in run.files.present()}, [run]
+    if local.is_file() and not _is_uploaded(local.name):
+        raise InputError(f"{local} is a hidden or unfinished file and is never uploaded")
     if local.is_file():
         return {local.name: local}, []
     files = {path.relative_to(local).as_posix(): path for path in sorted(local.rglob("*")) if path.is_file()}
@@ -76,10 +78,22 @@ def _operations(repository: str, parent: str, files: dict[str, Path], runs: list
             folder = folders[run.files.stem]
             address = f"hf://{repository}/{folder}".rstrip("/")
             texts[f"{folder}/README.md".lstrip("/")] = card.run_card(run, address)
-    if runs and not (prefix == "" and "README.md" in files):
+    if runs and not (prefix == "" and "README.md" in files) and _may_index(repository, parent, there):
         texts["README.md"] = _index(repository, parent, there, runs, folders)
     adds = [CommitOperationAdd(prefix + name, str(path)) for name, path in files.items()]
     return adds + [CommitOperationAdd(name, text.encode()) for name, text in texts.items()]
+
+
+def _may_index(repository: str, parent: str, there: dict[str, Any]) -> bool:
+    """Whether the root README is our index or missing; one that somebody wrote by hand is left as it is."""
+    return "README.md" not in there or "library_name: isoscale" in _readme(repository, parent, there)
+
+
+def _readme(repository: str, parent: str, there: dict[str, Any]) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "README.md"
+        hub.fetch(repository, parent, there["README.md"], target)
+        return target.read_text(encoding="utf-8", errors="replace")
 
 
 def _folder_in(files: dict[str, Path], run: Run) -> str:

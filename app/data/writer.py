@@ -144,7 +144,11 @@ def _chunks(examples: Iterator[Example]) -> Iterator[list[Example]]:
 def _labelled(ask: Ask, source: Source, label: Any) -> bool:
     if label is None or label == -1:
         return False
-    return source.class_names is None or source.class_names[label] not in ask.unlabelled
+    if source.class_names is None:
+        return True
+    if not 0 <= label < len(source.class_names):
+        raise InputError(f"{ask.dataset} has the label {label}, but names {len(source.class_names)} classes from 0 on")
+    return source.class_names[label] not in ask.unlabelled
 
 
 def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example) -> Decoded:

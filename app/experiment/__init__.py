@@ -55,6 +55,8 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
         if kept and kept["status"] == "done":
             screen.say(f"done already: {files.record} (--fresh trains it anew)")
             shutil.rmtree(files.state, ignore_errors=True)  # left by a kill after the last write
+            if missing := [path for path in (files.weights, files.predictions) if not path.exists()]:
+                raise InputError(f"the run is done, but {missing[0]} is gone; download it again or train --fresh")
             return Run(files, kept)
         return _train(config, files, kept, path, options, screen)
 
@@ -83,7 +85,8 @@ class _Job:
 def _train(
     config: RunConfig, files: RunFiles, kept: dict[str, Any] | None, path: str | None, options: Options, screen: Screen
 ) -> Run:
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    precision = _precision(config, kept, screen)
+    here = place.choose(device=options.device, precision=precision, threads=options.threads)
     began = kept["data"].get("streamed", False) if kept else None
     ask = data.ask_of(config.to_json(), path=path, streamed=began)
     cached = data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
@@ -110,6 +113,16 @@ def _train(
     model = models.build(config, attention_path=chosen.attention_path).to(here.device)
     screen.say(_headline(job))
     return _finish(job, model, _fit(job, model))
+
+
+def _precision(config: RunConfig, kept: Mapping[str, Any] | None, screen: Screen) -> str:
+    """The config's precision; `auto` is what the run began with, wherever it is continued or evaluated."""
+    if config.precision != "auto" or not kept or not kept["places"]:
+        return config.precision
+    began: str = kept["places"][0]["precision"]
+    if began == "bf16":
+        screen.say("the run began in bf16 and goes on in it")
+    return began
 
 
 def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, screen: Screen) -> None:
@@ -214,7 +227,8 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    precision = _precision(config, run.record, screen)
+    here = place.choose(device=options.device, precision=precision, threads=options.threads)
     known = run.record["data"]
     ask: Ask = data.ask_of(config.to_json(), path=known["path"], streamed=known.get("streamed", False))
     cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])

@@ -153,7 +153,9 @@ def _held_equal(run: Run) -> dict[str, Any]:
     config = run.config
     held = {name: value for name, value in config.to_json().items() if name not in _FREE}
     held |= {"stored_side": config.stored_side, "shape": _shape(config)}
-    return held | {"split_fingerprint": run.record["data"].get("split_fingerprint")}
+    data = {name: run.record["data"].get(name) for name in ("split_fingerprint", "version")}
+    precisions = sorted({place["precision"] for place in run.record.get("places", []) if "precision" in place})
+    return held | data | {"precision": config.precision, "computed_in": ", ".join(precisions)}
 
 
 def _shape(config: RunConfig) -> str:

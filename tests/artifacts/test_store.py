@@ -82,11 +82,18 @@ def test_the_index_keeps_other_runs_and_drops_those_that_are_gone(run, online):
 @pytest.mark.parametrize(
     "readme", ["no metadata\n", "---\n: [broken\n---\n", "---\nmodel-index: [1, {results: []}]\n---\n"]
 )
-def test_a_readme_that_is_not_ours_is_replaced_by_the_index(run, online, readme):
+def test_a_readme_that_somebody_wrote_by_hand_is_left_as_it_is(run, online, readme):
     online.create(REPOSITORY)
     hub.api().upload_file(path_or_fileobj=readme.encode(), path_in_repo="README.md", repo_id=REPOSITORY)
     store.upload(stem(run), "x")
-    assert listed(online) == {run.record["run_id"]}
+    assert online.files(REPOSITORY)["README.md"] == readme.encode()
+    assert f"x/{run.files.record.name}" in online.files(REPOSITORY)
+
+
+def test_a_hidden_file_is_never_uploaded(tmp_path):
+    (tmp_path / ".env").write_text("HF_TOKEN=secret")
+    with pytest.raises(InputError, match="never uploaded"):
+        store.files_of(tmp_path / ".env")
 
 
 def test_two_uploads_that_race_both_end_in_the_index(run, online, monkeypatch):
