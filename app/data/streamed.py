@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from app import hub
@@ -33,7 +35,16 @@ def open_hub(ask: Ask, sha: str) -> Source:
 def open_folder(ask: Ask) -> Source:
     """A folder of parquet files or of images in a folder per class, with splits as `datasets` finds them."""
     assert ask.path
-    return _open(ask, {"path": str(folder(ask.path))}, version=fingerprint(ask.path), where=ask.path)
+    return _open(ask, _folder_options(folder(ask.path)), version=fingerprint(ask.path), where=ask.path)
+
+
+def _folder_options(root: Path) -> dict[str, Any]:
+    """How to load a folder: one of images without folders for splits is all train, whatever its files are called."""
+    tables = any(path.suffix in (".parquet", ".arrow", ".csv", ".json", ".jsonl") for path in root.rglob("*"))
+    named = any(entry.is_dir() and entry.name.lower() in ("train", *_HELD_OUT) for entry in root.iterdir())
+    if tables or named or (root / "README.md").exists():
+        return {"path": str(root)}
+    return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
 
 
 def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Source:

@@ -293,3 +293,20 @@ def test_an_option_without_effect_on_the_bundled_digits_is_refused(option):
 def test_a_run_s_name_for_a_folder_is_no_path():
     with pytest.raises(InputError, match=r"local/pets names runs on a folder; .* give its path, such as ./folder"):
         Reading("local/pets")
+
+
+def test_an_image_folder_without_folders_for_splits_is_all_train_whatever_its_files_are_called(tmp_path, monkeypatch):
+    import numpy as np
+    from PIL import Image
+
+    from app import data
+
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(6):
+            kind = "test" if number < 3 else "picture"
+            Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "set" / name / f"{kind}_{number}.png")
+    ask = data.ask_of({"dataset": "local/set", "image": 8}, path=str(tmp_path / "set"))
+    cached = data.prepare(ask, lambda text: None, lambda *_: None)
+    assert cached.manifest["rows"] == {"train": 12} and cached.manifest["class_names"] == ["cat", "dog"]
