@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,16 +16,21 @@ from typing import IO
 
 from app.errors import InputError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 _ATTEMPTS = 100  # at opening a lock that others come to and leave
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes."""
+def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes.
+
+    `wanted` is its size in bytes, where that is known. Raises InputError where there is no space for them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    require_space(path.parent, wanted, path.name)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.aside")
     try:
-        with no_space_named(path):
+        with no_space_named(path, wanted):
             aside.touch()
             mode = aside.stat().st_mode  # what the user's umask gives; some writers make files only they can read
             yield aside
@@ -39,8 +45,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a small text file so that a reader sees the old one or the new one, never a part."""
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    data = text.encode()
+    with replacing(path, wanted=len(data)) as aside:
+        aside.write_bytes(data)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -59,15 +66,16 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def no_space_named(path: Path, wanted: int | None = None) -> Iterator[None]:
+def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
     """Turns the system's `no space left` into a sentence that names the folder and the bytes."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _FULL:
             raise
-        size = f"{wanted:,} bytes are wanted" if wanted else "the write was given up"
-        raise InputError(f"no space left in {path.parent}: {size}; free some and run the same command again") from error
+        why = "a file may not grow as large" if error.errno == errno.EFBIG else "no space left"
+        size = f"{path.name} wants {wanted:,} bytes" if wanted else f"{path.name} could not be written"
+        raise InputError(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
 
 
 def require_space(folder: Path, wanted: int, what: str) -> None:

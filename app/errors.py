@@ -13,5 +13,8 @@ class NotUploaded(RuntimeError):
     """The run is finished and safe on this machine, but it is not on the Hub (exit 3)."""
 
 
-class Stopped(RuntimeError):
-    """A signal asked the run to stop; its state is saved and the same command continues it (exit 75)."""
+class Stopped(BaseException):
+    """A signal or the time limit asked to stop; the same command goes on from what is saved (exit 75).
+
+    Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for an error and goes on.
+    """

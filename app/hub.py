@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import re
 import shutil
+import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +27,9 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 4
 _WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
+_LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
 _CONNECT_SECONDS, _SILENCE_SECONDS = 10.0, 60.0
+_CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a call's deadline: the first, and its bytes at the slowest line
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -88,16 +93,19 @@ def is_silence(error: BaseException) -> bool:
     return any(isinstance(link, kinds) for link in _chain(error))
 
 
-def call(what: str, request: Callable[[], Answer]) -> Answer:
-    """The request's answer, asked up to 4 times while the Hub is silent.
+def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
+    """The request's answer, asked up to 4 times while the Hub is silent, each time with a deadline.
 
     Raises HubUnavailable when it stays silent and InputError when it refuses; `what` completes "the Hub ... for".
+    `size` is how many bytes travel.
     """
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     for attempt in range(ATTEMPTS):
         try:
-            return request()
+            return _within(_CALL_SECONDS + size / _BYTES_PER_SECOND, request)
+        except (StaleParent, NoBranch):
+            raise
         except Exception as error:
             if not is_silence(error):
                 if refusal := _refusal(what, error):
@@ -107,8 +115,37 @@ def call(what: str, request: Callable[[], Answer]) -> Answer:
             if offline or attempt == ATTEMPTS - 1:
                 reason = "HF_HUB_OFFLINE is set" if offline else (str(error) or type(error).__name__).splitlines()[0]
                 raise HubUnavailable(f"the Hub cannot be reached for {what} ({reason})") from error
-            time.sleep(_WAITS[attempt])
+            time.sleep(max(_WAITS[attempt], min(_asked_wait(error), _LONGEST_WAIT)))
     raise AssertionError("unreachable")
+
+
+def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
+    """The request's answer; raises TimeoutError when it takes longer, and leaves it to end by itself."""
+    answers: queue.SimpleQueue[tuple[Answer | None, BaseException | None]] = queue.SimpleQueue()
+
+    def answer() -> None:
+        try:
+            answers.put((request(), None))
+        except BaseException as error:  # raised again below, by the thread that waits  # noqa: BLE001
+            answers.put((None, error))
+
+    threading.Thread(target=answer, daemon=True, name="hub").start()
+    try:
+        found, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+    if error:
+        raise error
+    return found  # type: ignore[return-value]
+
+
+def _asked_wait(error: BaseException) -> float:
+    """Seconds that the answer's Retry-After asks for, 0 without one."""
+    for link in _chain(error):
+        if (response := getattr(link, "response", None)) is not None:
+            asked = response.headers.get("Retry-After", "")
+            return float(asked) if asked.isdigit() else 0.0
+    return 0.0
 
 
 def _refusal(what: str, error: Exception) -> InputError | None:
@@ -153,9 +190,28 @@ def require_writable(name: str, *, private: bool) -> None:
 
 
 def head(name: str, revision: str = "main") -> str:
-    """The newest commit of a model repository's branch."""
-    info = call(f"model repository {name}", lambda: api().model_info(name, revision=revision, timeout=_CONNECT_SECONDS))
-    return str(info.sha)
+    """The newest commit of a model repository's branch; raises NoBranch where there is none of that name."""
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    def once() -> str:
+        try:
+            return str(api().model_info(name, revision=revision, timeout=_CONNECT_SECONDS).sha)
+        except RevisionNotFoundError as error:
+            raise NoBranch(revision) from error
+
+    return call(f"model repository {name}", once)
+
+
+def create_branch(name: str, branch: str) -> None:
+    """Makes a branch of a model repository where main stands; one that is there stays as it is."""
+    call(f"making branch {branch} of {name}", lambda: api().create_branch(name, branch=branch, exist_ok=True))
+
+
+def delete_branch(name: str, branch: str) -> None:
+    """Removes a branch of a model repository, if it is there."""
+    with suppress(NoBranch, InputError):
+        head(name, branch)
+        call(f"removing branch {branch} of {name}", lambda: api().delete_branch(name, branch=branch))
 
 
 def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
@@ -183,7 +239,15 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
             if not matches(aside, file):
                 raise ConnectionError(f"{file.rfilename} arrived damaged")
 
-    call(f"{name}/{file.rfilename}", once)
+    call(f"{name}/{file.rfilename}", once, size=file.size or 0)
+
+
+def text(name: str, sha: str, file: Any) -> str:
+    """The content of a small text file of a commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "file"
+        fetch(name, sha, file, target)
+        return target.read_text(encoding="utf-8", errors="replace")
 
 
 def matches(path: Path, file: Any) -> bool:
@@ -214,22 +278,33 @@ def safe_path(path: str) -> PurePosixPath:
     return found
 
 
-def commit(name: str, operations: Sequence[Any], *, message: str, parent: str) -> str:
-    """One commit on main upon `parent`; returns its address. Raises StaleParent when main has moved on."""
+def commit(
+    name: str, operations: Sequence[Any], *, message: str, parent: str, branch: str = "main", size: int = 0
+) -> str:
+    """One commit on a branch upon `parent`; returns its address. Raises StaleParent when the branch has moved on.
+
+    `size` is how many bytes the operations add.
+    """
 
     def once() -> str:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
-                done = api().create_commit(name, operations, commit_message=message, parent_commit=parent)
+                done = api().create_commit(
+                    name, operations, commit_message=message, parent_commit=parent, revision=branch
+                )
         except Exception as error:
             if status(error) == 412:
                 raise StaleParent from error
             raise
         return str(done.commit_url)
 
-    return call(f"writing to {name}", once)
+    return call(f"writing to {name}", once, size=size)
 
 
 class StaleParent(Exception):
     """Somebody else committed since the parent was read; read it again and repeat."""
+
+
+class NoBranch(Exception):
+    """The repository has no branch of that name."""

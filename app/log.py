@@ -7,6 +7,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,8 +61,9 @@ class TrainingLog:
         return self._file.tell()
 
     def close(self) -> None:
-        """Closes the file; rows that still wait are dropped."""
-        self._file.close()
+        """Closes the file; rows that still wait are dropped, and so is what a full disk did not take."""
+        with suppress(OSError):
+            self._file.close()
 
     def _take(self) -> None:
         row = self._waiting.popleft()
@@ -79,8 +81,9 @@ class TrainingLog:
         self._write(fields)
 
     def _write(self, fields: Mapping[str, Any]) -> None:
-        with no_space_named(self.path):
-            self._file.write(json.dumps(fields, allow_nan=False).encode() + b"\n")
+        line = json.dumps(fields, allow_nan=False).encode() + b"\n"
+        with no_space_named(self.path, len(line)):
+            self._file.write(line)
             self._file.flush()
 
 

@@ -1,29 +1,67 @@
-"""Where a run is computed: device, precision, threads, memory; nothing else asks for the device's kind."""
+"""Where a run is computed: device, precision, threads, memory, ranks; nothing else asks for the device's kind."""
 
-from __future__ import annotations
-
+import os  # no annotations from the future here: DDP reads those of its hook
 import platform
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, nn
 
 from app.errors import InputError
 
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of the device's free memory; the rest is for the model and its activations
+_PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
 
 
 @dataclass(frozen=True)
 class Place:
-    """One device and how it computes; `precision` is resolved to fp32 or bf16."""
+    """One device and how it computes; `precision` is resolved to fp32 or bf16.
+
+    Under `torchrun` it is one of several ranks, which work at the same step, each on its share of the batch.
+    """
 
     device: torch.device
     precision: str
+    rank: int = 0
+    ranks: int = 1
+
+    def share(self, examples: np.ndarray) -> np.ndarray:
+        """This rank's part of a batch; parts differ by one example at most, and may be empty."""
+        return np.array_split(examples, self.ranks)[self.rank] if self.ranks > 1 else examples
+
+    def total(self, sums: Tensor) -> Tensor:
+        """The sum over all ranks of a small tensor."""
+        if self.ranks > 1:
+            sums = sums.clone()
+            distributed.all_reduce(sums)
+        return sums
+
+    def agree(self, number: int) -> int:
+        """The largest number that any rank gives: each rank gets the same answer, without waiting for a GPU."""
+        if self.ranks == 1:
+            return number
+        largest = torch.tensor(number)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
+
+    def spread(self, model: nn.Module) -> nn.Module:
+        """The model as it is trained: over several ranks its gradients are summed while they are made (DDP)."""
+        if self.ranks == 1:
+            return model
+        spread = nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
+        spread.register_comm_hook(None, _summed)
+        return spread
+
+    def alone(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
+        """Around each micro-batch: gradients are exchanged at the last only."""
+        waits = isinstance(model, nn.parallel.DistributedDataParallel) and not last
+        return model.no_sync() if waits else nullcontext()  # type: ignore[operator]
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision for the forward pass: bf16 needs no loss scaling."""
@@ -66,6 +104,7 @@ class Place:
             "device_type": self.device.type,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
+            "ranks": self.ranks,
             "cuda": torch.version.cuda if cuda else None,
             "platform": platform.system(),
         }
@@ -78,6 +117,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cuda" and (local := os.environ.get("LOCAL_RANK")):
+        device = f"cuda:{local}"
     if device.partition(":")[0] not in _DEVICES:
         raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")
     try:
@@ -91,6 +132,36 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if precision == "auto":
         precision = "bf16" if found.type == "cuda" else "fp32"
     return Place(found, precision)
+
+
+def rank() -> int:
+    """Which of the processes that `torchrun` started this is; 0 without it."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def joined(place: Place) -> Iterator[Place]:
+    """The place among the ranks that `torchrun` started, from the meeting of all ranks to the end; alone without it.
+
+    Numbers of the device travel by NCCL on GPUs and by gloo else, those of the host by gloo.
+    """
+    if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
+        yield place
+        return
+    if place.device.type == "cuda":
+        torch.cuda.set_device(place.device)
+    backend = "cpu:gloo,cuda:nccl" if place.device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=_PATIENCE)
+    try:
+        yield replace(place, rank=rank(), ranks=ranks)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _summed(_: None, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
+    """DDP's exchange of gradients: their sum, since each rank's loss is already its part of the batch's mean."""
+    work = distributed.all_reduce(bucket.buffer(), async_op=True)
+    return work.get_future().then(lambda done: done.value()[0])
 
 
 def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:

@@ -5,7 +5,7 @@ It knows no file, rank, dtype or progress bar: those are in what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app import draws, task
+from app import task
 
 
 class Examples(Protocol):
@@ -26,12 +26,6 @@ class Examples(Protocol):
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
 
 
-class Whole(Examples, Protocol):
-    """What it needs of the validation split: passes over all of it too."""
-
-    def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """The numbers a loop runs by; steps count from 1, epochs from 0 here and from 1 in the log."""
@@ -41,20 +35,29 @@ class Schedule:
     val_batch_size: int
     micro_batch_size: int
     clip_norm: float | None
-    seed: int
     learning_rate: Callable[[int], float]
 
 
 class Hooks(Protocol):
-    """What happens beside the arithmetic."""
+    """What happens beside the arithmetic, and which part of it is done here."""
 
-    def autocast(self) -> Any: ...
+    def begin(self, *, step: int) -> None:
+        """Seeds what the step draws while it is computed: dropout."""
+
+    def share(self, examples: np.ndarray) -> np.ndarray:
+        """The part of a batch that is computed by this process; over all processes the parts are the batch."""
+
+    def micro_batch(self, model: nn.Module, *, last: bool) -> Any:
+        """A context around forward and backward."""
+
+    def autocast(self) -> Any:
+        """A context around forward."""
 
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        """Takes the sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5)."""
+        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5)."""
 
-    def epoch_end(self, *, step: int, epoch: int, sums: Tensor) -> None:
-        """Takes the sums of the full validation pass."""
+    def epoch_end(self, *, step: int, epoch: int) -> None:
+        """Comes after the full validation pass."""
 
     def step_end(self, *, step: int) -> None:
         """May save a state, and may raise to stop the run after this step."""
@@ -70,7 +73,7 @@ def fit(
     optimizer: torch.optim.Optimizer,
     *,
     train: Examples,
-    val: Whole,
+    val: Examples,
     schedule: Schedule,
     hooks: Hooks,
     first_step: int = 1,
@@ -83,18 +86,18 @@ def fit(
         if position == 0 or step == first_step:
             order = train.order(epoch)
         examples = np.asarray(order[position * schedule.batch_size : (position + 1) * schedule.batch_size])
-        torch.manual_seed(draws.key(draws.DROPOUT, schedule.seed, step))
+        hooks.begin(step=step)
         lr = schedule.learning_rate(step)
         sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
         row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
         hooks.row("train", **row, examples=len(examples), sums=sums)
         seen = val_examples(step, len(val), schedule.val_batch_size)
-        hooks.row("val", **row, examples=len(seen), sums=validate(model, *val.batch(seen), hooks=hooks))
+        hooks.row("val", **row, examples=len(seen), sums=validate(model, val, seen, hooks=hooks))
         if position == per_epoch - 1:
-            parts = [validate(model, x, y, hooks=hooks, at_k=True) for _, x, y in val.batches(schedule.val_batch_size)]
-            full = torch.stack(parts).sum(0)
+            whole = np.split(np.arange(len(val)), range(schedule.val_batch_size, len(val), schedule.val_batch_size))
+            full = torch.stack([validate(model, val, part, hooks=hooks, at_k=True) for part in whole]).sum(0)
             hooks.row("val_full", **row, examples=len(val), sums=full)
-            hooks.epoch_end(step=step, epoch=epoch + 1, sums=full)
+            hooks.epoch_end(step=step, epoch=epoch + 1)
         hooks.step_end(step=step)
 
 
@@ -109,15 +112,22 @@ def update(
     schedule: Schedule,
     hooks: Hooks,
 ) -> Tensor:
-    """One optimiser step on the mean loss of `examples`, in micro-batches; returns (loss summed, correct)."""
+    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's (loss, correct).
+
+    A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
+    """
     model.train()
-    sums = []
-    for start in range(0, len(examples), schedule.micro_batch_size):
-        inputs, targets = train.batch(examples[start : start + schedule.micro_batch_size], epoch=epoch)
-        with hooks.autocast():
-            logits = model(inputs)
-        batch_sums = task.sums(logits, targets)
-        (batch_sums[0] / len(examples)).backward()
+    mine = hooks.share(examples)
+    weight = 1 if len(mine) else 0
+    mine, sums = (mine if weight else examples[:1]), []
+    for start in range(0, len(mine), schedule.micro_batch_size):
+        end = start + schedule.micro_batch_size
+        inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        with hooks.micro_batch(model, last=end >= len(mine)):
+            with hooks.autocast():
+                logits = model(inputs)
+            batch_sums = task.sums(logits, targets) * weight
+            (batch_sums[0] / len(examples)).backward()
         sums.append(batch_sums.detach())
     if schedule.clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
@@ -137,9 +147,11 @@ def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
     return ((step - 1) * size + np.arange(size)) % total
 
 
-def validate(model: nn.Module, inputs: Tensor, targets: Tensor, *, hooks: Hooks, at_k: bool = False) -> Tensor:
-    """Sums over one batch without gradients: (loss, correct), with `at_k` also correct at 5."""
+def validate(model: nn.Module, val: Examples, examples: np.ndarray, *, hooks: Hooks, at_k: bool = False) -> Tensor:
+    """This process's sums over one batch, without gradients: (loss, correct), with `at_k` also correct at 5."""
     model.eval()
+    mine = hooks.share(examples)
+    inputs, targets = val.batch(mine if len(mine) else examples[:1])
     with torch.no_grad(), hooks.autocast():
         logits = model(inputs)
-    return task.sums(logits, targets, at_k=at_k)
+    return task.sums(logits, targets, at_k=at_k) * (1 if len(mine) else 0)

@@ -1,6 +1,9 @@
 """The loop's arithmetic: which examples, how many steps, and sums that are weighed by count."""
 
+import contextlib
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -24,9 +27,18 @@ class Points:
 
 
 class Silent:
-    def autocast(self):
-        import contextlib
+    """The hooks of one of several processes that compute a batch together."""
 
+    def __init__(self, rank=0, ranks=1):
+        self.rank, self.ranks = rank, ranks
+
+    def share(self, examples):
+        return np.array_split(examples, self.ranks)[self.rank]
+
+    def micro_batch(self, model, *, last):
+        return contextlib.nullcontext()
+
+    def autocast(self):
         return contextlib.nullcontext()
 
 
@@ -48,7 +60,7 @@ def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
         torch.manual_seed(0)
         model = nn.Linear(1, 3).double()
         schedule = train.Schedule(
-            epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=micro_batch_size, clip_norm=None, seed=0,
+            epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=micro_batch_size, clip_norm=None,
             learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
@@ -61,11 +73,33 @@ def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("examples", [10, 3, 1], ids=lambda n: f"{n} examples")
+def test_the_gradients_of_all_ranks_sum_to_the_gradient_of_the_batch(examples):
+    def computed(hooks):
+        torch.manual_seed(0)
+        model = nn.Linear(1, 3).double()
+        kept = []
+        model.weight.register_post_accumulate_grad_hook(lambda weight: kept.append(weight.grad.clone()))
+        schedule = train.Schedule(
+            epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=10, clip_norm=None,
+            learning_rate=lambda step: 0.1,
+        )  # fmt: skip
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        sums = train.update(
+            model, optimizer, Points(10), np.arange(examples), epoch=0, lr=0.1, schedule=schedule, hooks=hooks
+        )
+        return sums, kept[-1]
+
+    parts = [computed(Silent(rank, 2)) for rank in range(2)]
+    for total, whole in zip((sum(part) for part in zip(*parts, strict=True)), computed(Silent()), strict=True):
+        torch.testing.assert_close(total, whole, rtol=1e-12, atol=1e-12)
+
+
 def test_clipping_bounds_the_step():
     model = nn.Linear(1, 3).double()
     before = model.weight.detach().clone()
     schedule = train.Schedule(
-        epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=10, clip_norm=1e-3, seed=0,
+        epochs=1, batch_size=10, val_batch_size=4, micro_batch_size=10, clip_norm=1e-3,
         learning_rate=lambda step: 1.0,
     )  # fmt: skip
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)

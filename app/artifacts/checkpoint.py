@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from app.durable import replacing, sha256, write_text
 from app.errors import InputError
 
 _HEADER = "isoscale"
+_HEADER_BYTES = 1 << 16  # room for the names and shapes before the tensors
 KEPT = 2  # complete states: the newest, and the one before in case the newest is broken
 
 
@@ -24,10 +27,17 @@ def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> N
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    with replacing(path) as aside:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata)
+    wanted = sum(tensor.nbytes for tensor in tensors.values()) + _HEADER_BYTES
+    with replacing(path, wanted=wanted) as aside:
+        try:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata)
+        except SafetensorError as error:  # its writer tells the system's errors in words only
+            if code := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+            raise
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
@@ -125,13 +135,35 @@ def _prune(folder: Path) -> None:
             path.unlink()
 
 
+def newest_step(folder: Path) -> int:
+    """The step of the newest state whose every byte is as it was written, 0 where there is none."""
+    for path in _manifests(folder):
+        if manifest := _whole(path):
+            return int(manifest["step"])
+    return 0
+
+
+def files_of(folder: Path, step: int) -> tuple[list[str], int]:
+    """The names of a state's files, and how many bytes of the log belong to it."""
+    manifest = _read_manifest(folder / f"state-{step}.json")
+    assert manifest, "the state was just written"
+    return [f"state-{step}.json", *manifest["files"]], int(manifest["facts"]["log_bytes"])
+
+
+def _whole(path: Path) -> dict[str, Any] | None:
+    """A state's manifest, or None unless it and all its files are as they were written."""
+    manifest = _read_manifest(path)
+    if manifest and all(_matches(path.parent / name, digest) for name, digest in manifest["files"].items()):
+        return manifest
+    return None
+
+
 def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
     """The newest state whose every byte is as it was written, None where there is none; broken ones are named."""
     from safetensors.torch import load_file
 
     for path in _manifests(folder):
-        manifest = _read_manifest(path)
-        if manifest and all(_matches(folder / name, digest) for name, digest in manifest["files"].items()):
+        if manifest := _whole(path):
             step = int(manifest["step"])
             return State(step, load_file(folder / f"state-{step}.safetensors"), manifest["facts"])
         say(f"the saved state {path} is damaged and left out")

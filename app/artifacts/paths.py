@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,17 @@ class RunFiles:
             return self.folder / f"{self.stem}{_SUFFIXES[name]}"
         raise AttributeError(name)
 
+    def sweep(self) -> None:
+        """Removes what a killed command left half-written; only who holds the run's lock may."""
+        for path in self.folder.glob(f".{self.stem}*"):
+            if path.suffix == ".aside":
+                path.unlink(missing_ok=True)
+            elif path.suffix == ".scratch":
+                shutil.rmtree(path, ignore_errors=True)
+
     def present(self) -> list[Path]:
-        """The finished files that exist, in a fixed order; state and lock are not among them."""
-        paths = (getattr(self, name) for name in _SUFFIXES if name not in ("state", "lock"))
+        """The finished files that exist, in a fixed order; what an unfinished run needs is not among them."""
+        paths = (getattr(self, name) for name in _SUFFIXES if name not in _UNFINISHED)
         return [path for path in paths if path.is_file()]
 
 
@@ -54,7 +63,10 @@ _SUFFIXES = {
     "confusion_svg": "_confusion.svg",
     "state": ".state",
     "lock": ".lock",
+    "push": ".push",
+    "holder": ".holder",
 }
+_UNFINISHED = ("state", "lock", "push", "holder")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from app.durable import require_space
 from app.errors import HubUnavailable, InputError
 
 _RACES = 8  # times that another writer may be quicker before an upload gives up
-_NEVER_UPLOADED = (".state", ".lock", ".aside", ".scratch")
+_NEVER_UPLOADED = (".state", ".lock", ".push", ".holder", ".aside", ".scratch")
 
 
 def files_of(local: Path) -> tuple[dict[str, Path], list[Run]]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -19,7 +23,8 @@ app = typer.Typer(
     name="isoscale",
     help="Which vision architecture is better at the same budget, data and seed, by how much, and is it real?",
     epilog="Exit codes: 0 done; 1 our defect; 2 bad input or nothing to do; 3 trained but not uploaded; "
-    "75 stopped by a signal with the state saved (the same command continues); 130 interrupted at once.",
+    "75 stopped by a signal or --max-minutes with the state saved (the same command continues); "
+    "130 interrupted at once.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -77,6 +82,28 @@ def _switched(name: str, value: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
+    with _terminated():
+        return _run(arguments)
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that nothing is left half-written; a training loop has its own way."""
+
+    def stop(*_: object) -> None:
+        raise Stopped("stopped by SIGTERM; the same command goes on from what was last saved")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name="run.py", standalone_mode=False)
         return code if isinstance(code, int) else DONE
@@ -87,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     except NotUploaded as error:
         return _ended(str(error), NOT_UPLOADED)
     except Stopped as error:
-        return _ended(str(error), STOPPED)
+        return _ended(_how_to_go_on(str(error)), STOPPED)
     except (KeyboardInterrupt, typer.Abort):
         return _ended("interrupted at once; the same command goes on from what was last saved", INTERRUPTED)
     except SystemExit:  # Typer's end where the reader of stdout is gone
@@ -99,6 +126,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         name = type(error).__name__
         return _ended(f"a defect of isoscale: {name}: {error} (ISOSCALE_DEBUG=1 shows where; please report it)", DEFECT)
+
+
+def _how_to_go_on(stopped: str) -> str:
+    """The end of a stopped command's sentence; `--fresh` would begin once more."""
+    if "the same command" in stopped:
+        return stopped
+    without = " without --fresh" if "--fresh" in sys.argv else ""
+    return f"{stopped}; the same command{without} continues it"
 
 
 def _refused(error: TyperException) -> int:

@@ -14,6 +14,22 @@ _model = partial(_option, rich_help_panel="Model")
 _data = partial(_option, rich_help_panel="Data")
 _learn = partial(_option, rich_help_panel="Optimisation")
 _compute = partial(_option, rich_help_panel="Computing (no part of a run's name)")
+_hub = partial(_option, rich_help_panel="The Hub")
+
+
+def _seconds(given: str) -> float:
+    """A time in seconds: a plain number, or one with s, m or h behind it."""
+    number, unit = (given[:-1], given[-1]) if given[-1:] in _UNITS else (given, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        raise typer.BadParameter(f"{given!r} is no time; write 90s, 30m or 1h") from None
+    if not 0 <= seconds < float("inf"):
+        raise typer.BadParameter(f"{given!r} is no time; write 0 or more")
+    return seconds
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 WHERE_DEFAULTS_COME_FROM = (
     "(by dataset): as the protocol in `run.py datasets` says. (by size): as the shapes in `run.py models` say."
@@ -76,7 +92,22 @@ Threads = Annotated[int | None, _compute("--threads", min=1, help="Threads on a 
 AttentionPath = Annotated[str | None, _compute("--attention-path", help="plain or sdpa (the faster).")]
 MicroBatchSize = Annotated[int | None, _compute("--micro-batch-size", min=1, help="Images at a time (what fits).")]
 StateEvery = Annotated[
-    float | None, _compute("--state-every", min=0, metavar="SECONDS", help="Time between saved states (300).")
+    float | None,
+    _compute("--state-every", parser=_seconds, metavar="TIME", help="Between saved states: 90s, 5m, 1h (5m)."),
+]
+MaxMinutes = Annotated[
+    float | None, _compute("--max-minutes", min=0, help="Save the state and stop after that long, as at SIGTERM.")
+]
+PushEvery = Annotated[
+    float | None,
+    _hub("--push-every", parser=_seconds, metavar="TIME", help="Between states put on the Hub, with --upload (30m)."),
+]
+IfHeld = Annotated[
+    str | None, _hub("--if-held", help="wait or refuse, while another machine trains this run, with --upload (wait).")
+]
+Lease = Annotated[
+    float | None,
+    _hub("--lease", parser=_seconds, metavar="TIME", help="How long a machine that went away holds a run (15m)."),
 ]
 Checkpoints = Annotated[Path, _option("--checkpoints", help="Folder of all runs (checkpoints).")]
 

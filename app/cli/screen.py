@@ -12,10 +12,16 @@ _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
 
 
+def program() -> list[str]:
+    """How this program was called, for the commands that it tells: under `uv run` or by Python."""
+    return ["uv", "run", "run.py"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", "run.py"]
+
+
 class Screen:
     """Prints to stderr; stdout stays for results. Leaving it ends the live line, so that an error has its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
@@ -29,6 +35,8 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line that stays; on a terminal it is broken between words."""
+        if self._quiet:
+            return
         self._end_live()
         if self._terminal:
             text = textwrap.fill(
@@ -61,7 +69,7 @@ class Screen:
     def _show(self, text: str, *shorter: str, last: bool) -> None:
         """The first form that fits into the terminal's width, else the last one's beginning."""
         now = time.monotonic()
-        if now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last:
+        if self._quiet or (now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last):
             return
         self._shown = now
         if self._terminal:

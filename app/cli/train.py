@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from app.cli import options as o
+from app.cli.screen import program
 from app.tables.datasets import DEFAULT_DATASET
 
 if TYPE_CHECKING:
     from app.artifacts.paths import Run
     from app.cli.screen import Screen
+    from app.errors import NotUploaded
+    from app.experiment import Push
 
-_NOT_CONFIG = ("checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "fresh")
+_COMPUTING = (
+    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "max_minutes", "fresh",
+)  # fmt: skip
+_HUB = ("private", "push_every", "if_held", "lease")
 
 
 def register(app: typer.Typer) -> None:
@@ -63,65 +69,96 @@ def train(
     attention_path: o.AttentionPath = None,
     micro_batch_size: o.MicroBatchSize = None,
     state_every: o.StateEvery = None,
+    max_minutes: o.MaxMinutes = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     fresh: o.Fresh = False,
     upload: o.Upload = False,
     private: o.Private = False,
+    push_every: o.PushEvery = None,
+    if_held: o.IfHeld = None,
+    lease: o.Lease = None,
     as_json: o.AsJson = False,
 ) -> None:
     """Train a model, test it, and keep weights, log, record and figures; the same command continues a stopped run."""
     given = {name: value for name, value in locals().items() if value is not None}
-    hub = {name: given.pop(name) for name in ("upload", "private")}
+    run = _trained(*_divided(given))
+    if run is None:  # the first rank speaks for all
+        return
+    address, failed = _uploaded(run, private=private) if upload else (None, None)
+    typer.echo(json.dumps(run.record) if as_json else _summary(run, address))
+    if failed:
+        raise failed
+
+
+def _divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """The options: what decides the result, how it is computed, and how it is kept on the Hub, None if it is not."""
     given.pop("as_json")
-    computing = {name: given.pop(name) for name in _NOT_CONFIG if name in given}
+    at_hub = {name: given.pop(name) for name in _HUB if name in given} if given.pop("upload") else None
+    if at_hub is None:
+        _refuse_without_upload(given)
+    computing = {name: given.pop(name) for name in _COMPUTING if name in given}
     request = {"dataset": DEFAULT_DATASET, **given}
-    _refuse_early(request, **hub)
-    run, done = _trained(request, computing, **hub)
-    typer.echo(json.dumps(run.record) if as_json else done)
+    _refuse_early(request)
+    return request, computing, at_hub
 
 
-def _refuse_early(request: dict[str, Any], *, upload: bool, private: bool) -> None:
+def _refuse_without_upload(given: dict[str, Any]) -> None:
+    """Raises InputError for an option that has an effect with --upload only; takes the switch out."""
+    from app.errors import InputError
+
+    if useless := [name for name in _HUB if given.get(name, False) is not False]:
+        option = f"--{useless[0].replace('_', '-')}"
+        raise InputError(f"{option} has an effect with --upload only; leave it out or add --upload")
+    given.pop("private")
+
+
+def _refuse_early(request: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
     from app.config import dataset_facts, resolve
-    from app.errors import InputError
     from app.tables.datasets import dataset_row
     from app.tables.models import DEFAULT_MODEL, MODELS
     from app.tables.names import look_up
 
-    if private and not upload:
-        raise InputError("--private has an effect with --upload only; leave it out or add --upload")
     look_up("model", request.get("model", DEFAULT_MODEL), MODELS)
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
     if row and not subset:
         resolve(request, dataset_facts(row))
 
 
-def _trained(request: dict[str, Any], computing: dict[str, Any], *, upload: bool, private: bool) -> tuple[Run, str]:
-    """Trains, draws, uploads; returns the run and what to tell the user at the end."""
-    from app import experiment
+def _trained(request: dict[str, Any], computing: dict[str, Any], at_hub: dict[str, Any] | None) -> Run | None:
+    """Trains and draws; None on all ranks but the first."""
+    from app import experiment, place
     from app.cli.screen import Screen
 
-    options = experiment.Options(**computing, command=shlex.join(["python", "run.py", *sys.argv[1:]]))
-    with Screen() as screen:
+    command = shlex.join(["python", "run.py", *sys.argv[1:]])
+    with Screen(quiet=place.rank() > 0) as screen:
         config = experiment.plan(request, screen)
-        if upload:
-            _check_upload(screen, private=private)
+        push = _push(**at_hub, screen=screen) if at_hub is not None else None
+        options = experiment.Options(**computing, push=push, command=command)
         path = request["dataset"] if config.fingerprint else None
         run = experiment.train_run(config, options, screen, path=path)
-    _draw(run)
-    address = _uploaded(run, private=private) if upload else None
-    return run, _summary(run, address)
+    if run:
+        _draw(run)
+    return run
 
 
-def _check_upload(screen: Screen, *, private: bool) -> None:
-    """Bad tokens and repositories end here, before the first step; a silent Hub is only told."""
+def _push(
+    *, private: bool, push_every: float = 1800.0, if_held: str = "wait", lease: float = 900.0, screen: Screen
+) -> Push:
+    """How the run is kept on the Hub; bad tokens and repositories end here, before the first step."""
     from app import hub
-    from app.errors import HubUnavailable
+    from app.checks import check_known
+    from app.errors import HubUnavailable, InputError
+    from app.experiment import Push
 
+    check_known("if_held", if_held, ("wait", "refuse"))
+    if push_every <= 0 or lease <= 0:
+        raise InputError("--push-every and --lease must be above 0")
     try:
         hub.require_writable(hub.repository(), private=private)
     except HubUnavailable as error:
         screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
+    return Push(every=push_every, wait=if_held == "wait", lease=lease)
 
 
 def _draw(run: Run) -> None:
@@ -133,19 +170,24 @@ def _draw(run: Run) -> None:
         confusion.draw_run(run)
 
 
-def _uploaded(run: Run, *, private: bool) -> str:
-    """The address of the run's commit; raises NotUploaded with the command that repeats it."""
+def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
+    """The address of the run's commit, or the error with the command that repeats the upload."""
+    from app import experiment
     from app.artifacts import store
+    from app.cli.screen import Screen
     from app.errors import NotUploaded
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}"
     try:
-        return store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
-    except Exception as error:
-        words = ["python", "run.py", "upload", *(["--private"] if private else []), str(local), folder]
-        raise NotUploaded(
+        address = store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
+    except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
+        words = [*program(), "upload", *(["--private"] if private else []), str(local), folder]
+        failed = NotUploaded(
             f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
-        ) from error
+        )
+        return None, failed
+    experiment.discard(run, Screen().say)
+    return address, None
 
 
 def _summary(run: Run, address: str | None) -> str:
@@ -160,6 +202,6 @@ def _summary(run: Run, address: str | None) -> str:
             f"written: {stem}",
             textwrap.fill(f"with {written}", 78, initial_indent="  ", subsequent_indent="  "),
             *([f"uploaded: {address}"] if address else []),
-            f"next: python run.py evaluate {stem}",
+            f"next: {shlex.join([*program(), 'evaluate', str(stem)])}",
         ]
     )

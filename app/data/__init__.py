@@ -166,4 +166,4 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
     return ""
 
 
-__all__ = ["Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]
+__all__ = ["Cached", "Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]

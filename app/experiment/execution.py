@@ -17,6 +17,7 @@ from app.place import Place, fitting_micro_batch
 from app.tables.models import MODELS
 from app.tables.names import suggestion
 
+_WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 _SHARE_OF_HOST = 0.5  # of the machine's memory for activations on a CPU
 
 
@@ -34,11 +35,22 @@ class Execution:
 
 
 def choose(
-    config: RunConfig, place: Place, *, attention_path: str | None = None, micro_batch_size: int | None = None
+    config: RunConfig,
+    place: Place,
+    *,
+    attention_path: str | None = None,
+    micro_batch_size: int | None = None,
+    threads: int | None = None,
 ) -> Execution:
-    """The given choices, the others by a table on a CPU and by trying on a GPU."""
+    """The given choices, the others by a table on a CPU and by trying on a GPU.
+
+    A step of little work takes one thread on a CPU: more gain little, and lose much where the cores are shared.
+    """
     if attention_path is not None and attention_path not in PATHS:
         raise InputError(f"unknown attention path {attention_path!r}; {suggestion(attention_path, list(PATHS))}")
+    work = 3 * MODELS[config.model].flops(config.shape) * config.batch_size
+    if threads is None and place.device.type == "cpu" and work < _WORK_OF_ONE_THREAD:
+        torch.set_num_threads(1)
     path = attention_path or pick_path(tokens=config.shape.tokens, device=place.device.type)
     if micro_batch_size is not None and not 0 < micro_batch_size <= config.batch_size:
         raise InputError(f"micro_batch_size={micro_batch_size} must lie between 1 and batch_size={config.batch_size}")
@@ -56,7 +68,7 @@ def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], *
         if value is not None and value != getattr(execution, name):
             say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
             execution = replace(execution, **{name: value})
-    if place.device.type == "cpu":
+    if place.device.type == "cpu" and execution.threads != torch.get_num_threads():
         torch.set_num_threads(execution.threads)
         if execution.threads > (os.cpu_count() or 1):
             say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")

@@ -1,11 +1,10 @@
-"""What happens beside the arithmetic of a run: its log, its best weights, its states, and stopping in good order."""
+"""What happens beside the arithmetic of a run where it is written down: its log, its best weights, its states."""
 
 from __future__ import annotations
 
-import signal
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 from app.artifacts import checkpoint
 from app.artifacts.paths import RunFiles
 from app.errors import Stopped
+from app.experiment.hooks import GO_ON, SAVE, STOP, Member
 from app.log import Row, TrainingLog
-from app.place import Place
 
 
 class Screen(Protocol):
@@ -29,42 +28,25 @@ class Screen(Protocol):
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None: ...
 
 
-@contextmanager
-def stop_requests() -> Iterator[Callable[[], str | None]]:
-    """Within it SIGTERM and the first Ctrl-C leave a note, which the yielded call reads; a second Ctrl-C interrupts."""
-    asked: list[str] = []
-
-    def note(number: int, _frame: Any) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked[0] if asked else None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 @dataclass(kw_only=True)
-class Keeper:
-    """The loop's hooks for one run."""
+class Keeper(Member):
+    """The hooks of the rank that writes."""
 
     files: RunFiles
-    model: nn.Module
+    model: nn.Module  # as it is saved
     optimizer: torch.optim.Optimizer
-    place: Place
     log: TrainingLog
     screen: Screen
     total_steps: int
     state_every: float  # seconds
-    stop_asked: Callable[[], str | None]
+    push: Callable[[int], None] | None = None  # takes the step of a state that may be pushed
+    push_every: float = math.inf  # seconds
     best: dict[str, Any] | None = None
     seconds_before: float = 0.0  # of training before this process
     _started: float = field(default_factory=time.monotonic)
     _row_at: float = field(default_factory=time.monotonic)
     _state_at: float = field(default_factory=time.monotonic)
+    _push_at: float = field(default_factory=time.monotonic)
     _images: int = 0
 
     @property
@@ -72,19 +54,16 @@ class Keeper:
         """Seconds of training in all processes of the run."""
         return self.seconds_before + time.monotonic() - self._started
 
-    def autocast(self) -> AbstractContextManager:
-        return self.place.autocast()
-
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
         now = time.monotonic()
         fields = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
-        self.log.add(Row(fields | {"seconds": round(now - self._row_at, 6)}, self.place.fetch(sums)))
+        fetch = self.place.fetch(self.place.total(sums))
+        self.log.add(Row(fields | {"seconds": round(now - self._row_at, 6)}, fetch))
         self._row_at = now
         if split == "train":
             self._images += examples
 
-    def epoch_end(self, *, step: int, epoch: int, sums: Tensor) -> None:
-        del sums  # the log has their means once it is drained
+    def epoch_end(self, *, step: int, epoch: int) -> None:
         self.log.drain()
         loss = self.log.last["val_full"]["loss"]
         if self.best is None or loss < self.best["val_loss"]:
@@ -93,13 +72,20 @@ class Keeper:
             self.best = {"val_loss": loss, "step": step, "epoch": epoch, "file": name}
 
     def step_end(self, *, step: int) -> None:
-        rate = self._images / max(time.monotonic() - self._started, 1e-9)
+        now = time.monotonic()
+        rate = self._images / max(now - self._started, 1e-9)
         self.screen.step(step, self.total_steps, self.log.last, rate)
-        reason = self.stop_asked()
-        if reason or step == self.total_steps or time.monotonic() - self._state_at >= self.state_every:
+        reason, pushing = self.stop_asked(), now - self._push_at >= self.push_every
+        due = step == self.total_steps or pushing or now - self._state_at >= self.state_every
+        wish = self.place.agree(STOP if reason else SAVE if due else GO_ON)
+        if wish >= SAVE:
             self.save_state(step)
-        if reason:
-            raise Stopped(f"stopped by {reason} after step {step} of {self.total_steps}; its state is saved")
+        if self.push and (pushing or wish == STOP):
+            self.push(step)
+            self._push_at = time.monotonic()
+        if wish == STOP:
+            why = reason or "by another rank"
+            raise Stopped(f"stopped {why} after step {step} of {self.total_steps}; its state is saved")
 
     def save_state(self, step: int) -> None:
         """Writes a state from which the run continues after `step`; a loss that is no number is found first."""

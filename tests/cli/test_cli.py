@@ -12,6 +12,7 @@ from conftest import TINY
 
 from app import __version__
 from app.cli import spelled, train
+from app.cli.screen import program
 from app.config import RunConfig
 
 RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
@@ -71,7 +72,7 @@ def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     derived = {"classes", "channels", "native", "fingerprint", "clamp_warmup"}
     assert fields - given == derived
-    assert given - fields == {*train._NOT_CONFIG, "upload", "private", "as_json"}
+    assert given - fields == {*train._COMPUTING, *train._HUB, "upload", "as_json"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):
@@ -91,7 +92,7 @@ def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, 
     lines, stem = ended.out.splitlines(), run.files.record.relative_to(Path.cwd()).with_suffix("")
     assert ended.code == 0 and "done already" in ended.err
     assert re.fullmatch(r"test accuracy: \d+\.\d\d % \(95 % Wilson interval .* n = 60\)", lines[0])
-    assert lines[-1] == f"next: python run.py evaluate {stem}"
+    assert lines[-1] == f"next: {' '.join(program())} evaluate {stem}"
     assert call(lines[-1].partition("run.py ")[2]).code == 0
     endings = ended.out.partition(f"written: {stem}\n  with ")[2].partition("\nnext:")[0].replace("\n", "").split(",")
     assert {run.files.stem + ending.strip() for ending in endings} == {path.name for path in run.files.folder.iterdir()}

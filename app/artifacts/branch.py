@@ -1,0 +1,223 @@
+"""An unfinished run on the Hub: a branch with its newest state, log and record, and a lease of who trains it.
+
+Each push is one commit upon a known parent, with a manifest of sizes and sha256, so a state is there whole or not at
+all. The lease is in the same commits: whoever finds it changed by another has lost the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app import hub
+from app.artifacts.paths import RunFiles
+from app.durable import require_space, sha256
+from app.errors import InputError
+
+FORMAT = 1
+_FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
+_LOOK_AGAIN = 30.0  # seconds between looks at a lease that is waited for
+_RACES = 8  # times that a commit is repeated upon another of our own
+
+
+class LeaseLost(InputError):
+    """Another machine holds the run now."""
+
+
+class Standing(NamedTuple):
+    """A branch at one commit."""
+
+    head: str
+    files: dict[str, Any]  # name within the folder -> the Hub's description
+    lease: dict[str, Any]  # holder, until (seconds since 1970); empty where nobody has held it
+
+
+@dataclass
+class Branch:
+    """The branch of one run, as this machine sees it; `holder` is this machine's name in the lease."""
+
+    repository: str
+    run_id: str
+    holder: str
+    lease_seconds: float
+    _head: str = ""
+    _there: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """The branch's name."""
+        return f"run-{self.run_id}"
+
+    def look(self) -> Standing | None:
+        """The branch as it stands, None where there is none."""
+        try:
+            head = hub.head(self.repository, self.name)
+        except hub.NoBranch:
+            return None
+        listed = hub.listing(self.repository, head, _FOLDER)
+        files = {path.removeprefix(f"{_FOLDER}/"): file for path, file in listed.items()}
+        lease = _object(hub.text(self.repository, head, files[_LEASE])) if _LEASE in files else {}
+        self._head, self._there = head, set(files)
+        return Standing(head, files, lease)
+
+    def take(self, *, wait: bool, say: Callable[[str], None]) -> Standing:
+        """The branch, made if it is missing, once the lease is ours; raises InputError where another holds it.
+
+        With `wait` its end is waited for: it is released, or it expires.
+        """
+        told = False
+        while True:
+            standing = self.look()
+            if standing is None:
+                hub.create_branch(self.repository, self.name)
+                continue
+            if (left := self._held_by_another(standing)) > 0:
+                until = time.strftime("%H:%M:%S UTC", time.gmtime(time.time() + left))
+                if not wait:
+                    raise LeaseLost(
+                        f"another machine trains run {self.run_id} (its claim lasts until {until}); "
+                        "stop it there, or leave out --if-held refuse to wait for its end"
+                    )
+                if not told:
+                    say(f"another machine trains run {self.run_id}; waiting until it ends or its claim does, {until}")
+                told = True
+                time.sleep(min(left + 0.1, _LOOK_AGAIN))
+                continue
+            try:
+                self._commit({}, [], "Take the lease")
+                return standing
+            except hub.StaleParent:
+                continue
+
+    def _held_by_another(self, standing: Standing) -> float:
+        """Seconds that somebody else's lease still lasts, 0 for none."""
+        holder, until = standing.lease.get("holder"), standing.lease.get("until", 0)
+        ours = holder == self.holder or not isinstance(until, int | float)
+        return 0.0 if ours else max(0.0, until - time.time())
+
+    def push(self, snapshot: Path, *, step: int) -> int:
+        """Puts the files of a snapshot there in place of those before, in one commit; returns their bytes.
+
+        Raises LeaseLost when another machine has taken the run.
+        """
+        paths = {path.name: path for path in sorted(snapshot.iterdir())}
+        files = {name: {"size": path.stat().st_size, "sha256": sha256(path)} for name, path in paths.items()}
+        size = sum(path.stat().st_size for path in paths.values())
+        manifest = {"format": FORMAT, "run_id": self.run_id, "step": step, "files": files}
+        text = json.dumps(manifest | {"seal": _seal(manifest)}, indent=1)
+        gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
+        self._commit_ours(paths | {_MANIFEST: text}, gone, f"State of step {step}")
+        self._there = {*paths, _MANIFEST, _LEASE}
+        return size
+
+    def renew(self) -> None:
+        """Makes the lease last on; raises LeaseLost when another machine has taken the run."""
+        self._commit_ours({}, [], "Renew the lease")
+
+    def release(self) -> None:
+        """Ends the lease, so that another machine need not wait."""
+        self._commit_ours({}, [], "Release the lease", seconds=0)
+
+    def forget(self) -> None:
+        """Removes the states that are there."""
+        self._commit_ours({}, sorted(self._there - {_LEASE}), "Begin anew")
+        self._there = {_LEASE}
+
+    def delete(self) -> None:
+        """Removes the branch: the run is done."""
+        hub.delete_branch(self.repository, self.name)
+
+    def _commit_ours(
+        self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
+    ) -> None:
+        """A commit, repeated upon a head that moved while the lease is still ours."""
+        for _ in range(_RACES):
+            try:
+                return self._commit(files, gone, message, seconds=seconds)
+            except hub.StaleParent:
+                standing = self.look()
+                if standing is None or standing.lease.get("holder") != self.holder:
+                    raise LeaseLost(f"another machine has taken over run {self.run_id}") from None
+                gone = [name for name in gone if name in standing.files]
+        raise LeaseLost(f"the branch of run {self.run_id} was written by others {_RACES} times in between")
+
+    def _commit(
+        self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
+    ) -> None:
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        until = time.time() + (self.lease_seconds if seconds is None else seconds)
+        lease = json.dumps({"holder": self.holder, "until": round(until, 1)})
+        adds = [
+            CommitOperationAdd(f"{_FOLDER}/{name}", content.encode() if isinstance(content, str) else str(content))
+            for name, content in (dict(files) | {_LEASE: lease}).items()
+        ]
+        size = sum(content.stat().st_size for content in files.values() if isinstance(content, Path))
+        address = hub.commit(
+            self.repository, [*adds, *(CommitOperationDelete(f"{_FOLDER}/{name}") for name in gone)],
+            message=message, parent=self._head, branch=self.name, size=size,
+        )  # fmt: skip
+        self._head = address.rpartition("/")[2]
+
+    def pull(self, standing: Standing, files: RunFiles, *, after: int, say: Callable[[str], None]) -> bool:
+        """Puts the branch's state where a run's files are, if it is of a later step; returns whether it did.
+
+        Everything is fetched and compared with the manifest before the first file is put in its place.
+        """
+        manifest = self._manifest(standing, files, say)
+        if not manifest or manifest["step"] <= after:
+            return False
+        aside = files.push / "pulled"
+        shutil.rmtree(aside, ignore_errors=True)
+        require_space(files.folder, sum(entry["size"] for entry in manifest["files"].values()), "the run's state")
+        say(f"the Hub has the state of step {manifest['step']}; fetching it")
+        if missing := manifest["files"].keys() - standing.files.keys():
+            say(f"the state on the Hub lacks {min(missing)}; it is left out")
+            return False
+        for name, entry in manifest["files"].items():
+            hub.fetch(self.repository, standing.head, standing.files[name], aside / name)
+            if sha256(aside / name) != entry["sha256"]:
+                say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
+                return False
+        files.state.mkdir(parents=True, exist_ok=True)
+        for name in sorted(manifest["files"], key=lambda name: name == files.record.name):  # the record comes last
+            (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
+        return True
+
+    def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> dict[str, Any] | None:
+        """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
+        if _MANIFEST not in standing.files:
+            return None
+        manifest = _object(hub.text(self.repository, standing.head, standing.files[_MANIFEST]))
+        seal = manifest.pop("seal", None)
+        whole: bool = (
+            seal == _seal(manifest) and manifest.get("run_id") == self.run_id and manifest.get("format") == FORMAT
+        )
+        own = {path.name for path in (files.record, files.log, files.splits)}
+        if whole and not [name for name in manifest["files"] if name not in own and not _STATE.fullmatch(name)]:
+            return manifest
+        say(f"the manifest of run {self.run_id} on the Hub is damaged; its state is left out")
+        return None
+
+
+_STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object; of anything else, an empty one."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,50 @@
+"""What a rank does beside the arithmetic: its share of a batch, its dropout, and stopping at the same step as all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from app import draws
+from app.errors import Stopped
+from app.place import Place
+
+GO_ON, SAVE, STOP = range(3)  # what a rank wishes at a step's end; the largest wish is done by all
+
+
+@dataclass(kw_only=True)
+class Member:
+    """The loop's hooks of a rank that writes nothing; the first rank's are the Keeper's."""
+
+    place: Place
+    seed: int
+    stop_asked: Callable[[], str | None]
+
+    def begin(self, *, step: int) -> None:
+        """Seeds dropout by seed and step, and by rank where there are several."""
+        rank = (self.place.rank,) if self.place.rank else ()
+        torch.manual_seed(draws.key(draws.DROPOUT, self.seed, step, *rank))
+
+    def share(self, examples: np.ndarray) -> np.ndarray:
+        return self.place.share(examples)
+
+    def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
+        return self.place.alone(model, last=last)
+
+    def autocast(self) -> AbstractContextManager:
+        return self.place.autocast()
+
+    def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
+        del split, step, epoch, examples, lr
+        self.place.total(sums)
+
+    def epoch_end(self, *, step: int, epoch: int) -> None: ...
+
+    def step_end(self, *, step: int) -> None:
+        if self.place.agree(STOP if self.stop_asked() else GO_ON) == STOP:
+            raise Stopped(f"stopped after step {step}")

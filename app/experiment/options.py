@@ -1,0 +1,24 @@
+"""How a run is computed and kept, which is no part of its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.experiment.pushing import Push
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is computed and kept; nothing here is part of its name."""
+
+    checkpoints: Path = Path("checkpoints")
+    device: str = "auto"
+    threads: int | None = None
+    attention_path: str | None = None
+    micro_batch_size: int | None = None
+    state_every: float = 300.0  # seconds
+    max_minutes: float | None = None
+    push: Push | None = None
+    fresh: bool = False
+    command: str = ""

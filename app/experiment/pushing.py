@@ -1,0 +1,219 @@
+"""A run's state on the Hub while it trains: pushed by a thread that training never waits for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app import hub
+from app.artifacts import checkpoint
+from app.artifacts.branch import Branch, LeaseLost
+from app.artifacts.paths import RunFiles
+from app.config import RunConfig
+from app.durable import write_text
+from app.errors import HubUnavailable, InputError
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """How a run is kept on the Hub."""
+
+    every: float = 1800.0  # seconds between pushed states
+    wait: bool = True  # for another machine that trains the run; else refuse
+    lease: float = 900.0  # seconds that this machine's claim lasts without being renewed
+
+
+def holder(files: RunFiles) -> str:
+    """This folder's name in the lease: kept beside the run, so that a killed command finds its own claim again."""
+    if not files.holder.exists():
+        write_text(files.holder, uuid.uuid4().hex)
+    return files.holder.read_text(encoding="utf-8").strip()
+
+
+def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
+    """Finds the run on the Hub by its id, claims it, and puts what is newer there where the run's files are.
+
+    A Hub that cannot be reached is told; the pusher then tries by itself. Raises InputError where another machine
+    trains the run and `push` does not wait for it.
+    """
+    branch = Branch(hub.repository(), config.run_id, holder(files), push.lease)
+    pusher = Pusher(branch, files, push, say)
+    try:
+        if not fresh and not files.record.exists() and branch.look() is None and _finished(config, files, say):
+            return pusher
+        standing = branch.take(wait=push.wait, say=say)
+        pusher.claimed = True
+        if fresh:
+            branch.forget()
+        elif branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
+            say("the run goes on from the Hub")
+    except HubUnavailable as error:
+        say(f"warning: {error}; training goes on, and its state is pushed once the Hub answers")
+    return pusher
+
+
+def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
+    """Whether the finished run lies on the Hub; it is then fetched, its record last."""
+    repository = hub.repository()
+    sha, folder = hub.head(repository), f"{config.model}/{files.stem}"
+    listed = {path.removeprefix(f"{folder}/"): file for path, file in hub.listing(repository, sha, folder).items()}
+    if files.record.name not in listed:
+        return False
+    say(f"the run is done already on the Hub, in {folder}; fetching it")
+    for name in sorted(listed, key=lambda name: name == files.record.name):
+        if name.startswith(files.stem):
+            hub.fetch(repository, sha, listed[name], files.folder / hub.safe_path(name))
+    return True
+
+
+@dataclass
+class Pusher:
+    """The thread, and the newest snapshot that waits for it; older ones that were not begun are left out."""
+
+    branch: Branch
+    files: RunFiles
+    push: Push
+    say: Callable[[str], None]
+    claimed: bool = False
+    lost: str | None = None  # why this machine must not go on
+    _waiting: tuple[int, Path] | None = None
+    _pushed: int = 0  # step of the state that is on the Hub
+    _busy: bool = False
+    _ending: bool = False
+    _not_before: float = 0.0  # of time.monotonic(), for what waits
+    _renew_at: float = 0.0
+    _released: bool = False
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to push and to renew the lease."""
+        for left in self.files.push.glob("step-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._thread = threading.Thread(target=self._work, daemon=True, name="push")
+        self._thread.start()
+
+    def offer(self, step: int) -> None:
+        """Takes the state of a step, by links to its files, for the thread to push."""
+        folder = self.files.push / f"step-{step}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        names, log_bytes = checkpoint.files_of(self.files.state, step)
+        for path in (*(self.files.state / name for name in names), self.files.record, self.files.splits):
+            _link(path, folder / path.name)
+        with self.files.log.open("rb") as log:
+            (folder / self.files.log.name).write_bytes(log.read(log_bytes))
+        with self._changed:
+            before, self._waiting = self._waiting, (step, folder)
+            self._changed.notify_all()
+        if before:
+            shutil.rmtree(before[1], ignore_errors=True)
+
+    def close(self, *, seconds: float, release: bool) -> bool:
+        """Ends the thread, with `release` after what waits is pushed and the lease released; not after `seconds`.
+
+        Returns whether the newest state that was offered is on the Hub.
+        """
+        if not self._thread:
+            return False
+        with self._changed:
+            self._ending, self._released = True, not release
+            self._waiting = self._waiting if release else None
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        there = self._waiting is None and not self._busy and self._pushed > 0
+        shutil.rmtree(self.files.push, ignore_errors=True)
+        return there
+
+    def _work(self) -> None:
+        """Pushes what waits, renews the lease in between, and tries again with longer pauses when the Hub is silent."""
+        self._plan()
+        pause = _FIRST_PAUSE
+        while not self.lost:
+            ending = self._wait()
+            try:
+                self._turn(ending=ending)
+                pause = _FIRST_PAUSE
+                self._plan()
+            except LeaseLost as error:
+                self.lost = f"since {error}"
+            except Exception as error:  # of any kind: training goes on, and the end of the run decides  # noqa: BLE001
+                self._not_before = self._renew_at = time.monotonic() + pause
+                if not ending:
+                    self.say(f"warning: not pushed ({error}); tried again in {pause:.0f} s")
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            finally:
+                self._busy = False
+            if ending:
+                return
+
+    def _plan(self) -> None:
+        self._not_before, self._renew_at = 0.0, time.monotonic() + self.push.lease / 3
+
+    def _wait(self) -> bool:
+        """Until there is something to do; returns whether it is the last."""
+        with self._changed:
+            while not self._ending:
+                left = (self._not_before if self._waiting else self._renew_at) - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            self._busy = True
+            return self._ending
+
+    def _turn(self, *, ending: bool) -> None:
+        if self._waiting:
+            self._push_waiting()
+        elif not ending:
+            self._claim()
+            self.branch.renew()
+        if ending and self.claimed and not self._released:
+            self.branch.release()
+
+    def _claim(self) -> None:
+        """The lease, where the Hub was silent when the run began."""
+        if not self.claimed:
+            self.branch.take(wait=False, say=self.say)
+            self.claimed = True
+
+    def _push_waiting(self) -> None:
+        with self._changed:
+            taken, self._waiting = self._waiting, None
+        assert taken
+        step, folder = taken
+        began = time.monotonic()
+        try:
+            self._claim()
+            size = self.branch.push(folder, step=step)
+        except BaseException:
+            with self._changed:
+                self._waiting = self._waiting or taken
+            raise
+        self._pushed = step
+        shutil.rmtree(folder, ignore_errors=True)
+        self.say(f"the state of step {step} is on the Hub ({size / 1e6:,.1f} MB in {time.monotonic() - began:.1f} s)")
+
+
+def _link(path: Path, target: Path) -> None:
+    """A second name for a file that is never written again, or a copy where the file system has no links."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
+def discard(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> None:
+    """Removes the unfinished run's branch and this machine's claim: the run is done and uploaded."""
+    try:
+        hub.delete_branch(hub.repository(), f"run-{config.run_id}")
+    except (HubUnavailable, InputError) as error:
+        say(f"the branch run-{config.run_id} of the unfinished run stays on the Hub ({error})")
+    files.holder.unlink(missing_ok=True)

@@ -1,0 +1,220 @@
+"""The stages of training one run: its data and its record, the loop, and what is kept at the end."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from app import __version__, data, evaluation, log, models, optim
+from app import train as loop
+from app.artifacts import checkpoint
+from app.artifacts.paths import Run, RunFiles, read_record, write_record
+from app.config import RunConfig
+from app.durable import require_space
+from app.errors import InputError
+from app.experiment import execution, record
+from app.experiment.hooks import Member
+from app.experiment.keeper import Keeper, Screen, restore
+from app.experiment.options import Options
+from app.experiment.pushing import Pusher
+from app.experiment.stopping import stop_requests
+from app.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run under way, on one rank: what one stage hands to the next; `kept` is the record as it grows."""
+
+    config: RunConfig
+    files: RunFiles
+    kept: dict[str, Any]
+    splits: data.Splits
+    here: Place
+    chosen: execution.Execution
+    state: checkpoint.State | None
+    options: Options
+    screen: Screen
+
+
+def prepare(
+    config: RunConfig, files: RunFiles, kept: dict[str, Any] | None, path: str | None, options: Options,
+    screen: Screen, here: Place,
+) -> Job:  # fmt: skip
+    """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    here = in_its_precision(here, config, kept, screen.say)
+    cached = _cached(config, kept, path, screen)
+    splits = data.splits(config, here, cached, screen.say)
+    given: dict[str, Any] = {"attention_path": options.attention_path, "micro_batch_size": options.micro_batch_size}
+    if kept:
+        chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
+    else:
+        chosen = execution.choose(config, here, threads=options.threads, **given)
+        require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
+        _forget(files)
+        kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
+        kept["execution"] = chosen.to_json()
+        record.save_splits(files, splits)
+    state = checkpoint.load_state(files.state, screen.say)
+    kept["places"].append({**here.describe(), "from_step": state.step if state else 0, "started": record.now()})
+    _schedule(config, kept, splits, screen)
+    write_record(files.record, kept)
+    return Job(
+        config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
+        screen=screen,
+    )  # fmt: skip
+
+
+def _cached(config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, screen: Screen) -> data.Cached:
+    """The run's dataset in the cache, at the version that it began with."""
+    began = kept["data"].get("streamed", False) if kept else None
+    ask = data.ask_of(config.to_json(), path=path, streamed=began)
+    return data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
+
+
+def _forget(files: RunFiles) -> None:
+    for path in files.present():
+        path.unlink()
+    shutil.rmtree(files.state, ignore_errors=True)
+
+
+def in_its_precision(
+    here: Place, config: RunConfig, kept: Mapping[str, Any] | None, say: Callable[[str], None]
+) -> Place:
+    """The place with the precision that a run with `--precision auto` began in, wherever it goes on."""
+    if config.precision != "auto" or not kept or not kept["places"]:
+        return here
+    began = kept["places"][0]["precision"]
+    if began == "bf16":
+        say("the run began in bf16 and goes on in it")
+    return replace(here, precision=began)
+
+
+def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, screen: Screen) -> None:
+    """Writes the schedule's length and warm-up into the record; says what a reader of the result must know."""
+    total = config.epochs * loop.steps_per_epoch(len(splits.train), config.batch_size)
+    warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
+    kept["schedule"] = {"total_steps": total, "warmup_steps": warmup_steps}
+    for note in (kept["data"]["warning"], clamped):
+        if note:
+            screen.say(f"note: {note}")
+
+
+def _headline(job: Job) -> str:
+    kept, shape, rows = job.kept, job.config, job.kept["data"]["rows"]
+    begin = "begins"
+    if job.state:
+        left = job.state.step < kept["schedule"]["total_steps"]
+        begin = f"continues at step {job.state.step + 1}" if left else "has made all its steps and is tested"
+    ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
+    return (
+        f"run {kept['run_id']} {begin}: {shape.model} {shape.size} ({kept['parameters']['total']:,} parameters: "
+        f"d_model {shape.d_model}, depth {shape.depth}, heads {shape.heads}, {kept['tokens']} tokens) on "
+        f"{shape.dataset} (train {rows['train']:,}, validation {rows['val']:,}, test {rows['test']:,}), "
+        f"{job.here.device.type} {job.here.precision}{ranks}, attention path {job.chosen.attention_path}, "
+        f"micro-batch {job.chosen.micro_batch_size}"
+    )
+
+
+def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
+    """Trains from the state, or from the start, to the end; then tests the final weights and completes the record."""
+    job.screen.say(_headline(job))
+    model, optimizer = _model(job)
+    config, state, numbers = job.config, job.state, job.kept["schedule"]
+    header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
+    rows = log.TrainingLog(job.files.log, header=header, offset=state.facts["log_bytes"] if state else 0)
+    with closing(rows), stop_requests(deadline=deadline) as stop_asked:
+        keeper = Keeper(
+            place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
+            screen=job.screen, total_steps=numbers["total_steps"], state_every=job.options.state_every,
+            stop_asked=lambda: stop_asked() or (pusher.lost if pusher else None),
+            push=pusher.offer if pusher else None,
+            push_every=job.options.push.every if job.options.push else math.inf,
+            best=state.facts["best"] if state else None, seconds_before=state.facts["seconds"] if state else 0.0,
+        )  # fmt: skip
+        _fit(job, model, optimizer, keeper)
+    return _finish(job, model, keeper)
+
+
+def follow(
+    config: RunConfig, files: RunFiles, path: str | None, options: Options, screen: Screen, here: Place,
+    *, deadline: float | None,
+) -> None:  # fmt: skip
+    """What the other ranks do once the first has prepared the run: the same loop, and nothing is written."""
+    kept = read_record(files.record)
+    here = in_its_precision(here, config, kept, screen.say)
+    splits = data.splits(config, here, _cached(config, kept, path, screen), screen.say)
+    job = Job(
+        config=config, files=files, kept=kept, splits=splits, here=here,
+        chosen=execution.again(kept["execution"], here, screen.say, threads=options.threads),
+        state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
+    )  # fmt: skip
+    model, optimizer = _model(job)
+    with stop_requests(deadline=deadline) as stop_asked:
+        _fit(job, model, optimizer, Member(place=here, seed=config.seed, stop_asked=stop_asked))
+
+
+def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The model and its optimiser as of the state, or as the seed makes them."""
+    torch.manual_seed(job.config.seed)
+    model = models.build(job.config, attention_path=job.chosen.attention_path).to(job.here.device)
+    optimizer = optim.adamw(model, lr=job.config.lr, weight_decay=job.config.weight_decay)
+    if job.state:
+        restore(job.state, model, optimizer)
+    return model, optimizer
+
+
+def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: loop.Hooks) -> None:
+    """Runs the loop to the last step; this rank's share of it."""
+    config = job.config
+    schedule = loop.Schedule(
+        epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
+        micro_batch_size=job.chosen.micro_batch_size, clip_norm=config.clip_norm,
+        learning_rate=lambda step: optim.learning_rate(step, lr=config.lr, **job.kept["schedule"]),
+    )  # fmt: skip
+    first = job.state.step + 1 if job.state else 1
+    try:
+        loop.fit(
+            job.here.spread(model), optimizer, train=job.splits.train, val=job.splits.val, schedule=schedule,
+            hooks=hooks, first_step=first,
+        )  # fmt: skip
+    except torch.OutOfMemoryError as error:
+        smaller = max(1, schedule.micro_batch_size // 2)
+        raise InputError(
+            f"the device's memory is too small for {schedule.micro_batch_size} images at a time; "
+            f"--micro-batch-size {smaller} continues the run"
+        ) from error
+
+
+def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
+    """Keeps final and best weights, tests the final ones, completes the record; only then is the state let go."""
+    assert keeper.best is not None, "no epoch ended"
+    files, kept, text = job.files, job.kept, _metadata(job.kept)
+    checkpoint.save_weights(files.weights, model, text)
+    began = time.monotonic()
+    predictions = evaluation.predict(
+        model, job.splits.test, batch_size=job.config.val_batch_size, autocast=job.here.autocast
+    )
+    predictions.save(files.predictions)
+    kept["best"] = {name: value for name, value in keeper.best.items() if name != "file"}
+    kept["seconds"] = {"training": round(keeper.seconds, 1), "test": round(time.monotonic() - began, 1)}
+    kept["results"] = {"test": evaluation.metrics(predictions)}
+    checkpoint.load_weights(files.state / keeper.best["file"], model)
+    checkpoint.save_weights(files.best, model, text)
+    kept |= {"status": "done", "finished": record.now()}
+    write_record(files.record, kept)
+    shutil.rmtree(files.state)
+    return Run(files, kept)
+
+
+def _metadata(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the weights' own header says: enough to build the model again from the file alone."""
+    names = kept["data"]["class_names"]
+    return {"version": __version__, "run_id": kept["run_id"], "config": kept["config"], "class_names": names}
