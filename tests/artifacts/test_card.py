@@ -7,6 +7,7 @@ from huggingface_hub import ModelCard, ModelCardData, metadata_load
 from report import made_up_run
 
 from app.artifacts import card
+from app.cli import evaluate
 
 
 def test_a_rate_stands_with_its_interval_and_n():
@@ -29,8 +30,10 @@ def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run)
 
 @pytest.mark.parametrize(("dataset", "says"), [("bach", False), ("digits", True)])
 def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_path, dataset, says):
-    text = card.run_card(made_up_run(tmp_path, dataset=dataset), "hf://tester/runs/a")
-    assert ("| top-5 accuracy |" in text) is says
+    run = made_up_run(tmp_path, dataset=dataset)
+    assert ("| top-5 accuracy |" in card.run_card(run, "hf://tester/runs/a")) is says
+    assert ("top-5" in evaluate._text(run, best=False)) is says
+    assert "top5" in evaluate._result(run, best=False)
 
 
 def test_a_record_from_before_a_field_has_its_default_in_the_card(run):

@@ -69,8 +69,8 @@ def test_a_folder_goes_up_whole_without_state_locks_and_hidden_files(run, online
 def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(run, online):
     folder = run.files.folder
     runs = [run, reseeded(run, folder, 1), reseeded(run, folder, 2)]
-    settled = reseeded(run, folder / "mine" / "more", 3)
-    settled = reseeded(run, folder / "mine" / settled.files.stem, 3)  # and an older copy beside it
+    copy = reseeded(run, folder / "mine" / "more", 3)  # stays behind: the next is the same run
+    settled = reseeded(run, folder / "mine" / copy.files.stem, 3)
     write_record(runs[2].files.record, runs[2].record | {"status": "running"})
     store.upload(folder, "x")
     there = online.files(REPOSITORY)
