@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from app.durable import require_space
 from app.errors import HubUnavailable, InputError
 
 _RACES = 8  # times that another writer may be quicker before an upload gives up
+_REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 
 
 def upload(local: Path, folder: str, *, private: bool = False, message: str | None = None) -> str:
@@ -58,13 +60,14 @@ def _operations(repository: str, parent: str, parcel: Parcel, cards: dict[str, s
     from huggingface_hub import CommitOperationAdd
 
     texts = cards | _index(repository, parent, parcel)
-    adds = [CommitOperationAdd(name, str(path)) for name, path in parcel.files.items()]
+    adds = [CommitOperationAdd(name, str(path)) for name, path in parcel.files.items() if name not in texts]
     return adds + [CommitOperationAdd(name, text.encode()) for name, text in texts.items()]
 
 
 def _index(repository: str, parent: str, parcel: Parcel) -> dict[str, str]:
     """The root README with the parcel's runs added to those it lists that are still there, where it is ours."""
-    if not parcel.runs or "README.md" in parcel.files:
+    brought = parcel.files.get("README.md")  # an index of earlier is made anew
+    if not parcel.runs or (brought and not _is_index(brought)):
         return {}
     there = hub.listing(repository, parent)
     old = _listed(repository, parent, there)
@@ -93,13 +96,17 @@ def _listed(repository: str, parent: str, there: dict[str, Any]) -> dict[str, di
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "README.md"
         hub.fetch(repository, parent, there["README.md"], target)
-        if "library_name: isoscale" not in target.read_text(encoding="utf-8", errors="replace"):
+        if not _is_index(target):
             return None
         try:
             listed = (metadata_load(target) or {}).get("model-index") or []
         except (ValueError, YAMLError):
             return {}
     return {entry["name"]: entry for entry in listed if _is_ours(entry)}
+
+
+def _is_index(readme: Path) -> bool:
+    return "library_name: isoscale" in readme.read_text(encoding="utf-8", errors="replace")
 
 
 def _is_ours(entry: Any) -> bool:
@@ -111,16 +118,12 @@ def _is_ours(entry: Any) -> bool:
 
 def parse_address(path: str) -> tuple[str, str]:
     """Repository and path within it: of `hf://owner/name/path`, or of a plain path in HF_REPOSITORY."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
     if not path.startswith("hf://"):
         return hub.repository(), path
     owner, _, rest = path.removeprefix("hf://").partition("/")
     name, _, folder = rest.partition("/")
-    try:
-        validate_repo_id(f"{owner}/{name}")
-    except HFValidationError:
-        raise InputError(f"{path} is no address of the form hf://owner/name/path") from None
+    if not _REPOSITORY.fullmatch(f"{owner}/{name}"):
+        raise InputError(f"{path} is no address of the form hf://owner/name/path")
     return f"{owner}/{name}", folder
 
 

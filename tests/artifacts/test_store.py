@@ -124,6 +124,17 @@ def test_the_index_keeps_other_runs_and_drops_those_that_are_gone(run, online):
     assert listed(online) == names(others[1], run)
 
 
+def test_an_index_that_was_downloaded_does_not_come_back_in_place_of_a_new_one(run, online, tmp_path):
+    store.upload(stem(run), f"x/{run.files.stem}")
+    store.download("", tmp_path / "all", lambda _: None)
+    other = reseeded(run, tmp_path / "all" / "x", 1)
+    store.upload(tmp_path / "all", "/")
+    assert listed(online) == names(run, other)
+    (tmp_path / "all" / "README.md").write_text("by hand")
+    store.upload(tmp_path / "all", "/")
+    assert online.files(REPOSITORY)["README.md"] == b"by hand"
+
+
 def test_the_readme_is_read_once_for_an_upload(run, online):
     store.upload(stem(another(run, 1)), "x/other")
     online.requests.clear()
@@ -261,6 +272,14 @@ def test_addresses_are_of_the_hub_or_within_ones_own_repository(monkeypatch):
     assert store.parse_address("a/b") == ("me/runs", "a/b")
     assert store.parse_address("hf://you/theirs/a/b") == ("you/theirs", "a/b")
     assert store.parse_address("hf://you/theirs") == ("you/theirs", "")
-    for wrong in ("hf://you", "hf://you/", "hf:///runs", "hf://you/their runs/a", "hf://you/a--b"):
+    for wrong in (
+        "hf://you",
+        "hf://you/",
+        "hf:///runs",
+        "hf://you/their runs/a",
+        "hf://you/a--b",
+        "hf://-/a",
+        "hf://you/a.git",
+    ):
         with pytest.raises(InputError, match="no address of the form"):
             store.parse_address(wrong)
