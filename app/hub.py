@@ -54,12 +54,14 @@ def repository() -> str:
 
 @cache
 def api() -> HfApi:
-    """The client, made once, with deadlines for the calls that have none of their own."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    """The client, made once, with deadlines for the calls that have none of their own, and without its own bars."""
     import huggingface_hub
+    from huggingface_hub import constants
     from huggingface_hub.utils import httpx
     from huggingface_hub.utils._http import hf_request_event_hook
 
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
+        huggingface_hub.utils.disable_progress_bars()
     timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
     hooks = {"request": [hf_request_event_hook]}
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
@@ -181,12 +183,20 @@ def dataset_licence(name: str, revision: str) -> str:
 
 
 def require_writable(name: str, *, private: bool) -> None:
-    """Makes the model repository if it is missing; raises InputError unless the token may write to it."""
+    """Makes the model repository if it is missing; raises InputError unless the token may write to it.
+
+    So it does where `private` is asked for and the repository stands open.
+    """
     if not token():
         raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
     call("the token's owner", lambda: api().whoami())
     call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
     call(f"writing to {name}", lambda: api().auth_check(name, write=True))
+    if private and not call(name, lambda: api().model_info(name, timeout=_CONNECT_SECONDS)).private:
+        raise InputError(
+            f"--private was asked for, but {name} exists and is public; make it private in its settings on the Hub, "
+            "choose another HF_REPOSITORY, or leave --private out"
+        )
 
 
 def head(name: str, revision: str = "main") -> str:

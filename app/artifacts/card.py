@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from app.artifacts.paths import Run
 from app.tables.datasets import DATASETS
@@ -19,6 +21,11 @@ def with_interval(test: Mapping[str, Any]) -> str:
     """Top-1 accuracy with its 95 % interval and n."""
     low, high = test["top1_interval"]
     return f"{percent(test['top1'])} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test['n']:,})"
+
+
+def has_top5(run: Run) -> bool:
+    """Whether top-5 accuracy says anything: with five classes or fewer no answer is outside the first five."""
+    return run.config.classes > 5
 
 
 def dataset_title(name: str) -> str:
@@ -41,7 +48,7 @@ def index_entry(run: Run) -> dict[str, Any]:
     }
     about = {
         "run_id": record["run_id"], "model": record["model"], "size": record["size"],
-        "parameters": record["parameters"]["total"], "seed": record["config"]["seed"],
+        "parameters": record["parameters"]["total"], "seed": run.config.seed,
         "limited": run.config.limited, "n": test["n"], "interval": test["top1_interval"],
     }  # fmt: skip
     results = [
@@ -79,7 +86,7 @@ def run_card(run: Run, address: str) -> str:
 
 ## How
 
-{_how(run.record, run.record["config"])}
+{_how(run.record, run.config.to_json())}
 
 ## Data
 
@@ -88,8 +95,8 @@ def run_card(run: Run, address: str) -> str:
 ## Getting it back
 
 ```
-python run.py download {address} {run.files.stem}
-python run.py evaluate {run.files.stem}
+python run.py {shlex.join(["download", address, run.files.stem])}
+python run.py {shlex.join(["evaluate", run.files.stem])}
 ```
 """
 
@@ -99,6 +106,7 @@ def _what(run: Run) -> str:
     record, test, best = run.record, run.record["results"]["test"], run.record["best"]
     row = MODELS[record["model"]]
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
+    top5 = f"\n| top-5 accuracy | {percent(test['top5'])} |" if has_top5(run) else ""
     warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
     return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
 
@@ -107,11 +115,10 @@ Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"][
 
 | test | |
 |---|---|
-| top-1 accuracy | {with_interval(test)} |
-| top-5 accuracy | {percent(test["top5"])} |
+| top-1 accuracy | {with_interval(test)} |{top5}
 | cross-entropy | {test["loss"]:.4f} |
 
-These are the final weights after {record["config"]["epochs"]} epochs; the test set was evaluated once, at the end.
+These are the final weights after {run.config.epochs} epochs; the test set was evaluated once, at the end.
 The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
 
 
@@ -175,8 +182,14 @@ def _index_line(entry: dict[str, Any], folder: str) -> str:
     metric, about = result["metrics"][0], result["metrics"][0]["args"]
     low, high = about["interval"]
     trial = " (trial)" if about["limited"] else ""
-    return (
-        f"| {result['dataset']['name']}{trial} | {about['model']} | {about['size']} | {about['parameters']:,} | "
-        f"{about['seed']} | {percent(metric['value'])} | {percent(low)} to {percent(high)} | {about['n']:,} | "
-        f"[{about['run_id']}]({folder}) |"
-    )
+    cells = (
+        f"{result['dataset']['name']}{trial}", about["model"], about["size"], f"{about['parameters']:,}",
+        about["seed"], percent(metric["value"]), f"{percent(low)} to {percent(high)}", f"{about['n']:,}",
+        f"[{about['run_id']}]({quote(folder)})",
+    )  # fmt: skip
+    return f"| {' | '.join(_cell(str(text)) for text in cells)} |"
+
+
+def _cell(text: str) -> str:
+    """A text that cannot end its cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 
-from app.artifacts.paths import Run, find_runs
+from app.artifacts.paths import Run, RunFiles, find_runs
+from app.config import RunConfig
 from app.errors import InputError
 
 
@@ -29,10 +31,24 @@ def _records_of(path: Path) -> list[Path]:
     return sorted(records, key=lambda record: -len(record.stem))
 
 
-def by_id(run_id: str, checkpoints: Path) -> Run:
-    """The run whose id begins so; raises InputError for none or several."""
-    runs = find_runs(checkpoints)
+def place_of(checkpoints: Path, config: RunConfig) -> RunFiles:
+    """Where a config's run lies or will lie: where `train` puts it, unless only a copy elsewhere below is finished."""
+    copies = find_runs(checkpoints, lambda _: None, named=f"{glob.escape(config.stem)}.json")
+    return copies[0].files if copies and copies[0].done else RunFiles.of(checkpoints, config)
+
+
+def by_id(run_id: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
+    """The run whose id begins so; records that cannot be read are said.
+
+    Raises InputError for none or several, and for the one whose whole id it is if its record cannot be read.
+    """
+    damaged: list[str] = []
+    runs = find_runs(checkpoints, damaged.append)
     found = [run for run in runs if run.record["run_id"].startswith(run_id)]
+    if not found:
+        find_runs(checkpoints, named=f"model_{glob.escape(run_id)}_*.json")
+    for text in damaged:
+        say(text)
     if len(found) == 1 and run_id:
         return found[0]
     there = ", ".join(run.record["run_id"] for run in runs) or "none; `run.py train` makes one"
@@ -44,9 +60,12 @@ def by_id(run_id: str, checkpoints: Path) -> Run:
 def newest(
     *, model: str | None, size: str | None, dataset: str | None, checkpoints: Path, say: Callable[[str], None]
 ) -> Run:
-    """The newest finished run that fits; the others that fit are said. Raises InputError where none does."""
+    """The newest finished run that fits; the others that fit, and records that cannot be read, are said.
+
+    Raises InputError where none fits.
+    """
     wanted = {name: value for name, value in (("model", model), ("size", size), ("dataset", dataset)) if value}
-    runs = [run for run in find_runs(checkpoints) if wanted.items() <= run.record.items()]
+    runs = [run for run in find_runs(checkpoints, say) if wanted.items() <= run.record.items()]
     done = [run for run in runs if run.done]
     if not done:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items()) or "any"

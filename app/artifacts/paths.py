@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.artifacts import form
 from app.config import RunConfig
 from app.durable import write_text
 from app.errors import InputError
 
 FORMAT = 1
-_NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record
+_NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record of any format
+_MEND = "download the run again, or train it again with --fresh"
 
 
 @dataclass(frozen=True)
@@ -100,28 +103,69 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A run's record; raises InputError naming the file and what to do."""
-    mend = "download the run again, or train it again with --fresh"
+    """A run's record, whole and under its own name; raises InputError naming the file and what to do."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"there is no run record {path}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"the run record {path} is damaged ({error}); {mend}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"the run record {path} is damaged ({error}); {_MEND}") from error
     if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _NEEDED.items()):
-        raise InputError(f"{path} is not a run record; {mend}")
+        raise InputError(f"{path} is not a run record; {_MEND}")
     if record.get("format") != FORMAT:
-        raise InputError(f"{path} has format {record.get('format')}, this version reads {FORMAT}; {mend}")
+        raise InputError(f"{path} has format {record.get('format')}, this version reads {FORMAT}; {_MEND}")
     try:
-        RunConfig.from_json(record["config"])
+        config = RunConfig.from_json(record["config"])
     except InputError as error:
-        raise InputError(f"the run record {path} is damaged ({error}); {mend}") from error
+        raise InputError(f"the run record {path} is damaged ({error}); {_MEND}") from error
+    if lacks := form.lacking(record):
+        raise InputError(f"the run record {path} is damaged (it lacks {lacks} as this version writes it); {_MEND}")
+    _require_own(path, record, config)
     return record
 
 
-def find_runs(checkpoints: Path) -> list[Run]:
-    """Every run below a folder, oldest first."""
-    return sorted(
-        map(Run.load, checkpoints.rglob("model_*.json")),
-        key=lambda run: (str(run.record.get("started", "")), run.files.stem),
-    )
+def _require_own(path: Path, record: Mapping[str, Any], config: RunConfig) -> None:
+    """Raises InputError unless record and file are named by the config within."""
+    for name in ("run_id", "model", "size", "dataset"):
+        if record[name] != getattr(config, name):
+            raise InputError(
+                f"the run record {path} is damaged ({name} is {record[name]}, its config's {getattr(config, name)}); "
+                f"{_MEND}"
+            )
+    if _composed(path.stem) != _composed(config.stem):
+        raise InputError(
+            f"{path} is the record of {config.stem} under another name; rename it to {config.stem}.json, "
+            "or remove it where that is there already"
+        )
+
+
+def _composed(name: str) -> str:
+    """A name as it is compared: some file systems keep an umlaut as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def find_runs(checkpoints: Path, say: Callable[[str], None] | None = None, *, named: str = "model_*.json") -> list[Run]:
+    """Every run below a folder whose record fits the pattern, oldest first; copies of a run count as one.
+
+    A record that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    """
+    copies: dict[str, list[Run]] = {}
+    for path in sorted(checkpoints.rglob(named)):
+        if any(part.startswith(".") for part in path.relative_to(checkpoints).parts):
+            continue  # on its way here
+        try:
+            run = Run.load(path)
+        except InputError as error:
+            if say is None:
+                raise
+            say(f"passed over: {error}")
+        else:
+            copies.setdefault(run.record["run_id"], []).append(run)
+    runs = [max(found, key=lambda run: _preference(run, checkpoints)) for found in copies.values()]
+    return sorted(runs, key=lambda run: (str(run.record.get("started", "")), run.files.stem))
+
+
+def _preference(copy: Run, checkpoints: Path) -> tuple[bool, bool, bool, str]:
+    """Of copies the greatest is taken: finished, then where `train` puts it, then the newest."""
+    folder, newest = copy.files.folder, copy.record.get("finished") or copy.record.get("started", "")
+    return copy.done, folder == checkpoints / copy.config.model, folder == checkpoints, str(newest)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.cli.screen import Screen
 
 Where = Annotated[
-    str | None, typer.Argument(help="A run's folder or file, or hf://owner/name/path; else --run or --model ...")
+    str | None, typer.Argument(help="A run's folder, name or file, or hf://owner/name/path; else --run or --model ...")
 ]
 
 
@@ -62,7 +62,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     if sum(map(bool, (where, run, named))) != 1:
         raise InputError("say which run: a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)")
     if run:
-        return finding.by_id(run, checkpoints)
+        return finding.by_id(run, checkpoints, screen.say)
     if where:
         return finding.at_path(_fetched(where, screen) if where.startswith("hf://") else Path(where))
     if "model" in named:
@@ -112,15 +112,16 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
 
 
 def _text(run: Run, best: bool) -> str:
-    from app.artifacts.card import percent, with_interval
+    from app.artifacts.card import has_top5, percent, with_interval
 
     result, names = _result(run, best), run.record["data"]["class_names"]
     what = f"{result['model']} {result['size']} on {result['dataset']}"
+    top5 = f"top-5 accuracy: {percent(result['top5'])}; " if has_top5(run) else ""
     classes = sorted((rate, name) for rate, name in zip(result["per_class"], names, strict=True) if rate is not None)
     lines = [
         f"run {result['run_id']}: {what}, {result['weights']} weights",
         f"test accuracy: {with_interval(result)}",
-        f"top-5 accuracy: {percent(result['top5'])}; cross-entropy: {result['loss']:.4f}",
+        f"{top5}cross-entropy: {result['loss']:.4f}",
         "hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]),
         f"note: {run.record['data']['warning']}" if run.record["data"]["warning"] else "",
         f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}",

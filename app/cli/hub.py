@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     local_path: Annotated[Path, typer.Argument(help="A run (its name without ending), a folder or a file.")],
-    hub_folder: Annotated[str, typer.Argument(help="Folder in HF_REPOSITORY, e.g. vit_classic.")],
+    hub_folder: Annotated[str, typer.Argument(help="Folder in HF_REPOSITORY, or hf://owner/name/folder.")],
     private: o.Private = False,
     message: Annotated[
         str | None, typer.Option("--message", help="Of the commit (Add and the name).", show_default=False)
@@ -31,10 +31,10 @@ def upload(
 
 
 def download(
-    hub_path: Annotated[str, typer.Argument(help="Folder or file in HF_REPOSITORY, or hf://owner/name/path.")],
+    hub_path: Annotated[str, typer.Argument(help="Folder, run or file in HF_REPOSITORY, or hf://owner/name/path.")],
     local_folder: Annotated[Path, typer.Argument(help="Where its contents go.")],
 ) -> None:
-    """Get a folder or a file of the Hub, verified by checksum."""
+    """Get a folder, a run or a file of the Hub, verified by checksum."""
     from app.artifacts import store
     from app.cli.screen import Screen
 

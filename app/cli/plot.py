@@ -49,6 +49,7 @@ def _draw(draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None
     from app.cli.screen import Screen
     from app.report.selection import comparable
 
-    for runs in comparable(find_runs(checkpoints), named=named, say=Screen().say).values():
+    say = Screen().say
+    for runs in comparable(find_runs(checkpoints, say), named=named, say=say).values():
         for path in draw(runs, out):
             typer.echo(str(path))

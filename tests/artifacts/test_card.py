@@ -1,8 +1,13 @@
 """Cards: what stands in them, and metadata that the Hub's own library reads back."""
 
+import dataclasses
+
+import pytest
 from huggingface_hub import ModelCard, ModelCardData, metadata_load
+from report import made_up_run
 
 from app.artifacts import card
+from app.cli import evaluate
 
 
 def test_a_rate_stands_with_its_interval_and_n():
@@ -21,6 +26,24 @@ def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run)
     ):  # fmt: skip
         assert part in text, part
     assert "None" not in text and "nan" not in text.lower().split()
+
+
+@pytest.mark.parametrize(("dataset", "says"), [("bach", False), ("digits", True)])
+def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_path, dataset, says):
+    run = made_up_run(tmp_path, dataset=dataset)
+    assert ("| top-5 accuracy |" in card.run_card(run, "hf://tester/runs/a")) is says
+    assert ("top-5" in evaluate._text(run, best=False)) is says
+    assert "top5" in evaluate._result(run, best=False)
+
+
+def test_a_record_from_before_a_field_has_its_default_in_the_card(run):
+    config = {name: value for name, value in run.record["config"].items() if name != "mlp_ratio"}
+    older = dataclasses.replace(run, record=run.record | {"config": config})
+    assert "MLP ratio 4" in card.run_card(older, "hf://tester/runs/a")
+
+
+def test_the_commands_of_a_card_are_quoted_where_they_must_be(run):
+    assert "download 'hf://tester/runs/my runs' model_" in card.run_card(run, "hf://tester/runs/my runs")
 
 
 def test_a_card_s_metadata_is_a_valid_model_index(run):
@@ -55,3 +78,12 @@ def test_the_index_lists_every_run_best_first_within_its_dataset(tmp_path):
     metadata = metadata_load(tmp_path / "README.md")
     assert metadata["model-index"] == entries and metadata["datasets"] == ["owner/bach", "owner/cifar100"]
     assert len(ModelCardData(**metadata).eval_results) == 3
+
+
+def test_no_name_breaks_the_index():
+    odd = entry("odd")
+    odd["results"][0]["dataset"]["name"] = "local/a|b\nc"
+    line = card.index_card("tester/runs", [odd], {"odd": "my runs/(a|b)"}).splitlines()[-1]
+    assert line.startswith(r"| local/a\|b c | vit_classic |")
+    assert line.endswith("| [odd](my%20runs/%28a%7Cb%29) |")
+    assert line.replace(r"\|", "").count("|") == 10

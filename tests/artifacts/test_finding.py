@@ -1,9 +1,12 @@
 """Which run is meant: found by anything that names it alone, refused with what there is otherwise."""
 
+import shutil
+
 import pytest
-from report import made_up_run
+from report import made_up_run, seeds_of
 
 from app.artifacts import finding
+from app.artifacts.paths import write_record
 from app.errors import InputError
 
 
@@ -14,11 +17,13 @@ def test_a_run_is_found_at_its_stem_at_any_of_its_files_and_alone_in_a_folder(tm
         assert finding.at_path(path).files == run.files
 
 
-def test_a_file_belongs_to_the_run_with_the_longest_name_that_fits(tmp_path):
+def test_a_second_download_s_file_belongs_to_the_record_of_that_name(tmp_path):
     run = made_up_run(tmp_path)
-    longer = run.files.folder / f"{run.files.stem}_more.json"
-    longer.write_bytes(run.files.record.read_bytes())
-    assert finding.at_path(longer.with_name(f"{longer.stem}_training.log")).files.record == longer
+    again = shutil.copy(run.files.record, run.files.folder / f"{run.files.stem} (1).json")
+    with pytest.raises(
+        InputError, match=rf"\(1\)\.json is .* another name; rename it to {run.files.stem}\.json, or re"
+    ):
+        finding.at_path(again.with_name(f"{again.stem}_training.log"))
 
 
 def test_a_folder_of_several_runs_or_of_none_is_refused_with_their_names(tmp_path):
@@ -30,28 +35,81 @@ def test_a_folder_of_several_runs_or_of_none_is_refused_with_their_names(tmp_pat
     assert all(run.files.stem in str(refusal.value) for run in runs)
 
 
+def copied(run, folder):
+    """A copy of a run's files in another folder."""
+    shutil.copytree(run.files.folder, folder)
+    return folder / run.files.record.name
+
+
 def test_the_beginning_of_an_id_is_enough_where_it_fits_one_run(tmp_path):
-    runs = [made_up_run(tmp_path, seed=n, minute=n, record={"run_id": f"ab{n}00000"}) for n in (0, 1)]
-    assert finding.by_id("ab1", tmp_path).files == runs[1].files
-    for beginning in ("ab", "c", ""):
-        with pytest.raises(InputError, match=r"have an id that begins with .*; there are: ab000000, ab100000"):
-            finding.by_id(beginning, tmp_path)
+    first = made_up_run(tmp_path)
+    both = [first, made_up_run(tmp_path, minute=1, seed=next(seeds_of(first, first.record["run_id"][0])))]
+    ids = [run.record["run_id"] for run in both]
+    assert finding.by_id(ids[1][:6], tmp_path, pytest.fail).files == both[1].files
+    for beginning in (ids[0][0], "x", ""):
+        with pytest.raises(InputError, match=f"have an id that begins with .*; there are: {', '.join(ids)}"):
+            finding.by_id(beginning, tmp_path, pytest.fail)
+
+
+def test_copies_of_a_run_are_no_second_run(tmp_path):
+    run = made_up_run(tmp_path)
+    copied(run, run.files.folder / run.files.stem)
+    asked = {"model": "vit_classic", "size": None, "dataset": None, "checkpoints": tmp_path, "say": pytest.fail}
+    found = [finding.by_id(run.record["run_id"], tmp_path, pytest.fail), finding.newest(**asked)]
+    assert [*found, finding.at_path(tmp_path), finding.at_path(run.files.folder)] == [run] * 4
+
+
+def test_a_damaged_record_stops_only_who_asks_for_it(tmp_path):
+    run, other = made_up_run(tmp_path), made_up_run(tmp_path, seed=1)
+    other.files.record.write_text("{")
+    said = []
+    asked = {"model": "vit_classic", "size": None, "dataset": None, "checkpoints": tmp_path, "say": said.append}
+    assert finding.by_id(run.record["run_id"], tmp_path, said.append) == finding.newest(**asked) == run
+    assert len(said) == 2 and all(str(other.files.record) in text for text in said)
+    for path in (other.files.record, other.files.folder / other.files.stem, tmp_path):
+        with pytest.raises(InputError, match="is damaged"):
+            finding.at_path(path)
+    with pytest.raises(InputError, match="is damaged"):
+        finding.by_id(other.record["run_id"], tmp_path, pytest.fail)
+
+
+def test_a_damaged_copy_hides_no_run(tmp_path):
+    run = made_up_run(tmp_path)
+    copied(run, tmp_path / "copy").write_text("{")
+    said = []
+    assert finding.by_id(run.record["run_id"], tmp_path, said.append) == run
+    assert len(said) == 1
+
+
+def test_a_run_is_placed_by_its_model_unless_only_a_copy_elsewhere_is_finished(tmp_path):
+    run = made_up_run(tmp_path)
+    assert finding.place_of(tmp_path / "none", run.config).folder == tmp_path / "none" / "vit_classic"
+    copy = copied(run, run.files.folder / run.files.stem)
+    assert finding.place_of(tmp_path, run.config) == run.files
+    for text in (run.files.record.read_text().replace('"done"', '"running"'), "{"):
+        run.files.record.write_text(text)
+        assert finding.place_of(tmp_path, run.config).record == copy
+    run.files.record.unlink()
+    assert finding.place_of(tmp_path, run.config).record == copy
+    write_record(copy, run.record | {"status": "running"})
+    assert finding.place_of(tmp_path, run.config) == run.files
 
 
 def test_the_newest_finished_run_that_fits_is_taken_and_the_others_are_told(tmp_path):
-    names = {"model": "vit_classic", "size": "10M", "dataset": "cifar100"}
-    for minute, status in enumerate(("done", "done", "running")):
-        made_up_run(tmp_path, seed=minute, minute=minute, status=status, record=names | {"run_id": f"{minute}" * 8})
-    made_up_run(tmp_path, size="25M", minute=9, record=names | {"size": "25M"})
-    said = []
+    runs = [
+        made_up_run(tmp_path, seed=minute, minute=minute, status=status)
+        for minute, status in enumerate(("done", "done", "running"))
+    ]
+    made_up_run(tmp_path, size="25M", minute=9)
+    ids, said = [run.record["run_id"] for run in runs], []
     asked = {"model": None, "size": "10M", "dataset": "cifar100", "checkpoints": tmp_path, "say": said.append}
-    assert finding.newest(**asked).record["run_id"] == "11111111"
-    assert said == ["taken: run 11111111, the newest; --run takes another that fits: 00000000"]
+    assert finding.newest(**asked).record["run_id"] == ids[1]
+    assert said == [f"taken: run {ids[1]}, the newest; --run takes another that fits: {ids[0]}"]
     with pytest.raises(InputError, match="no finished run of size 50M, dataset cifar100"):
         finding.newest(**asked | {"size": "50M"})
 
 
 def test_an_unfinished_run_is_told_to_be_continued(tmp_path):
-    made_up_run(tmp_path, status="running", record={"model": "vit_classic"})
+    made_up_run(tmp_path, status="running")
     with pytest.raises(InputError, match=r"1 unfinished: the same train command continues one"):
         finding.newest(model="vit_classic", size=None, dataset=None, checkpoints=tmp_path, say=pytest.fail)

@@ -1,16 +1,16 @@
 """Up to the Hub and back: one commit per upload upon a known parent, downloads verified, nothing lost in a race."""
 
-import json
-import shutil
 from pathlib import Path
 
 import pytest
 from hub_repositories import Blob
 from huggingface_hub import ModelCard
+from report import reseeded
 
 from app import hub
 from app.artifacts import store
-from app.artifacts.paths import find_runs
+from app.artifacts.parcel import pack
+from app.artifacts.paths import write_record
 from app.errors import HubUnavailable, InputError
 
 REPOSITORY = "tester/runs"
@@ -22,15 +22,13 @@ def listed(server):
     return {result.metric_args["run_id"] for result in ModelCard(content).data.eval_results if result.metric_args}
 
 
-def another(run, run_id):
-    """A copy of a run under another id."""
-    folder = run.files.folder.parent / run_id
-    folder.mkdir()
-    for path in run.files.folder.iterdir():
-        shutil.copy(path, folder / path.name.replace(run.record["run_id"], run_id))
-    record = next(folder.glob("model_*.json"))
-    record.write_text(json.dumps(run.record | {"run_id": run_id}))
-    return find_runs(folder)[0]
+def another(run, seed):
+    """A copy of a run as another seed would have left it, in a folder of its own."""
+    return reseeded(run, run.files.folder.parent / f"seed-{seed}", seed)
+
+
+def names(*runs):
+    return {run.record["run_id"] for run in runs}
 
 
 def stem(run):
@@ -57,10 +55,57 @@ def test_a_folder_goes_up_whole_without_state_locks_and_hidden_files(run, online
         path.write_text("text")
     (run.files.folder / "link").symlink_to(run.files.log)
     store.upload(Path(), "all")
-    names = {name.removeprefix("all/checkpoints/vit_differential/") for name in online.files(REPOSITORY)}
-    kept = {path.name for path in run.files.present()}
-    assert names == {"README.md", ".gitattributes", "notes/plan.txt", *kept}
+    own = {f"all/{run.files.stem}/{path.name}" for path in run.files.present()}
+    rest = {
+        "README.md",
+        ".gitattributes",
+        f"all/{run.files.stem}/README.md",
+        "all/checkpoints/vit_differential/notes/plan.txt",
+    }
+    assert online.files(REPOSITORY).keys() == own | rest
     assert online.commits(REPOSITORY)[0].message == f"Add {work.name}"
+
+
+def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(run, online):
+    folder = run.files.folder
+    runs = [run, reseeded(run, folder, 1), reseeded(run, folder, 2)]
+    copy = reseeded(run, folder / "mine" / "more", 3)  # stays behind: the next is the same run
+    settled = reseeded(run, folder / "mine" / copy.files.stem, 3)
+    write_record(runs[2].files.record, runs[2].record | {"status": "running"})
+    store.upload(folder, "x")
+    there = online.files(REPOSITORY)
+    places = {f"x/{one.files.stem}": one for one in runs[:2]} | {f"x/mine/{settled.files.stem}": settled}
+    for place, one in places.items():
+        for path in one.files.present():
+            assert there[f"{place}/{path.name}"] == path.read_bytes()
+        assert f"python run.py download hf://{REPOSITORY}/{place} " in there[f"{place}/README.md"].decode()
+        assert f"[{one.record['run_id']}]({place})" in there["README.md"].decode()
+    loose = {f"x/{path.name}" for path in runs[2].files.present()}
+    assert len(there) == 2 + sum(len(one.files.present()) + 1 for one in places.values()) + len(loose)
+    assert loose < there.keys() and listed(online) == names(*places.values())
+
+
+def test_a_folder_named_by_its_run_stays_as_it_is_wherever_it_goes(run, online, tmp_path):
+    store.upload(stem(run), f"a/{run.files.stem}")
+    store.download(f"a/{run.files.stem}", tmp_path / run.files.stem, lambda _: None)
+    for local, folder in ((tmp_path / run.files.stem, "b"), (run.files.folder, f"c/{run.files.stem}"), (tmp_path, "d")):
+        store.upload(local, folder)
+    own = {path.name for path in run.files.present()} | {"README.md"}
+    places = (f"a/{run.files.stem}", "b", f"c/{run.files.stem}", f"d/{run.files.stem}")
+    assert {f"{place}/{name}" for place in places for name in own} == {
+        name for name in online.files(REPOSITORY) if "/" in name
+    }
+
+
+def test_the_index_follows_runs_to_where_their_records_are(run, online):
+    other, api = another(run, 1), hub.api()
+    for folder in ("old", f"new/{other.files.stem}"):
+        store.upload(stem(other), folder)
+    store.upload(stem(run), "x")
+    assert f"[{other.record['run_id']}](new/{other.files.stem})" in online.files(REPOSITORY)["README.md"].decode()
+    api.delete_file(f"new/{other.files.stem}/{other.files.record.name}", repo_id=REPOSITORY)  # what else is there stays
+    store.upload(stem(run), "y")
+    assert f"[{other.record['run_id']}](old)" in online.files(REPOSITORY)["README.md"].decode()
 
 
 def test_a_single_file_goes_up_alone(online, tmp_path):
@@ -70,13 +115,31 @@ def test_a_single_file_goes_up_alone(online, tmp_path):
 
 
 def test_the_index_keeps_other_runs_and_drops_those_that_are_gone(run, online):
-    for run_id in ("aaaaaaaa", "bbbbbbbb"):
-        store.upload(stem(another(run, run_id)), f"x/{run_id}")
-    assert listed(online) == {"aaaaaaaa", "bbbbbbbb"}
-    api, gone = hub.api(), "x/aaaaaaaa"
-    api.delete_folder(gone, repo_id=REPOSITORY)
+    others = [another(run, seed) for seed in (1, 2)]
+    for other, folder in zip(others, "ab", strict=True):
+        store.upload(stem(other), f"x/{folder}")
+    assert listed(online) == names(*others)
+    hub.api().delete_folder("x/a", repo_id=REPOSITORY)
     store.upload(stem(run), "x/mine")
-    assert listed(online) == {"bbbbbbbb", run.record["run_id"]}
+    assert listed(online) == names(others[1], run)
+
+
+def test_an_index_that_was_downloaded_does_not_come_back_in_place_of_a_new_one(run, online, tmp_path):
+    store.upload(stem(run), f"x/{run.files.stem}")
+    store.download("", tmp_path / "all", lambda _: None)
+    other = reseeded(run, tmp_path / "all" / "x", 1)
+    store.upload(tmp_path / "all", "/")
+    assert listed(online) == names(run, other)
+    (tmp_path / "all" / "README.md").write_text("by hand")
+    store.upload(tmp_path / "all", "/")
+    assert online.files(REPOSITORY)["README.md"] == b"by hand"
+
+
+def test_the_readme_is_read_once_for_an_upload(run, online):
+    store.upload(stem(another(run, 1)), "x/other")
+    online.requests.clear()
+    store.upload(stem(run), "x/mine")
+    assert len([path for method, path, _ in online.requests if method == "GET" and path.endswith("/README.md")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -93,11 +156,11 @@ def test_a_readme_that_somebody_wrote_by_hand_is_left_as_it_is(run, online, read
 def test_a_hidden_file_is_never_uploaded(tmp_path):
     (tmp_path / ".env").write_text("HF_TOKEN=secret")
     with pytest.raises(InputError, match="never uploaded"):
-        store.files_of(tmp_path / ".env")
+        pack(tmp_path / ".env", ".")
 
 
 def test_two_uploads_that_race_both_end_in_the_index(run, online, monkeypatch):
-    other, head, raced = another(run, "cccccccc"), hub.head, []
+    other, head, raced = another(run, 1), hub.head, []
 
     def slow_head(name):
         sha = head(name)
@@ -109,7 +172,7 @@ def test_two_uploads_that_race_both_end_in_the_index(run, online, monkeypatch):
     monkeypatch.setattr(hub, "head", slow_head)
     store.upload(stem(run), "x/mine")
     assert 412 in [status for _, _, status in online.requests]
-    assert listed(online) == {"cccccccc", run.record["run_id"]}
+    assert listed(online) == names(other, run)
     assert len(online.commits(REPOSITORY)) == 3
 
 
@@ -149,12 +212,59 @@ def test_a_repository_s_file_cannot_leave_the_target_folder(online, tmp_path):
     assert not list(tmp_path.rglob("evil"))
 
 
-def test_an_unfinished_run_is_not_uploaded(run, online):
-    record = run.files.record
-    record.write_text(record.read_text().replace('"status": "done"', '"status": "running"'))
-    with pytest.raises(InputError, match="is not finished; its train command continues it"):
-        store.upload(stem(run), "x")
+@pytest.mark.parametrize(
+    ("wrong", "folder", "says"),
+    [
+        ({"status": "running"}, "x", "is not finished; its train command continues it"),
+        ({"results": {}}, "x", "has no test results; run.py evaluate .* makes them"),
+        ({"schedule": {}}, "x", "is damaged .it lacks schedule.total_steps"),
+        ({}, "a/../../x", "would lead out of its folder"),
+        ({}, "a/.git/x", "is hidden; give a folder whose name begins with no dot"),
+        ({}, "hf://alice", "no address of the form"),
+    ],
+)
+def test_what_is_wrong_here_is_told_before_the_hub_is_asked(run, online, wrong, folder, says):
+    write_record(run.files.record, run.record | wrong)
+    with pytest.raises(InputError, match=says):
+        store.upload(stem(run), folder)
     assert not online.requests
+
+
+def test_a_file_that_cannot_be_read_is_told_before_the_hub_is_asked(run, online, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, _: path != run.files.weights)
+    with pytest.raises(InputError, match=f"{run.files.weights.name} cannot be read; mend its permissions"):
+        store.upload(run.files.folder, "x")
+    assert not online.requests
+
+
+def test_a_public_repository_takes_no_upload_that_shall_be_private(run, online):
+    online.create(REPOSITORY)
+    with pytest.raises(InputError, match=f"{REPOSITORY} exists and is public; make it private .* or leave --private"):
+        store.upload(stem(run), "x", private=True)
+    assert len(online.commits(REPOSITORY)) == 1
+    online.repositories.all["model", REPOSITORY].private = True
+    store.upload(stem(run), "x", private=True)
+    assert len(online.commits(REPOSITORY)) == 2
+
+
+@pytest.mark.parametrize("address", ["x/{stem}", "x/{stem}.json", "hf://tester/runs/x/{stem}.json"])
+def test_a_run_s_name_or_record_stands_for_all_its_files(run, online, tmp_path, address):
+    store.upload(stem(run), "x")
+    paths = store.download(address.format(stem=run.files.stem), tmp_path / "back", lambda _: None)
+    assert {path.name for path in paths} == {path.name for path in run.files.present()}
+    assert {path.parent for path in paths} == {tmp_path / "back"}
+
+
+def test_a_json_that_is_no_run_s_comes_alone_and_a_beginning_of_names_is_nothing(online, tmp_path):
+    (tmp_path / "up").mkdir()
+    for name in ("table.json", "table_more.json", "table.csv", "tables.csv"):
+        (tmp_path / "up" / name).write_text(name)
+    store.upload(tmp_path / "up", "x")
+    for path, names in (("x/table.json", "table.json"), ("x/table", "table.csv table.json table_more.json")):
+        paths = store.download(path, tmp_path / path, lambda _: None)
+        assert sorted(each.name for each in paths) == names.split()
+    with pytest.raises(InputError, match="has no x/tab; look"):
+        store.download("x/tab", tmp_path / "back", pytest.fail)
 
 
 def test_addresses_are_of_the_hub_or_within_ones_own_repository(monkeypatch):
@@ -162,5 +272,14 @@ def test_addresses_are_of_the_hub_or_within_ones_own_repository(monkeypatch):
     assert store.parse_address("a/b") == ("me/runs", "a/b")
     assert store.parse_address("hf://you/theirs/a/b") == ("you/theirs", "a/b")
     assert store.parse_address("hf://you/theirs") == ("you/theirs", "")
-    with pytest.raises(InputError, match="no address of the form"):
-        store.parse_address("hf://you")
+    for wrong in (
+        "hf://you",
+        "hf://you/",
+        "hf:///runs",
+        "hf://you/their runs/a",
+        "hf://you/a--b",
+        "hf://-/a",
+        "hf://you/a.git",
+    ):
+        with pytest.raises(InputError, match="no address of the form"):
+            store.parse_address(wrong)

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections import namedtuple
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 from online import lead_to
 from PIL import Image
 from pyarrow import parquet
+from report import reseeded, seeds_of
 from safetensors.torch import save_file
 from torch import zeros
 
@@ -45,13 +47,15 @@ def truncated_record(scene: Scene) -> None:
 
 
 def damaged_log(scene: Scene) -> None:
-    files = a_run(scene)
-    _rename(files.record, "0fffffff")
+    files = _of_beginning(scene, "0", 1)[0]
     files.log.write_bytes(files.log.read_bytes().replace(b"split", b"spli\xff", 3))
 
 
-def _rename(record: Path, run_id: str) -> None:
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"run_id": run_id}))
+def _of_beginning(scene: Scene, beginning: str, runs: int) -> list[RunFiles]:
+    """Finished runs under ./checkpoints whose ids begin so, and none else."""
+    one = find_runs(scene.trained)[0]
+    folder = scene.work / "checkpoints" / one.config.model
+    return [reseeded(one, folder, seed).files for seed in islice(seeds_of(one, beginning), runs)]
 
 
 def edited_record(scene: Scene) -> None:
@@ -73,10 +77,21 @@ def unfinished(scene: Scene) -> None:
 
 
 def two_runs_of_one_beginning(scene: Scene) -> None:
-    one = a_run(scene).record
-    other = shutil.copy(one, one.with_name("model_other.json"))
-    _rename(one, "0fffffff")
-    _rename(other, "0eeeeeee")
+    _of_beginning(scene, "0", 2)
+
+
+def incomplete_record(scene: Scene) -> None:
+    """A run's record without its schedule."""
+    path = a_run(scene).record
+    path.write_text(
+        json.dumps({name: part for name, part in json.loads(path.read_text()).items() if name != "schedule"})
+    )
+
+
+def renamed_record(scene: Scene) -> None:
+    """As a browser names a second download."""
+    path = a_run(scene).record
+    path.rename(path.with_name(f"{path.stem} (1).json"))
 
 
 def damaged_cache(scene: Scene) -> None:

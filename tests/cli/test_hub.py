@@ -9,7 +9,9 @@ import pytest
 from conftest import TINY
 from hub_server import HubServer
 from huggingface_hub import ModelCard, metadata_load
+from huggingface_hub.utils import are_progress_bars_disabled
 from online import lead_to
+from report import reseeded
 
 TRAIN = f"train {TINY} --threads 1"
 REPOSITORY = "tester/runs"
@@ -51,6 +53,50 @@ def test_the_index_lists_the_run_with_valid_metadata(call, run, online, work):
     )  # fmt: skip
     assert ModelCard.load(work / "README.md").data.model_name == run.files.stem
     assert f"[{run.record['run_id']}](some/where)" in (work / "README.md").read_text()
+
+
+def test_a_folder_of_runs_goes_up_as_runs_and_each_is_evaluated_where_it_went(call, run, online):
+    other = reseeded(run, run.files.folder, 1)
+    assert call("upload checkpoints/vit_differential vit_differential").code == 0
+    there = online.files(REPOSITORY)
+    for one in (run, other):
+        place = f"vit_differential/{one.files.stem}"
+        assert f"[{one.record['run_id']}]({place})" in there["README.md"].decode()
+        assert metadata_of(there[f"{place}/README.md"])["model-index"][0]["name"] == one.files.stem
+        for address in (place, f"{place}/{one.files.stem}", f"{place}/{one.files.stem}.json"):
+            found = json.loads(call(f"evaluate hf://{REPOSITORY}/{address} --json").out)
+            assert (found["run_id"], found["n"]) == (one.record["run_id"], 60)
+
+
+def metadata_of(content):
+    return ModelCard(content.decode()).data.to_dict()
+
+
+def test_a_run_that_was_downloaded_beside_itself_is_still_one_run(call, run, online):
+    folder, run_id = "checkpoints/vit_differential", run.record["run_id"]
+    assert call(f"upload {folder} hf://{REPOSITORY}/vit_differential").code == 0
+    assert call(f"download vit_differential {folder}").code == 0
+    assert (run.files.folder / run.files.stem / run.files.record.name).exists()
+    for named in (f"--run {run_id}", "--model vit_differential", "checkpoints"):
+        ended = call(f"evaluate {named}")
+        assert ended.code == 0 and str(run.files.record.relative_to(Path.cwd())) in ended.out, ended.err
+        assert ended.err == ""
+    assert call(f"plot loss --run {run_id} --out drawn").err.count("\n") <= 1
+
+
+def test_nothing_but_the_address_is_printed_by_an_upload(call, run, online):
+    ended = call("upload checkpoints x")
+    assert (ended.out, ended.err) == (f"{online.url}/{REPOSITORY}/commit/{online.commits(REPOSITORY)[0].id}\n", "")
+    assert are_progress_bars_disabled()  # on a terminal too
+
+
+def test_one_damaged_record_is_named_and_stops_no_other_run(call, run):
+    reseeded(run, run.files.folder, 1).files.record.write_text("{")
+    run_id = run.record["run_id"]
+    for command in (f"evaluate --run {run_id[:6]}", "evaluate --dataset digits", f"plot loss --run {run_id}"):
+        ended = call(command)
+        assert ended.code == 0
+        assert ended.err.count("passed over: the run record ") == 1, ended.err
 
 
 def test_the_same_upload_twice_adds_no_second_commit(call, run, online):

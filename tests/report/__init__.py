@@ -1,14 +1,17 @@
-"""Runs made up for the tests of figures: a real record and a real log, no training."""
+"""Runs made up for tests: a whole record and a real log, no training; and copies of a run under other seeds."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from app.artifacts.paths import Run, RunFiles, write_record
-from app.config import DatasetFacts, resolve
+from app.config import DatasetFacts, RunConfig, resolve
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS
 
@@ -38,25 +41,54 @@ def made_up_run(
     files = RunFiles.of(checkpoints, config)
     _write_log(files.log, steps, loss)
     n = config.limit_test or 100 * row.classes
+    results = {} if top1 is None else {"test": _test_results(row.classes, n, top1)}
+    started = f"2026-11-20T10:{minute:02}:00+00:00"
+    made = _about(config, n) | {"status": status, "started": started, "results": results}
+    write_record(files.record, made | (record or {}))
+    return Run.load(files.record)
+
+
+def _about(config: RunConfig, n: int) -> dict[str, Any]:
+    """A record as `train` begins and ends it, but for its status and results."""
+    row, named = DATASETS[config.dataset], ("run_id", "model", "size", "dataset")
     data = {
+        "hub": None,
+        "path": None,
+        "version": "made up",
         "class_names": [f"class {index}" for index in range(row.classes)],
+        "licence": "none",
         "rows": {"train": 45_000, "val": 5_000, "test": n},
         "warning": row.warning,
         "split_fingerprint": "f00d",
     }
-    write_record(
-        files.record,
-        {
-            "run_id": config.run_id,
-            "status": status,
-            "started": f"2026-11-20T10:{minute:02}:00+00:00",
-            "config": config.to_json(),
-            "parameters": {"total": config.parameters},
-            "data": data,
-            "results": {} if top1 is None else {"test": _test_results(row.classes, n, top1)},
-            **(record or {}),
-        },
-    )
+    return {name: getattr(config, name) for name in named} | {
+        "command": "python run.py train",
+        "config": config.to_json(),
+        "parameters": {"total": config.parameters, "non_embedding": config.parameters},
+        "tokens": config.shape.tokens,
+        "data": data,
+        "versions": {"isoscale": "0"},
+        "places": [{"device": "made up", "precision": "fp32"}],
+        "execution": {"attention_path": "plain", "micro_batch_size": 1, "threads": 1},
+        "schedule": {"total_steps": 30, "warmup_steps": 3},
+        "best": {"epoch": 1, "val_loss": 1.0},
+        "seconds": {"training": 1.0},
+    }
+
+
+def seeds_of(run: Run, beginning: str) -> Iterator[int]:
+    """The seeds that give a run an id with that beginning."""
+    return (seed for seed in count(1) if dataclasses.replace(run.config, seed=seed).run_id.startswith(beginning))
+
+
+def reseeded(run: Run, folder: Path, seed: int) -> Run:
+    """A copy of a run's files as another seed would have left them; its numbers are the same."""
+    config = dataclasses.replace(run.config, seed=seed)
+    files = RunFiles(folder, config.stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in run.files.present():
+        shutil.copy(path, folder / path.name.replace(run.files.stem, config.stem))
+    write_record(files.record, run.record | {"run_id": config.run_id, "config": config.to_json()})
     return Run.load(files.record)
 
 
@@ -78,4 +110,5 @@ def _test_results(classes: int, n: int, top1: float) -> dict[str, Any]:
     confusion = [
         [right if p == t else wrong if p == (t + 1) % classes else 0 for p in range(classes)] for t in range(classes)
     ]
-    return {"n": n, "top1": top1, "top1_interval": [top1 - 0.01, top1 + 0.01], "confusion": confusion}
+    rates = {"top1": top1, "top1_interval": [top1 - 0.01, top1 + 0.01], "top5": top1, "per_class": [top1] * classes}
+    return {"n": n, **rates, "loss": 2.0, "correct": classes * right, "confusion": confusion}

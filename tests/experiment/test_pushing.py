@@ -1,0 +1,190 @@
+"""A run that is kept on the Hub while it trains: pushed beside the training, claimed by one machine, moved to another."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
+
+from app import experiment, hub
+from app.artifacts.branch import Branch, LeaseLost
+from app.artifacts.paths import Run
+from app.errors import Stopped
+from app.experiment import Push
+
+from .runs import TINY, Quiet, train
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+REPOSITORY = "tester/runs"
+
+
+@pytest.fixture
+def repository(online):
+    online.create(REPOSITORY)
+    return online
+
+
+def stop_at(step, number=signal.SIGTERM):
+    return Quiet(after=lambda now: os.kill(os.getpid(), number) if now == step else None)
+
+
+def pushing(**fields):
+    return {"push": Push(**({"every": 0.001} | fields))}
+
+
+def branch_of(run_id, holder="somebody", lease=60.0):
+    return Branch(REPOSITORY, run_id, holder, lease)
+
+
+def stopped_at(folder, step, **fields):
+    with pytest.raises(Stopped) as stopped:
+        train(folder, stop_at(step), options=pushing(**fields))
+    return str(stopped.value)
+
+
+def run_id():
+    return experiment.plan(TINY, Quiet()).run_id
+
+
+def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the_same_bytes(tmp_path, repository):
+    whole = train(tmp_path / "whole")
+    assert stopped_at(tmp_path / "here", 4).endswith("its state is saved, and on the Hub")
+    screen = Quiet()
+    ended = train(tmp_path / "elsewhere", screen, options=pushing())
+    assert screen.steps[0] == 5 and "the run goes on from the Hub" in screen.said
+    for name in ("weights", "best", "predictions", "splits"):
+        assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
+    assert [place["from_step"] for place in ended.record["places"]] == [0, 4]
+    experiment.discard(ended, screen.say)
+    assert branch_of(ended.record["run_id"]).look() is None and not ended.files.holder.exists()
+
+
+def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, repository):
+    class Killed(BaseException):
+        pass
+
+    def die(step):
+        if step == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path, Quiet(after=die), options=pushing())
+    branch = branch_of(run_id())
+    lease = branch.look().lease
+    hub.commit(
+        REPOSITORY, [CommitOperationAdd("state/lease.json", json.dumps(lease | {"until": time.time() + 900}).encode())],
+        message="as after a kill", parent=branch._head, branch=branch.name,
+    )  # fmt: skip
+    assert train(tmp_path, options=pushing(wait=False)).done
+
+
+def test_a_run_that_another_machine_trains_is_refused_or_waited_for(tmp_path, repository):
+    other = branch_of(run_id(), lease=3.0)
+    other.take(wait=False, say=print)
+    with pytest.raises(LeaseLost, match="another machine trains run .* leave out --if-held refuse"):
+        train(tmp_path, options=pushing(wait=False))
+    screen, began = Quiet(), time.monotonic()
+    assert train(tmp_path, screen, options=pushing()).done
+    assert time.monotonic() - began > 0.5 and "waiting until it ends or its claim does" in screen.said[0]
+
+
+def test_a_released_run_is_taken_at_once(tmp_path, repository):
+    other = branch_of(run_id(), lease=900.0)
+    other.take(wait=False, say=print)
+    other.release()
+    assert train(tmp_path, options=pushing(wait=False)).done
+
+
+def test_a_machine_that_lost_its_claim_stops_with_its_state_saved(tmp_path, repository):
+    branch = branch_of(run_id())
+
+    def robbed(step):
+        if step == 2:
+            while (standing := branch.look()) is None or "manifest.json" not in standing.files:
+                time.sleep(0.01)
+            branch._commit({}, [], "Take the lease whatever it says")
+        time.sleep(0.2 if step > 2 else 0)
+
+    with pytest.raises(Stopped, match=r"stopped since another machine has taken over run .*; its state is saved"):
+        train(tmp_path, Quiet(after=robbed), options=pushing(), epochs=20)
+
+
+def test_a_commit_beside_ours_does_not_lose_the_claim(tmp_path, repository):
+    def beside(step):
+        if step == 2:
+            api = HfApi(endpoint=repository.url, token="hf_write")
+            while (standing := branch_of(run_id()).look()) is None or "manifest.json" not in standing.files:
+                time.sleep(0.01)
+            api.create_commit(
+                REPOSITORY,
+                [CommitOperationAdd("note.txt", b"hello")],
+                commit_message="beside",
+                revision=f"run-{run_id()}",
+            )
+        time.sleep(0.1)
+
+    assert train(tmp_path, Quiet(after=beside), options=pushing()).done
+
+
+def test_training_goes_on_while_the_hub_fails_and_pushes_once_it_answers(tmp_path, repository, monkeypatch):
+    monkeypatch.setattr("app.experiment.pushing._FIRST_PAUSE", 0.05)
+    repository.fault(r"POST .*/commit/run-", status=500, times=9)
+
+    def slowly(_):
+        time.sleep(0.1)
+
+    screen = Quiet(after=slowly)
+    run = train(tmp_path, screen, options=pushing(), epochs=4)
+    assert run.done and any("not pushed" in text for text in screen.said)
+    assert any("is on the Hub" in text for text in screen.said)
+
+
+def test_training_never_waits_for_a_push(tmp_path, repository):
+    repository.fault(r"POST .*/preupload/run-", status=None, delay_seconds=3.0, times=99)
+    gaps, last = [], [time.monotonic()]
+
+    def timed(_):
+        gaps.append(time.monotonic() - last[0])
+        last[0] = time.monotonic()
+
+    train(tmp_path, Quiet(after=timed), options=pushing())
+    assert max(gaps[1:]) < 3.0 and threading.active_count() < 20
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "state-4.safetensors", "state-4.json"])
+def test_a_damaged_state_on_the_hub_is_never_taken(tmp_path, repository, name):
+    whole = train(tmp_path / "whole")
+    stopped_at(tmp_path / "here", 4)
+    branch = branch_of(run_id())
+    content = bytearray(repository.files(REPOSITORY, branch.name)[f"state/{name}"])
+    content[len(content) // 2] ^= 1
+    HfApi(endpoint=repository.url, token="hf_write").create_commit(
+        REPOSITORY, [CommitOperationAdd(f"state/{name}", bytes(content))], commit_message="x", revision=branch.name
+    )
+    screen = Quiet()
+    ended = train(tmp_path / "elsewhere", screen, options=pushing())
+    assert screen.steps[0] == 1 and any("damaged" in text for text in screen.said)
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+
+
+def test_a_run_that_is_done_on_the_hub_is_fetched_and_not_trained(tmp_path, repository):
+    from app.artifacts import store
+
+    run = train(tmp_path / "here")
+    store.upload(run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}")
+    screen = Quiet()
+    found = train(tmp_path / "elsewhere", screen, options=pushing())
+    assert isinstance(found, Run) and found.done and screen.steps == []
+    assert found.files.weights.read_bytes() == run.files.weights.read_bytes()
+
+
+def test_fresh_forgets_what_the_hub_has_of_the_run(tmp_path, repository):
+    stopped_at(tmp_path / "here", 4)
+    screen = Quiet()
+    options = {"push": Push(every=3600.0), "fresh": True}
+    train(tmp_path / "elsewhere", screen, options=options)
+    assert screen.steps[0] == 1
+    assert set(branch_of(run_id()).look().files) == {"lease.json"}
