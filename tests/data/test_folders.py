@@ -11,7 +11,7 @@ import pytest
 from app.errors import InputError
 
 from .pictures import encoded, noise, write_hub, write_images, write_parquet
-from .reading import Reading
+from .reading import Reading, refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 HALF = [0, 1] * 10
@@ -20,14 +20,6 @@ HALF = [0, 1] * 10
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
-
-
-def refused(folder, **request):
-    """The sentence that ends a request for that folder, which stands in for its path."""
-    with pytest.raises(InputError) as refusal:
-        Reading(folder, **request).splits()
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value).replace(str(folder), "FOLDER")
 
 
 def test_an_image_folder_has_its_classes_and_splits_from_its_folders(tmp_path):
