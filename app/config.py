@@ -84,6 +84,7 @@ class RunConfig:
         checks.check_shape(self)
         checks.check_numbers(self)
         checks.check_size(self)
+        checks.check_name(self.dataset, size=self.size)
 
     @property
     def shape(self) -> Shape:
@@ -119,7 +120,7 @@ class RunConfig:
     @property
     def stem(self) -> str:
         """The name that all files of the run begin with."""
-        return f"model_{self.run_id}_{self.size}_{self.dataset.replace('/', '--')}"
+        return checks.run_stem(run_id=self.run_id, size=self.size, dataset=self.dataset)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app import checks
+from app.artifacts import paths
 from app.config import DatasetFacts, RunConfig, dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
@@ -143,3 +145,16 @@ def test_the_names_that_a_datasets_row_has_anyway_name_the_same_run():
     given = {"image_column": "img", "label_column": "fine_label", "dataset_config": "cifar100"}
     assert resolve(given, facts).run_id == resolve({}, facts).run_id
     assert resolve({"label_column": "coarse_label"}, facts).run_id != resolve({}, facts).run_id
+
+
+@pytest.mark.parametrize("letter", ["x", "猫"])
+def test_a_dataset_s_name_may_fill_the_longest_file_name_and_no_more(letter):
+    longest = max(paths._SUFFIXES.values(), key=len)
+    assert len(f".{longest}.4194304.aside") == checks.SUFFIX_BYTES
+    room = 255 - checks.SUFFIX_BYTES - len("model_01234567_1M_local--")
+    name = "x" * (room % 3) + letter * (room // 3) if letter == "猫" else letter * room
+    config = resolve({"size": "1M"}, DatasetFacts(name=f"local/{name}", classes=3))
+    assert len(f".{config.stem}{longest}.4194304.aside".encode()) == 255
+    for request, more in (({"size": "1M"}, "y"), ({"size": "10M"}, "")):
+        with pytest.raises(InputError, match=r"is too long for .*, by 1 of 255 bytes; rename its folder"):
+            resolve(request, DatasetFacts(name=f"local/{name}{more}", classes=3))

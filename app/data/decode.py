@@ -40,7 +40,7 @@ def too_many_bytes() -> InputError:
 
 
 def _decoded(image: bytes) -> Image.Image:
-    """The picture, upright; PGM's numbers of up to 16 bits come as `I;16`. Raises InputError for bytes that are none."""
+    """The picture, upright; PGM's numbers of up to 16 bits become `I;16`. Raises InputError for bytes that are none."""
     try:
         picture = Image.open(io.BytesIO(image))
         if picture.width * picture.height > _MOST_PIXELS:

@@ -44,12 +44,13 @@ def require_all_read(path: str, taken: Mapping[str, Collection[str]], endings: C
 
     `taken` holds each split's files. Pictures that the system left there (`._x.png`, `.ipynb_checkpoints`) are none.
     """
-    root, splits = folder(path), {}
+    root = folder(path)
+    splits: dict[str, str] = {}
     for split, files in taken.items():
         for file in files:
             if splits.setdefault(file, split) != split:
-                name = printable(os.path.relpath(file, root))
-                raise InputError(f"{name} of {path} stands in both {splits[file]} and {split}; rename its folders")
+                shown = printable(os.path.relpath(file, root))
+                raise InputError(f"{shown} of {path} stands in both {splits[file]} and {split}; rename its folders")
     for picture in _pictures(root, endings):
         if str(picture) not in splits:
             name = picture.relative_to(root)
@@ -71,9 +72,7 @@ def _pictures(root: Path, endings: Collection[str]) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not _is_system(name))
         yield from (
-            Path(at, name)
-            for name in sorted(files)
-            if os.path.splitext(name)[1].lower() in endings and not _is_system(name)
+            Path(at, name) for name in sorted(files) if Path(name).suffix.lower() in endings and not _is_system(name)
         )
 
 
@@ -88,6 +87,8 @@ def _why(root: Path, name: Path, splits: Collection[str]) -> str:
             return f"names that begin with . or __ are hidden; rename {printable(part)}"
         if not part.isprintable():
             return f"its name has characters that cannot be shown; rename {printable(part)}"
+    if not (root / name).exists():
+        return "it is a link that leads nowhere; remove it"
     if link := next((parent for parent in [*name.parents][-2::-1] if (root / parent).is_symlink()), None):
         return f"links to folders are not followed; put the folder itself in place of {printable(str(link))}"
     return f"it is in none of the splits ({', '.join(splits)}); move it into the folder of one, or elsewhere"

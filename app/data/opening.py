@@ -9,6 +9,7 @@ from app.data import bundled, cache, streamed
 from app.data.files import fingerprint
 from app.data.source import Ask, Source
 from app.errors import HubUnavailable, InputError
+from app.tables.datasets import folder_hint
 
 
 def newest(ask: Ask, say: Callable[[str], None]) -> str:
@@ -25,6 +26,8 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
             raise _not_cached(ask, error) from error
         say(f"{error}; the cached {ask.dataset} is used")
         return str(cached.manifest["version"])
+    except InputError as error:
+        raise InputError(f"{error}{folder_hint(ask.dataset)}") from error
 
 
 def first(ask: Ask, version: str) -> Source:
@@ -59,5 +62,5 @@ def _opened(ask: Ask, version: str) -> Source:
 def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
     return InputError(
         f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
-        "--dataset digits or --dataset ./folder, which need no network"
+        f"--dataset digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
     )
