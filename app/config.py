@@ -108,7 +108,12 @@ class RunConfig:
 
     @property
     def run_id(self) -> str:
-        """8 hex digits of a hash over the fields that decide the result, each left out at its default."""
+        """8 hex digits of a hash over the fields that decide the result, each left out at its default.
+
+        What a config cannot know may give one result two names, never two results one: `--warmup-steps` at the
+        protocol's own value is another run, since only the data tell whether that value would have been clamped, and so
+        is `--test-fraction 0.2` on a set without a row, since only its source tells whether it has a test split.
+        """
         identity = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import checks
+from app import checks, optim
 from app.artifacts import paths
 from app.config import DatasetFacts, RunConfig, dataset_facts, resolve
 from app.errors import InputError
@@ -138,6 +138,21 @@ def test_shapes_that_do_not_divide_are_answered_with_the_nearest_at_once(request
 
 def test_warm_up_steps_that_were_asked_for_are_not_clamped():
     assert resolve({}, FACTS["bach"]).clamp_warmup and not resolve({"warmup_steps": 500}, FACTS["bach"]).clamp_warmup
+
+
+def test_warm_up_steps_given_at_the_protocols_value_are_another_run_as_only_the_data_tell_whether_they_are():
+    left_out, given = (resolve(request, FACTS["bach"]) for request in ({}, {"warmup_steps": 500}))
+    assert left_out.warmup_steps == given.warmup_steps and left_out.run_id != given.run_id
+    for total, equal in ((2500, True), (2499, False)):
+        used = [optim.warmup(one.warmup_steps, total, clamp=one.clamp_warmup)[0] for one in (left_out, given)]
+        assert (used[0] == used[1]) is equal
+
+
+def test_a_share_for_test_is_named_only_where_it_can_change_the_split():
+    unknown = DatasetFacts(name="alice/shapes", classes=3)  # whose source may have a test split
+    names = [resolve({"size": "1M", **more}, unknown).run_id for more in ({}, {"test_fraction": 0.2})]
+    assert names[0] != names[1]
+    assert resolve({"test_fraction": 0.2}, FACTS["digits"]).run_id == resolve({}, FACTS["digits"]).run_id
 
 
 def test_the_names_that_a_datasets_row_has_anyway_name_the_same_run():

@@ -13,6 +13,7 @@ from app.data.cache import Cached
 from app.data.division import Splits, splits
 from app.data.files import fingerprint
 from app.data.membership import Membership
+from app.data.opening import at
 from app.data.source import Ask, Source
 from app.data.split import Split
 from app.data.writer import Progress, TooLarge
@@ -168,4 +169,4 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
     return ""
 
 
-__all__ = ["Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]
+__all__ = ["Split", "Splits", "ask_of", "at", "dataset_name", "facts", "prepare", "splits"]

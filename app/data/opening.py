@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 from app import hub
 from app.data import bundled, cache, streamed
@@ -51,8 +53,25 @@ def require_version(ask: Ask, source: Source, version: str) -> None:
         raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
 
 
+def at(ask: Ask, path: str) -> Ask:
+    """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
+    if not ask.path:
+        raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
+    if (found := fingerprint(path)) != ask.fingerprint:
+        raise InputError(
+            f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
+            f"give the folder that {ask.dataset} was"
+        )
+    return dataclasses.replace(ask, path=path)
+
+
 def _opened(ask: Ask, version: str) -> Source:
     if ask.path:
+        if not Path(ask.path).expanduser().is_dir():
+            raise InputError(
+                f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
+                "cache; start the command in the directory that the run was started in, or put the folder back"
+            )
         return streamed.open_folder(ask)
     if not ask.hub:
         return bundled.open_digits()

@@ -256,25 +256,6 @@ def test_hidden_files_are_no_content(tmp_path):
     assert Reading(folder).config.fingerprint == first
 
 
-def test_a_run_goes_on_without_its_folder_while_the_cache_is_there(tmp_path):
-    from app import data
-
-    reading = Reading(write_images(tmp_path / "pets"))
-    (tmp_path / "pets").rename(tmp_path / "gone")
-    version = reading.manifest["version"]
-    assert data.prepare(reading.ask, print, print, version=version).folder == reading.cached.folder
-
-
-def test_a_changed_folder_is_not_taken_for_the_run_s_own(tmp_path):
-    from app import data
-
-    reading = Reading(write_images(tmp_path / "pets"))
-    (tmp_path / "pets" / "train" / "cat" / "00.png").write_bytes(encoded(noise(99)))
-    (tmp_path / "cache").rename(tmp_path / "no-cache")
-    with pytest.raises(InputError, match="is not what the run was made with; restore it or train --fresh"):
-        data.prepare(reading.ask, print, print, version=reading.manifest["version"])
-
-
 @pytest.mark.parametrize("option", ["dataset_config", "revision", "image_column", "label_column", "group_column"])
 def test_an_option_without_effect_on_the_bundled_digits_is_refused(option):
     sentence = f"--{option.replace('_', '-')} has no effect on the dataset digits"
