@@ -76,7 +76,7 @@ def check_shape(config: RunConfig) -> None:
         raise InputError(f"attention=classic does not fit model={config.model}; use --model vit_classic")
     if config.attention != "classic" and MODELS[config.model].attention == "classic":
         raise InputError(f"attention={config.attention} does not fit model={config.model}; use --model {DEFAULT_MODEL}")
-    counted = ("depth", "mlp_ratio", "channels", "native", "classes")
+    counted = ("d_model", "depth", "mlp_ratio", "channels", "native", "classes")
     check_positive(**{name: getattr(config, name) for name in counted}, most=MOST)
     if config.shape.hidden < 1:
         raise InputError(f"mlp_ratio={config.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")

@@ -40,6 +40,10 @@ def test_a_config_comes_back_from_json_equal_and_with_its_name(request, dataset)
     assert all(getattr(config, name) == value for name, value in request.items())
 
 
+TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "None": (type(None),)}
+KINDS = {
+    field.name: sum((TYPES[part] for part in field.type.split(" | ")), ()) for field in dataclasses.fields(RunConfig)
+}
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**310) | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -62,6 +66,9 @@ def test_a_mutated_config_is_read_or_refused_never_more(changes, data):
         assert "\n" not in str(error).replace(repr(fields), "")
     else:
         assert config.parameters > 0 and len(config.run_id) == 8 and config.stored_side > 0
+        assert config.stem.encode(errors="surrogateescape") and config.limited in (True, False)
+        assert RunConfig.from_json(json.loads(json.dumps(config.to_json(), allow_nan=False))) == config
+        assert all(type(value) in KINDS[name] for name, value in config.to_json().items())
 
 
 def test_a_run_is_named_by_a_fixed_hash_of_what_decides_its_result():
@@ -128,6 +135,7 @@ def test_the_second_version_has_its_own_heads_and_depth():
         ({"model": "vit_classic", "heads": 3}, "heads=3 of classic attention; nearest: 2, 4"),
         ({"d_model": 2**31 - 1, "heads": 7}, "is not a multiple of 2"),
         ({"d_model": 2**31}, "d_model=2147483648 must be a number above 0, at most 2,147,483,648|is missed by"),
+        ({"d_model": 10**309, "depth": 1}, "must be a number above 0, at most"),
         ({"d_model": 2**40}, "must be a number above 0, at most"),
     ],
 )
