@@ -131,6 +131,7 @@ def test_a_file_of_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch):
 WHOLE = [encoded(noise(9), kind) for kind in ("png", "jpeg", "gif", "bmp", "tiff", "webp", "ppm")]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PIL's, of damaged tags
 @given(st.sampled_from(WHOLE), st.data())
 @settings(max_examples=300, deadline=None)
 def test_damaged_bytes_are_decoded_or_refused_never_more(whole, data):
