@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from app.config import RunConfig
 
 PRECISIONS = ("auto", "fp32", "bf16")
+NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
+SUFFIX_BYTES = len("._best_predictions.parquet.4194304.aside")  # the longest that files of a run add to its stem
 MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 
 
@@ -74,7 +76,7 @@ def check_shape(config: RunConfig) -> None:
         raise InputError(f"attention=classic does not fit model={config.model}; use --model vit_classic")
     if config.attention != "classic" and MODELS[config.model].attention == "classic":
         raise InputError(f"attention={config.attention} does not fit model={config.model}; use --model {DEFAULT_MODEL}")
-    counted = ("depth", "mlp_ratio", "channels", "native", "classes")
+    counted = ("d_model", "depth", "mlp_ratio", "channels", "native", "classes")
     check_positive(**{name: getattr(config, name) for name in counted}, most=MOST)
     if config.shape.hidden < 1:
         raise InputError(f"mlp_ratio={config.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
@@ -87,6 +89,22 @@ def check_shape(config: RunConfig) -> None:
         image=config.image,
         patch=config.patch,
     )
+
+
+def run_stem(*, run_id: str, size: str, dataset: str) -> str:
+    """The name that all files of a run begin with."""
+    return f"model_{run_id}_{size}_{dataset.replace('/', '--')}"
+
+
+def check_name(dataset: str, *, size: str = "1M") -> None:
+    """Raises InputError for a dataset whose runs' files would have longer names than a file system takes (in UTF-8)."""
+    stem = run_stem(run_id="0" * 8, size=size, dataset=dataset)
+    over = len(stem.encode(errors="surrogateescape")) + SUFFIX_BYTES - NAME_BYTES
+    if over > 0:
+        raise InputError(
+            f"the dataset's name {dataset} is too long for the names of a run's files, by {over} of {NAME_BYTES} "
+            f"bytes; rename {'its folder' if dataset.startswith('local/') else 'it'}"
+        )
 
 
 def check_numbers(config: RunConfig) -> None:

@@ -84,6 +84,7 @@ class RunConfig:
         checks.check_shape(self)
         checks.check_numbers(self)
         checks.check_size(self)
+        checks.check_name(self.dataset, size=self.size)
 
     @property
     def shape(self) -> Shape:
@@ -107,7 +108,12 @@ class RunConfig:
 
     @property
     def run_id(self) -> str:
-        """8 hex digits of a hash over the fields that decide the result, each left out at its default."""
+        """8 hex digits of a hash over the fields that decide the result, each left out at its default.
+
+        What a config cannot know may give one result two names, never two results one: `--warmup-steps` at the
+        protocol's own value is another run, since only the data tell whether that value would have been clamped, and so
+        is `--test-fraction 0.2` on a set without a row, since only its source tells whether it has a test split.
+        """
         identity = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -119,7 +125,7 @@ class RunConfig:
     @property
     def stem(self) -> str:
         """The name that all files of the run begin with."""
-        return f"model_{self.run_id}_{self.size}_{self.dataset.replace('/', '--')}"
+        return checks.run_stem(run_id=self.run_id, size=self.size, dataset=self.dataset)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

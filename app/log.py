@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,23 +91,42 @@ class TrainingLog:
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The header and the rows of a log; a last line without its end is left out.
 
-    Raises InputError for a file that is missing or not such a log.
+    Raises InputError for a file that is missing or not such a log, and for the first line that is damaged.
     """
     try:
-        lines = list(_objects(path))
+        lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise InputError(f"cannot read the log {path}: {error.strerror}") from error
-    if not lines or lines[0].get("log") != "isoscale" or not all("split" in line for line in lines[1:]):
+    header, *rows = map(_parsed, lines) if lines else [{}]
+    if header is None:
+        raise _damaged(path, 1)
+    if header.get("log") != "isoscale":
         raise InputError(f"{path} is not a training log of this program; download it again or train --fresh")
-    return lines[0], lines[1:]
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
+    for number, row in enumerate(rows, start=2):
+        if row is None or not _is_whole(row):
+            raise _damaged(path, number)
+    return header, [row for row in rows if row]
 
 
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise InputError(f"line {number} of {path} is damaged; download the log again or train --fresh")
-        yield found
+def _damaged(path: Path, line: int) -> InputError:
+    return InputError(f"line {line} of {path} is damaged; download the log again or train --fresh")
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The line's object; None where it holds none."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether a row holds what figures are drawn from: counts, a split and a loss that is a number."""
+    counts = [row.get(name) for name in ("step", "epoch", "examples", "correct")] + [row.get("correct_at_5", 0)]
+    counted = all(type(count) is int and 0 <= count < 2**53 for count in counts)  # a bool is no count
+    loss = row.get("loss")
+    measured = isinstance(loss, (int, float)) and type(loss) is not bool and abs(loss) <= sys.float_info.max  # nor NaN
+    return counted and measured and row["examples"] > 0 and isinstance(row.get("split"), str)

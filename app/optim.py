@@ -36,13 +36,11 @@ def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, st
     tenth = max(1, round(_CLAMP_TO * total_steps))
     if asked is None:
         return tenth, ""
-    if clamp and asked > _CLAMP_ABOVE * total_steps:
-        share = asked / total_steps
-        return tenth, (
-            f"warm-up of {asked} steps would be {share:.0%} of the {total_steps} steps: clamped to {tenth} "
-            "(--warmup-steps sets it)"
-        )
-    return asked, ""
+    if not clamp or asked <= max(tenth, _CLAMP_ABOVE * total_steps):
+        return asked, ""
+    share = "more than" if asked > total_steps else f"{asked / total_steps:.0%} of"
+    run = f"the run's {total_steps:,} step{'s' if total_steps > 1 else ''}"
+    return tenth, f"{asked:,} warm-up steps are {share} {run}: clamped to {tenth:,} (--warmup-steps sets it)"
 
 
 def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int) -> float:

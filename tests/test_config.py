@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app import checks, optim
+from app.artifacts import paths
 from app.config import DatasetFacts, RunConfig, dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
@@ -38,6 +40,10 @@ def test_a_config_comes_back_from_json_equal_and_with_its_name(request, dataset)
     assert all(getattr(config, name) == value for name, value in request.items())
 
 
+TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "None": (type(None),)}
+KINDS = {
+    field.name: sum((TYPES[part] for part in field.type.split(" | ")), ()) for field in dataclasses.fields(RunConfig)
+}
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**310) | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -60,6 +66,9 @@ def test_a_mutated_config_is_read_or_refused_never_more(changes, data):
         assert "\n" not in str(error).replace(repr(fields), "")
     else:
         assert config.parameters > 0 and len(config.run_id) == 8 and config.stored_side > 0
+        assert config.stem.encode(errors="surrogateescape") and config.limited in (True, False)
+        assert RunConfig.from_json(json.loads(json.dumps(config.to_json(), allow_nan=False))) == config
+        assert all(type(value) in KINDS[name] for name, value in config.to_json().items())
 
 
 def test_a_run_is_named_by_a_fixed_hash_of_what_decides_its_result():
@@ -126,6 +135,7 @@ def test_the_second_version_has_its_own_heads_and_depth():
         ({"model": "vit_classic", "heads": 3}, "heads=3 of classic attention; nearest: 2, 4"),
         ({"d_model": 2**31 - 1, "heads": 7}, "is not a multiple of 2"),
         ({"d_model": 2**31}, "d_model=2147483648 must be a number above 0, at most 2,147,483,648|is missed by"),
+        ({"d_model": 10**309, "depth": 1}, "must be a number above 0, at most"),
         ({"d_model": 2**40}, "must be a number above 0, at most"),
     ],
 )
@@ -138,8 +148,36 @@ def test_warm_up_steps_that_were_asked_for_are_not_clamped():
     assert resolve({}, FACTS["bach"]).clamp_warmup and not resolve({"warmup_steps": 500}, FACTS["bach"]).clamp_warmup
 
 
+def test_warm_up_steps_given_at_the_protocols_value_are_another_run_as_only_the_data_tell_whether_they_are():
+    left_out, given = (resolve(request, FACTS["bach"]) for request in ({}, {"warmup_steps": 500}))
+    assert left_out.warmup_steps == given.warmup_steps and left_out.run_id != given.run_id
+    for total, equal in ((2500, True), (2499, False)):
+        used = [optim.warmup(one.warmup_steps, total, clamp=one.clamp_warmup)[0] for one in (left_out, given)]
+        assert (used[0] == used[1]) is equal
+
+
+def test_a_share_for_test_is_named_only_where_it_can_change_the_split():
+    unknown = DatasetFacts(name="alice/shapes", classes=3)  # whose source may have a test split
+    names = [resolve({"size": "1M", **more}, unknown).run_id for more in ({}, {"test_fraction": 0.2})]
+    assert names[0] != names[1]
+    assert resolve({"test_fraction": 0.2}, FACTS["digits"]).run_id == resolve({}, FACTS["digits"]).run_id
+
+
 def test_the_names_that_a_datasets_row_has_anyway_name_the_same_run():
     facts = DatasetFacts(name="cifar100", classes=100, native=32)
     given = {"image_column": "img", "label_column": "fine_label", "dataset_config": "cifar100"}
     assert resolve(given, facts).run_id == resolve({}, facts).run_id
     assert resolve({"label_column": "coarse_label"}, facts).run_id != resolve({}, facts).run_id
+
+
+@pytest.mark.parametrize("letter", ["x", "猫"])
+def test_a_dataset_s_name_may_fill_the_longest_file_name_and_no_more(letter):
+    longest = max(paths._SUFFIXES.values(), key=len)
+    assert len(f".{longest}.4194304.aside") == checks.SUFFIX_BYTES
+    room = 255 - checks.SUFFIX_BYTES - len("model_01234567_1M_local--")
+    name = "x" * (room % 3) + letter * (room // 3) if letter == "猫" else letter * room
+    config = resolve({"size": "1M"}, DatasetFacts(name=f"local/{name}", classes=3))
+    assert len(f".{config.stem}{longest}.4194304.aside".encode()) == 255
+    for request, more in (({"size": "1M"}, "y"), ({"size": "10M"}, "")):
+        with pytest.raises(InputError, match=r"is too long for .*, by 1 of 255 bytes; rename its folder"):
+            resolve(request, DatasetFacts(name=f"local/{name}{more}", classes=3))

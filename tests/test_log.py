@@ -98,6 +98,70 @@ def written(tmp_path_factory):
     return path.read_bytes(), path.with_name("b.log")
 
 
+GOOD = {"step": 1, "epoch": 1, "split": "train", "loss": 2.0, "examples": 4, "correct": 3}
+WRONG = [
+    {"step": None}, {"step": "1"}, {"step": True}, {"step": 1.0}, {"step": -1}, {"step": 10**400}, {"epoch": [1]},
+    {"split": 1}, {"loss": "2"}, {"loss": math.nan}, {"loss": -math.inf}, {"loss": False}, {"loss": 10**400},
+    {"examples": 0}, {"correct": {}}, {"correct_at_5": "4"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", [*[GOOD | wrong for wrong in WRONG], [], 7, None], ids=str)
+def test_a_row_that_lacks_a_value_or_has_one_of_another_kind_is_damage_at_its_line(tmp_path, lines):
+    content = [{"log": "isoscale", "format": 1}, GOOD, lines, GOOD]
+    (tmp_path / "a.log").write_text("".join(json.dumps(line) + "\n" for line in content))
+    with pytest.raises(InputError, match=r"line 3 of .*a\.log is damaged; download the log again or train --fresh"):
+        log.read(tmp_path / "a.log")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_value_that_figures_need_has_to_be_there(tmp_path, name):
+    row = {key: value for key, value in GOOD.items() if key != name}
+    (tmp_path / "a.log").write_text(f'{{"log": "isoscale", "format": 1}}\n{json.dumps(row)}\n')
+    with pytest.raises(InputError, match="line 2 of"):
+        log.read(tmp_path / "a.log")
+
+
+def test_a_log_of_another_format_is_told_apart_from_a_damaged_one(tmp_path):
+    (tmp_path / "a.log").write_text('{"log": "isoscale", "format": 9}\n')
+    with pytest.raises(InputError, match="has format 9, this version reads 1"):
+        log.read(tmp_path / "a.log")
+
+
+def kinds(row):
+    return {name: type(row[name]) for name in GOOD}
+
+
+def test_a_log_cut_off_anywhere_is_the_beginning_of_its_rows_or_refused(written):
+    (content, path), (_, whole) = written, read_back(*written)
+    for length in range(len(content) + 1):
+        try:
+            _, rows = read_back(content[:length], path)
+        except InputError as error:
+            assert "b.log is not a training log" in str(error) and length <= content.index(b"\n")
+        else:
+            assert rows == whole[: len(rows)] and len(rows) == content[:length].count(b"\n") - 1
+
+
+def read_back(content, path):
+    path.write_bytes(content)
+    return log.read(path)
+
+
+@given(data=st.data())
+@settings(max_examples=500, deadline=None)
+def test_a_log_with_one_byte_changed_reads_as_rows_of_the_same_kinds_or_is_refused(written, data):
+    content, path = bytearray(written[0]), written[1]
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        header, rows = read_back(bytes(content), path)
+    except InputError as error:
+        assert "b.log" in str(error)
+    else:
+        assert header["log"] == "isoscale" and 19 <= len(rows) <= 20
+        assert all(kinds(row) == kinds(GOOD) or kinds(row)["loss"] is int for row in rows)
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_log_is_read_or_refused_never_more(written, data):

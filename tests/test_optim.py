@@ -40,13 +40,29 @@ def test_the_schedule_is_linear_then_half_a_cosine():
     ("asked", "total", "clamp", "steps"),
     [
         (500, 5000, True, 500), (500, 2500, True, 500), (500, 2499, True, 250), (500, 600, True, 60),
-        (500, 600, False, 500), (None, 600, True, 60), (None, 3, True, 1), (0, 100, True, 0),
+        (500, 600, False, 500), (None, 600, True, 60), (None, 3, True, 1), (0, 100, True, 0), (1, 1, True, 1),
     ],
 )  # fmt: skip
 def test_a_warm_up_of_more_than_a_fifth_becomes_a_tenth_and_says_so(asked, total, clamp, steps):
     found, said = optim.warmup(asked, total, clamp=clamp)
     assert found == steps
     assert bool(said) is (asked is not None and found != asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "total", "says"),
+    [
+        (500, 1, "500 warm-up steps are more than the run's 1 step: clamped to 1 (--warmup-steps sets it)"),
+        (
+            2000,
+            1500,
+            "2,000 warm-up steps are more than the run's 1,500 steps: clamped to 150 (--warmup-steps sets it)",
+        ),
+        (500, 600, "500 warm-up steps are 83% of the run's 600 steps: clamped to 60 (--warmup-steps sets it)"),
+    ],
+)
+def test_a_clamped_warm_up_is_told_in_words_that_fit_the_numbers(asked, total, says):
+    assert optim.warmup(asked, total, clamp=True)[1] == says
 
 
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])

@@ -10,7 +10,7 @@ from app.artifacts.paths import Run, RunFiles, find_runs
 from app.errors import InputError
 
 ROOT = "."  # the repository's own folder
-_NEVER_UPLOADED = (".state", ".lock", ".aside", ".scratch")
+_NEVER_UPLOADED = (".state", ".lock", ".push", ".holder", ".aside", ".scratch")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from app.cli import options as o
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.tables.datasets import DatasetRow
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -35,17 +37,17 @@ def models(
          f"{r['non_embedding']:,}", f"{r['flops'] / 1e9:.2f}", r["tokens"])
         for r in rows
     ]  # fmt: skip
-    typer.echo(f"on {dataset}: {rows[0]['image']} px, patch {rows[0]['patch']}; GFLOPs of one image's forward pass")
+    typer.echo(
+        f"on {rows[0]['dataset']}: {rows[0]['image']} px, patch {rows[0]['patch']}; GFLOPs of one image's forward pass"
+    )
     return _print(heads, lines)
 
 
 def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
     from app.config import dataset_facts, resolve
-    from app.tables.datasets import DATASETS
     from app.tables.models import MODELS
-    from app.tables.names import look_up
 
-    row = look_up("dataset", dataset, DATASETS)
+    row = _dataset_row(dataset)
     rows = []
     for model in MODELS.values():
         for size in sizes:
@@ -56,6 +58,19 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
             work = {"flops": model.flops(config.shape), "tokens": config.shape.tokens}
             rows.append({"model": model.name, "size": config.size, "dataset": row.name, **cells, **counts, **work})
     return rows
+
+
+def _dataset_row(dataset: str) -> DatasetRow:
+    """The row of a dataset's name or of its repository on the Hub; raises InputError where there is none."""
+    from app.errors import InputError
+    from app.tables.datasets import DATASETS, dataset_row
+    from app.tables.names import look_up
+
+    if "/" not in dataset:
+        return look_up("dataset", dataset, DATASETS)
+    if row := dataset_row(dataset):
+        return row
+    raise InputError(f"models are counted for datasets with a row, which {dataset} has not: {', '.join(DATASETS)}")
 
 
 def datasets(as_json: o.AsJson = False) -> None:

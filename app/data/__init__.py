@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from app import checks
 from app.config import DatasetFacts, RunConfig, dataset_facts
 from app.data import cache, opening
 from app.data.cache import Cached
 from app.data.division import Splits, splits
 from app.data.files import fingerprint
 from app.data.membership import Membership
+from app.data.opening import at
 from app.data.source import Ask, Source
 from app.data.split import Split
 from app.data.writer import Progress, TooLarge
 from app.errors import InputError
-from app.tables.datasets import UNKNOWN_TEST_FRACTION, dataset_row, is_local
+from app.tables.datasets import UNKNOWN_TEST_FRACTION, dataset_row, hub_name, is_local
 from app.tables.protocols import UNKNOWN
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
@@ -27,7 +29,7 @@ def dataset_name(asked: str) -> str:
     """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
     if row := dataset_row(asked):
         return row.name
-    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else asked
+    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
 
 
 def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Progress) -> DatasetFacts:
@@ -38,6 +40,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     asked = request["dataset"]
     name, row = dataset_name(asked), dataset_row(asked)
     _refuse_without_effect(request)
+    checks.check_name(name)
     if row and not any(option in request for option in _SUBSET):
         return dataset_facts(row)
     path = asked if is_local(asked) else None
@@ -166,4 +169,4 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
     return ""
 
 
-__all__ = ["Cached", "Split", "Splits", "ask_of", "dataset_name", "facts", "prepare", "splits"]
+__all__ = ["Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "prepare", "splits"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 from app import hub
 from app.data import bundled, cache, streamed
 from app.data.files import fingerprint
 from app.data.source import Ask, Source
 from app.errors import HubUnavailable, InputError
+from app.tables.datasets import folder_hint
 
 
 def newest(ask: Ask, say: Callable[[str], None]) -> str:
@@ -25,6 +28,8 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
             raise _not_cached(ask, error) from error
         say(f"{error}; the cached {ask.dataset} is used")
         return str(cached.manifest["version"])
+    except InputError as error:
+        raise InputError(f"{error}{folder_hint(ask.dataset)}") from error
 
 
 def first(ask: Ask, version: str) -> Source:
@@ -48,8 +53,25 @@ def require_version(ask: Ask, source: Source, version: str) -> None:
         raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
 
 
+def at(ask: Ask, path: str) -> Ask:
+    """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
+    if not ask.path:
+        raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
+    if (found := fingerprint(path)) != ask.fingerprint:
+        raise InputError(
+            f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
+            f"give the folder that {ask.dataset} was"
+        )
+    return dataclasses.replace(ask, path=path)
+
+
 def _opened(ask: Ask, version: str) -> Source:
     if ask.path:
+        if not Path(ask.path).expanduser().is_dir():
+            raise InputError(
+                f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
+                "cache; start the command in the directory that the run was started in, or put the folder back"
+            )
         return streamed.open_folder(ask)
     if not ask.hub:
         return bundled.open_digits()
@@ -59,5 +81,5 @@ def _opened(ask: Ask, version: str) -> Source:
 def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
     return InputError(
         f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
-        "--dataset digits or --dataset ./folder, which need no network"
+        f"--dataset digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
     )

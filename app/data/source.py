@@ -19,6 +19,7 @@ class Example(NamedTuple):
     label: Any
     group: Any
     apart: bool = False  # the image lies in a file of its own
+    file: str = ""  # that file, or what the source calls it
 
     @property
     def size(self) -> int:

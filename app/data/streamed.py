@@ -14,7 +14,8 @@ from typing import Any
 
 from app import hub
 from app.data import columns
-from app.data.files import fingerprint, folder
+from app.data.decode import MOST_BYTES
+from app.data.files import fingerprint, folder, require_all_read
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
 from app.tables.names import suggestion
@@ -63,8 +64,9 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
     def read(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
         with _sentences(where):
             for row, content in _fetched(rows, image, where):
-                apart = bool(row[image]) and row[image]["bytes"] is None
-                yield Example(content, row[label], row[ask.group_column] if ask.group_column else None, apart)
+                group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
+                apart = bool(held) and held["bytes"] is None
+                yield Example(content, row[label], group, apart, held.get("path") or "")
 
     def shuffled(seed: int, buffer: int) -> Iterator[Example]:
         return read(iter(undecoded["train"].shuffle(seed=seed, buffer_size=buffer)))
@@ -91,6 +93,8 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             if hasattr(builder.config, "decode_num_threads"):
                 builder.config.decode_num_threads = 0  # or the Hub's image folders come decoded
+            if ask.path:
+                _require_all_images(builder, ask.path)
             return builder.as_streaming_dataset()
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
@@ -99,6 +103,19 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
+
+
+def _require_all_images(builder: Any, path: str) -> None:
+    """Raises InputError for a picture of an image folder that the builder leaves out, where no list chooses them."""
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+    if not isinstance(builder, ImageFolder):
+        return
+    files = {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
+    listed = any(Path(file).name in builder.METADATA_FILENAMES for found in files.values() for file in found)
+    card = folder(path) / "README.md"
+    if not listed and not (card.exists() and "\nconfigs:" in card.read_text(encoding="utf-8", errors="replace")):
+        require_all_read(path, files, builder.EXTENSIONS)
 
 
 def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
@@ -144,7 +161,7 @@ def _bytes(image: Any, where: str) -> bytes:
 
     def once() -> bytes:
         with xopen(image["path"], "rb") as file:
-            return bytes(file.read())
+            return bytes(file.read(MOST_BYTES + 1))  # one more, so that `stored` sees what is too large
 
     return hub.call(f"an image of {where}", once)
 
@@ -154,6 +171,10 @@ def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str
     if "train" not in there and len(there) > 1:
         raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
     wanted, notes = {"train": "train" if "train" in there else there[0]}, []
+    if wanted["train"] != "train":
+        notes.append(
+            f"{where} has one split, {there[0]}: it is used as train, and validation and test are carved from it"
+        )
     held_out = [name for name in _HELD_OUT if name in there and name != wanted["train"]]
     if held_out and not carve_test:
         wanted["test"] = held_out[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from app import durable
 from app.data.decode import stored
+from app.data.files import printable
 from app.data.source import Ask, Example, Source
 from app.errors import InputError
 
@@ -158,7 +159,8 @@ def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example
     try:
         pixels = stored(example.image, side=ask.side, channels=ask.channels)
     except InputError as error:
-        raise InputError(f"row {number} of the {split} split of {ask.dataset}: {error}") from error
+        file = f"; the file is {printable(example.file)}" if example.file else ""
+        raise InputError(f"row {number} of the {split} split of {ask.dataset}: {error}{file}") from error
     wide = pixels.reshape(ask.channels, -1).astype(np.int64)  # (C, S * S)
     return Decoded(number, example, pixels, np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1))
 

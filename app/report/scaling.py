@@ -15,6 +15,7 @@ from app.report import selection, style
 
 _FIT_NEEDS = 3  # different sizes
 _LOG_RATIO = 4  # of parameters, from which the axis is logarithmic
+_LABEL_LETTER, _LABEL_GAP = 0.13, 0.4  # inches of figure: a letter of a label, and between label, point and axis
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,23 @@ def _figure(own: list[Point], shared: list[Point], missing: list[str], order: li
 
 
 def _set_axes(axes: Axes, points: list[Point]) -> None:
-    """Limits with room for labels; parameters on a logarithmic axis where they span more than fourfold."""
+    """Limits with room for labels on both sides; parameters on a logarithmic axis where they span about fourfold."""
     smallest, largest = min(p.millions for p in points), max(p.millions for p in points)
     low, high = min(p.low for p in points), max(p.high for p in points)
     room = max(high - low, 1.0)
     axes.set_ylim(max(low - 0.2 * room, -2), min(high + 0.15 * room, 102))
-    if largest / smallest > _LOG_RATIO:
-        reach = (largest / smallest) ** 0.15
-        style.plain_log(axes, "x", smallest / reach**2, largest * reach**2)
+    share = (_LABEL_LETTER * max(len(_label(p)) for p in points) + _LABEL_GAP) / style.WIDTH
+    beside = share / (1 - 2 * share)  # of what lies between the outer points
+    reach = max(largest - smallest, 0.5 * largest)
+    if largest / smallest > _LOG_RATIO or smallest < beside * reach:
+        factor = max(largest / smallest, 1.5) ** beside
+        style.plain_log(axes, "x", smallest / factor, largest * factor)
     else:
-        reach = max(largest - smallest, 0.5 * largest)
-        axes.set_xlim(max(0, smallest - 0.4 * reach), largest + 0.4 * reach)
+        axes.set_xlim(smallest - beside * reach, largest + beside * reach)
+
+
+def _label(point: Point) -> str:
+    return f"{point.run.config.size}: {point.accuracy:.1f} %"
 
 
 def _draw_fit(axes: Axes, points: list[Point]) -> None:
@@ -134,7 +141,7 @@ def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
     above = line is not None and point.accuracy > line(point.millions)
     right = above == (line is not None and line.per_doubling < 0)
     axes.annotate(
-        f"{point.run.config.size}: {point.accuracy:.1f} %",
+        _label(point),
         (point.millions, point.accuracy),
         xytext=(14 if right else -14, 10 if above else -10),
         textcoords="offset points",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,17 @@ DATASETS = {
 }  # fmt: skip
 DEFAULT_DATASET = "cifar100"
 UNKNOWN_TEST_FRACTION = 0.2  # for a dataset without a row and without a test split
+# What a browser shows, or a program of the Hub's takes, for a dataset's main branch.
+_ADDRESS = re.compile(
+    r"(?:hf://|(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)datasets/([\w.-]+/[\w.-]+?)(?:\.git)?"
+    r"(?:/|/viewer(?:/.*)?|/tree/main/?)?(?:[?#].*)?"
+)
+
+
+def hub_name(asked: str) -> str:
+    """owner/name where the address of a dataset of the Hub was given, else what was given."""
+    found = _ADDRESS.fullmatch(asked.strip())
+    return found[1] if found else asked
 
 
 def is_local(dataset: str) -> bool:
@@ -69,6 +81,7 @@ def is_local(dataset: str) -> bool:
 
 def dataset_row(dataset: str) -> DatasetRow | None:
     """The dataset's own row, or None for one of the Hub or of a folder; raises InputError for neither."""
+    dataset = hub_name(dataset)
     if is_local(dataset) or dataset.startswith("local/"):
         return None
     if "/" not in dataset:
@@ -77,7 +90,18 @@ def dataset_row(dataset: str) -> DatasetRow | None:
         except InputError as error:
             hint = f"./{dataset} for the folder of that name" if Path(dataset).is_dir() else "owner/name on the Hub"
             raise InputError(f"{error} (or {hint})") from None
+    if "://" in dataset:
+        raise InputError(
+            f"dataset {dataset!r} is no address of a dataset of the Hub (https://huggingface.co/datasets/owner/name); "
+            "give owner/name, and a revision with --revision"
+        )
     owner, _, name = dataset.partition("/")
     if not owner or not name or "/" in name:
-        raise InputError(f"dataset {dataset!r} is neither a name in the table, owner/name on the Hub nor ./a-folder")
+        neither = f"dataset {dataset!r} is neither a name in the table, owner/name on the Hub nor ./a-folder"
+        raise InputError(neither + folder_hint(dataset))
     return next((row for row in DATASETS.values() if row.hub and row.hub.lower() == dataset.lower()), None)
+
+
+def folder_hint(dataset: str) -> str:
+    """What to add to a refusal of a name that a folder here bears; empty where none does."""
+    return f"; for the folder of that name give ./{dataset}" if Path(dataset).is_dir() else ""

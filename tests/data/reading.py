@@ -1,7 +1,10 @@
 """Datasets as a command reads them, in this process: what it asked for, what it was told, what lies in the cache."""
 
+import pytest
+
 from app import data
 from app.config import resolve
+from app.errors import InputError
 from app.place import choose
 
 from .pictures import TINY
@@ -32,3 +35,11 @@ class Reading:
 
     def splits(self):
         return data.splits(self.config, choose(device="cpu"), self.cached, self.said.append)
+
+
+def refused(folder, **request):
+    """The sentence that ends a request for that folder, which stands in for its path."""
+    with pytest.raises(InputError) as refusal:
+        Reading(folder, **request).splits()
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value).replace(str(folder), "FOLDER")

@@ -1,7 +1,14 @@
 """Stored images: torchvision's resize, whatever the file's mode, or a sentence."""
 
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import InterpolationMode, Resize
 
@@ -10,6 +17,7 @@ from app.errors import InputError
 
 from .pictures import encoded, noise
 
+ROOT = Path(__file__).parents[2]
 SIDES = pytest.mark.parametrize("side", [8, 24, 50])
 
 
@@ -63,16 +71,76 @@ def test_an_image_at_its_stored_side_is_kept_to_the_bit():
     assert np.array_equal(stored(encoded(image), side=32, channels=3), image.transpose(2, 0, 1))
 
 
+def pgm(levels, most):
+    """A 2 x 2 portable greymap with two bytes a pixel."""
+    return b"P5 2 2 %d\n" % most + np.array(levels, ">u2").tobytes()
+
+
+def test_sixteen_bits_are_divided_by_257_and_rounded():
+    levels = np.array([[0, 128, 129, 65535 - 128], [65535, 32767, 32768, 255]], np.uint16).repeat(2, axis=0)
+    eight = stored(encoded(levels), side=4, channels=1)[0]
+    assert np.array_equal(eight, np.rint(levels / 257).astype(np.uint8))
+    for most in (65535, 4095):
+        grey = stored(pgm([0, most // 2, most, most], most), side=2, channels=1)
+        assert grey.ravel().tolist() == [0, 127, 255, 255]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_whose_range_no_file_tells_are_refused_with_what_to_convert_to(kind):
+    deep = encoded(noise(5, channels=1).astype(kind), "tiff")
+    with pytest.raises(InputError, match=r"mode [IF]\).*; convert it to 8-bit or 16-bit grey, or to RGB"):
+        stored(deep, side=16, channels=3)
+
+
 @pytest.mark.parametrize("content", [b"no image", encoded(noise(7))[:200], encoded(noise(7), "jpeg")[:-60]])
 def test_bytes_that_are_no_whole_image_are_refused(content):
     with pytest.raises(InputError, match="not a readable image"):
         stored(content, side=16, channels=3)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("limit", [100, 1000])  # beyond twice PIL's own bound it raises by itself
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch, limit):
+@pytest.mark.parametrize("bound", [100, 1000, 2000])  # PIL raises, PIL warns, PIL says nothing
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch, bound):
     monkeypatch.setattr("app.data.decode._MOST_PIXELS", 500)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(InputError, match="more than 500 pixels"):
-        stored(encoded(noise(8, size=(32, 32))), side=16, channels=3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with pytest.raises(InputError, match="it has more than 500 pixels; make it smaller"):
+            stored(encoded(noise(8, size=(32, 32))), side=16, channels=3)
+
+
+def test_a_bomb_says_one_sentence_and_nothing_beside_it():
+    code = (
+        "import io; from app.data.decode import _MOST_PIXELS, stored; from app.errors import InputError\n"
+        "header = b'P5 200000 1000 255 '\n"
+        "try: stored(header, side=8, channels=3)\n"
+        "except InputError as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (said.stdout.strip(), said.stderr) == (
+        "it has more than 178,956,970 pixels; make it smaller or leave it out",
+        "",
+    )
+
+
+def test_a_file_of_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr("app.data.decode.MOST_BYTES", 10**6)
+    with pytest.raises(InputError, match="the encoded image has more than 1 MB"):
+        stored(bytes(10**6 + 1), side=16, channels=3)
+
+
+WHOLE = [encoded(noise(9), kind) for kind in ("png", "jpeg", "gif", "bmp", "tiff", "webp", "ppm")]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PIL's, of damaged tags
+@given(st.sampled_from(WHOLE), st.data())
+@settings(max_examples=300, deadline=None)
+def test_damaged_bytes_are_decoded_or_refused_never_more(whole, data):
+    content = bytearray(whole)
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    try:
+        pixels = stored(bytes(content[: data.draw(st.integers(0, len(content)))]), side=8, channels=3)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert pixels.shape == (3, 8, 8)

@@ -11,7 +11,7 @@ import pytest
 from app.errors import InputError
 
 from .pictures import encoded, noise, write_hub, write_images, write_parquet
-from .reading import Reading
+from .reading import Reading, refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 HALF = [0, 1] * 10
@@ -20,14 +20,6 @@ HALF = [0, 1] * 10
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
-
-
-def refused(folder, **request):
-    """The sentence that ends a request for that folder, which stands in for its path."""
-    with pytest.raises(InputError) as refusal:
-        Reading(folder, **request).splits()
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value).replace(str(folder), "FOLDER")
 
 
 def test_an_image_folder_has_its_classes_and_splits_from_its_folders(tmp_path):
@@ -262,25 +254,6 @@ def test_hidden_files_are_no_content(tmp_path):
     first = Reading(folder).config.fingerprint
     (folder / ".DS_Store").write_text("seen")
     assert Reading(folder).config.fingerprint == first
-
-
-def test_a_run_goes_on_without_its_folder_while_the_cache_is_there(tmp_path):
-    from app import data
-
-    reading = Reading(write_images(tmp_path / "pets"))
-    (tmp_path / "pets").rename(tmp_path / "gone")
-    version = reading.manifest["version"]
-    assert data.prepare(reading.ask, print, print, version=version).folder == reading.cached.folder
-
-
-def test_a_changed_folder_is_not_taken_for_the_run_s_own(tmp_path):
-    from app import data
-
-    reading = Reading(write_images(tmp_path / "pets"))
-    (tmp_path / "pets" / "train" / "cat" / "00.png").write_bytes(encoded(noise(99)))
-    (tmp_path / "cache").rename(tmp_path / "no-cache")
-    with pytest.raises(InputError, match="is not what the run was made with; restore it or train --fresh"):
-        data.prepare(reading.ask, print, print, version=reading.manifest["version"])
 
 
 @pytest.mark.parametrize("option", ["dataset_config", "revision", "image_column", "label_column", "group_column"])

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from app.errors import InputError
-from app.report import scaling
+from app.report import scaling, style
 
 from . import made_up_run
 
@@ -77,3 +77,25 @@ def test_n_seeds_and_the_datasets_warning_stand_in_the_figure(tmp_path):
 def test_a_size_with_a_point_keeps_its_name_in_the_file(tmp_path):
     run = made_up_run(tmp_path, size="10.5M", d_model=192, heads=3, steps=1)
     assert scaling.draw([run], tmp_path / "figures")[0].name == "scaling_vit_classic_cifar100.png"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "shape"),
+    [
+        ({"10M": 0.35, "25M": 0.33, "50M": 0.30}, {}),
+        ({"10.125M": 0.36, "11.125M": 0.34, "30.125M": 0.30}, {"d_model": 192, "heads": 3}),
+        ({"2.5M": 0.36, "7.5M": 0.34, "9.5M": 0.30}, {"d_model": 192, "heads": 3}),
+        ({"10M": 0.3}, {}),
+    ],
+)
+def test_no_label_touches_an_axis_or_leaves_the_figure(tmp_path, accuracies, shape):
+    points = [scaling.Point.of(run) for run in evaluated(tmp_path, accuracies, **shape)]
+    with style.house_style():
+        figure = scaling._figure(points, points, [], list(accuracies))
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    inch = figure.dpi
+    for label in axes.texts:
+        box = label.get_window_extent()
+        assert axes.bbox.x0 + 0.25 * inch < box.x0 and box.x1 < figure.bbox.x1 - 0.25 * inch
+        assert axes.bbox.y0 < box.y0 and box.y1 < axes.bbox.y1

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
+
+import pytest
+from matplotlib import font_manager
 
 from app.report import style
 
@@ -30,3 +34,44 @@ def test_a_figure_is_saved_whole_under_a_name_with_a_point(tmp_path):
     paths = style.save(figure, tmp_path / "new" / "model_7.5M")
     assert [path.name for path in paths] == ["model_7.5M.png", "model_7.5M.svg"]
     assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+@pytest.fixture
+def no_fallback(monkeypatch):
+    """Only the font that comes with matplotlib."""
+    for cached in (style._drawable, style._font_files):
+        cached.cache_clear()
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["DejaVu Sans"])
+    yield
+    for cached in (style._drawable, style._font_files):
+        cached.cache_clear()
+
+
+def test_letters_that_no_font_holds_are_drawn_as_escapes_without_a_warning(tmp_path, no_fallback):
+    with style.house_style(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = style.blank("猫と犬", width=3, height=3)
+        axes = figure.subplots()
+        axes.set_xticks([0, 1], ["猫", "Über\t犬"])
+        axes.text(0, 0, "犬")
+        svg = style.save(figure, tmp_path / "names")[1].read_text(encoding="utf-8")
+    assert [r"\u732b\u3068\u72ac" in svg, r"<!-- Über\t\u72ac -->" in svg, r"<!-- \u72ac -->" in svg] == [True] * 3
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
+    with style.house_style():
+        figure = style.blank("a$b$c")
+    assert "<!-- a$b$c -->" in style.save(figure, tmp_path / "dollars")[1].read_text(encoding="utf-8")
+
+
+def test_a_long_title_is_wrapped_and_letters_of_east_asia_count_twice(monkeypatch):
+    monkeypatch.setattr(style, "_drawable", lambda letter: True)
+    with style.house_style():
+        for title, lines in (("x" * 50, 1), ("x" * 60, 2), ("word " * 25, 3), ("猫" * 50, 2)):
+            assert style.blank(title).get_suptitle().count("\n") == lines - 1
+
+
+def test_fallback_fonts_stand_behind_our_own_and_only_where_they_are_installed(monkeypatch):
+    assert style._families()[0] == "DejaVu Sans"
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Unifont", "Other", "IPAexGothic", "DejaVu Sans"])
+    assert style._families() == ["DejaVu Sans", "IPAexGothic", "Unifont"]

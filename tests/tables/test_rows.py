@@ -4,7 +4,7 @@ import pytest
 
 from app.config import dataset_facts, resolve
 from app.errors import InputError
-from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, is_local
+from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, folder_hint, hub_name, is_local
 from app.tables.models import DEFAULT_MODEL, MODELS
 from app.tables.protocols import AUGMENTS, PROTOCOLS, UNKNOWN
 from app.tables.sizes import budget, named_sizes
@@ -69,3 +69,24 @@ def test_a_folder_s_bare_name_is_answered_with_its_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"unknown dataset 'pets'; .*\(or ./pets for the folder of that name\)"):
         dataset_row("pets")
+
+
+@pytest.mark.parametrize("begin", ["https://huggingface.co/", "http://www.huggingface.co/", "hf.co/", "hf://"])
+@pytest.mark.parametrize("end", ["", "/", "/viewer/default/train?row=1", "/tree/main", ".git", "#dataset-card"])
+def test_an_address_of_the_hub_is_the_dataset_s_owner_and_name(begin, end):
+    assert hub_name(f"{begin}datasets/alice/my.shapes{end}") == "alice/my.shapes"
+    assert dataset_row(f"{begin}datasets/uoft-cs/cifar10{end}") is DATASETS["cifar10"]
+
+
+@pytest.mark.parametrize("asked", ["hf://datasets/a/b@v1", "https://hf.co/a/b", "https://hf.co/datasets/a/b/tree/v1"])
+def test_another_address_is_refused(asked):
+    with pytest.raises(InputError, match=r"is no address of a dataset of the Hub .*a revision with --revision"):
+        dataset_row(asked)
+
+
+def test_a_path_without_its_point_is_answered_with_it(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"; for the folder of that name give \./a/b/c$"):
+        dataset_row("a/b/c")
+    assert folder_hint("a/b") and not folder_hint("b/a")

@@ -1,0 +1,86 @@
+"""Folders of pictures: each of them is read, or the first that would not be is named with what to rename."""
+
+import re
+
+import numpy as np
+import pytest
+
+from .pictures import encoded, noise, write_images
+from .reading import Reading, refused
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        (".b/1.png", ".b/1.png of FOLDER would be left out: names that begin with . or __ are hidden; rename .b"),
+        ("__x__/1.JPG", "__x__/1.JPG of FOLDER would be left out: names that begin .*; rename __x__"),
+        ("cat/.1.png", "cat/.1.png of FOLDER would be left out: names that begin .*; rename .1.png"),
+        ("train/.b/1.png", "train/.b/1.png of FOLDER would be left out: .*; rename .b"),
+        ("train/a\nb/1.png", r"train/a\\nb/1.png of FOLDER would be left out: .*; rename a\\nb"),
+        ("extra/cat/1.png", r"it is in none of the splits \(train, test\); move it into the folder of one"),
+        ("train/test/1.png", "train/test/1.png of FOLDER stands in both train and test; rename its folders"),
+    ],
+)
+def test_a_picture_that_would_be_left_out_is_refused_with_what_to_rename(tmp_path, place, sentence):
+    in_splits = place.startswith(("train", "extra"))
+    folder = write_images(tmp_path / "pets", splits=("train", "test") if in_splits else ("",))
+    (folder / place).parent.mkdir(exist_ok=True, parents=True)
+    (folder / place).write_bytes(encoded(noise(0), "png"))
+    assert re.search(sentence, refused(folder))
+
+
+def test_a_class_behind_a_link_is_refused(tmp_path):
+    folder = write_images(tmp_path / "pets", ("cat", "dog", "cow"), splits=("",))
+    (folder / "dog").rename(tmp_path / "elsewhere")
+    (folder / "dog").symlink_to(tmp_path / "elsewhere")
+    (folder / "back").symlink_to(folder)
+    says = "dog/00.png of FOLDER would be left out: links to folders are not followed; .* in place of dog"
+    assert re.fullmatch(says, refused(folder))
+
+
+@pytest.mark.parametrize("name", ["cat/._00.png", ".ipynb_checkpoints/00.png", ".git/x/1.png", "__MACOSX/cat/1.png"])
+def test_what_the_system_keeps_in_a_folder_is_passed_over_in_silence(tmp_path, name):
+    folder = write_images(tmp_path / "pets", splits=("",))
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"the system's own")
+    reading = Reading(folder)
+    assert (reading.manifest["class_names"], reading.manifest["rows"]) == (["cat", "dog"], {"train": 24})
+    assert reading.said == []
+
+
+def test_a_list_of_the_pictures_chooses_among_them(tmp_path):
+    folder = write_images(tmp_path / "pets", splits=("",), each=20)
+    lines = [f"{name}/{i:02}.png,{name}" for name in ("cat", "dog") for i in range(10)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,label", *lines]))
+    assert Reading(folder).manifest["rows"] == {"train": 20}
+
+
+@pytest.mark.parametrize("name", ["test", "validation"])
+def test_a_single_split_of_another_name_is_used_as_train_and_said(tmp_path, name):
+    reading = Reading(write_images(tmp_path / "pets", splits=(name,)))
+    assert reading.manifest["rows"] == {"train": 24}
+    assert [line.replace(str(tmp_path), "") for line in reading.said] == [
+        f"/pets has one split, {name}: it is used as train, and validation and test are carved from it"
+    ]
+
+
+def test_a_picture_of_floating_point_numbers_is_refused_by_its_file(tmp_path):
+    folder = write_images(tmp_path / "pets", splits=("",))
+    (folder / "dog" / "99.tif").write_bytes(encoded(noise(1, channels=1).astype(np.float32), "tiff"))
+    says = "row 24 of the train split of local/pets: its pixels .* to RGB; the file is FOLDER/dog/99.tif"
+    assert re.fullmatch(says, refused(folder))
+
+
+def test_a_file_of_too_many_bytes_is_not_read_to_its_end(tmp_path, monkeypatch):
+    folder = write_images(tmp_path / "pets", splits=("",))
+    (folder / "cat" / "00.png").write_bytes(encoded(noise(0)) + bytes(10**6))
+    for module in ("decode", "streamed"):
+        monkeypatch.setattr(f"app.data.{module}.MOST_BYTES", 10**6)
+    assert "the encoded image has more than 1 MB; make it smaller or leave it out; the file is" in refused(folder)
