@@ -1,4 +1,4 @@
-"""A run that is kept on the Hub while it trains: pushed beside the training, claimed by one machine, moved to another."""
+"""A run kept on the Hub while it trains: pushed beside the training, claimed by one machine, moved to another."""
 
 import json
 import os
@@ -45,8 +45,15 @@ def stopped_at(folder, step, **fields):
     return str(stopped.value)
 
 
-def run_id():
-    return experiment.plan(TINY, Quiet()).run_id
+def run_id(**request):
+    return experiment.plan(TINY | request, Quiet()).run_id
+
+
+def wait_for_a_state(branch):
+    end = time.monotonic() + 20
+    while (standing := branch.look()) is None or "manifest.json" not in standing.files:
+        assert time.monotonic() < end, "no state was pushed"
+        time.sleep(0.01)
 
 
 def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the_same_bytes(tmp_path, repository):
@@ -84,7 +91,7 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
 def test_a_run_that_another_machine_trains_is_refused_or_waited_for(tmp_path, repository):
     other = branch_of(run_id(), lease=3.0)
     other.take(wait=False, say=print)
-    with pytest.raises(LeaseLost, match="another machine trains run .* leave out --if-held refuse"):
+    with pytest.raises(LeaseLost, match=r"another machine trains run .* leave out --if-held refuse"):
         train(tmp_path, options=pushing(wait=False))
     screen, began = Quiet(), time.monotonic()
     assert train(tmp_path, screen, options=pushing()).done
@@ -99,12 +106,11 @@ def test_a_released_run_is_taken_at_once(tmp_path, repository):
 
 
 def test_a_machine_that_lost_its_claim_stops_with_its_state_saved(tmp_path, repository):
-    branch = branch_of(run_id())
+    branch = branch_of(run_id(epochs=20))
 
     def robbed(step):
         if step == 2:
-            while (standing := branch.look()) is None or "manifest.json" not in standing.files:
-                time.sleep(0.01)
+            wait_for_a_state(branch)
             branch._commit({}, [], "Take the lease whatever it says")
         time.sleep(0.2 if step > 2 else 0)
 
@@ -116,8 +122,7 @@ def test_a_commit_beside_ours_does_not_lose_the_claim(tmp_path, repository):
     def beside(step):
         if step == 2:
             api = HfApi(endpoint=repository.url, token="hf_write")
-            while (standing := branch_of(run_id()).look()) is None or "manifest.json" not in standing.files:
-                time.sleep(0.01)
+            wait_for_a_state(branch_of(run_id()))
             api.create_commit(
                 REPOSITORY,
                 [CommitOperationAdd("note.txt", b"hello")],
