@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hub_repositories import Blob
 from huggingface_hub import ModelCard
 
 from app import hub
 from app.artifacts import store
 from app.artifacts.paths import find_runs
 from app.errors import HubUnavailable, InputError
+from app.selftest.hub_repositories import Blob
 
 REPOSITORY = "tester/runs"
 

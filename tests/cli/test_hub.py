@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
-from hub_server import HubServer
 from huggingface_hub import ModelCard, metadata_load
 from online import lead_to
+
+from app.selftest.hub_server import HubServer
 
 TRAIN = f"train {TINY} --threads 1"
 REPOSITORY = "tester/runs"

@@ -1,6 +1,6 @@
 """A small Hugging Face Hub on loopback, for the real clients: real answers and refusals, and faults on order.
 
-By hand: `python tests/hub_server.py --datasets FOLDER` serves FOLDER/owner/name/... as datasets and takes pushes.
+By hand: `python -m app.selftest.hub_server --datasets FOLDER` serves FOLDER/owner/name/... as datasets, takes pushes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from hub_repositories import Commit, Refusal, Repositories, Visitor
-from hub_routes import ROUTES, Answer, Request, as_json
+from app.selftest.hub_repositories import Commit, Refusal, Repositories, Visitor
+from app.selftest.hub_routes import ROUTES, Answer, Request, as_json
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
 
@@ -129,15 +129,15 @@ class Listener(ThreadingHTTPServer):
     hub: HubServer
     request_queue_size = 128
 
-    def __init__(self, *args: object) -> None:
-        self.connections: set[socket.socket] = set()
-        super().__init__(*args)
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.connections: set[Any] = set()
+        super().__init__(address, handler)
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
         super().process_request(request, client_address)
 
-    def close_request(self, request: socket.socket) -> None:
+    def close_request(self, request: Any) -> None:
         self.connections.discard(request)
         super().close_request(request)
 
@@ -147,7 +147,7 @@ class Listener(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of the Hub's."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
@@ -156,6 +156,7 @@ class Listener(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Reads a request, lets a route or a fault answer it, and sends the answer."""
 
+    server: Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 2**16
