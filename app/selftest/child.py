@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,10 +40,18 @@ class Child:
         self.folder, self._err = folder, said.with_suffix(".err")
         self._stamp = self._log_stamp()
         self._since = time.monotonic()
-        with said.with_suffix(".out").open("w") as out, self._err.open("w") as err:
+        with said.with_suffix(".out").open("wb") as out:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=dict(environment), stdout=out, stderr=err, start_new_session=True
+                command, cwd=folder, env=dict(environment), stdout=out, stderr=subprocess.PIPE, start_new_session=True
             )
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        """Writes down what comes on stderr: a process whose files are limited may not do so itself."""
+        assert self.process.stderr, "it was asked for"
+        with self._err.open("wb") as file:
+            shutil.copyfileobj(self.process.stderr, file)
 
     def __enter__(self) -> Child:
         return self
@@ -112,6 +122,7 @@ class Child:
             self.process.wait(timeout=PATIENCE)
         seconds = time.monotonic() - self._since
         self.kill()
+        self._reader.join(timeout=PATIENCE)
         return Ended(self.process.returncode, self._err.read_text(errors="replace"), seconds)
 
 

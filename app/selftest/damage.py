@@ -81,8 +81,8 @@ def prove(trial: Trial, count: int) -> Verdict:
         crashed, done = [_crashed(trial, number) for number in range(1, CRASHES + 1)], _done(trial)
         for number in range(1, count + 1):
             chance = trial.chance(f"damage-{number}")
-            row = chance.choice(ROWS)
-            cases.append(_case(caller, chance.choice(crashed) if row.stopped else done, row, chance))
+            row, command = chance.choice([(row, command) for row in ROWS for command in row.commands])
+            cases.append(_case(caller, chance.choice(crashed) if row.stopped else done, row, command, chance))
             if cases[-1].verdict not in GOOD:
                 trial.say(f"case {number} of seed {trial.seed}: {cases[-1].told}")
                 if sum(case.verdict not in GOOD for case in cases) <= _SHOWN:
@@ -114,9 +114,8 @@ def _done(trial: Trial) -> Scene:
     return Scene(folder, unchanged, {})
 
 
-def _case(caller: Caller, scene: Scene, row: Row, chance: random.Random) -> Case:
+def _case(caller: Caller, scene: Scene, row: Row, command: str, chance: random.Random) -> Case:
     """Copies the scene, damages one file, gives the command, and compares its answer with the undamaged one."""
-    command = chance.choice(row.commands)
     whole = _undamaged(caller, scene, command)
     folder = caller.lay_out(scene.folder)
     path = max(folder.glob(row.place), key=lambda found: (len(found.name), found.name))
