@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # hub_server.py and its parts are imported by their names
+sys.path.insert(0, str(Path(__file__).parent))  # online.py is imported by its name
 
 for name in ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_COMMIT"):
     os.environ.pop(name, None)
@@ -39,8 +39,9 @@ def _one_thread():
 @pytest.fixture
 def online(monkeypatch):
     """A Hub on loopback that this process's client talks to, with a token that may write to tester/runs."""
-    from hub_server import HubServer
     from online import lead_to
+
+    from app.selftest.hub_server import HubServer
 
     with HubServer() as server:
         lead_to(server.url, monkeypatch)

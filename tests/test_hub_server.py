@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hub_server import HubServer
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -24,6 +23,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx
 from PIL import Image
+
+from app.selftest.hub_server import HubServer
 
 REPO = "tester/vit"
 LARGE = bytes(range(256)) * 4096  # 1 MiB, binary

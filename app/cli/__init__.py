@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from app import __version__
-from app.cli import evaluate, hub, plot, tables, train
+from app.cli import evaluate, hub, plot, selftest, tables, train
 from app.errors import InputError, NotUploaded, Stopped
 
 DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
@@ -30,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for module in (train, evaluate, hub, plot, tables):
+for module in (train, evaluate, hub, plot, tables, selftest):
     module.register(app)
 
 
@@ -106,6 +106,8 @@ def _terminated() -> Iterator[None]:
 def _run(arguments: list[str] | None) -> int:
     try:
         code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name="run.py", standalone_mode=False)
+        if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except TyperException as error:
         return _refused(error)

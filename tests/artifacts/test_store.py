@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hub_repositories import Blob
 from huggingface_hub import ModelCard
 from report import reseeded
 
@@ -12,6 +11,7 @@ from app.artifacts import store
 from app.artifacts.parcel import pack
 from app.artifacts.paths import write_record
 from app.errors import HubUnavailable, InputError
+from app.selftest.hub_repositories import Blob
 
 REPOSITORY = "tester/runs"
 

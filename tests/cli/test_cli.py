@@ -22,9 +22,11 @@ IMPORTS = """
 import sys
 from app.cli import main
 codes = [main(line.split()) for line in (
-    "--version", "--help", "train --help", "plot --help", "datasets", "models", "train --sise 1M", "train --epochs x",
+    "--version", "--help", "train --help", "plot --help", "selftest --help", "datasets", "models", "train --sise 1M",
+    "train --epochs x",
     "train --model vit_clasic", "train --size 10B", "train --dataset cifar-1000", "train --image 30",
     "evaluate --model vit_clasic", "evaluate --run abc", "upload nothing x", "download hf://x y", "plot --run abc",
+    "selftest --model vit_clasic",
 )]
 print(codes)
 print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
@@ -34,7 +36,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 def test_help_tables_and_errors_import_no_heavy_library(work):
     command = [sys.executable, "-c", IMPORTS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=RUN_PY.parent)
-    assert json.loads(done.stdout.splitlines()[-1]) == 6 * [0] + 11 * [2]
+    assert json.loads(done.stdout.splitlines()[-1]) == 7 * [0] + 12 * [2]
     imported = set(done.stderr.splitlines()[-1].split())
     assert "typer" in imported
     assert not imported & {"torch", "torchvision", "numpy", "scipy", "datasets", "huggingface_hub", "matplotlib"}
@@ -161,4 +163,5 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
     ended = call("evaluate checkpoints")
     assert ended.code == 1 and ended.err.startswith("error: a defect of isoscale: ZeroDivisionError")
     fails(KeyboardInterrupt())
-    assert call("evaluate checkpoints").code == 130
+    ended = call("evaluate checkpoints")
+    assert ended.code == 130 and ended.err.startswith("error: interrupted at once")

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from hub_server import HubServer
+
+from app.selftest.hub_server import HubServer
 
 from .scenes import table
 from .test_cli import RUN_PY

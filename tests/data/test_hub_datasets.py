@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_server import HubServer
+
+from app.selftest.hub_server import HubServer
 
 from .at_hub import ROOT, Client
 from .pictures import noise, write_hub, write_images, write_parquet

@@ -8,14 +8,15 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
-from hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
+from app.selftest.hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
 
 if TYPE_CHECKING:
-    from hub_server import HubServer
+    from app.selftest.hub_server import HubServer
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Request:
     method: str
     path: str  # still quoted
     query: dict[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
     visitor: Visitor
 
@@ -194,7 +195,7 @@ def resolve(request: Request, repository: Repository, revision: str, path: str) 
     if blob.large:
         headers |= {"X-Linked-ETag": f'"{blob.sha256}"', "X-Linked-Size": str(blob.size)}
     asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("Range", ""))
-    start, stop = cut_range(*asked.groups(), blob.size) if asked else (0, blob.size)
+    start, stop = cut_range(asked[1], asked[2], blob.size) if asked else (0, blob.size)
     if asked:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.size}"
     headers["Content-Length"] = str(stop - start)

@@ -1,6 +1,6 @@
 """A small Hugging Face Hub on loopback, for the real clients: real answers and refusals, and faults on order.
 
-By hand: `python tests/hub_server.py --datasets FOLDER` serves FOLDER/owner/name/... as datasets and takes pushes.
+By hand: `python -m app.selftest.hub_server --datasets FOLDER` serves FOLDER/owner/name/... as datasets, takes pushes.
 """
 
 from __future__ import annotations
@@ -13,28 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from hub_repositories import Commit, Refusal, Repositories, Visitor
-from hub_routes import ROUTES, Answer, Request, as_json
+from app.selftest.faults import Fault
+from app.selftest.hub_repositories import Commit, Refusal, Repositories, Visitor
+from app.selftest.hub_routes import ROUTES, Answer, Request, as_json
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
-
-
-@dataclass
-class Fault:
-    """What goes wrong with the next `times` requests that match."""
-
-    match: str
-    status: int | None
-    headers: Mapping[str, str]
-    times: int
-    delay_seconds: float
-    cut_after_bytes: int | None
 
 
 class HubServer:
@@ -97,30 +85,23 @@ class HubServer:
         places = {"HF_UPDATE_DOWNLOAD_COUNTS": "0", "HF_HUB_OFFLINE": "0", **({"HF_HOME": str(home)} if home else {})}
         return {"HF_ENDPOINT": self.url, "HF_TOKEN": token or "", **dict.fromkeys(switches, "1"), **places}
 
-    def fault(
-        self,
-        match: str,
-        status: int | None = 503,
-        headers: Mapping[str, str] | None = None,
-        times: int = 1,
-        *,
-        delay_seconds: float = 0,
-        cut_after_bytes: int | None = None,
-    ) -> None:
-        """Orders a fault for requests whose "METHOD /path" (unquoted, no query) matches.
+    def commit(self, repo_id: str, files: Mapping[str, bytes], branch: str = "main", message: str = "other") -> str:
+        """What somebody else puts on a branch, past every client; returns the commit's id."""
+        with self.repositories.lock:
+            repository, contents = self.repositories.all["model", repo_id], self.repositories.contents
+            added = {path: contents.blob(path, contents.add(data)) for path, data in files.items()}
+            commit = repository.commit(branch, message, {**repository.at(branch).files, **added})
+            self.repositories.save(repository)
+            return commit.id
 
-        After the delay the request is answered with `status` and not done. With `cut_after_bytes` it is done and its
-        answer is cut there: 0 loses the answer of a commit that stands. With status=None it is done: only the delay.
-        """
-        self.faults.append(Fault(match, status, headers or {}, times, delay_seconds, cut_after_bytes))
+    def fault(self, match: str, status: int | None = 503, **how: Any) -> Fault:
+        """Orders a fault, described at `Fault`, for requests whose "METHOD /path" (unquoted, no query) matches."""
+        self.faults.append(Fault(match=match, status=status, **how))
+        return self.faults[-1]
 
     def take_fault(self, line: str) -> Fault | None:
         with self.repositories.lock:
-            for fault in self.faults:
-                if fault.times > 0 and re.search(fault.match, line):
-                    fault.times -= 1
-                    return fault
-        return None
+            return next((fault for fault in self.faults if fault.strikes(line)), None)
 
 
 class Listener(ThreadingHTTPServer):
@@ -129,15 +110,15 @@ class Listener(ThreadingHTTPServer):
     hub: HubServer
     request_queue_size = 128
 
-    def __init__(self, *args: object) -> None:
-        self.connections: set[socket.socket] = set()
-        super().__init__(*args)
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.connections: set[Any] = set()
+        super().__init__(address, handler)
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
         super().process_request(request, client_address)
 
-    def close_request(self, request: socket.socket) -> None:
+    def close_request(self, request: Any) -> None:
         self.connections.discard(request)
         super().close_request(request)
 
@@ -147,7 +128,7 @@ class Listener(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of the Hub's."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
@@ -156,22 +137,36 @@ class Listener(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Reads a request, lets a route or a fault answer it, and sends the answer."""
 
+    server: Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 2**16
 
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         hub, path = self.server.hub, unquote(urlsplit(self.path).path)
         fault = hub.take_fault(f"{self.command} {path}")
+        length = int(self.headers.get("Content-Length", 0))
+        if fault and fault.cut_upload_after_bytes is not None:
+            self.rfile.read(min(length, fault.cut_upload_after_bytes))
+            return self.hang_up(path)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client hung up
+            return self.hang_up(path)
         if fault and hub.stopping.wait(fault.delay_seconds):
-            return
-        if fault and fault.status and fault.cut_after_bytes is None:
+            return None
+        if fault and fault.meanwhile:
+            fault.meanwhile()
+        if fault and fault.refuses and fault.status:
             answer = as_json({"error": "a fault on order"}, fault.status, fault.headers)
         else:
             answer = self.respond(body)
         hub.requests.append((self.command, path, answer.status))
-        self.send(answer, fault.cut_after_bytes if fault else None)
+        return self.send(answer, fault)
+
+    def hang_up(self, path: str) -> None:
+        """Leaves a request without an answer; its status counts as 0."""
+        self.server.hub.requests.append((self.command, path, 0))
+        self.close_connection = True
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
@@ -188,18 +183,18 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Message": message, **code, **refusal.headers}
             return as_json({"error": refusal.message}, refusal.status, headers)
 
-    def send(self, answer: Answer, cut_after_bytes: int | None) -> None:
+    def send(self, answer: Answer, fault: Fault | None) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        left = sys.maxsize if cut_after_bytes is None else cut_after_bytes
-        for chunk in answer.body if self.command != "HEAD" else ():
-            self.wfile.write(chunk[:left])
-            left -= len(chunk)
-            if left <= 0:
-                break
-        self.close_connection |= cut_after_bytes is not None
+        if self.command == "HEAD":
+            return
+        for chunk in fault.spoilt(answer.body, self.server.hub.stopping.wait) if fault else answer.body:
+            self.wfile.write(chunk)
+            if fault and fault.bytes_per_second:
+                self.wfile.flush()
+        self.close_connection |= bool(fault and fault.cut_after_bytes is not None)
 
     def log_message(self, format: str, *args: object) -> None:
         if self.server.hub.verbose:

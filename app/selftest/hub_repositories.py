@@ -221,6 +221,7 @@ class Repositories:
             write(self.place(repository), json.dumps(asdict(repository)).encode())
 
     def place(self, repository: Repository) -> Path:
+        assert self.folder, "a place is asked of a store only"
         return self.folder / f"{repository.kind}--{repository.id.replace('/', '--')}.json"
 
     def add_dataset(self, repo_id: str, folder: Path) -> str:
@@ -236,7 +237,7 @@ class Repositories:
 def card_data(contents: Contents, commit: Commit) -> dict:
     """The metadata at the head of the repository's README, empty where it cannot be read."""
     from huggingface_hub import RepoCard
-    from yaml import YAMLError
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     if "README.md" not in commit.files:
         return {}
@@ -278,11 +279,11 @@ def git_id(data: bytes) -> str:
 
 
 def read_repository(path: Path) -> Repository:
-    repository = Repository(**json.loads(path.read_text()))
-    for commit_id, fields in repository.commits.items():
-        fields["files"] = {name: Blob(**blob) for name, blob in fields["files"].items()}
-        repository.commits[commit_id] = Commit(**fields)
-    return repository
+    kept = json.loads(path.read_text())
+    for commit_id, fields in kept["commits"].items():
+        files = {name: Blob(**blob) for name, blob in fields["files"].items()}
+        kept["commits"][commit_id] = Commit(**fields | {"files": files})
+    return Repository(**kept)
 
 
 def write(path: Path, data: bytes) -> Path:

@@ -1,0 +1,123 @@
+"""`selftest`: proves on this machine that a run can be stopped by anything and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import options as o
+
+if TYPE_CHECKING:
+    from app.selftest import Trial, Verdict
+
+Kill = Annotated[
+    int | None,
+    typer.Option("--kill", min=1, metavar="N", help="SIGKILL at N random steps, continued each time; every byte."),
+]
+Sigterm = Annotated[bool, typer.Option("--sigterm/--no-sigterm", metavar="", help="SIGTERM, Ctrl-C, and Ctrl-C twice.")]
+Enospc = Annotated[
+    bool, typer.Option("--enospc/--no-enospc", metavar="", help="A write that fails in its middle (Linux).")
+]
+Log = Annotated[
+    bool, typer.Option("--log/--no-log", metavar="", help="Each batch once and in order, after a cut line too.")
+]
+Damage = Annotated[
+    int | None,
+    typer.Option("--damage", min=1, metavar="N", help="N files cut or flipped in a bit; none is used unnoticed."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the runs, and of every random step and byte.")]
+ModelName = Annotated[str, typer.Option("--model", help="The model of the tiny run.")]
+Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of each run, under torchrun.")]
+Epochs = Annotated[int, typer.Option("--epochs", min=2, help="Epochs of the tiny run, of 5 steps each.")]
+Keep = Annotated[Path | None, typer.Option("--keep", metavar="FOLDER", help="Work in this new folder and leave it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        epilog="Without a kind: --kill 2 --sigterm --enospc --log. Exit codes: 0 all passed; 1 one failed; 2 bad input."
+    )(selftest)
+
+
+def selftest(
+    kill: Kill = None,
+    sigterm: Sigterm = False,
+    enospc: Enospc = False,
+    log: Log = False,
+    damage: Damage = None,
+    seed: Seed = 0,
+    model: ModelName = "vit_differential",
+    micro_batch_size: o.MicroBatchSize = None,
+    ranks: Ranks = 1,
+    epochs: Epochs = 4,
+    keep: Keep = None,
+    as_json: o.AsJson = False,
+) -> None:
+    """Train a tiny run, disturb it, continue it, and compare every byte with a run that was left alone."""
+    asked = {"kill": kill or 0, "sigterm": sigterm, "enospc": enospc, "log": log, "damage": damage or 0}
+    setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
+    began = time.monotonic()
+    with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
+        from app.selftest import run
+
+        verdicts = run({name: int(count) for name, count in asked.items()}, trial)
+    typer.echo(_json(verdicts, setting) if as_json else _summary(verdicts, setting, time.monotonic() - began))
+    raise typer.Exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def _named(model: str) -> str:
+    from app.tables.models import MODELS
+    from app.tables.names import look_up
+
+    return look_up("model", model, MODELS).name
+
+
+@contextmanager
+def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Trial]:
+    """The selftest's setting, in a folder that is new, and gone at the end unless it shall be kept."""
+    import tempfile
+
+    from app.cli import main
+    from app.errors import InputError
+    from app.selftest import Trial
+
+    if keep and keep.exists() and any(keep.iterdir()):
+        raise InputError(f"{keep} is not empty; --keep takes a new folder")
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield Trial(root=keep.resolve(), main=main, say=_say(as_json), **setting)
+        return
+    with tempfile.TemporaryDirectory(prefix="isoscale-selftest-", ignore_cleanup_errors=True) as folder:
+        yield Trial(root=Path(folder).resolve(), main=main, say=_say(as_json), **setting)
+
+
+def _say(as_json: bool) -> Any:
+    """Lines on stdout as they come; on stderr where stdout is for machines."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=as_json)
+
+    return say
+
+
+def _summary(verdicts: list[Verdict], setting: dict[str, Any], seconds: float) -> str:
+    """The last line."""
+    passed = sum(verdict.passed for verdict in verdicts)
+    word = "PASS" if passed == len(verdicts) else "FAIL"
+    what = f"{setting['model']}, seed {setting['seed']}, {seconds:.0f} s"
+    return f"{word} selftest: {passed} of {len(verdicts)} kinds, {what}"
+
+
+def _json(verdicts: list[Verdict], setting: dict[str, Any]) -> str:
+    """What `--json` prints."""
+    kinds = {
+        one.kind: {"passed": one.passed, "verdict": one.line(), "failures": one.failures, **one.facts}
+        for one in verdicts
+    }
+    return json.dumps({"passed": all(verdict.passed for verdict in verdicts), **setting, "kinds": kinds})

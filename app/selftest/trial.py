@@ -1,0 +1,126 @@
+"""The tiny run that a selftest trains again and again: its command, its folders, and chance keyed by the seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from app.selftest.child import Child, Ended
+
+RUN = Path(__file__).resolve().parents[2] / "run.py"
+TRAIN_ROWS, BATCH_SIZE = 160, 32
+TINY = (
+    "--dataset", "digits", "--size", "100K", "--d-model", "64", "--batch-size", str(BATCH_SIZE),
+    "--val-batch-size", "16", "--limit-train", str(TRAIN_ROWS), "--limit-val", "40", "--limit-test", "60",
+    "--threads", "1",
+)  # fmt: skip
+ALWAYS = ("--state-every", "0")  # a state at every step
+_UNSET = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "ISOSCALE_DEBUG")
+
+
+class Failed(Exception):
+    """A selftest cannot go on: the program did what it must not; the message says what."""
+
+
+@dataclass
+class Verdict:
+    """What a kind of selftest found: it passed unless something stands in `failures`."""
+
+    kind: str
+    failures: list[str] = field(default_factory=list)
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def expect(self, holds: bool, sentence: str) -> None:
+        """Notes the sentence as a failure where it does not hold."""
+        if not holds:
+            self.failures.append(sentence)
+
+    def line(self) -> str:
+        """The verdict in one line."""
+        return f"PASS {self.kind}: {self.summary}" if self.passed else f"FAIL {self.kind}: {'; '.join(self.failures)}"
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """What all children of one selftest share; `main` is the command line for what runs in this process."""
+
+    root: Path
+    say: Callable[[str], None]
+    main: Callable[[list[str]], int]
+    seed: int = 0
+    model: str = "vit_differential"
+    micro_batch_size: int | None = None
+    ranks: int = 1
+    epochs: int = 4
+    _started: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.epochs * -(-TRAIN_ROWS // BATCH_SIZE)
+
+    def arguments(self) -> list[str]:
+        """The run as a command line, after `run.py`."""
+        split = ("--micro-batch-size", str(self.micro_batch_size)) if self.micro_batch_size else ()
+        own = ("--model", self.model, "--seed", str(self.seed), "--epochs", str(self.epochs))
+        return ["train", *TINY, *own, *split]
+
+    def command(self, *more: str) -> list[str]:
+        """The same for the system, under `torchrun` where there are ranks."""
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.ranks)]
+        return [sys.executable, *(launcher if self.ranks > 1 else []), str(RUN), *self.arguments(), *more]
+
+    def environment(self) -> dict[str, str]:
+        """The user's, without a Hub and with a cache of the selftest's own."""
+        kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch anew
+            kept["PYTHONPYCACHEPREFIX"] = str(self.root / "bytecode")
+        return kept | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "ISOSCALE_CACHE": str(self.cache)}
+
+    @property
+    def cache(self) -> Path:
+        """Where all children of this selftest have their datasets."""
+        return self.root / "cache"
+
+    def chance(self, kind: str) -> random.Random:
+        """The random numbers of one kind; the same for the same seed."""
+        return random.Random(f"{kind}-{self.seed}")
+
+    def folder(self, name: str) -> Path:
+        """A new folder to run in."""
+        path = self.root / name
+        path.mkdir()
+        return path
+
+    def start(self, folder: Path, *more: str) -> Child:
+        """Starts the command in a folder; `more` are options that are no part of the run."""
+        self._started += 1
+        said = self.root / "said" / f"{self._started:02d}-{folder.name}"
+        return Child(self.command(*more), folder=folder, environment=self.environment(), said=said)
+
+    def finish(self, folder: Path, *more: str) -> Ended:
+        """Lets the command run to its end; raises Failed unless that is a good one."""
+        with self.start(folder, *more) as child:
+            ended = child.wait()
+        if ended.code:
+            raise Failed(f"the command in {folder.name} ended with exit {ended.code}: {ended.last_line}")
+        return ended
+
+    @cached_property
+    def reference(self) -> Path:
+        """The folder of a run that nobody disturbed; made when first asked for."""
+        folder = self.folder("reference")
+        seconds = self.finish(folder).seconds
+        self.say(f"reference: {self.model}, seed {self.seed}, {self.steps} steps left alone, {seconds:.1f} s")
+        return folder

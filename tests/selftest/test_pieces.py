@@ -1,0 +1,185 @@
+"""The pieces of the selftest: they see what is wrong, and see nothing where nothing is."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.selftest import damage, full_disk, kept, kill, rows
+from app.selftest.answer import Answer
+from app.selftest.child import Child
+from app.selftest.trial import Trial
+
+TRAINS = """
+import pathlib, signal, subprocess, sys, time
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+pathlib.Path("other").write_text(str(other.pid))
+with open("x_training.log", "w") as log:
+    for step in range(1, 200):
+        print('{"step": %d, "split": "train"}' % step, file=log, flush=True)
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def child(tmp_path):
+    """A process that writes a log, and starts another in a session of its own, as torchrun does."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    said = tmp_path / "said" / "1"
+    with Child([sys.executable, "-c", TRAINS], folder=folder, environment=os.environ, said=said) as started:
+        yield started
+
+
+@pytest.fixture
+def pair(trained, tmp_path):
+    """A finished run twice."""
+    for name in ("one", "two"):
+        shutil.copytree(trained, tmp_path / name)
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_the_selftest_imports_no_heavy_library():
+    listing = "import sys, app.selftest; print(*sys.modules)"
+    command = [sys.executable, "-c", listing]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert not {"torch", "numpy", "datasets", "huggingface_hub", "matplotlib"} & set(done.stdout.split())
+
+
+def test_a_kill_strikes_a_process_that_runs_and_all_that_it_started(child):
+    assert child.reaches(3) and child.step() >= 3
+    other = int((child.folder / "other").read_text())
+    assert other in child.processes()
+    assert child.kill()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and Path(f"/proc/{other}/stat").exists():
+        if Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.01)
+    else:
+        assert not Path(f"/proc/{other}").exists()
+    assert not child.reaches(500) and child.wait().code == -signal.SIGKILL
+
+
+def test_a_kill_of_a_process_that_has_ended_does_not_count(tmp_path):
+    with Child([sys.executable, "-c", ""], folder=tmp_path, environment=os.environ, said=tmp_path / "a" / "1") as ended:
+        assert ended.wait().code == 0
+        assert not ended.kill()
+
+
+@pytest.mark.skipif(not full_disk.available(), reason="one process cannot limit another here")
+def test_a_limit_lets_a_write_fail_in_its_middle(child):
+    assert child.reaches(2)
+    size = child.log().stat().st_size + 10
+    child.limit_files(size)
+    ended = child.wait()
+    assert ended.code == 1 and "[Errno 27] File too large" in ended.last_line
+    assert child.log().stat().st_size == size
+
+
+def test_steps_are_random_in_order_and_each_once_as_long_as_there_are_enough():
+    few, many = (kill.steps(random.Random(1), count, 20) for count in (10, 30))
+    assert few == sorted(set(few)) and len(few) == 10
+    assert many == sorted(many) and len(many) == 30 and {*few, *many} <= set(range(1, 21))
+
+
+def test_two_runs_of_the_same_bytes_do_not_differ_whatever_the_clock_said(pair):
+    log = next(pair[1].rglob("*.log"))
+    log.write_text(log.read_text().replace('"seconds": 0.', '"seconds": 1.'))
+    record = kept.the_run(pair[1]).files.record
+    record.write_text(record.read_text().replace('"started": "20', '"started": "19'))
+    assert kept.differences(*pair) == []
+
+
+@pytest.mark.parametrize("name", ["weights", "best", "predictions", "log", "record"])
+def test_a_difference_is_found_and_named(pair, name):
+    path = getattr(kept.the_run(pair[1]).files, name)
+    data = path.read_bytes()
+    place = {"log": b'"loss": ', "record": b'"top1": 0.'}.get(name)
+    at = data.index(place) + len(place) if place else len(data) // 2
+    path.write_bytes(data[:at] + (b"8" if data[at : at + 1] == b"9" else b"9") + data[at + 1 :])
+    found = kept.differences(*pair)
+    assert len(found) == 1 and ("log" in found[0] or "record" in found[0] or path.name in found[0])
+
+
+def test_what_is_left_behind_and_what_is_gone_is_named(pair):
+    files = kept.the_run(pair[1]).files
+    files.record.with_name(f".{files.weights.name}.123.aside").touch()
+    files.splits.unlink()
+    found = kept.differences(*pair)
+    assert [line for line in found if ".PID.aside is left behind" in line]
+    assert [line for line in found if f"{files.splits.name} is missing" in line]
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda lines: lines[:-1], lambda lines: [*lines, lines[-1]], lambda lines: lines[:3] + lines[4:]]
+)
+def test_a_gap_and_a_double_in_the_log_are_found(pair, spoil):
+    run = kept.the_run(pair[0])
+    assert rows.faults(run) == [] and "each once and in order" in rows.tally(run)
+    run.files.log.write_text("\n".join(spoil(run.files.log.read_text().splitlines())) + "\n")
+    assert rows.faults(run)
+
+
+def test_half_a_line_is_put_behind_a_log(pair):
+    log = kept.the_run(pair[0]).files.log
+    before = log.read_text()
+    half = rows._spoil(pair[0], 0.5)
+    assert log.read_text() == before + half and not half.endswith("}")
+    with pytest.raises(ValueError):
+        json.loads(half)
+
+
+def test_damage_is_a_cut_or_one_bit(tmp_path):
+    data, seen = bytes(range(256)), set()
+    for seed in range(40):
+        (path := tmp_path / "file").write_bytes(data)
+        how = damage._spoil(path, random.Random(seed))
+        spoilt = path.read_bytes()
+        seen.add(how.split()[0])
+        if len(spoilt) == len(data):
+            assert sum((a ^ b).bit_count() for a, b in zip(data, spoilt, strict=True)) == 1
+        else:
+            assert data.startswith(spoilt)
+    assert seen == {"cut", "bit"}
+
+
+@pytest.mark.parametrize(
+    ("code", "err", "wrong", "verdict"),
+    [
+        (2, "error: the weights w are damaged; download the run again", "", "refused"),
+        (2, "Traceback (most recent call last):", "", "defect"),
+        (1, "error: a defect of isoscale: KeyError", "", "defect"),
+        (0, "", "stdout", "silent"),
+        (0, "the saved state s is damaged and left out", "", "passed over"),
+        (0, "the saved state s is damaged and left out", "weights", "silent"),
+        (0, "", "", "harmless"),
+    ],
+)
+def test_a_case_is_judged_by_what_came_out(code, err, wrong, verdict):
+    assert damage._verdict(Answer(code, "", err, {}), wrong) == verdict
+
+
+def test_every_row_of_damage_finds_its_file_in_a_run(trained, shared_cache, tmp_path):
+    shutil.copytree(trained, tmp_path / "checkpoints")
+    shutil.copytree(shared_cache, tmp_path / "cache")
+    for row in damage.ROWS:
+        if "state" not in row.place:
+            assert list(tmp_path.glob(row.place)), row.artifact
+
+
+def test_a_child_is_led_to_no_hub_and_to_a_cache_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    trial = Trial(root=tmp_path, say=print, main=lambda _: 0, ranks=2, micro_batch_size=8)
+    environment, command = trial.environment(), trial.command("--state-every", "0")
+    assert "HF_TOKEN" not in environment and environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["ISOSCALE_CACHE"] == str(tmp_path / "cache") and trial.steps == 20
+    assert command[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    assert command[-4:] == ["--micro-batch-size", "8", "--state-every", "0"]
