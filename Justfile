@@ -31,3 +31,18 @@ smoke:
     export ISOSCALE_CACHE="$folder/cache"
     uv run run.py train --dataset digits --epochs 2 --checkpoints "$folder/checkpoints"
     uv run run.py evaluate --dataset digits --checkpoints "$folder/checkpoints" --again --json
+
+# what stands under "Measured" in docs/reliability.md: kills of both models, and of runs that are split, spread and moved
+prove seeds="20":
+    #!/usr/bin/env bash
+    set -uo pipefail
+    try() { uv run run.py selftest "$@" | grep -E "^(PASS|FAIL) [a-z-]+:" | cut -c1-120 | sed "s/^/$* -> /"; }
+    for ((seed = 0; seed < {{seeds}}; seed++)); do
+        for model in vit_classic vit_differential; do try --kill 5 --seed "$seed" --model "$model"; done
+    done
+    for model in vit_classic vit_differential; do
+        try --kill 10 --model "$model" --micro-batch-size 8
+        try --kill 10 --model "$model" --ranks 2
+        try --hub-move 10 --model "$model"
+    done
+    for seed in 0 1; do try --damage 500 --seed "$seed"; done

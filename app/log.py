@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -29,8 +30,11 @@ class Row(NamedTuple):
 class TrainingLog:
     """Appends rows to a run's log; rows reach the file in order, at most two rows late."""
 
-    def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0) -> None:
-        """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header."""
+    def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0, sha256: str | None = None) -> None:
+        """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header.
+
+        Raises InputError where it is shorter, or where what it keeps has not the given digest.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         held = path.stat().st_size if path.exists() else 0
         if held < offset:
@@ -41,6 +45,13 @@ class TrainingLog:
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()
         self._file = path.open("r+b" if offset else "wb")
+        self._digest = hashlib.sha256(self._file.read(offset) if offset else b"")
+        if sha256 and self._digest.hexdigest() != sha256:
+            self._file.close()
+            raise InputError(
+                f"the log {path} is damaged in the rows before the saved state; put a copy of it back, or "
+                "--fresh trains the run anew"
+            )
         self._file.truncate(offset)
         self._file.seek(offset)
         if not offset:
@@ -60,6 +71,11 @@ class TrainingLog:
             self._file.flush()
             os.fsync(self._file.fileno())
         return self._file.tell()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what was written so far."""
+        return self._digest.hexdigest()
 
     def close(self) -> None:
         """Closes the file; rows that still wait are dropped, and so is what a full disk did not take."""
@@ -86,6 +102,7 @@ class TrainingLog:
         with no_space_named(self.path, len(line)):
             self._file.write(line)
             self._file.flush()
+        self._digest.update(line)
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

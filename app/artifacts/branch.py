@@ -153,8 +153,9 @@ class Branch:
     ) -> None:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        until = time.time() + (self.lease_seconds if seconds is None else seconds)
-        lease = json.dumps({"holder": self.holder, "until": round(until, 1)})
+        seconds = self.lease_seconds if seconds is None else seconds
+        until = round(time.time() + seconds, 1) if seconds else 0
+        lease = json.dumps({"holder": self.holder, "until": until})
         adds = [
             CommitOperationAdd(f"{_FOLDER}/{name}", content.encode() if isinstance(content, str) else str(content))
             for name, content in (dict(files) | {_LEASE: lease}).items()

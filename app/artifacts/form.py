@@ -33,7 +33,12 @@ _ALWAYS = {
     "execution": {"attention_path": str, "micro_batch_size": int, "threads": int},
     "schedule": {"total_steps": int, "warmup_steps": int},
 }
-_ONCE_DONE = {"best": {"epoch": int, "val_loss": _NUMBER}, "seconds": {"training": _NUMBER}, "results": dict}
+_ONCE_DONE = {
+    "best": {"epoch": int, "val_loss": _NUMBER},
+    "seconds": {"training": _NUMBER},
+    "results": dict,
+    "files": dict,
+}
 _MEASURED = {
     "n": int,
     "top1": _NUMBER,

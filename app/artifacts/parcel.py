@@ -57,6 +57,7 @@ def _tested(run: Run) -> Run:
     if "test" not in run.record["results"]:
         run_id = run.record["run_id"]
         raise InputError(f"run {run_id} has no test results; run.py evaluate {run.files.record} makes them")
+    run.require_whole()
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 
 from app.artifacts import form
 from app.config import RunConfig
-from app.durable import write_text
+from app.durable import sha256, write_text
 from app.errors import InputError
 
 FORMAT = 1
@@ -46,6 +47,10 @@ class RunFiles:
             elif path.suffix == ".scratch":
                 shutil.rmtree(path, ignore_errors=True)
 
+    def sums(self) -> dict[str, str]:
+        """Name -> sha256 of the finished files that a result rests on, for the record."""
+        return {name: sha256(path) for name in _SUMMED if (path := getattr(self, name)).is_file()}
+
     def present(self) -> list[Path]:
         """The finished files that exist, in a fixed order; what an unfinished run needs is not among them."""
         paths = (getattr(self, name) for name in _SUFFIXES if name not in _UNFINISHED)
@@ -69,6 +74,7 @@ _SUFFIXES = {
     "push": ".push",
     "holder": ".holder",
 }
+_SUMMED = ("weights", "best", "log", "predictions", "best_predictions", "splits")
 _UNFINISHED = ("state", "lock", "push", "holder")
 
 
@@ -89,6 +95,17 @@ class Run:
         """Whether it was trained to its end."""
         return bool(self.record.get("status") == "done")
 
+    def require_whole(self, *names: str, mend: str = "") -> None:
+        """Raises InputError unless these files, by default all that the record has sums of, are as they were written.
+
+        `mend` says what to do; else it is to get the run again.
+        """
+        for name in names or self.record["files"]:
+            path = getattr(self.files, name)
+            if name in self.record["files"] and (not path.is_file() or sha256(path) != self.record["files"][name]):
+                what = "damaged" if path.exists() else "gone"
+                raise InputError(f"{path} is {what}; {mend or _MEND}")
+
     @classmethod
     def load(cls, record: Path) -> Run:
         """Reads `<stem>.json`; raises InputError when it is damaged or of another version."""
@@ -96,10 +113,16 @@ class Run:
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes `<stem>.json`, indented, with lists of numbers on one line."""
-    text = json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False)
+    """Writes `<stem>.json`, indented, with lists of numbers on one line, under a seal: a sum over all it says."""
+    sealed = {"format": FORMAT} | {name: value for name, value in record.items() if name != "seal"}
+    text = json.dumps(sealed | {"seal": _seal(sealed)}, indent=2, allow_nan=False)
     flat = re.compile(r"\[\n\s+((?:[-\d.e+]+,\n\s+)*[-\d.e+]+)\n\s+\]")
     write_text(path, flat.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n")
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """The sum that tells a record that was changed; JSON's own forms of numbers count, not how it is laid out."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -121,6 +144,8 @@ def read_record(path: Path) -> dict[str, Any]:
     if lacks := form.lacking(record):
         raise InputError(f"the run record {path} is damaged (it lacks {lacks} as this version writes it); {_MEND}")
     _require_own(path, record, config)
+    if record.pop("seal", None) != _seal(record):
+        raise InputError(f"the run record {path} is damaged (it is not as it was written); {_MEND}")
     return record
 
 

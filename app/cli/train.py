@@ -191,14 +191,15 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 
 
 def _summary(run: Run, address: str | None) -> str:
-    from app.artifacts.card import percent, with_interval
+    from app.artifacts.card import has_top5, percent, with_interval
 
     test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
+    top5 = f"top-5 accuracy: {percent(test['top5'])}; " if has_top5(run) else ""
     return "\n".join(
         [
             f"test accuracy: {with_interval(test)}",
-            f"top-5 accuracy: {percent(test['top5'])}; cross-entropy: {test['loss']:.4f}",
+            f"{top5}cross-entropy: {test['loss']:.4f}",
             f"written: {stem}",
             textwrap.fill(f"with {written}", 78, initial_indent="  ", subsequent_indent="  "),
             *([f"uploaded: {address}"] if address else []),

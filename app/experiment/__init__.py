@@ -11,10 +11,11 @@ from typing import Any
 
 from app import data, evaluation, models, place
 from app.artifacts import checkpoint
+from app.artifacts.finding import place_of
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig, resolve
 from app.data.source import Ask
-from app.durable import lock
+from app.durable import lock, sha256
 from app.errors import InputError, Stopped
 from app.experiment import pushing, record, training
 from app.experiment.keeper import Screen
@@ -37,7 +38,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
-    files = RunFiles.of(options.checkpoints, config)
+    files = _files(config, options)
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     with place.joined(chosen) as here, ExitStack() as held:
         if here.rank:
@@ -58,6 +59,11 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
         return done if job is None else training.train(job, pusher, deadline=deadline)
 
 
+def _files(config: RunConfig, options: Options) -> RunFiles:
+    """Where the run is, or shall be."""
+    return RunFiles.of(options.checkpoints, config) if options.fresh else place_of(options.checkpoints, config)
+
+
 @contextmanager
 def _telling(here: place.Place) -> Iterator[None]:
     """The other ranks end too, where the first does not come to training."""
@@ -69,11 +75,10 @@ def _telling(here: place.Place) -> Iterator[None]:
 
 
 def _found_done(run: Run, screen: Screen) -> Run:
-    """The run as it is; raises InputError when its files are gone."""
+    """The run as it is; raises InputError when its files are damaged or gone."""
     screen.say(f"done already: {run.files.record} (--fresh trains it anew)")
     shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
-    if missing := [path for path in (run.files.weights, run.files.predictions) if not path.exists()]:
-        raise InputError(f"the run is done, but {missing[0]} is gone; download it again or train --fresh")
+    run.require_whole()
     return run
 
 
@@ -106,13 +111,16 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
     """
     if not run.done:
         raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
-    path = run.files.best_predictions if best else run.files.predictions
+    name = "best_predictions" if best else "predictions"
+    path, files = getattr(run.files, name), run.record["files"]
     if again or not path.exists():
         _predict(run, options, screen, best=best)
+        files |= {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+    run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
     predictions = evaluation.Predictions.load(path)
     evaluation.require_same_rows(predictions, record.test_rows(run.files))
-    results = run.record.get("results", {}) | {"test_best" if best else "test": evaluation.metrics(predictions)}
-    done = dataclasses.replace(run, record=run.record | {"results": results})
+    results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
+    done = dataclasses.replace(run, record=run.record | {"results": results, "files": files})
     write_record(run.files.record, done.record)
     return done
 
@@ -120,6 +128,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
+    run.require_whole("best" if best else "weights")
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     here = training.in_its_precision(here, config, run.record, screen.say)
     known = run.record["data"]

@@ -93,7 +93,12 @@ class Keeper(Member):
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         moments = checkpoint.optimizer_tensors(self.model, self.optimizer)
         tensors = weights | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
-        facts = {"best": self.best, "log_bytes": log_bytes, "seconds": round(self.seconds, 3)}
+        facts = {
+            "best": self.best,
+            "log_bytes": log_bytes,
+            "log_sha256": self.log.sha256,
+            "seconds": round(self.seconds, 3),
+        }
         best = self.best["file"] if self.best else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)
         self._state_at = time.monotonic()

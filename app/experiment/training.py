@@ -61,7 +61,7 @@ def prepare(
         _forget(files)
         kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
         kept["execution"] = chosen.to_json()
-        record.save_splits(files, splits)
+    record.save_splits(files, splits)
     state = checkpoint.load_state(files.state, screen.say)
     kept["places"].append({**here.describe(), "from_step": state.step if state else 0, "started": record.now()})
     _schedule(config, kept, splits, screen)
@@ -129,7 +129,8 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     model, optimizer = _model(job)
     config, state, numbers = job.config, job.state, job.kept["schedule"]
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
-    rows = log.TrainingLog(job.files.log, header=header, offset=state.facts["log_bytes"] if state else 0)
+    kept_rows = {"offset": state.facts["log_bytes"], "sha256": state.facts["log_sha256"]} if state else {}
+    rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
     with closing(rows), stop_requests(deadline=deadline) as stop_asked:
         keeper = Keeper(
             place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
@@ -208,7 +209,7 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
     kept["results"] = {"test": evaluation.metrics(predictions)}
     checkpoint.load_weights(files.state / keeper.best["file"], model)
     checkpoint.save_weights(files.best, model, text)
-    kept |= {"status": "done", "finished": record.now()}
+    kept |= {"status": "done", "finished": record.now(), "files": files.sums()}
     write_record(files.record, kept)
     shutil.rmtree(files.state)
     return Run(files, kept)

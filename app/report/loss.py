@@ -86,7 +86,7 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
     Figures of one split share their axes, so that architectures can be held side by side. Returns the files,
     `loss_<split>_<architecture>_<dataset>.png` and `.svg`. Raises InputError where a run's log cannot be read.
     """
-    rows = {run.files: log.read(run.files.log)[1] for run in runs}
+    rows = {run.files: _rows(run) for run in runs}
     order = selection.sizes(runs)
     paths = []
     for split in _SPLITS:
@@ -101,9 +101,16 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
     return paths
 
 
+def _rows(run: Run) -> list[dict[str, Any]]:
+    """The rows of a run's log; raises InputError where it is damaged."""
+    if run.done:
+        run.require_whole("log")
+    return log.read(run.files.log)[1]
+
+
 def draw_run(run: Run) -> list[Path]:
     """One run's training and validation loss in one figure, beside its other files. Raises InputError as `draw`."""
-    rows, config = log.read(run.files.log)[1], run.config
+    rows, config = _rows(run), run.config
     curves = {split: Curve.of(run, rows, split) for split in _SPLITS}
     frame = Frame.of(list(curves.values()))
     with style.house_style():

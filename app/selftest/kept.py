@@ -61,7 +61,9 @@ def _first_difference(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> s
 
 def names(folder: Path) -> set[str]:
     """Every file and folder below the checkpoints, hidden ones too; the number of a process is cut out of a name."""
-    return {re.sub(r"\.\d+\.(aside|scratch)$", r".PID.\1", str(path.relative_to(folder))) for path in folder.rglob("*")}
+    return {
+        re.sub(r"\.[\d-]+\.(aside|scratch)$", r".PID.\1", str(path.relative_to(folder))) for path in folder.rglob("*")
+    }
 
 
 def asides(folder: Path) -> list[str]:

@@ -1,12 +1,11 @@
 """The form of a record: what a real one has, and that none of it can be missing where somebody relies on it."""
 
 import copy
-import json
 
 import pytest
 
 from app.artifacts import card, form
-from app.artifacts.paths import Run, read_record
+from app.artifacts.paths import Run, read_record, write_record
 from app.cli import evaluate
 from app.errors import InputError
 
@@ -41,7 +40,7 @@ def used(run):
 def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves(run, value):
     refused, served = set(), set()
     for path in keys(run.record):
-        run.files.record.write_text(json.dumps(changed(run.record, path, *value)))
+        write_record(run.files.record, changed(run.record, path, *value))
         try:
             record = read_record(run.files.record)
         except InputError as error:

@@ -18,7 +18,7 @@ from report import reseeded, seeds_of
 from safetensors.torch import save_file
 from torch import zeros
 
-from app.artifacts.paths import RunFiles, find_runs
+from app.artifacts.paths import RunFiles, find_runs, read_record, write_record
 
 # the empty folder that the command runs in, pytest's monkeypatch, the small Hub, a finished run's checkpoints folder
 Scene = namedtuple("Scene", "work patch hub trained")
@@ -73,7 +73,7 @@ def lost_weights(scene: Scene) -> None:
 
 def unfinished(scene: Scene) -> None:
     path = a_run(scene).record
-    path.write_text(path.read_text().replace('"status": "done"', '"status": "running"'))
+    write_record(path, read_record(path) | {"status": "running"})
 
 
 def two_runs_of_one_beginning(scene: Scene) -> None:

@@ -132,7 +132,7 @@ def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(
 def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
     run.files.splits.write_bytes(b"damaged")
     refused = call("evaluate checkpoints")
-    assert refused.code == 2 and re.search("split file .* damaged; evaluate with --again", refused.err)
+    assert refused.code == 2 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
     assert call("evaluate checkpoints --again").code == 0
     assert call("evaluate checkpoints").code == 0
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -156,7 +155,7 @@ def test_training_never_waits_for_a_push(tmp_path, repository):
         last[0] = time.monotonic()
 
     train(tmp_path, Quiet(after=timed), options=pushing())
-    assert max(gaps[1:]) < 3.0 and threading.active_count() < 20
+    assert max(gaps[1:]) < 3.0
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "state-4.safetensors", "state-4.json"])

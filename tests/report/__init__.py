@@ -43,7 +43,7 @@ def made_up_run(
     n = config.limit_test or 100 * row.classes
     results = {} if top1 is None else {"test": _test_results(row.classes, n, top1)}
     started = f"2026-11-20T10:{minute:02}:00+00:00"
-    made = _about(config, n) | {"status": status, "started": started, "results": results}
+    made = _about(config, n) | {"status": status, "started": started, "results": results, "files": {}}
     write_record(files.record, made | (record or {}))
     return Run.load(files.record)
 
