@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.artifacts.paths import write_record
 from app.selftest import damage, full_disk, kept, kill, rows
 from app.selftest.answer import Answer
 from app.selftest.child import Child
