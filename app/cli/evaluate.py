@@ -32,6 +32,7 @@ def evaluate(
     dataset: o.OfDataset = None,
     best: o.Best = False,
     again: o.Again = False,
+    data: o.DataAt = None,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
@@ -44,7 +45,7 @@ def evaluate(
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from app import experiment  # torch, which a wrong name above should not wait for
 
-        options = experiment.Options(device=device or "auto", threads=threads)
+        options = experiment.Options(device=device or "auto", threads=threads, data=data)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))

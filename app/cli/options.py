@@ -119,6 +119,9 @@ Private = Annotated[
 ]
 Best = Annotated[bool, _flag("--best/--no-best", help="The weights best on validation, not the final ones.")]
 Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weights and data.")]
+DataAt = Annotated[
+    str | None, _option("--data", metavar="FOLDER", help="With --again: where the run's local dataset lies now.")
+]
 OfModel = Annotated[str | None, _option("--model", help="The newest finished run of this model,")]
 OfSize = Annotated[str | None, _option("--size", help="of this size,")]
 OfDataset = Annotated[str | None, _option("--dataset", help="on this dataset; the others that fit are named.")]

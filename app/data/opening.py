@@ -70,7 +70,7 @@ def _opened(ask: Ask, version: str) -> Source:
         if not Path(ask.path).expanduser().is_dir():
             raise InputError(
                 f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
-                "cache; start the command in the directory that the run was started in, or put the folder back"
+                "cache; start the command in the directory that the run was started in, or give evaluate --data FOLDER"
             )
         return streamed.open_folder(ask)
     if not ask.hub:

@@ -111,6 +111,8 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
     """
     if not run.done:
         raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+    if options.data and not again:
+        raise InputError("--data has an effect with --again only; add it, or leave --data out")
     name = "best_predictions" if best else "predictions"
     path, files = getattr(run.files, name), run.record["files"]
     if again or not path.exists():
@@ -133,6 +135,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     here = training.in_its_precision(here, config, run.record, screen.say)
     known = run.record["data"]
     ask: Ask = data.ask_of(config.to_json(), path=known["path"], streamed=known.get("streamed", False))
+    ask = data.at(ask, options.data) if options.data else ask
     cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known["split_fingerprint"]:

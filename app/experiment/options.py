@@ -21,4 +21,5 @@ class Options:
     max_minutes: float | None = None
     push: Push | None = None
     fresh: bool = False
+    data: str | None = None  # where a local dataset lies now, for an evaluation
     command: str = ""

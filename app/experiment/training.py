@@ -52,6 +52,8 @@ def prepare(
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, screen)
     splits = data.splits(config, here, cached, screen.say)
+    if here.ranks > 1 and splits.record.get("streamed"):
+        raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
     given: dict[str, Any] = {"attention_path": options.attention_path, "micro_batch_size": options.micro_batch_size}
     if kept:
         chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
