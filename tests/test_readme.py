@@ -41,7 +41,7 @@ def test_every_option_that_the_readme_names_exists():
     options = set()
     for command in [*get_command(app).commands.values(), *get_command(app).commands["plot"].commands.values()]:
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help"}
+    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help", "--nproc-per-node"}
 
 
 def test_the_size_table_is_the_programs():

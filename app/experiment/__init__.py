@@ -97,6 +97,8 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
     except Stopped as stopped:
         seconds = _LAST_PUSH if "--max-minutes" in str(stopped) else _LAST_PUSH_IN_TIME
         there = pusher.close(seconds=seconds, release=True)
+        if not str(stopped).endswith("is saved"):  # not in the loop
+            raise
         raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}") from stopped
     except BaseException:
         pusher.close(seconds=_LAST_PUSH_IN_TIME, release=True)

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -165,3 +168,24 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
     fails(KeyboardInterrupt())
     ended = call("evaluate checkpoints")
     assert ended.code == 130 and ended.err.startswith("error: interrupted at once")
+
+
+@pytest.mark.parametrize("moment", ["app.evaluation.predict", "app.report.confusion.draw_run"])
+def test_sigterm_after_the_last_step_leaves_nothing_half_done_and_the_same_command_ends_the_run(
+    call, work, monkeypatch, moment
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5))
+        stopped = call(TRAIN)
+    assert (stopped.code, stopped.out) == (75, "")
+    assert stopped.err.splitlines()[-1].endswith("; the same command goes on from what was last saved")
+    assert not [path for path in work.rglob("*") if path.suffix in (".aside", ".lock")]
+    ended = call(TRAIN)
+    assert ended.code == 0 and "test accuracy" in ended.out and not list(work.rglob("*.state"))
+
+
+def test_a_run_stopped_while_it_was_made_anew_is_continued_without_fresh(call, work):
+    stopped = call(f"{TRAIN} --fresh --max-minutes 0")
+    said = "stopped by --max-minutes after step 1 of 10; its state is saved; "
+    assert stopped.code == 75 and f"{said}the same command without --fresh continues it\n" in stopped.err
+    assert "continues at step 2" in call(TRAIN).err
