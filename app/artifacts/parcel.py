@@ -82,10 +82,10 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run]]:
 
 
 def _place(run: Run, local: Path, folder: str) -> str:
-    """A folder named by the run's stem: the one that it lies in, or a new one."""
+    """A folder named by the run's stem: the one that it lies in, or a new one there."""
     stem, within = run.files.stem, run.files.folder.relative_to(local).as_posix()
     there = stem in (run.files.folder.resolve().name, PurePosixPath(folder, within).name)
-    return within if there else stem
+    return within if there else PurePosixPath(within, stem).as_posix()
 
 
 def _settled(files: dict[str, Path], run: Run, place: str) -> dict[str, Path]:

@@ -27,7 +27,7 @@ def draw_run(run: Run) -> list[Path]:
     if not test or not test.get("confusion"):
         raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record['run_id']}")
     counts = np.array(test["confusion"])  # (classes, classes), truth by row
-    names = [_short(str(name)) for name in run.record["data"]["class_names"]]
+    names = [_short(style.legible(str(name))) for name in run.record["data"]["class_names"]]
     title = f"{selection.run_title(run.config)}: confusion"
     with style.house_style():
         figure = _few(title, counts, names) if len(counts) <= _NAMED else _many(title, counts, names)

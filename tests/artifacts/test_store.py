@@ -55,11 +55,12 @@ def test_a_folder_goes_up_whole_without_state_locks_and_hidden_files(run, online
         path.write_text("text")
     (run.files.folder / "link").symlink_to(run.files.log)
     store.upload(Path(), "all")
-    own = {f"all/{run.files.stem}/{path.name}" for path in run.files.present()}
+    folder = f"all/checkpoints/vit_differential/{run.files.stem}"
+    own = {f"{folder}/{path.name}" for path in run.files.present()}
     rest = {
         "README.md",
         ".gitattributes",
-        f"all/{run.files.stem}/README.md",
+        f"{folder}/README.md",
         "all/checkpoints/vit_differential/notes/plan.txt",
     }
     assert online.files(REPOSITORY).keys() == own | rest
