@@ -146,7 +146,7 @@ def _push(
     *, private: bool, push_every: float = 1800.0, if_held: str = "wait", lease: float = 900.0, screen: Screen
 ) -> Push:
     """How the run is kept on the Hub; bad tokens and repositories end here, before the first step."""
-    from app import hub
+    from app import hub, repositories
     from app.checks import check_known
     from app.errors import HubUnavailable, InputError
     from app.experiment import Push
@@ -155,7 +155,7 @@ def _push(
     if push_every <= 0 or lease <= 0:
         raise InputError("--push-every and --lease must be above 0")
     try:
-        hub.require_writable(hub.repository(), private=private)
+        repositories.require_writable(hub.repository(), private=private)
     except HubUnavailable as error:
         screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
     return Push(every=push_every, wait=if_held == "wait", lease=lease)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app import hub
+from app import hub, repositories
 from app.artifacts import checkpoint
 from app.artifacts.branch import Branch, LeaseLost
 from app.artifacts.paths import RunFiles
@@ -63,14 +63,16 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
 def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
     """Whether the finished run lies on the Hub; it is then fetched, its record last."""
     repository = hub.repository()
-    sha, folder = hub.head(repository), f"{config.model}/{files.stem}"
-    listed = {path.removeprefix(f"{folder}/"): file for path, file in hub.listing(repository, sha, folder).items()}
+    sha, folder = repositories.head(repository), f"{config.model}/{files.stem}"
+    listed = {
+        path.removeprefix(f"{folder}/"): file for path, file in repositories.listing(repository, sha, folder).items()
+    }
     if files.record.name not in listed:
         return False
     say(f"the run is done already on the Hub, in {folder}; fetching it")
     for name in sorted(listed, key=lambda name: name == files.record.name):
         if name.startswith(files.stem):
-            hub.fetch(repository, sha, listed[name], files.folder / hub.safe_path(name))
+            repositories.fetch(repository, sha, listed[name], files.folder / repositories.safe_path(name))
     return True
 
 
@@ -213,7 +215,7 @@ def _link(path: Path, target: Path) -> None:
 def discard(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> None:
     """Removes the unfinished run's branch and this machine's claim: the run is done and uploaded."""
     try:
-        hub.delete_branch(hub.repository(), f"run-{config.run_id}")
+        repositories.delete_branch(hub.repository(), f"run-{config.run_id}")
     except (HubUnavailable, InputError) as error:
         say(f"the branch run-{config.run_id} of the unfinished run stays on the Hub ({error})")
     files.holder.unlink(missing_ok=True)

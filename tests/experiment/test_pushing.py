@@ -9,7 +9,7 @@ import time
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from app import experiment, hub
+from app import experiment, repositories
 from app.artifacts.branch import Branch, LeaseLost
 from app.artifacts.paths import Run
 from app.errors import Stopped
@@ -81,7 +81,7 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
         train(tmp_path, Quiet(after=die), options=pushing())
     branch = branch_of(run_id())
     lease = branch.look().lease
-    hub.commit(
+    repositories.commit(
         REPOSITORY, [CommitOperationAdd("state/lease.json", json.dumps(lease | {"until": time.time() + 900}).encode())],
         message="as after a kill", parent=branch._head, branch=branch.name,
     )  # fmt: skip
