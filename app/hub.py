@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,8 +22,9 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 4
 _WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
 _LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
-CONNECT_SECONDS, _SILENCE_SECONDS = 10.0, 60.0
+CONNECT_SECONDS = 10.0  # until a connection stands, or an answer without a body comes
 _CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a call's deadline: the first, and its bytes at the slowest line
+_MOST_SECONDS = 3600.0  # that ISOSCALE_HUB_SECONDS may give
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -55,13 +57,22 @@ def api() -> HfApi:
 
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
-    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
     hooks = {"request": [hf_request_event_hook]}
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
+def call_seconds() -> float:
+    """A call's deadline without its bytes: 120 s, or ISOSCALE_HUB_SECONDS; raises InputError where that is no time."""
+    given = os.environ.get("ISOSCALE_HUB_SECONDS", "").strip()
+    with suppress(ValueError):
+        if not given or 1 <= float(given) <= _MOST_SECONDS:
+            return float(given or _CALL_SECONDS)
+    raise InputError(f"ISOSCALE_HUB_SECONDS={given} is no number of seconds from 1 to {_MOST_SECONDS:.0f}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and what caused it, outermost first."""
     seen: BaseException | None = error
     while seen is not None:
@@ -71,7 +82,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def status(error: BaseException) -> int | None:
     """The HTTP status behind an error, or None."""
-    for link in chain(error):
+    for link in _chain(error):
         if (response := getattr(link, "response", None)) is not None:
             return int(response.status_code)
     return None
@@ -85,7 +96,7 @@ def is_silence(error: BaseException) -> bool:
     if (code := status(error)) is not None:
         return code in _TRANSIENT
     kinds = (httpx.TransportError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
-    return any(isinstance(link, kinds) for link in chain(error))
+    return any(isinstance(link, kinds) for link in _chain(error))
 
 
 def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
@@ -96,9 +107,10 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     """
     from huggingface_hub.errors import OfflineModeIsEnabled
 
+    seconds = call_seconds()
     for attempt in range(ATTEMPTS):
         try:
-            return _within(_CALL_SECONDS + size / _BYTES_PER_SECOND, request)
+            return _within(seconds + size / _BYTES_PER_SECOND, request)
         except (StaleParent, NoBranch):
             raise
         except Exception as error:
@@ -106,7 +118,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
                 if refusal := _refusal(what, error):
                     raise refusal from error
                 raise
-            offline = any(isinstance(link, OfflineModeIsEnabled) for link in chain(error))
+            offline = any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error))
             if offline or attempt == ATTEMPTS - 1:
                 reason = "HF_HUB_OFFLINE is set" if offline else (str(error) or type(error).__name__).splitlines()[0]
                 raise HubUnavailable(f"the Hub cannot be reached for {what} ({reason})") from error
@@ -136,7 +148,7 @@ def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
 
 def _asked_wait(error: BaseException) -> float:
     """Seconds that the answer's Retry-After asks for, 0 without one."""
-    for link in chain(error):
+    for link in _chain(error):
         if (response := getattr(link, "response", None)) is not None:
             asked = response.headers.get("Retry-After", "")
             return float(asked) if asked.isdigit() else 0.0
@@ -148,7 +160,7 @@ def _refusal(what: str, error: Exception) -> InputError | None:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     code = status(error)
-    hidden = any(isinstance(link, RepositoryNotFoundError) for link in chain(error))
+    hidden = any(isinstance(link, RepositoryNotFoundError) for link in _chain(error))
     if code == 404 or (code == 401 and hidden and "Invalid credentials" not in str(error)):
         return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
     if code == 401:

@@ -9,10 +9,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.durable import replacing, sha256
+from app.durable import no_space_named, replacing, sha256
 from app.errors import InputError
 from app.hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, status, token
 
@@ -71,20 +72,28 @@ def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
 
 
 def fetch(name: str, sha: str, file: Any, target: Path) -> None:
-    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs."""
+    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs.
+
+    Each attempt has a folder of its own, so one that was given up cannot meddle with the next.
+    """
     import huggingface_hub
 
-    def once() -> None:
-        with replacing(target) as aside, _scratch(target) as scratch:
-            api()
-            path = huggingface_hub.hf_hub_download(
-                name, file.rfilename, revision=sha, local_dir=scratch, force_download=True
-            )
-            shutil.move(path, aside)
-            if not matches(aside, file):
-                raise ConnectionError(f"{file.rfilename} arrived damaged")
+    size = file.size or 0
 
-    call(f"{name}/{file.rfilename}", once, size=file.size or 0)
+    def once(scratch: Path) -> Path:
+        api()
+        own = tempfile.mkdtemp(dir=scratch)
+        path = Path(
+            huggingface_hub.hf_hub_download(name, file.rfilename, revision=sha, local_dir=own, force_download=True)
+        )
+        if not matches(path, file):
+            raise ConnectionError(f"{file.rfilename} arrived damaged")
+        return path
+
+    with no_space_named(target, size), _scratch(target) as scratch:
+        path = call(f"{name}/{file.rfilename}", lambda: once(scratch), size=size)
+        with replacing(target) as aside:
+            shutil.move(path, aside)
 
 
 def text(name: str, sha: str, file: Any) -> str:
@@ -109,6 +118,7 @@ def matches(path: Path, file: Any) -> bool:
 def _scratch(target: Path) -> Iterator[Path]:
     """A folder beside the target for the client's own bookkeeping, removed at the end."""
     folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:
@@ -128,7 +138,8 @@ def commit(
 ) -> str:
     """One commit on a branch upon `parent`; returns its address. Raises StaleParent when the branch has moved on.
 
-    `size` is how many bytes the operations add.
+    `size` is how many bytes the operations add. Each attempt has copies of them: the client marks what it has
+    committed, also where nobody waited for its answer any more.
     """
 
     def once() -> str:
@@ -136,8 +147,9 @@ def commit(
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
                 done = api().create_commit(
-                    name, operations, commit_message=message, parent_commit=parent, revision=branch
-                )
+                    name, [copy(one) for one in operations],
+                    commit_message=message, parent_commit=parent, revision=branch,
+                )  # fmt: skip
         except Exception as error:
             if status(error) == 412:
                 raise StaleParent from error

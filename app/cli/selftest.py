@@ -31,6 +31,10 @@ Damage = Annotated[
     int | None,
     typer.Option("--damage", min=1, metavar="N", help="N files cut or flipped in a bit; none is used unnoticed."),
 ]
+HubMove = Annotated[
+    int | None,
+    typer.Option("--hub-move", min=1, metavar="N", help="N moves to an empty folder, over a local Hub, after SIGKILL."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the runs, and of every random step and byte.")]
 ModelName = Annotated[str, typer.Option("--model", help="The model of the tiny run.")]
 Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of each run, under torchrun.")]
@@ -51,6 +55,7 @@ def selftest(
     enospc: Enospc = False,
     log: Log = False,
     damage: Damage = None,
+    hub_move: HubMove = None,
     seed: Seed = 0,
     model: ModelName = "vit_differential",
     micro_batch_size: o.MicroBatchSize = None,
@@ -60,7 +65,14 @@ def selftest(
     as_json: o.AsJson = False,
 ) -> None:
     """Train a tiny run, disturb it, continue it, and compare every byte with a run that was left alone."""
-    asked = {"kill": kill or 0, "sigterm": sigterm, "enospc": enospc, "log": log, "damage": damage or 0}
+    asked = {
+        "kill": kill or 0,
+        "sigterm": sigterm,
+        "enospc": enospc,
+        "log": log,
+        "damage": damage or 0,
+        "hub-move": hub_move or 0,
+    }
     setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
