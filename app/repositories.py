@@ -48,6 +48,12 @@ def head(name: str, revision: str = "main") -> str:
     return call(f"model repository {name}", once)
 
 
+def branches(name: str) -> set[str]:
+    """The names of a model repository's branches."""
+    refs = call(f"the branches of {name}", lambda: api().list_repo_refs(name))
+    return {ref.name for ref in refs.branches}
+
+
 def create_branch(name: str, branch: str) -> None:
     """Makes a branch of a model repository where main stands; one that is there stays as it is."""
     call(f"making branch {branch} of {name}", lambda: api().create_branch(name, branch=branch, exist_ok=True))

@@ -11,15 +11,15 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from app import hub, repositories
-from app.artifacts.paths import RunFiles
+from app.artifacts.paths import Run, RunFiles
 from app.durable import require_space, sha256
-from app.errors import InputError
+from app.errors import HubUnavailable, InputError
 
 FORMAT = 1
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
@@ -130,10 +130,6 @@ class Branch:
         self._commit_ours({}, sorted(self._there - {_LEASE}), "Begin anew")
         self._there = {_LEASE}
 
-    def delete(self) -> None:
-        """Removes the branch: the run is done."""
-        repositories.delete_branch(self.repository, self.name)
-
     def _commit_ours(
         self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
     ) -> None:
@@ -205,6 +201,18 @@ class Branch:
             return manifest
         say(f"the manifest of run {self.run_id} on the Hub is damaged; its state is left out")
         return None
+
+
+def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) -> None:
+    """Removes the branches of runs that are done and uploaded, and this machine's claims; a Hub that fails is told."""
+    try:
+        there = repositories.branches(repository)
+        for run in runs:
+            if (name := f"run-{run.record['run_id']}") in there:
+                repositories.delete_branch(repository, name)
+            run.files.holder.unlink(missing_ok=True)
+    except (HubUnavailable, InputError) as error:
+        say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")

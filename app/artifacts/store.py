@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app import hub, repositories
-from app.artifacts import card
+from app.artifacts import branch, card
 from app.artifacts.parcel import ROOT, Parcel, pack
 from app.durable import require_space
 from app.errors import HubUnavailable, InputError
@@ -18,11 +18,15 @@ _RACES = 8  # times that another writer may be quicker before an upload gives up
 _REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 
 
-def upload(local: Path, folder: str, *, private: bool = False, message: str | None = None) -> str:
+def upload(
+    local: Path, folder: str, *, private: bool = False, message: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> str:  # fmt: skip
     """Puts a run, a folder or a file into the repository's folder in one commit; returns the commit's address.
 
     The repository's README is rebuilt in the same commit; where another upload is quicker, upon its commit. All that
-    is wrong here raises InputError before the Hub is asked for anything.
+    is wrong here raises InputError before the Hub is asked for anything. What the Hub kept of the runs while they were
+    unfinished is removed.
     """
     repository, within = parse_address(folder)
     parcel = pack(local, _visible(within))
@@ -32,9 +36,11 @@ def upload(local: Path, folder: str, *, private: bool = False, message: str | No
         parent = repositories.head(repository)
         operations = _operations(repository, parent, parcel, cards)
         try:
-            return repositories.commit(repository, operations, message=message, parent=parent)
+            address = repositories.commit(repository, operations, message=message, parent=parent)
         except hub.StaleParent:
             continue
+        branch.discard(repository, parcel.runs.values(), say)
+        return address
     raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
 
 

@@ -172,21 +172,20 @@ def _draw(run: Run) -> None:
 
 def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
     """The address of the run's commit, or the error with the command that repeats the upload."""
-    from app import experiment
     from app.artifacts import store
     from app.cli.screen import Screen
     from app.errors import NotUploaded
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}"
     try:
-        address = store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
+        message = f"Add run {run.record['run_id']}"
+        address = store.upload(local, folder, say=Screen().say, private=private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
         words = [*program(), "upload", *(["--private"] if private else []), str(local), folder]
         failed = NotUploaded(
             f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
         )
         return None, failed
-    experiment.discard(run, Screen().say)
     return address, None
 
 

@@ -17,7 +17,7 @@ from app.artifacts.branch import Branch, LeaseLost
 from app.artifacts.paths import RunFiles
 from app.config import RunConfig
 from app.durable import write_text
-from app.errors import HubUnavailable, InputError
+from app.errors import HubUnavailable
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
 
@@ -210,12 +210,3 @@ def _link(path: Path, target: Path) -> None:
         os.link(path, target)
     except OSError:
         shutil.copyfile(path, target)
-
-
-def discard(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> None:
-    """Removes the unfinished run's branch and this machine's claim: the run is done and uploaded."""
-    try:
-        repositories.delete_branch(hub.repository(), f"run-{config.run_id}")
-    except (HubUnavailable, InputError) as error:
-        say(f"the branch run-{config.run_id} of the unfinished run stays on the Hub ({error})")
-    files.holder.unlink(missing_ok=True)

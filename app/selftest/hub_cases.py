@@ -63,13 +63,9 @@ CALLS = {
     "LFS PUT": "PUT /lfs/",
     "commit": "POST /api/models/{repo}/commit/main",
 }
-COMMIT, PUSH, GET, PUT = (
-    CALLS["commit"],
-    "POST /api/models/{repo}/commit/run-",
-    "GET /{repo}/resolve/",
-    CALLS["LFS PUT"],
-)
-PUSHED_STATE = "POST /api/models/{repo}/preupload/run-"
+COMMIT, PUT = CALLS["commit"], CALLS["LFS PUT"]
+PUSH, GET = "POST /api/models/{repo}/commit/run-", "GET /{repo}/resolve/"
+FIRST_STATE = CALLS["LFS batch"]  # where nothing is there before: on its way to the branch
 _STATUSES = (500, 503, 429)
 
 
@@ -92,14 +88,14 @@ def _statuses() -> list[Row]:
     return rows
 
 
+def from_first_state(match: str, status: int | None, **how: Any) -> Order:
+    """The fault from the first state's push on, always."""
+    return lambda at: at.fault(FIRST_STATE, status=None, meanwhile=lambda: at.fault(match, status, times=ALWAYS, **how))
+
+
 def revoked(at: At) -> None:
     """The token is good for the first checks and then no longer."""
-    at.fault(PUSHED_STATE, status=None, meanwhile=at.server.tokens.clear)  # type: ignore[attr-defined]
-
-
-def gone(at: At) -> None:
-    """From the second push on every connection is closed without an answer."""
-    at.fault(PUSHED_STATE, status=None, meanwhile=lambda: at.fault("", cut_upload_after_bytes=0, times=ALWAYS))
+    at.fault(FIRST_STATE, status=None, meanwhile=lambda: setattr(at.server, "tokens", {}))
 
 
 def taken(at: At) -> None:
@@ -109,7 +105,7 @@ def taken(at: At) -> None:
         lease = {"holder": "another", "until": time.time() + OTHERS_CLAIM}
         at.commit("state/lease.json", json.dumps(lease).encode(), at.branch)
 
-    at.fault(PUSHED_STATE, status=None, meanwhile=take)
+    at.fault(FIRST_STATE, status=None, meanwhile=take)
 
 
 def beside(match: str, branch: str = "") -> Order:
@@ -137,6 +133,7 @@ def moving(at: At) -> None:
     at.fault(GET, status=None, meanwhile=move)
 
 
+GONE = from_first_state("", None, cut_upload_after_bytes=0)
 ROWS = [
     *_statuses(),
     Row(name="PUT cut in its middle", order=failing(PUT, None, cut_upload_after_bytes=1000), scene="done"),
@@ -147,7 +144,7 @@ ROWS = [
     Row(name="silence on commit", order=failing(COMMIT, None, delay_seconds=99), scene="done"),
     Row(name="silence on a push", order=failing(PUSH, None, delay_seconds=99), scene="empty"),
     Row(name="500 on pushes", order=failing(PUSH, 500, times=2), scene="empty"),
-    Row(name="413 on pushes", order=failing(PUSHED_STATE, 413, times=ALWAYS), scene="empty", says=r"warning: not pushed "
+    Row(name="413 on pushes", order=from_first_state(PUSH, 413), scene="empty", says=r"warning: not pushed "
         r"\(the Hub says the repository's storage is full"),
     Row(name="413 on the upload", order=failing(COMMIT, 413, times=ALWAYS), scene="empty", code=NOT_UPLOADED,
         says="storage is full.*retry: ", kept="here"),
@@ -155,11 +152,11 @@ ROWS = [
         says="use a token with write access.*retry: ", kept="here"),
     Row(name="token revoked after the start", order=revoked, scene="empty", code=NOT_UPLOADED,
         says="does not accept HF_TOKEN.*retry: ", kept="here"),
-    Row(name="Hub gone from a push on", order=gone, scene="empty", code=NOT_UPLOADED,
+    Row(name="Hub gone from the first push on", order=GONE, scene="empty", code=NOT_UPLOADED,
         says="cannot be reached.*retry: ", kept="here"),
     Row(name="Hub gone before the start", order=failing("", 503, times=ALWAYS), scene="done", code=NOT_UPLOADED,
         says="warning: the Hub cannot be reached for the token's owner", kept="here"),
-    Row(name="412 on a push, claim still ours", order=beside(PUSHED_STATE), scene="empty", says=""),
+    Row(name="412 on a push, claim still ours", order=beside(FIRST_STATE), scene="empty", says=""),
     Row(name="412 on the upload", order=beside(COMMIT, "main"), scene="done"),
     Row(name="412 on a push, claim taken", order=taken, scene="empty", code=STOPPED,
         says="stopped since another machine has taken over run", kept="state"),

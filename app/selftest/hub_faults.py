@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from app.selftest import kept
 from app.selftest.hub_cases import DONE, NOT_UPLOADED, ROWS, At, Row
@@ -16,6 +21,7 @@ from app.selftest.trial import Failed, Trial, Verdict
 from app.selftest.worker import Said, Worker
 
 HUB_SECONDS = "3"  # a call's deadline here
+_AT_ONCE = 3  # processes: most of the time is waiting
 _EPOCHS = 8  # so that a run outlasts its first pushes
 _PATIENCE = {"ISOSCALE_HUB_SECONDS": HUB_SECONDS, "HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
 
@@ -24,16 +30,46 @@ def prove(trial: Trial, _count: int) -> Verdict:
     """Goes through the table; each row on a repository of its own."""
     verdict = Verdict("hub-faults")
     longer = replace(trial, root=trial.folder("hub-faults"), epochs=max(trial.epochs, _EPOCHS), ranks=1)
-    with HubServer(tokens=dict(TOKENS)) as server:
-        cases = Cases(longer, server)
-        with Worker(longer.root, cases.environment()) as worker:
-            cases.begin(worker)
-            for row in ROWS:
-                found = cases.prove(row)
-                verdict.failures += [f"{row.name}: {what}" for what in found]
-    verdict.facts = {"rows": cases.told}
-    verdict.summary = f"{len(ROWS)} faults, each ended as the table says, and every run in the undisturbed run's bytes, here and on the Hub"
+    rows = queue.SimpleQueue[Row]()
+    for row in rows_of_the_table():
+        rows.put(row)
+    with ExitStack() as begun:
+        places = [begun.enter_context(_begun(longer, f"hub-{number}")) for number in range(_AT_ONCE)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            told = [fact for facts in pool.map(lambda cases: _through(cases, rows), places) for fact in facts]
+    verdict.failures = [f"{fact['fault']}: {what}" for fact in told for what in fact["failures"]]
+    verdict.facts = {"rows": told}
+    verdict.summary = (
+        f"{len(told)} faults, each ended as the table says, and every run in the undisturbed run's bytes, here and on "
+        "the Hub"
+    )
     return verdict
+
+
+def rows_of_the_table() -> list[Row]:
+    """The slowest scenes first, so that no process is left with one at the end."""
+    return sorted(ROWS, key=lambda row: row.scene == "done")
+
+
+@contextmanager
+def _begun(trial: Trial, name: str) -> Iterator[Cases]:
+    """A place for cases: a Hub of its own, and a process that has its libraries loaded and its reference trained."""
+    with HubServer(tokens=dict(TOKENS)) as server:
+        cases = Cases(replace(trial, root=trial.folder(name)), server)
+        environment = trial.environment() | server.environment(home=cases.trial.root / "home") | _PATIENCE
+        with Worker(cases.trial.root, environment) as worker:
+            cases.begin(worker)
+            yield cases
+
+
+def _through(cases: Cases, rows: queue.SimpleQueue[Row]) -> list[dict[str, Any]]:
+    """What came of the rows that one place has taken."""
+    told = []
+    while True:
+        try:
+            told.append(cases.prove(rows.get_nowait()))
+        except queue.Empty:
+            return told
 
 
 class Cases:
@@ -41,11 +77,6 @@ class Cases:
 
     def __init__(self, trial: Trial, server: HubServer) -> None:
         self.trial, self.server = trial, server
-        self.told: list[dict[str, object]] = []
-
-    def environment(self) -> dict[str, str]:
-        """Of the process that runs the commands."""
-        return self.trial.environment() | self.server.environment(home=self.trial.root / "home") | _PATIENCE
 
     def begin(self, worker: Worker) -> None:
         """The reference, in the folder as commands leave it, and an unfinished run's branch."""
@@ -72,24 +103,23 @@ class Cases:
             raise Failed(f"{name} ended with exit {said.code}: {said.last_line}")
         return said
 
-    def prove(self, row: Row) -> list[str]:
-        """One row; returns what was wrong with it."""
+    def prove(self, row: Row) -> dict[str, Any]:
+        """One row; returns what came of it."""
         name = re.sub(r"\W+", "-", row.name).strip("-")
         folder, at = self.trial.folder(name), At(self.server, f"tester/{name}", self.branch)
         self._lay_out(row, folder, at)
         row.order(at)
         said = self._call(self._command(row, at), folder, name)
         self._end_of_fault()
-        found = _wrong(row, said) + self._not_kept(row, folder, at)
+        found = _wrong(row, said) + self._not_kept(row, folder)
         if said.code:
             again = self._call(self._retry(row, said, at), folder, name)
             found += [f"the retry ended with exit {again.code}: {again.last_line}"] if again.code else []
         found += self._end(row, folder, at)
-        self.told.append({"fault": row.name, "exit": said.code, "seconds": round(said.seconds, 1), "failures": found})
         told = said.last_line if said.code else f"{said.seconds:.1f} s"
         self.trial.say(f"{row.name}: exit {said.code}, {told}{''.join(f'; FAIL {what}' for what in found)}")
         shutil.rmtree(folder)
-        return found
+        return {"fault": row.name, "exit": said.code, "seconds": round(said.seconds, 1), "failures": found}
 
     def _end_of_fault(self) -> None:
         self.server.faults.clear()
@@ -122,7 +152,7 @@ class Cases:
             return words[words.index("upload") :]
         return self._command(row, at)
 
-    def _not_kept(self, row: Row, folder: Path, at: At) -> list[str]:
+    def _not_kept(self, row: Row, folder: Path) -> list[str]:
         """What is not where the row says that it is, right after the command."""
         if row.kept == "here":
             return self._unlike(folder)

@@ -1,4 +1,4 @@
-"""One process that runs many commands, for faults that are too many for a process each, in an environment of its own."""
+"""One process that runs many commands, for faults that are too many for a process each, in its own environment."""
 
 from __future__ import annotations
 

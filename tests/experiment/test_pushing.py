@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from app import experiment, repositories
-from app.artifacts.branch import Branch, LeaseLost
+from app.artifacts.branch import Branch, LeaseLost, discard
 from app.artifacts.paths import Run
 from app.errors import Stopped
 from app.experiment import Push
@@ -65,7 +65,7 @@ def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the
     for name in ("weights", "best", "predictions", "splits"):
         assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
     assert [place["from_step"] for place in ended.record["places"]] == [0, 4]
-    experiment.discard(ended, screen.say)
+    discard(REPOSITORY, [ended], screen.say)
     assert branch_of(ended.record["run_id"]).look() is None and not ended.files.holder.exists()
 
 
