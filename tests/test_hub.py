@@ -100,7 +100,7 @@ def test_a_commit_whose_answer_came_too_late_is_made_once(repository, monkeypatc
 
 @pytest.mark.parametrize("status", [401, 403, 413, 500])
 def test_no_message_shows_the_token(repository, waits, status):
-    repository.fault("POST /api/repos/create", status, times=99)
+    repository.fault("GET .*/auth-check", status, times=99)
     with pytest.raises(Exception) as refusal:
         repositories.require_writable(REPOSITORY, private=False)
     seen = "".join(str(error) + repr(error) for error in hub._chain(refusal.value))
