@@ -187,6 +187,11 @@ class Branch:
             (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
         return True
 
+    def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
+        """The step of the state that is there, 0 for none."""
+        manifest = self._manifest(standing, files, say)
+        return int(manifest["step"]) if manifest else 0
+
     def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> dict[str, Any] | None:
         """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
         if _MANIFEST not in standing.files:

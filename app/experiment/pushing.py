@@ -45,7 +45,7 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     trains the run and `push` does not wait for it.
     """
     branch = Branch(hub.repository(), config.run_id, holder(files), push.lease)
-    pusher = Pusher(branch, files, push, say)
+    pusher = Pusher(branch, files, push, say, fresh=fresh)
     try:
         if not fresh and not files.record.exists() and branch.look() is None and _finished(config, files, say):
             return pusher
@@ -85,7 +85,9 @@ class Pusher:
     push: Push
     say: Callable[[str], None]
     claimed: bool = False
+    fresh: bool = False  # what the Hub has of the run counts for nothing
     lost: str | None = None  # why this machine must not go on
+    _later: int = 0  # step of a state on the Hub that is ahead of ours, where the Hub was silent when the run began
     _waiting: tuple[int, Path] | None = None
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
@@ -183,7 +185,8 @@ class Pusher:
     def _claim(self) -> None:
         """The lease, where the Hub was silent when the run began."""
         if not self.claimed:
-            self.branch.take(wait=False, say=self.say)
+            standing = self.branch.take(wait=False, say=self.say)
+            self._later = 0 if self.fresh else self.branch.step_of(standing, self.files, self.say)
             self.claimed = True
 
     def _push_waiting(self) -> None:
@@ -194,13 +197,16 @@ class Pusher:
         began = time.monotonic()
         try:
             self._claim()
-            size = self.branch.push(folder, step=step)
+            size = self.branch.push(folder, step=step) if step > self._later else None
         except BaseException:
             with self._changed:
                 self._waiting = self._waiting or taken
             raise
-        self._pushed = step
         shutil.rmtree(folder, ignore_errors=True)
+        if size is None:
+            self.say(f"the Hub has a later state, of step {self._later}; that of step {step} is not put in its place")
+            return
+        self._pushed = step
         self.say(f"the state of step {step} is on the Hub ({size / 1e6:,.1f} MB in {time.monotonic() - began:.1f} s)")
 
 
