@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import queue
 import re
-import shutil
-import tempfile
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from app.durable import replacing, sha256
 from app.errors import HubUnavailable, InputError
 
 if TYPE_CHECKING:
@@ -28,8 +22,9 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 4
 _WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
 _LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
-_CONNECT_SECONDS, _SILENCE_SECONDS = 10.0, 60.0
+CONNECT_SECONDS = 10.0  # until a connection stands, or an answer without a body comes
 _CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a call's deadline: the first, and its bytes at the slowest line
+_MOST_SECONDS = 3600.0  # that ISOSCALE_HUB_SECONDS may give
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -62,10 +57,19 @@ def api() -> HfApi:
 
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
-    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+    timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
     hooks = {"request": [hf_request_event_hook]}
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
+
+
+def call_seconds() -> float:
+    """A call's deadline without its bytes: 120 s, or ISOSCALE_HUB_SECONDS; raises InputError where that is no time."""
+    given = os.environ.get("ISOSCALE_HUB_SECONDS", "").strip()
+    with suppress(ValueError):
+        if not given or 1 <= float(given) <= _MOST_SECONDS:
+            return float(given or _CALL_SECONDS)
+    raise InputError(f"ISOSCALE_HUB_SECONDS={given} is no number of seconds from 1 to {_MOST_SECONDS:.0f}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -103,9 +107,10 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     """
     from huggingface_hub.errors import OfflineModeIsEnabled
 
+    seconds = call_seconds()
     for attempt in range(ATTEMPTS):
         try:
-            return _within(_CALL_SECONDS + size / _BYTES_PER_SECOND, request)
+            return _within(seconds + size / _BYTES_PER_SECOND, request)
         except (StaleParent, NoBranch):
             raise
         except Exception as error:
@@ -171,145 +176,15 @@ def dataset_sha(name: str, revision: str) -> str:
     """The commit that a dataset's revision stands for now."""
     info = call(
         f"dataset {name} at revision {revision}",
-        lambda: api().dataset_info(name, revision=revision, timeout=_CONNECT_SECONDS),
+        lambda: api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS),
     )
     return str(info.sha)
 
 
 def dataset_licence(name: str, revision: str) -> str:
     """The licence that a dataset's card names, or `unknown`."""
-    info = call(f"dataset {name}", lambda: api().dataset_info(name, revision=revision, timeout=_CONNECT_SECONDS))
+    info = call(f"dataset {name}", lambda: api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS))
     return str((info.card_data and info.card_data.get("license")) or "unknown")
-
-
-def require_writable(name: str, *, private: bool) -> None:
-    """Makes the model repository if it is missing; raises InputError unless the token may write to it.
-
-    So it does where `private` is asked for and the repository stands open.
-    """
-    if not token():
-        raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
-    call("the token's owner", lambda: api().whoami())
-    call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
-    call(f"writing to {name}", lambda: api().auth_check(name, write=True))
-    if private and not call(name, lambda: api().model_info(name, timeout=_CONNECT_SECONDS)).private:
-        raise InputError(
-            f"--private was asked for, but {name} exists and is public; make it private in its settings on the Hub, "
-            "choose another HF_REPOSITORY, or leave --private out"
-        )
-
-
-def head(name: str, revision: str = "main") -> str:
-    """The newest commit of a model repository's branch; raises NoBranch where there is none of that name."""
-    from huggingface_hub.errors import RevisionNotFoundError
-
-    def once() -> str:
-        try:
-            return str(api().model_info(name, revision=revision, timeout=_CONNECT_SECONDS).sha)
-        except RevisionNotFoundError as error:
-            raise NoBranch(revision) from error
-
-    return call(f"model repository {name}", once)
-
-
-def create_branch(name: str, branch: str) -> None:
-    """Makes a branch of a model repository where main stands; one that is there stays as it is."""
-    call(f"making branch {branch} of {name}", lambda: api().create_branch(name, branch=branch, exist_ok=True))
-
-
-def delete_branch(name: str, branch: str) -> None:
-    """Removes a branch of a model repository, if it is there."""
-    with suppress(NoBranch, InputError):
-        head(name, branch)
-        call(f"removing branch {branch} of {name}", lambda: api().delete_branch(name, branch=branch))
-
-
-def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
-    """Path -> file of a model repository at one commit, below a folder (or the file of that name)."""
-    info = call(
-        f"the files of {name}",
-        lambda: api().model_info(name, revision=sha, files_metadata=True, timeout=_CONNECT_SECONDS),
-    )
-    files = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    prefix = folder.strip("/")
-    return {path: file for path, file in files.items() if path == prefix or not prefix or path.startswith(f"{prefix}/")}
-
-
-def fetch(name: str, sha: str, file: Any, target: Path) -> None:
-    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs."""
-    import huggingface_hub
-
-    def once() -> None:
-        with replacing(target) as aside, _scratch(target) as scratch:
-            api()
-            path = huggingface_hub.hf_hub_download(
-                name, file.rfilename, revision=sha, local_dir=scratch, force_download=True
-            )
-            shutil.move(path, aside)
-            if not matches(aside, file):
-                raise ConnectionError(f"{file.rfilename} arrived damaged")
-
-    call(f"{name}/{file.rfilename}", once, size=file.size or 0)
-
-
-def text(name: str, sha: str, file: Any) -> str:
-    """The content of a small text file of a commit."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "file"
-        fetch(name, sha, file, target)
-        return target.read_text(encoding="utf-8", errors="replace")
-
-
-def matches(path: Path, file: Any) -> bool:
-    """Whether a local file is the repository's: by sha256 for a large file, by git's blob hash for a small one."""
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
-    if file.lfs:
-        return sha256(path) == str(file.lfs.sha256)
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.blob_id
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """A folder beside the target for the client's own bookkeeping, removed at the end."""
-    folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def safe_path(path: str) -> PurePosixPath:
-    """A repository path that cannot leave the folder it is put into; raises InputError."""
-    found = PurePosixPath(path)
-    if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
-        raise InputError(f"{path!r} would lead out of its folder; nothing is written there")
-    return found
-
-
-def commit(
-    name: str, operations: Sequence[Any], *, message: str, parent: str, branch: str = "main", size: int = 0
-) -> str:
-    """One commit on a branch upon `parent`; returns its address. Raises StaleParent when the branch has moved on.
-
-    `size` is how many bytes the operations add.
-    """
-
-    def once() -> str:
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
-                done = api().create_commit(
-                    name, operations, commit_message=message, parent_commit=parent, revision=branch
-                )
-        except Exception as error:
-            if status(error) == 412:
-                raise StaleParent from error
-            raise
-        return str(done.commit_url)
-
-    return call(f"writing to {name}", once, size=size)
 
 
 class StaleParent(Exception):

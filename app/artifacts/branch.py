@@ -11,15 +11,15 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app import hub
-from app.artifacts.paths import RunFiles
+from app import hub, repositories
+from app.artifacts.paths import Run, RunFiles
 from app.durable import require_space, sha256
-from app.errors import InputError
+from app.errors import HubUnavailable, InputError
 
 FORMAT = 1
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
@@ -58,12 +58,12 @@ class Branch:
     def look(self) -> Standing | None:
         """The branch as it stands, None where there is none."""
         try:
-            head = hub.head(self.repository, self.name)
+            head = repositories.head(self.repository, self.name)
         except hub.NoBranch:
             return None
-        listed = hub.listing(self.repository, head, _FOLDER)
+        listed = repositories.listing(self.repository, head, _FOLDER)
         files = {path.removeprefix(f"{_FOLDER}/"): file for path, file in listed.items()}
-        lease = _object(hub.text(self.repository, head, files[_LEASE])) if _LEASE in files else {}
+        lease = _object(repositories.text(self.repository, head, files[_LEASE])) if _LEASE in files else {}
         self._head, self._there = head, set(files)
         return Standing(head, files, lease)
 
@@ -76,7 +76,7 @@ class Branch:
         while True:
             standing = self.look()
             if standing is None:
-                hub.create_branch(self.repository, self.name)
+                repositories.create_branch(self.repository, self.name)
                 continue
             if (left := self._held_by_another(standing)) > 0:
                 until = time.strftime("%H:%M:%S UTC", time.gmtime(time.time() + left))
@@ -130,10 +130,6 @@ class Branch:
         self._commit_ours({}, sorted(self._there - {_LEASE}), "Begin anew")
         self._there = {_LEASE}
 
-    def delete(self) -> None:
-        """Removes the branch: the run is done."""
-        hub.delete_branch(self.repository, self.name)
-
     def _commit_ours(
         self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
     ) -> None:
@@ -161,7 +157,7 @@ class Branch:
             for name, content in (dict(files) | {_LEASE: lease}).items()
         ]
         size = sum(content.stat().st_size for content in files.values() if isinstance(content, Path))
-        address = hub.commit(
+        address = repositories.commit(
             self.repository, [*adds, *(CommitOperationDelete(f"{_FOLDER}/{name}") for name in gone)],
             message=message, parent=self._head, branch=self.name, size=size,
         )  # fmt: skip
@@ -183,7 +179,7 @@ class Branch:
             say(f"the state on the Hub lacks {min(missing)}; it is left out")
             return False
         for name, entry in manifest["files"].items():
-            hub.fetch(self.repository, standing.head, standing.files[name], aside / name)
+            repositories.fetch(self.repository, standing.head, standing.files[name], aside / name)
             if sha256(aside / name) != entry["sha256"]:
                 say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
                 return False
@@ -192,11 +188,16 @@ class Branch:
             (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
         return True
 
+    def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
+        """The step of the state that is there, 0 for none."""
+        manifest = self._manifest(standing, files, say)
+        return int(manifest["step"]) if manifest else 0
+
     def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> dict[str, Any] | None:
         """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
         if _MANIFEST not in standing.files:
             return None
-        manifest = _object(hub.text(self.repository, standing.head, standing.files[_MANIFEST]))
+        manifest = _object(repositories.text(self.repository, standing.head, standing.files[_MANIFEST]))
         seal = manifest.pop("seal", None)
         whole: bool = (
             seal == _seal(manifest) and manifest.get("run_id") == self.run_id and manifest.get("format") == FORMAT
@@ -206,6 +207,18 @@ class Branch:
             return manifest
         say(f"the manifest of run {self.run_id} on the Hub is damaged; its state is left out")
         return None
+
+
+def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) -> None:
+    """Removes the branches of runs that are done and uploaded, and this machine's claims; a Hub that fails is told."""
+    try:
+        there = repositories.branches(repository)
+        for run in runs:
+            if (name := f"run-{run.record['run_id']}") in there:
+                repositories.delete_branch(repository, name)
+            run.files.holder.unlink(missing_ok=True)
+    except (HubUnavailable, InputError) as error:
+        say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")

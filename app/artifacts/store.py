@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app import hub
-from app.artifacts import card
+from app import hub, repositories
+from app.artifacts import branch, card
 from app.artifacts.parcel import ROOT, Parcel, pack
 from app.durable import require_space
 from app.errors import HubUnavailable, InputError
@@ -18,29 +18,35 @@ _RACES = 8  # times that another writer may be quicker before an upload gives up
 _REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 
 
-def upload(local: Path, folder: str, *, private: bool = False, message: str | None = None) -> str:
+def upload(
+    local: Path, folder: str, *, private: bool = False, message: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> str:  # fmt: skip
     """Puts a run, a folder or a file into the repository's folder in one commit; returns the commit's address.
 
     The repository's README is rebuilt in the same commit; where another upload is quicker, upon its commit. All that
-    is wrong here raises InputError before the Hub is asked for anything.
+    is wrong here raises InputError before the Hub is asked for anything. What the Hub kept of the runs while they were
+    unfinished is removed.
     """
     repository, within = parse_address(folder)
     parcel = pack(local, _visible(within))
-    cards = _cards(repository, parcel)
-    hub.require_writable(repository, private=private)
+    cards, message = _cards(repository, parcel), message or f"Add {local.resolve().name}"
+    repositories.require_writable(repository, private=private)
     for _ in range(_RACES):
-        parent = hub.head(repository)
+        parent = repositories.head(repository)
         operations = _operations(repository, parent, parcel, cards)
         try:
-            return hub.commit(repository, operations, message=message or f"Add {local.resolve().name}", parent=parent)
+            address = repositories.commit(repository, operations, message=message, parent=parent)
         except hub.StaleParent:
             continue
+        branch.discard(repository, parcel.runs.values(), say)
+        return address
     raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
 
 
 def _visible(folder: str) -> str:
     """A folder as paths in the repository begin with it; raises InputError for one that the Hub would not take."""
-    found = hub.safe_path(folder.strip("/") or ROOT)
+    found = repositories.safe_path(folder.strip("/") or ROOT)
     if any(part.startswith(".") for part in found.parts):
         raise InputError(f"{folder!r} is hidden; give a folder whose name begins with no dot")
     return found.as_posix()
@@ -69,7 +75,7 @@ def _index(repository: str, parent: str, parcel: Parcel) -> dict[str, str]:
     brought = parcel.files.get("README.md")  # an index of earlier is made anew
     if not parcel.runs or (brought and not _is_index(brought)):
         return {}
-    there = hub.listing(repository, parent)
+    there = repositories.listing(repository, parent)
     old = _listed(repository, parent, there)
     if old is None:
         return {}
@@ -95,7 +101,7 @@ def _listed(repository: str, parent: str, there: dict[str, Any]) -> dict[str, di
         return {}
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "README.md"
-        hub.fetch(repository, parent, there["README.md"], target)
+        repositories.fetch(repository, parent, there["README.md"], target)
         if not _is_index(target):
             return None
         try:
@@ -136,16 +142,16 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file; give a folder to download into")
     wanted = wanted.strip("/")
-    sha = hub.head(repository)
-    base, files = _meant(hub.listing(repository, sha), wanted)
+    sha = repositories.head(repository)
+    base, files = _meant(repositories.listing(repository, sha), wanted)
     if not files:
         raise InputError(f"{repository} has no {wanted or 'files'}; look at what it has on the Hub's page")
-    places = {target / hub.safe_path(name[len(base) :].lstrip("/")): file for name, file in files.items()}
-    missing = {place: file for place, file in places.items() if not hub.matches(place, file)}
+    places = {target / repositories.safe_path(name[len(base) :].lstrip("/")): file for name, file in files.items()}
+    missing = {place: file for place, file in places.items() if not repositories.matches(place, file)}
     require_space(target, sum(file.size or 0 for file in missing.values()), f"downloading {path}")
     for number, (place, file) in enumerate(missing.items(), start=1):
         say(f"{number}/{len(missing)} {file.rfilename} ({file.size:,} bytes)")
-        hub.fetch(repository, sha, file, place)
+        repositories.fetch(repository, sha, file, place)
     return list(places)
 
 

@@ -26,8 +26,9 @@ def upload(
 ) -> None:
     """Put a run, a folder or a file into HF_REPOSITORY, in one commit."""
     from app.artifacts import store
+    from app.cli.screen import Screen
 
-    typer.echo(store.upload(local_path, hub_folder, private=private, message=message))
+    typer.echo(store.upload(local_path, hub_folder, say=Screen().say, private=private, message=message))
 
 
 def download(

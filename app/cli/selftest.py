@@ -31,6 +31,13 @@ Damage = Annotated[
     int | None,
     typer.Option("--damage", min=1, metavar="N", help="N files cut or flipped in a bit; none is used unnoticed."),
 ]
+HubMove = Annotated[
+    int | None,
+    typer.Option("--hub-move", min=1, metavar="N", help="N moves to an empty folder, over a local Hub, after SIGKILL."),
+]
+HubFaults = Annotated[
+    bool, typer.Option("--hub-faults/--no-hub-faults", metavar="", help="A local Hub that fails in every known way.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the runs, and of every random step and byte.")]
 ModelName = Annotated[str, typer.Option("--model", help="The model of the tiny run.")]
 Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of each run, under torchrun.")]
@@ -51,6 +58,8 @@ def selftest(
     enospc: Enospc = False,
     log: Log = False,
     damage: Damage = None,
+    hub_move: HubMove = None,
+    hub_faults: HubFaults = False,
     seed: Seed = 0,
     model: ModelName = "vit_differential",
     micro_batch_size: o.MicroBatchSize = None,
@@ -61,6 +70,7 @@ def selftest(
 ) -> None:
     """Train a tiny run, disturb it, continue it, and compare every byte with a run that was left alone."""
     asked = {"kill": kill or 0, "sigterm": sigterm, "enospc": enospc, "log": log, "damage": damage or 0}
+    asked |= {"hub-move": hub_move or 0, "hub-faults": hub_faults}
     setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:

@@ -146,7 +146,7 @@ def _push(
     *, private: bool, push_every: float = 1800.0, if_held: str = "wait", lease: float = 900.0, screen: Screen
 ) -> Push:
     """How the run is kept on the Hub; bad tokens and repositories end here, before the first step."""
-    from app import hub
+    from app import hub, repositories
     from app.checks import check_known
     from app.errors import HubUnavailable, InputError
     from app.experiment import Push
@@ -155,7 +155,7 @@ def _push(
     if push_every <= 0 or lease <= 0:
         raise InputError("--push-every and --lease must be above 0")
     try:
-        hub.require_writable(hub.repository(), private=private)
+        repositories.require_writable(hub.repository(), private=private)
     except HubUnavailable as error:
         screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
     return Push(every=push_every, wait=if_held == "wait", lease=lease)
@@ -172,21 +172,20 @@ def _draw(run: Run) -> None:
 
 def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
     """The address of the run's commit, or the error with the command that repeats the upload."""
-    from app import experiment
     from app.artifacts import store
     from app.cli.screen import Screen
     from app.errors import NotUploaded
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}"
     try:
-        address = store.upload(local, folder, private=private, message=f"Add run {run.record['run_id']}")
+        message = f"Add run {run.record['run_id']}"
+        address = store.upload(local, folder, say=Screen().say, private=private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
         words = [*program(), "upload", *(["--private"] if private else []), str(local), folder]
         failed = NotUploaded(
             f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
         )
         return None, failed
-    experiment.discard(run, Screen().say)
     return address, None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -150,9 +150,4 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 
-def discard(run: Run, say: Callable[[str], None]) -> None:
-    """Removes what the Hub keeps of an unfinished run, once the finished one is there."""
-    pushing.discard(run.config, run.files, say)
-
-
-__all__ = ["Options", "Push", "discard", "evaluate", "plan", "train_run"]
+__all__ = ["Options", "Push", "evaluate", "plan", "train_run"]

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app import hub
+from app import hub, repositories
 from app.artifacts import checkpoint
 from app.artifacts.branch import Branch, LeaseLost
 from app.artifacts.paths import RunFiles
 from app.config import RunConfig
 from app.durable import write_text
-from app.errors import HubUnavailable, InputError
+from app.errors import HubUnavailable
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
 
@@ -45,7 +45,7 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     trains the run and `push` does not wait for it.
     """
     branch = Branch(hub.repository(), config.run_id, holder(files), push.lease)
-    pusher = Pusher(branch, files, push, say)
+    pusher = Pusher(branch, files, push, say, fresh=fresh)
     try:
         if not fresh and not files.record.exists() and branch.look() is None and _finished(config, files, say):
             return pusher
@@ -63,14 +63,16 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
 def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
     """Whether the finished run lies on the Hub; it is then fetched, its record last."""
     repository = hub.repository()
-    sha, folder = hub.head(repository), f"{config.model}/{files.stem}"
-    listed = {path.removeprefix(f"{folder}/"): file for path, file in hub.listing(repository, sha, folder).items()}
+    sha, folder = repositories.head(repository), f"{config.model}/{files.stem}"
+    listed = {
+        path.removeprefix(f"{folder}/"): file for path, file in repositories.listing(repository, sha, folder).items()
+    }
     if files.record.name not in listed:
         return False
     say(f"the run is done already on the Hub, in {folder}; fetching it")
     for name in sorted(listed, key=lambda name: name == files.record.name):
         if name.startswith(files.stem):
-            hub.fetch(repository, sha, listed[name], files.folder / hub.safe_path(name))
+            repositories.fetch(repository, sha, listed[name], files.folder / repositories.safe_path(name))
     return True
 
 
@@ -83,7 +85,9 @@ class Pusher:
     push: Push
     say: Callable[[str], None]
     claimed: bool = False
+    fresh: bool = False  # what the Hub has of the run counts for nothing
     lost: str | None = None  # why this machine must not go on
+    _later: int = 0  # step of a state on the Hub that is ahead of ours, where the Hub was silent when the run began
     _waiting: tuple[int, Path] | None = None
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
@@ -181,7 +185,8 @@ class Pusher:
     def _claim(self) -> None:
         """The lease, where the Hub was silent when the run began."""
         if not self.claimed:
-            self.branch.take(wait=False, say=self.say)
+            standing = self.branch.take(wait=False, say=self.say)
+            self._later = 0 if self.fresh else self.branch.step_of(standing, self.files, self.say)
             self.claimed = True
 
     def _push_waiting(self) -> None:
@@ -192,13 +197,16 @@ class Pusher:
         began = time.monotonic()
         try:
             self._claim()
-            size = self.branch.push(folder, step=step)
+            size = self.branch.push(folder, step=step) if step > self._later else None
         except BaseException:
             with self._changed:
                 self._waiting = self._waiting or taken
             raise
-        self._pushed = step
         shutil.rmtree(folder, ignore_errors=True)
+        if size is None:
+            self.say(f"the Hub has a later state, of step {self._later}; that of step {step} is not put in its place")
+            return
+        self._pushed = step
         self.say(f"the state of step {step} is on the Hub ({size / 1e6:,.1f} MB in {time.monotonic() - began:.1f} s)")
 
 
@@ -208,12 +216,3 @@ def _link(path: Path, target: Path) -> None:
         os.link(path, target)
     except OSError:
         shutil.copyfile(path, target)
-
-
-def discard(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> None:
-    """Removes the unfinished run's branch and this machine's claim: the run is done and uploaded."""
-    try:
-        hub.delete_branch(hub.repository(), f"run-{config.run_id}")
-    except (HubUnavailable, InputError) as error:
-        say(f"the branch run-{config.run_id} of the unfinished run stays on the Hub ({error})")
-    files.holder.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.errors import InputError
-from app.selftest import damage, full_disk, kill, rows, signals
+from app.selftest import damage, full_disk, hub_faults, hub_move, kill, rows, signals
 from app.selftest.trial import Failed, Trial, Verdict
 
 
@@ -29,6 +29,8 @@ KINDS = {
     "enospc": Kind(full_disk.prove, 1, full_disk.available),
     "log": Kind(rows.prove, 1),
     "damage": Kind(damage.prove),
+    "hub-move": Kind(hub_move.prove),
+    "hub-faults": Kind(hub_faults.prove),
 }
 
 

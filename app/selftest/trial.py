@@ -103,11 +103,11 @@ class Trial:
         path.mkdir()
         return path
 
-    def start(self, folder: Path, *more: str) -> Child:
+    def start(self, folder: Path, *more: str, **environment: str) -> Child:
         """Starts the command in a folder; `more` are options that are no part of the run."""
         self._started += 1
         said = self.root / "said" / f"{self._started:02d}-{folder.name}"
-        return Child(self.command(*more), folder=folder, environment=self.environment(), said=said)
+        return Child(self.command(*more), folder=folder, environment=self.environment() | environment, said=said)
 
     def finish(self, folder: Path, *more: str) -> Ended:
         """Lets the command run to its end; raises Failed unless that is a good one."""

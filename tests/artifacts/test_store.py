@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 from report import reseeded
 
-from app import hub
+from app import hub, repositories
 from app.artifacts import store
 from app.artifacts.parcel import pack
 from app.artifacts.paths import write_record
@@ -161,7 +161,7 @@ def test_a_hidden_file_is_never_uploaded(tmp_path):
 
 
 def test_two_uploads_that_race_both_end_in_the_index(run, online, monkeypatch):
-    other, head, raced = another(run, 1), hub.head, []
+    other, head, raced = another(run, 1), repositories.head, []
 
     def slow_head(name):
         sha = head(name)
@@ -170,7 +170,7 @@ def test_two_uploads_that_race_both_end_in_the_index(run, online, monkeypatch):
             store.upload(stem(other), "x/other")
         return sha
 
-    monkeypatch.setattr(hub, "head", slow_head)
+    monkeypatch.setattr(repositories, "head", slow_head)
     store.upload(stem(run), "x/mine")
     assert 412 in [status for _, _, status in online.requests]
     assert listed(online) == names(other, run)

@@ -8,8 +8,8 @@ import time
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from app import experiment, hub
-from app.artifacts.branch import Branch, LeaseLost
+from app import experiment, repositories
+from app.artifacts.branch import Branch, LeaseLost, discard
 from app.artifacts.paths import Run
 from app.errors import Stopped
 from app.experiment import Push
@@ -64,7 +64,7 @@ def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the
     for name in ("weights", "best", "predictions", "splits"):
         assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
     assert [place["from_step"] for place in ended.record["places"]] == [0, 4]
-    experiment.discard(ended, screen.say)
+    discard(REPOSITORY, [ended], screen.say)
     assert branch_of(ended.record["run_id"]).look() is None and not ended.files.holder.exists()
 
 
@@ -80,7 +80,7 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
         train(tmp_path, Quiet(after=die), options=pushing())
     branch = branch_of(run_id())
     lease = branch.look().lease
-    hub.commit(
+    repositories.commit(
         REPOSITORY, [CommitOperationAdd("state/lease.json", json.dumps(lease | {"until": time.time() + 900}).encode())],
         message="as after a kill", parent=branch._head, branch=branch.name,
     )  # fmt: skip
@@ -192,3 +192,32 @@ def test_fresh_forgets_what_the_hub_has_of_the_run(tmp_path, repository):
     train(tmp_path / "elsewhere", screen, options=options)
     assert screen.steps[0] == 1
     assert set(branch_of(run_id()).look().files) == {"lease.json"}
+
+
+def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_later_one(tmp_path, repository):
+    stopped_at(tmp_path / "here", 8)
+    repository.fault("GET .*/api/models/", status=503, times=4)  # all attempts of the first call
+    screen = Quiet(after=lambda _: time.sleep(0.2))
+    with pytest.raises(Stopped):
+        train(tmp_path / "elsewhere", stop_and_wait(screen, 3), options=pushing())
+    there = json.loads(repository.files(REPOSITORY, f"run-{run_id()}")["state/manifest.json"])
+    assert there["step"] == 8 and any("the Hub has a later state, of step 8" in text for text in screen.said)
+
+
+def stop_and_wait(screen, step):
+    def after(now):
+        time.sleep(0.2)
+        if now == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    screen._after = after
+    return screen
+
+
+def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_path, repository):
+    from app.artifacts import store
+
+    run = train(tmp_path, options=pushing())
+    assert branch_of(run.record["run_id"]).look() is not None and run.files.holder.exists()
+    store.upload(run.files.folder / run.files.stem, "x")
+    assert branch_of(run.record["run_id"]).look() is None and not run.files.holder.exists()

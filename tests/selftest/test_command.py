@@ -103,6 +103,8 @@ def test_the_folder_is_kept_where_that_is_asked(call, monkeypatch, work):
         "--kill 1 --model vit_classic --micro-batch-size 8 --seed 5",
         "--sigterm",
         "--log",
+        "--hub-move 1",
+        "--hub-faults",
         pytest.param("--enospc", marks=pytest.mark.xfail(strict=False, reason="EFBIG is no sentence yet")),
         pytest.param("--damage 40", marks=pytest.mark.xfail(strict=False, reason="finished files have no sums yet")),
         pytest.param("--kill 1 --ranks 2", marks=pytest.mark.skip(reason="train knows one process only")),
