@@ -47,7 +47,7 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     branch = Branch(hub.repository(), config.run_id, holder(files), push.lease)
     pusher = Pusher(branch, files, push, say, fresh=fresh)
     try:
-        if not fresh and not files.record.exists() and branch.look() is None and _finished(config, files, say):
+        if not fresh and branch.look() is None and _finished(config, files, say):
             return pusher
         standing = branch.take(wait=push.wait, say=say)
         pusher.claimed = True
