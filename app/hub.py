@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 ATTEMPTS = 4
 _WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
 _LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
@@ -40,11 +41,12 @@ def repository() -> str:
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
         raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
+    given = re.sub(r"//[^/@]*@", "//", given)  # a name and a token, which nobody shall read in a sentence
     path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
-    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(/tree/[\w./-]+)?/?", path)
-    if not found:
+    name = re.sub(r"(\.git)?(/tree/[\w./-]+)?/?$", "", path)
+    if not NAME.fullmatch(name):
         raise InputError(f"HF_REPOSITORY={given} is neither owner/name nor the address of a model repository")
-    return found[1].removesuffix(".git")
+    return name
 
 
 @cache

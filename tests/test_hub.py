@@ -132,3 +132,19 @@ def test_nothing_that_a_run_leaves_here_or_on_the_hub_holds_the_token(repository
     assert TOKEN.encode() not in there + here
     record = next(path for path in tmp_path.rglob("model_*.json"))
     assert "HF_TOKEN" not in json.dumps(json.loads(record.read_text()))
+
+
+@pytest.mark.parametrize(
+    "given", ["a/b", "https://huggingface.co/a/b.git", "hf.co/a/b/tree/main", "https://x:hf_y@hf.co/a/b"]
+)
+def test_a_repository_is_named_plainly_or_by_its_address(monkeypatch, given):
+    monkeypatch.setenv("HF_REPOSITORY", given)
+    assert hub.repository() == "a/b"
+
+
+@pytest.mark.parametrize("given", ["a--b/c", "a b/c", "a", "https://x:hf_secret@evil/a"])
+def test_a_repository_that_is_none_is_refused_without_what_may_be_a_token(monkeypatch, given):
+    monkeypatch.setenv("HF_REPOSITORY", given)
+    with pytest.raises(InputError, match="neither owner/name nor the address") as refused:
+        hub.repository()
+    assert "hf_secret" not in str(refused.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,6 @@ from app.durable import require_space
 from app.errors import HubUnavailable, InputError
 
 _RACES = 8  # times that another writer may be quicker before an upload gives up
-_REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 
 
 def upload(
@@ -128,7 +126,7 @@ def parse_address(path: str) -> tuple[str, str]:
         return hub.repository(), path
     owner, _, rest = path.removeprefix("hf://").partition("/")
     name, _, folder = rest.partition("/")
-    if not _REPOSITORY.fullmatch(f"{owner}/{name}"):
+    if not hub.NAME.fullmatch(f"{owner}/{name}"):
         raise InputError(f"{path} is no address of the form hf://owner/name/path")
     return f"{owner}/{name}", folder
 

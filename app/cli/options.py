@@ -88,7 +88,9 @@ Precision = Annotated[
 ]
 
 Device = Annotated[str | None, _compute("--device", help="cpu, cuda, cuda:1, mps or auto: the first there is (auto).")]
-Threads = Annotated[int | None, _compute("--threads", min=1, help="Threads on a CPU (one per core).")]
+Threads = Annotated[
+    int | None, _compute("--threads", min=1, help="Threads on a CPU (1 where little is to do, else one per core).")
+]
 AttentionPath = Annotated[str | None, _compute("--attention-path", help="plain or sdpa (the faster).")]
 MicroBatchSize = Annotated[int | None, _compute("--micro-batch-size", min=1, help="Images at a time (what fits).")]
 StateEvery = Annotated[
