@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import threading
 import time
 from typing import Any
 
@@ -26,6 +27,7 @@ class Screen:
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
         self._live = False
+        self._turn = threading.RLock()  # the thread that pushes speaks too
 
     def __enter__(self) -> Screen:
         return self
@@ -37,12 +39,13 @@ class Screen:
         """A line that stays; on a terminal it is broken between words."""
         if self._quiet:
             return
-        self._end_live()
         if self._terminal:
             text = textwrap.fill(
                 text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
             )
-        print(text, file=sys.stderr, flush=True)
+        with self._turn:
+            self._end_live()
+            print(text, file=sys.stderr, flush=True)
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
         """A dataset on its way into the cache."""
@@ -72,20 +75,22 @@ class Screen:
         if self._quiet or (now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last):
             return
         self._shown = now
-        if self._terminal:
-            self._live = True
-            room = _columns() - 1
-            fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
-            print(f"\r\x1b[2K{fitting}", end="", file=sys.stderr, flush=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
-        if last:
-            self._end_live()
+        with self._turn:
+            if self._terminal:
+                self._live = True
+                room = _columns() - 1
+                fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
+                print(f"\r\x1b[2K{fitting}", end="", file=sys.stderr, flush=True)
+            else:
+                print(text, file=sys.stderr, flush=True)
+            if last:
+                self._end_live()
 
     def _end_live(self) -> None:
-        if self._live:
-            print(file=sys.stderr, flush=True)
-        self._live = False
+        with self._turn:
+            if self._live:
+                print(file=sys.stderr, flush=True)
+            self._live = False
 
 
 def _columns() -> int:

@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from app import data, evaluation, models, place
@@ -70,7 +70,8 @@ def _telling(here: place.Place) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        here.agree(FAILED)
+        with suppress(RuntimeError):  # they are gone
+            here.agree(FAILED)
         raise
 
 
