@@ -61,7 +61,7 @@ def create_branch(name: str, branch: str) -> None:
 
 def delete_branch(name: str, branch: str) -> None:
     """Removes a branch of a model repository, if it is there."""
-    with suppress(NoBranch, InputError):
+    with suppress(NoBranch):
         head(name, branch)
         call(f"removing branch {branch} of {name}", lambda: api().delete_branch(name, branch=branch))
 
@@ -142,11 +142,14 @@ def safe_path(path: str) -> PurePosixPath:
 def commit(
     name: str, operations: Sequence[Any], *, message: str, parent: str, branch: str = "main", size: int = 0
 ) -> str:
-    """One commit on a branch upon `parent`; returns its address. Raises StaleParent when the branch has moved on.
+    """One commit on a branch upon `parent`; returns its address.
+
+    Raises StaleParent when the branch has moved on, NoBranch when it is gone.
 
     `size` is how many bytes the operations add. Each attempt has copies of them: the client marks what it has
     committed, also where nobody waited for its answer any more.
     """
+    from huggingface_hub.errors import RevisionNotFoundError
 
     def once() -> str:
         try:
@@ -159,6 +162,8 @@ def commit(
         except Exception as error:
             if status(error) == 412:
                 raise StaleParent from error
+            if isinstance(error, RevisionNotFoundError):
+                raise NoBranch(branch) from error
             raise
         return str(done.commit_url)
 

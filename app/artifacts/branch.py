@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import Any, NamedTuple
 
 from app import hub, repositories
 from app.artifacts.paths import Run, RunFiles
-from app.durable import require_space, sha256
+from app.durable import fsync_folder, require_space, sha256, write_text
 from app.errors import HubUnavailable, InputError
 
 FORMAT = 1
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
 _LOOK_AGAIN = 30.0  # seconds between looks at a lease that is waited for
+_EXPECTED = 500_000.0  # bytes a second of a slow line
 _RACES = 8  # times that a commit is repeated upon another of our own
 
 
@@ -67,24 +69,23 @@ class Branch:
         self._head, self._there = head, set(files)
         return Standing(head, files, lease)
 
-    def take(self, *, wait: bool, say: Callable[[str], None]) -> Standing:
-        """The branch, made if it is missing, once the lease is ours; raises InputError where another holds it.
+    def take(
+        self, *, wait: bool, say: Callable[[str], None], done: Callable[[], bool] = lambda: False
+    ) -> Standing | None:
+        """The branch, made if it is missing, once the lease is ours; raises LeaseLost where another holds it.
 
-        With `wait` its end is waited for: it is released, or it expires.
+        With `wait` its end is waited for: it is released, or it expires. None where the run is `done` by then.
         """
         told = False
-        while True:
+        while not done():
             standing = self.look()
             if standing is None:
                 repositories.create_branch(self.repository, self.name)
                 continue
             if (left := self._held_by_another(standing)) > 0:
-                until = time.strftime("%H:%M:%S UTC", time.gmtime(time.time() + left))
+                until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + left))
                 if not wait:
-                    raise LeaseLost(
-                        f"another machine trains run {self.run_id} (its claim lasts until {until}); "
-                        "stop it there, or leave out --if-held refuse to wait for its end"
-                    )
+                    raise LeaseLost(f"another machine trains run {self.run_id} (its claim lasts until {until})")
                 if not told:
                     say(f"another machine trains run {self.run_id}; waiting until it ends or its claim does, {until}")
                 told = True
@@ -95,12 +96,18 @@ class Branch:
                 return standing
             except hub.StaleParent:
                 continue
+        return None
 
     def _held_by_another(self, standing: Standing) -> float:
         """Seconds that somebody else's lease still lasts, 0 for none."""
         holder, until = standing.lease.get("holder"), standing.lease.get("until", 0)
         ours = holder == self.holder or not isinstance(until, int | float)
         return 0.0 if ours else max(0.0, until - time.time())
+
+    def is_held_elsewhere(self) -> bool:
+        """Whether another machine's lease lasts."""
+        standing = self.look()
+        return standing is not None and self._held_by_another(standing) > 0
 
     def push(self, snapshot: Path, *, step: int) -> int:
         """Puts the files of a snapshot there in place of those before, in one commit; returns their bytes.
@@ -110,10 +117,13 @@ class Branch:
         paths = {path.name: path for path in sorted(snapshot.iterdir())}
         files = {name: {"size": path.stat().st_size, "sha256": sha256(path)} for name, path in paths.items()}
         size = sum(path.stat().st_size for path in paths.values())
+        if size / _EXPECTED > self.lease_seconds / 3:  # the claim shall last while they travel
+            self._commit_ours({}, [], "Renew the lease", seconds=self.lease_seconds + size / _EXPECTED)
         manifest = {"format": FORMAT, "run_id": self.run_id, "step": step, "files": files}
         text = json.dumps(manifest | {"seal": _seal(manifest)}, indent=1)
         gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
-        self._commit_ours(paths | {_MANIFEST: text}, gone, f"State of step {step}")
+        seconds = self.lease_seconds + size / _EXPECTED
+        self._commit_ours(paths | {_MANIFEST: text}, gone, f"State of step {step}", seconds=seconds)
         self._there = {*paths, _MANIFEST, _LEASE}
         return size
 
@@ -137,6 +147,8 @@ class Branch:
         for _ in range(_RACES):
             try:
                 return self._commit(files, gone, message, seconds=seconds)
+            except hub.NoBranch:
+                raise LeaseLost(f"the branch of run {self.run_id} is gone: it was finished elsewhere") from None
             except hub.StaleParent:
                 standing = self.look()
                 if standing is None or standing.lease.get("holder") != self.holder:
@@ -183,10 +195,19 @@ class Branch:
             if sha256(aside / name) != entry["sha256"]:
                 say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
                 return False
-        files.state.mkdir(parents=True, exist_ok=True)
-        for name in sorted(manifest["files"], key=lambda name: name == files.record.name):  # the record comes last
-            (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
+        self._put(manifest, aside, files)
         return True
+
+    def _put(self, manifest: Mapping[str, Any], aside: Path, files: RunFiles) -> None:
+        """Moves what was fetched to its place, the record last; older states are of another log, and go."""
+        files.state.mkdir(parents=True, exist_ok=True)
+        for name in sorted(manifest["files"], key=lambda name: (name == files.record.name, _STATE.match(name) is None)):
+            (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
+        for path in files.state.iterdir():
+            if path.name not in manifest["files"]:
+                path.unlink()
+        for folder in (files.state, files.folder):
+            fsync_folder(folder)
 
     def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
         """The step of the state that is there, 0 for none."""
@@ -214,11 +235,35 @@ def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) ->
     try:
         there = repositories.branches(repository)
         for run in runs:
-            if (name := f"run-{run.record['run_id']}") in there:
-                repositories.delete_branch(repository, name)
-            run.files.holder.unlink(missing_ok=True)
+            path, run_id = run.files.holder, run.record["run_id"]
+            branch = Branch(repository, run_id, read_holder(path) if path.exists() else "", 0.0)
+            if branch.name in there and branch.is_held_elsewhere():
+                say(f"another machine still trains run {run_id}; its branch stays until it ends")
+            elif branch.name in there:
+                repositories.delete_branch(repository, branch.name)
+            path.unlink(missing_ok=True)
     except (HubUnavailable, InputError) as error:
         say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
+
+
+def read_holder(path: Path) -> str:
+    """This folder's name in a lease, kept beside the run so that a killed command finds its own claim again.
+
+    A copy of the folder, on this machine or another, has a name of its own.
+    """
+    here = _whereabouts(path.parent)
+    if path.exists() and (kept := path.read_text(encoding="utf-8").strip()).endswith(here):
+        return kept
+    write_text(path, f"{uuid.uuid4().hex}-{here}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _whereabouts(folder: Path) -> str:
+    """16 hex digits for this machine since it was started, and the folder."""
+    booted = Path("/proc/sys/kernel/random/boot_id")
+    machine = booted.read_text(encoding="ascii") if booted.exists() else str(uuid.getnode())
+    place = folder.stat()
+    return hashlib.sha256(f"{machine} {place.st_dev} {place.st_ino}".encode()).hexdigest()[:16]
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")

@@ -162,11 +162,15 @@ def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
     """The newest state whose every byte is as it was written, None where there is none; broken ones are named."""
     from safetensors.torch import load_file
 
+    damaged: list[Path] = []
     for path in _manifests(folder):
         if manifest := _whole(path):
+            for broken in damaged:  # or it would count among the states that are kept
+                broken.unlink(missing_ok=True)
             step = int(manifest["step"])
             return State(step, load_file(folder / f"state-{step}.safetensors"), manifest["facts"])
         say(f"the saved state {path} is damaged and left out")
+        damaged.append(path)
     return None
 
 

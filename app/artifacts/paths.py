@@ -46,6 +46,7 @@ class RunFiles:
                 path.unlink(missing_ok=True)
             elif path.suffix == ".scratch":
                 shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.push, ignore_errors=True)
 
     def sums(self) -> dict[str, str]:
         """Name -> sha256 of the finished files that a result rests on, for the record."""

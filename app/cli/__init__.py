@@ -147,5 +147,7 @@ def _refused(error: TyperException) -> int:
 
 
 def _ended(text: str, code: int) -> int:
+    if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all
+        return code
     print(f"error: {text}" if code != STOPPED else text, file=sys.stderr)
     return code

@@ -115,7 +115,10 @@ Checkpoints = Annotated[Path, _option("--checkpoints", help="Folder of all runs 
 
 Fresh = Annotated[bool, _flag("--fresh/--no-fresh", help="Train anew, forgetting what is there of this run.")]
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines.")]
-Upload = Annotated[bool, _flag("--upload/--no-upload", help="Put the finished run into HF_REPOSITORY.")]
+Upload = Annotated[
+    bool,
+    _flag("--upload/--no-upload", help="Keep the run in HF_REPOSITORY, its state while it trains too."),
+]
 Private = Annotated[
     bool, _flag("--private/--public", help="Who may see the repository, if it has to be made (public).")
 ]

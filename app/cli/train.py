@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.cli.screen import Screen
     from app.errors import NotUploaded
     from app.experiment import Push
+    from app.tables.names import suggestion
 
 _COMPUTING = (
     "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "max_minutes", "fresh",
@@ -147,11 +148,11 @@ def _push(
 ) -> Push:
     """How the run is kept on the Hub; bad tokens and repositories end here, before the first step."""
     from app import hub, repositories
-    from app.checks import check_known
     from app.errors import HubUnavailable, InputError
     from app.experiment import Push
 
-    check_known("if_held", if_held, ("wait", "refuse"))
+    if if_held not in ("wait", "refuse"):
+        raise InputError(f"unknown --if-held {if_held!r}; {suggestion(if_held, ['wait', 'refuse'])}")
     if push_every <= 0 or lease <= 0:
         raise InputError("--push-every and --lease must be above 0")
     try:

@@ -43,7 +43,8 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     with place.joined(chosen) as here, ExitStack() as held:
         if here.rank:
             if here.agree(READY) == READY:
-                training.follow(config, files, path, options, screen, here, deadline=deadline)
+                with _together(here):
+                    training.follow(config, files, path, options, screen, here, deadline=deadline)
             return None
         pusher = None
         with _telling(here):
@@ -56,12 +57,26 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
             done = _found_done(Run(files, kept), screen) if kept and kept["status"] == "done" else None
             job = None if done else training.prepare(config, files, kept, path, options, screen, here)
         here.agree(READY if job else DONE)
-        return done if job is None else training.train(job, pusher, deadline=deadline)
+        if job is None:
+            return done
+        with _together(here), held.pop_all():
+            return training.train(job, pusher, deadline=deadline)
 
 
 def _files(config: RunConfig, options: Options) -> RunFiles:
     """Where the run is, or shall be."""
     return RunFiles.of(options.checkpoints, config) if options.fresh else place_of(options.checkpoints, config)
+
+
+@contextmanager
+def _together(here: place.Place) -> Iterator[None]:
+    """No rank ends before the first has kept what it must: `torchrun` would end all with the first that goes."""
+    try:
+        yield
+    except Stopped:
+        here.agree(READY)
+        raise
+    here.agree(READY)
 
 
 @contextmanager
@@ -116,6 +131,11 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
         raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
     if options.data and not again:
         raise InputError("--data has an effect with --again only; add it, or leave --data out")
+    with lock(run.files.lock, wait=False):
+        return _evaluated(run, options, screen, best=best, again=again)
+
+
+def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
     path, files = getattr(run.files, name), run.record["files"]
     if again or not path.exists():

@@ -6,18 +6,17 @@ import os
 import shutil
 import threading
 import time
-import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app import hub, repositories
 from app.artifacts import checkpoint
-from app.artifacts.branch import Branch, LeaseLost
+from app.artifacts.branch import Branch, LeaseLost, Standing, read_holder
 from app.artifacts.paths import RunFiles
 from app.config import RunConfig
-from app.durable import write_text
-from app.errors import HubUnavailable
+from app.errors import HubUnavailable, InputError
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
 
@@ -31,33 +30,44 @@ class Push:
     lease: float = 900.0  # seconds that this machine's claim lasts without being renewed
 
 
-def holder(files: RunFiles) -> str:
-    """This folder's name in the lease: kept beside the run, so that a killed command finds its own claim again."""
-    if not files.holder.exists():
-        write_text(files.holder, uuid.uuid4().hex)
-    return files.holder.read_text(encoding="utf-8").strip()
-
-
 def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
     """Finds the run on the Hub by its id, claims it, and puts what is newer there where the run's files are.
 
     A Hub that cannot be reached is told; the pusher then tries by itself. Raises InputError where another machine
-    trains the run and `push` does not wait for it.
+    trains the run and `push` does not wait for it, and where a later state is there but cannot be fetched.
     """
-    branch = Branch(hub.repository(), config.run_id, holder(files), push.lease)
+    was_here = files.holder.exists()
+    branch = Branch(hub.repository(), config.run_id, read_holder(files.holder), push.lease)
     pusher = Pusher(branch, files, push, say, fresh=fresh)
     try:
-        if not fresh and branch.look() is None and _finished(config, files, say):
-            return pusher
-        standing = branch.take(wait=push.wait, say=say)
-        pusher.claimed = True
-        if fresh:
-            branch.forget()
-        elif branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
-            say("the run goes on from the Hub")
+        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and _finished(config, files, say))
+        pusher.claimed = standing is not None
+    except LeaseLost as error:
+        if not was_here:
+            files.holder.unlink()
+        raise InputError(f"{error}; stop it there, or leave out --if-held refuse to wait for its end") from error
     except HubUnavailable as error:
         say(f"warning: {error}; training goes on, and its state is pushed once the Hub answers")
+        return pusher
+    if standing and fresh:
+        branch.forget()
+    elif standing:
+        _pull(branch, standing, files, say)
     return pusher
+
+
+def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> None:
+    """The Hub's later state, if there is one; a fetch that fails ends the command, for it would fall behind."""
+    try:
+        if branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
+            say("the run goes on from the Hub")
+    except HubUnavailable as error:
+        with suppress(HubUnavailable, LeaseLost):
+            branch.release()
+        raise InputError(
+            f"the Hub holds a later state of run {branch.run_id} that could not be fetched ({error}); give the same "
+            "command again"
+        ) from error
 
 
 def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
@@ -87,7 +97,6 @@ class Pusher:
     claimed: bool = False
     fresh: bool = False  # what the Hub has of the run counts for nothing
     lost: str | None = None  # why this machine must not go on
-    _later: int = 0  # step of a state on the Hub that is ahead of ours, where the Hub was silent when the run began
     _waiting: tuple[int, Path] | None = None
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
@@ -106,7 +115,15 @@ class Pusher:
         self._thread.start()
 
     def offer(self, step: int) -> None:
-        """Takes the state of a step, by links to its files, for the thread to push."""
+        """Takes the state of a step for the thread to push; a disk without room for that costs the push only."""
+        try:
+            self._offer(step)
+        except OSError as error:
+            shutil.rmtree(self.files.push / f"step-{step}", ignore_errors=True)
+            self.say(f"warning: the state of step {step} is not pushed ({error.strerror}); training goes on")
+
+    def _offer(self, step: int) -> None:
+        """A snapshot by links to the state's files."""
         folder = self.files.push / f"step-{step}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -153,7 +170,7 @@ class Pusher:
                 self._not_before = self._renew_at = time.monotonic() + pause
                 if not ending:
                     self.say(f"warning: not pushed ({error}); tried again in {pause:.0f} s")
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _LONGEST_PAUSE, self.push.lease / 3)
             finally:
                 self._busy = False
             if ending:
@@ -183,11 +200,17 @@ class Pusher:
             self.branch.release()
 
     def _claim(self) -> None:
-        """The lease, where the Hub was silent when the run began."""
-        if not self.claimed:
-            standing = self.branch.take(wait=False, say=self.say)
-            self._later = 0 if self.fresh else self.branch.step_of(standing, self.files, self.say)
-            self.claimed = True
+        """The lease, where the Hub was silent when the run began; what it has of a later step is not put behind."""
+        if self.claimed:
+            return
+        standing = self.branch.take(wait=False, say=self.say)
+        assert standing
+        if self.fresh:
+            self.branch.forget()
+        elif (later := self.branch.step_of(standing, self.files, self.say)) > checkpoint.newest_step(self.files.state):
+            self.branch.release()
+            raise LeaseLost(f"the Hub has its state of step {later}, from which the same command continues")
+        self.claimed = True
 
     def _push_waiting(self) -> None:
         with self._changed:
@@ -197,16 +220,13 @@ class Pusher:
         began = time.monotonic()
         try:
             self._claim()
-            size = self.branch.push(folder, step=step) if step > self._later else None
+            size = self.branch.push(folder, step=step)
         except BaseException:
             with self._changed:
                 self._waiting = self._waiting or taken
             raise
-        shutil.rmtree(folder, ignore_errors=True)
-        if size is None:
-            self.say(f"the Hub has a later state, of step {self._later}; that of step {step} is not put in its place")
-            return
         self._pushed = step
+        shutil.rmtree(folder, ignore_errors=True)
         self.say(f"the state of step {step} is on the Hub ({size / 1e6:,.1f} MB in {time.monotonic() - began:.1f} s)")
 
 

@@ -2,16 +2,18 @@
 
 import json
 import os
+import shutil
 import signal
+import threading
 import time
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from app import experiment, repositories
-from app.artifacts.branch import Branch, LeaseLost, discard
+from app.artifacts.branch import Branch, discard, read_holder
 from app.artifacts.paths import Run
-from app.errors import Stopped
+from app.errors import InputError, Stopped
 from app.experiment import Push
 
 from .runs import TINY, Quiet, train
@@ -90,7 +92,7 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
 def test_a_run_that_another_machine_trains_is_refused_or_waited_for(tmp_path, repository):
     other = branch_of(run_id(), lease=3.0)
     other.take(wait=False, say=print)
-    with pytest.raises(LeaseLost, match=r"another machine trains run .* leave out --if-held refuse"):
+    with pytest.raises(InputError, match=r"another machine trains run .* leave out --if-held refuse"):
         train(tmp_path, options=pushing(wait=False))
     screen, began = Quiet(), time.monotonic()
     assert train(tmp_path, screen, options=pushing()).done
@@ -198,20 +200,10 @@ def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_l
     stopped_at(tmp_path / "here", 8)
     repository.fault("GET .*/api/models/", status=503, times=4)  # all attempts of the first call
     screen = Quiet(after=lambda _: time.sleep(0.2))
-    with pytest.raises(Stopped):
-        train(tmp_path / "elsewhere", stop_and_wait(screen, 3), options=pushing())
+    with pytest.raises(Stopped, match=r"stopped since the Hub has its state of step 8, from which the same command"):
+        train(tmp_path / "elsewhere", screen, options=pushing(), epochs=2)
     there = json.loads(repository.files(REPOSITORY, f"run-{run_id()}")["state/manifest.json"])
-    assert there["step"] == 8 and any("the Hub has a later state, of step 8" in text for text in screen.said)
-
-
-def stop_and_wait(screen, step):
-    def after(now):
-        time.sleep(0.2)
-        if now == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    screen._after = after
-    return screen
+    assert there["step"] == 8
 
 
 def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_path, repository):
@@ -221,3 +213,84 @@ def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_p
     assert branch_of(run.record["run_id"]).look() is not None and run.files.holder.exists()
     store.upload(run.files.folder / run.files.stem, "x")
     assert branch_of(run.record["run_id"]).look() is None and not run.files.holder.exists()
+
+
+def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, repository):
+    from app.artifacts import store
+
+    done = train(tmp_path / "here")
+    other = branch_of(run_id(), lease=900.0)
+    other.take(wait=False, say=print)
+
+    def finish():
+        time.sleep(2)
+        store.upload(done.files.folder / done.files.stem, f"{done.config.model}/{done.files.stem}")
+        other.release()
+
+    finishing = threading.Thread(target=finish)
+    finishing.start()
+    screen = Quiet()
+    found = train(tmp_path / "elsewhere", screen, options=pushing())
+    finishing.join()
+    assert screen.steps == [] and found.files.weights.read_bytes() == done.files.weights.read_bytes()
+
+
+def test_a_run_left_unfinished_here_and_finished_elsewhere_is_fetched(tmp_path, repository):
+    from app.artifacts import store
+
+    stopped_at(tmp_path / "here", 4)
+    done = train(tmp_path / "elsewhere")
+    store.upload(done.files.folder / done.files.stem, f"{done.config.model}/{done.files.stem}")
+    screen = Quiet()
+    assert train(tmp_path / "here", screen, options=pushing()).done and screen.steps == []
+
+
+def test_a_later_state_that_cannot_be_fetched_ends_the_command_and_stays(tmp_path, repository):
+    stopped_at(tmp_path / "here", 8)
+    repository.fault(r"GET .*/resolve/.*state-8.safetensors", status=503, times=99)
+    with pytest.raises(InputError, match=r"holds a later state of run .* could not be fetched .*same command again"):
+        train(tmp_path / "elsewhere", options=pushing())
+    repository.faults.clear()
+    screen = Quiet()
+    assert train(tmp_path / "elsewhere", screen, options=pushing(wait=False)).done and screen.steps[0] == 9
+
+
+def test_a_branch_that_vanishes_stops_the_run_with_its_state_saved(tmp_path, repository):
+    def vanish(step):
+        if step == 2:
+            wait_for_a_state(branch_of(run_id(epochs=20)))
+            HfApi(endpoint=repository.url, token="hf_write").delete_branch(
+                REPOSITORY, branch=f"run-{run_id(epochs=20)}"
+            )
+        time.sleep(0.2 if step > 2 else 0)
+
+    with pytest.raises(Stopped, match=r"since the branch of run .* is gone: .*; its state is saved"):
+        train(tmp_path, Quiet(after=vanish), options=pushing(), epochs=20)
+
+
+def test_a_disk_without_room_for_a_snapshot_costs_the_push_only(tmp_path, repository, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.experiment.pushing._link", full)
+    screen = Quiet()
+    assert train(tmp_path, screen, options=pushing()).done
+    assert "warning: the state of step 1 is not pushed (No space left on device); training goes on" in screen.said
+
+
+def test_the_branch_of_a_run_that_another_machine_trains_stays(tmp_path, repository):
+    from app.artifacts import store
+
+    done = train(tmp_path)
+    branch_of(run_id(), lease=900.0).take(wait=False, say=print)
+    said = []
+    store.upload(done.files.folder / done.files.stem, "x", say=said.append)
+    assert branch_of(run_id()).look() is not None and "another machine still trains" in said[0]
+
+
+def test_a_copied_folder_does_not_copy_the_claim(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    first = read_holder(tmp_path / "one" / "x.holder")
+    shutil.copy(tmp_path / "one" / "x.holder", tmp_path / "two" / "x.holder")
+    assert read_holder(tmp_path / "one" / "x.holder") == first != read_holder(tmp_path / "two" / "x.holder")
