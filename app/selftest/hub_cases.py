@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.selftest.hub_server import HubServer
+if TYPE_CHECKING:
+    from app.selftest.hub_server import HubServer
 
 DONE, BAD_INPUT, NOT_UPLOADED, STOPPED = 0, 2, 3, 75
 ALWAYS = 10**6  # times

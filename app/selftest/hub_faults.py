@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.selftest import kept
 from app.selftest.hub_cases import DONE, NOT_UPLOADED, ROWS, At, Row
 from app.selftest.hub_repositories import Repositories
-from app.selftest.hub_server import TOKENS, HubServer
 from app.selftest.trial import Failed, Trial, Verdict
 from app.selftest.worker import Said, Worker
+
+if TYPE_CHECKING:
+    from app.selftest.hub_server import HubServer
 
 HUB_SECONDS = "3"  # a call's deadline here
 _AT_ONCE = 3  # processes: most of the time is waiting
@@ -54,6 +56,8 @@ def rows_of_the_table() -> list[Row]:
 @contextmanager
 def _begun(trial: Trial, name: str) -> Iterator[Cases]:
     """A place for cases: a Hub of its own, and a process that has its libraries loaded and its reference trained."""
+    from app.selftest.hub_server import TOKENS, HubServer
+
     with HubServer(tokens=dict(TOKENS)) as server:
         cases = Cases(replace(trial, root=trial.folder(name)), server)
         environment = trial.environment() | server.environment(home=cases.trial.root / "home") | _PATIENCE
@@ -76,7 +80,7 @@ class Cases:
     """What all rows share: the Hub, the process that runs the commands, and the reference."""
 
     def __init__(self, trial: Trial, server: HubServer) -> None:
-        self.trial, self.server = trial, server
+        self.trial, self.server, self.tokens = trial, server, dict(server.tokens)
 
     def begin(self, worker: Worker) -> None:
         """The reference, in the folder as commands leave it, and an unfinished run's branch."""
@@ -123,7 +127,7 @@ class Cases:
 
     def _end_of_fault(self) -> None:
         self.server.faults.clear()
-        self.server.tokens = dict(TOKENS)
+        self.server.tokens = dict(self.tokens)
 
     def _lay_out(self, row: Row, folder: Path, at: At) -> None:
         self.server.repositories = Repositories(None)
