@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,16 @@ def test_token_and_repository_are_read_from_env_in_the_folder(call, run, online,
     (work / ".env").write_text("HF_TOKEN=hf_write\nHF_REPOSITORY=https://huggingface.co/tester/elsewhere\n")
     assert call(f"{TRAIN} --upload").code == 0
     assert len(online.commits("tester/elsewhere")) == 2
+
+
+def test_the_token_stands_in_the_arguments_of_no_process(call, online, monkeypatch):
+    started = []
+
+    class Watched(subprocess.Popen):
+        def __init__(self, arguments, *rest, **options):
+            started.append(repr(arguments))
+            super().__init__(arguments, *rest, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Watched)
+    assert call(f"{TRAIN} --upload --seed 9").code == 0
+    assert started and not [arguments for arguments in (*started, *sys.argv) if "hf_write" in arguments]
