@@ -6,13 +6,14 @@ import errno
 import fcntl
 import hashlib
 import itertools
+import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from app.errors import InputError
 
@@ -63,6 +64,11 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """Hex digest over what a JSON object says, however it is laid out: what tells one that was changed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from app import hub, repositories
 from app.artifacts.paths import Run, RunFiles
-from app.durable import fsync_folder, require_space, sha256, write_text
+from app.durable import fsync_folder, require_space, seal, sha256, write_text
 from app.errors import HubUnavailable, InputError
 
 FORMAT = 1
@@ -120,7 +120,7 @@ class Branch:
         if size / _EXPECTED > self.lease_seconds / 3:  # the claim shall last while they travel
             self._commit_ours({}, [], "Renew the lease", seconds=self.lease_seconds + size / _EXPECTED)
         manifest = {"format": FORMAT, "run_id": self.run_id, "step": step, "files": files}
-        text = json.dumps(manifest | {"seal": _seal(manifest)}, indent=1)
+        text = json.dumps(manifest | {"seal": seal(manifest)}, indent=1)
         gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
         seconds = self.lease_seconds + size / _EXPECTED
         self._commit_ours(paths | {_MANIFEST: text}, gone, f"State of step {step}", seconds=seconds)
@@ -219,9 +219,9 @@ class Branch:
         if _MANIFEST not in standing.files:
             return None
         manifest = _object(repositories.text(self.repository, standing.head, standing.files[_MANIFEST]))
-        seal = manifest.pop("seal", None)
+        given = manifest.pop("seal", None)
         whole: bool = (
-            seal == _seal(manifest) and manifest.get("run_id") == self.run_id and manifest.get("format") == FORMAT
+            given == seal(manifest) and manifest.get("run_id") == self.run_id and manifest.get("format") == FORMAT
         )
         own = {path.name for path in (files.record, files.log, files.splits)}
         if whole and not [name for name in manifest["files"] if name not in own and not _STATE.fullmatch(name)]:
@@ -267,10 +267,6 @@ def _whereabouts(folder: Path) -> str:
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from app.durable import replacing, sha256, write_text
+from app.durable import replacing, seal, sha256, write_text
 from app.errors import InputError
 
 _HEADER = "isoscale"
@@ -100,12 +99,8 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
     _save(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
     manifest = {"step": state.step, "facts": state.facts, "files": files}
-    write_text(folder / f"state-{state.step}.json", json.dumps(manifest | {"seal": _seal(manifest)}))
+    write_text(folder / f"state-{state.step}.json", json.dumps(manifest | {"seal": seal(manifest)}))
     _prune(folder)
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _manifests(folder: Path) -> list[Path]:
@@ -118,8 +113,8 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
     """A state's manifest, or None when it is not as it was written."""
     try:
         manifest = json.loads(path.read_text())
-        seal = manifest.pop("seal")
-        return manifest if seal == _seal(manifest) else None
+        given = manifest.pop("seal")
+        return manifest if given == seal(manifest) else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -14,7 +13,7 @@ from typing import Any
 
 from app.artifacts import form
 from app.config import RunConfig
-from app.durable import sha256, write_text
+from app.durable import seal, sha256, write_text
 from app.errors import InputError
 
 FORMAT = 1
@@ -116,14 +115,9 @@ class Run:
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Writes `<stem>.json`, indented, with lists of numbers on one line, under a seal: a sum over all it says."""
     sealed = {"format": FORMAT} | {name: value for name, value in record.items() if name != "seal"}
-    text = json.dumps(sealed | {"seal": _seal(sealed)}, indent=2, allow_nan=False)
+    text = json.dumps(sealed | {"seal": seal(sealed)}, indent=2, allow_nan=False)
     flat = re.compile(r"\[\n\s+((?:[-\d.e+]+,\n\s+)*[-\d.e+]+)\n\s+\]")
     write_text(path, flat.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n")
-
-
-def _seal(record: Mapping[str, Any]) -> str:
-    """The sum that tells a record that was changed; JSON's own forms of numbers count, not how it is laid out."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -145,7 +139,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if lacks := form.lacking(record):
         raise InputError(f"the run record {path} is damaged (it lacks {lacks} as this version writes it); {_MEND}")
     _require_own(path, record, config)
-    if record.pop("seal", None) != _seal(record):
+    if record.pop("seal", None) != seal(record):
         raise InputError(f"the run record {path} is damaged (it is not as it was written); {_MEND}")
     return record
 

@@ -93,8 +93,8 @@ def _telling(here: place.Place) -> Iterator[None]:
 def _found_done(run: Run, screen: Screen) -> Run:
     """The run as it is; raises InputError when its files are damaged or gone."""
     screen.say(f"done already: {run.files.record} (--fresh trains it anew)")
-    shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
     run.require_whole()
+    shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
     return run
 
 
