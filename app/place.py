@@ -81,6 +81,11 @@ class Place:
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
+    def wait(self) -> None:
+        """Returns when the device has done all that it was given; for measuring, never in a loop."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+
     def fetch(self, tensor: Tensor) -> Callable[[], Sequence[float]]:
         """Starts copying a small tensor to the host; the call that is returned waits for it and gives its numbers."""
         if self.device.type != "cuda":

@@ -52,7 +52,7 @@ def _common(
     load_dotenv(find_dotenv(usecwd=True))
 
 
-_SWITCHES = ("--upload", "--private", "--fresh", "--json", "--best", "--again")
+_SWITCHES = ("--upload", "--private", "--fresh", "--json", "--best", "--again", "--compile", "--checkpointing")
 
 
 def spelled(arguments: list[str]) -> list[str]:

@@ -91,7 +91,16 @@ Device = Annotated[str | None, _compute("--device", help="cpu, cuda, cuda:1, mps
 Threads = Annotated[
     int | None, _compute("--threads", min=1, help="Threads on a CPU (1 where little is to do, else one per core).")
 ]
-AttentionPath = Annotated[str | None, _compute("--attention-path", help="plain or sdpa (the faster).")]
+AttentionPath = Annotated[
+    str | None, _compute("--attention-path", help="plain, sdpa, tiled, stored or fused: all exact (the fastest here).")
+]
+Compile = Annotated[
+    bool | None, _compute("--compile/--no-compile", help="Compile the blocks (where the run is long enough to gain).")
+]
+Checkpointing = Annotated[
+    bool | None,
+    _compute("--checkpointing/--no-checkpointing", help="Make activations twice to save memory (if few images fit)."),
+]
 MicroBatchSize = Annotated[int | None, _compute("--micro-batch-size", min=1, help="Images at a time (what fits).")]
 StateEvery = Annotated[
     float | None,

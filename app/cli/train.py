@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from app.tables.names import suggestion
 
 _COMPUTING = (
-    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "max_minutes", "fresh",
+    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "compile", "checkpointing", "state_every",
+    "max_minutes", "fresh",
 )  # fmt: skip
 _HUB = ("private", "push_every", "if_held", "lease")
 
@@ -69,6 +70,8 @@ def train(
     threads: o.Threads = None,
     attention_path: o.AttentionPath = None,
     micro_batch_size: o.MicroBatchSize = None,
+    compile: o.Compile = None,
+    checkpointing: o.Checkpointing = None,
     state_every: o.StateEvery = None,
     max_minutes: o.MaxMinutes = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,

@@ -17,7 +17,8 @@ from app.config import RunConfig, resolve
 from app.data.source import Ask
 from app.durable import lock, sha256
 from app.errors import InputError, Stopped
-from app.experiment import pushing, record, training
+from app.experiment import execution, pushing, record, training
+from app.experiment.execution import Wishes
 from app.experiment.keeper import Screen
 from app.experiment.options import Options
 from app.experiment.pushing import Push, Pusher
@@ -164,8 +165,8 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     if splits.record["split_fingerprint"] != known["split_fingerprint"]:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
-    path = run.record["execution"]["attention_path"]
-    model = models.build(config, attention_path=path).to(here.device)
+    chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
+    model = models.build(config, **chosen.of_the_model).to(here.device)
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
     predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, autocast=here.autocast)
     predictions.save(run.files.best_predictions if best else run.files.predictions)

@@ -1,4 +1,4 @@
-"""How a run is computed where that changes no result: attention path, micro-batch, threads; chosen once and kept."""
+"""How a run is computed where that changes no result: attention path, micro-batch, compiling; chosen once and kept."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ import torch
 
 from app.config import RunConfig
 from app.errors import InputError
-from app.models import build
-from app.models.attention import PATHS, pick_path
-from app.place import Place, fitting_micro_batch
-from app.tables.models import MODELS
+from app.experiment import choosing
+from app.models.paths import PATHS
+from app.place import Place
 from app.tables.names import suggestion
-
-_WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
-_SHARE_OF_HOST = 0.5  # of the machine's memory for activations on a CPU
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,46 +24,81 @@ class Execution:
     attention_path: str
     micro_batch_size: int
     threads: int
+    compile: str = "off"
+    checkpointing: bool = False
+
+    def __str__(self) -> str:
+        more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
+        more += ", activation checkpointing" if self.checkpointing else ""
+        return f"attention path {self.attention_path}, micro-batch {self.micro_batch_size}{more}"
+
+    @property
+    def of_the_model(self) -> dict[str, Any]:
+        """What the model is built with."""
+        return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)
 
 
-def choose(
-    config: RunConfig,
-    place: Place,
-    *,
-    attention_path: str | None = None,
-    micro_batch_size: int | None = None,
-    threads: int | None = None,
-) -> Execution:
-    """The given choices, the others by a table on a CPU and by trying on a GPU.
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a command asks for; None leaves it to measurement."""
+
+    attention_path: str | None = None
+    micro_batch_size: int | None = None
+    compile: bool | None = None
+    checkpointing: bool | None = None
+    threads: int | None = None
+
+
+def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None]) -> Execution:
+    """What was asked for, the rest by a table on a CPU and by trying on a GPU; `say` tells what was chosen and why.
 
     A step of little work takes one thread on a CPU: more gain little, and lose much where the cores are shared.
+    Raises InputError for a wish that cannot be had.
     """
-    if attention_path is not None and attention_path not in PATHS:
-        raise InputError(f"unknown attention path {attention_path!r}; {suggestion(attention_path, list(PATHS))}")
-    work = 3 * MODELS[config.model].flops(config.shape) * config.batch_size
-    if threads is None and place.device.type == "cpu" and work < _WORK_OF_ONE_THREAD:
+    _require(config, place, wishes)
+    if wishes.threads is None and choosing.is_little(config, place):
         torch.set_num_threads(1)
-    path = attention_path or pick_path(tokens=config.shape.tokens, device=place.device.type)
-    if micro_batch_size is not None and not 0 < micro_batch_size <= config.batch_size:
-        raise InputError(f"micro_batch_size={micro_batch_size} must lie between 1 and batch_size={config.batch_size}")
-    return Execution(
-        attention_path=path,
-        micro_batch_size=micro_batch_size or _fitting(config, place, path),
-        threads=torch.get_num_threads(),
-    )
+    path = wishes.attention_path or choosing.path(config, place, say)
+    checkpointing, micro_batch_size = wishes.checkpointing or False, wishes.micro_batch_size
+    if micro_batch_size is None:
+        wish = wishes.checkpointing
+        micro_batch_size, checkpointing = choosing.micro_batch(config, place, path, checkpointing=wish, say=say)
+    chosen: dict[str, Any] = {
+        "attention_path": path,
+        "micro_batch_size": micro_batch_size,
+        "checkpointing": checkpointing,
+    }
+    if wishes.compile is None:
+        compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
+    else:
+        compile_ = "blocks" if wishes.compile else "off"
+    return Execution(**chosen, compile=compile_, threads=torch.get_num_threads())
 
 
-def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], **given: Any) -> Execution:
-    """The choices a run began with, unless others are asked for now; what differs or cannot be had is said aloud."""
+def again(
+    stored: Mapping[str, Any], config: RunConfig, place: Place, wishes: Wishes, say: Callable[[str], None]
+) -> Execution:
+    """The choices a run began with, unless others are asked for now; what differs or cannot be had is said aloud.
+
+    Raises InputError for a wish that cannot be had.
+    """
+    _require(config, place, wishes)
     execution = Execution(**stored)
+    given = {name: value for name, value in asdict(wishes).items() if value is not None}
+    if wishes.compile is not None:
+        given["compile"] = "blocks" if wishes.compile else "off"
     for name, value in given.items():
-        if value is not None and value != getattr(execution, name):
+        if value != getattr(execution, name):
             say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
             execution = replace(execution, **{name: value})
+    if why := choosing.unfit_path(config, place, execution.attention_path):  # begun on another kind of device
+        path = choosing.path(config, place, say)
+        say(f"{why}; the run goes on by {path}: its last bits may differ")
+        execution = replace(execution, attention_path=path)
     if place.device.type == "cpu" and execution.threads != torch.get_num_threads():
         torch.set_num_threads(execution.threads)
         if execution.threads > (os.cpu_count() or 1):
@@ -75,31 +106,14 @@ def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], *
     return execution
 
 
-def _fitting(config: RunConfig, place: Place, path: str) -> int:
-    """The optimiser's batch, halved until its activations fit."""
-    if place.device.type == "cuda":
-        return _tried(config, place, path)
-    keeps_maps = path == "plain"
-    per_image = MODELS[config.model].activation_bytes(config.shape, maps_kept=keeps_maps)
-    room = _SHARE_OF_HOST * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    size = config.batch_size
-    while size > 1 and size * per_image > room:
-        size = -(-size // 2)
-    return size
-
-
-def _tried(config: RunConfig, place: Place, path: str) -> int:
-    """Found by a forward and backward pass on noise, with room for the optimiser's moments set aside."""
-    with torch.random.fork_rng(devices=[place.device]):
-        model = build(config, attention_path=path).to(place.device)
-
-        def attempt(size: int) -> None:
-            moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
-            images = torch.randn(size, config.channels, config.image, config.image, device=place.device)
-            with place.autocast():
-                loss = model(images).float().logsumexp(1).sum()
-            loss.backward()
-            model.zero_grad(set_to_none=True)
-            del moments
-
-        return fitting_micro_batch(config.batch_size, attempt)
+def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
+    """Raises InputError for a wish that cannot be had."""
+    if (path := wishes.attention_path) is not None:
+        if path not in PATHS:
+            raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
+        if why := choosing.unfit_path(config, place, path):
+            raise InputError(f"attention_path={path}: {why}")
+    if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
+        raise InputError(
+            f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"
+        )

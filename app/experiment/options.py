@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from app.experiment.execution import Wishes
 from app.experiment.pushing import Push
 
 
@@ -17,9 +18,16 @@ class Options:
     threads: int | None = None
     attention_path: str | None = None
     micro_batch_size: int | None = None
+    compile: bool | None = None
+    checkpointing: bool | None = None
     state_every: float = 300.0  # seconds
     max_minutes: float | None = None
     push: Push | None = None
     fresh: bool = False
     data: str | None = None  # where a local dataset lies now, for an evaluation
     command: str = ""
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is asked for of how a run is computed."""
+        return Wishes(**{field.name: getattr(self, field.name) for field in fields(Wishes)})

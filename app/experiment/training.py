@@ -20,12 +20,13 @@ from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig
 from app.durable import require_space
 from app.errors import InputError
-from app.experiment import execution, record
+from app.experiment import execution, record, trials
 from app.experiment.hooks import Member
 from app.experiment.keeper import Keeper, Screen, restore
 from app.experiment.options import Options
 from app.experiment.pushing import Pusher
 from app.experiment.stopping import stop_requests
+from app.models.compiling import compiled
 from app.place import Place
 
 
@@ -54,11 +55,10 @@ def prepare(
     splits = data.splits(config, here, cached, screen.say)
     if here.ranks > 1 and splits.record.get("streamed"):
         raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
-    given: dict[str, Any] = {"attention_path": options.attention_path, "micro_batch_size": options.micro_batch_size}
     if kept:
-        chosen = execution.again(kept["execution"], here, screen.say, threads=options.threads, **given)
+        chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
     else:
-        chosen = execution.choose(config, here, threads=options.threads, **given)
+        chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
         kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
@@ -99,9 +99,14 @@ def in_its_precision(
     return replace(here, precision=began)
 
 
+def _steps(config: RunConfig, splits: data.Splits) -> int:
+    """Optimiser steps of the whole run."""
+    return config.epochs * loop.steps_per_epoch(len(splits.train), config.batch_size)
+
+
 def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, screen: Screen) -> None:
     """Writes the schedule's length and warm-up into the record; says what a reader of the result must know."""
-    total = config.epochs * loop.steps_per_epoch(len(splits.train), config.batch_size)
+    total = _steps(config, splits)
     warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
     kept["schedule"] = {"total_steps": total, "warmup_steps": warmup_steps}
     for note in (kept["data"]["warning"], clamped):
@@ -120,8 +125,7 @@ def _headline(job: Job) -> str:
         f"run {kept['run_id']} {begin}: {shape.model} {shape.size} ({kept['parameters']['total']:,} parameters: "
         f"d_model {shape.d_model}, depth {shape.depth}, heads {shape.heads}, {kept['tokens']} tokens) on "
         f"{shape.dataset} (train {rows['train']:,}, validation {rows['val']:,}, test {rows['test']:,}), "
-        f"{job.here.device.type} {job.here.precision}{ranks}, attention path {job.chosen.attention_path}, "
-        f"micro-batch {job.chosen.micro_batch_size}"
+        f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )
 
 
@@ -156,7 +160,7 @@ def follow(
     splits = data.splits(config, here, _cached(config, kept, path, screen), screen.say)
     job = Job(
         config=config, files=files, kept=kept, splits=splits, here=here,
-        chosen=execution.again(kept["execution"], here, screen.say, threads=options.threads),
+        chosen=execution.again(kept["execution"], config, here, options.wishes, screen.say),
         state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
     )  # fmt: skip
     model, optimizer = _model(job)
@@ -167,7 +171,8 @@ def follow(
 def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and its optimiser as of the state, or as the seed makes them."""
     torch.manual_seed(job.config.seed)
-    model = models.build(job.config, attention_path=job.chosen.attention_path).to(job.here.device)
+    model = models.build(job.config, **job.chosen.of_the_model).to(job.here.device)
+    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
     optimizer = optim.adamw(model, lr=job.config.lr, weight_decay=job.config.weight_decay)
     if job.state:
         restore(job.state, model, optimizer)

@@ -13,11 +13,11 @@ from app.tables.models import MODELS
 _FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT}
 
 
-def build(config: RunConfig, *, attention_path: str) -> nn.Module:
+def build(config: RunConfig, *, attention_path: str, checkpointing: bool = False) -> nn.Module:
     """The config's model, freshly initialised from torch's global generator on the current default device."""
     shape = dataclasses.asdict(config.shape)
     family = _FAMILIES[MODELS[config.model].family]
-    return family(**shape, dropout=config.dropout, attention_path=attention_path)
+    return family(**shape, dropout=config.dropout, attention_path=attention_path, checkpointing=checkpointing)
 
 
 def count(model: nn.Module) -> int:

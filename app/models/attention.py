@@ -1,24 +1,20 @@
 """Attention, classic (arXiv:1706.03762) and differential (arXiv:2410.05258 and its second version).
 
 Every class has one signature, `(*, d_model, heads, layer, dropout, path)`, and one law, (B, N, D) -> (B, N, D).
-`path` is how the same numbers are computed: `plain` keeps the N x N maps, `sdpa` calls torch's fused kernels.
+`path` is how the same numbers are computed: see `app.models.paths`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PATHS = ("plain", "sdpa")
-_PLAIN_TOKENS_ON_CPU = 256  # up to here the maps stay in a core's cache and plain matrix products win
-
-
-def pick_path(*, tokens: int, device: str) -> str:
-    """The faster path for a shape, from a table of what was measured: see docs/log.md."""
-    return "plain" if device == "cpu" and tokens <= _PLAIN_TOKENS_ON_CPU else "sdpa"
+from app.models import fused
+from app.models.tiled import tiled
 
 
 def lambda_init(layer: int) -> float:
@@ -27,9 +23,9 @@ def lambda_init(layer: int) -> float:
 
 
 def attention_map(queries: Tensor, keys: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(d)) in at least float32: (B, H, N, d) x (B, H, N, d) -> (B, H, N, N)."""
+    """softmax(Q K^T / sqrt(d)), summed in at least float32: (B, H, N, d) x (B, H, N, d) -> (B, H, N, N)."""
     scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-2, -1)
-    return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(queries.dtype)
+    return scores.softmax(-1).to(queries.dtype)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, path: str) -> Tensor:
@@ -51,9 +47,33 @@ class ClassicAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        qkv = self.qkv(x)  # (B, N, 3 D)
+        if self.path in ("tiled", "stored"):
+            return self.dropout(self.projection(tiled(qkv, None, self.heads, keep=self.path == "stored")))
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, -1))
         out = attend(q, k, v, self.path).transpose(1, 2).flatten(2)  # (B, H, N, d) -> (B, N, D)
         return self.dropout(self.projection(out))
+
+
+class UnitRMS(torch.autograd.Function):
+    """x / sqrt(mean(x^2) + eps) over the last axis (arXiv:1910.07467, without its weight); keeps its output alone.
+
+    The output is what the next layer keeps too, so that the norm costs no memory of its own.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        scale = (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
+        out = (x * scale).to(x.dtype)
+        ctx.save_for_backward(out, scale)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        out, scale = ctx.saved_tensors
+        along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype)
+        return (scale * (gradient - out * along)).to(gradient.dtype), None
 
 
 class DifferentialAttention(nn.Module):
@@ -64,9 +84,13 @@ class DifferentialAttention(nn.Module):
     Each head's output takes an RMSNorm with one learned weight per layer, times 1 - lambda_init.
     """
 
+    lambda_init: Tensor
+
     def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
         super().__init__()
-        self.heads, self.path, self.lambda_init = heads, path, lambda_init(layer)
+        self.heads, self.path = heads, path
+        # a tensor, not a number: a compiled block is then the same program in every layer
+        self.register_buffer("lambda_init", torch.tensor(lambda_init(layer)), persistent=False)
         width = d_model // (2 * heads)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
@@ -89,15 +113,28 @@ class DifferentialAttention(nn.Module):
         k1, k2 = k.unflatten(-1, (self.heads, 2, -1)).transpose(1, 2).unbind(3)
         return q1, q2, k1, k2, v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def normed(self, x: Tensor) -> Tensor:
+        """Each head's difference of attentions, normed to a root mean square of 1: (B, N, D) -> (B, N, H, 2 d)."""
+        weight = self.lambda_full()
+        if self.path == "fused":
+            out = fused.normalised_difference(self.qkv(x), weight, heads=self.heads, eps=self.norm.eps)
+            return out.transpose(1, 2)  # (B, H, N, 2 d) -> (B, N, H, 2 d)
+        if self.path in ("tiled", "stored"):
+            out = tiled(self.qkv(x), weight, self.heads, keep=self.path == "stored")
+            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), self.norm.eps)
         q1, q2, k1, k2, v = self.heads_of(x)
-        weight = self.lambda_full().to(v.dtype)
+        weight = weight.to(v.dtype)
         if self.path == "plain":
             out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
         else:
             out = attend(q1, k1, v, self.path) - weight * attend(q2, k2, v, self.path)
-        out = self.norm(out.to(self.norm.weight.dtype)).to(v.dtype) * (1 - self.lambda_init)
-        return self.dropout(self.projection(out.transpose(1, 2).flatten(2)))  # (B, H, N, 2d) -> (B, N, D)
+        return UnitRMS.apply(out.transpose(1, 2).contiguous(), self.norm.eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The norm's weight and 1 - lambda_init stand in the projection's columns: fewer passes over the tokens."""
+        scale = (1 - self.lambda_init) * self.norm.weight.repeat(self.heads)  # (D,)
+        normed = self.normed(x).flatten(2)  # (B, N, D)
+        return self.dropout(F.linear(normed, self.projection.weight * scale, self.projection.bias))
 
 
 class DifferentialAttentionV2(nn.Module):

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from app.models.attention import ATTENTION_CLASSES
-from app.models.layers import Block, PatchEmbedding
+from app.models.layers import Block, PatchEmbedding, through
 
 
 class ViT(nn.Module):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
     images (B, channels, image, image) -> logits (B, classes). Dropout acts on embeddings, projections and MLPs.
+    With `checkpointing` the backward pass computes each block again instead of keeping what is inside.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class ViT(nn.Module):
         attention: str = "classic",
         dropout: float = 0.0,
         attention_path: str = "sdpa",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if image % patch:
             raise ValueError(f"image={image} is not a multiple of patch={patch}")
         tokens = (image // patch) ** 2 + 1
+        self.checkpointing = checkpointing
         self.patches = PatchEmbedding(patch=patch, channels=channels, d_model=d_model)
         self.cls = nn.Parameter(torch.empty(1, 1, d_model))
         self.positions = nn.Parameter(torch.empty(1, tokens, d_model))
@@ -67,6 +70,5 @@ class ViT(nn.Module):
         x = self.patches(images)  # (B, N, D)
         x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
         x = self.dropout(x)
-        for block in self.blocks:
-            x = block(x)
+        x = through(self.blocks, x, checkpointing=self.checkpointing)
         return self.head(self.norm(x[:, 0]))

@@ -90,15 +90,17 @@ def vit_flops(shape: Shape) -> int:
     return 2 * (patches + shape.depth * block + d * shape.classes)
 
 
-def vit_activation_bytes(shape: Shape, *, maps_kept: bool) -> int:
+def vit_activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = False) -> int:
     """Bytes that one image's forward pass keeps for the backward pass in float32, maps included where they are kept.
 
     Per token and block: two norms' inputs and outputs, queries, keys, values, the attention's output twice, and the
-    MLP's hidden layer before and after its activation.
+    MLP's hidden layer before and after its activation. With checkpointing each block keeps its input, and one block
+    at a time the rest.
     """
     per_token = 10 * shape.d_model + 3 * shape.hidden
     maps = 4 * shape.tokens * shape.heads if maps_kept else 0
-    return 4 * shape.depth * shape.tokens * (per_token + maps)
+    block = 4 * shape.tokens * (per_token + maps)
+    return block + 4 * shape.depth * shape.tokens * shape.d_model if checkpointing else shape.depth * block
 
 
 @dataclass(frozen=True)

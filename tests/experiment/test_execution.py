@@ -7,21 +7,27 @@ import torch
 
 from app.config import DatasetFacts, resolve
 from app.errors import InputError
-from app.experiment import execution
+from app.experiment import choosing, execution, trials
+from app.experiment.execution import Execution, Wishes
 from app.place import choose, fitting_micro_batch
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
+SMALL = resolve({"size": "1M", "image": 32, "patch": 4}, FACTS)
+
+
+def chosen(config, place=CPU, *, steps=1, say=lambda text: None, **wishes):
+    return execution.choose(config, place, Wishes(**wishes), steps=steps, say=say)
 
 
 def test_a_small_model_takes_its_batch_whole():
-    assert execution.choose(resolve({"size": "1M", "image": 32, "patch": 4}, FACTS), CPU).micro_batch_size == 512
+    assert chosen(SMALL).micro_batch_size == 512
 
 
 def test_a_batch_that_does_not_fit_into_host_memory_is_halved_until_it_does(monkeypatch):
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 24 * 2**30 // 4096}
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)
-    micro = execution.choose(resolve({"size": "50M"}, FACTS), CPU).micro_batch_size
+    micro = chosen(resolve({"size": "50M"}, FACTS)).micro_batch_size
     assert micro < 512 and 512 % micro == 0
 
 
@@ -45,15 +51,119 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
 
 
 def test_a_continued_run_computes_as_it_began_and_says_what_differs():
-    stored, said = {"attention_path": "plain", "micro_batch_size": 8, "threads": torch.get_num_threads()}, []
-    assert execution.again(stored, CPU, said.append).to_json() == stored and not said
-    changed = execution.again(stored, CPU, said.append, micro_batch_size=4)
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=torch.get_num_threads()).to_json()
+    said = []
+    assert execution.again(stored, SMALL, CPU, Wishes(), said.append).to_json() == stored and not said
+    changed = execution.again(stored, SMALL, CPU, Wishes(micro_batch_size=4), said.append)
     assert changed.micro_batch_size == 4 and "began with 8" in said[0]
 
 
+def test_a_run_that_began_by_a_path_of_another_device_goes_on_by_one_of_this():
+    stored = Execution(attention_path="fused", micro_batch_size=8, threads=torch.get_num_threads()).to_json()
+    said = []
+    assert execution.again(stored, SMALL, CPU, Wishes(), said.append).attention_path == chosen(SMALL).attention_path
+    assert "goes on by plain: its last bits may differ" in said[0]
+
+
 def test_the_attention_path_on_a_cpu_follows_from_the_number_of_tokens():
-    small, large = resolve({"size": "1M", "image": 32, "patch": 4}, FACTS), resolve({}, FACTS)
-    assert [execution.choose(config, CPU).attention_path for config in (small, large)] == ["plain", "sdpa"]
+    assert chosen(SMALL).attention_path == "plain"
+    assert chosen(resolve({}, FACTS)).attention_path == "tiled"
+    assert chosen(resolve({"model": "vit_classic"}, FACTS)).attention_path == "sdpa"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "what"),
+    [
+        ({"attention_path": "flash"}, "unknown attention path 'flash'"),
+        ({"attention_path": "fused"}, "needs a CUDA device"),
+        ({"micro_batch_size": 0}, "must lie between 1 and"),
+    ],
+)
+def test_a_wish_that_cannot_be_had_is_a_sentence(wishes, what):
+    with pytest.raises(InputError, match=what):
+        chosen(SMALL, **wishes)
+
+
+def test_an_attention_without_a_path_names_those_it_has():
+    with pytest.raises(InputError, match="differential_v2 attention has the paths plain, sdpa"):
+        chosen(resolve({"size": "1100K", "image": 32, "patch": 4, "attention": "differential_v2"}, FACTS),
+               attention_path="tiled")  # fmt: skip
+
+
+def test_activations_are_made_again_where_few_images_would_fit(monkeypatch):
+    monkeypatch.setattr(trials, "host_memory", lambda: 4 * 2**30)
+    said, large = [], resolve({"size": "50M"}, FACTS)
+    found = chosen(large, say=said.append)
+    assert found.checkpointing and found.micro_batch_size > 8 and "activation checkpointing is on" in said[-1]
+    kept = chosen(large, checkpointing=False)
+    assert not kept.checkpointing and kept.micro_batch_size < 8
+
+
+def trial(seconds, preparation=0.0, losses=(4.6, 4.5)):
+    return {"seconds": seconds, "preparation": preparation, "losses": list(losses)}
+
+
+@pytest.mark.parametrize(
+    ("compiled", "how"),
+    [
+        (trial(0.007, 60.0), "blocks"),  # saves hours, and costs minutes
+        (trial(0.00999, 9e9), "off"),  # saves less than it costs
+        (trial(0.001, 1.0, losses=(4.6, 9.9)), "off"),  # another loss: not the same model
+        (None, "off"),  # no compiler
+    ],
+)
+def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled, how):
+    def tried(config, place, way, **_):
+        if way != "off" and compiled is None:
+            raise RuntimeError("no compiler")
+        return compiled if way != "off" else trial(0.01)
+
+    monkeypatch.setattr(trials, "step_trial", tried)
+    monkeypatch.setattr(trials, "remembered", lambda what, key, measure: measure())
+    said, config = [], resolve({}, FACTS)
+    assert chosen(config, steps=10_000, micro_batch_size=512, say=said.append).compile == how
+    assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
+
+
+def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr(trials, "step_trial", None)
+    assert chosen(SMALL, steps=100).compile == "off"
+
+
+def test_a_measurement_is_made_once_and_again_when_its_file_is_damaged(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    count = iter(range(9))
+    keys = [{"tokens": 5}, {"tokens": 5}, {"tokens": 6}, {"tokens": 5}]
+    assert [trials.remembered("paths", key, lambda: next(count)) for key in keys] == [0, 0, 1, 0]
+    for path in tmp_path.rglob("*.json"):
+        path.write_text(path.read_text()[:-9])
+    assert trials.remembered("paths", keys[0], lambda: next(count)) == 2
+
+
+def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    times, said = {"plain": 0.3, "sdpa": 0.1, "tiled": 0.2, "stored": None}, []
+
+    def seconds(config, place, path):
+        if times[path] is None:
+            raise torch.OutOfMemoryError
+        return times[path]
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    assert choosing.fastest(SMALL, CPU, list(times), said.append) == "sdpa"
+    assert "plain 300.00 ms, sdpa 100.00 ms" in said[0] and "stored" not in said[0]
+
+
+def test_a_trial_measures_each_way_and_leaves_the_generator_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    config = resolve({"size": "1M", "image": 8, "patch": 4}, FACTS)
+    torch.manual_seed(5)
+    found = trials.step_trial(config, CPU, "off", attention_path="plain", checkpointing=True, micro_batch_size=2)
+    assert found["seconds"] > 0 and found["losses"][-1] < found["losses"][0]
+    assert trials.path_seconds(config, CPU, "tiled") > 0
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(1), after)
 
 
 def test_a_device_that_is_not_there_is_a_sentence():

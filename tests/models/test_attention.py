@@ -7,13 +7,17 @@ import torch
 from timm.layers import DiffAttention
 
 from app.models.attention import (
-    PATHS,
+    ATTENTION_CLASSES,
     ClassicAttention,
     DifferentialAttention,
     DifferentialAttentionV2,
+    UnitRMS,
     attention_map,
     lambda_init,
 )
+from app.models.paths import PATHS_OF
+
+ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
 
 
 def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=0):
@@ -41,7 +45,7 @@ def two_softmaxes(module, x):
     return torch.cat(heads, -1) @ module.projection.weight.T + module.projection.bias
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", ON_CPU["differential"])
 def test_differential_attention_equals_the_two_softmax_definition_with_gradients(path):
     module = make(DifferentialAttention, path)
     x = torch.randn(2, 7, 48, dtype=torch.float64, requires_grad=True)
@@ -54,7 +58,7 @@ def test_differential_attention_equals_the_two_softmax_definition_with_gradients
         torch.testing.assert_close(mine, defined, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", ON_CPU["differential"])
 def test_differential_attention_equals_timms_with_copied_weights(path):
     ours = make(DifferentialAttention, path, dtype=torch.float32)
     theirs = DiffAttention(48, num_heads=3, qkv_bias=True, depth=2)
@@ -89,17 +93,69 @@ def test_lambda_starts_within_a_tenth_or_so_of_its_init():
     assert abs(torch.tensor(off).std() - 0.110) < 0.02  # width 64
 
 
-@pytest.mark.parametrize("kind", [ClassicAttention, DifferentialAttention, DifferentialAttentionV2])
-def test_both_paths_give_the_same_numbers_and_gradients(kind):
-    x = torch.randn(2, 7, 48, dtype=torch.float64)
+@pytest.mark.parametrize("tokens", [7, 300])  # 300: several tiles, the last one short
+@pytest.mark.parametrize("kind", ON_CPU)
+def test_all_paths_give_the_same_numbers_and_gradients(kind, tokens):
+    torch.manual_seed(1)
+    x = torch.randn(2, tokens, 48, dtype=torch.float64, requires_grad=True)
+    probe = torch.randn(2, tokens, 48, dtype=torch.float64)
     results = []
-    for path in PATHS:
-        module = make(kind, path)
+    for path in ON_CPU[kind]:
+        module = make(ATTENTION_CLASSES[kind], path)
         out = module(x)
-        out.square().sum().backward()
-        results.append([out, *(p.grad for p in module.parameters())])
-    for plain, sdpa in zip(*results, strict=True):
-        torch.testing.assert_close(plain, sdpa, rtol=1e-12, atol=1e-12)
+        results.append([out, *torch.autograd.grad((out * probe).sum(), [x, *module.parameters()])])
+    for other in results[1:]:
+        for plain, same in zip(results[0], other, strict=True):
+            torch.testing.assert_close(plain, same, rtol=1e-11, atol=1e-11)
+
+
+def test_the_tiled_path_holds_in_bf16_as_far_as_plain_products_do():
+    x = torch.randn(2, 300, 48)
+    exact = make(DifferentialAttention, "plain", dtype=torch.float32)(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        plain, tiled = (
+            make(DifferentialAttention, path, dtype=torch.float32)(x).float() for path in ("plain", "tiled")
+        )
+    assert (tiled - exact).norm() < 1.5 * (plain - exact).norm()
+
+
+def test_the_tiled_operators_are_what_a_compiler_is_told():
+    qkv = torch.randn(2, 5, 48, dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    torch.library.opcheck(torch.ops.isoscale.tiled.default, (qkv, weight, 4, True))
+    torch.library.opcheck(torch.ops.isoscale.tiled.default, (qkv, None, 4, False))
+
+
+def test_unit_rms_is_torchs_norm_without_a_weight():
+    x = torch.randn(3, 5, 8, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(UnitRMS.apply(x, 1e-5), torch.rms_norm(x, (8,), eps=1e-5), rtol=0, atol=1e-14)
+    assert torch.autograd.gradcheck(lambda x: UnitRMS.apply(x, 1e-5), x)
+
+
+def bytes_kept(module, x):
+    """Bytes of all tensors that a forward pass keeps for the backward pass, parameters apart, each storage once."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = module(x)
+    assert out.requires_grad
+    return sum(kept.values())
+
+
+def test_tiled_differential_attention_keeps_a_tenth_more_than_classic_sdpa_at_most():
+    x = torch.randn(2, 785, 256)
+    classic = make(ClassicAttention, "sdpa", d_model=256, heads=4, dtype=torch.float32)
+    tiled = make(DifferentialAttention, "tiled", d_model=256, heads=2, dtype=torch.float32)
+    assert bytes_kept(tiled, x) < 1.1 * bytes_kept(classic, x)
+    plain = make(DifferentialAttention, "plain", d_model=256, heads=2, dtype=torch.float32)
+    assert bytes_kept(plain, x) > 4 * bytes_kept(tiled, x)
 
 
 def test_the_second_version_subtracts_gated_heads_that_share_keys_and_values():

@@ -1,6 +1,8 @@
 """The ViT: equal to timm's, its counts, its symmetries, its initialisation."""
 
+import copy
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app import models
 from app.config import DatasetFacts, resolve
+from app.models.compiling import compiled
 from app.models.vit import ViT
 from app.tables.models import ATTENTIONS, MODELS, vit_flops, vit_parameters
 
@@ -110,3 +113,43 @@ def test_initialisation_is_as_the_design_says():
 def test_an_image_that_does_not_split_into_patches_is_refused():
     with pytest.raises(ValueError, match="not a multiple"):
         ViT(**{**SMALL, "image": 18}, attention="classic")
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_activation_checkpointing_changes_no_bit_of_the_gradients(attention):
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        model = ViT(**SMALL, attention=attention, dropout=0.1, checkpointing=checkpointing)
+        torch.manual_seed(1)
+        model(torch.ones(2, 3, 16, 16)).logsumexp(1).sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    assert all(torch.equal(kept, again) for kept, again in zip(*gradients, strict=True))
+
+
+def test_activation_checkpointing_keeps_less():
+    kept = []
+    for checkpointing in (False, True):
+        model, held = ViT(**SMALL, checkpointing=checkpointing), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, held=held: held.append(t.nbytes) or t, lambda t: t):
+            model(torch.ones(2, 3, 16, 16))
+        kept.append(sum(held))
+    assert kept[1] < kept[0] / 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="a compiler is wanted")
+@pytest.mark.parametrize(("attention", "path"), [("classic", "sdpa"), ("differential", "tiled")])
+def test_compiled_blocks_are_one_program_and_give_the_same_numbers(attention, path, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.manual_seed(0)
+    eager = ViT(**{**SMALL, "depth": 4}, attention=attention, attention_path=path)
+    whole = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
+    torch._dynamo.utils.counters.clear()
+    images = torch.randn(3, 3, 16, 16)
+    results = [[model(images), *torch.autograd.grad(model(images).square().sum(), model.parameters())]
+               for model in (eager, whole)]  # fmt: skip
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert list(whole.state_dict()) == list(eager.state_dict())

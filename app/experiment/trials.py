@@ -1,0 +1,149 @@
+"""Measurements before the first step, on the very device: which path is faster, what fits, whether compiling pays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app import optim, task
+from app.config import RunConfig
+from app.data.cache import root
+from app.durable import write_text
+from app.models import build
+from app.models.attention import ATTENTION_CLASSES
+from app.models.compiling import compiled
+from app.place import Place, fitting_micro_batch
+
+_REPEATS = 3
+_IMAGES = 32  # at a time, when paths are timed
+
+
+def compiled_programs() -> Path:
+    """Where programs that were compiled are kept."""
+    return root() / "compiled"
+
+
+def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+    """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
+    whole = {"what": what, **key, "torch": torch.__version__}
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+    path = root() / "measured" / f"{what}-{digest}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == whole:
+            return kept["found"]
+    found = measure()
+    with suppress(OSError):  # a cache that cannot be written costs the next run a second measurement
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
+    return found
+
+
+def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
+    """What a measurement depends on: the device, the precision and the model's shape."""
+    here = place.describe()
+    shape = {name: getattr(config, name) for name in ("attention", "d_model", "heads", "mlp_ratio", "image", "patch")}
+    return {"device": here["device"], "precision": here["precision"], "threads": here["threads"], **shape}
+
+
+def path_seconds(config: RunConfig, place: Place, path: str) -> float:
+    """The median time of one attention layer, forward and backward."""
+    with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
+        kind = ATTENTION_CLASSES[config.attention]
+        layer = kind(d_model=config.d_model, heads=config.heads, layer=0, dropout=0.0, path=path)
+        tokens = torch.randn(min(_IMAGES, config.batch_size), config.shape.tokens, config.d_model)
+
+    def work() -> None:
+        with place.autocast():
+            out = layer(tokens)
+        out.backward(torch.ones_like(out))
+
+    return timed(place, work)
+
+
+def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> float:
+    """The median seconds of some work on the device, after one time that does not count."""
+    work()
+    times = []
+    for _ in range(repeats):
+        place.wait()
+        began = time.perf_counter()
+        work()
+        place.wait()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
+    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside."""
+    with torch.random.fork_rng(devices=_devices(place)):
+        model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
+
+        def attempt(size: int) -> None:
+            moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
+            images = torch.randn(size, config.channels, config.image, config.image, device=place.device)
+            with place.autocast():
+                loss = model(images).float().logsumexp(1).sum()
+            loss.backward()
+            model.zero_grad(set_to_none=True)
+            del moments
+
+        return fitting_micro_batch(config.batch_size, attempt)
+
+
+def step_trial(
+    config: RunConfig, place: Place, how: str, *, attention_path: str, checkpointing: bool, micro_batch_size: int
+) -> dict[str, Any]:
+    """Seconds of a step per image and of making its programs, and the losses of the first steps, on fixed noise."""
+    with torch.random.fork_rng(devices=_devices(place)):
+        torch.manual_seed(0)
+        model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
+        model = compiled(model.train(), how, cache=compiled_programs())
+        optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
+        images = torch.randn(micro_batch_size, config.channels, config.image, config.image, device=place.device)
+        targets = torch.arange(micro_batch_size, device=place.device) % config.classes
+        losses: list[Tensor] = []
+
+        def work() -> None:
+            losses.append(_step(model, optimizer, images, targets, place))
+
+        began = time.perf_counter()
+        work()
+        place.wait()
+        first = time.perf_counter() - began
+        seconds = timed(place, work)
+    return {
+        "seconds": seconds / micro_batch_size,
+        "preparation": first - seconds,
+        "losses": torch.stack(losses).tolist(),
+    }
+
+
+def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, place: Place) -> Tensor:
+    torch.compiler.cudagraph_mark_step_begin()
+    with place.autocast():
+        logits = model(images)
+    loss = task.losses(logits, targets).mean()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach().clone()
+
+
+def _devices(place: Place) -> list[torch.device]:
+    return [place.device] if place.device.type == "cuda" else []
+
+
+def host_memory() -> int:
+    """Bytes of the host's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

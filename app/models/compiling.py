@@ -1,0 +1,33 @@
+"""Compiling a model: one block for all, or the whole of a tiny one into a CUDA graph; what it computes stays the same.
+
+Blocks of one shape are one program, so that compiling takes as long at depth 63 as at depth 5. Every batch size is
+a program of its own, whichever came first: a run that is continued computes by the programs it began with.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+HOW = ("off", "blocks", "graphs")
+_PROGRAMS = 64  # of one block: training and evaluation, each at some batch sizes
+
+
+def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
+    """The model itself, set to compile when it is first called, or to find what was compiled before in the cache.
+
+    `off` leaves it as it is.
+    """
+    if how == "off":
+        return model
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    torch._dynamo.config.recompile_limit = _PROGRAMS
+    if how == "graphs":
+        model.compile(mode="reduce-overhead", dynamic=False)
+        return model
+    for block in model.get_submodule("blocks").children():
+        block.compile(dynamic=False)
+    return model

@@ -1,0 +1,63 @@
+"""The exact ways to compute attention, and which is the faster on a CPU.
+
+`plain` keeps the N x N maps; `sdpa` calls torch's kernels, twice for a pair of maps; `tiled` and `fused` keep nothing
+N x N and make a pair's shared products once, with matrix products of torch and as a Triton kernel for CUDA; `stored` is
+`tiled` with its maps kept.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from app.models import fused
+
+PATHS_OF = {
+    # attention           its paths
+    "classic": ("plain", "sdpa", "tiled", "stored"),
+    "differential": ("plain", "sdpa", "tiled", "stored", "fused"),
+    "differential_v2": ("plain", "sdpa"),
+}
+PATHS = ("plain", "sdpa", "tiled", "stored", "fused")
+KEEPING_MAPS = ("plain", "stored")
+
+
+def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
+    """Why a path cannot be had, in a sentence; empty where it can. `head_width` is that of a query."""
+    if path not in PATHS_OF[attention]:
+        return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
+    if path == "fused" and not fused.available(device):
+        return "the fused path needs a CUDA device and Triton; take another --attention-path, or leave it out"
+    if path == "fused" and not fused.fits(head_width):
+        return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; take another --attention-path"
+    return ""
+
+
+def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
+    """The paths that are worth timing on a device; tiles are many small calls, which only a CPU answers fast."""
+    fit = [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
+    return [path for path in fit if path not in ("tiled", "stored") or device == "cpu"]
+
+
+def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
+    """The faster path on a CPU, from a table of what was measured: see docs/performance.md."""
+    for most_tokens, path in _ON_CPU[attention, precision == "bf16" and not _has_amx()]:
+        if tokens <= most_tokens:
+            return path
+    raise AssertionError("unreachable")
+
+
+_ANY = 1 << 62
+_ON_CPU = {
+    # attention, bf16 on a CPU without its matrix units -> (tokens up to, path)
+    ("classic", False): ((_ANY, "sdpa"),),
+    ("classic", True): ((400, "plain"), (_ANY, "tiled")),
+    ("differential", False): ((128, "plain"), (_ANY, "tiled")),
+    ("differential", True): ((400, "plain"), (_ANY, "tiled")),
+    ("differential_v2", False): ((128, "plain"), (_ANY, "sdpa")),
+    ("differential_v2", True): ((_ANY, "plain"),),
+}
+
+
+def _has_amx() -> bool:
+    """Whether the CPU multiplies matrices of bf16 in hardware: torch's own kernels use it."""
+    return torch.cpu._is_amx_tile_supported()
