@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from app.models import fused
 from app.models.tiled import tiled
 
+_EPS = 1e-5  # of the heads' norm
+
 
 def lambda_init(layer: int) -> float:
     """0.8 - 0.6 exp(-0.3 layer), layer counted from 0 (arXiv:2410.05258, section 2.1, counts from 1)."""
@@ -96,7 +98,7 @@ class DifferentialAttention(nn.Module):
         self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
             nn.Parameter(torch.empty(width).normal_(std=0.1)) for _ in range(4)
         )
-        self.norm = nn.RMSNorm(2 * width, eps=1e-5)
+        self.norm = nn.RMSNorm(2 * width, eps=_EPS)
         self.projection = nn.Linear(d_model, d_model)
         self.dropout = nn.Dropout(dropout)
 
@@ -117,18 +119,18 @@ class DifferentialAttention(nn.Module):
         """Each head's difference of attentions, normed to a root mean square of 1: (B, N, D) -> (B, N, H, 2 d)."""
         weight = self.lambda_full()
         if self.path == "fused":
-            out = fused.normalised_difference(self.qkv(x), weight, heads=self.heads, eps=self.norm.eps)
+            out = fused.normalised_difference(self.qkv(x), weight, heads=self.heads, eps=_EPS)
             return out.transpose(1, 2)  # (B, H, N, 2 d) -> (B, N, H, 2 d)
         if self.path in ("tiled", "stored"):
             out = tiled(self.qkv(x), weight, self.heads, keep=self.path == "stored")
-            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), self.norm.eps)
+            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), _EPS)
         q1, q2, k1, k2, v = self.heads_of(x)
         weight = weight.to(v.dtype)
         if self.path == "plain":
             out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
         else:
             out = attend(q1, k1, v, self.path) - weight * attend(q2, k2, v, self.path)
-        return UnitRMS.apply(out.transpose(1, 2).contiguous(), self.norm.eps)
+        return UnitRMS.apply(out.transpose(1, 2).contiguous(), _EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """The norm's weight and 1 - lambda_init stand in the projection's columns: fewer passes over the tokens."""
