@@ -13,16 +13,17 @@ import typer
 from app.cli import options as o
 from app.cli.screen import program
 from app.tables.datasets import DEFAULT_DATASET
+from app.tables.names import suggestion
 
 if TYPE_CHECKING:
     from app.artifacts.paths import Run
     from app.cli.screen import Screen
     from app.errors import NotUploaded
     from app.experiment import Push
-    from app.tables.names import suggestion
 
 _COMPUTING = (
-    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "state_every", "max_minutes", "fresh",
+    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "gradients", "state_every",
+    "max_minutes", "fresh",
 )  # fmt: skip
 _HUB = ("private", "push_every", "if_held", "lease")
 
@@ -69,6 +70,7 @@ def train(
     threads: o.Threads = None,
     attention_path: o.AttentionPath = None,
     micro_batch_size: o.MicroBatchSize = None,
+    gradients: o.Gradients = None,
     state_every: o.StateEvery = None,
     max_minutes: o.MaxMinutes = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,

@@ -42,9 +42,11 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     with place.joined(chosen) as here, ExitStack() as held:
         if here.rank:
-            if here.agree(READY) == READY:
-                with _together(here):
-                    training.follow(config, files, path, options, screen, here, deadline=deadline)
+            if here.agree(READY) != READY:
+                here.part()
+                return None
+            with _together(here):
+                training.follow(config, files, path, options, screen, here, deadline=deadline)
             return None
         pusher = None
         with _telling(here):
@@ -58,6 +60,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
             job = None if done else training.prepare(config, files, kept, path, options, screen, here)
         here.agree(READY if job else DONE)
         if job is None:
+            here.part()
             return done
         with _together(here), held.pop_all():
             return training.train(job, pusher, deadline=deadline)
@@ -70,13 +73,19 @@ def _files(config: RunConfig, options: Options) -> RunFiles:
 
 @contextmanager
 def _together(here: place.Place) -> Iterator[None]:
-    """No rank ends before the first has kept what it must: `torchrun` would end all with the first that goes."""
+    """No rank ends before the first has kept what it must; one that is stopped outside of the loop ends alone."""
     try:
         yield
-    except Stopped:
-        here.agree(READY)
+    except Stopped as stopped:
+        if stopped.saved:
+            _end_together(here)
         raise
+    _end_together(here)
+
+
+def _end_together(here: place.Place) -> None:
     here.agree(READY)
+    here.part()
 
 
 @contextmanager
@@ -87,6 +96,7 @@ def _telling(here: place.Place) -> Iterator[None]:
     except BaseException:
         with suppress(RuntimeError):  # they are gone
             here.agree(FAILED)
+            here.part()
         raise
 
 
@@ -111,11 +121,10 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
     try:
         yield pusher
     except Stopped as stopped:
-        seconds = _LAST_PUSH if "--max-minutes" in str(stopped) else _LAST_PUSH_IN_TIME
-        there = pusher.close(seconds=seconds, release=True)
-        if not str(stopped).endswith("is saved"):  # not in the loop
+        there = pusher.close(seconds=_LAST_PUSH if stopped.in_time else _LAST_PUSH_IN_TIME, release=True)
+        if not stopped.saved:
             raise
-        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}") from stopped
+        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
     except BaseException:
         pusher.close(seconds=_LAST_PUSH_IN_TIME, release=True)
         raise
@@ -137,15 +146,16 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
-    path, files = getattr(run.files, name), run.record["files"]
+    path = getattr(run.files, name)
     if again or not path.exists():
         _predict(run, options, screen, best=best)
-        files |= {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+        sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+        run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
     run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
     predictions = evaluation.Predictions.load(path)
     evaluation.require_same_rows(predictions, record.test_rows(run.files))
     results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
-    done = dataclasses.replace(run, record=run.record | {"results": results, "files": files})
+    done = dataclasses.replace(run, record=run.record | {"results": results})
     write_record(run.files.record, done.record)
     return done
 
@@ -165,9 +175,10 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
     path = run.record["execution"]["attention_path"]
-    model = models.build(config, attention_path=path).to(here.device)
+    model = here.laid_out(models.build(config, attention_path=path).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, autocast=here.autocast)
+    predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, place=here)
+    assert predictions, "one process has them all"
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

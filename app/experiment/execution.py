@@ -13,7 +13,7 @@ from app.config import RunConfig
 from app.errors import InputError
 from app.models import build
 from app.models.attention import PATHS, pick_path
-from app.place import Place, fitting_micro_batch
+from app.place import GRADIENTS, Place, fitting_micro_batch
 from app.tables.models import MODELS
 from app.tables.names import suggestion
 
@@ -28,6 +28,7 @@ class Execution:
     attention_path: str
     micro_batch_size: int
     threads: int
+    gradients: str = "fp32"  # as they travel between ranks; records of earlier versions do not say it
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -41,6 +42,7 @@ def choose(
     attention_path: str | None = None,
     micro_batch_size: int | None = None,
     threads: int | None = None,
+    gradients: str | None = None,
 ) -> Execution:
     """The given choices, the others by a table on a CPU and by trying on a GPU.
 
@@ -58,7 +60,20 @@ def choose(
         attention_path=path,
         micro_batch_size=micro_batch_size or _fitting(config, place, path),
         threads=torch.get_num_threads(),
+        gradients=gradients or "fp32",
     )
+
+
+def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
+    """Raises InputError for gradients of no such kind, and for those in bf16 where one process exchanges none.
+
+    A run that began with them on several ranks may go on, and end, on one by the same command.
+    """
+    if gradients is not None and gradients not in GRADIENTS:
+        raise InputError(f"unknown --gradients {gradients!r}; {suggestion(gradients, list(GRADIENTS))}")
+    began = (stored or {}).get("gradients")
+    if gradients == "bf16" != began and place.ranks == 1:
+        raise InputError("--gradients bf16 has no effect with one process; leave it out, or start several by torchrun")
 
 
 def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], **given: Any) -> Execution:
@@ -68,6 +83,8 @@ def again(stored: Mapping[str, Any], place: Place, say: Callable[[str], None], *
         if value is not None and value != getattr(execution, name):
             say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
             execution = replace(execution, **{name: value})
+    if execution.gradients == "bf16" and place.ranks == 1:
+        say("the run began with --gradients bf16, which has no effect with one process, as now")
     if place.device.type == "cpu" and execution.threads != torch.get_num_threads():
         torch.set_num_threads(execution.threads)
         if execution.threads > (os.cpu_count() or 1):

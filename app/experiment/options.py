@@ -17,6 +17,7 @@ class Options:
     threads: int | None = None
     attention_path: str | None = None
     micro_batch_size: int | None = None
+    gradients: str | None = None
     state_every: float = 300.0  # seconds
     max_minutes: float | None = None
     push: Push | None = None

@@ -1,6 +1,7 @@
 """How a run is computed: chosen once, kept, and said aloud where it changes."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,9 +47,20 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
 
 def test_a_continued_run_computes_as_it_began_and_says_what_differs():
     stored, said = {"attention_path": "plain", "micro_batch_size": 8, "threads": torch.get_num_threads()}, []
-    assert execution.again(stored, CPU, said.append).to_json() == stored and not said
+    assert execution.again(stored, CPU, said.append).to_json() == stored | {"gradients": "fp32"} and not said
     changed = execution.again(stored, CPU, said.append, micro_batch_size=4)
     assert changed.micro_batch_size == 4 and "began with 8" in said[0]
+
+
+def test_a_run_that_began_with_bf16_between_ranks_keeps_it_and_says_that_one_process_has_none():
+    stored = {"attention_path": "plain", "micro_batch_size": 8, "threads": torch.get_num_threads(), "gradients": "bf16"}
+    said, two = [], replace(CPU, ranks=2)
+    assert execution.again(stored, two, said.append).gradients == "bf16" and not said
+    execution.require_effect("bf16", CPU, stored=stored)
+    assert execution.again(stored, CPU, said.append, gradients="bf16").gradients == "bf16"
+    assert len(said) == 1 and "--gradients bf16, which has no effect with one process" in said[0]
+    with pytest.raises(InputError, match="has no effect with one process"):
+        execution.require_effect("bf16", CPU, stored=stored | {"gradients": "fp32"})
 
 
 def test_the_attention_path_on_a_cpu_follows_from_the_number_of_tokens():
