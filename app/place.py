@@ -5,8 +5,8 @@ import platform
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,6 @@ from app.errors import InputError
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of the device's free memory; the rest is for the model and its activations
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
-_FAREWELL = timedelta(minutes=1)  # for the slowest rank to hear the last word
 GRADIENTS = ("fp32", "bf16")  # as they travel between ranks
 
 
@@ -34,7 +33,6 @@ class Place:
     precision: str
     rank: int = 0
     ranks: int = 1
-    _store: distributed.Store | None = field(default=None, repr=False, compare=False)  # what ranks meet and part by
 
     def share(self, examples: np.ndarray) -> np.ndarray:
         """This rank's part of a batch; parts differ by one example at most, and may be empty."""
@@ -69,18 +67,6 @@ class Place:
         parts = [torch.empty_like(padded) for _ in lengths] if self.rank == 0 else None
         distributed.gather(padded, parts)
         return torch.cat([rows[:length] for rows, length in zip(parts, lengths, strict=True)]) if parts else None
-
-    def part(self) -> None:
-        """The last word between ranks, each of which waits here for the others, as long as they are there.
-
-        gloo resets its connections when it closes them, so the first to leave could take from a slower rank what was
-        sent to it and not yet read; they part by the store, which `torchrun` holds.
-        """
-        if self._store is None:
-            return
-        with suppress(distributed.DistError):  # another has died, or the first held the store and is gone
-            self._store.set(f"left/{self.rank}", "")
-            self._store.wait([f"left/{rank}" for rank in range(self.ranks)], _FAREWELL)
 
     def laid_out(self, model: nn.Module) -> nn.Module:
         """The model with the memory format that its kernels are fastest in: channels last where it is convolutional.
@@ -205,13 +191,10 @@ def joined(place: Place) -> Iterator[Place]:
     if place.device.type == "cuda":
         torch.cuda.set_device(place.device)
     backend = "cpu:gloo,cuda:nccl" if place.device.type == "cuda" else "gloo"
-    store, _, _ = next(distributed.rendezvous("env://", timeout=_PATIENCE))
-    distributed.init_process_group(backend, timeout=_PATIENCE, store=store, rank=rank(), world_size=ranks)
+    distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
-        yield replace(place, rank=rank(), ranks=ranks, _store=store)
+        yield replace(place, rank=rank(), ranks=ranks)
     finally:
-        with suppress(distributed.DistError):
-            store.set(f"left/{rank()}", "")  # nobody waits for one who left in another way
         distributed.destroy_process_group()
 
 

@@ -47,4 +47,3 @@ def test_the_peak_of_memory_grows_with_what_is_held_and_does_not_fall():
 def test_one_process_has_all_there_is_without_asking_another():
     rows = torch.arange(6).reshape(3, 2)
     assert CPU.gather(rows) is rows
-    CPU.part()

@@ -42,11 +42,9 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     with place.joined(chosen) as here, ExitStack() as held:
         if here.rank:
-            if here.agree(READY) != READY:
-                here.part()
-                return None
-            with _together(here):
-                training.follow(config, files, path, options, screen, here, deadline=deadline)
+            if here.agree(READY) == READY:
+                with _together(here):
+                    training.follow(config, files, path, options, screen, here, deadline=deadline)
             return None
         pusher = None
         with _telling(here):
@@ -60,7 +58,6 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
             job = None if done else training.prepare(config, files, kept, path, options, screen, here)
         here.agree(READY if job else DONE)
         if job is None:
-            here.part()
             return done
         with _together(here), held.pop_all():
             return training.train(job, pusher, deadline=deadline)
@@ -78,14 +75,9 @@ def _together(here: place.Place) -> Iterator[None]:
         yield
     except Stopped as stopped:
         if stopped.saved:
-            _end_together(here)
+            here.agree(READY)
         raise
-    _end_together(here)
-
-
-def _end_together(here: place.Place) -> None:
     here.agree(READY)
-    here.part()
 
 
 @contextmanager
@@ -96,7 +88,6 @@ def _telling(here: place.Place) -> Iterator[None]:
     except BaseException:
         with suppress(RuntimeError):  # they are gone
             here.agree(FAILED)
-            here.part()
         raise
 
 
