@@ -16,5 +16,10 @@ class NotUploaded(RuntimeError):
 class Stopped(BaseException):
     """A signal or the time limit asked to stop; the same command goes on from what is saved (exit 75).
 
-    Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for an error and goes on.
+    Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for an error and goes on. `saved`
+    says that training stopped at a step's end with its state saved, `in_time` that nobody is about to kill the process.
     """
+
+    def __init__(self, message: str, *, saved: bool = False, in_time: bool = False) -> None:
+        super().__init__(message)
+        self.saved, self.in_time = saved, in_time

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from app import task
 from app.durable import replacing
 from app.errors import InputError
+from app.place import Place
 
 
 class TestSplit(Protocol):
@@ -25,7 +25,7 @@ class TestSplit(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]: ...
+    def batches(self, batch_size: int, examples: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,34 @@ class Predictions:
             raise InputError(f"the predictions {path} are damaged; evaluate with --again makes them anew") from error
 
 
-def predict(
-    model: nn.Module, split: TestSplit, *, batch_size: int, autocast: Callable[[], AbstractContextManager]
-) -> Predictions:
-    """Logits for every example of the split, each exactly once."""
+def predict(model: nn.Module, split: TestSplit, *, batch_size: int, place: Place) -> Predictions | None:
+    """Logits for every example of the split, each exactly once and in order; each rank makes its share of them.
+
+    The first rank gets them all, the others None.
+    """
     model.eval()
+    parts = _predicted(model, split, place.share(np.arange(len(split))), batch_size=batch_size, place=place)
+    gathered = [place.gather(part) for part in parts]
+    if place.rank:
+        return None
+    examples, labels, logits = (part.numpy() for part in gathered if part is not None)
+    assert np.array_equal(examples, np.arange(len(split))), "an example was seen twice, not at all, or out of turn"
+    return Predictions(split.rows[examples], labels, logits)
+
+
+def _predicted(
+    model: nn.Module, split: TestSplit, mine: np.ndarray, *, batch_size: int, place: Place
+) -> tuple[Tensor, ...]:
+    """Examples (n,), labels (n,) and logits (n, K) on the host; a rank without any computes one, for its shape."""
     seen, labels, logits = [], [], []
     with torch.inference_mode():
-        for examples, inputs, targets in split.batches(batch_size):
-            with autocast():
-                logits.append(model(inputs).float().cpu().numpy())
-            seen.append(examples)
-            labels.append(targets.cpu().numpy())
-    order = np.concatenate(seen)
-    assert np.array_equal(np.sort(order), np.arange(len(split))), "an example was seen twice or not at all"
-    return Predictions(split.rows[order], np.concatenate(labels), np.concatenate(logits))
+        for examples, inputs, targets in split.batches(batch_size, mine if len(mine) else np.arange(1)):
+            with place.autocast():
+                logits.append(model(inputs).float().cpu())
+            seen.append(torch.from_numpy(examples))
+            labels.append(targets.cpu())
+    made = (torch.cat(part) for part in (seen, labels, logits))
+    return tuple(part if len(mine) else part[:0] for part in made)
 
 
 def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:

@@ -2,6 +2,8 @@
 
 import os  # no annotations from the future here: DDP reads those of its hook
 import platform
+import resource
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from app.errors import InputError
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of the device's free memory; the rest is for the model and its activations
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
+GRADIENTS = ("fp32", "bf16")  # as they travel between ranks
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,37 @@ class Place:
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
 
-    def spread(self, model: nn.Module) -> nn.Module:
+    def gather(self, part: Tensor) -> Tensor | None:
+        """Every rank's rows of a tensor on the host, (n_r, ...) -> (n, ...), in the ranks' order; on the first only.
+
+        Ranks may have different numbers of rows, none too; all else of their tensors is alike.
+        """
+        if self.ranks == 1:
+            return part
+        longest = self.agree(len(part))
+        padded = torch.cat([part, part.new_zeros(longest - len(part), *part.shape[1:])])
+        lengths = [torch.tensor(0) for _ in range(self.ranks)]
+        distributed.all_gather(lengths, torch.tensor(len(part)))
+        parts = [torch.empty_like(padded) for _ in lengths] if self.rank == 0 else None
+        distributed.gather(padded, parts)
+        return torch.cat([rows[:length] for rows, length in zip(parts, lengths, strict=True)]) if parts else None
+
+    def laid_out(self, model: nn.Module) -> nn.Module:
+        """The model with the memory format that its kernels are fastest in: channels last where it is convolutional.
+
+        A convolutional network takes its inputs (B, C, H, W) in any format; one patch embedding does not make one.
+        """
+        if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:
+            model = model.to(memory_format=torch.channels_last)
+            model.register_forward_pre_hook(_channels_last)
+        return model
+
+    def spread(self, model: nn.Module, *, gradients: str = "fp32") -> nn.Module:
         """The model as it is trained: over several ranks its gradients are summed while they are made (DDP)."""
         if self.ranks == 1:
             return model
         spread = nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        spread.register_comm_hook(None, _summed)
+        spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)
         return spread
 
     def alone(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
@@ -100,6 +128,18 @@ class Place:
             return host.tolist()
 
         return numbers
+
+    def peak_bytes(self) -> int:
+        """The most memory that was held so far: of the device on CUDA, else of this process, resident.
+
+        MPS keeps no peak: there it is what its driver holds now, which it seldom gives back.
+        """
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        if self.device.type == "mps":
+            return torch.mps.driver_allocated_memory()
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     def describe(self) -> dict[str, Any]:
         """What a result must state about the machine; no name or address of the host."""
@@ -167,6 +207,22 @@ def _summed(_: None, bucket: distributed.GradBucket) -> torch.futures.Future[Ten
     """DDP's exchange of gradients: their sum, since each rank's loss is already its part of the batch's mean."""
     work = distributed.all_reduce(bucket.buffer(), async_op=True)
     return work.get_future().then(lambda done: done.value()[0])
+
+
+def _summed_in_bf16(_: None, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
+    """The same with half the bytes on the way: each rank's part, and their sum, is rounded to 8 bits of mantissa."""
+    gradients = bucket.buffer()
+    work = distributed.all_reduce(gradients.to(torch.bfloat16), async_op=True)
+    return work.get_future().then(lambda done: gradients.copy_(done.value()[0]))
+
+
+def _channels_last(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Inputs of a convolutional network, converted once."""
+    return tuple(each.contiguous(memory_format=torch.channels_last) if _is_images(each) else each for each in inputs)
+
+
+def _is_images(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dim() == 4
 
 
 def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:

@@ -1,6 +1,6 @@
 """Metrics equal scikit-learn's; predictions are seen once, kept whole, and refused when damaged."""
 
-from contextlib import nullcontext
+import dataclasses
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from app import evaluation
 from app.errors import InputError
 from app.evaluation import Predictions
+from app.place import Place
 
 DRAWN = np.random.default_rng(0)
 LABELS = DRAWN.integers(0, 6, 300)
@@ -64,32 +65,60 @@ def test_predictions_of_other_rows_or_with_a_double_are_refused(rows):
         evaluation.require_same_rows(FOUND, rows)
 
 
+HERE = Place(torch.device("cpu"), "fp32")
+
+
 class Split:
-    """Seven examples whose input is their number."""
+    """Seven examples whose input is their number; `lost` is not given, in place of another."""
 
     rows = np.arange(7) + 100
 
-    def __init__(self, order=range(7)):
-        self.order = np.array(order)
+    def __init__(self, lost=None):
+        self.lost = lost
 
     def __len__(self):
         return 7
 
-    def batches(self, batch_size):
-        for start in range(0, len(self.order), batch_size):
-            examples = self.order[start : start + batch_size]
+    def batches(self, batch_size, examples):
+        given = examples if self.lost is None else np.where(examples == self.lost, 0, examples)
+        for start in range(0, len(given), batch_size):
+            examples = given[start : start + batch_size]
             yield examples, torch.from_numpy(examples).float()[:, None], torch.from_numpy(examples)
 
 
 def test_every_example_is_predicted_once_beside_its_published_row():
-    found = evaluation.predict(torch.nn.Identity(), Split(), batch_size=3, autocast=nullcontext)
+    found = evaluation.predict(torch.nn.Identity(), Split(), batch_size=3, place=HERE)
     assert found.rows.tolist() == list(range(100, 107)) and found.logits[:, 0].tolist() == list(range(7))
-    for wrong in ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5, 5]):
-        with pytest.raises(AssertionError, match="seen twice or not at all"):
-            evaluation.predict(torch.nn.Identity(), Split(wrong), batch_size=3, autocast=nullcontext)
+    with pytest.raises(AssertionError, match="seen twice, not at all, or out of turn"):
+        evaluation.predict(torch.nn.Identity(), Split(lost=5), batch_size=3, place=HERE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked(Place):
+    """A rank whose tensors lie in a box until the first, which comes last, takes them."""
+
+    box: dict = dataclasses.field(default_factory=dict)
+
+    def gather(self, part):
+        if self.rank:
+            self.box.setdefault(self.rank, []).append(part)
+            return None
+        return torch.cat([part, *(self.box[rank].pop(0) for rank in sorted(self.box))])
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 9])
+def test_ranks_predict_a_share_each_and_the_first_has_all_in_the_order_of_one(ranks):
+    model, box = torch.nn.Linear(1, 3), {}
+    whole = evaluation.predict(model, Split(), batch_size=2, place=HERE)
+    for rank in reversed(range(ranks)):
+        place = Ranked(HERE.device, "fp32", rank, ranks, box=box)
+        found = evaluation.predict(model, Split(), batch_size=2, place=place)
+        assert (found is None) == (rank > 0)
+    assert np.array_equal(found.rows, whole.rows) and np.array_equal(found.labels, whole.labels)
+    assert np.allclose(found.logits, whole.logits, atol=1e-6)
 
 
 def test_dropout_is_off_and_no_gradient_is_kept():
     model = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Dropout(0.9))
-    one, other = (evaluation.predict(model, Split(), batch_size=2, autocast=nullcontext).logits for _ in range(2))
+    one, other = (evaluation.predict(model, Split(), batch_size=2, place=HERE).logits for _ in range(2))
     assert np.array_equal(one, other) and not model.training

@@ -125,6 +125,7 @@ The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4
 def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Shape, protocol, machine, versions and command."""
     place, schedule = record["places"][-1], record["schedule"]
+    memory = f", peak memory {record['peak_bytes'] / 1e9:,.1f} GB" if "peak_bytes" in record else ""
     names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return f"""| | |
 |---|---|
@@ -135,7 +136,7 @@ MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
 {schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
 | seed | {config["seed"]} |
-| computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s |
+| computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s{memory} |
 | versions | {names} |
 
 ```

@@ -86,11 +86,16 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
 
 
 def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts back what `optimizer_tensors` took, on each parameter's device."""
+    """Puts back what `optimizer_tensors` took, on each parameter's device.
+
+    Moments lie in memory as their parameter does: the fused optimiser walks through both alike.
+    """
     parameters = dict(model.named_parameters())
     for name, value in tensors.items():
         parameter, _, kind = name.rpartition("/")
-        optimizer.state[parameters[parameter]][kind] = value.to(parameters[parameter].device, copy=True)
+        own = parameters[parameter]
+        like = own if value.shape == own.shape else value
+        optimizer.state[own][kind] = torch.empty_like(like, dtype=value.dtype, device=own.device).copy_(value)
 
 
 def save_state(folder: Path, state: State, *, best: str | None) -> None:

@@ -39,6 +39,7 @@ _ONCE_DONE = {
     "results": dict,
     "files": dict,
 }
+_LATER = {"peak_bytes": int}  # also of a finished run; records of earlier versions lack it
 _MEASURED = {
     "n": int,
     "top1": _NUMBER,
@@ -57,7 +58,8 @@ def lacking(record: Mapping[str, Any]) -> str | None:
     """
     if record.get("status") != "done":
         return _lacking(record, _ALWAYS, "")
-    if lacks := _lacking(record, _ALWAYS | _ONCE_DONE, ""):
+    later = {name: form for name, form in _LATER.items() if name in record}
+    if lacks := _lacking(record, _ALWAYS | _ONCE_DONE | later, ""):
         return lacks
     tests = [name for name in ("test", "test_best") if name in record["results"]]
     return _lacking(record["results"], dict.fromkeys(tests, _MEASURED), "results")

@@ -116,7 +116,7 @@ def _run(arguments: list[str] | None) -> int:
     except NotUploaded as error:
         return _ended(str(error), NOT_UPLOADED)
     except Stopped as error:
-        return _ended(_how_to_go_on(str(error)), STOPPED)
+        return _ended(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
         return _ended("interrupted at once; the same command goes on from what was last saved", INTERRUPTED)
     except SystemExit:  # Typer's end where the reader of stdout is gone
@@ -130,12 +130,9 @@ def _run(arguments: list[str] | None) -> int:
         return _ended(f"a defect of isoscale: {name}: {error} (ISOSCALE_DEBUG=1 shows where; please report it)", DEFECT)
 
 
-def _how_to_go_on(stopped: str) -> str:
-    """The end of a stopped command's sentence; `--fresh` would begin once more."""
-    if "the same command" in stopped:
-        return stopped
-    without = " without --fresh" if "--fresh" in sys.argv else ""
-    return f"{stopped}; the same command{without} continues it"
+def _how_to_go_on() -> str:
+    """The end of a stopped training's sentence; `--fresh` would begin once more."""
+    return f"; the same command{' without --fresh' if '--fresh' in sys.argv else ''} continues it"
 
 
 def _refused(error: TyperException) -> int:
@@ -147,7 +144,7 @@ def _refused(error: TyperException) -> int:
 
 
 def _ended(text: str, code: int) -> int:
-    if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all
-        return code
+    if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
+        return DONE  # ends all with the first that answers anything else, be it before that sentence
     print(f"error: {text}" if code != STOPPED else text, file=sys.stderr)
     return code

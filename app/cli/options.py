@@ -102,6 +102,9 @@ Checkpointing = Annotated[
     _compute("--checkpointing/--no-checkpointing", help="Make activations twice to save memory (if few images fit)."),
 ]
 MicroBatchSize = Annotated[int | None, _compute("--micro-batch-size", min=1, help="Images at a time (what fits).")]
+Gradients = Annotated[
+    str | None, _compute("--gradients", help="Between ranks: fp32, or bf16 for half the traffic, rounded (fp32).")
+]
 StateEvery = Annotated[
     float | None,
     _compute("--state-every", parser=_seconds, metavar="TIME", help="Between saved states: 90s, 5m, 1h (5m)."),

@@ -13,17 +13,17 @@ import typer
 from app.cli import options as o
 from app.cli.screen import program
 from app.tables.datasets import DEFAULT_DATASET
+from app.tables.names import suggestion
 
 if TYPE_CHECKING:
     from app.artifacts.paths import Run
     from app.cli.screen import Screen
     from app.errors import NotUploaded
     from app.experiment import Push
-    from app.tables.names import suggestion
 
 _COMPUTING = (
-    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "compile", "checkpointing", "state_every",
-    "max_minutes", "fresh",
+    "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "compile", "checkpointing", "gradients",
+    "state_every", "max_minutes", "fresh",
 )  # fmt: skip
 _HUB = ("private", "push_every", "if_held", "lease")
 
@@ -72,6 +72,7 @@ def train(
     micro_batch_size: o.MicroBatchSize = None,
     compile: o.Compile = None,
     checkpointing: o.Checkpointing = None,
+    gradients: o.Gradients = None,
     state_every: o.StateEvery = None,
     max_minutes: o.MaxMinutes = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,

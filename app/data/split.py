@@ -56,11 +56,14 @@ class Split:
             images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
         return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
 
-    def batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-        """Every example once, in order, without augmentation: (examples, inputs, targets)."""
-        for start in range(0, len(self), batch_size):
-            examples = np.arange(start, min(start + batch_size, len(self)))
-            yield examples, *self.batch(examples)
+    def batches(
+        self, batch_size: int, examples: np.ndarray | None = None
+    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+        """These examples, or every one, once and in order, without augmentation: (examples, inputs, targets)."""
+        examples = np.arange(len(self)) if examples is None else examples
+        for start in range(0, len(examples), batch_size):
+            part = examples[start : start + batch_size]
+            yield part, *self.batch(part)
 
 
 def channel_statistics(moments: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

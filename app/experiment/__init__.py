@@ -71,11 +71,12 @@ def _files(config: RunConfig, options: Options) -> RunFiles:
 
 @contextmanager
 def _together(here: place.Place) -> Iterator[None]:
-    """No rank ends before the first has kept what it must: `torchrun` would end all with the first that goes."""
+    """No rank ends before the first has kept what it must; one that is stopped outside of the loop ends alone."""
     try:
         yield
-    except Stopped:
-        here.agree(READY)
+    except Stopped as stopped:
+        if stopped.saved:
+            here.agree(READY)
         raise
     here.agree(READY)
 
@@ -112,11 +113,10 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
     try:
         yield pusher
     except Stopped as stopped:
-        seconds = _LAST_PUSH if "--max-minutes" in str(stopped) else _LAST_PUSH_IN_TIME
-        there = pusher.close(seconds=seconds, release=True)
-        if not str(stopped).endswith("is saved"):  # not in the loop
+        there = pusher.close(seconds=_LAST_PUSH if stopped.in_time else _LAST_PUSH_IN_TIME, release=True)
+        if not stopped.saved:
             raise
-        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}") from stopped
+        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
     except BaseException:
         pusher.close(seconds=_LAST_PUSH_IN_TIME, release=True)
         raise
@@ -138,15 +138,16 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
-    path, files = getattr(run.files, name), run.record["files"]
+    path = getattr(run.files, name)
     if again or not path.exists():
         _predict(run, options, screen, best=best)
-        files |= {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+        sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+        run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
     run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
     predictions = evaluation.Predictions.load(path)
     evaluation.require_same_rows(predictions, record.test_rows(run.files))
     results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
-    done = dataclasses.replace(run, record=run.record | {"results": results, "files": files})
+    done = dataclasses.replace(run, record=run.record | {"results": results})
     write_record(run.files.record, done.record)
     return done
 
@@ -166,9 +167,10 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
     chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
-    model = models.build(config, **chosen.of_the_model).to(here.device)
+    model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, autocast=here.autocast)
+    predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, place=here)
+    assert predictions, "one process has them all"
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

@@ -13,7 +13,7 @@ from app.config import RunConfig
 from app.errors import InputError
 from app.experiment import choosing
 from app.models.paths import PATHS
-from app.place import Place
+from app.place import GRADIENTS, Place
 from app.tables.names import suggestion
 
 
@@ -26,6 +26,7 @@ class Execution:
     threads: int
     compile: str = "off"
     checkpointing: bool = False
+    gradients: str = "fp32"  # as they travel between ranks
 
     def __str__(self) -> str:
         more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
@@ -50,6 +51,7 @@ class Wishes:
     micro_batch_size: int | None = None
     compile: bool | None = None
     checkpointing: bool | None = None
+    gradients: str | None = None
     threads: int | None = None
 
 
@@ -76,7 +78,19 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
         compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
     else:
         compile_ = "blocks" if wishes.compile else "off"
-    return Execution(**chosen, compile=compile_, threads=torch.get_num_threads())
+    return Execution(**chosen, compile=compile_, threads=torch.get_num_threads(), gradients=wishes.gradients or "fp32")
+
+
+def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
+    """Raises InputError for gradients of no such kind, and for those in bf16 where one process exchanges none.
+
+    A run that began with them on several ranks may go on, and end, on one by the same command.
+    """
+    if gradients is not None and gradients not in GRADIENTS:
+        raise InputError(f"unknown --gradients {gradients!r}; {suggestion(gradients, list(GRADIENTS))}")
+    began = (stored or {}).get("gradients")
+    if gradients == "bf16" != began and place.ranks == 1:
+        raise InputError("--gradients bf16 has no effect with one process; leave it out, or start several by torchrun")
 
 
 def again(
@@ -99,6 +113,8 @@ def again(
         path = choosing.path(config, place, say)
         say(f"{why}; the run goes on by {path}: its last bits may differ")
         execution = replace(execution, attention_path=path)
+    if execution.gradients == "bf16" and place.ranks == 1:
+        say("the run began with --gradients bf16, which has no effect with one process, as now")
     if place.device.type == "cpu" and execution.threads != torch.get_num_threads():
         torch.set_num_threads(execution.threads)
         if execution.threads > (os.cpu_count() or 1):

@@ -12,9 +12,15 @@ from torch import Tensor, nn
 
 from app import draws
 from app.errors import Stopped
+from app.experiment.stopping import Reason
 from app.place import Place
 
-GO_ON, SAVE, STOP = range(3)  # what a rank wishes at a step's end; the largest wish is done by all
+GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # what a rank wishes at a step's end; the largest wish is done by all
+
+
+def wish_of(reason: Reason | None) -> int:
+    """What a rank with that reason to stop, or with none, wishes."""
+    return GO_ON if reason is None else STOP_IN_TIME if reason.in_time else STOP
 
 
 @dataclass(kw_only=True)
@@ -23,7 +29,7 @@ class Member:
 
     place: Place
     seed: int
-    stop_asked: Callable[[], str | None]
+    stop_asked: Callable[[], Reason | None]
 
     def begin(self, *, step: int) -> None:
         """Seeds dropout by seed and step, and by rank where there are several."""
@@ -40,11 +46,13 @@ class Member:
         return self.place.autocast()
 
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        del split, step, epoch, examples, lr
+        del step, epoch, examples, lr
         self.place.total(sums)
+        if split == "val_full":
+            self.place.agree(self.place.peak_bytes())
 
     def epoch_end(self, *, step: int, epoch: int) -> None: ...
 
     def step_end(self, *, step: int) -> None:
-        if self.place.agree(STOP if self.stop_asked() else GO_ON) == STOP:
-            raise Stopped(f"stopped after step {step}")
+        if self.place.agree(wish_of(self.stop_asked())) >= STOP_IN_TIME:
+            raise Stopped(f"stopped after step {step}", saved=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from app.artifacts import checkpoint
 from app.artifacts.paths import RunFiles
 from app.errors import Stopped
-from app.experiment.hooks import GO_ON, SAVE, STOP, Member
+from app.experiment.hooks import SAVE, STOP_IN_TIME, Member, wish_of
 from app.log import Row, TrainingLog
 
 
@@ -43,6 +43,7 @@ class Keeper(Member):
     push_every: float = math.inf  # seconds
     best: dict[str, Any] | None = None
     seconds_before: float = 0.0  # of training before this process
+    peak_bytes: int = 0  # of any rank, in all processes
     _started: float = field(default_factory=time.monotonic)
     _row_at: float = field(default_factory=time.monotonic)
     _state_at: float = field(default_factory=time.monotonic)
@@ -56,8 +57,11 @@ class Keeper(Member):
 
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
         now = time.monotonic()
-        fields = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
+        fields: dict[str, Any] = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
         fetch = self.place.fetch(self.place.total(sums))
+        if split == "val_full":
+            fields["peak_bytes"] = self.place.agree(self.place.peak_bytes())
+            self.peak_bytes = max(self.peak_bytes, fields["peak_bytes"])
         self.log.add(Row(fields | {"seconds": round(now - self._row_at, 6)}, fetch))
         self._row_at = now
         if split == "train":
@@ -77,15 +81,15 @@ class Keeper(Member):
         self.screen.step(step, self.total_steps, self.log.last, rate)
         reason, pushing = self.stop_asked(), now - self._push_at >= self.push_every
         due = step == self.total_steps or pushing or now - self._state_at >= self.state_every
-        wish = self.place.agree(STOP if reason else SAVE if due else GO_ON)
+        wish = self.place.agree(max(wish_of(reason), SAVE * due))
         if wish >= SAVE:
             self.save_state(step)
-        if self.push and (pushing or wish == STOP):
+        if self.push and (pushing or wish >= STOP_IN_TIME):
             self.push(step)
             self._push_at = time.monotonic()
-        if wish == STOP:
-            why = reason or "by another rank"
-            raise Stopped(f"stopped {why} after step {step} of {self.total_steps}; its state is saved")
+        if wish >= STOP_IN_TIME:
+            text = f"stopped {reason.why if reason else 'by another rank'} after step {step} of {self.total_steps}"
+            raise Stopped(f"{text}; its state is saved", saved=True, in_time=wish == STOP_IN_TIME)
 
     def save_state(self, step: int) -> None:
         """Writes a state from which the run continues after `step`; a loss that is no number is found first."""
@@ -98,6 +102,7 @@ class Keeper(Member):
             "log_bytes": log_bytes,
             "log_sha256": self.log.sha256,
             "seconds": round(self.seconds, 3),
+            "peak_bytes": self.peak_bytes,
         }
         best = self.best["file"] if self.best else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)

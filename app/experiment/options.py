@@ -20,6 +20,7 @@ class Options:
     micro_batch_size: int | None = None
     compile: bool | None = None
     checkpointing: bool | None = None
+    gradients: str | None = None
     state_every: float = 300.0  # seconds
     max_minutes: float | None = None
     push: Push | None = None

@@ -17,6 +17,7 @@ from app.artifacts.branch import Branch, LeaseLost, Standing, read_holder
 from app.artifacts.paths import RunFiles
 from app.config import RunConfig
 from app.errors import HubUnavailable, InputError
+from app.experiment.stopping import Reason
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
 
@@ -96,7 +97,7 @@ class Pusher:
     say: Callable[[str], None]
     claimed: bool = False
     fresh: bool = False  # what the Hub has of the run counts for nothing
-    lost: str | None = None  # why this machine must not go on
+    lost: Reason | None = None  # why this machine must not go on
     _waiting: tuple[int, Path] | None = None
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
@@ -165,7 +166,7 @@ class Pusher:
                 pause = _FIRST_PAUSE
                 self._plan()
             except LeaseLost as error:
-                self.lost = f"since {error}"
+                self.lost = Reason(f"since {error}")
             except Exception as error:  # of any kind: training goes on, and the end of the run decides  # noqa: BLE001
                 self._not_before = self._renew_at = time.monotonic() + pause
                 if not ending:
@@ -209,7 +210,7 @@ class Pusher:
             self.branch.forget()
         elif (later := self.branch.step_of(standing, self.files, self.say)) > checkpoint.newest_step(self.files.state):
             self.branch.release()
-            raise LeaseLost(f"the Hub has its state of step {later}, from which the same command continues")
+            raise LeaseLost(f"the Hub holds a later state (step {later})")
         self.claimed = True
 
     def _push_waiting(self) -> None:

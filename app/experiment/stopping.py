@@ -6,25 +6,32 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Reason(NamedTuple):
+    """Why a run stops, as its sentence says it; `in_time` where nobody is about to kill the process."""
+
+    why: str
+    in_time: bool = False
 
 
 @contextmanager
-def stop_requests(*, deadline: float | None = None) -> Iterator[Callable[[], str | None]]:
+def stop_requests(*, deadline: float | None = None) -> Iterator[Callable[[], Reason | None]]:
     """Within it SIGTERM and the first Ctrl-C leave a note, which the yielded call reads; a second Ctrl-C interrupts.
 
     `deadline` is a time of `time.monotonic()` after which the call says so too.
     """
-    asked: list[str] = []
+    asked: list[Reason] = []
 
     def note(number: int, _frame: Any) -> None:
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.append(f"by {signal.Signals(number).name}")
+        asked.append(Reason(f"by {signal.Signals(number).name}"))
 
-    def reason() -> str | None:
+    def reason() -> Reason | None:
         if not asked and deadline is not None and time.monotonic() >= deadline:
-            asked.append("by --max-minutes")
+            asked.append(Reason("by --max-minutes", in_time=True))
         return asked[0] if asked else None
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

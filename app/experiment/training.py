@@ -50,6 +50,7 @@ def prepare(
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    execution.require_effect(options.gradients, here, stored=kept["execution"] if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, screen)
     splits = data.splits(config, here, cached, screen.say)
@@ -141,6 +142,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
         keeper = Keeper(
             place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
             screen=job.screen, total_steps=numbers["total_steps"], state_every=job.options.state_every,
+            peak_bytes=state.facts.get("peak_bytes", 0) if state else 0,
             stop_asked=lambda: stop_asked() or (pusher.lost if pusher else None),
             push=pusher.offer if pusher else None,
             push_every=job.options.push.every if job.options.push else math.inf,
@@ -166,12 +168,13 @@ def follow(
     model, optimizer = _model(job)
     with stop_requests(deadline=deadline) as stop_asked:
         _fit(job, model, optimizer, Member(place=here, seed=config.seed, stop_asked=stop_asked))
+    _tested(job, model)
 
 
 def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and its optimiser as of the state, or as the seed makes them."""
     torch.manual_seed(job.config.seed)
-    model = models.build(job.config, **job.chosen.of_the_model).to(job.here.device)
+    model = job.here.laid_out(models.build(job.config, **job.chosen.of_the_model).to(job.here.device))
     model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
     optimizer = optim.adamw(model, lr=job.config.lr, weight_decay=job.config.weight_decay)
     if job.state:
@@ -190,8 +193,8 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
     first = job.state.step + 1 if job.state else 1
     try:
         loop.fit(
-            job.here.spread(model), optimizer, train=job.splits.train, val=job.splits.val, schedule=schedule,
-            hooks=hooks, first_step=first,
+            job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
+            val=job.splits.val, schedule=schedule, hooks=hooks, first_step=first,
         )  # fmt: skip
     except torch.OutOfMemoryError as error:
         smaller = max(1, schedule.micro_batch_size // 2)
@@ -207,12 +210,12 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
     files, kept, text = job.files, job.kept, _metadata(job.kept)
     checkpoint.save_weights(files.weights, model, text)
     began = time.monotonic()
-    predictions = evaluation.predict(
-        model, job.splits.test, batch_size=job.config.val_batch_size, autocast=job.here.autocast
-    )
+    predictions = _tested(job, model)
+    assert predictions, "the first rank has them all"
     predictions.save(files.predictions)
     kept["best"] = {name: value for name, value in keeper.best.items() if name != "file"}
     kept["seconds"] = {"training": round(keeper.seconds, 1), "test": round(time.monotonic() - began, 1)}
+    kept["peak_bytes"] = keeper.peak_bytes
     kept["results"] = {"test": evaluation.metrics(predictions)}
     checkpoint.load_weights(files.state / keeper.best["file"], model)
     checkpoint.save_weights(files.best, model, text)
@@ -220,6 +223,11 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
     write_record(files.record, kept)
     shutil.rmtree(files.state)
     return Run(files, kept)
+
+
+def _tested(job: Job, model: nn.Module) -> evaluation.Predictions | None:
+    """The predictions of the test set, of which every rank makes its share; None on all but the first."""
+    return evaluation.predict(model, job.splits.test, batch_size=job.config.val_batch_size, place=job.here)
 
 
 def _metadata(kept: Mapping[str, Any]) -> dict[str, Any]:

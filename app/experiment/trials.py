@@ -88,6 +88,7 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
     """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside."""
     with torch.random.fork_rng(devices=_devices(place)):
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
+        model = place.laid_out(model)
 
         def attempt(size: int) -> None:
             moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
@@ -108,7 +109,7 @@ def step_trial(
     with torch.random.fork_rng(devices=_devices(place)):
         torch.manual_seed(0)
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
-        model = compiled(model.train(), how, cache=compiled_programs())
+        model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
         optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
         images = torch.randn(micro_batch_size, config.channels, config.image, config.image, device=place.device)
         targets = torch.arange(micro_batch_size, device=place.device) % config.classes

@@ -13,7 +13,7 @@ from app.errors import InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
-_TIMES = ("seconds",)  # of a log's row
+_MEASURED = ("seconds", "peak_bytes")  # of a log's row
 
 
 def the_run(folder: Path) -> Run:
@@ -25,13 +25,13 @@ def the_run(folder: Path) -> Run:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """Header and rows of a log without what a clock says."""
+    """Header and rows of a log without what a clock says, or how much memory was held."""
     header, found = log.read(path)
     return [_timeless(row) for row in (header, *found)]
 
 
 def _timeless(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in _TIMES}
+    return {name: value for name, value in row.items() if name not in _MEASURED}
 
 
 def differences(reference: Path, other: Path) -> list[str]:

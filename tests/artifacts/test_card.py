@@ -22,6 +22,7 @@ def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run)
         "d_model 64, depth 2, heads 2, MLP ratio 4, differential attention", "8 px, patch 4, 5 tokens",
         "AdamW, lr 0.001, weight decay 0.01, batch 32", "licence: cc-by-4.0", "version `uci-1998`", "n = 60",
         "A trial: the dataset was cut", record["command"], "160 rows trained on, 40 for validation, 60 for the test",
+        f"s, peak memory {record['peak_bytes'] / 1e9:.1f} GB |",
         f"python run.py download hf://tester/runs/a/b {run.files.stem}", f"python run.py evaluate {run.files.stem}",
     ):  # fmt: skip
         assert part in text, part
@@ -34,6 +35,11 @@ def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_pat
     assert ("| top-5 accuracy |" in card.run_card(run, "hf://tester/runs/a")) is says
     assert ("top-5" in evaluate._text(run, best=False)) is says
     assert "top5" in evaluate._result(run, best=False)
+
+
+def test_a_record_from_before_the_peak_of_memory_was_kept_has_a_card_without_it(run):
+    earlier = dataclasses.replace(run, record={k: v for k, v in run.record.items() if k != "peak_bytes"})
+    assert "peak memory" not in card.run_card(earlier, "hf://tester/runs/a/b")
 
 
 def test_a_record_from_before_a_field_has_its_default_in_the_card(run):

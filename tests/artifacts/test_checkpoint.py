@@ -12,6 +12,9 @@ from app.artifacts import checkpoint
 from app.artifacts.checkpoint import State
 from app.errors import InputError
 from app.optim import adamw
+from app.place import choose
+
+CPU = choose(device="cpu")
 
 
 def model(width=3):
@@ -108,3 +111,43 @@ def test_a_damaged_state_is_named_and_the_one_before_is_taken(tmp_path, damaged)
 
 def test_without_a_state_there_is_none(tmp_path):
     assert checkpoint.load_state(tmp_path / "nowhere", pytest.fail) is None
+
+
+def convolutional(layout=CPU.laid_out):
+    """A network of two convolutions whose memory can lie channels last, and its optimiser."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.LazyLinear(2))
+    model(torch.zeros(1, 3, 8, 8))
+    model = layout(model)
+    return model, torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+
+
+def convolved(model, optimizer, steps):
+    for step in steps:
+        model(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def test_weights_are_the_same_bytes_whichever_way_they_lie_in_memory(tmp_path):
+    for name, layout in (("last", CPU.laid_out), ("first", lambda model: model)):
+        checkpoint.save_weights(tmp_path / name, convolutional(layout)[0], {})
+    assert (tmp_path / "last").read_bytes() == (tmp_path / "first").read_bytes()
+    model, _ = convolutional()
+    checkpoint.load_weights(tmp_path / "first", model)
+    assert model[2].weight.is_contiguous(memory_format=torch.channels_last) and not model[2].weight.is_contiguous()
+
+
+def test_a_network_whose_channels_lie_last_continues_from_its_state_in_the_same_bits(tmp_path):
+    whole, optimizer = convolutional()
+    convolved(whole, optimizer, range(3))
+    moments = checkpoint.optimizer_tensors(whole, optimizer)
+    checkpoint.save_state(tmp_path, State(3, {**whole.state_dict(), **moments}, {"log_bytes": 0}), best=None)
+    convolved(whole, optimizer, range(3, 6))
+    saved = checkpoint.load_state(tmp_path, print).tensors
+    ended, optimizer = convolutional()
+    ended.load_state_dict({name: saved[name] for name in ended.state_dict()})
+    checkpoint.restore_optimizer(ended, optimizer, {name: saved[name] for name in moments})
+    assert optimizer.state[ended[2].weight]["exp_avg"].stride() == ended[2].weight.stride()
+    convolved(ended, optimizer, range(3, 6))
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), ended.parameters(), strict=True))

@@ -71,6 +71,8 @@ CASES = [
     ("train --max-minutes -1", "'--max-minutes': .*greater than or equal to 0", None),
     ("train --push-every 30m", "--push-every has an effect with --upload only", None),
     ("train --if-held refuse", "--if-held has an effect with --upload only", None),
+    (f"{DIGITS} --upload --if-held refused", r"unknown --if-held 'refused'; did you mean refuse\?", scenes.a_hub),
+    (f"{DIGITS} --seed 1 --gradients bf16", "--gradients bf16 has no effect with one process; leave it out", None),
     (f"{DIGITS} --micro-batch-size 64", "micro_batch_size=64 must lie between 1 and batch_size=32", None),
     (f"{DIGITS} --attention-path flash", "unknown attention path 'flash'; there are: plain, sdpa", None),
     (f"{DIGITS} --device cuda:99", "device=cuda:99 cannot be used here .*--device cpu", None),

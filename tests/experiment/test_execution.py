@@ -1,6 +1,7 @@
 """How a run is computed: chosen once, kept, and said aloud where it changes."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -63,6 +64,18 @@ def test_a_run_that_began_by_a_path_of_another_device_goes_on_by_one_of_this():
     said = []
     assert execution.again(stored, SMALL, CPU, Wishes(), said.append).attention_path == chosen(SMALL).attention_path
     assert "goes on by plain: its last bits may differ" in said[0]
+
+
+def test_a_run_that_began_with_bf16_between_ranks_keeps_it_and_says_that_one_process_has_none():
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=torch.get_num_threads(), gradients="bf16")
+    stored = stored.to_json()
+    said, two = [], replace(CPU, ranks=2)
+    assert execution.again(stored, SMALL, two, Wishes(), said.append).gradients == "bf16" and not said
+    execution.require_effect("bf16", CPU, stored=stored)
+    assert execution.again(stored, SMALL, CPU, Wishes(gradients="bf16"), said.append).gradients == "bf16"
+    assert len(said) == 1 and "--gradients bf16, which has no effect with one process" in said[0]
+    with pytest.raises(InputError, match="has no effect with one process"):
+        execution.require_effect("bf16", CPU, stored=stored | {"gradients": "fp32"})
 
 
 def test_the_attention_path_on_a_cpu_follows_from_the_number_of_tokens():

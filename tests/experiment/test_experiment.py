@@ -19,7 +19,10 @@ pytestmark = pytest.mark.usefixtures("cache_folder")
 
 
 def rows_without_times(path):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in log.read(path)[1]]
+    return [
+        {name: value for name, value in row.items() if name not in ("seconds", "peak_bytes")}
+        for row in log.read(path)[1]
+    ]
 
 
 def stop_at(step, number=signal.SIGTERM):
@@ -53,6 +56,19 @@ def test_the_log_has_a_train_and_a_val_row_for_every_step_and_a_full_pass_per_ep
     steps = {split: [row["step"] for row in rows if row["split"] == split] for split in ("train", "val", "val_full")}
     assert steps == {"train": list(range(1, 11)), "val": list(range(1, 11)), "val_full": [5, 10]}
     assert all(row["examples"] == 40 for row in rows if row["split"] == "val_full")
+
+
+def test_the_peak_of_memory_stands_in_each_full_pass_and_the_largest_in_the_record(tmp_path):
+    run = train(tmp_path)
+    peaks = [row["peak_bytes"] for row in log.read(run.files.log)[1] if row["split"] == "val_full"]
+    assert len(peaks) == 2 and run.record["peak_bytes"] == max(peaks) > 1e7
+
+
+def test_the_peak_of_a_continued_run_is_the_largest_of_all_its_processes(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr("app.place.Place.peak_bytes", lambda _: 10**15)
+        train(tmp_path, stop_at(7))
+    assert train(tmp_path).record["peak_bytes"] == 10**15
 
 
 def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):
@@ -112,6 +128,15 @@ def test_the_record_stands_before_the_first_step_and_results_at_the_end(tmp_path
     assert json.loads(run.files.record.read_text())["results"]["test"]["n"] == 60
 
 
+def test_gradients_between_ranks_are_refused_where_there_is_one_process(tmp_path):
+    with pytest.raises(InputError, match="--gradients bf16 has no effect with one process; leave it out, or start"):
+        train(tmp_path, options={"gradients": "bf16"})
+    with pytest.raises(InputError, match="unknown --gradients 'fp16'; "):
+        train(tmp_path, options={"gradients": "fp16"})
+    assert not list(tmp_path.rglob("*.json"))
+    assert train(tmp_path).record["execution"]["gradients"] == "fp32"
+
+
 def test_the_same_run_cannot_be_trained_twice_at_once(tmp_path):
     caught = []
 
@@ -143,6 +168,7 @@ def test_evaluate_repeats_the_numbers_from_predictions_and_from_weights(tmp_path
     assert stored.record["results"]["test"] == again.record["results"]["test"] == run.record["results"]["test"]
     best = experiment.evaluate(run, options, Quiet(), best=True)
     assert best.record["results"]["test_best"]["n"] == 60 and best.files.best_predictions.exists()
+    assert "best_predictions" in best.record["files"] and "best_predictions" not in run.record["files"]
 
 
 def test_bf16_is_another_run_and_still_learns(tmp_path):

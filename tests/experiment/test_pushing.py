@@ -200,7 +200,7 @@ def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_l
     stopped_at(tmp_path / "here", 8)
     repository.fault("GET .*/api/models/", status=503, times=4)  # all attempts of the first call
     screen = Quiet(after=lambda _: time.sleep(0.2))
-    with pytest.raises(Stopped, match=r"stopped since the Hub has its state of step 8, from which the same command"):
+    with pytest.raises(Stopped, match=r"stopped since the Hub holds a later state \(step 8\) after"):
         train(tmp_path / "elsewhere", screen, options=pushing(), epochs=2)
     there = json.loads(repository.files(REPOSITORY, f"run-{run_id()}")["state/manifest.json"])
     assert there["step"] == 8
