@@ -13,7 +13,7 @@ from app.errors import InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
-_TIMES = ("seconds",)  # of a log's row
+_TIMES = ("seconds", "wait_ms")  # of a log's row
 
 
 def the_run(folder: Path) -> Run:

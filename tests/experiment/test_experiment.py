@@ -19,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("cache_folder")
 
 
 def rows_without_times(path):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in log.read(path)[1]]
+    times = ("seconds", "wait_ms")
+    return [{name: value for name, value in row.items() if name not in times} for row in log.read(path)[1]]
 
 
 def stop_at(step, number=signal.SIGTERM):

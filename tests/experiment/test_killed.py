@@ -53,4 +53,4 @@ def test_a_run_killed_twice_at_random_steps_ends_in_the_same_bytes(tmp_path, sha
         assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
     rows = [log.read(next(folder.rglob("*.log")))[1] for folder in (whole, cut)]
     for one, other in zip(*rows, strict=True):
-        assert one | {"seconds": 0} == other | {"seconds": 0}
+        assert one | {"seconds": 0, "wait_ms": 0} == other | {"seconds": 0, "wait_ms": 0}
