@@ -126,17 +126,14 @@ def _held(
     cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Images and labels of each cached split where the place finds room, and where that is; a choice is told."""
-    held, where = {}, {}
+    held, where, told = {}, {}, []
     for name in names:
         images, where[name] = place.hold(cached.images(name))
         labels = torch.from_numpy(cached.array(name, "labels")).to(place.device)
         ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
         held[name] = {"images": images, "labels": labels, "ahead": ahead}
-    told = [
-        f"{name} images ({held[name]['images'].nbytes / 1e6:,.0f} MB) {_MEMORY[where[name]]}"
-        for name in names
-        if where[name] in _MEMORY
-    ]
+        if chosen := _MEMORY.get(where[name]):
+            told.append(f"{name} images ({images.nbytes / 1e6:,.0f} MB) {chosen}")
     if told:
         say("; ".join(told))
     return held, where
