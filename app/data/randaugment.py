@@ -96,7 +96,7 @@ def _blended(x: Tensor, is_: dict[str, Tensor], negative: Tensor) -> Tensor:
     """r x + (1 - r) y, cut to [0, 1]: y is black, grey, the mean grey or the blurred image, r 0.73 or 1.27."""
     grey = _grey(x)
     mean = grey.mean((2, 3), keepdim=True)
-    other = torch.where(is_["Color"], grey, torch.where(is_["Contrast"], mean, torch.zeros_like(x)))
+    other = torch.where(is_["Color"], grey, torch.where(is_["Contrast"], mean, 0.0))  # (B, 1, S, S)
     other = torch.where(is_["Sharpness"], _blurred(x), other)
     enhances = is_["Brightness"] | is_["Color"] | is_["Contrast"] | is_["Sharpness"]
     ratio = torch.where(enhances, 1 + _ENHANCE * (1 - 2 * negative)[:, None, None, None], 1.0)
@@ -113,11 +113,13 @@ def _grey(x: Tensor) -> Tensor:
 
 def _blurred(x: Tensor) -> Tensor:
     """The weighted mean of a pixel (5 parts) and its neighbours (1 each); the image's edge stays as it is."""
-    side = x.shape[-1]
-    if side <= 2:
+    if x.shape[-1] <= 2:
         return x
-    inner = (9 * F.avg_pool2d(x, 3, stride=1) + 4 * x[..., 1:-1, 1:-1]) / 13
-    return torch.cat([x[..., :1, :], torch.cat([x[..., 1:-1, :1], inner, x[..., 1:-1, -1:]], 3), x[..., -1:, :]], 2)
+    nine = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]  # columns first, then rows
+    nine = nine[..., :-2] + nine[..., 1:-1] + nine[..., 2:]  # (B, C, S - 2, S - 2)
+    blurred = x.clone()
+    blurred[..., 1:-1, 1:-1] = (nine + 4 * x[..., 1:-1, 1:-1]) / 13
+    return blurred
 
 
 def _stretched(x: Tensor) -> Tensor:
