@@ -5,7 +5,7 @@ import platform
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
+from app import memory
 from app.errors import InputError
 
 _DEVICES = ("cuda", "mps", "cpu")
-_SHARE_FOR_DATA = 0.5  # of the device's free memory; the rest is for the model and its activations
+_SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
 GRADIENTS = ("fp32", "bf16")  # as they travel between ranks
 
@@ -95,16 +96,31 @@ class Place:
         """Mixed precision for the forward pass: bf16 needs no loss scaling."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
-    def hold(self, array: np.ndarray) -> Tensor:
-        """The array as a tensor on the device where it fits beside the model, else in host memory."""
+    def hold(self, array: np.ndarray) -> tuple[Tensor, str]:
+        """A memory-mapped array in the fastest memory that has room for it now, and which that is.
+
+        `device`, else `pinned` host memory, else `mapped`: the file as it is. On a CPU it stays `memory-mapped`.
+        """
         tensor = torch.from_numpy(array)
-        if self.device.type != "cuda":
-            return tensor.to(self.device)
-        free, _ = torch.cuda.mem_get_info(self.device)
-        return tensor.to(self.device) if tensor.nbytes < free * _SHARE_FOR_DATA else tensor
+        if self.device.type == "cpu":
+            return tensor, "memory-mapped"
+        if self.device.type != "cuda" or tensor.nbytes < _SHARE_FOR_DATA * torch.cuda.mem_get_info(self.device)[0]:
+            return tensor.to(self.device), "device"
+        taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
+        if taken < _SHARE_FOR_DATA * memory.free():
+            with suppress(RuntimeError):  # the driver may have limits of its own
+                return tensor.pin_memory(), "pinned"
+        return tensor, "mapped"
+
+    def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """An empty tensor in host memory for `send`, which copies it to the device without waiting."""
+        return torch.empty(*shape, dtype=dtype, pin_memory=self.device.type == "cuda")
 
     def send(self, tensor: Tensor) -> Tensor:
-        """A batch on the device, copied without waiting where it comes from host memory."""
+        """A tensor in host memory on the device, without waiting for the copy.
+
+        The memory that is pinned for it is torch's own, which is used again only once the copy has been made.
+        """
         if self.device.type == "cuda" and tensor.device.type == "cpu":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)

@@ -23,6 +23,8 @@ class Examples(Protocol):
 
     def order(self, epoch: int) -> np.ndarray: ...
 
+    def expect(self, examples: np.ndarray) -> None: ...
+
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
 
 
@@ -46,6 +48,9 @@ class Hooks(Protocol):
 
     def share(self, examples: np.ndarray) -> np.ndarray:
         """The part of a batch that is computed by this process; over all processes the parts are the batch."""
+
+    def waiting(self) -> Any:
+        """A context around asking for a training input."""
 
     def micro_batch(self, model: nn.Module, *, last: bool) -> Any:
         """A context around forward and backward."""
@@ -86,12 +91,15 @@ def fit(
         if position == 0 or step == first_step:
             order = train.order(epoch)
         examples = np.asarray(order[position * schedule.batch_size : (position + 1) * schedule.batch_size])
+        seen = val_examples(step, len(val), schedule.val_batch_size)
+        val.expect(hooks.share(seen))
         hooks.begin(step=step)
         lr = schedule.learning_rate(step)
         sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
+        following = order[(position + 1) * schedule.batch_size : (position + 2) * schedule.batch_size]
+        train.expect(hooks.share(np.asarray(following))[: schedule.micro_batch_size])
         row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
         hooks.row("train", **row, examples=len(examples), sums=sums)
-        seen = val_examples(step, len(val), schedule.val_batch_size)
         hooks.row("val", **row, examples=len(seen), sums=validate(model, val, seen, hooks=hooks))
         if position == per_epoch - 1:
             whole = np.split(np.arange(len(val)), range(schedule.val_batch_size, len(val), schedule.val_batch_size))
@@ -122,7 +130,9 @@ def update(
     mine, sums = (mine if weight else examples[:1]), []
     for start in range(0, len(mine), schedule.micro_batch_size):
         end = start + schedule.micro_batch_size
-        inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        with hooks.waiting():
+            inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        train.expect(mine[end : end + schedule.micro_batch_size])
         with hooks.micro_batch(model, last=end >= len(mine)):
             with hooks.autocast():
                 logits = model(inputs)

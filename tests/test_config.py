@@ -25,7 +25,7 @@ requests = st.fixed_dictionaries(
         "lr": st.floats(1e-8, 10), "weight_decay": st.floats(0, 1), "dropout": st.floats(0, 0.9),
         "clip_norm": st.none() | st.floats(0.1, 10), "warmup_steps": st.integers(0, 10_000),
         "limit_train": counts, "limit_test": counts, "val_fraction": st.floats(0.01, 0.5),
-        "augment": st.sampled_from(["none", "flip_crop"]), "revision": st.text(max_size=8),
+        "augment": st.sampled_from(["none", "flip_crop", "randaugment"]), "revision": st.text(max_size=8),
         "precision": st.sampled_from(["auto", "fp32", "bf16"]),
     },
 )  # fmt: skip

@@ -61,7 +61,7 @@ LabelColumn = Annotated[str | None, _data("--label-column", help="Column with th
 GroupColumn = Annotated[
     str | None, _data("--group-column", help="Rows of one group stay in one split (a patient, say).")
 ]
-Augment = Annotated[str | None, _data("--augment", help="none or flip_crop (by dataset).")]
+Augment = Annotated[str | None, _data("--augment", help="none, flip_crop or randaugment (by dataset).")]
 SplitSeed = Annotated[int | None, _data("--split-seed", help="Which rows are held out; not the run's seed (0).")]
 ValFraction = Annotated[float | None, _data("--val-fraction", help="Share of train that is validation (0.1).")]
 TestFraction = Annotated[

@@ -1,4 +1,7 @@
-"""Augmentation on the device, a batch at a time; every draw is keyed by (seed, epoch, example)."""
+"""Augmentation on the device, a batch at a time; every draw is keyed by (seed, epoch, example).
+
+All have one law: uint8 (B, C, S, S) and int64 (B,) -> uint8 (B, C, S, S), without waiting for the device.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app import draws
+from app.data import randaugment
+from app.data.resize import resized
 
 _TOP, _LEFT, _FLIP = range(3)
 
@@ -26,18 +31,27 @@ def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Ten
     along = torch.arange(side, device=images.device)
     rows = top[:, None] + along  # (B, S)
     columns = left[:, None] + torch.where(flip[:, None], along.flip(0), along)  # (B, S)
-    padded = F.pad(images, (pad, pad, pad, pad))
-    index = torch.arange(batch, device=images.device)[:, None, None, None]
-    channel = torch.arange(channels, device=images.device)[None, :, None, None]
-    return padded[index, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    at = (rows * (side + 2 * pad))[:, :, None] + columns[:, None, :]  # (B, S, S)
+    padded = F.pad(images, (pad, pad, pad, pad)).flatten(2)
+    return padded.gather(2, at.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
 
 
-AUGMENTATIONS = {"flip_crop": flip_crop}
+def flip_crop_randaugment(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
+    """`flip_crop`, then RandAugment with two operations at magnitude 9 of 30 (arXiv:1909.13719, section 3.1)."""
+    cropped = flip_crop(images, examples=examples, seed=seed, epoch=epoch)
+    return randaugment.randaugment(cropped, examples=examples, seed=seed, epoch=epoch)
+
+
+AUGMENTATIONS = {"flip_crop": flip_crop, "randaugment": flip_crop_randaugment}
 
 
 def to_input(images: Tensor, *, side: int, mean: Tensor, std: Tensor) -> Tensor:
-    """What a model sees: uint8 (B, C, S, S) -> float32 (B, C, side, side), resized bilinearly, then normalised."""
-    x = images.float() / 255
-    if x.shape[-1] != side:
-        x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
-    return (x - mean[:, None, None]) / std[:, None, None]
+    """What a model sees: uint8 (B, C, S, S) -> float32 (B, C, side, side), resized bilinearly, and normalised.
+
+    Both are linear and every pixel's weights sum to one, so the smaller of the two images is normalised.
+    """
+    x = images.float()
+    if images.shape[-1] > side:
+        x = resized(x, side)
+    x.mul_((1 / (255 * std))[:, None, None]).sub_((mean / std)[:, None, None])
+    return resized(x, side)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,10 +14,17 @@ import torch
 
 from app.config import RunConfig
 from app.data import carve, opening
+from app.data.ahead import Ahead
 from app.data.cache import Cached
 from app.data.split import Holder, Split, channel_statistics, statistics_of_sums
 from app.data.stream import StreamedSplit
 from app.errors import InputError
+
+_MEMORY = {
+    "device": "are held in device memory",
+    "pinned": "are held in pinned host memory, since the device has no room for them",
+    "mapped": "are read from their memory-mapped file, since neither device nor host memory has room for them",
+}
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,10 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     """
     if config.classes != (classes := len(cached.manifest["class_names"])):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
-    return _streamed(config, place, cached, say) if cached.streamed else _resident(config, place, cached)
+    return (_streamed if cached.streamed else _resident)(config, place, cached, say)
 
 
-def _resident(config: RunConfig, place: Holder, cached: Cached) -> Splits:
+def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     train, val, test = carve.members(
         config,
         labels=cached.array("train", "labels"),
@@ -50,7 +57,7 @@ def _resident(config: RunConfig, place: Holder, cached: Cached) -> Splits:
     )
     statistics = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
     common = _common(config, place, *statistics)
-    held = {name: _held(cached, name, place) for name in cached.manifest["rows"]}
+    held, where = _held(cached, [*cached.manifest["rows"]], place, say)
     test_from = "test" if "test" in held else "train"
     made = {
         "train": Split(**held["train"], **_rows(cached, "train", train), **common, augment=config.augment),
@@ -58,7 +65,7 @@ def _resident(config: RunConfig, place: Holder, cached: Cached) -> Splits:
         "test": Split(**held[test_from], **_rows(cached, test_from, test), **common),
     }
     record = _record(made, *statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
-    return Splits(**made, record=record)
+    return Splits(**made, record=record | {"held": where["train"]})
 
 
 def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
@@ -72,14 +79,17 @@ def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
     )  # fmt: skip
     limits = {"val": config.limit_val, "test": config.limit_test}
+    images, where = _held(cached, [*limits], place, say)
     held = {}
     for name, limit in limits.items():
         members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
-        held[name] = Split(**_held(cached, name, place), **_rows(cached, name, members), **common)
+        held[name] = Split(**images[name], **_rows(cached, name, members), **common)
     rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
     record = _record({"train": train, **held}, *statistics)
     record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
-    return Splits(train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer})
+    return Splits(
+        train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer, "held": where["val"]}
+    )
 
 
 def _common(config: RunConfig, place: Holder, mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
@@ -112,9 +122,21 @@ def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
     return groups
 
 
-def _held(cached: Cached, split: str, place: Holder) -> dict[str, Any]:
-    images = place.hold(cached.images(split))
-    return {"images": images, "labels": torch.from_numpy(cached.array(split, "labels")).to(images.device)}
+def _held(
+    cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Images and labels of each cached split where the place finds room, and where that is; a choice is told."""
+    held, where, told = {}, {}, []
+    for name in names:
+        images, where[name] = place.hold(cached.images(name))
+        labels = torch.from_numpy(cached.array(name, "labels")).to(place.device)
+        ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
+        held[name] = {"images": images, "labels": labels, "ahead": ahead}
+        if chosen := _MEMORY.get(where[name]):
+            told.append(f"{name} images ({images.nbytes / 1e6:,.0f} MB) {chosen}")
+    if told:
+        say("; ".join(told))
+    return held, where
 
 
 def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:

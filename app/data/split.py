@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from app import draws
+from app.data.ahead import Ahead
 from app.data.augment import AUGMENTATIONS, to_input
 
 
@@ -20,7 +21,9 @@ class Holder(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def hold(self, array: np.ndarray) -> Tensor: ...
+    def hold(self, array: np.ndarray) -> tuple[Tensor, str]: ...
+
+    def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor: ...
 
     def send(self, tensor: Tensor) -> Tensor: ...
 
@@ -30,13 +33,14 @@ class Split:
     """Rows of a cached source; `images` and `labels` are the source's, `members` the rows that belong here."""
 
     images: Tensor  # uint8 (source rows, C, S, S), on the device or in host memory
-    labels: Tensor  # int64 (source rows,)
+    labels: Tensor  # int64 (source rows,), on the device
     members: np.ndarray  # int64 (n,): positions in images
     rows: np.ndarray  # int64 (n,): row numbers in the dataset as published
     side: int  # of what the model sees, pixels
     mean: Tensor  # (C,), of pixels in [0, 1]
     std: Tensor  # (C,)
     send: Callable[[Tensor], Tensor]
+    ahead: Ahead | None = None  # of images that are not on the device
     augment: str = "none"
     seed: int = 0
 
@@ -47,14 +51,22 @@ class Split:
         """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks."""
         return draws.permutation(draws.key(draws.ORDER, self.seed, epoch), len(self))
 
+    def expect(self, examples: np.ndarray) -> None:
+        """Says which examples come next, so that host memory is read before they are asked for."""
+        if self.ahead and len(examples):
+            self.ahead.expect(self.members[examples])
+
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
-        """Inputs float32 (B, C, side, side) and targets int64 (B,); augmented where an epoch is given."""
-        at = torch.from_numpy(self.members[examples]).to(self.images.device)
-        images, targets = self.send(self.images[at]), self.send(self.labels[at])
+        """Inputs float32 (B, C, side, side) and targets int64 (B,); augmented where an epoch is given.
+
+        Nothing in it waits for the device.
+        """
+        members = self.members[examples]
+        at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
+        images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
         if epoch is not None and self.augment != "none":
-            numbers = torch.from_numpy(np.ascontiguousarray(examples)).to(images.device)
             images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
-        return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
+        return to_input(images, side=self.side, mean=self.mean, std=self.std), self.labels.index_select(0, at)
 
     def batches(
         self, batch_size: int, examples: np.ndarray | None = None

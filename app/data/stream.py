@@ -64,6 +64,9 @@ class StreamedSplit:
         del epoch
         return np.arange(self.total)
 
+    def expect(self, examples: np.ndarray) -> None:
+        """Nothing: the stream reads ahead by itself."""
+
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """Inputs float32 (B, C, side, side) and targets int64 (B,) at these positions of an epoch, one after another.
 
@@ -73,7 +76,7 @@ class StreamedSplit:
         pixels, labels = zip(*self._taken(epoch, int(examples[0]), len(examples)), strict=True)
         images, targets = self.send(torch.from_numpy(np.stack(pixels))), self.send(torch.tensor(labels))
         if self.augment != "none":
-            numbers = torch.from_numpy(np.ascontiguousarray(examples)).to(images.device)
+            numbers = self.send(torch.from_numpy(np.ascontiguousarray(examples)))
             images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
         return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
 

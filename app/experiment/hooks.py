@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,9 @@ class Member:
 
     def share(self, examples: np.ndarray) -> np.ndarray:
         return self.place.share(examples)
+
+    def waiting(self) -> AbstractContextManager:
+        return nullcontext()
 
     def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
         return self.place.alone(model, last=last)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,23 +50,32 @@ class Keeper(Member):
     _state_at: float = field(default_factory=time.monotonic)
     _push_at: float = field(default_factory=time.monotonic)
     _images: int = 0
+    _waited: float = 0.0  # seconds for the inputs of this step
 
     @property
     def seconds(self) -> float:
         """Seconds of training in all processes of the run."""
         return self.seconds_before + time.monotonic() - self._started
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - began
+
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
         now = time.monotonic()
         fields: dict[str, Any] = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
-        fetch = self.place.fetch(self.place.total(sums))
+        fields["seconds"] = round(now - self._row_at, 6)
         if split == "val_full":
             fields["peak_bytes"] = self.place.agree(self.place.peak_bytes())
             self.peak_bytes = max(self.peak_bytes, fields["peak_bytes"])
-        self.log.add(Row(fields | {"seconds": round(now - self._row_at, 6)}, fetch))
-        self._row_at = now
         if split == "train":
+            fields["wait_ms"] = round(1000 * self._waited, 3)
+            self._waited = 0.0
             self._images += examples
+        self._row_at = now
+        self.log.add(Row(fields, self.place.fetch(self.place.total(sums))))
 
     def epoch_end(self, *, step: int, epoch: int) -> None:
         self.log.drain()

@@ -13,7 +13,7 @@ from app.errors import InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
-_MEASURED = ("seconds", "peak_bytes")  # of a log's row
+_MEASURED = ("seconds", "wait_ms", "peak_bytes")  # of a log's row
 
 
 def the_run(folder: Path) -> Run:

@@ -54,6 +54,7 @@ CASES = [
     ),
     ("train --attention differntial", r"unknown attention 'differntial'; did you mean differential\?", None),
     ("train --attention classic", "attention=classic does not fit .*use --model vit_classic", None),
+    ("train --augment rand_augment", r"unknown augment 'rand_augment'; did you mean randaugment\?", None),
     ("train --augment flipcrop", r"unknown augment 'flipcrop'; did you mean flip_crop\?", None),
     ("train --precision fp16", "unknown precision 'fp16'", None),
     ("train --epochs 0", "epochs=0 must be a number above 0", None),

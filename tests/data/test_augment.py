@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from app import draws
 from app.data.augment import flip_crop, to_input
+from app.data.resize import resized, weights
 
 from .pictures import noise
 
@@ -49,10 +51,45 @@ def test_augmentation_differs_by_epoch_and_by_seed(other):
     assert sum(same) < 8  # by chance 1 in 50
 
 
-@pytest.mark.parametrize("side", [16, 8, 40])
-def test_the_input_is_torchvision_s_resize_and_normalisation(side):
+def sized(height, width, *, dtype=torch.uint8):
+    generator = torch.Generator().manual_seed(height * width)
+    return torch.randint(0, 256, (3, 3, height, width), generator=generator).to(dtype)
+
+
+@pytest.mark.parametrize(("stored", "side"), [(16, 16), (16, 8), (16, 40), (32, 224), (96, 224), (224, 96), (33, 32)])
+def test_the_input_is_torchvision_s_resize_and_normalisation(stored, side):
     mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
-    got = to_input(IMAGES, side=side, mean=mean, std=std)
-    resized = tv.resize(IMAGES.float() / 255, [side, side], InterpolationMode.BILINEAR, antialias=True)
+    images = sized(stored, stored)
+    got = to_input(images, side=side, mean=mean, std=std)
+    resized_by = tv.resize(images.float() / 255, [side, side], InterpolationMode.BILINEAR, antialias=True)
     assert got.dtype == torch.float32
-    torch.testing.assert_close(got, tv.normalize(resized, mean.tolist(), std.tolist()), atol=1e-5, rtol=0)
+    torch.testing.assert_close(got, tv.normalize(resized_by, mean.tolist(), std.tolist()), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 33), (64, 16), (24, 50)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_resize_of_any_shape_is_torch_s(height, width, dtype):
+    x = sized(height, width, dtype=dtype) / 255
+    expected = F.interpolate(x, size=(24, 24), mode="bilinear", antialias=True)
+    bound = 1e-6 if dtype == torch.float32 else 1e-14
+    torch.testing.assert_close(resized(x, 24), expected, atol=bound, rtol=0)
+
+
+def test_an_image_of_the_side_is_not_resized():
+    x = sized(16, 16, dtype=torch.float32)
+    assert resized(x, 16) is x
+
+
+@pytest.mark.parametrize(("stored", "side"), [(32, 224), (224, 32), (28, 28), (1, 5), (7, 1)])
+def test_the_weights_of_every_pixel_sum_to_one(stored, side):
+    found = weights(stored, side, torch.device("cpu"), torch.float32)
+    assert found.shape == (side, stored) and (found >= 0).all()
+    torch.testing.assert_close(found.sum(1), torch.ones(side), atol=1e-6, rtol=0)
+
+
+def test_the_images_are_left_as_they_were():
+    images = sized(16, 16)
+    before = images.clone()
+    for side in (8, 16, 32):
+        to_input(images, side=side, mean=torch.zeros(3), std=torch.ones(3))
+    assert torch.equal(images, before)

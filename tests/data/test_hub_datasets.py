@@ -241,12 +241,22 @@ import sys
 from pathlib import Path
 from app import experiment
 from app.cli.screen import Screen
+
+class AtFirstStep(Screen):
+    imported = None
+
+    def step(self, *told):
+        self.imported = self.imported or set(sys.modules)
+        super().step(*told)
+
 dataset, folder = sys.argv[1:]
 request = {"dataset": dataset, "size": "100K", "d_model": 64, "image": 16, "patch": 4, "epochs": 1, "batch_size": 16}
+screen = AtFirstStep()
 run = experiment.train_run(
-    experiment.plan(request, Screen()), experiment.Options(checkpoints=Path(folder), threads=1), Screen()
+    experiment.plan(request, screen), experiment.Options(checkpoints=Path(folder), threads=1), screen
 )
-print(run.record["data"]["version"], *(name for name in ("datasets", "torchvision", "timm") if name in sys.modules))
+late = {"pandas", "sklearn", "matplotlib", "scipy"} & screen.imported
+print(run.record["data"]["version"], *late, *{"datasets", "torchvision", "timm"} & set(sys.modules))
 """
 
 

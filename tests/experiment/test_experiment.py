@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from app import experiment, log
 from app.artifacts import checkpoint
-from app.artifacts.paths import read_record
+from app.artifacts.paths import read_record, write_record
 from app.errors import InputError, Stopped
 
 from .runs import TINY, Quiet, train
@@ -19,10 +19,8 @@ pytestmark = pytest.mark.usefixtures("cache_folder")
 
 
 def rows_without_times(path):
-    return [
-        {name: value for name, value in row.items() if name not in ("seconds", "peak_bytes")}
-        for row in log.read(path)[1]
-    ]
+    measured = ("seconds", "wait_ms", "peak_bytes")
+    return [{name: value for name, value in row.items() if name not in measured} for row in log.read(path)[1]]
 
 
 def stop_at(step, number=signal.SIGTERM):
@@ -69,6 +67,27 @@ def test_the_peak_of_a_continued_run_is_the_largest_of_all_its_processes(tmp_pat
         patched.setattr("app.place.Place.peak_bytes", lambda _: 10**15)
         train(tmp_path, stop_at(7))
     assert train(tmp_path).record["peak_bytes"] == 10**15
+
+
+def test_each_train_row_says_how_long_the_step_waited_for_its_input(tmp_path):
+    for row in log.read(train(tmp_path).files.log)[1]:
+        assert ("wait_ms" in row) == (row["split"] == "train")
+        if row["split"] == "train":
+            assert 0 <= row["wait_ms"] <= 1000 * row["seconds"] + 0.01 and row["wait_ms"] == round(row["wait_ms"], 3)
+
+
+def test_the_record_says_where_images_are_held_and_an_older_record_without_it_is_continued(tmp_path):
+    whole = train(tmp_path / "whole", augment="randaugment")
+    assert whole.record["data"]["held"] == "memory-mapped"
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", stop_at(3), augment="randaugment")
+    path = next((tmp_path / "cut").rglob("model_*.json"))
+    record = read_record(path)
+    del record["data"]["held"]
+    write_record(path, record)
+    ended = train(tmp_path / "cut", augment="randaugment")
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+    assert ended.record["data"] == {name: value for name, value in whole.record["data"].items() if name != "held"}
 
 
 def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):

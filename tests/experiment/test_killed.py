@@ -12,7 +12,7 @@ import pytest
 
 from app import log
 
-MEASURED = {"seconds": 0, "peak_bytes": 0}
+MEASURED = {"seconds": 0, "wait_ms": 0, "peak_bytes": 0}
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 COMMAND = [
     sys.executable, str(RUN), "train", "--dataset", "digits", "--size", "100K", "--d-model", "64", "--epochs", "6",

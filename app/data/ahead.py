@@ -1,0 +1,35 @@
+"""Rows of images in host memory, gathered by a thread one batch before the device wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Ahead:
+    """Gathers what it is told to expect; anything else when it is asked for. The rows are the same either way."""
+
+    def __init__(self, images: Tensor, staging: Callable[[Sequence[int], torch.dtype], Tensor]) -> None:
+        """Of uint8 (rows, C, S, S) in host memory; `staging` makes the empty tensors that rows are gathered in."""
+        self._images, self._staging = images, staging
+        self._reader = ThreadPoolExecutor(1, "ahead")  # its thread begins with the first batch that is expected
+        self._expected: tuple[np.ndarray, Future[Tensor]] | None = None
+
+    def expect(self, at: np.ndarray) -> None:
+        """Begins to gather the rows at int64 (B,); what was expected before is forgotten."""
+        self._expected = at, self._reader.submit(self._gathered, at)
+
+    def rows(self, at: np.ndarray) -> Tensor:
+        """The rows at int64 (B,): uint8 (B, C, S, S) in the staging memory."""
+        expected, self._expected = self._expected, None
+        if expected and np.array_equal(expected[0], at):
+            return expected[1].result()
+        return self._gathered(at)
+
+    def _gathered(self, at: np.ndarray) -> Tensor:
+        rows = self._staging((len(at), *self._images.shape[1:]), self._images.dtype)
+        return torch.index_select(self._images, 0, torch.from_numpy(at), out=rows)

@@ -1,0 +1,43 @@
+"""How much of the host's memory is free: what the kernel says, within what the process's control groups leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+# of a control group, version 2 and 1: its folder below the mount, limit, use, and the part of it that can be dropped
+_FILES = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+
+
+def free(root: Path = Path("/")) -> int:
+    """Bytes that can be taken without swapping; 0 where the system does not say."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 0
+    return max(0, min([available, *_left(root)]))
+
+
+def _left(root: Path) -> Iterator[int]:
+    """What each control group above the process leaves; none where there is no limit."""
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for kind in {"", "memory"} & set(controllers.split(",")):
+                mount = root / "sys/fs/cgroup" / _FILES[kind][0]
+                group = mount / path.lstrip("/")
+                for folder in (group, *group.parents):  # in a container the path may be the host's: then the mount
+                    if folder.is_relative_to(mount):
+                        yield from _left_in(folder, *_FILES[kind][1:])
+
+
+def _left_in(folder: Path, limit: str, use: str, droppable: str) -> Iterator[int]:
+    with suppress(OSError, ValueError):  # ValueError: the limit is "max"
+        most = int((folder / limit).read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        yield most - int((folder / use).read_text()) + int(stat.get(droppable, 0))

@@ -1,0 +1,58 @@
+"""Free host memory: the kernel's figure, within the limits of the process's control groups."""
+
+import pytest
+
+from app import memory
+
+GIB = 1 << 30
+
+
+def system(root, *, cgroup="0::/", **files):
+    """A /proc and a /sys of a machine with 8 GiB available."""
+    files = {"proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {8 * GIB // 1024} kB\n", "proc/self/cgroup": cgroup} | {
+        name: str(content) for name, content in files.items()
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+def version_2(folder, *, most, used, droppable=0):
+    at = f"sys/fs/cgroup{folder}"
+    stat = f"anon 5\ninactive_file {droppable}\n"
+    return {f"{at}/memory.max": most, f"{at}/memory.current": used, f"{at}/memory.stat": stat}
+
+
+def version_1(folder, *, most, used, droppable=0):
+    at = f"sys/fs/cgroup/memory{folder}"
+    stat = f"cache 5\ntotal_inactive_file {droppable}\n"
+    return {f"{at}/memory.limit_in_bytes": most, f"{at}/memory.usage_in_bytes": used, f"{at}/memory.stat": stat}
+
+
+def test_without_a_limit_it_is_what_the_kernel_calls_available(tmp_path):
+    assert memory.free(system(tmp_path)) == 8 * GIB
+    assert memory.free(system(tmp_path, **version_2("", most="max", used=3 * GIB))) == 8 * GIB
+
+
+def test_a_system_that_does_not_say_has_none_to_give(tmp_path):
+    assert memory.free(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files"),
+    [
+        ("0::/job", version_2("/job", most=4 * GIB, used=3 * GIB, droppable=GIB)),
+        ("0::/job/step", version_2("/job", most=4 * GIB, used=2 * GIB) | version_2("/job/step", most="max", used=1)),
+        ("0::/not/seen/here", version_2("", most=4 * GIB, used=2 * GIB)),
+        ("0::/\n4:cpu,memory:/job\n1:name=systemd:/", version_1("/job", most=4 * GIB, used=3 * GIB, droppable=GIB)),
+        ("4:memory:/outside", version_1("", most=4 * GIB, used=2 * GIB)),
+    ],
+    ids=["its own group", "a group above", "a container", "version 1", "a container in version 1"],
+)
+def test_a_control_group_leaves_its_limit_less_what_cannot_be_dropped(tmp_path, cgroup, files):
+    assert memory.free(system(tmp_path, cgroup=cgroup, **files)) == 2 * GIB
+
+
+def test_a_group_that_is_full_leaves_nothing(tmp_path):
+    assert memory.free(system(tmp_path, **version_2("", most=GIB, used=2 * GIB))) == 0
