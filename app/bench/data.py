@@ -16,6 +16,7 @@ from app.bench.rounds import Contender, Pace, Prepared, measure
 from app.bench.waiting import waiting
 from app.config import RunConfig
 from app.data import Split
+from app.errors import InputError
 from app.place import Place
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
@@ -31,6 +32,11 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
     left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := peers.missing(peer))]
     with pictures(dataset) as images:
         config = config_of(images, model)
+        if 2 * config.batch_size > len(images.labels):
+            raise InputError(
+                f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
+                "measured with; take a smaller --batch-size"
+            )
         sides = list(dict.fromkeys((config.image, images.side)))
         groups = []
         for side in sides:

@@ -14,6 +14,7 @@ import torch
 
 from app.bench import meter, ours
 from app.bench.report import Group, Report, hardware
+from app.bench.request import resolved
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.experiment import execution
 from app.log import Row, TrainingLog
@@ -93,9 +94,9 @@ def _scaled(work: Callable[[], None], here: Place, scale: float) -> Prepared:
 
 
 def _step(request: Mapping[str, Any], here: Place, size: str, threads: int | None) -> Contender:
-    """A real training step of that size."""
-    dataset = {"dataset": "digits"} if size == "1M" else {}
-    config = ours.config_at({**request, "size": size, **dataset}, here)
+    """A real training step of that size: on digits at the protocol's batch, or as `bench step` has it."""
+    sized = {**request, "size": size}
+    config = resolved({**sized, "dataset": "digits"}) if size == "1M" else ours.config_at(sized, here)
     chosen = execution.choose(config, here, threads=threads)
 
     def prepare() -> Prepared:

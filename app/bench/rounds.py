@@ -14,7 +14,6 @@ from app.bench.meter import Memory
 Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
-_LONG = 1.0  # seconds of a unit that is warmed up once, not twice
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError)  # of a peer or of a missing kernel
 _Turn = TypeVar("_Turn")
 
@@ -95,14 +94,12 @@ class _Lane:
         self.own = memory.held() - before
 
     def _warmed(self) -> float:
-        """Seconds of a unit; the first call, which compiles and allocates, is not counted where it can be helped."""
+        """Seconds of a unit; the first call, which compiles and allocates, does not count where units are counted."""
         tell = self.contender.seconds
-        for _ in range(2):
+        for _ in range(2 if self.contender.most > 1 else 1):
             began = time.monotonic()
             value = self.run(1)
             once = tell(value) if tell else time.monotonic() - began
-            if once > _LONG:
-                break
         return once
 
     def sample(self) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 CASES = [
     ("bench stpe", "No such command 'stpe'. Did you mean 'step'"),
-    ("bench step --rounds 0", "Invalid value for '--rounds': 0 is not in the range x>=1"),
-    ("bench data --seconds -1", "Invalid value for '--seconds': -1.0 is not in the range x>=0"),
-    ("bench step --threads 0", "Invalid value for '--threads': 0 is not in the range x>=1"),
+    ("bench step --rounds 0", "Invalid value for '--rounds': Input should be greater than or equal to 1"),
+    ("bench data --seconds -1", "Invalid value for '--seconds': Input should be greater than or equal to 0"),
+    ("bench step --threads 0", "Invalid value for '--threads': Input should be greater than or equal to 1"),
     ("bench step --size 10B", r"'10B' is billions of parameters; did you mean 10M\?"),
     ("bench step --dataset cifar1000", r"unknown dataset 'cifar1000'; did you mean cifar100\?"),
     ("bench step --image 30", "image=30 is not a multiple of patch=8; nearest: 6, 10"),
@@ -24,6 +24,10 @@ CASES = [
     ("bench data --model vit_clasic", r"unknown model 'vit_clasic'; did you mean vit_classic\?"),
     ("bench data --dataset bach", "bach is not in the cache; train on it once, or leave --dataset out for made images"),
     ("bench data --dataset digits", "digits is grey, which the loaders here do not take; leave --dataset out"),
+    (
+        "bench data --batch-size 1025 --device cpu --size 1M --image 32 --patch 4",
+        "batch_size=1025 is more than half of the 2,048 images that are measured with; take a smaller --batch-size",
+    ),
     ("bench log --sizes 1M,huge", "'huge' is not a parameter budget"),
 ]
 
