@@ -76,8 +76,7 @@ def _ours(config: RunConfig, here: Place, *, threads: int | None, attention_path
         step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
         return _milliseconds(meter.stopwatch(step, here.device))
 
-    facts = {"heads": config.heads, "parameters": config.parameters, "attention_path": chosen.attention_path}
-    facts |= {"micro_batch_size": chosen.micro_batch_size}
+    facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}
     return Contender(name=config.model, prepare=prepare, facts=facts, required=True)
 
 

@@ -31,6 +31,11 @@ CachedDataset = Annotated[
     str | None,
     typer.Option("--dataset", help="Take the images of this cached dataset (made ones).", show_default=False),
 ]
+DatasetRow = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Whose image, patch and classes to take, of `run.py datasets` (cifar100).",
+                 show_default=False),
+]  # fmt: skip
 _ROUNDS, _SECONDS = 5, 180.0
 
 
@@ -47,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 def step(
     size: o.Size = None,
-    dataset: o.Dataset = None,
+    dataset: DatasetRow = None,
     image: o.Image = None,
     patch: o.Patch = None,
     batch_size: o.BatchSize = None,
@@ -100,7 +105,7 @@ def data(
 def attention(
     tokens: Tokens = "64,256,1024,4096",
     size: o.Size = None,
-    dataset: o.Dataset = None,
+    dataset: DatasetRow = None,
     batch_size: o.BatchSize = None,
     precision: o.Precision = None,
     device: o.Device = None,

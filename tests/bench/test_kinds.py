@@ -38,9 +38,9 @@ def ratio_names(group):
 
 @pytest.fixture
 def without_hf(monkeypatch):
-    """As if transformers were not installed."""
+    """As if transformers and accelerate were not installed."""
     monkeypatch.setattr(
-        peers, "find_spec", lambda name: None if name == "transformers" else importlib.util.find_spec(name)
+        peers, "find_spec", lambda name: None if name in peers.NEEDS["HF Trainer"] else importlib.util.find_spec(name)
     )
 
 
@@ -53,7 +53,7 @@ def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(c
     assert classic["parameters"] == timm["parameters"] and classic["heads"] == timm["heads"] == 4
     assert differential["parameters"] == pytest.approx(classic["parameters"], rel=2e-3)
     assert all(one["images_per_second"] == pytest.approx(2000 / one["median"]) for one in group["contenders"])
-    assert "HF Trainer: transformers is not installed (`uv sync --group bench`)" in report["left_out"]
+    assert "HF Trainer: transformers and accelerate are not installed (`uv sync --group bench`)" in report["left_out"]
     assert report["setting"]["tokens"] == 5 and report["setting"]["batch_size"] == 2
 
 

@@ -5,12 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from app import place
+from app import data, place
 from app.bench.attention import saved_bytes
 from app.bench.ours import HeldBatch, Walk
-from app.bench.pictures import made
+from app.bench.pictures import cached, made
 from app.bench.request import resolved, token_counts
 from app.bench.waiting import HostHeld, Watched
+from app.data import cache
+from app.data.source import Example, Source
 from app.errors import InputError
 
 CPU = place.choose(device="cpu")
@@ -88,3 +90,17 @@ def test_tokens_that_are_no_counts_are_refused_with_what_to_write(text):
     assert token_counts("64,256") == [64, 256]
     with pytest.raises(InputError, match="write --tokens 64,256,1024"):
         token_counts(text)
+
+
+def test_images_of_a_cached_dataset_come_channels_last_with_labels_numbered_from_0(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    config = resolved({"dataset": "cifar10"})
+    draw = np.random.default_rng(0)
+    given = draw.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    source = Source(
+        version="v", rows={"train": 6, "test": 6}, class_names=tuple("abcdefghij"),
+        examples=lambda _: (Example(image, 3 + 2 * (at % 2), None) for at, image in enumerate(given)),
+    )  # fmt: skip
+    cache.build(data.ask_of(config.to_json(), path=None), source, lambda *_: None)
+    pixels, labels = cached("cifar10")
+    assert np.array_equal(pixels, given) and list(labels) == [0, 1, 0, 1, 0, 1]
