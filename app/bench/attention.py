@@ -1,0 +1,109 @@
+"""`bench attention`: forward and backward of each attention layer by each path it has, over numbers of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.bench import meter, ours, peers
+from app.bench.report import Group, Report, hardware
+from app.bench.rounds import Contender, Pace, Prepared, measure
+from app.config import RunConfig
+from app.models.attention import ATTENTION_CLASSES, PATHS
+from app.place import Place
+from app.tables.models import ATTENTIONS
+
+_BASELINE = "classic sdpa"
+_NOTES = (
+    "saved MB: storages that the forward pass keeps for the backward pass, each once, parameters excluded, the layer's "
+    "input included",
+    "a path that an attention has not on this device is left out",
+    "milliseconds of forward and backward of one layer, projections included, gradients of the input included",
+)
+
+
+def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, tokens: Sequence[int]) -> Report:
+    """Milliseconds and saved bytes of one layer at each number of tokens, as ratios to classic attention by SDPA."""
+    config = ours.config_at({**request, "model": "vit_classic"}, here)
+    groups, left_out = [], [sentence for sentence in [peers.missing("timm")] if sentence]
+    for n in tokens:
+        group, failed = _at(config, here, pace.share(len(tokens)), n)
+        groups.append(group)
+        left_out += [f"at {n} tokens, {sentence}" for sentence in failed]
+    setting = {name: getattr(config, name) for name in ("d_model", "heads", "batch_size")}
+    return Report(
+        bench="attention",
+        setting=setting | {"precision": here.precision, "tokens": list(tokens)},
+        hardware=hardware(here.describe()),
+        groups=groups,
+        left_out=left_out,
+        notes=_NOTES,
+    )
+
+
+def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group, list[str]]:
+    common: dict[str, Any] = {"d_model": config.d_model, "layer": 1, "dropout": 0.0}
+    layers: dict[str, Callable[[], nn.Module]] = {
+        f"{kind} {path}": partial(make, **common, heads=ATTENTIONS[kind].of_classic(config.heads), path=path)
+        for kind, make in ATTENTION_CLASSES.items()
+        for path in PATHS
+    }
+    if not peers.missing("timm"):
+        layers["timm DiffAttention"] = partial(_timm, config)
+    contenders = [_contender(name, make, config, here, tokens) for name, make in layers.items()]
+    samples, failed = measure(contenders, pace, meter.Memory(here.device))
+    pairs = [(one.name, _BASELINE) for one in samples if one.name != _BASELINE]
+    return Group(title=f"{tokens:,} tokens", unit="ms per layer", samples=samples, pairs=pairs), failed
+
+
+def _timm(config: RunConfig) -> nn.Module:
+    """timm's differential attention with biases and heads as ours."""
+    from timm.layers.diff_attention import DiffAttention
+
+    heads = ATTENTIONS["differential"].of_classic(config.heads)
+    return DiffAttention(config.d_model, num_heads=heads, qkv_bias=True, depth=1)
+
+
+def _contender(name: str, make: Callable[[], nn.Module], config: RunConfig, here: Place, tokens: int) -> Contender:
+    facts: dict[str, Any] = {}
+
+    def prepare() -> Prepared:
+        torch.manual_seed(0)
+        layer = make().to(here.device)
+        x = torch.randn(config.batch_size, tokens, config.d_model, device=here.device, requires_grad=True)
+        back = torch.randn_like(x, requires_grad=False)  # (B, N, D)
+        facts["saved_bytes"] = saved_bytes(layer, x, here)
+
+        def both() -> None:
+            with here.autocast():
+                out = layer(x)
+            out.backward(back.to(out.dtype))
+            layer.zero_grad(set_to_none=True)
+            x.grad = None
+
+        run = meter.stopwatch(both, here.device)
+        return lambda units: 1000 * run(units)
+
+    return Contender(name=name, prepare=prepare, facts=facts)
+
+
+def saved_bytes(layer: nn.Module, x: Tensor, here: Place) -> int:
+    """Bytes of the storages that a forward pass keeps for the backward pass, each counted once, without parameters."""
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in layer.parameters()}
+    kept: dict[int, int] = {}
+    held = []  # a storage that is let go could give its address to another
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+            held.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), here.autocast():
+        layer(x)
+    return sum(kept.values())

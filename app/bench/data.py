@@ -1,0 +1,136 @@
+"""`bench data`: images per host-core-second of ours and of map-style loaders, and the share of a step that waits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from app.bench import meter, ours, peers
+from app.bench.pictures import Pictures, config_of, pictures, train_split
+from app.bench.report import Group, Report, hardware
+from app.bench.rounds import Contender, Pace, Prepared, measure
+from app.bench.waiting import waiting
+from app.config import RunConfig
+from app.data import Split
+from app.errors import InputError
+from app.place import Place
+
+_HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
+_CALLS = 20  # batches that are issued before the device is waited for: no queue of it is full by then
+
+
+def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str | None, threads: int | None) -> Report:
+    """What the host does for an image, at the model's side and at the stored one; then how long steps wait for it.
+
+    Without `dataset` the images are made.
+    """
+    model = ours.config_at(request, here)
+    left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := peers.missing(peer))]
+    with pictures(dataset) as images:
+        config = config_of(images, model)
+        if 2 * config.batch_size > len(images.labels):
+            raise InputError(
+                f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
+                "measured with; take a smaller --batch-size"
+            )
+        sides = list(dict.fromkeys((config.image, images.side)))
+        groups = []
+        for side in sides:
+            group, failed = _loading(config, images, here, pace.share(2 * len(sides)), side)
+            groups.append(group)
+            left_out += failed
+        group, failed = waiting(config, images, here, pace.share(2), threads=threads)
+    return Report(
+        bench="data",
+        setting={
+            "images": dataset or "made", "stored_side": images.side, "rows": len(images.labels), "model": config.model,
+            "size": config.size, "image": config.image, "patch": config.patch, "batch_size": config.batch_size,
+            "precision": here.precision,
+        },
+        hardware=hardware(here.describe()),
+        groups=[*groups, group],
+        left_out=[*left_out, *failed],
+        notes=_notes(here),
+    )  # fmt: skip
+
+
+def _notes(here: Place) -> tuple[str, ...]:
+    part = (
+        "ours, host's part: Split.batch of images that the device holds, the host's calls only; the device resizes"
+        if here.device.type != "cpu"
+        else "ours, host's part: the order and the index of a batch, which is what the host prepares where a device "
+        "holds the images and resizes; here is no such device, so the calls that would issue that work are not in it"
+    )
+    return (
+        part,
+        "core seconds are the process's CPU time, all threads together, so more threads do not look faster",
+        "the PIL loader makes PIL images of an array (torchvision's CIFAR classes), `datasets` decodes PNG files; both "
+        "with torchvision's Resize, ToTensor, Normalize in a DataLoader with num_workers=0",
+        "input percent is the share of a step inside the split's batch(), waiting percent the same without resizing "
+        "and normalising, which is the device's work (an upper bound on a GPU, which is waited for on both "
+        "sides); the step is of the model named above, without validation",
+        "streamed: rows come from a parquet file on this machine, not over a network",
+    )
+
+
+def _loading(config: RunConfig, images: Pictures, here: Place, pace: Pace, side: int) -> tuple[Group, list[str]]:
+    """Every way to a batch at one side."""
+    cpu = Place(torch.device("cpu"), "fp32")
+    loaders = {_PIL: ("PIL loader", peers.pil_loader), _DATASETS: ("datasets loader", peers.datasets_loader)}
+    contenders = [
+        _contender(_HOST, config.batch_size, partial(_host_part, config, images, here, side), here),
+        _contender(_WHOLE, config.batch_size, partial(_batches, config, images, cpu, side), cpu),
+    ]
+    for name, (peer, loader) in loaders.items():
+        if not peers.missing(peer):
+            make = partial(loader, images.pixels, images.labels, side=side, batch_size=config.batch_size)
+            contenders.append(_contender(name, config.batch_size, make, cpu))
+    samples, failed = measure(contenders, pace, meter.Memory(None))
+    pairs = [(mine, theirs) for mine in (_HOST, _WHOLE) for theirs in loaders]
+    title = f"{images.side} px stored, {side} px for the model"
+    return Group(title=title, unit="images per host-core-second", samples=samples, pairs=pairs), failed
+
+
+def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]], place: Place) -> Contender:
+    def prepare() -> Prepared:
+        run = meter.core_seconds(make(), place.device)
+        return lambda units: batch_size / run(units)
+
+    most = _CALLS if place.device.type != "cpu" else 1000
+    return Contender(name=name, prepare=prepare, required=name in (_HOST, _WHOLE), most=most)
+
+
+def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split:
+    split = train_split(config, images, place, streamed=False)
+    assert isinstance(split, Split), "it fits"
+    return dataclasses.replace(split, side=side)
+
+
+def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:
+    """Whole batches, in training's order."""
+    split = _held(config, images, place, side)
+    walk = ours.Walk(split, config.batch_size)
+
+    def batch() -> None:
+        examples, epoch = walk()
+        split.batch(examples, epoch=epoch)
+
+    return batch
+
+
+def _host_part(config: RunConfig, images: Pictures, here: Place, side: int) -> Callable[[], Any]:
+    """What the host does for a batch of images that a device holds."""
+    if here.device.type != "cpu":
+        return _batches(config, images, here, side)
+    split = _held(config, images, here, side)
+    walk = ours.Walk(split, config.batch_size)
+
+    def index() -> None:
+        examples, _ = walk()
+        torch.from_numpy(split.members[examples])
+
+    return index

@@ -1,0 +1,93 @@
+"""What is read from a machine while contenders run: clocks that wait for the device, and the memory it holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from app.bench.rounds import Prepared
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until the device has done what it was given; a CPU has, always."""
+    if device.type != "cpu":
+        import torch
+
+        torch.accelerator.synchronize(device)
+
+
+def stopwatch(work: Callable[[], Any], device: torch.device) -> Prepared:
+    """Wall seconds of a unit of work, the device's part included."""
+
+    def run(units: int) -> float:
+        synchronise(device)
+        began = time.perf_counter()
+        for _ in range(units):
+            work()
+        synchronise(device)
+        return (time.perf_counter() - began) / units
+
+    return run
+
+
+def core_seconds(work: Callable[[], Any], device: torch.device) -> Prepared:
+    """Seconds of a unit that cores of the host are busy, all threads together; the device is not waited for."""
+
+    def run(units: int) -> float:
+        synchronise(device)
+        began = time.process_time()
+        for _ in range(units):
+            work()
+        busy = time.process_time() - began
+        synchronise(device)
+        return max(busy, 1e-9) / units
+
+    return run
+
+
+class Memory:
+    """The device's memory as torch counts it on CUDA; elsewhere nothing is known of a contender's part of a process."""
+
+    def __init__(self, device: torch.device | None) -> None:
+        self._cuda = device if device is not None and device.type == "cuda" else None
+        self._before = 0
+
+    def held(self) -> int:
+        """Bytes of all tensors that are alive."""
+        if self._cuda is None:
+            return 0
+        import torch
+
+        return torch.cuda.memory_allocated(self._cuda)
+
+    def reset(self) -> None:
+        """A sample begins."""
+        if self._cuda is not None:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._cuda)
+            self._before = self.held()
+
+    def peak(self, *, own: int) -> int | None:
+        """Bytes that a contender took at most since then: `own`, which it holds all the time, and what it added."""
+        if self._cuda is None:
+            return None
+        import torch
+
+        return own + torch.cuda.max_memory_allocated(self._cuda) - self._before
+
+
+def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> float:
+    """Floating-point operations per second of a square bf16 matrix product, the median over calls."""
+    import torch
+
+    from app.bench.rounds import spread
+
+    left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    run = stopwatch(lambda: left @ right, device)
+    run(3)
+    return 2 * side**3 / spread([run(1) for _ in range(calls)]).median

@@ -1,0 +1,190 @@
+"""What others use, built as its users build it: timm's ViT and step, HF's ViT under Trainer, map-style loaders."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from app.bench.meter import stopwatch, synchronise
+from app.bench.ours import HeldBatch
+from app.bench.rounds import Prepared
+from app.config import RunConfig
+from app.place import Place
+
+NEEDS = {
+    "timm": ("timm",),
+    "HF Trainer": ("transformers", "accelerate"),
+    "PIL loader": ("torchvision",),
+    "datasets loader": ("datasets", "torchvision"),
+}
+
+
+def missing(peer: str) -> str:
+    """The sentence that a peer is left out with; empty where all it needs is installed."""
+    lacking = [library for library in NEEDS[peer] if find_spec(library) is None]
+    verb = "are" if len(lacking) > 1 else "is"
+    return f"{peer}: {' and '.join(lacking)} {verb} not installed (`uv sync --group bench`)" if lacking else ""
+
+
+def timm_model(config: RunConfig) -> nn.Module:
+    """timm's VisionTransformer of the classic config's shape."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        img_size=config.image, patch_size=config.patch, in_chans=config.channels, num_classes=config.classes,
+        embed_dim=config.d_model, depth=config.depth, num_heads=config.heads, mlp_ratio=config.mlp_ratio,
+    )  # fmt: skip
+
+
+def timm_step(config: RunConfig, here: Place, *, compiled: bool) -> Prepared:
+    """A step of timm's training script: its optimiser (torch's AdamW with its defaults), autocast around the loss."""
+    from timm.optim import create_optimizer_v2
+
+    model = timm_model(config).to(here.device).train()
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=config.lr, weight_decay=config.weight_decay)
+    forward = torch.compile(model) if compiled else model
+    batch, loss_of = HeldBatch.of(config, here.device), nn.CrossEntropyLoss()
+
+    def step() -> None:
+        with here.autocast():
+            loss = loss_of(forward(batch.images), batch.targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return stopwatch(step, here.device)
+
+
+class _InMemory(torch.utils.data.Dataset):
+    """A long dataset over one batch in host memory; every example is as near as can be."""
+
+    def __init__(self, batch: HeldBatch) -> None:
+        self.images, self.targets = batch.images, batch.targets
+
+    def __len__(self) -> int:
+        return len(self.targets) << 12
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        at = index % len(self.targets)
+        return {"pixel_values": self.images[at], "labels": self.targets[at]}
+
+
+def hf_model(config: RunConfig) -> nn.Module:
+    """HF's ViTForImageClassification of the classic config's shape."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    labels: dict[str, Any] = {"num_labels": config.classes}
+    shape = ViTConfig(
+        image_size=config.image, patch_size=config.patch, num_channels=config.channels, **labels,
+        hidden_size=config.d_model, num_hidden_layers=config.depth, num_attention_heads=config.heads,
+        intermediate_size=config.shape.hidden, layer_norm_eps=1e-6,
+    )  # fmt: skip
+    return ViTForImageClassification(shape)
+
+
+def hf_steps(config: RunConfig, here: Place) -> Prepared:
+    """HF's model under Trainer with its defaults, its data loader included; timed between the ends of two steps."""
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+    if here.device.type == "cuda" and torch.cuda.device_count() > 1:
+        raise RuntimeError("Trainer spreads over all GPUs in sight; set CUDA_VISIBLE_DEVICES to one")
+
+    class Clock(TrainerCallback):
+        """When the first step of a call ended, and the last."""
+
+        ends: tuple[float, float] = (0.0, 0.0)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            if state.global_step in (1, state.max_steps):
+                synchronise(here.device)
+                self.ends = (self.ends[1], time.perf_counter())
+
+    clock = Clock()
+    folder = tempfile.TemporaryDirectory(prefix="isoscale-bench-")
+    arguments = TrainingArguments(
+        output_dir=folder.name, per_device_train_batch_size=config.batch_size, learning_rate=config.lr,
+        weight_decay=config.weight_decay, bf16=here.precision == "bf16", use_cpu=here.device.type == "cpu",
+        report_to="none", save_strategy="no", disable_tqdm=True,
+    )  # fmt: skip
+    dataset = _InMemory(HeldBatch.of(config, torch.device("cpu")))
+    trainer = Trainer(model=hf_model(config), args=arguments, train_dataset=dataset, callbacks=[clock])
+    trainer.remove_callback(PrinterCallback)  # it writes to stdout
+
+    def run(units: int, _kept: Any = folder) -> float:
+        trainer.args.max_steps = units + 1
+        trainer.train()
+        return (clock.ends[1] - clock.ends[0]) / units
+
+    return run
+
+
+class _PilDataset(torch.utils.data.Dataset):
+    """A map-style dataset as torchvision's CIFAR classes are: an array, made into a PIL image when it is asked for."""
+
+    def __init__(self, pixels: np.ndarray, labels: np.ndarray, transform: Callable[[Any], Tensor]) -> None:
+        self.pixels, self.labels, self.transform = pixels, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        return self.transform(Image.fromarray(self.pixels[index])), int(self.labels[index])
+
+
+def _transform(side: int) -> Callable[[Any], Tensor]:
+    """torchvision's usual three."""
+    from torchvision import transforms
+
+    middle = (0.5, 0.5, 0.5)
+    steps = [transforms.Resize((side, side)), transforms.ToTensor(), transforms.Normalize(middle, middle)]
+    return transforms.Compose(steps)
+
+
+def pil_loader(pixels: np.ndarray, labels: np.ndarray, *, side: int, batch_size: int) -> Callable[[], Any]:
+    """The next batch of a DataLoader over PIL images, without workers; uint8 (n, S, S, 3)."""
+    dataset = _PilDataset(pixels, labels, _transform(side))
+    return _endless(DataLoader(dataset, batch_size=batch_size, shuffle=True, drop_last=True))
+
+
+def datasets_loader(pixels: np.ndarray, labels: np.ndarray, *, side: int, batch_size: int) -> Callable[[], Any]:
+    """The next batch of a DataLoader over a `datasets` table of PNG files with a transform, without workers."""
+    import datasets
+
+    transform = _transform(side)
+
+    def transformed(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {"image": [transform(image) for image in rows["image"]], "label": rows["label"]}
+
+    features = datasets.Features(image=datasets.Image(), label=datasets.Value("int64"))
+    columns = {"image": [{"bytes": content, "path": None} for content in pngs(pixels)], "label": labels.tolist()}
+    held = datasets.Dataset.from_dict(columns, features=features).with_transform(transformed)
+    return _endless(DataLoader(held, batch_size=batch_size, shuffle=True, drop_last=True))
+
+
+def pngs(pixels: np.ndarray) -> Iterator[bytes]:
+    """Each image of uint8 (n, S, S, 3) as a PNG file."""
+    from PIL import Image
+
+    for image in pixels:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        yield file.getvalue()
+
+
+def _endless(loader: Any) -> Callable[[], Any]:
+    def batches() -> Iterator[Any]:
+        while True:
+            yield from loader
+
+    return batches().__next__

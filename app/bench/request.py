@@ -1,0 +1,30 @@
+"""What can be refused before torch is imported: datasets, sizes, shapes and token counts of a `bench` command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.config import RunConfig, dataset_facts, resolve
+from app.errors import InputError
+from app.tables.datasets import DATASETS, DEFAULT_DATASET
+from app.tables.names import look_up
+
+_MOST_TOKENS = 2**20
+
+
+def resolved(request: Mapping[str, Any]) -> RunConfig:
+    """The config of a request on a dataset of the table, without dropout. Raises InputError."""
+    row = look_up("dataset", request.get("dataset", DEFAULT_DATASET), DATASETS)
+    return resolve({**request, "dataset": row.name, "dropout": 0.0}, dataset_facts(row))
+
+
+def token_counts(text: str) -> list[int]:
+    """`64,256` as numbers; raises InputError for what is no list of counts above 0."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < count <= _MOST_TOKENS for count in found):
+        raise InputError(f"tokens={text} is no list of counts from 1 to {_MOST_TOKENS:,}; write --tokens 64,256,1024")
+    return found

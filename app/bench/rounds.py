@@ -1,0 +1,140 @@
+"""Contenders in turns, A B then B A, in one run: samples, their medians and quartiles, and ratios per round."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from app.bench.meter import Memory
+
+Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
+
+_LEAST = 0.2  # seconds of one sample, where a unit is shorter
+_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError)  # of a peer or of a missing kernel
+_Turn = TypeVar("_Turn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One of those that are compared; `facts` stand beside its figures."""
+
+    name: str
+    prepare: Callable[[], Prepared]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    required: bool = False  # where it is not, one that fails is left out and named
+    most: int = 1000  # units of a sample
+    seconds: Callable[[float], float] | None = None  # of a unit by its value; None: by the wall clock of the call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long to measure: so many rounds, none of them begun after so many seconds but the first."""
+
+    rounds: int
+    seconds: float
+    say: Callable[[str], None]
+
+    def share(self, parts: int) -> Pace:
+        """The pace of one of several groups that divide the seconds."""
+        return Pace(rounds=self.rounds, seconds=self.seconds / parts, say=self.say)
+
+
+class Spread(NamedTuple):
+    """The middle of some samples and their quartiles, linear between samples."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What was measured of one contender: a value per round, each the mean over `units`."""
+
+    name: str
+    values: list[float]
+    units: int
+    peak_bytes: int | None = None  # of the device's memory, or of a process of its own
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and quartiles; a single sample is all three."""
+    if len(values) == 1:
+        return Spread(values[0], values[0], values[0])
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Spread(middle, low, high)
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    """The ratio of each round, so that what slows both in a round cancels."""
+    return [a / b for a, b in zip(over, under, strict=True)]
+
+
+def turn(contenders: Sequence[_Turn], number: int) -> list[_Turn]:
+    """The order of round 0, 1, ...: forwards, then backwards, so that a drift falls on all alike (ABBA)."""
+    return list(contenders) if number % 2 == 0 else list(reversed(contenders))
+
+
+class _Lane:
+    """A contender that is ready: warmed up, and its units counted so that a sample is long enough."""
+
+    def __init__(self, contender: Contender, memory: Memory) -> None:
+        self.contender, self.memory = contender, memory
+        self.values: list[float] = []
+        self.peak: int | None = None
+        before = memory.held()
+        self.run = contender.prepare()
+        once = self._warmed()
+        self.units = max(1, min(contender.most, math.ceil(_LEAST / max(once, 1e-9))))
+        self.own = memory.held() - before
+
+    def _warmed(self) -> float:
+        """Seconds of a unit; the first call, which compiles and allocates, does not count where units are counted."""
+        tell = self.contender.seconds
+        for _ in range(2 if self.contender.most > 1 else 1):
+            began = time.monotonic()
+            value = self.run(1)
+            once = tell(value) if tell else time.monotonic() - began
+        return once
+
+    def sample(self) -> None:
+        self.memory.reset()
+        self.values.append(self.run(self.units))
+        peak = self.memory.peak(own=self.own)
+        self.peak = max(self.peak or 0, peak) if peak is not None else None
+
+    def samples(self) -> Samples:
+        of = self.contender
+        return Samples(name=of.name, values=self.values, units=self.units, peak_bytes=self.peak, facts=of.facts)
+
+
+def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple[list[Samples], list[str]]:
+    """Samples of all contenders, taken in turns, and a sentence for each that could not run here."""
+    deadline = time.monotonic() + pace.seconds
+    lanes, left_out = _lanes(contenders, pace, memory)
+    for number in range(pace.rounds):
+        if number and time.monotonic() > deadline:
+            pace.say(f"stopped after {number} of {pace.rounds} rounds: --seconds is over")
+            break
+        for lane in turn(lanes, number):
+            lane.sample()
+    return [lane.samples() for lane in lanes], left_out
+
+
+def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple[list[_Lane], list[str]]:
+    lanes, left_out = [], []
+    for contender in contenders:
+        pace.say(f"warming up: {contender.name}")
+        try:
+            lanes.append(_Lane(contender, memory))
+        except _FAILURES as error:
+            if contender.required:
+                raise
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            left_out.append(f"{contender.name}: {reason[:160]}")
+    return lanes, left_out

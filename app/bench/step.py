@@ -1,0 +1,115 @@
+"""`bench step`: one full training step of ours, timm's and HF's at equal shape, dropout 0, the batch on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from app.bench import meter, ours, peers
+from app.bench.report import Group, Report, hardware
+from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
+from app.config import RunConfig
+from app.experiment import execution
+from app.models import count
+from app.place import Place
+from app.tables.models import MODELS
+
+_NOTES = (
+    "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach; "
+    "its synchronisation per step and its meters are left out",
+    "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
+    "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
+    "device",
+    "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
+)
+_PAIRS = (
+    ("vit_classic", "timm eager"),
+    ("vit_differential", "vit_classic"),
+    ("vit_classic", "timm compiled"),
+    ("vit_classic", "HF Trainer"),
+)
+
+
+def compare(
+    request: Mapping[str, Any],
+    here: Place,
+    pace: Pace,
+    *,
+    threads: int | None = None,
+    attention_path: str | None = None,
+    compiled: bool | None = None,
+) -> Report:
+    """Milliseconds per step; on CUDA the share of a large matrix product's rate that a step reaches, too."""
+    configs = [ours.config_at({**request, "model": model}, here) for model in ("vit_classic", "vit_differential")]
+    classic = configs[0]
+    contenders = [_ours(config, here, threads=threads, attention_path=attention_path) for config in configs]
+    rivals, left_out = _rivals(classic, here, compiled=here.device.type == "cuda" if compiled is None else compiled)
+    samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
+    rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
+    flops = {config.model: MODELS[config.model].flops(config.shape) for config in configs}
+    samples = [_rated(one, classic.batch_size, flops.get(one.name, flops[classic.model]), rate) for one in samples]
+    cells = ("size", "dataset", "d_model", "depth", "mlp_ratio", "image", "patch", "channels", "classes", "batch_size")
+    setting = {name: getattr(classic, name) for name in cells} | {"tokens": classic.shape.tokens}
+    return Report(
+        bench="step",
+        setting=setting | {"precision": here.precision},
+        hardware=hardware(here.describe()),
+        groups=[Group(title="a training step", unit="ms per step", samples=samples, pairs=_PAIRS)],
+        left_out=[*left_out, *failed],
+        notes=_NOTES,
+        facts={"bf16_matmul_flops_per_second": rate} if rate else {},
+    )
+
+
+def _milliseconds(run: Prepared) -> Prepared:
+    return lambda units: 1000 * run(units)
+
+
+def _ours(config: RunConfig, here: Place, *, threads: int | None, attention_path: str | None) -> Contender:
+    chosen = execution.choose(config, here, threads=threads, attention_path=attention_path)
+
+    def prepare() -> Prepared:
+        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        return _milliseconds(meter.stopwatch(step, here.device))
+
+    facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}
+    return Contender(name=config.model, prepare=prepare, facts=facts, required=True)
+
+
+def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Contender], list[str]]:
+    """The peers that are installed, and a sentence for each other."""
+    found, left_out = [], [sentence for peer in ("timm", "HF Trainer") if (sentence := peers.missing(peer))]
+    if not peers.missing("timm"):
+        found.append(_rival("timm eager", peers.timm_model, partial(peers.timm_step, compiled=False), config, here))
+        if compiled:
+            step = partial(peers.timm_step, compiled=True)
+            found.append(_rival("timm compiled", peers.timm_model, step, config, here))
+        else:
+            left_out.append("timm compiled: --compile takes it in")
+    if not peers.missing("HF Trainer"):
+        found.append(_rival("HF Trainer", peers.hf_model, peers.hf_steps, config, here))
+    return found, left_out
+
+
+def _rival(
+    name: str, model: Callable[[RunConfig], nn.Module], steps: Callable[..., Prepared], config: RunConfig, here: Place
+) -> Contender:
+    """A peer's contender; its parameters are counted when it is made, so that one that cannot be made is left out."""
+    facts: dict[str, Any] = {"heads": config.heads}
+
+    def prepare() -> Prepared:
+        facts["parameters"] = count(model(config))
+        return _milliseconds(steps(config, here))
+
+    return Contender(name=name, prepare=prepare, facts=facts, seconds=lambda milliseconds: milliseconds / 1000)
+
+
+def _rated(samples: Samples, batch_size: int, flops: int, rate: float | None) -> Samples:
+    """With images per second, and how much of the matrix product's rate 3 forward passes' FLOPs come to."""
+    speed = 1000 * batch_size / spread(samples.values).median
+    facts: dict[str, Any] = {**samples.facts, "images_per_second": speed}
+    return replace(samples, facts=facts | ({"flop_utilisation": 3 * flops * speed / rate} if rate else {}))

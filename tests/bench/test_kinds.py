@@ -1,0 +1,136 @@
+"""Every kind of `bench`, tiny: one JSON object of positive numbers under the stated keys; peers that are missing."""
+
+import importlib.util
+import json
+
+import pytest
+
+from app.bench import peers
+
+QUICK = "--rounds 1 --seconds 0 --device cpu --threads 1"
+
+
+def asked(call, line):
+    """The JSON object of a command, checked for what every kind states."""
+    ended = call(f"bench {line} --json")
+    assert ended.code == 0, ended.err
+    report = json.loads(ended.out)
+    assert set(report) == {
+        "bench", "setting", "hardware", "groups", "left_out", "notes", "facts", "versions", "command"
+    }  # fmt: skip
+    assert report["bench"] == line.split()[0] and report["command"] == f"python run.py bench {line} --json"
+    assert {"device", "device_type", "precision", "threads", "cores"} <= set(report["hardware"])
+    assert {"isoscale", "python", "torch"} <= set(report["versions"])
+    for group in report["groups"]:
+        for one in [*group["contenders"], *group["ratios"]]:
+            assert len(one["samples"]) == 1 and one["samples"][0] > 0
+            assert one["median"] == one["quartiles"][0] == one["quartiles"][1] == one["samples"][0]
+    return report
+
+
+def contenders(group):
+    return [one["name"] for one in group["contenders"]]
+
+
+def ratio_names(group):
+    return [(one["over"], one["under"]) for one in group["ratios"]]
+
+
+@pytest.fixture
+def without_hf(monkeypatch):
+    """As if transformers and accelerate were not installed."""
+    monkeypatch.setattr(
+        peers, "find_spec", lambda name: None if name in peers.NEEDS["HF Trainer"] else importlib.util.find_spec(name)
+    )
+
+
+def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(call, without_hf):
+    report = asked(call, f"step --size 1M --dataset digits --batch-size 2 {QUICK}")
+    (group,) = report["groups"]
+    assert contenders(group) == ["vit_classic", "vit_differential", "timm eager"]
+    assert ratio_names(group) == [("vit_classic", "timm eager"), ("vit_differential", "vit_classic")]
+    classic, differential, timm = group["contenders"]
+    assert classic["parameters"] == timm["parameters"] and classic["heads"] == timm["heads"] == 4
+    assert differential["parameters"] == pytest.approx(classic["parameters"], rel=2e-3)
+    assert all(one["images_per_second"] == pytest.approx(2000 / one["median"]) for one in group["contenders"])
+    assert "HF Trainer: transformers and accelerate are not installed (`uv sync --group bench`)" in report["left_out"]
+    assert report["setting"]["tokens"] == 5 and report["setting"]["batch_size"] == 2
+
+
+def test_trainer_takes_its_turn_where_it_is_installed_and_writes_nothing_to_stdout(call):
+    pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    (group,) = asked(call, f"step --size 1M --dataset digits --batch-size 2 {QUICK}")["groups"]
+    assert contenders(group)[-1] == "HF Trainer" and ratio_names(group)[-1] == ("vit_classic", "HF Trainer")
+    assert group["contenders"][0]["parameters"] == group["contenders"][-1]["parameters"]
+
+
+def test_attention_compares_every_path_with_classic_sdpa_and_counts_what_is_saved(call):
+    report = asked(call, f"attention --tokens 5,16 --size 1M {QUICK}")
+    assert [group["title"] for group in report["groups"]] == ["5 tokens", "16 tokens"]
+    for group in report["groups"]:
+        names = contenders(group)
+        assert {"classic plain", "classic sdpa", "differential plain", "timm DiffAttention"} <= set(names)
+        assert ratio_names(group) == [(name, "classic sdpa") for name in names if name != "classic sdpa"]
+        assert all(one["saved_bytes"] > 0 for one in group["contenders"])
+
+
+def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
+    report = asked(call, f"data --size 1M --image 64 --patch 8 --batch-size 2 {QUICK}")
+    big, small, waits = report["groups"]
+    assert [big["title"], small["title"]] == [f"32 px stored, {side} px for the model" for side in (64, 32)]
+    ours, theirs = ("ours, host's part", "ours, CPU resizes"), ("map-style PIL loader", "datasets map-style")
+    for group in (big, small):
+        assert group["unit"] == "images per host-core-second" and contenders(group) == [*ours, *theirs]
+        assert ratio_names(group) == [(mine, peer) for mine in ours for peer in theirs]
+    assert contenders(waits) == ["resident", "streamed"]
+    for one in waits["contenders"]:
+        assert 0 <= one["waiting_percent"] <= one["median"] < 100 and 0 < one["input_ms"] < one["step_ms"]
+
+
+def test_log_compares_a_line_with_its_write_and_with_a_step(call):
+    report = asked(call, f"log --sizes 1M --batch-size 2 {QUICK}")
+    lines, steps = report["groups"]
+    assert lines["unit"] == "µs per line" and len(lines["contenders"]) == 3 and len(lines["ratios"]) == 2
+    (step,) = steps["contenders"]
+    fetched = lines["contenders"][-1]["median"]
+    assert step["dataset"] == "digits" and step["log_percent"] == pytest.approx(2 * fetched / 10 / step["median"])
+    bare, added, _ = (one["median"] for one in lines["contenders"])
+    assert report["facts"]["microseconds_beside_the_write"] == pytest.approx(added - bare)
+
+
+@pytest.mark.slow
+def test_startup_compares_processes_and_names_the_modules_that_are_loaded(call):
+    report = asked(call, "startup --rounds 1 --seconds 0")
+    sentences, first_step = report["groups"]
+    assert len(sentences["contenders"]) == 6 and len(sentences["ratios"]) == 3
+    assert ratio_names(first_step) == [("run.py train, first step", "torch alone")]
+    assert all(one["peak_bytes"] > 1e6 for group in report["groups"] for one in group["contenders"])
+    assert report["facts"] == {"modules_of_help": [], "modules_of_train": ["torch", "numpy"]}
+
+
+def test_a_reader_gets_tables_on_stdout_and_progress_on_stderr(call, without_hf):
+    ended = call(f"bench step --size 1M --dataset digits --batch-size 2 {QUICK}")
+    assert ended.code == 0 and "warming up: vit_classic" in ended.err and "warming up" not in ended.out
+    for part in (
+        "ms per step",
+        "vit_differential / vit_classic",
+        "rounds: 1, in turns",
+        "left out: HF Trainer",
+        "note: ",
+    ):
+        assert part in ended.out
+
+
+@pytest.mark.parametrize(
+    ("peer", "gone", "sentence"),
+    [
+        ("timm", {"timm"}, "timm: timm is not installed (`uv sync --group bench`)"),
+        ("HF Trainer", {"transformers", "accelerate"}, "HF Trainer: transformers and accelerate are not installed "
+         "(`uv sync --group bench`)"),
+        ("PIL loader", set(), ""),
+    ],
+)  # fmt: skip
+def test_a_missing_peer_is_named_with_the_command_that_installs_it(monkeypatch, peer, gone, sentence):
+    monkeypatch.setattr(peers, "find_spec", lambda name: None if name in gone else object())
+    assert peers.missing(peer) == sentence
