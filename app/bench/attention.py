@@ -13,7 +13,8 @@ from app.bench import meter, ours, peers
 from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, measure
 from app.config import RunConfig
-from app.models.attention import ATTENTION_CLASSES, PATHS
+from app.models.attention import ATTENTION_CLASSES
+from app.models.paths import PATHS_OF, unfit
 from app.place import Place
 from app.tables.models import ATTENTIONS
 
@@ -50,7 +51,8 @@ def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group,
     layers: dict[str, Callable[[], nn.Module]] = {
         f"{kind} {path}": partial(make, **common, heads=ATTENTIONS[kind].of_classic(config.heads), path=path)
         for kind, make in ATTENTION_CLASSES.items()
-        for path in PATHS
+        for path in PATHS_OF[kind]
+        if not unfit(path, attention=kind, head_width=_head_width(kind, config), device=here.device.type)
     }
     if not peers.missing("timm"):
         layers["timm DiffAttention"] = partial(_timm, config)
@@ -58,6 +60,12 @@ def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group,
     samples, failed = measure(contenders, pace, meter.Memory(here.device))
     pairs = [(one.name, _BASELINE) for one in samples if one.name != _BASELINE]
     return Group(title=f"{tokens:,} tokens", unit="ms per layer", samples=samples, pairs=pairs), failed
+
+
+def _head_width(kind: str, config: RunConfig) -> int:
+    """Of a query, at the kind's number of heads."""
+    attention = ATTENTIONS[kind]
+    return attention.head_width(config.d_model, attention.of_classic(config.heads))
 
 
 def _timm(config: RunConfig) -> nn.Module:

@@ -14,8 +14,9 @@ from app import models, optim
 from app import train as loop
 from app.bench.request import resolved
 from app.config import RunConfig
-from app.experiment import execution
+from app.experiment import execution, trials
 from app.experiment.hooks import Member
+from app.models.compiling import compiled
 from app.place import Place
 
 _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
@@ -43,6 +44,9 @@ class HeldBatch:
         """As it lies."""
         del epoch
         return np.arange(len(self))
+
+    def expect(self, examples: np.ndarray) -> None:
+        """It lies there already."""
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """A part of it, without a copy."""
@@ -87,7 +91,8 @@ def training_step(
     Each call takes the next batch.
     """
     torch.manual_seed(config.seed)
-    model = models.build(config, attention_path=chosen.attention_path).to(here.device)
+    model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
+    model = compiled(model, chosen.compile, cache=trials.compiled_programs())
     optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
     hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
     schedule = loop.Schedule(

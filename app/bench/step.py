@@ -46,8 +46,10 @@ def compare(
     """Milliseconds per step; on CUDA the share of a large matrix product's rate that a step reaches, too."""
     configs = [ours.config_at({**request, "model": model}, here) for model in ("vit_classic", "vit_differential")]
     classic = configs[0]
-    contenders = [_ours(config, here, threads=threads, attention_path=attention_path) for config in configs]
-    rivals, left_out = _rivals(classic, here, compiled=here.device.type == "cuda" if compiled is None else compiled)
+    compiled = here.device.type == "cuda" if compiled is None else compiled
+    wishes = execution.Wishes(threads=threads, attention_path=attention_path, compile=compiled)
+    contenders = [_ours(config, here, wishes) for config in configs]
+    rivals, left_out = _rivals(classic, here, compiled=compiled)
     samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
     rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
     flops = {config.model: MODELS[config.model].flops(config.shape) for config in configs}
@@ -69,8 +71,8 @@ def _milliseconds(run: Prepared) -> Prepared:
     return lambda units: 1000 * run(units)
 
 
-def _ours(config: RunConfig, here: Place, *, threads: int | None, attention_path: str | None) -> Contender:
-    chosen = execution.choose(config, here, threads=threads, attention_path=attention_path)
+def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender:
+    chosen = execution.choose(config, here, wishes, steps=1, say=lambda _: None)
 
     def prepare() -> Prepared:
         step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)

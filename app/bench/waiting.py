@@ -24,9 +24,9 @@ from app.place import Place
 class HostHeld(Place):
     """A place whose images stay in the host's memory, as those do that do not fit beside the model."""
 
-    def hold(self, array: np.ndarray) -> Tensor:
+    def hold(self, array: np.ndarray) -> tuple[Tensor, str]:
         """The array where it lies."""
-        return torch.from_numpy(array)
+        return torch.from_numpy(array), "mapped"
 
 
 class Watched:
@@ -42,6 +42,10 @@ class Watched:
         """The split's own."""
         return self.split.order(epoch)
 
+    def expect(self, examples: np.ndarray) -> None:
+        """The split's own."""
+        self.split.expect(examples)
+
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """The split's own, its seconds added up."""
         meter.synchronise(self.device)
@@ -56,7 +60,7 @@ def waiting(
     config: RunConfig, images: Pictures, here: Place, pace: Pace, *, threads: int | None
 ) -> tuple[Group, list[str]]:
     """Percent of a step that passes inside batch(), for each way to hold the images."""
-    chosen = execution.choose(config, here, threads=threads)
+    chosen = execution.choose(config, here, execution.Wishes(threads=threads), steps=1, say=lambda _: None)
     splits: dict[str, Callable[[], loop.Examples]] = {
         "resident": lambda: train_split(config, images, here, streamed=False),
         "streamed": lambda: train_split(config, images, here, streamed=True),

@@ -23,7 +23,9 @@ Seconds = Annotated[
 ]
 Compile = Annotated[
     bool | None,
-    typer.Option("--compile/--no-compile", metavar="", help="timm compiled too, which takes minutes (on CUDA only)."),
+    typer.Option(
+        "--compile/--no-compile", metavar="", help="Compile ours and timm's too, which takes minutes (on CUDA only)."
+    ),
 ]
 Tokens = Annotated[str, typer.Option("--tokens", help="Numbers of tokens, separated by commas.")]
 Sizes = Annotated[str, typer.Option("--sizes", help="Sizes whose steps a line is compared with; 1M is on digits.")]

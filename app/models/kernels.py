@@ -1,7 +1,7 @@
 """Triton kernels of fused differential attention, forward and backward (imported by fused.py at the first launch only).
 
-The online softmax follows FlashAttention-2 (arXiv:2307.08691), for two maps over one set of values. One program works on
-one block of rows of one head of one image; no two programs write to one place, so the same input gives the same bits.
+The online softmax follows FlashAttention-2 (arXiv:2307.08691), for two maps over one set of values. One program works
+on one block of rows of one head of one image; no two programs write to one place, so one input gives the same bits.
 Everywhere: W = d, a map's head width; a head's values are 2 W wide; D = heads 2 W; tokens past N are masked.
 qkv is (B, N, 3 D): queries as (heads, 2, W), keys likewise, values as (heads, 2 W); other matrices are (B, N, D).
 stats is (3, B, H, N): rstd, then the log2-sum-exp2 of both maps' scores; deltas is (2, B, H, N). Sums are float32,

@@ -69,8 +69,8 @@ def test_a_watched_split_adds_up_the_seconds_of_its_batches():
 
 def test_host_held_images_stay_where_they_lie():
     array = np.zeros((2, 3, 4, 4), np.uint8)
-    held = HostHeld(torch.device("meta"), "fp32").hold(array)
-    assert held.device.type == "cpu" and held.data_ptr() == array.ctypes.data
+    held, where = HostHeld(torch.device("meta"), "fp32").hold(array)
+    assert where == "mapped" and held.device.type == "cpu" and held.data_ptr() == array.ctypes.data
 
 
 def test_made_images_have_every_class_and_compress_like_pictures():

@@ -1,0 +1,110 @@
+"""Fused differential attention equals its definition: on the CPU in Triton's interpreter, on a GPU as it runs."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from fused_cases import CASES, findings
+
+from app.errors import InputError
+from app.models import fused
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("out", "d_q", "d_k", "d_v", "d_weight")
+QUICK = ["33 tokens", "scores of 80", "bf16"]  # the others take the interpreter half a minute
+SLOW = [name for name in CASES if name not in QUICK]
+HALF = {torch.bfloat16: 3e-2, torch.float16: 4e-3}
+
+
+def assert_equal_to_the_definition(found, dtype, case=""):
+    limit = HALF.get(dtype, 2e-5)
+    assert {name: found[name] for name in PARTS if not found[name] <= limit} == {}, case
+    assert found["repeats"], case
+    assert found["view"]
+    assert found["dtypes"] == [str(dtype), str(dtype), "torch.float32"]
+
+
+@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)], ids=["quick", "slow"])
+def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64_and_bits_repeat(names):
+    pytest.importorskip("triton")
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("fused_cases.py")), *names]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert list(found) == names
+    for name in names:
+        assert_equal_to_the_definition(found[name], CASES[name].get("dtype", torch.float32), name)
+
+
+def test_importing_it_does_not_import_triton():
+    command = "import sys, app.models.fused; assert 'triton' not in sys.modules"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, timeout=120)
+
+
+def test_it_is_not_available_on_a_cpu():
+    assert not fused.available("cpu")
+
+
+def test_every_width_that_fits_has_its_blocks_and_other_widths_do_not_fit():
+    assert {(size, width) for size in (2, 4) for width in fused.WIDTHS} == fused.TABLE.keys()
+    assert [width for width in range(1, 257) if fused.fits(width)] == [16, 32, 64, 128]
+
+
+def test_a_block_is_a_power_of_two_that_a_matrix_product_takes():
+    for cuts in fused.TABLE.values():
+        for cut in cuts:
+            assert min(cut.queries, cut.keys) >= 16
+            assert all(math.log2(count).is_integer() for count in (cut.queries, cut.keys, cut.warps))
+
+
+@pytest.mark.parametrize(
+    ("packed", "heads", "dtype"), [(6 * 24, 1, torch.float32), (96, 1, torch.float64), (100, 1, None)]
+)
+def test_a_width_or_dtype_without_a_kernel_is_refused(packed, heads, dtype):
+    with pytest.raises(InputError, match="use the path sdpa"):
+        fused.normalised_difference(torch.zeros(1, 5, packed, dtype=dtype), torch.tensor(0.5), heads=heads, eps=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("width", fused.WIDTHS)
+@pytest.mark.parametrize("tokens", [17, 785, 1025])
+def test_on_a_gpu_output_and_gradients_equal_the_definition(tokens, width, dtype):
+    found = findings(batch=2, heads=2, tokens=tokens, width=width, dtype=dtype, device="cuda")
+    assert_equal_to_the_definition(found, dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CASES)
+def test_on_a_gpu_every_case_equals_the_definition(name):
+    found = findings(**CASES[name], device="cuda")
+    assert_equal_to_the_definition(found, CASES[name].get("dtype", torch.float32))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_nothing_waits_for_the_device():
+    qkv = torch.randn(2, 785, 768, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    weight = torch.tensor(0.4, device="cuda", requires_grad=True)
+    for mode in ("default", "error"):  # the first pass compiles
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            fused.normalised_difference(qkv, weight, heads=2, eps=1e-5).sum().backward()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert qkv.grad is not None
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_nothing_of_size_n_by_n_is_kept():
+    qkv = torch.randn(1, 4097, 768, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    before = torch.cuda.memory_allocated()
+    out = fused.normalised_difference(qkv, torch.tensor(0.4, device="cuda"), heads=2, eps=1e-5)
+    kept = 2 * 4097 * 256 * 2 + 3 * 2 * 4097 * 4  # x_hat and the second output, three numbers per token and head
+    assert out.shape == (1, 2, 4097, 128)
+    assert torch.cuda.memory_allocated() - before <= kept + 4096
