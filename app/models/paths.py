@@ -50,9 +50,9 @@ _ANY = 1 << 62
 _ON_CPU = {
     # attention, bf16 on a CPU without its matrix units -> (tokens up to, path)
     ("classic", False): ((_ANY, "sdpa"),),
-    ("classic", True): ((400, "plain"), (_ANY, "tiled")),
-    ("differential", False): ((128, "plain"), (_ANY, "tiled")),
-    ("differential", True): ((400, "plain"), (_ANY, "tiled")),
+    ("classic", True): ((500, "plain"), (1100, "stored"), (_ANY, "tiled")),
+    ("differential", False): ((300, "plain"), (_ANY, "tiled")),
+    ("differential", True): ((500, "plain"), (1100, "stored"), (_ANY, "tiled")),
     ("differential_v2", False): ((128, "plain"), (_ANY, "sdpa")),
     ("differential_v2", True): ((_ANY, "plain"),),
 }

@@ -1,0 +1,162 @@
+"""What a step, the input and a start cost as depth, tokens, batch and dataset grow: tables for docs/performance.md.
+
+    uv run python -m docs.curves [--device cpu] [--precision fp32] [--rounds 3]
+
+Classic and differential take turns at each point; times are medians, and ratios are taken in each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from app import data, place
+from app.bench import meter, ours
+from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
+from app.config import RunConfig
+from app.data import cache
+from app.data.ahead import Ahead
+from app.data.split import Split
+from app.experiment import execution
+from app.models.paths import PATHS_OF
+from app.place import Place
+from app.tables import models as tables
+from app.tables.models import ATTENTIONS, Shape
+
+DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
+IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
+ROWS = (1_000, 10_000, 50_000, 200_000)
+MODELS = ("vit_classic", "vit_differential")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def steps(shapes: dict[int, dict[str, Any]], here: Place, pace: Pace, name: str) -> Iterator[str]:
+    """Rows of a table: milliseconds of a step of both models, their ratio, and the differential model's path."""
+    yield f"| {name} | classic, ms | differential, ms | ratio (quartiles) | path |\n|---|---|---|---|---|"
+    for value, shape in shapes.items():
+        configs = [at_shape(model, shape, here) for model in MODELS]
+        chosen = [execution.choose(c, here, execution.Wishes(), steps=1, say=say) for c in configs]
+        contenders = [of_step(config, here, how) for config, how in zip(configs, chosen, strict=True)]
+        (classic, differential), _ = measure(contenders, pace, meter.Memory(here.device))
+        ratio = spread(ratios(differential.values, classic.values))
+        times = [1000 * spread(one.values).median for one in (classic, differential)]
+        path = chosen[1].attention_path
+        yield (f"| {value:,} | {times[0]:.1f} | {times[1]:.1f} | {ratio.median:.2f} ({ratio.low:.2f} to "
+               f"{ratio.high:.2f}) | {path} |")  # fmt: skip
+
+
+def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
+    """A config of just that shape: its size is the count that it comes to."""
+    near = ours.config_at({"model": model, "size": "1M", "image": shape["image"], "patch": shape["patch"]}, here)
+    given = {name: value for name, value in shape.items() if name != "heads"}
+    if heads := shape.get("heads"):
+        given["heads"] = ATTENTIONS[near.attention].of_classic(heads)
+    wanted = {field.name: given[field.name] for field in dataclasses.fields(Shape) if field.name in given}
+    count = tables.MODELS[model].parameters(dataclasses.replace(near.shape, **wanted))
+    return ours.config_at({"model": model, "size": f"{count / 1000:.0f}K", **given}, here)
+
+
+def of_step(config: RunConfig, here: Place, chosen: execution.Execution) -> Contender:
+    def prepare() -> Prepared:
+        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        return meter.stopwatch(step, here.device)
+
+    return Contender(name=config.model, prepare=prepare, required=True)
+
+
+def stored(folder: Path, rows: int) -> data.Cached:
+    """A cache of noise at 32 px under the folder, as the program would have made it of such a dataset."""
+    ask = data.ask_of({"dataset": "cifar100"}, path=None)
+    draw, at = np.random.default_rng(0), folder / str(rows)
+    at.mkdir()
+    pixels = draw.integers(0, 256, (rows, 3, 32, 32), np.uint8)
+    pixels.tofile(at / "train-images.u8")
+    np.save(at / "train-labels.npy", np.arange(rows) % 100)
+    np.save(at / "train-rows.npy", np.arange(rows))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+             for path in at.iterdir()}  # fmt: skip
+    asked = {"channels": ask.channels, "side": ask.side}
+    return cache.Cached(at, {"rows": {"train": rows}, "files": files, "ask": asked}, ask)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostHeld(Place):
+    """A place whose images stay in the file."""
+
+    def hold(self, array: np.ndarray) -> tuple[torch.Tensor, str]:
+        return torch.from_numpy(array), "mapped"
+
+
+def inputs(here: Place, rounds: int) -> Iterator[str]:
+    """Rows of a table: a batch of 512 by where images are held, and what a start pays to check and hold them."""
+    yield "| images at 32 px | MB | held in | images/s | check and hold at the start, ms |\n|---|---|---|---|---|"
+    for rows in ROWS:
+        with tempfile.TemporaryDirectory() as folder:
+            cached = stored(Path(folder), rows)
+            ways = [here] if here.device.type == "cpu" else [here, HostHeld(here.device, here.precision)]
+            for way in ways:
+                yield one_input(cached, way, rows, rounds)
+
+
+def one_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
+    starts = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        images, where = here.hold(cached.verified().images("train"))
+        here.wait()
+        starts.append(1000 * (time.perf_counter() - began))
+    labels = torch.from_numpy(cached.array("train", "labels")).to(images.device)
+    half = torch.full((3,), 0.5, device=here.device)
+    ahead = Ahead(images, here.staging) if images.device != here.device else None
+    made = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=224, mean=half,
+                 std=half, send=here.send, ahead=ahead)  # fmt: skip
+    walk = ours.Walk(made, 512)
+    run = meter.stopwatch(lambda: made.batch(walk()[0]), here.device)
+    run(1)
+    rate = 512 / spread([run(2) for _ in range(rounds)]).median
+    return f"| {rows:,} | {rows * 3072 / 1e6:,.0f} | {where} | {rate:,.0f} | {spread(starts).median:,.0f} |"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--device", default="auto")
+    options.add_argument("--precision", default="auto")
+    options.add_argument("--rounds", type=int, default=3)
+    given = options.parse_args()
+    here = place.choose(device=given.device, precision=given.precision)
+    pace = Pace(rounds=given.rounds, seconds=60, say=say)
+    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
+    small = {"image": 32, "patch": 4}
+    wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
+    print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")
+    for line in steps({n: {**small, "depth": n, "batch_size": 16} for n in DEPTHS}, here, pace, "depth"):
+        print(line, flush=True)
+    print("\n### Tokens (d_model 256, depth 2, batch 2)\n")
+    shapes = {n: {**wide, "image": IMAGES[n], "batch_size": 2} for n in TOKENS}
+    for line in steps(shapes, here, pace, "tokens"):
+        print(line, flush=True)
+    print("\n### Batch (1M, 65 tokens)\n")
+    for line in steps({n: {**small, "batch_size": n} for n in BATCHES}, here, pace, "batch"):
+        print(line, flush=True)
+    print("\n### Dataset (batch 512, enlarged from 32 to 224 px)\n")
+    for line in inputs(here, given.rounds):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

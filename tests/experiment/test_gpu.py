@@ -1,0 +1,78 @@
+"""On a CUDA device: the loop waits for nothing, and what is chosen there computes the same model."""
+
+import pytest
+import torch
+
+from app import log
+from app import train as loop
+from app.experiment import execution, trials
+from app.place import choose
+
+from .runs import Quiet, train
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cache")]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+
+
+def losses(run):
+    return torch.tensor([row["loss"] for row in log.read(run.files.log)[1]])
+
+
+@pytest.mark.parametrize("augment", ["none", "flip_crop", "randaugment"])
+def test_no_step_of_the_loop_waits_for_the_device(tmp_path, monkeypatch, augment):
+    whole = loop.update
+
+    def watched(*arguments, **keywords):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return whole(*arguments, **keywords)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(loop, "update", watched)
+    run = train(tmp_path, augment=augment, dropout=0.1, options={"device": "cuda"})
+    assert len(losses(run)) == 22  # 2 epochs of 5 steps: train and val rows, and 2 full passes
+
+
+@pytest.mark.parametrize("options", [{"compile": True}, {"checkpointing": True}, {"attention_path": "sdpa"}])
+def test_how_a_run_is_computed_changes_no_loss_beyond_rounding(tmp_path, options):
+    plain = {"device": "cuda", "attention_path": "plain", "compile": False}
+    one = train(tmp_path / "one", dropout=0.0, precision="fp32", options=plain)
+    other = train(tmp_path / "other", dropout=0.0, precision="fp32", options=plain | options)
+    torch.testing.assert_close(losses(one), losses(other), rtol=1e-3, atol=1e-3)
+
+
+def test_paths_and_micro_batches_are_measured_once_per_shape_and_device(tmp_path):
+    first, second = Quiet(), Quiet()
+    one = train(tmp_path / "one", first, options={"device": "cuda"})
+    kept = sorted((tmp_path / "cache" / "measured").iterdir())
+    times = [path.stat().st_mtime_ns for path in kept]
+    other = train(tmp_path / "other", second, options={"device": "cuda"})
+    assert one.record["execution"] == other.record["execution"]
+    assert kept and [path.stat().st_mtime_ns for path in kept] == times
+    assert any(text.startswith("attention path") for text in first.said)
+
+
+def test_cuda_graphs_take_the_same_steps(tmp_path):
+    from app.config import DatasetFacts, resolve
+
+    config = resolve({"size": "1M", "image": 32, "patch": 4, "batch_size": 64, "dropout": 0.0},
+                     DatasetFacts(name="cifar100", classes=100, native=32))  # fmt: skip
+    here = choose(device="cuda", precision="fp32")
+    chosen = {"attention_path": "sdpa", "checkpointing": False, "micro_batch_size": 64}
+    eager, graphs = (trials.step_trial(config, here, how, **chosen) for how in ("off", "graphs"))
+    torch.testing.assert_close(torch.tensor(eager["losses"]), torch.tensor(graphs["losses"]), rtol=1e-3, atol=1e-3)
+
+
+def test_the_chosen_path_is_one_that_the_device_has():
+    from app.config import DatasetFacts, resolve
+
+    config = resolve({"size": "10M"}, DatasetFacts(name="cifar100", classes=100, native=32))
+    said = []
+    found = execution.choose(config, choose(device="cuda"), execution.Wishes(), steps=1, say=said.append)
+    assert found.attention_path in ("sdpa", "fused", "plain") and found.compile == "off"
+    assert 1 <= found.micro_batch_size <= 512
