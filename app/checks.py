@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from app import sizing
 from app.errors import InputError
-from app.tables.models import ATTENTIONS, DEFAULT_MODEL, MODELS, ModelRow, Shape
-from app.tables.names import suggestion
-from app.tables.protocols import AUGMENTS, PROTOCOLS, UNKNOWN
-from app.tables.sizes import TOLERANCE, budget, parse_size, row_for
+from app.tables.models import DEFAULT_MODEL, MODELS, family_of
+from app.tables.protocols import AUGMENTS
+from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
+from app.tables.sizes import budget, parse_size
+from app.tables.vit import ATTENTIONS
 
 if TYPE_CHECKING:
     from app.config import RunConfig
@@ -20,75 +18,29 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
 SUFFIX_BYTES = len("._best_predictions.parquet.4194304.aside")  # the longest that files of a run add to its stem
-MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
-
-
-def nearest_depth(row: ModelRow, shape: Shape, wanted: int) -> int:
-    """The depth, at least 1, whose count comes nearest to the budget; counts are linear in depth."""
-    one, two = (row.parameters(dataclasses.replace(shape, depth=depth)) for depth in (1, 2))
-    return max(1, round(1 + (wanted - one) / (two - one)))
-
-
-def check_known(kind: str, name: str, names: Iterable[str]) -> None:
-    """Raises InputError with the nearest name unless the name is known."""
-    if name not in names:
-        raise InputError(f"unknown {kind} {name!r}; {suggestion(name, [*names])}")
-
-
-def check_positive(most: float = sys.float_info.max, **numbers: float | None) -> None:
-    """Raises InputError unless every number that is given is above 0 and at most `most`."""
-    for name, value in numbers.items():
-        if value is not None and not 0 < value <= most:
-            raise InputError(f"{name}={value} must be a number above 0" + (f", at most {most:,}" if value > 0 else ""))
-
-
-def check_not_negative(most: float = sys.float_info.max, **numbers: float | None) -> None:
-    """Raises InputError unless every number that is given is 0 or more and at most `most`."""
-    for name, value in numbers.items():
-        if value is not None and not 0 <= value <= most:
-            raise InputError(f"{name}={value} must be 0 or more" + (f", at most {most:,}" if value > 0 else ""))
-
-
-def _around(wanted: int, *, n: int, of: int = 1) -> str:
-    """The numbers next to `wanted` of which `of` times divides n."""
-    low = [divisor for divisor in range(1, math.isqrt(n) + 1) if n % divisor == 0]
-    fits = sorted(divisor // of for divisor in {*low, *(n // divisor for divisor in low)} if divisor % of == 0)
-    near = [*[fit for fit in fits if fit < wanted][-1:], *[fit for fit in fits if fit > wanted][:1]]
-    return f"nearest: {', '.join(map(str, near))}" if near else f"{n} is not a multiple of {of}"
-
-
-def check_divisions(*, attention: str, d_model: int, heads: int, image: int, patch: int) -> None:
-    """Raises InputError where a side does not split into patches or a width into heads."""
-    check_positive(d_model=d_model, heads=heads, image=image, patch=patch, most=MOST)
-    if image % patch:
-        raise InputError(f"image={image} is not a multiple of patch={patch}; {_around(patch, n=image)}")
-    parts = 2 if attention == "differential" else 1  # of a head's width
-    if d_model % (parts * heads):
-        near = _around(heads, n=d_model, of=parts)
-        raise InputError(f"d_model={d_model} does not divide into heads={heads} of {attention} attention; {near}")
 
 
 def check_shape(config: RunConfig) -> None:
     """Raises InputError for a shape that cannot be built."""
     check_known("model", config.model, MODELS)
-    check_known("attention", config.attention, ATTENTIONS)
-    if config.attention == "classic" and MODELS[config.model].attention != "classic":
-        raise InputError(f"attention=classic does not fit model={config.model}; use --model vit_classic")
-    if config.attention != "classic" and MODELS[config.model].attention == "classic":
-        raise InputError(f"attention={config.attention} does not fit model={config.model}; use --model {DEFAULT_MODEL}")
-    counted = ("d_model", "depth", "mlp_ratio", "channels", "native", "classes")
-    check_positive(**{name: getattr(config, name) for name in counted}, most=MOST)
-    if config.shape.hidden < 1:
-        raise InputError(f"mlp_ratio={config.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
+    check_positive(
+        channels=config.channels, native=config.native, classes=config.classes, image=config.image, most=MOST
+    )
     if config.classes < 2:
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
-    check_divisions(
-        attention=config.attention,
-        d_model=config.d_model,
-        heads=config.heads,
-        image=config.image,
-        patch=config.patch,
-    )
+    if config.attention is not None:
+        check_known("attention", config.attention, ATTENTIONS)
+        _check_attention(config.model, config.attention)
+    family_of(config.model).check(config.shape)
+
+
+def _check_attention(model: str, attention: str) -> None:
+    """Raises InputError for an attention that makes another model of the study of this one."""
+    own = MODELS[model].cells.get("attention")
+    if not MODELS[model].sized or (own == "classic") == (attention == "classic"):
+        return
+    other = DEFAULT_MODEL if own == "classic" else "vit_classic"
+    raise InputError(f"attention={attention} does not fit model={model}; use --model {other}")
 
 
 def run_stem(*, run_id: str, size: str, dataset: str) -> str:
@@ -125,26 +77,23 @@ def check_numbers(config: RunConfig) -> None:
     check_known("precision", config.precision, PRECISIONS)
 
 
-def _is_a_row(config: RunConfig) -> bool:
-    """Whether the shape is the size table's own at the dataset's own image and patch."""
-    row, own = row_for(config.size, config.dataset)
-    protocol, attention = PROTOCOLS.get(config.dataset, UNKNOWN), MODELS[config.model].attention
-    shape = (config.d_model, config.depth, config.heads, config.mlp_ratio, config.image, config.patch, config.attention)
-    heads = ATTENTIONS[attention].of_classic(row.heads)
-    return own and shape == (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
-
-
 def check_size(config: RunConfig) -> None:
-    """Raises InputError when the shape's count is more than 5 % off its budget; a row of the table stands as it is."""
+    """Raises InputError when the shape's count is more than 5 % off its budget.
+
+    A row of the size table stands as it is, and so does a model that is named whole.
+    """
+    if sizing.is_whole(config.model, config.size):
+        return
     if config.size != (spelled := parse_size(config.size)):
         raise InputError(f"size={config.size} is written {spelled}")
-    wanted, row = budget(config.size), MODELS[config.model]
-    if abs(config.parameters / wanted - 1) <= TOLERANCE or _is_a_row(config):
+    wanted, shape = budget(config.size), config.shape
+    row = sizing.is_a_row(config.model, config.size, config.dataset, shape)
+    if row or not sizing.too_far(config.model, shape, wanted):
         return
-    depth = nearest_depth(row, config.shape, wanted)
-    near = [dataclasses.replace(config.shape, depth=d) for d in sorted({max(1, depth - 1), depth, depth + 1})]
-    reachable = ", ".join(f"{row.parameters(shape) / 1e6:.2f}M at depth={shape.depth}" for shape in near)
+    family = family_of(config.model)
+    grown = [name for name in dict.fromkeys(("d_model", family.growth)) if getattr(config, name) is not None]
+    cells = " ".join(f"{name}={getattr(config, name)}" for name in grown)
     raise InputError(
-        f"size={config.size} is missed by {config.parameters / wanted - 1:+.1%}: d_model={config.d_model} "
-        f"depth={config.depth} has {config.parameters:,} parameters (5 % is allowed); reachable: {reachable}"
+        f"size={config.size} is missed by {sizing.misses(config.model, shape, wanted):+.1%}: {cells} has "
+        f"{config.parameters:,} parameters (5 % is allowed); reachable: {sizing.reachable(family, shape, wanted)}"
     )

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app import checks
+from app import checks, sizing
 from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
-from app.tables.models import ATTENTIONS, DEFAULT_MODEL, MODELS, ModelRow, Shape
-from app.tables.names import look_up
+from app.tables.models import DEFAULT_MODEL, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN
-from app.tables.sizes import budget, parse_size, row_for
+from app.tables.shape import CELLS, Shape
 
+_ABSENT: Any = None  # typed as if present: a family reads its own cells only
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
 
 
@@ -38,17 +38,31 @@ def dataset_facts(row: DatasetRow) -> DatasetFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1)."""
+    """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1).
+
+    The cells from attention to width are those of the model's shape; None stands where its family has no such cell, and
+    where the family's own value holds.
+    """
 
     model: str
-    size: str
-    attention: str
-    d_model: int
-    depth: int
-    heads: int
+    size: str  # a budget, or the model's own name where it is named whole
+    attention: str = _ABSENT
+    d_model: int = _ABSENT
+    depth: int = _ABSENT
+    heads: int = _ABSENT
+    head_width: int = _ABSENT
     mlp_ratio: float = 4.0
+    qkv_bias: bool = _ABSENT
+    norm: str = _ABSENT
+    pooling: str = _ABSENT
+    positions: str = _ABSENT
+    patching: str = _ABSENT
+    tokenizer: str = _ABSENT
+    value_skip: bool = _ABSENT
+    features: int = _ABSENT
+    width: int = _ABSENT
     image: int
-    patch: int
+    patch: int = _ABSENT
 
     dataset: str
     dataset_config: str | None = None
@@ -89,12 +103,17 @@ class RunConfig:
     @property
     def shape(self) -> Shape:
         """The cells that the parameter count depends on."""
-        return Shape(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Shape)})
+        return family_of(self.model).shape(vars(self))
 
     @property
     def parameters(self) -> int:
         """Trainable parameters, embeddings and head included, by the family's closed form."""
-        return MODELS[self.model].parameters(self.shape)
+        return family_of(self.model).parameters(self.shape)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a block of the model, 1 where it has none."""
+        return family_of(self.model).tokens(self.shape)
 
     @property
     def stored_side(self) -> int:
@@ -138,7 +157,8 @@ class RunConfig:
         if strange := sorted(set(fields) - set(known)):
             raise InputError(f"the config has unknown fields {', '.join(strange)}; it was written by another version")
         for name, value in fields.items():
-            _check_type(name, value, str(known[name].type))
+            if value is not None or name not in CELLS:
+                _check_type(name, value, str(known[name].type))
         if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
             raise InputError(f"the config lacks {', '.join(missing)}")
         return cls(**fields)
@@ -157,43 +177,26 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
 
     `request` holds only the options that were given, under their fields' names.
     """
-    row = look_up("model", request.get("model", DEFAULT_MODEL), MODELS)
+    row = model_row(request.get("model", DEFAULT_MODEL))
     protocol = PROTOCOLS.get(facts.name, UNKNOWN)
     cells = {
         name: getattr(protocol, name)
-        for name in ("image", "patch", "batch_size", "epochs", "lr", "warmup_steps", "weight_decay", "dropout")
+        for name in ("image", "batch_size", "epochs", "lr", "warmup_steps", "weight_decay", "dropout")
     }
-    cells |= {"augment": protocol.augment, "size": protocol.size, "clamp_warmup": "warmup_steps" not in request}
+    cells |= {"augment": protocol.augment, "clamp_warmup": "warmup_steps" not in request}
     if known := DATASETS.get(facts.name):
         cells |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
         cells |= {"test_fraction": known.test_fraction or None}
-    cells |= {name: value for name, value in request.items() if name in _FIELDS}
-    cells |= {"model": row.name, "size": parse_size(cells["size"]), "dataset": facts.name}
+    cells |= {name: value for name, value in request.items() if name in _FIELDS and name != "size"}
+    cells |= {"model": row.name, "dataset": facts.name}
     cells |= {"classes": facts.classes, "channels": facts.channels}
     cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
     if known:  # the row's own names, given or not, are one run
         own = {"image_column": known.image_column, "label_column": known.label_column, "dataset_config": known.config}
         cells |= {name: None for name, value in own.items() if cells.get(name) == value}
-    return RunConfig(**_with_shape(cells, request, row))
+    cells |= sizing.sized(row, request, protocol, dataset=facts.name, image=cells["image"], classes=facts.classes,
+                          channels=facts.channels)  # fmt: skip
+    return RunConfig(**cells)
 
 
 _FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
-
-
-def _with_shape(cells: dict[str, Any], request: Mapping[str, Any], row: ModelRow) -> dict[str, Any]:
-    """Fills d_model, depth and heads from the size table, or solves depth where the table's does not apply."""
-    size_row, own = row_for(cells["size"], cells["dataset"])
-    cells.setdefault("attention", row.attention)
-    checks.check_known("attention", cells["attention"], ATTENTIONS)
-    cells.setdefault("d_model", size_row.d_model)
-    cells.setdefault("mlp_ratio", size_row.mlp_ratio)
-    cells.setdefault("heads", ATTENTIONS[cells["attention"]].of_classic(size_row.heads))
-    if "depth" in request:
-        return cells
-    table_holds = own and (cells["d_model"], cells["mlp_ratio"]) == (size_row.d_model, size_row.mlp_ratio)
-    if table_holds and cells["attention"] in ("classic", "differential"):
-        return cells | {"depth": size_row.depth}
-    checks.check_divisions(**{name: cells[name] for name in ("attention", "d_model", "heads", "image", "patch")})
-    checks.check_positive(mlp_ratio=cells["mlp_ratio"], most=checks.MOST)
-    shape: dict[str, Any] = {field.name: cells.get(field.name) for field in dataclasses.fields(Shape)}
-    return cells | {"depth": checks.nearest_depth(row, Shape(**(shape | {"depth": 1})), budget(cells["size"]))}

@@ -16,7 +16,7 @@ from app.config import RunConfig
 from app.models.attention import ATTENTION_CLASSES
 from app.models.paths import PATHS_OF, unfit
 from app.place import Place
-from app.tables.models import ATTENTIONS
+from app.tables.vit import ATTENTIONS
 
 _BASELINE = "classic sdpa"
 _NOTES = (

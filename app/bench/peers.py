@@ -19,6 +19,7 @@ from app.bench.ours import HeldBatch
 from app.bench.rounds import Prepared
 from app.config import RunConfig
 from app.place import Place
+from app.tables.vit import hidden
 
 NEEDS = {
     "timm": ("timm",),
@@ -86,7 +87,7 @@ def hf_model(config: RunConfig) -> nn.Module:
     shape = ViTConfig(
         image_size=config.image, patch_size=config.patch, num_channels=config.channels, **labels,
         hidden_size=config.d_model, num_hidden_layers=config.depth, num_attention_heads=config.heads,
-        intermediate_size=config.shape.hidden, layer_norm_eps=1e-6,
+        intermediate_size=hidden(config.shape), layer_norm_eps=1e-6,
     )  # fmt: skip
     return ViTForImageClassification(shape)
 

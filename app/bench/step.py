@@ -16,7 +16,7 @@ from app.config import RunConfig
 from app.experiment import execution
 from app.models import count
 from app.place import Place
-from app.tables.models import MODELS
+from app.tables.models import family_of
 
 _NOTES = (
     "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach; "
@@ -52,10 +52,10 @@ def compare(
     rivals, left_out = _rivals(classic, here, compiled=compiled)
     samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
     rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
-    flops = {config.model: MODELS[config.model].flops(config.shape) for config in configs}
+    flops = {config.model: family_of(config.model).flops(config.shape) for config in configs}
     samples = [_rated(one, classic.batch_size, flops.get(one.name, flops[classic.model]), rate) for one in samples]
     cells = ("size", "dataset", "d_model", "depth", "mlp_ratio", "image", "patch", "channels", "classes", "batch_size")
-    setting = {name: getattr(classic, name) for name in cells} | {"tokens": classic.shape.tokens}
+    setting = {name: getattr(classic, name) for name in cells} | {"tokens": classic.tokens}
     return Report(
         bench="step",
         setting=setting | {"precision": here.precision},

@@ -45,7 +45,7 @@ def models(
 
 def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
     from app.config import dataset_facts, resolve
-    from app.tables.models import MODELS
+    from app.tables.models import MODELS, family_of
 
     row = _dataset_row(dataset)
     rows = []
@@ -53,9 +53,10 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
         for size in sizes:
             config = resolve({"model": model.name, "size": size}, dataset_facts(row))
             cells = {name: getattr(config, name) for name in ("d_model", "depth", "heads", "image", "patch")}
-            non_embedding = config.parameters - model.embedding_parameters(config.shape)
+            family = family_of(model.name)
+            non_embedding = config.parameters - family.embedding_parameters(config.shape)
             counts = {"parameters": config.parameters, "non_embedding": non_embedding}
-            work = {"flops": model.flops(config.shape), "tokens": config.shape.tokens}
+            work = {"flops": family.flops(config.shape), "tokens": config.tokens}
             rows.append({"model": model.name, "size": config.size, "dataset": row.name, **cells, **counts, **work})
     return rows
 

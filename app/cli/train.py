@@ -121,10 +121,9 @@ def _refuse_early(request: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
     from app.config import dataset_facts, resolve
     from app.tables.datasets import dataset_row
-    from app.tables.models import DEFAULT_MODEL, MODELS
-    from app.tables.names import look_up
+    from app.tables.models import DEFAULT_MODEL, model_row
 
-    look_up("model", request.get("model", DEFAULT_MODEL), MODELS)
+    model_row(request.get("model", DEFAULT_MODEL))
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
     if row and not subset:
         resolve(request, dataset_facts(row))

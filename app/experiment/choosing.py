@@ -13,7 +13,8 @@ from app.config import RunConfig
 from app.experiment import trials
 from app.models.paths import KEEPING_MAPS, candidates, pick_on_cpu, unfit
 from app.place import Place
-from app.tables.models import ATTENTIONS, MODELS
+from app.tables.models import family_of
+from app.tables.vit import ATTENTIONS
 
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 _SHARE_OF_HOST = 0.5  # of the machine's memory for activations on a CPU
@@ -39,13 +40,13 @@ def unfit_path(config: RunConfig, place: Place, path: str) -> str:
 
 def _work(config: RunConfig) -> float:
     """Floating-point operations of an optimiser step, backward pass included."""
-    return 3.0 * MODELS[config.model].flops(config.shape) * config.batch_size
+    return 3.0 * family_of(config.model).flops(config.shape) * config.batch_size
 
 
 def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> str:
     """The attention path, by the table on a CPU, else the one that takes the least time here."""
     if place.device.type == "cpu":
-        return pick_on_cpu(attention=config.attention, tokens=config.shape.tokens, precision=place.precision)
+        return pick_on_cpu(attention=config.attention, tokens=config.tokens, precision=place.precision)
     width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
     able = candidates(attention=config.attention, head_width=width, device=place.device.type)
     return fastest(config, place, able, say)
@@ -91,7 +92,7 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
         shape: dict[str, Any] = {"attention_path": path, "checkpointing": checkpointing}
         key = trials.key_of(config, place) | shape | {"depth": config.depth, "batch_size": config.batch_size}
         return trials.remembered("micro-batch", key, lambda: trials.fitting(config, place, **shape))
-    per_image = MODELS[config.model].activation_bytes(
+    per_image = family_of(config.model).activation_bytes(
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
     )
     size = config.batch_size

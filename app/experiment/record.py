@@ -20,15 +20,14 @@ from app.data import Splits
 from app.data.source import Ask
 from app.durable import replacing
 from app.errors import InputError
-from app.tables.models import MODELS
+from app.tables.models import family_of
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
 
 
 def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Splits, command: str) -> dict[str, Any]:
     """The record of a run before its first step."""
-    row = MODELS[config.model]
-    total = row.parameters(config.shape)
+    family, total = family_of(config.model), config.parameters
     return {
         "run_id": config.run_id,
         "status": "running",
@@ -38,9 +37,9 @@ def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Spl
         "started": now(),
         "command": command,
         "config": config.to_json(),
-        "parameters": {"total": total, "non_embedding": total - row.embedding_parameters(config.shape)},
-        "flops_per_image": row.flops(config.shape),
-        "tokens": config.shape.tokens,
+        "parameters": {"total": total, "non_embedding": total - family.embedding_parameters(config.shape)},
+        "flops_per_image": family.flops(config.shape),
+        "tokens": config.tokens,
         "data": {
             "hub": ask.hub,
             "path": ask.path,

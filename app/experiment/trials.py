@@ -61,7 +61,7 @@ def path_seconds(config: RunConfig, place: Place, path: str) -> float:
     with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
         kind = ATTENTION_CLASSES[config.attention]
         layer = kind(d_model=config.d_model, heads=config.heads, layer=0, dropout=0.0, path=path)
-        tokens = torch.randn(min(_IMAGES, config.batch_size), config.shape.tokens, config.d_model)
+        tokens = torch.randn(min(_IMAGES, config.batch_size), config.tokens, config.d_model)
 
     def work() -> None:
         with place.autocast():

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from torch import nn
 
 from app.config import RunConfig
 from app.models.vit import ViT
-from app.tables.models import MODELS
+from app.tables.models import family_of
 
+_INPUT = ("image", "channels", "classes")
 _FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT}
 
 
 def build(config: RunConfig, *, attention_path: str, checkpointing: bool = False) -> nn.Module:
     """The config's model, freshly initialised from torch's global generator on the current default device."""
-    shape = dataclasses.asdict(config.shape)
-    family = _FAMILIES[MODELS[config.model].family]
-    return family(**shape, dropout=config.dropout, attention_path=attention_path, checkpointing=checkpointing)
+    family = family_of(config.model)
+    shape = {name: getattr(config.shape, name) for name in (*_INPUT, *family.cells)}
+    return _FAMILIES[family.name](
+        **shape, dropout=config.dropout, attention_path=attention_path, checkpointing=checkpointing
+    )
 
 
 def count(model: nn.Module) -> int:

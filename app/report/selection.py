@@ -9,8 +9,9 @@ from app.artifacts.paths import Run
 from app.config import DatasetFacts, RunConfig, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
-from app.tables.models import ATTENTIONS, MODELS
+from app.tables.models import MODELS
 from app.tables.sizes import budget
+from app.tables.vit import ATTENTIONS
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.tables import vit
+from app.tables.names import look_up
 from app.tables.shape import Shape
-from app.tables.vit import ATTENTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,15 @@ class Family:
     flops: Callable[[Shape], int]
     tokens: Callable[[Shape], int]
     activation_bytes: Callable[..., int]
+    check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
+    step: int = 1  # of the growth axis
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
+
+    def shape(self, cells: Mapping[str, Any]) -> Shape:
+        """The shape of some cells; the family's own value stands for one that is None."""
+        found: dict[str, Any] = {name: cells.get(name) for name in Shape.__dataclass_fields__}
+        own = {name: self.defaults.get(name) for name, value in found.items() if value is None}
+        return Shape(**(found | own))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +67,7 @@ FAMILIES = {
             flops=vit.flops,
             tokens=vit.tokens,
             activation_bytes=vit.activation_bytes,
+            check=vit.check,
         ),
     )
 }
@@ -76,8 +86,14 @@ MODELS = {
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"
+ALIASES: dict[str, str] = {}  # other spellings
 
 
 def family_of(model: str) -> Family:
     """The family of a model by name."""
     return FAMILIES[MODELS[model].family]
+
+
+def model_row(name: str) -> ModelRow:
+    """The row of a model's name or of one of its other spellings; raises InputError with the nearest name."""
+    return look_up("model", ALIASES.get(name.lower(), name), MODELS)

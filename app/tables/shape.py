@@ -1,8 +1,11 @@
-"""What a model is built from: its input, its classes, and the cells of its row; None where a family has no such cell."""
+"""What a model is built from: its input, its classes and the cells of its row; None where a family lacks a cell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+_ABSENT: Any = None  # typed as if present: a family reads its own cells only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,22 +15,22 @@ class Shape:
     image: int
     channels: int
     classes: int
-    patch: int | None = None
-    attention: str | None = None
-    d_model: int | None = None
-    depth: int | None = None
-    heads: int | None = None
-    head_width: int | None = None  # None: d_model / heads
-    mlp_ratio: float | None = None
-    qkv_bias: bool | None = None
-    norm: str | None = None  # layer | dyt
-    pooling: str | None = None  # cls | mean
-    positions: str | None = None  # learned | sincos
-    patching: str | None = None  # linear | shifted
-    tokenizer: str | None = None  # performer | transformer
-    value_skip: bool | None = None
-    features: int | None = None
-    width: int | None = None
+    patch: int = _ABSENT
+    attention: str = _ABSENT
+    d_model: int = _ABSENT
+    depth: int = _ABSENT
+    heads: int = _ABSENT
+    head_width: int = _ABSENT  # of a query
+    mlp_ratio: float = _ABSENT
+    qkv_bias: bool = _ABSENT
+    norm: str = _ABSENT  # layer | dyt
+    pooling: str = _ABSENT  # cls | mean
+    positions: str = _ABSENT  # learned | sincos
+    patching: str = _ABSENT  # linear | shifted
+    tokenizer: str = _ABSENT  # performer | transformer
+    value_skip: bool = _ABSENT
+    features: int = _ABSENT
+    width: int = _ABSENT
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.errors import InputError
+from app.tables.ranges import MOST, around, check_positive
 from app.tables.shape import Shape
 
 
@@ -41,6 +43,40 @@ ATTENTIONS = {
         lambda heads: heads,
     ),
 }
+
+
+def check(shape: Shape) -> None:
+    """Raises InputError for a shape that cannot be built."""
+    missing = [
+        name
+        for name in ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch")
+        if getattr(shape, name) is None
+    ]
+    if missing:
+        raise InputError(f"the config lacks {', '.join(missing)}")
+    check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)
+    if hidden(shape) < 1:
+        raise InputError(f"mlp_ratio={shape.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
+    check_patches(shape.image, shape.patch)
+    check_heads(shape)
+
+
+def check_patches(image: int, patch: int) -> None:
+    """Raises InputError where a side does not split into patches."""
+    check_positive(image=image, patch=patch, most=MOST)
+    if image % patch:
+        raise InputError(f"image={image} is not a multiple of patch={patch}; {around(patch, n=image)}")
+
+
+def check_heads(shape: Shape) -> None:
+    """Raises InputError where a width does not split into heads."""
+    check_positive(heads=shape.heads, most=MOST)
+    parts = 2 if shape.attention == "differential" else 1  # of a head's width
+    if shape.d_model % (parts * shape.heads):
+        near = around(shape.heads, n=shape.d_model, of=parts)
+        raise InputError(
+            f"d_model={shape.d_model} does not divide into heads={shape.heads} of {shape.attention} attention; {near}"
+        )
 
 
 def tokens(shape: Shape) -> int:

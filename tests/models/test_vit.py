@@ -13,7 +13,9 @@ from app import models
 from app.config import DatasetFacts, resolve
 from app.models.compiling import compiled
 from app.models.vit import ViT
-from app.tables.models import ATTENTIONS, MODELS, vit_flops, vit_parameters
+from app.tables import vit
+from app.tables.models import MODELS
+from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": 16, "patch": 4, "channels": 3, "classes": 7, "d_model": 32, "depth": 3, "heads": 2}
 FACTS = {
@@ -81,8 +83,8 @@ def test_closed_forms_equal_the_built_model(attention):
             built(torch.randn(1, 3, 16, 16))
     config = resolve({"size": "1M", "image": 32, "patch": 4}, FACTS["cifar100"])
     of_shape = dataclasses.replace(config.shape, **shape)
-    assert models.count(built) == vit_parameters(of_shape)
-    assert abs(vit_flops(of_shape) / counted.get_total_flops() - 1) < 0.005
+    assert models.count(built) == vit.parameters(of_shape)
+    assert abs(vit.flops(of_shape) / counted.get_total_flops() - 1) < 0.005
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
