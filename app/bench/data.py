@@ -70,8 +70,8 @@ def _notes(here: Place) -> tuple[str, ...]:
     )
     return (
         part,
-        f"loading is measured with one thread, {_BATCH} images at a time, or the batch if that is more; core seconds are "
-        "the process's CPU time",
+        f"loading is measured with one thread, {_BATCH} images at a time, or the batch if that is more; core seconds "
+        "are the process's CPU time",
         "the PIL loader makes PIL images of an array (torchvision's CIFAR classes), `datasets` decodes PNG files; both "
         "with torchvision's Resize, ToTensor, Normalize in a DataLoader with num_workers=0",
         "input percent is the share of a step inside the split's batch(), waiting percent the same without resizing "
