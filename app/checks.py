@@ -9,6 +9,7 @@ from app.errors import InputError
 from app.tables.models import DEFAULT_MODEL, MODELS, family_of
 from app.tables.protocols import AUGMENTS
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
+from app.tables.shape import CELLS
 from app.tables.sizes import budget, parse_size
 from app.tables.vit import ATTENTIONS
 
@@ -31,7 +32,11 @@ def check_shape(config: RunConfig) -> None:
     if config.attention is not None:
         check_known("attention", config.attention, ATTENTIONS)
         _check_attention(config.model, config.attention)
-    family_of(config.model).check(config.shape)
+    family = family_of(config.model)
+    for name in CELLS:
+        if name not in family.cells and getattr(config, name) is not None:
+            raise InputError(f"{name}={getattr(config, name)} has no effect on {config.model}; leave it out")
+    family.check(config.shape)
 
 
 def _check_attention(model: str, attention: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.errors import InputError
+
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 
 
@@ -34,3 +36,9 @@ class Shape:
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))
+
+
+def require(shape: Shape, *names: str) -> None:
+    """Raises InputError for cells that are not there: a config that was written by hand or by another version."""
+    if missing := [name for name in names if getattr(shape, name) is None]:
+        raise InputError(f"the config lacks {', '.join(missing)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.errors import InputError
 from app.tables.ranges import MOST, around, check_positive
-from app.tables.shape import Shape
+from app.tables.shape import Shape, require
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,7 @@ ATTENTIONS = {
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    missing = [
-        name
-        for name in ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch")
-        if getattr(shape, name) is None
-    ]
-    if missing:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+    require(shape, "attention", "d_model", "depth", "heads", "mlp_ratio", "patch")
     check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)
     if hidden(shape) < 1:
         raise InputError(f"mlp_ratio={shape.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
