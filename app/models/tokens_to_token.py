@@ -100,7 +100,7 @@ MIXERS: dict[str, type[nn.Module]] = {"performer": TokenPerformer, "transformer"
 
 
 class Stage(nn.Module):
-    """A soft split and a mixing of its tokens, laid out as an image again: (B, C, H, W) -> (B, width, rows, columns)."""
+    """A soft split and a mixing of its tokens, laid out as an image: (B, C, H, W) -> (B, width, rows, columns)."""
 
     def __init__(self, mixer: nn.Module, *, split: Split, grid: tuple[int, int]) -> None:
         super().__init__()
