@@ -1,7 +1,8 @@
 """Attention, classic (arXiv:1706.03762) and differential (arXiv:2410.05258 and its second version).
 
 Every class has one signature, `(*, d_model, heads, layer, dropout, path)`, and one law, (B, N, D) -> (B, N, D).
-`path` is how the same numbers are computed: see `app.models.paths`.
+`path` is how the same numbers are computed: see `app.models.paths`. `bias` is that of the queries, keys and values;
+with `value_skip` the values, heads side by side, are added to the output.
 """
 
 from __future__ import annotations
@@ -40,21 +41,26 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, path: str) -> Tensor:
 class ClassicAttention(nn.Module):
     """Multi-head self-attention: concat_i(softmax(Q_i K_i^T / sqrt(d)) V_i) W_O, with d = d_model / heads."""
 
-    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+    def __init__(
+        self, *, d_model: int, heads: int, layer: int, dropout: float, path: str,
+        bias: bool = True, value_skip: bool = False,
+    ) -> None:  # fmt: skip
         del layer  # every layer alike
         super().__init__()
-        self.heads, self.path = heads, path
-        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.heads, self.path, self.value_skip = heads, path, value_skip
+        self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
         self.projection = nn.Linear(d_model, d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x)  # (B, N, 3 D)
         if self.path in ("tiled", "stored"):
-            return self.dropout(self.projection(tiled(qkv, None, self.heads, keep=self.path == "stored")))
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, -1))
-        out = attend(q, k, v, self.path).transpose(1, 2).flatten(2)  # (B, H, N, d) -> (B, N, D)
-        return self.dropout(self.projection(out))
+            out = tiled(qkv, None, self.heads, keep=self.path == "stored")
+        else:
+            q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, -1))
+            out = attend(q, k, v, self.path).transpose(1, 2).flatten(2)  # (B, H, N, d) -> (B, N, D)
+        out = self.dropout(self.projection(out))
+        return out + qkv.chunk(3, -1)[2] if self.value_skip else out
 
 
 class UnitRMS(torch.autograd.Function):
@@ -88,13 +94,16 @@ class DifferentialAttention(nn.Module):
 
     lambda_init: Tensor
 
-    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+    def __init__(
+        self, *, d_model: int, heads: int, layer: int, dropout: float, path: str,
+        bias: bool = True, value_skip: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.heads, self.path = heads, path
+        self.heads, self.path, self.value_skip = heads, path, value_skip
         # a tensor, not a number: a compiled block is then the same program in every layer
         self.register_buffer("lambda_init", torch.tensor(lambda_init(layer)), persistent=False)
         width = d_model // (2 * heads)
-        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
         self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
             nn.Parameter(torch.empty(width).normal_(std=0.1)) for _ in range(4)
         )
@@ -108,23 +117,23 @@ class DifferentialAttention(nn.Module):
         second = (self.lambda_q2 * self.lambda_k2).sum().exp()
         return first - second + self.lambda_init
 
-    def heads_of(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """(B, N, D) -> q1, q2, k1, k2 of (B, H, N, d) and v of (B, H, N, 2 d)."""
-        q, k, v = self.qkv(x).chunk(3, -1)
+    def heads_of(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """(B, N, 3 D) -> q1, q2, k1, k2 of (B, H, N, d) and v of (B, H, N, 2 d)."""
+        q, k, v = qkv.chunk(3, -1)
         q1, q2 = q.unflatten(-1, (self.heads, 2, -1)).transpose(1, 2).unbind(3)
         k1, k2 = k.unflatten(-1, (self.heads, 2, -1)).transpose(1, 2).unbind(3)
         return q1, q2, k1, k2, v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def normed(self, x: Tensor) -> Tensor:
-        """Each head's difference of attentions, normed to a root mean square of 1: (B, N, D) -> (B, N, H, 2 d)."""
+    def normed(self, qkv: Tensor) -> Tensor:
+        """Each head's difference of attentions, normed to a root mean square of 1: (B, N, 3 D) -> (B, N, H, 2 d)."""
         weight = self.lambda_full()
         if self.path == "fused":
-            out = fused.normalised_difference(self.qkv(x), weight, heads=self.heads, eps=_EPS)
+            out = fused.normalised_difference(qkv, weight, heads=self.heads, eps=_EPS)
             return out.transpose(1, 2)  # (B, H, N, 2 d) -> (B, N, H, 2 d)
         if self.path in ("tiled", "stored"):
-            out = tiled(self.qkv(x), weight, self.heads, keep=self.path == "stored")
+            out = tiled(qkv, weight, self.heads, keep=self.path == "stored")
             return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), _EPS)
-        q1, q2, k1, k2, v = self.heads_of(x)
+        q1, q2, k1, k2, v = self.heads_of(qkv)
         weight = weight.to(v.dtype)
         if self.path == "plain":
             out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
@@ -135,8 +144,10 @@ class DifferentialAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The norm's weight and 1 - lambda_init stand in the projection's columns: fewer passes over the tokens."""
         scale = (1 - self.lambda_init) * self.norm.weight.repeat(self.heads)  # (D,)
-        normed = self.normed(x).flatten(2)  # (B, N, D)
-        return self.dropout(F.linear(normed, self.projection.weight * scale, self.projection.bias))
+        qkv = self.qkv(x)  # (B, N, 3 D)
+        normed = self.normed(qkv).flatten(2)  # (B, N, D)
+        out = self.dropout(F.linear(normed, self.projection.weight * scale, self.projection.bias))
+        return out + qkv.chunk(3, -1)[2] if self.value_skip else out
 
 
 class DifferentialAttentionV2(nn.Module):
@@ -146,25 +157,30 @@ class DifferentialAttentionV2(nn.Module):
     Source: the authors' unilm repository, Diff-Transformer-V2 (January 2026).
     """
 
-    def __init__(self, *, d_model: int, heads: int, layer: int, dropout: float, path: str) -> None:
+    def __init__(
+        self, *, d_model: int, heads: int, layer: int, dropout: float, path: str,
+        bias: bool = True, value_skip: bool = False,
+    ) -> None:  # fmt: skip
         del layer  # every layer alike
         super().__init__()
-        self.heads, self.path = heads, path
-        self.queries = nn.Linear(d_model, 2 * d_model)
-        self.keys_values = nn.Linear(d_model, 2 * d_model)
+        self.heads, self.path, self.value_skip = heads, path, value_skip
+        self.queries = nn.Linear(d_model, 2 * d_model, bias=bias)
+        self.keys_values = nn.Linear(d_model, 2 * d_model, bias=bias)
         self.lambda_projection = nn.Linear(d_model, heads, bias=False)
         self.projection = nn.Linear(d_model, d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         q = self.queries(x).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)  # (B, 2H, N, d), pairs (2i, 2i + 1)
+        keys, values = self.keys_values(x).chunk(2, -1)  # (B, N, D) each
         k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2).repeat_interleave(2, 1)  # (B, 2H, N, d)
-            for part in self.keys_values(x).chunk(2, -1)
+            for part in (keys, values)
         )
         first, second = attend(q, k, v, self.path).unflatten(1, (self.heads, 2)).unbind(2)  # (B, H, N, d)
         weight = self.lambda_projection(x).sigmoid().transpose(1, 2).unsqueeze(-1)  # (B, H, N, 1)
-        return self.dropout(self.projection((first - weight * second).transpose(1, 2).flatten(2)))
+        out = self.dropout(self.projection((first - weight * second).transpose(1, 2).flatten(2)))
+        return out + values if self.value_skip else out
 
 
 ATTENTION_CLASSES: dict[str, type[nn.Module]] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.tables import vit
+from app.tables import t2t, vit
 from app.tables.names import look_up
 from app.tables.shape import Shape
 
@@ -69,8 +69,36 @@ FAMILIES = {
             activation_bytes=vit.activation_bytes,
             check=vit.check,
         ),
+        # t2t
+        Family(
+            name="t2t",
+            cells=("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip"),
+            growth="depth",
+            parameters=t2t.parameters,
+            embedding_parameters=t2t.embedding_parameters,
+            flops=t2t.flops,
+            tokens=t2t.tokens,
+            activation_bytes=t2t.activation_bytes,
+            check=t2t.check,
+            defaults={"qkv_bias": False, "tokenizer": "performer", "value_skip": False},
+        ),
+        # t2t ends
     )
 }
+
+
+# t2t
+def _t2t(
+    name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float,
+    *, tokenizer: str = "performer", value_skip: bool = False, note: str = "",
+) -> ModelRow:  # fmt: skip
+    """A T2T-ViT with classic attention and no biases of queries, keys and values."""
+    cells = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
+    more = {"qkv_bias": False, "tokenizer": tokenizer, "value_skip": value_skip}
+    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note)
+
+
+# t2t ends
 
 MODELS = {
     row.name: row
@@ -83,6 +111,20 @@ MODELS = {
             name="vit_differential", title="Differential ViT", family="vit", source="arXiv:2410.05258", sized=True,
             cells={"attention": "differential"},
         ),
+        # t2t: the columns are d_model, depth, heads, MLP ratio; 224 px and 1000 classes make the paper's counts
+        _t2t("t2t_vit", "T2T-ViT", 256, 7, 4, 2.0),
+        _t2t("t2t_vit_7", "T2T-ViT-7", 256, 7, 4, 2.0),
+        _t2t("t2t_vit_10", "T2T-ViT-10", 256, 10, 4, 2.0),
+        _t2t("t2t_vit_12", "T2T-ViT-12", 256, 12, 4, 2.0),
+        _t2t("t2t_vit_14", "T2T-ViT-14", 384, 14, 6, 3.0),
+        _t2t("t2t_vit_19", "T2T-ViT-19", 448, 19, 7, 3.0),
+        _t2t("t2t_vit_24", "T2T-ViT-24", 512, 24, 8, 3.0),
+        _t2t("t2t_vit_t_14", "T2T-ViT_t-14", 384, 14, 6, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_19", "T2T-ViT_t-19", 448, 19, 7, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_24", "T2T-ViT_t-24", 512, 24, 8, 3.0, tokenizer="transformer"),
+        _t2t("t2t_lanl", "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
+             note="regresses one number from one channel of 1700 x 500 px, without dropout"),
+        # t2t ends
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"

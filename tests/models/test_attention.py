@@ -72,7 +72,7 @@ def test_differential_attention_equals_timms_with_copied_weights(path):
 
 def test_a_differential_map_sums_to_one_minus_lambda():
     module = make(DifferentialAttention, "plain")
-    q1, q2, k1, k2, _ = module.heads_of(torch.randn(2, 7, 48, dtype=torch.float64))
+    q1, q2, k1, k2, _ = module.heads_of(module.qkv(torch.randn(2, 7, 48, dtype=torch.float64)))
     difference = attention_map(q1, k1) - module.lambda_full() * attention_map(q2, k2)
     expected = (1 - module.lambda_full()).expand(2, 3, 7)
     torch.testing.assert_close(difference.sum(-1), expected, rtol=0, atol=1e-12)
