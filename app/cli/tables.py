@@ -54,7 +54,8 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
     for model in MODELS.values():
         if not model.sized:
             rows.append(_model_row(row, {"model": model.name}))
-        rows += [_model_row(row, {"model": model.name, "size": size}) for size in sizes]
+        if not model.preset:
+            rows += [_model_row(row, {"model": model.name, "size": size}) for size in sizes]
     return rows
 
 

@@ -47,6 +47,7 @@ class ModelRow:
     source: str
     cells: Mapping[str, Any] = field(default_factory=dict)
     sized: bool = False
+    preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
 
     @property
@@ -95,7 +96,8 @@ def _t2t(
     """A T2T-ViT with classic attention and no biases of queries, keys and values."""
     cells = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
     more = {"qkv_bias": False, "tokenizer": tokenizer, "value_skip": value_skip}
-    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note)
+    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note,
+                    preset=name != "t2t_vit")  # fmt: skip
 
 
 # t2t ends
