@@ -42,9 +42,10 @@ def check_shape(config: RunConfig) -> None:
 def _check_attention(model: str, attention: str) -> None:
     """Raises InputError for an attention that makes another model of the study of this one."""
     own = MODELS[model].cells.get("attention")
-    if not MODELS[model].sized or (own == "classic") == (attention == "classic"):
+    ours = {"vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2")}
+    if not MODELS[model].sized or attention in ours[model]:
         return
-    other = DEFAULT_MODEL if own == "classic" else "vit_classic"
+    other = "vit_small" if attention == "lsa" else DEFAULT_MODEL if own == "classic" else "vit_classic"
     raise InputError(f"attention={attention} does not fit model={model}; use --model {other}")
 
 

@@ -42,13 +42,16 @@ Model = Annotated[
 Size = Annotated[
     str | None, _model("--size", help="Parameter budget: 1M, 10M, 25M, 50M or any other such as 7.5M (by dataset).")
 ]
-Attention = Annotated[str | None, _model("--attention", help="classic, differential or differential_v2 (by model).")]
+Attention = Annotated[str | None, _model("--attention", help="classic, differential, differential_v2, lsa (by model).")]
 DModel = Annotated[int | None, _model("--d-model", help="Width of a token (by size).")]
 Depth = Annotated[int | None, _model("--depth", help="Number of blocks (by size).")]
 Heads = Annotated[int | None, _model("--heads", help="Heads of the attention (by size).")]
 MlpRatio = Annotated[float | None, _model("--mlp-ratio", help="Hidden width of the MLP over d_model (4).")]
 HeadWidth = Annotated[int | None, _model("--head-width", help="Width of a head's queries (d_model / heads).")]
 QkvBias = Annotated[bool | None, _model("--qkv-bias/--no-qkv-bias", help="Biases of queries, keys, values (by model).")]
+ProjectionBias = Annotated[
+    bool | None, _model("--projection-bias/--no-projection-bias", help="Bias of attention's output (by model).")
+]
 Norm = Annotated[str | None, _model("--norm", help="layer or dyt (by model).")]
 Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls or mean (by model).")]
 Positions = Annotated[str | None, _model("--positions", help="learned or sincos (by model).")]

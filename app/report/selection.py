@@ -14,7 +14,7 @@ from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import CELLS
-from app.tables.vit import ATTENTIONS
+from app.tables.vit import head_width
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells
@@ -185,7 +185,7 @@ def _shape(config: RunConfig) -> str:
     if not MODELS[config.model].sized:
         return cells_of({name: value for name, value in cells.items() if value is not None})
     depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
-    width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
+    width = head_width(config.shape)
     return f"d_model {config.d_model} head width {width} mlp_ratio {config.mlp_ratio:g}{depth}"
 
 

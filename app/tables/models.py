@@ -56,12 +56,27 @@ class ModelRow:
         return self.cells.get("attention")
 
 
+# cells of a ViT that no study changes, and their values where no row and no option does
+_OF_VIT = {
+    "head_width": None, "qkv_bias": True, "projection_bias": True,
+    "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear",
+}  # fmt: skip
+# the CIFAR zoo's ViT (github.com/kentaroy47/vision-transformers-cifar10), which its other rows change
+_ZOO = {
+    "patch": 4, "attention": "classic", "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0, "qkv_bias": False,
+}  # fmt: skip
+_ZOO_NOTE = (
+    "the zoo drops 0.1 of its embeddings and activations (--dropout 0.1) and initialises as torch's layers do, with "
+    "cls and positions from a standard normal; ours is initialised as all of ours"
+)
+
 FAMILIES = {
     family.name: family
     for family in (
         Family(
             name="vit",
-            cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio"),
+            cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT),
+            defaults=_OF_VIT,
             growth="depth",
             parameters=vit.parameters,
             embedding_parameters=vit.embedding_parameters,
@@ -81,11 +96,14 @@ FAMILIES = {
             tokens=t2t.tokens,
             activation_bytes=t2t.activation_bytes,
             check=t2t.check,
-            defaults={"qkv_bias": False, "tokenizer": "performer", "value_skip": False},
+            defaults={
+                "qkv_bias": False, "projection_bias": True, "norm": "layer",
+                "tokenizer": "performer", "value_skip": False,
+            },
         ),
         # t2t ends
     )
-}
+}  # fmt: skip
 
 
 # t2t
@@ -127,6 +145,33 @@ MODELS = {
         _t2t("t2t_lanl", "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
              note="regresses one number from one channel of 1700 x 500 px, without dropout"),
         # t2t ends
+        # zoo                                               parameters at 32 px, 10 classes (tested)
+        ModelRow(  #                                        9,523,722; patch 2: 9,603,594; patch 8: 9,572,874
+            name="vit", title="ViT of the CIFAR zoo", family="vit", source="arXiv:2010.11929", cells=_ZOO,
+            note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        9,622,512
+            name="vit_small", title="ViT for small datasets", family="vit", source="arXiv:2112.13492",
+            cells={**_ZOO, "attention": "lsa", "patching": "shifted"}, note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        4,371,438
+            name="vit_tiny", title="Tiny ViT for small datasets", family="vit", source="arXiv:2112.13492",
+            cells={
+                **_ZOO, "attention": "lsa", "patching": "shifted", "depth": 4, "heads": 6, "head_width": 64,
+                "mlp_ratio": 0.5,
+            },
+            note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        9,486,858
+            name="simplevit", title="Simple ViT", family="vit", source="arXiv:2205.01580",
+            cells={**_ZOO, "projection_bias": False, "pooling": "mean", "positions": "sincos"},
+            note="the zoo drops nothing (--dropout 0) and initialises as torch's layers do; ours as all of ours",
+        ),
+        ModelRow(  #                                        9,523,735
+            name="dyt", title="ViT with DynamicTanh", family="vit", source="arXiv:2503.10622",
+            cells={**_ZOO, "norm": "dyt"}, note=_ZOO_NOTE,
+        ),
+        # end of zoo
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"

@@ -25,6 +25,7 @@ class Shape:
     head_width: int = _ABSENT  # of a query
     mlp_ratio: float = _ABSENT
     qkv_bias: bool = _ABSENT
+    projection_bias: bool = _ABSENT  # of the attention's output
     norm: str = _ABSENT  # layer | dyt
     pooling: str = _ABSENT  # cls | mean
     positions: str = _ABSENT  # learned | sincos

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.errors import InputError
 from app.tables.ranges import MOST, check_known, check_positive
 from app.tables.shape import Shape
-from app.tables.vit import ATTENTIONS, block_activation_bytes, block_flops, check_heads, hidden
+from app.tables.vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
 
 
 class Split(NamedTuple):
@@ -69,7 +69,6 @@ TOKENIZERS = {
         mixer="transformer", splits=(Split(31, 16, 8), Split(3, 2, 1), Split(3, 2, 1)), heads=4
     ),
 }
-_BIASES = {"classic": 3, "differential": 3, "differential_v2": 4}  # of queries, keys, values: in units of d_model
 
 
 def check(shape: Shape) -> None:
@@ -132,13 +131,6 @@ def tokenizer_parameters(shape: Shape) -> int:
     tokenizer = TOKENIZERS[shape.tokenizer]
     *mixed, last = tokenizer.entries(shape.channels)
     return sum(mixer_parameters(tokenizer, entries) for entries in mixed) + (last + 1) * shape.d_model
-
-
-def block_parameters(shape: Shape) -> int:
-    """Parameters of one block of the backbone; `value_skip` adds none."""
-    d, wide = shape.d_model, hidden(shape)
-    unbiased = 0 if shape.qkv_bias else _BIASES[shape.attention] * d
-    return ATTENTIONS[shape.attention].parameters(d, shape.heads) - unbiased + 2 * d * wide + wide + d + 4 * d
 
 
 def embedding_parameters(shape: Shape) -> int:

@@ -19,7 +19,7 @@ def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run)
     text, record = card.run_card(run, "hf://tester/runs/a/b"), run.record
     for part in (
         "Differential ViT, 100K, Optical digits", "arXiv:2410.05258", f"{record['parameters']['total']:,} trainable",
-        "patch 4, attention differential, d_model 64, depth 2, heads 2, mlp_ratio 4", "8 px, patch 4, 5 tokens",
+        "patch 4, attention differential, d_model 64, depth 2, heads 2, mlp_ratio 4", "8 px, 5 tokens",
         "AdamW, lr 0.001, weight decay 0.01, batch 32", "licence: cc-by-4.0", "version `uci-1998`", "n = 60",
         "A trial: the dataset was cut", record["command"], "160 rows trained on, 40 for validation, 60 for the test",
         f"s, peak memory {record['peak_bytes'] / 1e9:.1f} GB |",

@@ -17,13 +17,17 @@ from app.models.tokens_to_token import soft_split
 from app.sizing import nearest
 from app.tables import t2t
 from app.tables.models import FAMILIES, MODELS
-from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": (48, 32), "channels": 3, "classes": 7, "attention": "classic", "d_model": 32, "depth": 2, "heads": 2,
          "mlp_ratio": 2.0, "qkv_bias": False, "tokenizer": "performer", "value_skip": False}  # fmt: skip
 PAPER = {"image": 224, "channels": 3, "classes": 1000}
 LANL = {"image": (1700, 500), "channels": 1, "classes": 1}
+
+
+def shape_of(**cells):
+    """With the family's own values where none is given."""
+    return FAMILIES["t2t"].shape(cells)
 
 
 def cells(model, given):
@@ -59,7 +63,7 @@ def test_a_row_has_exactly_its_published_parameters_trainable_and_with_what_is_f
 
 
 def test_the_parts_of_lanls_model_have_their_published_parameters_and_tokens():
-    built, shape = on_meta(cells("t2t_lanl", LANL)), Shape(**cells("t2t_lanl", LANL))
+    built, shape = on_meta(cells("t2t_lanl", LANL)), shape_of(**cells("t2t_lanl", LANL))
     assert count(built.tokens_to_token) == t2t.tokenizer_parameters(shape) == 914_242
     assert count(built.blocks[0]) == t2t.block_parameters(shape) == 6_298_624
     assert built.positions.shape == (1, 217, 1024)
@@ -82,7 +86,7 @@ def test_the_default_model_is_the_smallest_of_the_papers_and_grows_in_depth():
 def test_closed_forms_equal_the_built_model(attention, qkv_bias, tokenizer):
     shape = {**SMALL, "image": (75, 130), "attention": attention, "qkv_bias": qkv_bias, "tokenizer": tokenizer,
              "mlp_ratio": 2.5, "channels": 2, "value_skip": qkv_bias}  # fmt: skip
-    built, of_shape = on_meta(shape, attention_path="plain"), Shape(**shape)
+    built, of_shape = on_meta(shape, attention_path="plain"), shape_of(**shape)
     with FlopCounterMode(display=False) as counted:
         built(torch.randn(1, 2, 75, 130, device="meta"))
     t2t.check(of_shape)
@@ -95,7 +99,7 @@ def test_closed_forms_equal_the_built_model(attention, qkv_bias, tokenizer):
 @pytest.mark.parametrize("image", [224, 32, (33, 97), (15, 19), (1700, 500)])
 @pytest.mark.parametrize("tokenizer", t2t.TOKENIZERS)
 def test_as_many_tokens_come_as_the_table_says(image, tokenizer):
-    shape = Shape(**{**SMALL, "image": image, "tokenizer": tokenizer})
+    shape = shape_of(**{**SMALL, "image": image, "tokenizer": tokenizer})
     height, width = t2t.sides(shape)
     for split, (rows, columns) in zip(t2t.TOKENIZERS[tokenizer].splits, t2t.grids(shape), strict=True):
         assert soft_split(torch.empty(1, 1, height, width), split).shape[1] == rows * columns
@@ -106,11 +110,11 @@ def test_as_many_tokens_come_as_the_table_says(image, tokenizer):
 @pytest.mark.parametrize(("tokenizer", "least"), [("performer", 3), ("transformer", 3), ("transformer_31", 15)])
 def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, least):
     shape = {**SMALL, "tokenizer": tokenizer, "image": (least, 40)}
-    t2t.check(Shape(**shape))
+    t2t.check(shape_of(**shape))
     assert T2TViT(**shape)(torch.randn(2, 3, least, 40)).shape == (2, 7)
     shape["image"] = (40, least - 1)
     with pytest.raises(InputError, match=f"image=40 x {least - 1} is too small .* smallest side is {least} px"):
-        t2t.check(Shape(**shape))
+        t2t.check(shape_of(**shape))
     with pytest.raises(ValueError, match=f"takes {least} px at least"):
         T2TViT(**shape)
 
@@ -130,7 +134,7 @@ def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, lea
 )
 def test_a_shape_that_cannot_be_built_is_refused(wrong, sentence):
     with pytest.raises(InputError, match=sentence):
-        t2t.check(Shape(**(SMALL | wrong)))
+        t2t.check(shape_of(**(SMALL | wrong)))
 
 
 def test_positions_are_sines_and_cosines_of_a_geometric_series_and_frozen():
@@ -222,7 +226,7 @@ def bytes_kept(model, images):
 def test_a_forward_pass_keeps_the_bytes_that_the_table_says(tokenizer, path):
     shape = SMALL | {"image": (112, 80), "tokenizer": tokenizer}
     model = T2TViT(**shape, attention_path=path)
-    said = t2t.activation_bytes(Shape(**shape), maps_kept=path == "plain")
+    said = t2t.activation_bytes(shape_of(**shape), maps_kept=path == "plain")
     assert 0.9 < said / bytes_kept(model, torch.randn(2, 3, 112, 80)) < 1.1
 
 
@@ -230,7 +234,7 @@ def test_with_checkpointing_inputs_are_kept_and_one_part_at_a_time_the_rest():
     shape = SMALL | {"image": (112, 80)}
     kept = bytes_kept(T2TViT(**shape, checkpointing=True), torch.randn(2, 3, 112, 80))
     largest = t2t.mixer_activation_bytes(t2t.TOKENIZERS["performer"], n=28 * 20, entries=147)
-    said = t2t.activation_bytes(Shape(**shape), maps_kept=False, checkpointing=True)
+    said = t2t.activation_bytes(shape_of(**shape), maps_kept=False, checkpointing=True)
     assert 0.9 < (said - largest) / kept < 1.1
 
 
