@@ -128,7 +128,6 @@ def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, lea
         ({"attention": "differential", "heads": 32}, "does not divide into heads=32 of differential"),
         ({"depth": 0}, "depth=0 must be a number above 0"),
         ({"mlp_ratio": 0.01}, "leaves the MLP no hidden layer"),
-        ({"qkv_bias": None}, "the config lacks qkv_bias"),
         ({"image": 0}, "image=0 must be a number above 0"),
     ],
 )
@@ -173,7 +172,8 @@ def test_checkpointing_changes_no_bit_of_the_gradients(attention, tokenizer):
         torch.manual_seed(1)
         model(torch.randn(2, 3, 48, 32)).logsumexp(1).sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
-    assert all(gradient.any() for gradient in gradients[0])
+    few = attention == "lsa" and tokenizer == "transformer_31"  # two tokens: each has one other to look at
+    assert few or all(gradient.any() for gradient in gradients[0])
     assert all(torch.equal(kept, again) for kept, again in zip(*gradients, strict=True))
 
 
