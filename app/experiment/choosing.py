@@ -82,7 +82,7 @@ def micro_batch(
 ) -> tuple[int, bool]:
     """Images at a time, and whether activations are made again instead of kept: if few would fit, or as asked for."""
     kept = _fitting(config, place, path, checkpointing=bool(checkpointing))
-    if checkpointing is not None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
+    if checkpointing is not None or config.attention is None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
         return kept, bool(checkpointing)
     made_again = _fitting(config, place, path, checkpointing=True)
     say(f"{kept} images fit at a time: activation checkpointing is on, and {made_again} do (--no-checkpointing)")

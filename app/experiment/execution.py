@@ -129,6 +129,8 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
             raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
         if why := choosing.unfit_path(config, place, path):
             raise InputError(f"attention_path={path}: {why}")
+    if wishes.checkpointing and config.attention is None:
+        raise InputError(f"--checkpointing has no effect on {config.model}, which has no blocks; leave it out")
     if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
         raise InputError(
             f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"

@@ -28,6 +28,6 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     if how == "graphs":
         model.compile(mode="reduce-overhead", dynamic=False)
         return model
-    for block in model.get_submodule("blocks").children():
+    for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model
