@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
 
 def train(
     model: o.Model = None, size: o.Size = None, dataset: o.Dataset = None, epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None, lr: o.Lr = None, seed: o.Seed = None, attention: o.Attention = None,
+    batch_size: o.BatchSize = None, lr: o.Lr = None, seed: o.Seed = None, match: o.Match = None,
+    like: o.Like = None, attention: o.Attention = None,
     d_model: o.DModel = None, depth: o.Depth = None, heads: o.Heads = None, mlp_ratio: o.MlpRatio = None,
     head_width: o.HeadWidth = None, qkv_bias: o.QkvBias = None, projection_bias: o.ProjectionBias = None,
     norm: o.Norm = None, pooling: o.Pooling = None, positions: o.Positions = None, patching: o.Patching = None,
@@ -88,11 +89,13 @@ def _refuse_without_upload(given: dict[str, Any]) -> None:
 
 def _refuse_early(request: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
+    from app import matching
     from app.config import dataset_facts, resolve
     from app.tables.datasets import dataset_row
     from app.tables.models import DEFAULT_MODEL, model_row
 
-    model_row(request.get("model", DEFAULT_MODEL))
+    for name in (request.get("model", DEFAULT_MODEL), *([request["like"]] if matching.asked(request) else [])):
+        model_row(name)
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
     if row and not subset:
         resolve(request, dataset_facts(row))

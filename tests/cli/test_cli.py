@@ -80,7 +80,7 @@ def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     derived = {"classes", "channels", "native", "fingerprint", "clamp_warmup"}
     assert fields - given == derived
-    assert given - fields == {*train._COMPUTING, *train._HUB, "upload", "as_json"}
+    assert given - fields == {*train._COMPUTING, *train._HUB, "match", "like", "upload", "as_json"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):
