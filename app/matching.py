@@ -33,11 +33,17 @@ def asked(request: Mapping[str, Any]) -> bool:
 
 
 def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The request of the model to match: the same size, data, image and patch, and its own shape."""
+    """The request of the model to match: the same size, data, image and patch, and its own shape.
+
+    Where nothing is matched --size is the first model's, and a preset to compare it with stands as it is.
+    """
     row = model_row(request["like"])
+    family = FAMILIES[row.family]
     found = {name: value for name, value in request.items() if name not in _OWN}
-    if "patch" not in FAMILIES[row.family].cells:
+    if "patch" not in family.cells:
         found.pop("patch", None)
+    if "match" not in request and (row.preset or not family.growth):
+        found.pop("size", None)
     return found | {"model": row.name}
 
 

@@ -30,6 +30,7 @@ from app.data import cache
 from app.data.ahead import Ahead
 from app.data.split import Split
 from app.experiment import execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.models.paths import PATHS_OF
 from app.place import Place
 from app.tables import models as tables
@@ -73,7 +74,7 @@ def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
 
 def of_step(config: RunConfig, here: Place, chosen: execution.Execution) -> Contender:
     def prepare() -> Prepared:
-        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
         return meter.stopwatch(step, here.device)
 
     return Contender(name=config.model, prepare=prepare, required=True)
@@ -125,7 +126,7 @@ def one_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     ahead = Ahead(images, here.staging) if images.device != here.device else None
     made = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=224, mean=half,
                  std=half, send=here.send, ahead=ahead)  # fmt: skip
-    walk = ours.Walk(made, 512)
+    walk = Walk(made, 512)
     run = meter.stopwatch(lambda: made.batch(walk()[0]), here.device)
     run(1)
     rate = 512 / spread([run(2) for _ in range(rounds)]).median

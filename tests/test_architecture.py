@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"cli"},
-    {"bench", "selftest"},
+    {"bench", "selftest", "plan"},
     {"experiment", "report"},
     {"artifacts", "train", "evaluation"},
     {"data", "models", "optim", "task", "place", "log"},

@@ -56,7 +56,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model, test it, and keep weights, log, record and figures; the same command continues a stopped run."""
     given = {name: value for name, value in locals().items() if value is not None}
-    run = _trained(*_divided(given))
+    run = _trained(*divided(given))
     if run is None:  # the first rank speaks for all
         return
     address, failed = _uploaded(run, private=private) if upload else (None, None)
@@ -65,7 +65,7 @@ def train(
         raise failed
 
 
-def _divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+def divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
     """The options: what decides the result, how it is computed, and how it is kept on the Hub, None if it is not."""
     given.pop("as_json")
     at_hub = {name: given.pop(name) for name in _HUB if name in given} if given.pop("upload") else None
