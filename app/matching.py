@@ -106,6 +106,7 @@ def _missed(
     values = sorted({max(family.step, value - family.step), value, value + family.step})
     near = ", ".join(f"{count(each) / scale:.3g} at {family.growth}={each}" for each in values)
     return (
-        f"no {family.growth} of {row.name} comes within {TOLERANCE:.0%} of the {wanted:.3g}{unit} of {other.model}; "
+        f"no {family.growth} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} "
+        f"of {other.model}; "
         f"reachable: {near}; take another --size"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ def draw_up(
     like = like or request.get("like")
     other = experiment.plan(matching.of_the_other({**request, "like": like}), screen) if like else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), path=request["dataset"] if config.fingerprint else None)
     extent = extent_of(config, ask, screen.say)
     steps = costs.steps_of(config, extent)
@@ -44,12 +44,8 @@ def draw_up(
         device=here.describe(),
         execution=chosen.to_json(),
         costs={
-            **dataclasses.asdict(costs.counts(config)),
-            "steps": steps,
-            "rows": {name: getattr(extent, name) for name in ("train", "val", "test")},
-            "training_flops": costs.training_flops(config, extent),
+            **costs.of_run(config, extent),
             "memory_bytes": memory,
-            "download_bytes": extent.download_bytes,
             "disk_bytes": disk,
             "probe": took.to_json(config) if took else None,
             "seconds": seconds,
@@ -58,7 +54,10 @@ def draw_up(
         findings=[
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
-            *_of_machine(config, here, options, memory=memory, disk=disk),
+            findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
+            findings.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
+            findings.shared_memory(costs.shared_memory()),
+            *findings.disks(costs.needs(disk, options.checkpoints)),
         ],
     )
 
@@ -71,17 +70,6 @@ def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findi
         findings.classes(config, extent),
         findings.rows_per_class(config, extent),
         findings.dataset(config, extent),
-    ]
-
-
-def _of_machine(
-    config: RunConfig, here: place.Place, options: Options, *, memory: Mapping[str, int], disk: Mapping[str, int | None]
-) -> list[Finding]:
-    return [
-        findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
-        findings.memory(sum(memory.values()), *here.room()),
-        findings.shared_memory(costs.shared_memory()),
-        *findings.disks(costs.needs(disk, options.checkpoints)),
     ]
 
 

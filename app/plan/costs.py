@@ -6,13 +6,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from app import train as loop
 from app.config import RunConfig
 from app.data import cache
-from app.experiment.execution import Execution
+from app.experiment.execution import Execution, Wishes
 from app.models.paths import KEEPING_MAPS
 from app.place import Place
 from app.plan.extent import Extent
@@ -70,6 +71,17 @@ def training_flops(config: RunConfig, extent: Extent) -> int | None:
     return counts(config).flops * (3 * config.epochs * extent.train + evaluated)
 
 
+def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
+    """What does not depend on the machine."""
+    return {
+        **asdict(counts(config)),
+        "steps": steps_of(config, extent),
+        "rows": {name: getattr(extent, name) for name in ("train", "val", "test")},
+        "training_flops": training_flops(config, extent),
+        "download_bytes": extent.download_bytes,
+    }
+
+
 def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
     """Bytes of the device by what holds them; activations in closed form, halved in bf16 where most are of it."""
     kept = chosen.attention_path in KEEPING_MAPS
@@ -81,6 +93,11 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
         "moments": 2 * _FLOAT * found.parameters,
         "activations": activations // 2 if here.precision == "bf16" else activations,
     }
+
+
+def is_tried(here: Place, wishes: Wishes) -> bool:
+    """Whether the images at a time are what was found to fit by trying."""
+    return here.device.type == "cuda" and wishes.micro_batch_size is None
 
 
 def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:

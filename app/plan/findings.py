@@ -126,7 +126,7 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
     """Whether this torch has programs for the GPU; on a CPU, whether the model is too much for one."""
     if architecture is None:
         if kind == "cpu" and flops > _SLOW_ON_CPU:
-            return Finding(WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take days on a CPU")
+            return Finding(WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take a CPU very long")
         return Finding(PASS, "device", kind)
     (major, minor), built = architecture
     name, wheel = f"sm_{major}{minor}", f"this torch is built for {', '.join(built)}"
@@ -139,8 +139,10 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
     return Finding(FAIL, "device", f"{name} has no programs here; {wheel}: install another torch or take another GPU")
 
 
-def memory(wanted: int, free: int, total: int) -> Finding:
-    """Whether weights, gradients, moments and the micro-batch's activations fit."""
+def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
+    """Whether weights, gradients, moments and the micro-batch's activations fit; a trial knows better than a count."""
+    if tried:
+        return Finding(PASS, "memory", f"the micro-batch was tried and fits; {free / 1e9:.2f} GB were free")
     says = f"{wanted / 1e9:.2f} GB are needed, {free / 1e9:.2f} of {total / 1e9:.2f} GB are free"
     if wanted > total:
         return Finding(FAIL, "memory", f"{says}; take a smaller --size or --micro-batch-size")

@@ -17,6 +17,7 @@ from app.plan.costs import counts, forward_images
 from app.plan.extent import Extent
 
 STEPS, _UNCOUNTED = 20, 5
+_LEAST_ON_CPU = 2  # images, of which batch statistics can be taken
 _WORK_ON_CPU = 2e10  # floating-point operations of a step per thread: half a second or so
 
 
@@ -39,7 +40,7 @@ def images_of(config: RunConfig, here: Place, threads: int) -> int:
     if here.device.type != "cpu":
         return config.batch_size
     few = int(_WORK_ON_CPU * threads / (3 * counts(config).flops))
-    return min(config.batch_size, max(1, few))
+    return min(config.batch_size, max(_LEAST_ON_CPU, few))
 
 
 def take(config: RunConfig, here: Place, chosen: Execution, say: Callable[[str], None]) -> Probe:

@@ -80,10 +80,18 @@ class Plan:
             return
         scaled = f", scaled from {probe['images']}: too long rather than too short" if probe["scaled"] else ""
         step = probe["step_seconds"] * self.config.batch_size / probe["images"]
-        hours = "unknown" if seconds is None else f"{seconds / 3600:.2f} h"
-        yield "time", f"{hours} by {probe['steps']} steps of {1000 * step:,.1f} ms{scaled}, without reading the data"
+        yield (
+            "time",
+            f"{_duration(seconds)} by {probe['steps']} steps of {1000 * step:,.1f} ms{scaled}, reading apart",
+        )
         if usd is not None:
             yield "money", f"{usd:,.2f} USD"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
 
 
 def _number(value: int | None) -> str:

@@ -88,8 +88,16 @@ def test_a_probe_tells_seconds_and_money(call, work):
 def test_a_probe_on_a_cpu_takes_fewer_images_and_says_so(call, monkeypatch):
     monkeypatch.setattr("app.plan.probe._WORK_ON_CPU", 1.0)
     ended = call(f"{TINY} --probe --usd-per-hour 0.5")
-    assert "of 1 of 32 images each, to be scaled" in ended.err
-    assert "scaled from 1: too long rather than too short" in ended.out and " USD" in ended.out
+    assert "of 2 of 32 images each, to be scaled" in ended.err
+    assert "scaled from 2: too long rather than too short" in ended.out and " USD" in ended.out
+
+
+@pytest.mark.gpu
+def test_a_plan_on_a_gpu_tries_what_fits_and_knows_its_architecture(call):
+    plan = json.loads(call("plan --dataset cifar10 --size 1M --device cuda --probe --usd-per-hour 1 --json").out)
+    verdicts = {line["about"]: line["verdict"] for line in plan["checks"]}
+    assert verdicts["device"] == verdicts["memory"] == "pass"
+    assert plan["costs"]["probe"]["images"] == 512 and plan["costs"]["usd"] > 0
 
 
 def test_a_folder_is_planned_by_what_is_known_of_it_before_it_is_read(call, work, monkeypatch, tmp_path):

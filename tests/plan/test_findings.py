@@ -113,6 +113,7 @@ def test_a_model_of_the_study_on_a_cpu_warns_and_a_small_one_passes():
 
 def test_memory_that_is_taken_warns_and_memory_that_is_not_there_fails():
     assert [findings.memory(wanted, 50, 80).verdict for wanted in (50, 51, 80, 81)] == ["pass", "warn", "warn", "fail"]
+    assert findings.memory(81, 50, 80, tried=True).verdict == "pass"
 
 
 def test_a_disk_warns_below_twice_the_need_and_fails_below_it():
