@@ -30,10 +30,12 @@ from app.data import cache
 from app.data.ahead import Ahead
 from app.data.split import Split
 from app.experiment import execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.models.paths import PATHS_OF
 from app.place import Place
 from app.tables import models as tables
-from app.tables.models import ATTENTIONS, Shape
+from app.tables.shape import Shape
+from app.tables.vit import ATTENTIONS
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
@@ -73,7 +75,7 @@ def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
 
 def of_step(config: RunConfig, here: Place, chosen: execution.Execution) -> Contender:
     def prepare() -> Prepared:
-        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
         return meter.stopwatch(step, here.device)
 
     return Contender(name=config.model, prepare=prepare, required=True)
@@ -125,7 +127,7 @@ def one_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     ahead = Ahead(images, here.staging) if images.device != here.device else None
     made = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=224, mean=half,
                  std=half, send=here.send, ahead=ahead)  # fmt: skip
-    walk = ours.Walk(made, 512)
+    walk = Walk(made, 512)
     run = meter.stopwatch(lambda: made.batch(walk()[0]), here.device)
     run(1)
     rate = 512 / spread([run(2) for _ in range(rounds)]).median

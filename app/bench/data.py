@@ -17,6 +17,7 @@ from app.bench.waiting import waiting
 from app.config import RunConfig
 from app.data import Split
 from app.errors import InputError
+from app.experiment.rehearsal import Walk
 from app.place import Place
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
@@ -117,7 +118,7 @@ def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split
 def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:
     """Whole batches, in training's order."""
     split = _held(config, images, place, side)
-    walk = ours.Walk(split, config.batch_size)
+    walk = Walk(split, config.batch_size)
 
     def batch() -> None:
         examples, epoch = walk()
@@ -131,7 +132,7 @@ def _host_part(config: RunConfig, images: Pictures, here: Place, side: int) -> C
     if here.device.type != "cpu":
         return _batches(config, images, here, side)
     split = _held(config, images, here, side)
-    walk = ours.Walk(split, config.batch_size)
+    walk = Walk(split, config.batch_size)
 
     def index() -> None:
         examples, _ = walk()

@@ -14,6 +14,7 @@ from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.config import RunConfig
 from app.experiment import execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal
 from app.models import count
 from app.place import Place
 from app.tables.models import family_of
@@ -75,7 +76,7 @@ def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender
     chosen = execution.choose(config, here, wishes, steps=1, say=lambda _: None)
 
     def prepare() -> Prepared:
-        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
         return _milliseconds(meter.stopwatch(step, here.device))
 
     facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}

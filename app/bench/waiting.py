@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from app import train as loop
-from app.bench import meter, ours
+from app.bench import meter
 from app.bench.pictures import Pictures, train_split
 from app.bench.report import Group
 from app.bench.rounds import Contender, Pace, Prepared, measure, spread
 from app.config import RunConfig
 from app.data.augment import to_input
 from app.experiment import execution
+from app.experiment.rehearsal import Rehearsal
 from app.place import Place
 
 
@@ -106,7 +107,7 @@ def _contender(
 
     def prepare() -> Prepared:
         watched = Watched(make(), here.device)
-        timed = meter.stopwatch(ours.training_step(config, here, watched, chosen), here.device)
+        timed = meter.stopwatch(Rehearsal(config, here, watched, chosen).step, here.device)
 
         def run(units: int) -> float:
             watched.seconds = 0.0

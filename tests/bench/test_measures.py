@@ -7,13 +7,13 @@ from torch import nn
 
 from app import data, place
 from app.bench.attention import saved_bytes
-from app.bench.ours import HeldBatch, Walk
 from app.bench.pictures import cached, made
 from app.bench.request import resolved, token_counts
 from app.bench.waiting import HostHeld, Watched
 from app.data import cache
 from app.data.source import Example, Source
 from app.errors import InputError
+from app.experiment.rehearsal import HeldBatch, Walk
 
 CPU = place.choose(device="cpu")
 
