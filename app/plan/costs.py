@@ -14,9 +14,9 @@ from app import train as loop
 from app.config import RunConfig
 from app.data import cache
 from app.experiment.execution import Execution, Wishes
-from app.models.paths import KEEPING_MAPS
 from app.place import Place
 from app.plan.extent import Extent
+from app.tables.computing import KEEPING_MAPS
 from app.tables.models import family_of
 
 _FLOAT = 4  # bytes
