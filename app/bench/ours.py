@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app import models, optim
+from app import memory, models, optim
 from app import train as loop
+from app.bench import meter
 from app.bench.request import resolved
 from app.config import RunConfig
 from app.experiment import execution, trials
@@ -31,9 +33,12 @@ class HeldBatch:
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
-        """Noise and random classes of the config's shape."""
+        """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
         draw = torch.Generator(device).manual_seed(0)
         size = (config.batch_size, config.channels, config.image, config.image)
+        taken, free = 4 * math.prod(size), memory.free()
+        if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
+            raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
         return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
 
@@ -81,6 +86,12 @@ def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
     """The config of a request without dropout; on a CPU of a small batch, unless the request says its size."""
     small = {"batch_size": _SMALL} if here.device.type == "cpu" else {}
     return resolved({**small, **request})
+
+
+def chosen(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
+    """How a run of that config would be computed, its threads included; those of this process stay as they are."""
+    with meter.threads(None):
+        return execution.choose(config, here, wishes, steps=1, say=say)
 
 
 def training_step(
