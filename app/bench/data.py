@@ -67,9 +67,9 @@ def _notes(here: Place) -> tuple[str, ...]:
     part = (
         "ours, host's part: Split.batch of images that the device holds, the host's calls only; the device resizes"
         if here.device.type != "cpu"
-        else "ours, host's part: what Split.batch has the host prepare where a device holds the images and resizes: the "
-        "order, the rows of its examples, both stacked in a tensor, and a copy of that in place of its transfer; here is "
-        "no such device, so the calls that would issue the device's work are not in it"
+        else "ours, host's part: what the host prepares in Split.batch where a device holds the images and resizes: "
+        "the order, the rows of its examples, both stacked in a tensor, and a copy of that in place of its transfer; "
+        "here is no such device, so the calls that would issue the device's work are not in it"
     )
     return (
         part,

@@ -97,7 +97,7 @@ def _step(request: Mapping[str, Any], here: Place, size: str, threads: int | Non
     """A real training step of that size: on digits at the protocol's batch, or as `bench step` has it."""
     sized = {**request, "size": size}
     config = resolved({**sized, "dataset": "digits"}) if size == "1M" else ours.config_at(sized, here)
-    chosen = ours.chosen(config, here, execution.Wishes(threads=threads), say=lambda _: None)
+    chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
 
     def prepare() -> Prepared:
         batch = ours.HeldBatch.of(config, here.device)

@@ -88,7 +88,7 @@ def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
     return resolved({**small, **request})
 
 
-def chosen(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
+def choose(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
     """How a run of that config would be computed, its threads included; those of this process stay as they are."""
     with meter.threads(None):
         return execution.choose(config, here, wishes, steps=1, say=say)

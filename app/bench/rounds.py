@@ -111,7 +111,7 @@ class _Lane:
             self._note(value)
 
     def _warmed(self) -> tuple[float, float]:
-        """(value, seconds) of a unit; the first call, which compiles and allocates, does not count but for a process."""
+        """(value, seconds) of a unit; a first call, which compiles and allocates, counts for processes only."""
         tell = self.contender.seconds
         for _ in range(2 if self.contender.most > 1 else 1):
             self.memory.reset()

@@ -21,8 +21,9 @@ from app.place import Place
 from app.tables.models import family_of
 
 _NOTES = (
-    "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach arguments, "
-    "so torch chooses: foreach on CUDA, a loop on a CPU; its synchronisation per step and its meters are left out",
+    "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach "
+    "arguments, so torch chooses: foreach on CUDA, a loop on a CPU; its synchronisation per step and its meters are "
+    "left out",
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
@@ -92,7 +93,7 @@ def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[li
 
 
 def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender:
-    chosen = ours.chosen(config, here, wishes, say=lambda _: None)
+    chosen = ours.choose(config, here, wishes, say=lambda _: None)
 
     def prepare() -> Prepared:
         step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)

@@ -60,7 +60,7 @@ def waiting(
     config: RunConfig, images: Pictures, here: Place, pace: Pace, *, threads: int | None
 ) -> tuple[Group, list[str]]:
     """Percent of a step that passes inside batch(), for each way to hold the images."""
-    chosen = ours.chosen(config, here, execution.Wishes(threads=threads), say=lambda _: None)
+    chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
     splits: dict[str, Callable[[], loop.Examples]] = {
         "resident": lambda: train_split(config, images, here, streamed=False),
         "streamed": lambda: train_split(config, images, here, streamed=True),
