@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.bench import meter
 from app.bench.request import resolved
 from app.config import RunConfig
+from app.experiment import execution
 from app.place import Place
 
 _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
@@ -16,3 +18,9 @@ def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
     """The config of a request without dropout; on a CPU of a small batch, unless the request says its size."""
     small = {"batch_size": _SMALL} if here.device.type == "cpu" else {}
     return resolved({**small, **request})
+
+
+def choose(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
+    """How a run of that config would be computed, its threads included; those of this process stay as they are."""
+    with meter.threads(None):
+        return execution.choose(config, here, wishes, steps=1, say=say)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from app import models, optim
+from app import memory, models, optim
 from app import train as loop
 from app.config import RunConfig
 from app.experiment import trials
@@ -27,9 +28,12 @@ class HeldBatch:
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
-        """Noise and random classes of the config's shape."""
+        """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
         draw = torch.Generator(device).manual_seed(0)
         size = (config.batch_size, config.channels, config.image, config.image)
+        taken, free = 4 * math.prod(size), memory.free()
+        if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
+            raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
         return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
 
