@@ -33,8 +33,9 @@ from app.data.split import Split
 from app.experiment import execution
 from app.models.paths import PATHS_OF
 from app.place import Place
-from app.tables import models as tables
-from app.tables.models import ATTENTIONS, Shape
+from app.tables.models import family_of
+from app.tables.shape import Shape
+from app.tables.vit import ATTENTIONS
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
@@ -70,7 +71,7 @@ def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
     if heads := shape.get("heads"):
         given["heads"] = ATTENTIONS[near.attention].of_classic(heads)
     wanted = {field.name: given[field.name] for field in dataclasses.fields(Shape) if field.name in given}
-    count = tables.MODELS[model].parameters(dataclasses.replace(near.shape, **wanted))
+    count = family_of(model).parameters(dataclasses.replace(near.shape, **wanted))
     return ours.config_at({"model": model, "size": f"{count / 1000:.0f}K", **given}, here)
 
 
