@@ -33,8 +33,8 @@ from app.data.split import Split
 from app.experiment import execution
 from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.place import Place
-from app.tables import models as tables
 from app.tables.computing import PATHS_OF
+from app.tables.models import family_of
 from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
 
@@ -72,7 +72,7 @@ def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
     if heads := shape.get("heads"):
         given["heads"] = ATTENTIONS[near.attention].of_classic(heads)
     wanted = {field.name: given[field.name] for field in dataclasses.fields(Shape) if field.name in given}
-    count = tables.family_of(model).parameters(dataclasses.replace(near.shape, **wanted))
+    count = family_of(model).parameters(dataclasses.replace(near.shape, **wanted))
     return ours.config_at({"model": model, "size": f"{count / 1000:.0f}K", **given}, here)
 
 

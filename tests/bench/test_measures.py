@@ -228,7 +228,7 @@ def test_a_call_that_needs_too_much_memory_or_time_is_named_before_it_runs(monke
     monkeypatch.setattr("app.memory.free", lambda: 2 * 4 * (4 * 4 * 1024**2 + 16 * 1024 * 128))
     assert why("plain", 1024) == why("sdpa", 4096) == ""
     assert why("plain", 1025) == "a call takes about 0.1 GB, and 0.1 GB may be taken here"
-    monkeypatch.setattr("app.memory.free", lambda: 10**15)
+    monkeypatch.setattr("app.memory.free", lambda: 10**18)
     assert why("sdpa", 2**20) == "a call takes about 2,815 minutes here"  # 6 x 128 n (512 + 2 n)
     assert why("sdpa", 64, batch_size=2_000_000_000).endswith("minutes here")
 
