@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from app import task
 
-
 _NONE = np.empty(0, np.int64)  # no examples
 
 

@@ -127,7 +127,8 @@ def _held(
     cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
 ) -> tuple[dict[str, Callable[[], dict[str, Any]]], dict[str, str]]:
     """Makes what a Split takes of each cached split, held where the place finds room; where that is, a choice told."""
-    held, where, told = {}, {}, []
+    held: dict[str, Callable[[], dict[str, Any]]] = {}
+    where, told = {}, []
     for name in names:
         images, where[name] = place.hold(cached.images(name))
         labels = torch.from_numpy(cached.array(name, "labels")).to(place.device)
