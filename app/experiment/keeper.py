@@ -67,6 +67,7 @@ class Keeper(Member):
         now = time.monotonic()
         fields: dict[str, Any] = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
         fields["seconds"] = round(now - self._row_at, 6)
+        total = self.place.total(sums)  # first, as on the other ranks
         if split == "val_full":
             fields["peak_bytes"] = self.place.agree(self.place.peak_bytes())
             self.peak_bytes = max(self.peak_bytes, fields["peak_bytes"])
@@ -75,7 +76,7 @@ class Keeper(Member):
             self._waited = 0.0
             self._images += examples
         self._row_at = now
-        self.log.add(Row(fields, self.place.fetch(self.place.total(sums))))
+        self.log.add(Row(fields, self.place.fetch(total)))
 
     def epoch_end(self, *, step: int, epoch: int) -> None:
         self.log.drain()
