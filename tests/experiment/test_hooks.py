@@ -33,8 +33,8 @@ class Meetings:
 @pytest.mark.parametrize("split", ["train", "val", "val_full"])
 def test_every_rank_asks_the_others_the_same_in_the_same_order(split):
     first, other = Meetings(), Meetings()
-    kept = SimpleNamespace(place=first, log=SimpleNamespace(add=lambda row: None), peak_bytes=0, _row_at=0.0, _waited=0.0,
-                           _images=0)  # fmt: skip
+    log = SimpleNamespace(add=lambda row: None)
+    kept = SimpleNamespace(place=first, log=log, peak_bytes=0, _row_at=0.0, _waited=0.0, _images=0)
     row = {"step": 1, "epoch": 1, "examples": 2, "lr": 0.1, "sums": torch.ones(2)}
     Keeper.row(kept, split, **row)
     Member.row(SimpleNamespace(place=other), split, **row)
