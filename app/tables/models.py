@@ -85,7 +85,6 @@ FAMILIES = {
             activation_bytes=vit.activation_bytes,
             check=vit.check,
         ),
-        # t2t
         Family(
             name="t2t",
             cells=("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip"),
@@ -101,12 +100,10 @@ FAMILIES = {
                 "tokenizer": "performer", "value_skip": False,
             },
         ),
-        # t2t ends
     )
 }  # fmt: skip
 
 
-# t2t
 def _t2t(
     name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float,
     *, tokenizer: str = "performer", value_skip: bool = False, note: str = "",
@@ -117,8 +114,6 @@ def _t2t(
     return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note,
                     preset=name != "t2t_vit")  # fmt: skip
 
-
-# t2t ends
 
 MODELS = {
     row.name: row
@@ -144,7 +139,6 @@ MODELS = {
         _t2t("t2t_vit_t_24", "T2T-ViT_t-24", 512, 24, 8, 3.0, tokenizer="transformer"),
         _t2t("t2t_lanl", "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
              note="regresses one number from one channel of 1700 x 500 px, without dropout"),
-        # t2t ends
         # zoo                                               parameters at 32 px, 10 classes (tested)
         ModelRow(  #                                        9,523,722; patch 2: 9,603,594; patch 8: 9,572,874
             name="vit", title="ViT of the CIFAR zoo", family="vit", source="arXiv:2010.11929", cells=_ZOO,
@@ -171,7 +165,6 @@ MODELS = {
             name="dyt", title="ViT with DynamicTanh", family="vit", source="arXiv:2503.10622",
             cells={**_ZOO, "norm": "dyt"}, note=_ZOO_NOTE,
         ),
-        # end of zoo
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"
