@@ -27,6 +27,7 @@ from app.tables.sizes import budget  # noqa: E402
 BUDGETS = ("10M", "25M", "50M")
 HEAD = '''"""What the models that timm builds count; written by docs/counted.py (`just counted`), not by hand."""
 
+# ruff: noqa: E501
 # fmt: off
 COUNTED = (
     # model, size, value, image, channels, classes, parameters, non_embedding, flops, tokens, activation_bytes

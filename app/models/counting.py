@@ -84,7 +84,7 @@ def _trainable(model: nn.Module) -> int:
 
 def _patches(model: nn.Module) -> Any:
     """timm's patch embedding, the module that knows their number; None where there are no tokens."""
-    return next((module for module in model.modules() if hasattr(module, "num_patches")), None)
+    return next((module for module in model.modules() if isinstance(getattr(module, "num_patches", None), int)), None)
 
 
 def _saved_bytes(model: nn.Module, images: Tensor) -> int:

@@ -142,7 +142,7 @@ def vgg(*, image: int, channels: int, classes: int, width: int, dropout: float =
     assert image >= 32
     shape = [times * width if times else "M" for times in _VGG19]
     # mlp_ratio: ImageNet's head, of 4096 features, is as small as it can be until it is replaced
-    model = VGG(shape, num_classes=classes, in_chans=channels, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096)
+    model: Any = VGG(shape, num_classes=classes, in_chans=channels, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096)
     model.pre_logits = nn.Identity()
     model.head = ClassifierHead(8 * width, classes, drop_rate=dropout)
     return model
@@ -165,7 +165,7 @@ def named(
     if pretrained:
         with torch.device("meta"):  # what cannot be built is refused before anything is fetched
             named(name=name, image=image, channels=channels, classes=classes, dropout=dropout)
-    arguments = {"img_size": image} if _is_fixed(name) else {}
+    arguments: dict[str, Any] = {"img_size": image} if _is_fixed(name) else {}
     arguments |= {"drop_rate": dropout} if dropout else {}
     try:
         model = timm.create_model(name, pretrained=pretrained, num_classes=classes, in_chans=channels, **arguments)
@@ -183,20 +183,20 @@ def named(
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).split("\n")[0].rstrip(".")
+    return str(error).split("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _check_patches(model: nn.Module, image: int) -> None:
-    """Raises InputError where timm's patch embedding would leave out a margin of the image."""
+    """Raises InputError where a patch embedding without overlap would leave out a margin of the image."""
     patches: Any = getattr(model, "patch_embed", None)
-    if getattr(patches, "dynamic_img_pad", False):
+    projection: Any = getattr(patches, "proj", None)
+    if not isinstance(projection, nn.Conv2d) or getattr(patches, "dynamic_img_pad", False):
         return
-    patch = getattr(patches, "patch_size", None) or 1
-    for side in patch if isinstance(patch, tuple) else (patch,):
-        if image % side:
-            low = image // side * side
-            near = ", ".join(str(fit) for fit in (low, low + side) if fit)
-            raise InputError(f"image={image} is not a multiple of this model's patch={side}; nearest images: {near}")
+    for patch, stride in zip(projection.kernel_size, projection.stride, strict=True):
+        if patch == stride and image % patch:
+            low = image // patch * patch
+            near = ", ".join(str(fit) for fit in (low, low + patch) if fit)
+            raise InputError(f"image={image} is not a multiple of this model's patch={patch}; nearest images: {near}")
 
 
 def check_name(name: str) -> None:
@@ -221,21 +221,21 @@ def _is_fixed(name: str) -> bool:
     return bool(shape and shape.fixed_input_size)
 
 
-def check_takes(build: Callable[[], nn.Module], *, image: int, channels: int, classes: int) -> None:
-    """Raises InputError unless the model takes such images and gives so many logits; nothing is computed (meta device).
+def check_takes(model: str, build: Callable[[], nn.Module], *, image: int, channels: int, classes: int) -> None:
+    """Raises InputError unless a model takes such images and gives so many logits; nothing is computed (meta device).
 
     For timm/NAME, whose limits no table knows; InputError of the constructor passes through.
     """
     with torch.device("meta"):
-        model = build()
+        built = build()
         try:
-            found = model(torch.empty(2, channels, image, image)).shape
+            found = built(torch.empty(2, channels, image, image)).shape
         except (AttributeError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"the model does not take image={image} with {channels} channels: {_first_line(error)}"
+                f"{model} does not take image={image} with {channels} channels: {_first_line(error)}"
             ) from error
     if found != (2, classes):
-        raise InputError(f"the model gives {tuple(found[1:])} of an image; {classes} logits are wanted")
+        raise InputError(f"{model} gives {tuple(found[1:])} of an image; {classes} logits are wanted")
 
 
 CONSTRUCTORS: dict[str, Callable[..., nn.Module]] = {

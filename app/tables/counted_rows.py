@@ -1,5 +1,6 @@
 """What the models that timm builds count; written by docs/counted.py (`just counted`), not by hand."""
 
+# ruff: noqa: E501
 # fmt: off
 COUNTED = (
     # model, size, value, image, channels, classes, parameters, non_embedding, flops, tokens, activation_bytes

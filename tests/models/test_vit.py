@@ -65,7 +65,9 @@ def test_a_study_model_has_exactly_its_rows_parameters(model, size, dataset, cou
 @pytest.mark.parametrize("dataset", FACTS)
 @pytest.mark.parametrize("size", ["10M", "25M", "50M"])
 def test_classic_and_differential_are_within_a_thousandth(size, dataset):
-    counts = [resolve({"model": model, "size": size}, FACTS[dataset]).parameters for model in MODELS]
+    counts = [
+        resolve({"model": model, "size": size}, FACTS[dataset]).parameters for model, row in MODELS.items() if row.sized
+    ]
     assert abs(counts[0] / counts[1] - 1) < 0.001
 
 

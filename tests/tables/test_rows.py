@@ -20,7 +20,8 @@ def test_every_dataset_has_a_protocol_and_every_protocol_a_dataset():
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("size", named_sizes())
 def test_every_size_of_every_dataset_is_met_alike_by_all_models(dataset, size):
-    counts = [resolve({"model": model, "size": size}, dataset_facts(DATASETS[dataset])).parameters for model in MODELS]
+    models = [name for name, row in MODELS.items() if row.sized]
+    counts = [resolve({"model": model, "size": size}, dataset_facts(DATASETS[dataset])).parameters for model in models]
     assert max(counts) / min(counts) < 1.001
     allowed = 0.05 if dataset in ("cifar100", "bach") and size != "1M" else 0.25  # the study's rows; trials
     assert all(abs(count / budget(size) - 1) < allowed for count in counts)
