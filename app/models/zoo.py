@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from app.errors import InputError
+from app.models.pretrained import weights
 from app.tables.zoo import SWIN_HEADS, SWIN_WINDOW
 
 CONVMIXER_KERNEL = 8
@@ -160,23 +161,18 @@ def named(
     import timm
 
     check_name(name)
-    if pretrained and not timm.models.is_model_pretrained(name):
-        raise InputError(f"timm has no weights for {name}; leave --pretrained out")
+    arguments: dict[str, Any] = {"img_size": image} if _is_fixed(name) else {}
+    arguments |= {"drop_rate": dropout} if dropout else {}
     if pretrained:
         with torch.device("meta"):  # what cannot be built is refused before anything is fetched
             named(name=name, image=image, channels=channels, classes=classes, dropout=dropout)
-    arguments: dict[str, Any] = {"img_size": image} if _is_fixed(name) else {}
-    arguments |= {"drop_rate": dropout} if dropout else {}
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights(name))}}
     try:
-        model = timm.create_model(name, pretrained=pretrained, num_classes=classes, in_chans=channels, **arguments)
-    except TypeError as error:
-        raise InputError(f"timm/{name} cannot be built with {', '.join(arguments)}: {error}") from error
-    except (OSError, ValueError, RuntimeError, AssertionError) as error:
-        if not pretrained:
-            raise InputError(f"timm/{name} cannot be built for image={image}: {_first_line(error)}") from error
+        model = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
+    except (OSError, ValueError, RuntimeError, AssertionError, TypeError) as error:
+        given = ", ".join(f"{option}={value}" for option, value in (("image", image), ("dropout", dropout)))
         raise InputError(
-            f"the weights of timm/{name} could not be had from the Hub ({_first_line(error)}); without --pretrained it "
-            "starts from random ones"
+            f"timm/{name} cannot be built with {given}, channels={channels}: {_first_line(error)}"
         ) from error
     _check_patches(model, image)
     return model

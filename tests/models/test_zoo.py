@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
-from app import models, optim, sizing
-from app.errors import InputError
+from app import hub, models, optim, sizing
+from app.errors import HubUnavailable, InputError
 from app.models import zoo
 from app.models.counting import Build, counted, measured
 from app.tables import counted as table
@@ -198,9 +199,15 @@ def test_any_model_of_timm_s_is_built_by_name_at_the_image_that_was_asked_for():
         ({"name": "resnet18.nope"}, r"timm has no weights 'nope' of resnet18; there are: a1_in1k"),
         ({"name": "vit_base_patch16_384", "image": 50}, r"image=50 is not a multiple of this model's patch=16.*48, 64"),
         ({"name": "vit_base_patch16_384", "image": 50, "pretrained": True}, r"image=50 is not a multiple"),
-        ({"name": "resnet18", "pretrained": True}, r"weights of timm/resnet18 could not be had .*without --pretrained"),
-        ({"name": "resnet18", "channels": -1}, r"timm/resnet18 cannot be built for image=32: "),
-        ({"name": "resnet18", "channels": -1, "pretrained": True}, r"timm/resnet18 cannot be built for image=32: "),
+        ({"name": "resnet18", "pretrained": True}, r"cannot be reached for .*HF_HUB_OFFLINE.*without --pretrained"),
+        (
+            {"name": "resnet18", "channels": -1},
+            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1: .+",
+        ),
+        (
+            {"name": "resnet18", "channels": -1, "pretrained": True},
+            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1: .+",
+        ),
     ],
 )
 def test_a_name_that_cannot_be_built_is_refused_with_a_sentence(arguments, says, monkeypatch, tmp_path):
@@ -214,6 +221,43 @@ def test_a_model_without_weights_says_so():
     name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
     with pytest.raises(InputError, match=f"timm has no weights for {name}; leave --pretrained out"):
         zoo.named(name=name, image=32, channels=3, classes=10, pretrained=True)
+
+
+def put_into_the_hub_s_cache(model, folder):
+    """As a download of the model's weights would."""
+    at = folder / f"models--{timm.models.get_pretrained_cfg(model).hf_hub_id.replace('/', '--')}"
+    torch.manual_seed(3)
+    state = timm.create_model(model).state_dict()
+    for path in (at / "refs", at / "snapshots" / ("0" * 40)):
+        path.mkdir(parents=True)
+    (at / "refs" / "main").write_text("0" * 40)
+    save_file(state, at / "snapshots" / ("0" * 40) / "model.safetensors")
+    return state
+
+
+def test_pretrained_weights_come_from_the_hub_s_cache_without_a_network(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    state = put_into_the_hub_s_cache("test_resnet", tmp_path)
+    found = zoo.named(name="test_resnet", image=48, channels=3, classes=7, pretrained=True).state_dict()
+    assert found.keys() == state.keys()
+    body = {name for name in state if not name.startswith("fc.")}
+    assert all(torch.equal(found[name], state[name]) for name in body)
+    assert found["fc.weight"].shape[0] == 7
+
+
+def test_weights_that_the_hub_has_not_are_refused_with_a_sentence(online, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"the Hub has nothing there for the files of timm/test_resnet"):
+        zoo.named(name="test_resnet", image=48, channels=3, classes=7, pretrained=True)
+
+
+def test_a_hub_that_does_not_answer_is_said_in_a_sentence(online, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    hub.api.cache_clear()
+    with pytest.raises(HubUnavailable, match=r"cannot be reached for .* \(.*\); without --pretrained timm/test_resnet"):
+        zoo.named(name="test_resnet", image=48, channels=3, classes=7, pretrained=True)
 
 
 @pytest.mark.parametrize("name", ["vgg11", "inception_v3"])
