@@ -9,6 +9,7 @@ from app.errors import InputError
 from app.tables.models import DEFAULT_MODEL, MODELS, family_of
 from app.tables.protocols import AUGMENTS
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
+from app.tables.shape import CELLS
 from app.tables.sizes import budget, parse_size
 from app.tables.vit import ATTENTIONS
 
@@ -31,15 +32,20 @@ def check_shape(config: RunConfig) -> None:
     if config.attention is not None:
         check_known("attention", config.attention, ATTENTIONS)
         _check_attention(config.model, config.attention)
-    family_of(config.model).check(config.shape)
+    family = family_of(config.model)
+    for name in CELLS:
+        if name not in family.cells and getattr(config, name) is not None:
+            raise InputError(f"{name}={getattr(config, name)} has no effect on {config.model}; leave it out")
+    family.check(config.shape)
 
 
 def _check_attention(model: str, attention: str) -> None:
     """Raises InputError for an attention that makes another model of the study of this one."""
     own = MODELS[model].cells.get("attention")
-    if not MODELS[model].sized or (own == "classic") == (attention == "classic"):
+    ours = {"vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2")}
+    if not MODELS[model].sized or attention in ours[model]:
         return
-    other = DEFAULT_MODEL if own == "classic" else "vit_classic"
+    other = "vit_small" if attention == "lsa" else DEFAULT_MODEL if own == "classic" else "vit_classic"
     raise InputError(f"attention={attention} does not fit model={model}; use --model {other}")
 
 

@@ -53,6 +53,7 @@ class RunConfig:
     head_width: int = _ABSENT
     mlp_ratio: float = 4.0
     qkv_bias: bool = _ABSENT
+    projection_bias: bool = _ABSENT
     norm: str = _ABSENT
     pooling: str = _ABSENT
     positions: str = _ABSENT

@@ -34,6 +34,8 @@ def sized(
     family = FAMILIES[row.family]
     _refuse_foreign(row, family, request)
     given = {name: request[name] for name in family.cells if name in request}
+    if given.get("attention") in ATTENTIONS and "heads" in row.cells:
+        given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
     if "patch" in family.cells:
         given.setdefault("patch", row.cells.get("patch", protocol.patch))
     cells: dict[str, Any] = {**dict.fromkeys(CELLS), **row.cells, **given}

@@ -62,7 +62,7 @@ def steps(shapes: dict[int, dict[str, Any]], here: Place, pace: Pace, name: str)
 
 def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
     """A config of just that shape: its size is the count that it comes to."""
-    near = ours.config_at({"model": model, "size": "1M", "image": shape["image"], "patch": shape["patch"]}, here)
+    near = ours.config_at({"model": model, "size": "1M", "image": 32, "patch": 4}, here)
     given = {name: value for name, value in shape.items() if name != "heads"}
     if heads := shape.get("heads"):
         given["heads"] = ATTENTIONS[near.attention].of_classic(heads)
@@ -141,7 +141,7 @@ def main() -> None:
     here = place.choose(device=given.device, precision=given.precision)
     pace = Pace(rounds=given.rounds, seconds=60, say=say)
     print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
-    small = {"image": 32, "patch": 4}
+    small = {"image": 32, "patch": 4, "d_model": 128, "heads": 4}
     wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
     print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")
     for line in steps({n: {**small, "depth": n, "batch_size": 16} for n in DEPTHS}, here, pace, "depth"):
@@ -151,7 +151,7 @@ def main() -> None:
     for line in steps(shapes, here, pace, "tokens"):
         print(line, flush=True)
     print("\n### Batch (1M, 65 tokens)\n")
-    for line in steps({n: {**small, "batch_size": n} for n in BATCHES}, here, pace, "batch"):
+    for line in steps({n: {**small, "depth": 5, "batch_size": n} for n in BATCHES}, here, pace, "batch"):
         print(line, flush=True)
     print("\n### Dataset (batch 512, enlarged from 32 to 224 px)\n")
     for line in inputs(here, given.rounds):

@@ -13,13 +13,15 @@ from app.config import DatasetFacts, RunConfig, dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
+from app.tables.shape import CELLS
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 CONFIG = resolve({}, FACTS["cifar100"])
 
+STUDY = [row.name for row in MODELS.values() if row.sized]  # of one size table
 counts = st.integers(1, 2000)
 requests = st.fixed_dictionaries(
-    {"model": st.sampled_from(list(MODELS)), "size": st.sampled_from(["1M", "10M", "25M"])},
+    {"model": st.sampled_from(STUDY), "size": st.sampled_from(["1M", "10M", "25M"])},
     optional={
         "seed": st.integers(0, 2**63 - 1), "split_seed": counts, "epochs": counts, "batch_size": counts,
         "lr": st.floats(1e-8, 10), "weight_decay": st.floats(0, 1), "dropout": st.floats(0, 0.9),
@@ -68,7 +70,8 @@ def test_a_mutated_config_is_read_or_refused_never_more(changes, data):
         assert config.parameters > 0 and len(config.run_id) == 8 and config.stored_side > 0
         assert config.stem.encode(errors="surrogateescape") and config.limited in (True, False)
         assert RunConfig.from_json(json.loads(json.dumps(config.to_json(), allow_nan=False))) == config
-        assert all(type(value) in KINDS[name] for name, value in config.to_json().items())
+        given = {name: value for name, value in config.to_json().items() if value is not None or name not in CELLS}
+        assert all(type(value) in KINDS[name] for name, value in given.items())
 
 
 def test_a_run_is_named_by_a_fixed_hash_of_what_decides_its_result():

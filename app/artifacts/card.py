@@ -10,6 +10,7 @@ from urllib.parse import quote
 from app.artifacts.paths import Run
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
+from app.tables.shape import CELLS
 
 
 def percent(fraction: float) -> str:
@@ -122,6 +123,12 @@ These are the final weights after {run.config.epochs} epochs; the test set was e
 The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
 
 
+def cells_of(config: Mapping[str, Any]) -> str:
+    """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
+    given = {name: config[name] for name in CELLS if config.get(name) is not None}
+    return ", ".join(f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items())
+
+
 def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Shape, protocol, machine, versions and command."""
     place, schedule = record["places"][-1], record["schedule"]
@@ -129,9 +136,8 @@ def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return f"""| | |
 |---|---|
-| shape | d_model {config["d_model"]}, depth {config["depth"]}, heads {config["heads"]}, \
-MLP ratio {config["mlp_ratio"]:g}, {config["attention"]} attention |
-| input | {config["image"]} px, patch {config["patch"]}, {record["tokens"]} tokens |
+| shape | {cells_of(config)} |
+| input | {config["image"]} px, {record["tokens"]} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
 {schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |

@@ -20,6 +20,7 @@ from app.errors import InputError
 from app.place import Place
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
+_BATCH = 128  # images that are loaded at a time, whatever the batch of a step
 _CALLS = 20  # batches that are issued before the device is waited for: no queue of it is full by then
 
 
@@ -32,7 +33,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
     left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := peers.missing(peer))]
     with pictures(dataset) as images:
         config = config_of(images, model)
-        if 2 * config.batch_size > len(images.labels):
+        if 2 * max(_BATCH, config.batch_size) > len(images.labels):
             raise InputError(
                 f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
                 "measured with; take a smaller --batch-size"
@@ -40,7 +41,9 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
         sides = list(dict.fromkeys((config.image, images.side)))
         groups = []
         for side in sides:
-            group, failed = _loading(config, images, here, pace.share(2 * len(sides)), side)
+            with meter.one_thread():
+                loading = dataclasses.replace(config, batch_size=max(_BATCH, config.batch_size))
+                group, failed = _loading(loading, images, here, pace.share(2 * len(sides)), side)
             groups.append(group)
             left_out += failed
         group, failed = waiting(config, images, here, pace.share(2), threads=threads)
@@ -67,7 +70,8 @@ def _notes(here: Place) -> tuple[str, ...]:
     )
     return (
         part,
-        "core seconds are the process's CPU time, all threads together, so more threads do not look faster",
+        f"loading is measured with one thread, {_BATCH} images at a time, or the batch if that is more; core seconds "
+        "are the process's CPU time",
         "the PIL loader makes PIL images of an array (torchvision's CIFAR classes), `datasets` decodes PNG files; both "
         "with torchvision's Resize, ToTensor, Normalize in a DataLoader with num_workers=0",
         "input percent is the share of a step inside the split's batch(), waiting percent the same without resizing "

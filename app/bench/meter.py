@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -91,3 +92,16 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
     run = stopwatch(lambda: left @ right, device)
     run(3)
     return 2 * side**3 / spread([run(1) for _ in range(calls)]).median
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """What is computed within takes one core."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -52,7 +52,10 @@ def _common(
     load_dotenv(find_dotenv(usecwd=True))
 
 
-_SWITCHES = ("--upload", "--private", "--fresh", "--json", "--best", "--again", "--compile", "--checkpointing")
+_SWITCHES = (
+    "--upload", "--private", "--fresh", "--json", "--best", "--again", "--compile", "--checkpointing", "--qkv-bias",
+    "--projection-bias", "--value-skip",
+)  # fmt: skip
 
 
 def spelled(arguments: list[str]) -> list[str]:

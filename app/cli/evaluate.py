@@ -55,8 +55,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     """The run that is meant; raises InputError where that is unclear."""
     from app.artifacts import finding
     from app.errors import InputError
-    from app.tables.models import MODELS
-    from app.tables.names import look_up
+    from app.tables.models import MODELS, model_row
     from app.tables.sizes import parse_size
 
     named = {name: value for name, value in triple.items() if value is not None}
@@ -67,9 +66,9 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     if where:
         return finding.at_path(_fetched(where, screen) if where.startswith("hf://") else Path(where))
     if "model" in named:
-        named["model"] = look_up("model", named["model"], MODELS).name
+        named["model"] = model_row(named["model"]).name
     if "size" in named:
-        named["size"] = parse_size(named["size"])
+        named["size"] = named["size"] if named["size"] in MODELS else parse_size(named["size"])
     if "dataset" in named:
         named["dataset"] = _dataset_name(named["dataset"])
     return finding.newest(

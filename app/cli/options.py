@@ -37,16 +37,31 @@ WHERE_DEFAULTS_COME_FROM = (
 
 Model = Annotated[
     str | None,
-    _model("--model", help="vit_classic or vit_differential; `run.py models` lists them (vit_differential)."),
+    _model("--model", help="vit_classic, t2t_vit_14, ...; `run.py models` lists them (vit_differential)."),
 ]
 Size = Annotated[
     str | None, _model("--size", help="Parameter budget: 1M, 10M, 25M, 50M or any other such as 7.5M (by dataset).")
 ]
-Attention = Annotated[str | None, _model("--attention", help="classic, differential or differential_v2 (by model).")]
+Attention = Annotated[str | None, _model("--attention", help="classic, differential, differential_v2, lsa (by model).")]
 DModel = Annotated[int | None, _model("--d-model", help="Width of a token (by size).")]
 Depth = Annotated[int | None, _model("--depth", help="Number of blocks (by size).")]
 Heads = Annotated[int | None, _model("--heads", help="Heads of the attention (by size).")]
 MlpRatio = Annotated[float | None, _model("--mlp-ratio", help="Hidden width of the MLP over d_model (4).")]
+HeadWidth = Annotated[int | None, _model("--head-width", help="Width of a head's queries (d_model / heads).")]
+QkvBias = Annotated[bool | None, _model("--qkv-bias/--no-qkv-bias", help="Biases of queries, keys, values (by model).")]
+ProjectionBias = Annotated[
+    bool | None, _model("--projection-bias/--no-projection-bias", help="Bias of attention's output (by model).")
+]
+Norm = Annotated[str | None, _model("--norm", help="layer or dyt (by model).")]
+Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls or mean (by model).")]
+Positions = Annotated[str | None, _model("--positions", help="learned or sincos (by model).")]
+Patching = Annotated[str | None, _model("--patching", help="linear, or shifted: four shifted images too (by model).")]
+Tokenizer = Annotated[
+    str | None, _model("--tokenizer", help="Of T2T-ViT: performer, transformer or transformer_31 (by model).")
+]
+ValueSkip = Annotated[bool | None, _model("--value-skip/--no-value-skip", help="Attention adds its values (by model).")]
+Features = Annotated[int | None, _model("--features", help="Channels of the interpretable CNN (by model).")]
+Width = Annotated[int | None, _model("--width", help="Channels of a ResNet's first stage (by model).")]
 Image = Annotated[int | None, _model("--image", help="Side of what the model sees, in pixels (by dataset).")]
 Patch = Annotated[int | None, _model("--patch", help="Side of a patch, in pixels (by dataset).")]
 Dropout = Annotated[float | None, _model("--dropout", help="On embeddings, projections and MLPs (by dataset).")]

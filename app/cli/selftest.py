@@ -82,10 +82,9 @@ def selftest(
 
 
 def _named(model: str) -> str:
-    from app.tables.models import MODELS
-    from app.tables.names import look_up
+    from app.tables.models import model_row
 
-    return look_up("model", model, MODELS).name
+    return model_row(model).name
 
 
 @contextmanager

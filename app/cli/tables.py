@@ -27,38 +27,66 @@ def models(
     sizes: Annotated[str, typer.Option("--sizes", help="Budgets, separated by commas.")] = "1M,10M,25M,50M",
     as_json: o.AsJson = False,
 ) -> None:
-    """Models at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
     rows = _model_rows(dataset, sizes.split(","))
     if as_json:
         return typer.echo(json.dumps(rows, indent=1))
-    heads = ("model", "size", "d_model", "depth", "heads", "parameters", "non-embedding", "GFLOPs", "tokens")
+    heads = ("model", "size", "shape", "parameters", "non-embedding", "GFLOPs", "tokens")
     lines = [
-        (r["model"], r["size"], r["d_model"], r["depth"], r["heads"], f"{r['parameters']:,}",
-         f"{r['non_embedding']:,}", f"{r['flops'] / 1e9:.2f}", r["tokens"])
-        for r in rows
+        (r["model"], r["size"], r["shape"], f"{r['parameters']:,}", f"{r['non_embedding']:,}",
+         f"{r['flops'] / 1e9:.2f}", r["tokens"])
+        for r in rows if "why_not" not in r
     ]  # fmt: skip
-    typer.echo(
-        f"on {rows[0]['dataset']}: {rows[0]['image']} px, patch {rows[0]['patch']}; GFLOPs of one image's forward pass"
-    )
-    return _print(heads, lines)
+    typer.echo(f"on {rows[0]['dataset']}: {rows[0]['image']} px; GFLOPs of one image's forward pass")
+    _print(heads, lines)
+    for row in rows:
+        if "why_not" in row:
+            typer.echo(f"note: {row['model']} at {row['size']}: {row['why_not']}")
+    return None
 
 
 def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
-    from app.config import dataset_facts, resolve
-    from app.tables.models import MODELS, family_of
+    """A row for each model that is named whole, and for each model at each size, or why there is none."""
+    from app.tables.models import MODELS
 
     row = _dataset_row(dataset)
     rows = []
     for model in MODELS.values():
-        for size in sizes:
-            config = resolve({"model": model.name, "size": size}, dataset_facts(row))
-            cells = {name: getattr(config, name) for name in ("d_model", "depth", "heads", "image", "patch")}
-            family = family_of(model.name)
-            non_embedding = config.parameters - family.embedding_parameters(config.shape)
-            counts = {"parameters": config.parameters, "non_embedding": non_embedding}
-            work = {"flops": family.flops(config.shape), "tokens": config.tokens}
-            rows.append({"model": model.name, "size": config.size, "dataset": row.name, **cells, **counts, **work})
+        if not model.sized:
+            rows.append(_model_row(row, {"model": model.name}))
+        if not model.preset:
+            rows += [_model_row(row, {"model": model.name, "size": size}) for size in sizes]
     return rows
+
+
+def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
+    from app.config import dataset_facts, resolve
+    from app.errors import InputError
+    from app.tables.models import family_of
+    from app.tables.protocols import PROTOCOLS
+    from app.tables.shape import CELLS
+
+    named = {"model": request["model"], "size": request.get("size", request["model"]), "dataset": row.name}
+    try:
+        config = resolve(request, dataset_facts(row))
+    except InputError as error:
+        if request["model"] == request.get("size", request["model"]) or "is missed by" in str(error):
+            return {**named, "image": PROTOCOLS[row.name].image, "why_not": str(error)}
+        raise
+    family = family_of(config.model)
+    cells = {name: value for name in CELLS if (value := getattr(config, name)) is not None}
+    return {
+        **named,
+        "size": config.size,
+        "image": config.image,
+        "shape": ", ".join(f"{name} {value}" for name, value in cells.items()),
+        **cells,
+        "parameters": config.parameters,
+        "non_embedding": config.parameters - family.embedding_parameters(config.shape),
+        "flops": family.flops(config.shape),
+        "tokens": config.tokens,
+        "activation_bytes": family.activation_bytes(config.shape, maps_kept=False),
+    }
 
 
 def _dataset_row(dataset: str) -> DatasetRow:

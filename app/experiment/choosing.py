@@ -14,8 +14,9 @@ from app.experiment import trials
 from app.models.paths import KEEPING_MAPS, candidates, pick_on_cpu, unfit
 from app.place import Place
 from app.tables.models import family_of
-from app.tables.vit import ATTENTIONS
+from app.tables.vit import head_width
 
+NO_PATH = "none"  # of a model without attention
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 _SHARE_OF_HOST = 0.5  # of the machine's memory for activations on a CPU
 _LEAST_MICRO_BATCH = 8  # below it activations are made again instead of kept
@@ -34,8 +35,9 @@ def is_little(config: RunConfig, place: Place) -> bool:
 
 def unfit_path(config: RunConfig, place: Place, path: str) -> str:
     """Why a path cannot be had for a model on a place; empty where it can."""
-    width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
-    return unfit(path, attention=config.attention, head_width=width, device=place.device.type)
+    if config.attention is None:
+        return "" if path == NO_PATH else f"{config.model} has no attention; leave --attention-path out"
+    return unfit(path, attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
 
 
 def _work(config: RunConfig) -> float:
@@ -44,11 +46,12 @@ def _work(config: RunConfig) -> float:
 
 
 def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> str:
-    """The attention path, by the table on a CPU, else the one that takes the least time here."""
+    """The attention path, by the table on a CPU, else the fastest here; `none` of a model without attention."""
+    if config.attention is None:
+        return NO_PATH
     if place.device.type == "cpu":
         return pick_on_cpu(attention=config.attention, tokens=config.tokens, precision=place.precision)
-    width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
-    able = candidates(attention=config.attention, head_width=width, device=place.device.type)
+    able = candidates(attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
     return fastest(config, place, able, say)
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from app import __version__, data, evaluation, log, models, optim
 from app import train as loop
 from app.artifacts import checkpoint
+from app.artifacts.card import cells_of
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig
 from app.durable import require_space
@@ -115,6 +116,11 @@ def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, scre
             screen.say(f"note: {note}")
 
 
+def _named(config: RunConfig) -> str:
+    """The model and its size, which are one where it is named whole."""
+    return config.model if config.size == config.model else f"{config.model} {config.size}"
+
+
 def _headline(job: Job) -> str:
     kept, shape, rows = job.kept, job.config, job.kept["data"]["rows"]
     begin = "begins"
@@ -123,8 +129,8 @@ def _headline(job: Job) -> str:
         begin = f"continues at step {job.state.step + 1}" if left else "has made all its steps and is tested"
     ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
     return (
-        f"run {kept['run_id']} {begin}: {shape.model} {shape.size} ({kept['parameters']['total']:,} parameters: "
-        f"d_model {shape.d_model}, depth {shape.depth}, heads {shape.heads}, {kept['tokens']} tokens) on "
+        f"run {kept['run_id']} {begin}: {_named(shape)} ({kept['parameters']['total']:,} parameters: "
+        f"{cells_of(shape.to_json())}, {kept['tokens']} tokens) on "
         f"{shape.dataset} (train {rows['train']:,}, validation {rows['val']:,}, test {rows['test']:,}), "
         f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )

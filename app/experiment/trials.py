@@ -23,6 +23,7 @@ from app.models import build
 from app.models.attention import ATTENTION_CLASSES
 from app.models.compiling import compiled
 from app.place import Place, fitting_micro_batch
+from app.tables.shape import CELLS
 
 _REPEATS = 3
 _IMAGES = 32  # at a time, when paths are timed
@@ -52,7 +53,7 @@ def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) ->
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
     """What a measurement depends on: the device, the precision and the model's shape."""
     here = place.describe()
-    shape = {name: getattr(config, name) for name in ("attention", "d_model", "heads", "mlp_ratio", "image", "patch")}
+    shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
     return {"device": here["device"], "precision": here["precision"], "threads": here["threads"], **shape}
 
 
@@ -60,7 +61,8 @@ def path_seconds(config: RunConfig, place: Place, path: str) -> float:
     """The median time of one attention layer, forward and backward."""
     with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
         kind = ATTENTION_CLASSES[config.attention]
-        layer = kind(d_model=config.d_model, heads=config.heads, layer=0, dropout=0.0, path=path)
+        shape = {name: getattr(config.shape, name) for name in ("d_model", "heads", "head_width")}
+        layer = kind(**shape, layer=0, dropout=0.0, path=path)
         tokens = torch.randn(min(_IMAGES, config.batch_size), config.tokens, config.d_model)
 
     def work() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from app.config import RunConfig
+from app.models.t2t import T2TViT
 from app.models.vit import ViT
 from app.tables.models import family_of
 
 _INPUT = ("image", "channels", "classes")
-_FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT}
+_FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT, "t2t": T2TViT}
 
 
 def build(config: RunConfig, *, attention_path: str, checkpointing: bool = False) -> nn.Module:

@@ -1,12 +1,16 @@
-"""The layers that models share: patch embedding, MLP, pre-norm block."""
+"""The layers that models share: patch embeddings, positions, norms, MLP, pre-norm block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+
+_EPS = 1e-6  # of the norms
 
 
 class PatchEmbedding(nn.Module):
@@ -18,6 +22,61 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.projection(images).flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, N, D)
+
+
+class ShiftedPatchEmbedding(nn.Module):
+    """Patches of the image and of four shifts of it, normalised and projected (arXiv:2112.13492, section 4.1, SPT).
+
+    The shifts are by one pixel right, left, down and up, with zeros where nothing comes in, as in the CIFAR zoo; the
+    paper's are diagonal, by half a patch.
+    """
+
+    def __init__(self, *, patch: int, channels: int, d_model: int) -> None:
+        super().__init__()
+        self.patch = patch
+        pixels = 5 * channels * patch**2
+        self.norm = nn.LayerNorm(pixels, eps=_EPS)
+        self.projection = nn.Linear(pixels, d_model)
+
+    def forward(self, images: Tensor) -> Tensor:
+        cut = F.pixel_unshuffle(with_shifts(images), self.patch)  # (B, 5 C, H, W) -> (B, 5 C p^2, H / p, W / p)
+        return self.projection(self.norm(cut.flatten(2).transpose(1, 2)))  # (B, N, D)
+
+
+def with_shifts(images: Tensor) -> Tensor:
+    """The images and the same one pixel further right, left, down and up: (B, C, H, W) -> (B, 5 C, H, W)."""
+    around = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))  # pixels added left, right, above, below
+    return torch.cat([images, *(F.pad(images, pixels) for pixels in around)], dim=1)
+
+
+PATCHINGS: dict[str, type[nn.Module]] = {"linear": PatchEmbedding, "shifted": ShiftedPatchEmbedding}
+
+
+def sincos(rows: int, columns: int, d_model: int) -> Tensor:
+    """(sin(x w), cos(x w), sin(y w), cos(y w)) of each patch, (rows * columns, D), row by row (arXiv:2205.01580).
+
+    w are d_model / 4 frequencies, from 1 down to 1 / 10000 geometrically; x and y are counted in patches.
+    """
+    frequencies = 10_000 ** -torch.linspace(0, 1, d_model // 4)  # (D / 4,)
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    across, down = (side.flatten().unsqueeze(1) * frequencies for side in (x, y))  # (N, D / 4)
+    return torch.cat([across.sin(), across.cos(), down.sin(), down.cos()], dim=1)
+
+
+class DynamicTanh(nn.Module):
+    """weight tanh(alpha x) + bias, in a norm's place; alpha is one learned number, 0.5 at first (arXiv:2503.10622)."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((1,), 0.5))
+        self.weight = nn.Parameter(torch.ones(d_model))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * torch.tanh(self.alpha * x) + self.bias
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": partial(nn.LayerNorm, eps=_EPS), "dyt": DynamicTanh}
 
 
 class MLP(nn.Module):
@@ -37,11 +96,11 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); any attention of the law (B, N, D) -> (B, N, D)."""
 
-    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float) -> None:
+    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: str = "layer") -> None:
         super().__init__()
-        self.norm_attention = nn.LayerNorm(d_model, eps=1e-6)
+        self.norm_attention = NORMS[norm](d_model)
         self.attention = attention
-        self.norm_mlp = nn.LayerNorm(d_model, eps=1e-6)
+        self.norm_mlp = NORMS[norm](d_model)
         self.mlp = MLP(d_model=d_model, hidden=hidden, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ PATHS_OF = {
     "classic": ("plain", "sdpa", "tiled", "stored"),
     "differential": ("plain", "sdpa", "tiled", "stored", "fused"),
     "differential_v2": ("plain", "sdpa"),
+    "lsa": ("plain", "sdpa"),
 }
 PATHS = ("plain", "sdpa", "tiled", "stored", "fused")
 KEEPING_MAPS = ("plain", "stored")
@@ -55,6 +56,8 @@ _ON_CPU = {
     ("differential", True): ((500, "plain"), (1100, "stored"), (_ANY, "tiled")),
     ("differential_v2", False): ((128, "plain"), (_ANY, "sdpa")),
     ("differential_v2", True): ((_ANY, "plain"),),
+    ("lsa", False): ((_ANY, "sdpa"),),
+    ("lsa", True): ((_ANY, "plain"),),
 }
 
 

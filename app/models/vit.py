@@ -1,22 +1,28 @@
-"""The Vision Transformer (arXiv:2010.11929) over any attention."""
+"""The Vision Transformer (arXiv:2010.11929) over any attention, with what later ones do otherwise."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from app.models.attention import ATTENTION_CLASSES
-from app.models.layers import Block, PatchEmbedding, through
+from app.models.layers import NORMS, PATCHINGS, Block, sincos, through
 
 
 class ViT(nn.Module):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
     images (B, channels, image, image) -> logits (B, classes). Dropout acts on embeddings, projections and MLPs.
+    `pooling="mean"` has no cls token, and its head takes the mean of all tokens; `positions="sincos"` are fixed (a cls
+    token has none); `norm` is that of blocks and head, not of shifted patches or of an attention's heads.
     With `checkpointing` the backward pass computes each block again instead of keeping what is inside.
     """
+
+    positions: Tensor
 
     def __init__(
         self,
@@ -30,6 +36,13 @@ class ViT(nn.Module):
         heads: int,
         mlp_ratio: float = 4.0,
         attention: str = "classic",
+        head_width: int | None = None,
+        qkv_bias: bool = True,
+        projection_bias: bool = True,
+        norm: str = "layer",
+        pooling: str = "cls",
+        positions: str = "learned",
+        patching: str = "linear",
         dropout: float = 0.0,
         attention_path: str = "sdpa",
         checkpointing: bool = False,
@@ -37,25 +50,31 @@ class ViT(nn.Module):
         super().__init__()
         if image % patch:
             raise ValueError(f"image={image} is not a multiple of patch={patch}")
-        tokens = (image // patch) ** 2 + 1
         self.checkpointing = checkpointing
-        self.patches = PatchEmbedding(patch=patch, channels=channels, d_model=d_model)
-        self.cls = nn.Parameter(torch.empty(1, 1, d_model))
-        self.positions = nn.Parameter(torch.empty(1, tokens, d_model))
+        self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model)
+        self.cls = nn.Parameter(torch.empty(1, 1, d_model)) if pooling == "cls" else None
+        self.add_positions(image // patch, d_model, positions)
         self.dropout = nn.Dropout(dropout)
-        make = ATTENTION_CLASSES[attention]
+        make = partial(ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias)
+        own = {"projection_bias": projection_bias, "dropout": dropout, "path": attention_path}
         self.blocks = nn.ModuleList(
             Block(
-                make(d_model=d_model, heads=heads, layer=layer, dropout=dropout, path=attention_path),
-                d_model=d_model,
-                hidden=int(d_model * mlp_ratio),
-                dropout=dropout,
+                make(layer=layer, **own), d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norm
             )
             for layer in range(depth)
         )
-        self.norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.norm = NORMS[norm](d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)
+
+    def add_positions(self, side: int, d_model: int, positions: str) -> None:
+        """The positions of side x side patches, and of the cls token where there is one: (1, N, D)."""
+        first = 0 if self.cls is None else 1
+        if positions == "learned":
+            self.positions = nn.Parameter(torch.empty(1, first + side**2, d_model))
+        else:
+            fixed = F.pad(sincos(side, side, d_model), (0, 0, first, 0))  # (N, D), a cls token at 0
+            self.register_buffer("positions", fixed.unsqueeze(0), persistent=False)
 
     def initialise(self, depth: int) -> None:
         """Truncated normal 0.02, zero biases; output projections 0.02 / sqrt(2 depth) (GPT-2's residual scaling)."""
@@ -68,7 +87,8 @@ class ViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patches(images)  # (B, N, D)
-        x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
-        x = self.dropout(x)
+        if self.cls is not None:
+            x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)  # (B, N + 1, D)
+        x = self.dropout(x + self.positions)
         x = through(self.blocks, x, checkpointing=self.checkpointing)
-        return self.head(self.norm(x[:, 0]))
+        return self.head(self.norm(x.mean(1) if self.cls is None else x[:, 0]))

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from app.artifacts.card import cells_of
 from app.artifacts.paths import Run
 from app.config import DatasetFacts, RunConfig, resolve
 from app.errors import InputError
+from app.sizing import is_whole
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
-from app.tables.sizes import budget
-from app.tables.vit import ATTENTIONS
+from app.tables.protocols import PROTOCOLS, UNKNOWN
+from app.tables.shape import CELLS
+from app.tables.vit import head_width
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells
-_FREE = ("model", "size", "attention", "d_model", "depth", "heads", "mlp_ratio", "classes", "channels", "native")
-_SHAPE = ("d_model", "depth", "heads", "mlp_ratio")
+_FREE = {"model", "size", *CELLS, "classes", "channels", "native"}
+_SHAPE = tuple(name for name in CELLS if name not in ("patch", "attention"))
 _LISTED = 12
 
 
@@ -70,7 +73,10 @@ def file_part(dataset: str) -> str:
 
 def sizes(runs: Iterable[Run]) -> list[str]:
     """The sizes among the runs, smallest first."""
-    return sorted({run.config.size for run in runs}, key=budget)
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run.config.size] = min(_count(run), counts.get(run.config.size, _count(run)))
+    return sorted(counts, key=counts.__getitem__)
 
 
 def label(run: Run) -> str:
@@ -94,8 +100,12 @@ def _started(run: Run) -> str:
     return str(run.record.get("started", ""))
 
 
+def _count(run: Run) -> int:
+    return int(run.record["parameters"]["total"])
+
+
 def _place(run: Run) -> tuple[int, str, int]:
-    return list(MODELS).index(run.config.model), run.config.attention, budget(run.config.size)
+    return list(MODELS).index(run.config.model), run.config.attention or "", _count(run)
 
 
 def _by_name(runs: list[Run], named: list[str], say: Say) -> list[Run]:
@@ -153,10 +163,15 @@ def _held_equal(run: Run) -> dict[str, Any]:
     """What must be equal within a set."""
     config = run.config
     held = {name: value for name, value in config.to_json().items() if name not in _FREE}
-    held |= {"stored_side": config.stored_side, "shape": _shape(config)}
+    held |= {"stored_side": config.stored_side, "shape": _shape(config), "patch": _patch(config)}
     data = {name: run.record["data"].get(name) for name in ("split_fingerprint", "version")}
     precisions = sorted({place["precision"] for place in run.record.get("places", []) if "precision" in place})
     return held | data | {"precision": config.precision, "computed_in": ", ".join(precisions)}
+
+
+def _patch(config: RunConfig) -> int:
+    """The patch; of a model without patches the protocol's, so that it stands beside those that have them."""
+    return config.patch or PROTOCOLS.get(config.dataset, UNKNOWN).patch
 
 
 def _shape(config: RunConfig) -> str:
@@ -167,14 +182,19 @@ def _shape(config: RunConfig) -> str:
     cells = {name: getattr(config, name) for name in _SHAPE}
     if _resolved_shape(config, ()) == cells:
         return "of the size table"
+    if not MODELS[config.model].sized:
+        return cells_of({name: value for name, value in cells.items() if value is not None})
     depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
-    width = ATTENTIONS[config.attention].head_width(config.d_model, config.heads)
+    width = head_width(config.shape)
     return f"d_model {config.d_model} head width {width} mlp_ratio {config.mlp_ratio:g}{depth}"
 
 
 def _resolved_shape(config: RunConfig, kept: tuple[str, ...]) -> dict[str, Any] | None:
     """The shape that a command would get with only the `kept` cells given; None where it would be refused."""
-    asked = {name: getattr(config, name) for name in ("model", "size", "attention", "image", "patch", *kept)}
+    names = ("model", "size", "attention", "image", "patch", *kept)
+    asked = {name: value for name in names if (value := getattr(config, name)) is not None}
+    if is_whole(config.model, config.size):
+        del asked["size"]
     facts = {name: getattr(config, name) for name in ("classes", "channels", "native")}
     try:
         found = resolve(asked, DatasetFacts(name=config.dataset, **facts))

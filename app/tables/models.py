@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
-from app.tables import cnn, resnet, vit, zoo
+from app.tables import cnn, resnet, t2t, vit, zoo
 from app.tables.names import look_up
 from app.tables.shape import Shape
 
@@ -58,12 +59,19 @@ class ModelRow:
     source: str
     cells: Mapping[str, Any] = field(default_factory=dict)
     sized: bool = False
+    preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
 
     @property
     def attention(self) -> str | None:
         """Its attention where none is asked for."""
         return self.cells.get("attention")
+
+
+def _counts(table: ModuleType) -> dict[str, Any]:
+    """The closed forms of a family's table, and its check."""
+    names = ("parameters", "embedding_parameters", "flops", "tokens", "activation_bytes", "check")
+    return {name: getattr(table, name) for name in names}
 
 
 def _of_timm(
@@ -75,44 +83,33 @@ def _of_timm(
     )  # fmt: skip
 
 
+# cells of a ViT that no study changes, and their values where no row and no option does
+_OF_VIT = {
+    "head_width": None, "qkv_bias": True, "projection_bias": True,
+    "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear",
+}  # fmt: skip
+# the CIFAR zoo's ViT (github.com/kentaroy47/vision-transformers-cifar10), which its other rows change
+_ZOO = {
+    "patch": 4, "attention": "classic", "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0, "qkv_bias": False,
+}  # fmt: skip
+_ZOO_NOTE = (
+    "the zoo drops 0.1 of its embeddings and activations (--dropout 0.1) and initialises as torch's layers do, with "
+    "cls and positions from a standard normal; ours is initialised as all of ours"
+)
+
 FAMILIES = {
     family.name: family
     for family in (
         Family(
             name="vit",
-            cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio"),
+            cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT),
+            defaults=_OF_VIT,
             growth="depth",
-            parameters=vit.parameters,
-            embedding_parameters=vit.embedding_parameters,
-            flops=vit.flops,
-            tokens=vit.tokens,
-            activation_bytes=vit.activation_bytes,
-            check=vit.check,
+            **_counts(vit),
         ),
-        # cnn
-        Family(
-            name="cnn",
-            cells=("depth", "features"),
-            growth="features",
-            parameters=cnn.parameters,
-            embedding_parameters=cnn.embedding_parameters,
-            flops=cnn.flops,
-            tokens=cnn.tokens,
-            activation_bytes=cnn.activation_bytes,
-            check=cnn.check,
-        ),
-        # resnet
-        Family(
-            name="resnet",
-            cells=("depth", "width"),
-            growth="width",
-            parameters=resnet.parameters,
-            embedding_parameters=resnet.embedding_parameters,
-            flops=resnet.flops,
-            tokens=resnet.tokens,
-            activation_bytes=resnet.activation_bytes,
-            check=resnet.check,
-        ),
+        # cnn, resnet
+        Family(name="cnn", cells=("depth", "features"), growth="features", **_counts(cnn)),
+        Family(name="resnet", cells=("depth", "width"), growth="width", **_counts(resnet)),
         # timm
         _of_timm("cait", ("patch", "d_model", "depth", "heads", "mlp_ratio"), "depth", zoo.check_cait),
         _of_timm("swin", ("patch", "width"), "width", zoo.check_swin, step=3),  # three heads in the first stage
@@ -121,8 +118,47 @@ FAMILIES = {
         _of_timm("mobilevit", ("width",), "width", zoo.check_mobilevit),
         _of_timm("vgg", ("width",), "width", zoo.check_vgg),
         _of_timm("timm", (), "", zoo.check_named),  # any model by name, of one size
+        # t2t
+        Family(
+            name="t2t",
+            cells=("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip"),
+            growth="depth",
+            **_counts(t2t),
+            defaults={
+                "qkv_bias": False, "projection_bias": True, "norm": "layer",
+                "tokenizer": "performer", "value_skip": False,
+            },
+        ),
+        # t2t ends
     )
-}
+}  # fmt: skip
+
+
+# cnn
+def _cnn(name: str, depth: int) -> ModelRow:
+    return ModelRow(name=name, title=f"LANL's CNN, {depth} blocks", family="cnn", source="LANL, nested cylinders",
+                    cells={"depth": depth, "features": 12}, preset=depth != 3)  # fmt: skip
+
+
+# resnet
+def _resnet(depth: int) -> ModelRow:
+    return ModelRow(name=f"resnet{depth}", title=f"ResNet-{depth}", family="resnet", source="arXiv:1512.03385",
+                    cells={"depth": depth, "width": 64}, preset=depth != 18)  # fmt: skip
+
+
+# t2t
+def _t2t(
+    name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float,
+    *, tokenizer: str = "performer", value_skip: bool = False, note: str = "",
+) -> ModelRow:  # fmt: skip
+    """A T2T-ViT with classic attention and no biases of queries, keys and values."""
+    cells = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
+    more = {"qkv_bias": False, "tokenizer": tokenizer, "value_skip": value_skip}
+    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note,
+                    preset=name != "t2t_vit")  # fmt: skip
+
+
+# t2t ends
 
 MODELS = {
     row.name: row
@@ -135,36 +171,13 @@ MODELS = {
             name="vit_differential", title="Differential ViT", family="vit", source="arXiv:2410.05258", sized=True,
             cells={"attention": "differential"},
         ),
-        # cnn: LANL's, 59,345, 70,253 and 92,069 parameters on (1, 1700, 500) with one output
-        ModelRow(
-            name="cnn", title="LANL CNN", family="cnn", source="LANL, nested cylinders",
-            cells={"depth": 3, "features": 12},
-        ),
-        ModelRow(
-            name="cnn_6", title="LANL CNN, 6 blocks", family="cnn", source="LANL, nested cylinders",
-            cells={"depth": 6, "features": 12},
-        ),
-        ModelRow(
-            name="cnn_12", title="LANL CNN, 12 blocks", family="cnn", source="LANL, nested cylinders",
-            cells={"depth": 12, "features": 12},
-        ),
+        # cnn: 59,345, 70,253 and 92,069 parameters, as LANL's, on (1, 1700, 500) with one output
+        _cnn("cnn", 3), _cnn("cnn_6", 6), _cnn("cnn_12", 12),
         # resnet: parameters at 32 px with 10 classes (CIFAR's stem) / at 224 px with 1000 (ImageNet's, torchvision's)
-        ModelRow(
-            name="resnet18", title="ResNet-18", family="resnet", source="arXiv:1512.03385",  # 11,173,962 / 11,689,512
-            cells={"depth": 18, "width": 64},
-        ),
-        ModelRow(
-            name="resnet34", title="ResNet-34", family="resnet", source="arXiv:1512.03385",  # 21,282,122 / 21,797,672
-            cells={"depth": 34, "width": 64},
-        ),
-        ModelRow(
-            name="resnet50", title="ResNet-50", family="resnet", source="arXiv:1512.03385",  # 23,520,842 / 25,557,032
-            cells={"depth": 50, "width": 64},
-        ),
-        ModelRow(
-            name="resnet101", title="ResNet-101", family="resnet", source="arXiv:1512.03385",  # 42,512,970 / 44,549,160
-            cells={"depth": 101, "width": 64},
-        ),
+        _resnet(18),  #   11,173,962 / 11,689,512
+        _resnet(34),  #   21,282,122 / 21,797,672
+        _resnet(50),  #   23,520,842 / 25,557,032
+        _resnet(101),  #  42,512,970 / 44,549,160
         # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs
         ModelRow(
             name="cait", title="CaiT", family="cait", source="arXiv:2103.17239",  # 12,685,162; the zoo's 12,685,322
@@ -174,7 +187,7 @@ MODELS = {
         ),
         ModelRow(
             name="cait_small", title="CaiT, small MLP", family="cait", source="arXiv:2103.17239",  # 10,585,962
-            cells={"patch": 4, "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 0.5},
+            cells={"patch": 4, "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 0.5}, preset=True,
             note="2,097,440 parameters more than the zoo's 8,488,522 at 32 px, 10 classes: timm's heads fill d_model, "
             "so 8 heads of 64 stand for the zoo's 6 (+2,097,152), with their mixing maps (+288, as in cait's note)",
         ),
@@ -207,6 +220,47 @@ MODELS = {
             cells={"width": 64},
             note="with batch norm and one linear map on the pooled features in place of ImageNet's head",
         ),
+        # t2t: the columns are d_model, depth, heads, MLP ratio; 224 px and 1000 classes make the paper's counts
+        _t2t("t2t_vit", "T2T-ViT", 256, 7, 4, 2.0),
+        _t2t("t2t_vit_7", "T2T-ViT-7", 256, 7, 4, 2.0),
+        _t2t("t2t_vit_10", "T2T-ViT-10", 256, 10, 4, 2.0),
+        _t2t("t2t_vit_12", "T2T-ViT-12", 256, 12, 4, 2.0),
+        _t2t("t2t_vit_14", "T2T-ViT-14", 384, 14, 6, 3.0),
+        _t2t("t2t_vit_19", "T2T-ViT-19", 448, 19, 7, 3.0),
+        _t2t("t2t_vit_24", "T2T-ViT-24", 512, 24, 8, 3.0),
+        _t2t("t2t_vit_t_14", "T2T-ViT_t-14", 384, 14, 6, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_19", "T2T-ViT_t-19", 448, 19, 7, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_24", "T2T-ViT_t-24", 512, 24, 8, 3.0, tokenizer="transformer"),
+        _t2t("t2t_lanl", "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
+             note="regresses one number from one channel of 1700 x 500 px, without dropout"),
+        # t2t ends
+        # zoo                                               parameters at 32 px, 10 classes (tested)
+        ModelRow(  #                                        9,523,722; patch 2: 9,603,594; patch 8: 9,572,874
+            name="vit", title="ViT of the CIFAR zoo", family="vit", source="arXiv:2010.11929", cells=_ZOO,
+            note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        9,622,512
+            name="vit_small", title="ViT for small datasets", family="vit", source="arXiv:2112.13492",
+            cells={**_ZOO, "attention": "lsa", "patching": "shifted"}, note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        4,371,438
+            name="vit_tiny", title="Tiny ViT for small datasets", family="vit", source="arXiv:2112.13492",
+            cells={
+                **_ZOO, "attention": "lsa", "patching": "shifted", "depth": 4, "heads": 6, "head_width": 64,
+                "mlp_ratio": 0.5,
+            },
+            note=_ZOO_NOTE,
+        ),
+        ModelRow(  #                                        9,486,858
+            name="simplevit", title="Simple ViT", family="vit", source="arXiv:2205.01580",
+            cells={**_ZOO, "projection_bias": False, "pooling": "mean", "positions": "sincos"},
+            note="the zoo drops nothing (--dropout 0) and initialises as torch's layers do; ours as all of ours",
+        ),
+        ModelRow(  #                                        9,523,735
+            name="dyt", title="ViT with DynamicTanh", family="vit", source="arXiv:2503.10622",
+            cells={**_ZOO, "norm": "dyt"}, note=_ZOO_NOTE,
+        ),
+        # end of zoo
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.errors import InputError
+
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 
 
@@ -23,6 +25,7 @@ class Shape:
     head_width: int = _ABSENT  # of a query
     mlp_ratio: float = _ABSENT
     qkv_bias: bool = _ABSENT
+    projection_bias: bool = _ABSENT  # of the attention's output
     norm: str = _ABSENT  # layer | dyt
     pooling: str = _ABSENT  # cls | mean
     positions: str = _ABSENT  # learned | sincos
@@ -34,3 +37,9 @@ class Shape:
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))
+
+
+def require(shape: Shape, *names: str) -> None:
+    """Raises InputError for cells that are not there: a config that was written by hand or by another version."""
+    if missing := [name for name in names if getattr(shape, name) is None]:
+        raise InputError(f"the config lacks {', '.join(missing)}")

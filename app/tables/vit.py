@@ -6,59 +6,67 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.errors import InputError
-from app.tables.ranges import MOST, around, check_positive
-from app.tables.shape import Shape
+from app.tables.ranges import MOST, around, check_known, check_positive
+from app.tables.shape import Shape, require
+
+NORMS = ("layer", "dyt")
+POOLINGS = ("cls", "mean")
+POSITIONS = ("learned", "sincos")
+PATCHINGS = ("linear", "shifted")
+_SHIFTED = 5  # images in a shifted patch: itself and four shifts
 
 
 @dataclass(frozen=True)
 class Attention:
-    """How an attention counts: head width, parameters per layer, multiply-adds per layer beside N^2 terms."""
+    """How an attention counts, with d the width of a query head and `inner` = heads * parts * d that of its values."""
 
-    head_width: Callable[[int, int], int]  # (d_model, heads) -> width of one query head
-    parameters: Callable[[int, int], int]  # (d_model, heads) -> parameters per layer, biases included
-    projections: Callable[[int, int], int]  # (d_model, heads) -> multiply-adds per token in the linear maps
-    products: int  # query-key and map-value products per layer, in units of N^2 d_model multiply-adds
-    of_classic: Callable[[int], int]  # heads of the classic model -> heads here
+    parts: int  # queries of a head
+    linear: int  # maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
+    products: int  # query-key and map-value products per layer, in units of N^2 inner multiply-adds
+    gates: int = 0  # numbers that each head takes from d_model, without a bias
+    own: Callable[[int], int] = lambda _: 0  # d -> parameters that are no linear map's
+    of_classic: Callable[[int], int] = lambda heads: heads  # heads of the classic model -> heads here
+
+    def head_width(self, d_model: int, heads: int) -> int:
+        """Width of a query head where none is asked for."""
+        return d_model // (self.parts * heads)
 
 
 ATTENTIONS = {
-    # name                      head width                     parameters
-    "classic": Attention(
-        lambda d, h: d // h, lambda d, _: 4 * d * d + 4 * d, lambda d, _: 4 * d * d, 2, lambda heads: heads
-    ),
+    "classic": Attention(parts=1, linear=3, products=2),
     # arXiv:2410.05258: half the heads; four lambda vectors and one norm weight of 2 widths per layer
     "differential": Attention(
-        lambda d, h: d // (2 * h),
-        lambda d, h: 4 * d * d + 4 * d + 6 * (d // (2 * h)),
-        lambda d, _: 4 * d * d,
-        2,
-        lambda heads: heads // 2,
+        parts=2, linear=3, products=2, own=lambda width: 6 * width, of_classic=lambda heads: heads // 2
     ),
     # the authors' second version: twice the queries over the same keys and values, lambda by token and head
-    "differential_v2": Attention(
-        lambda d, h: d // h,
-        lambda d, h: 5 * d * d + 5 * d + d * h,
-        lambda d, h: 5 * d * d + d * h,
-        4,
-        lambda heads: heads,
-    ),
+    "differential_v2": Attention(parts=1, linear=4, products=4, gates=1),
+    # arXiv:2112.13492, section 4.2: a learned temperature
+    "lsa": Attention(parts=1, linear=3, products=2, own=lambda _: 1),
 }
+
+
+def head_width(shape: Shape) -> int:
+    """Width of a query head, d."""
+    return shape.head_width or ATTENTIONS[shape.attention].head_width(shape.d_model, shape.heads)
+
+
+def inner(shape: Shape) -> int:
+    """Width of all heads' values together: d_model, unless the heads' width was asked for."""
+    return shape.heads * ATTENTIONS[shape.attention].parts * head_width(shape)
 
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    missing = [
-        name
-        for name in ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch")
-        if getattr(shape, name) is None
-    ]
-    if missing:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+    needed = ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch", "qkv_bias", "projection_bias")
+    require(shape, *needed)
+    for name, known in (("norm", NORMS), ("pooling", POOLINGS), ("positions", POSITIONS), ("patching", PATCHINGS)):
+        check_known(name, getattr(shape, name), known)
     check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)
     if hidden(shape) < 1:
         raise InputError(f"mlp_ratio={shape.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
     check_patches(shape.image, shape.patch)
     check_heads(shape)
+    check_together(shape)
 
 
 def check_patches(image: int, patch: int) -> None:
@@ -69,19 +77,43 @@ def check_patches(image: int, patch: int) -> None:
 
 
 def check_heads(shape: Shape) -> None:
-    """Raises InputError where a width does not split into heads."""
-    check_positive(heads=shape.heads, most=MOST)
-    parts = 2 if shape.attention == "differential" else 1  # of a head's width
-    if shape.d_model % (parts * shape.heads):
+    """Raises InputError where a width does not split into heads; heads of a width of their own fit any."""
+    check_positive(heads=shape.heads, head_width=shape.head_width, most=MOST)
+    parts = ATTENTIONS[shape.attention].parts
+    if shape.head_width is None and shape.d_model % (parts * shape.heads):
         near = around(shape.heads, n=shape.d_model, of=parts)
         raise InputError(
             f"d_model={shape.d_model} does not divide into heads={shape.heads} of {shape.attention} attention; {near}"
         )
 
 
+def check_together(shape: Shape) -> None:
+    """Raises InputError where one choice has no meaning beside another."""
+    if shape.positions == "sincos" and shape.d_model % 4:
+        raise InputError(
+            f"positions=sincos takes a d_model that is a multiple of 4, which {shape.d_model} is not: "
+            "sines and cosines of two coordinates; or take positions=learned"
+        )
+    if shape.attention == "lsa" and tokens(shape) == 1:
+        raise InputError(
+            f"attention=lsa lets no token attend to itself, and image={shape.image} at patch={shape.patch} with "
+            f"pooling={shape.pooling} is one token alone; take a smaller patch"
+        )
+
+
+def patches(shape: Shape) -> int:
+    """Patches of an image."""
+    return (shape.image // shape.patch) ** 2
+
+
+def patch_width(shape: Shape) -> int:
+    """Numbers of a patch that its projection takes."""
+    return shape.patch**2 * shape.channels * (_SHIFTED if shape.patching == "shifted" else 1)
+
+
 def tokens(shape: Shape) -> int:
     """Patches, and the cls token where there is one."""
-    return (shape.image // shape.patch) ** 2 + (shape.pooling != "mean")
+    return patches(shape) + (shape.pooling == "cls")
 
 
 def hidden(shape: Shape) -> int:
@@ -89,10 +121,22 @@ def hidden(shape: Shape) -> int:
     return int(shape.d_model * shape.mlp_ratio)
 
 
+def norm_parameters(shape: Shape) -> int:
+    """Parameters of one norm: weight, bias, and alpha of a DynamicTanh."""
+    return 2 * shape.d_model + (shape.norm == "dyt")
+
+
+def attention_parameters(shape: Shape) -> int:
+    """Parameters of one layer's attention."""
+    d, wide, attention = shape.d_model, inner(shape), ATTENTIONS[shape.attention]
+    linear = attention.linear * wide * (d + shape.qkv_bias) + attention.gates * shape.heads * d
+    return linear + wide * d + d * shape.projection_bias + attention.own(head_width(shape))
+
+
 def block_parameters(shape: Shape) -> int:
     """Parameters of one pre-norm block: two norms, the attention, the MLP."""
     d, wide = shape.d_model, hidden(shape)
-    return ATTENTIONS[shape.attention].parameters(d, shape.heads) + 2 * d * wide + wide + d + 4 * d
+    return 2 * norm_parameters(shape) + attention_parameters(shape) + 2 * d * wide + wide + d
 
 
 def block_flops(shape: Shape, n: int) -> int:
@@ -101,35 +145,38 @@ def block_flops(shape: Shape, n: int) -> int:
     Differential maps are subtracted before they meet the values, as in the paper's definition.
     """
     d, attention = shape.d_model, ATTENTIONS[shape.attention]
-    return 2 * (n * (attention.projections(d, shape.heads) + 2 * d * hidden(shape)) + attention.products * n * n * d)
+    linear = d * ((attention.linear + 1) * inner(shape) + attention.gates * shape.heads + 2 * hidden(shape))
+    return 2 * (n * linear + attention.products * n * n * inner(shape))
 
 
 def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
     """Bytes that one block keeps of n tokens for the backward pass in float32, maps included where they are kept.
 
-    Per token: two norms' inputs and outputs, queries, keys, values, the attention's output twice, and the MLP's hidden
-    layer before and after its activation.
+    Per token: two norms' inputs and outputs (a DynamicTanh's tanh too), queries, keys, values, the attention's output
+    twice, and the MLP's hidden layer before and after its activation.
     """
     maps = 4 * n * shape.heads if maps_kept else 0
-    return 4 * n * (10 * shape.d_model + 3 * hidden(shape) + maps)
+    norms = 7 if shape.norm == "dyt" else 5
+    return 4 * n * (norms * shape.d_model + 5 * inner(shape) + 3 * hidden(shape) + maps)
 
 
 def parameters(shape: Shape) -> int:
     """Trainable parameters of a ViT: patch projection, cls, positions, pre-norm blocks, final norm, head."""
-    d = shape.d_model
-    return embedding_parameters(shape) + shape.depth * block_parameters(shape) + 2 * d + (d + 1) * shape.classes
+    head = norm_parameters(shape) + (shape.d_model + 1) * shape.classes
+    return embedding_parameters(shape) + shape.depth * block_parameters(shape) + head
 
 
 def embedding_parameters(shape: Shape) -> int:
-    """Parameters of the patch projection, the cls token and the positions."""
-    return (shape.patch**2 * shape.channels + 1) * shape.d_model + shape.d_model + tokens(shape) * shape.d_model
+    """Parameters of the patch projection (a shifted patch's norm too), the cls token and the positions."""
+    learned = (shape.pooling == "cls") + (tokens(shape) if shape.positions == "learned" else 0)
+    norm = 2 * patch_width(shape) if shape.patching == "shifted" else 0
+    return norm + (patch_width(shape) + 1 + learned) * shape.d_model
 
 
 def flops(shape: Shape) -> int:
     """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
-    n, d = tokens(shape), shape.d_model
-    patches = 2 * (n - 1) * shape.patch**2 * shape.channels * d
-    return patches + shape.depth * block_flops(shape, n) + 2 * d * shape.classes
+    outside = patches(shape) * patch_width(shape) + shape.classes  # in units of d_model multiply-adds
+    return 2 * outside * shape.d_model + shape.depth * block_flops(shape, tokens(shape))
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = False) -> int:

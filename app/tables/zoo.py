@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.errors import InputError
-from app.tables.ranges import MOST, check_positive
+from app.tables.ranges import MOST, around, check_positive
 from app.tables.shape import Shape
-from app.tables.vit import check_heads, check_patches
+from app.tables.vit import check_patches
 
 SWIN_HEADS = (3, 6, 12, 24)
 SWIN_WINDOW = 4  # patches per side
@@ -32,7 +32,9 @@ def _checked(*names: str) -> Callable[[Shape], None]:
 def check_cait(shape: Shape) -> None:
     """Raises InputError for a CaiT that cannot be built."""
     _checked("patch", "d_model", "depth", "heads", "mlp_ratio")(shape)
-    check_heads(shape)
+    if shape.d_model % shape.heads:
+        near = around(shape.heads, n=shape.d_model)
+        raise InputError(f"d_model={shape.d_model} does not divide into heads={shape.heads} of cait; {near}")
 
 
 def check_mlpmixer(shape: Shape) -> None:

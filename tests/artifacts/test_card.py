@@ -19,7 +19,7 @@ def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run)
     text, record = card.run_card(run, "hf://tester/runs/a/b"), run.record
     for part in (
         "Differential ViT, 100K, Optical digits", "arXiv:2410.05258", f"{record['parameters']['total']:,} trainable",
-        "d_model 64, depth 2, heads 2, MLP ratio 4, differential attention", "8 px, patch 4, 5 tokens",
+        "patch 4, attention differential, d_model 64, depth 2, heads 2, mlp_ratio 4", "8 px, 5 tokens",
         "AdamW, lr 0.001, weight decay 0.01, batch 32", "licence: cc-by-4.0", "version `uci-1998`", "n = 60",
         "A trial: the dataset was cut", record["command"], "160 rows trained on, 40 for validation, 60 for the test",
         f"s, peak memory {record['peak_bytes'] / 1e9:.1f} GB |",
@@ -45,7 +45,7 @@ def test_a_record_from_before_the_peak_of_memory_was_kept_has_a_card_without_it(
 def test_a_record_from_before_a_field_has_its_default_in_the_card(run):
     config = {name: value for name, value in run.record["config"].items() if name != "mlp_ratio"}
     older = dataclasses.replace(run, record=run.record | {"config": config})
-    assert "MLP ratio 4" in card.run_card(older, "hf://tester/runs/a")
+    assert "mlp_ratio 4" in card.run_card(older, "hf://tester/runs/a")
 
 
 def test_the_commands_of_a_card_are_quoted_where_they_must_be(run):

@@ -7,4 +7,4 @@ import pytest
 def test_models_are_counted_alike_for_a_dataset_and_for_its_repository(call, name):
     ended = call(f"models --dataset {name}")
     assert (ended.code, ended.out) == (0, call("models --dataset cifar10").out)
-    assert ended.out.startswith("on cifar10: 32 px, patch 4; GFLOPs")
+    assert ended.out.startswith("on cifar10: 32 px; GFLOPs")

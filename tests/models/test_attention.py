@@ -11,6 +11,7 @@ from app.models.attention import (
     ClassicAttention,
     DifferentialAttention,
     DifferentialAttentionV2,
+    LocalityAttention,
     UnitRMS,
     attention_map,
     lambda_init,
@@ -20,9 +21,9 @@ from app.models.paths import PATHS_OF
 ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
 
 
-def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=0):
+def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=0, **more):
     torch.manual_seed(seed)
-    return kind(d_model=d_model, heads=heads, layer=layer, dropout=0.0, path=path).to(dtype)
+    return kind(d_model=d_model, heads=heads, layer=layer, dropout=0.0, path=path, **more).to(dtype)
 
 
 def two_softmaxes(module, x):
@@ -72,7 +73,7 @@ def test_differential_attention_equals_timms_with_copied_weights(path):
 
 def test_a_differential_map_sums_to_one_minus_lambda():
     module = make(DifferentialAttention, "plain")
-    q1, q2, k1, k2, _ = module.heads_of(torch.randn(2, 7, 48, dtype=torch.float64))
+    q1, q2, k1, k2, _ = module.heads_of(module.qkv(torch.randn(2, 7, 48, dtype=torch.float64)))
     difference = attention_map(q1, k1) - module.lambda_full() * attention_map(q2, k2)
     expected = (1 - module.lambda_full()).expand(2, 3, 7)
     torch.testing.assert_close(difference.sum(-1), expected, rtol=0, atol=1e-12)
@@ -94,14 +95,15 @@ def test_lambda_starts_within_a_tenth_or_so_of_its_init():
 
 
 @pytest.mark.parametrize("tokens", [7, 300])  # 300: several tiles, the last one short
+@pytest.mark.parametrize("more", [{}, {"head_width": 20, "bias": False, "projection_bias": False}])
 @pytest.mark.parametrize("kind", ON_CPU)
-def test_all_paths_give_the_same_numbers_and_gradients(kind, tokens):
+def test_all_paths_give_the_same_numbers_and_gradients(kind, tokens, more):
     torch.manual_seed(1)
     x = torch.randn(2, tokens, 48, dtype=torch.float64, requires_grad=True)
     probe = torch.randn(2, tokens, 48, dtype=torch.float64)
     results = []
     for path in ON_CPU[kind]:
-        module = make(ATTENTION_CLASSES[kind], path)
+        module = make(ATTENTION_CLASSES[kind], path, **more)
         out = module(x)
         results.append([out, *torch.autograd.grad((out * probe).sum(), [x, *module.parameters()])])
     for other in results[1:]:
@@ -174,7 +176,40 @@ def test_the_second_version_subtracts_gated_heads_that_share_keys_and_values():
     torch.testing.assert_close(module(x), module.projection(torch.cat(heads, -1)), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [ClassicAttention, DifferentialAttention, DifferentialAttentionV2])
+@pytest.mark.parametrize("path", ON_CPU["lsa"])
+def test_attention_of_locality_equals_its_definition_head_by_head(path):
+    module = make(LocalityAttention, path, head_width=20)
+    torch.nn.init.constant_(module.log_temperature, -0.7)
+    x = torch.randn(2, 7, 48, dtype=torch.float64)
+    q, k, v = module.qkv(x).chunk(3, -1)
+    heads = []
+    for at in (slice(20 * head, 20 * (head + 1)) for head in range(3)):
+        powers = (q[..., at] @ k[..., at].mT * math.exp(-0.7)).exp() * (1 - torch.eye(7))
+        heads.append(powers / powers.sum(-1, keepdim=True) @ v[..., at])
+    torch.testing.assert_close(module(x), module.projection(torch.cat(heads, -1)), rtol=0, atol=1e-12)
+
+
+def test_a_map_of_locality_has_a_diagonal_of_zeros_and_rows_that_sum_to_one():
+    module, x = make(LocalityAttention, "plain"), torch.randn(2, 3, 7, 16, dtype=torch.float64)
+    map_ = module.attention_map(x, x)
+    assert not map_.diagonal(dim1=-2, dim2=-1).any()
+    torch.testing.assert_close(map_.sum(-1), torch.ones(2, 3, 7).double(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("head_width", "width"), [(None, 16), (20, 20)])
+def test_the_temperature_of_locality_starts_at_the_root_of_a_head_s_width(head_width, width):
+    module = make(LocalityAttention, "plain", head_width=head_width, dtype=torch.float32)
+    assert module.log_temperature.exp().item() == pytest.approx(width**-0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ATTENTION_CLASSES.values())
+def test_without_biases_an_attention_of_nothing_is_nothing(kind):
+    x = torch.zeros(2, 7, 48, dtype=torch.float64)
+    assert not make(kind, "plain", bias=False, projection_bias=False)(x).any()
+    assert make(kind, "plain", bias=False)(x).any() and make(kind, "plain", projection_bias=False)(x).any()
+
+
+@pytest.mark.parametrize("kind", ATTENTION_CLASSES.values())
 def test_attention_does_not_know_the_order_of_tokens(kind):
     module, x = make(kind, "plain"), torch.randn(2, 7, 48, dtype=torch.float64)
     order = torch.randperm(7)

@@ -14,7 +14,6 @@ from app.config import DatasetFacts, resolve
 from app.models.compiling import compiled
 from app.models.vit import ViT
 from app.tables import vit
-from app.tables.models import MODELS
 from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": 16, "patch": 4, "channels": 3, "classes": 7, "d_model": 32, "depth": 3, "heads": 2}
@@ -65,9 +64,8 @@ def test_a_study_model_has_exactly_its_rows_parameters(model, size, dataset, cou
 @pytest.mark.parametrize("dataset", FACTS)
 @pytest.mark.parametrize("size", ["10M", "25M", "50M"])
 def test_classic_and_differential_are_within_a_thousandth(size, dataset):
-    counts = [
-        resolve({"model": model, "size": size}, FACTS[dataset]).parameters for model, row in MODELS.items() if row.sized
-    ]
+    models = ("vit_classic", "vit_differential")
+    counts = [resolve({"model": model, "size": size}, FACTS[dataset]).parameters for model in models]
     assert abs(counts[0] / counts[1] - 1) < 0.001
 
 

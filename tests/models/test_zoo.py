@@ -161,7 +161,7 @@ def test_the_generated_table_has_every_model_that_timm_builds():
         ("mobilevit", {"image": 32}, r"image=32 is too small for mobilevit.*the smallest is 33, and 64"),
         ("vgg", {"image": 28}, r"image=28 is too small for vgg.*the smallest is 32"),
         ("cait", {"patch": 5}, r"image=32 is not a multiple of patch=5; nearest: 4, 8"),
-        ("cait", {"heads": 7}, r"d_model=512 does not divide into heads=7"),
+        ("cait", {"heads": 7}, r"d_model=512 does not divide into heads=7 of cait; nearest: 4, 8"),
         ("swin", {"patch": 3}, r"image=32 is not a multiple of patch=3"),
         ("swin", {"width": 100}, r"width=100 does not divide into swin's 3 heads; nearest: 99, 102"),
         ("convmixer", {"patch": 3}, r"image=32 is not a multiple of patch=3"),

@@ -65,7 +65,7 @@ def _about(config: RunConfig, n: int) -> dict[str, Any]:
         "command": "python run.py train",
         "config": config.to_json(),
         "parameters": {"total": config.parameters, "non_embedding": config.parameters},
-        "tokens": config.shape.tokens,
+        "tokens": config.tokens,
         "data": data,
         "versions": {"isoscale": "0"},
         "places": [{"device": "made up", "precision": "fp32"}],

@@ -1,0 +1,91 @@
+"""The Tokens-to-Token Vision Transformer (arXiv:2101.11986) over any attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from app.models.attention import ATTENTION_CLASSES
+from app.models.layers import Block, through
+from app.models.tokens_to_token import TokensToToken
+from app.tables.t2t import TOKENIZERS
+
+
+def sinusoids(tokens: int, d_model: int) -> Tensor:
+    """sin(n / 10000^(i / d_model)) in even columns i, cos in the next (arXiv:1706.03762, section 3.5); (tokens, D)."""
+    even = torch.arange(d_model, dtype=torch.float64) // 2 * 2  # 0, 0, 2, 2, ...
+    angles = torch.arange(tokens, dtype=torch.float64)[:, None] * 10_000 ** -(even / d_model)
+    return torch.where(torch.arange(d_model) % 2 == 0, angles.sin(), angles.cos()).float()
+
+
+class T2TViT(nn.Module):
+    """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
+
+    images (B, channels, H, W) -> logits (B, classes); `image` is (H, W) in pixels, or the side of a square; `tokenizer`
+    a name of `app.tables.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
+    values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, the performer's too, which is always
+    0.1 in the authors' code: here a run at dropout 0 is free of chance. Raises ValueError for an image too small.
+    With `checkpointing` the backward pass computes each block and stage again instead of keeping what is inside.
+    """
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        *,
+        image: int | tuple[int, int],
+        channels: int,
+        classes: int,
+        d_model: int,
+        depth: int,
+        heads: int,
+        mlp_ratio: float = 2.0,
+        attention: str = "classic",
+        qkv_bias: bool = False,
+        tokenizer: str = "performer",
+        value_skip: bool = False,
+        dropout: float = 0.0,
+        attention_path: str = "sdpa",
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        sides = (image, image) if isinstance(image, int) else (image[0], image[1])
+        rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
+        if min(rows, columns) < 1:
+            raise ValueError(f"image={image} is too small: tokenizer={tokenizer} takes {ways.least()} px at least")
+        self.checkpointing = checkpointing
+        self.tokens_to_token = TokensToToken(
+            ways, image=sides, channels=channels, d_model=d_model, dropout=dropout, checkpointing=checkpointing
+        )
+        self.cls = nn.Parameter(torch.empty(1, 1, d_model))
+        self.register_buffer("positions", sinusoids(rows * columns + 1, d_model)[None], persistent=False)  # (1, N, D)
+        self.dropout = nn.Dropout(dropout)
+        make = ATTENTION_CLASSES[attention]
+        kept = {"path": attention_path, "bias": qkv_bias, "value_skip": value_skip}
+        self.blocks = nn.ModuleList(
+            Block(
+                make(d_model=d_model, heads=heads, layer=layer, dropout=dropout, **kept),
+                d_model=d_model,
+                hidden=int(d_model * mlp_ratio),
+                dropout=dropout,
+            )
+            for layer in range(depth)
+        )
+        self.norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.head = nn.Linear(d_model, classes)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Truncated normal 0.02 for the cls token and every linear map, zero biases, as the authors' code."""
+        nn.init.trunc_normal_(self.cls, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.tokens_to_token(images)  # (B, N, D)
+        x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
+        x = through(self.blocks, self.dropout(x), checkpointing=self.checkpointing)
+        return self.head(self.norm(x[:, 0]))

@@ -1,0 +1,144 @@
+"""Facts that every registered model must hold, whatever its family: a row in the table is all that they need."""
+
+import copy
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from app import models, optim
+from app.config import DatasetFacts, resolve
+from app.errors import InputError
+from app.tables.models import FAMILIES, MODELS, family_of
+from app.tables.sizes import TOLERANCE, budget
+
+FACTS = DatasetFacts(name="cifar10", classes=10, native=32)
+SIZES = ("10M", "25M", "50M")
+LARGE = 3_000_000  # parameters; more take their 100 steps among the slow tests
+GROWN = [name for name, row in MODELS.items() if not row.preset]
+
+
+def smallest(name):
+    """A config of the model at its smallest: one unit of its growth axis, where it has one, at 32 px."""
+    row = MODELS[name]
+    if row.sized:
+        return resolve({"model": name, "size": "1M", "image": 32, "patch": 8, "dropout": 0.0}, FACTS)
+    family = FAMILIES[row.family]
+    request = {"model": name, "image": 32, "dropout": 0.0} | ({"patch": 16} if "patch" in family.cells else {})
+    whole = resolve(request, FACTS)
+    if not family.growth or row.preset:
+        return whole
+    unit = {family.growth: family.step}
+    size = f"{family.parameters(family.shape(vars(whole) | unit)) / 1000:.0f}K"
+    return resolve(request | {"size": size} | unit, FACTS)
+
+
+def built(config):
+    return models.build(config, attention_path="none" if config.attention is None else "plain")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", GROWN)
+def test_a_model_builds_at_a_size_or_says_why_not(name, size):
+    try:
+        config = resolve({"model": name, "size": size, "image": 32}, FACTS)
+    except InputError as refused:
+        assert "is missed by" in str(refused) and "reachable: " in str(refused)
+        return
+    with torch.device("meta"):
+        model = built(config)
+    count = models.count(model)
+    assert count == config.parameters
+    assert MODELS[name].sized or abs(count / budget(size) - 1) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_closed_forms_equal_the_built_model(name):
+    config = resolve({"model": name, "image": 64}, FACTS)
+    with torch.device("meta"):
+        model = built(config).eval()
+        with FlopCounterMode(display=False) as counted:
+            model(torch.randn(1, 3, 64, 64))
+    family = family_of(name)
+    assert models.count(model) == family.parameters(config.shape)
+    assert abs(family.flops(config.shape) / counted.get_total_flops() - 1) < 0.005
+    assert 0 <= family.embedding_parameters(config.shape) < models.count(model)
+
+
+@pytest.mark.parametrize("image", [32, 64])
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_reach_every_parameter_at_two_sizes_of_input(name, image):
+    if MODELS[name].preset:
+        pytest.skip("the model that it is a shape of stands for it")
+    patch = {"patch": 16} if "patch" in family_of(name).cells else {}
+    torch.manual_seed(0)
+    model = built(resolve({"model": name, "image": image, "dropout": 0.0, **patch}, FACTS))
+    logits = model(torch.randn(2, 3, image, image))
+    assert logits.shape == (2, 10)
+    logits.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
+
+
+def models_count(name):
+    return resolve({"model": name, "image": 32}, FACTS).parameters
+
+
+def overfits(name):
+    """Whether 100 steps on 16 examples bring the loss under 5 % of its start."""
+    torch.manual_seed(0)
+    config = smallest(name)
+    model = built(config).train()
+    optimizer = optim.adamw(model, lr=1e-3, weight_decay=0.0)
+    images, targets = torch.randn(16, 3, 32, 32), torch.arange(16) % 10
+    losses = []
+    for _ in range(100):
+        loss = torch.nn.functional.cross_entropy(model(images), targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses[-1] < 0.05 * losses[0]
+
+
+def small(name):
+    return smallest(name).parameters <= LARGE
+
+
+@pytest.mark.parametrize("name", [name for name in GROWN if small(name)])
+def test_a_hundred_steps_learn_sixteen_examples(name):
+    assert overfits(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MODELS if not (name in GROWN and small(name))])
+def test_a_hundred_steps_of_a_larger_model_learn_sixteen_examples(name):
+    if models_count(name) > LARGE * 10:
+        pytest.skip("large: its family's smaller models stand for it")
+    assert overfits(name)
+
+
+@pytest.mark.parametrize("name", GROWN)
+def test_a_state_round_trips_and_evaluation_is_deterministic(name):
+    config = smallest(name)
+    torch.manual_seed(0)
+    model = built(config).eval()
+    torch.manual_seed(1)
+    other = built(config).eval()
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        before = model(images)
+        assert torch.equal(model(images), before) and not torch.equal(other(images), before)
+        other.load_state_dict(copy.deepcopy(model.state_dict()))
+        assert torch.equal(other(images), before)
+
+
+@pytest.mark.parametrize("name", GROWN)
+def test_no_norm_bias_position_token_or_scalar_is_decayed(name):
+    with torch.device("meta"):
+        model = built(smallest(name))
+    decayed, plain = optim.parameter_groups(model, 0.1)
+    names = [name for name, _ in decayed["params"]]
+    never = ("bias", "norm", "positions", "pos_embed", "cls", "lambda", "temperature", "alpha")
+    assert names and not [name for name in names if name.endswith(never) or name in ("cls", "positions")]
+    assert all(parameter.dim() >= 2 for _, parameter in decayed["params"])
+    assert len(names) + len(plain["params"]) == len(list(model.parameters()))
