@@ -20,7 +20,6 @@ from app.errors import InputError
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
-GRADIENTS = ("fp32", "bf16")  # as they travel between ranks
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,18 @@ class Place:
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
+    def memory(self) -> tuple[int, int]:
+        """Of a CUDA device: its bytes, and the GiB that are taken now, images held there among them; else zeros."""
+        if self.device.type != "cuda":
+            return 0, 0
+        free, total = torch.cuda.mem_get_info(self.device)
+        return total, round((total - free) / 2**30)
+
+    def take_threads(self, count: int) -> None:
+        """Computes with so many threads from here on, where it is a CPU."""
+        if self.device.type == "cpu":
+            torch.set_num_threads(count)
+
     def wait(self) -> None:
         """Returns when the device has done all that it was given; for measuring, never in a loop."""
         if self.device.type != "cpu":
@@ -193,6 +204,16 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if precision == "auto":
         precision = "bf16" if found.type == "cuda" else "fp32"
     return Place(found, precision)
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """What is computed within leaves the process's number of threads as it was."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def rank() -> int:

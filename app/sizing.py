@@ -9,6 +9,7 @@ from typing import Any
 from app.errors import InputError
 from app.tables.models import FAMILIES, MODELS, Family, ModelRow, family_of
 from app.tables.protocols import PROTOCOLS, UNKNOWN, Protocol
+from app.tables.ranges import MOST, check_positive
 from app.tables.shape import CELLS, Shape
 from app.tables.sizes import TOLERANCE, budget, parse_size, row_for
 from app.tables.vit import ATTENTIONS
@@ -34,6 +35,7 @@ def sized(
     family = FAMILIES[row.family]
     _refuse_foreign(row, family, request)
     given = {name: request[name] for name in family.cells if name in request}
+    check_positive(**{name: value for name, value in given.items() if type(value) in (int, float)}, most=MOST)
     if given.get("attention") in ATTENTIONS and "heads" in row.cells:
         given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
     if "patch" in family.cells:

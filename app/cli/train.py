@@ -72,7 +72,7 @@ def _divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dic
         _refuse_without_upload(given)
     computing = {name: given.pop(name) for name in _COMPUTING if name in given}
     request = {"dataset": DEFAULT_DATASET, **given}
-    _refuse_early(request)
+    _refuse_early(request, computing)
     return request, computing, at_hub
 
 
@@ -86,16 +86,20 @@ def _refuse_without_upload(given: dict[str, Any]) -> None:
     given.pop("private")
 
 
-def _refuse_early(request: dict[str, Any]) -> None:
+def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
     from app.config import dataset_facts, resolve
+    from app.tables.computing import GRADIENTS, PATHS
     from app.tables.datasets import dataset_row
     from app.tables.models import DEFAULT_MODEL, model_row
+    from app.tables.ranges import check_known
 
     model_row(request.get("model", DEFAULT_MODEL))
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
     if row and not subset:
         resolve(request, dataset_facts(row))
+    check_known("--attention-path", computing.get("attention_path", PATHS[0]), PATHS)
+    check_known("--gradients", computing.get("gradients", GRADIENTS[0]), GRADIENTS)
 
 
 def _trained(request: dict[str, Any], computing: dict[str, Any], at_hub: dict[str, Any] | None) -> Run | None:

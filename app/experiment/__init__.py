@@ -38,6 +38,11 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     `path` is where a local dataset lies. Under `torchrun` the first rank gets the run, the others None. Raises
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
+    with place.own_threads():
+        return _trained(config, options, screen, path)
+
+
+def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
     files = _files(config, options)
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
@@ -140,7 +145,8 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
     name = "best_predictions" if best else "predictions"
     path = getattr(run.files, name)
     if again or not path.exists():
-        _predict(run, options, screen, best=best)
+        with place.own_threads():
+            _predict(run, options, screen, best=best)
         sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
         run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
     run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
@@ -167,6 +173,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
     chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
+    here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
     predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, place=here)

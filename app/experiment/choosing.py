@@ -11,8 +11,9 @@ import torch
 
 from app.config import RunConfig
 from app.experiment import trials
-from app.models.paths import KEEPING_MAPS, candidates, pick_on_cpu, unfit
+from app.models.paths import candidates, pick_on_cpu, unfit
 from app.place import Place
+from app.tables.computing import KEEPING_MAPS
 from app.tables.models import family_of
 from app.tables.vit import head_width
 
@@ -82,7 +83,7 @@ def micro_batch(
 ) -> tuple[int, bool]:
     """Images at a time, and whether activations are made again instead of kept: if few would fit, or as asked for."""
     kept = _fitting(config, place, path, checkpointing=bool(checkpointing))
-    if checkpointing is not None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
+    if checkpointing is not None or config.attention is None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
         return kept, bool(checkpointing)
     made_again = _fitting(config, place, path, checkpointing=True)
     say(f"{kept} images fit at a time: activation checkpointing is on, and {made_again} do (--no-checkpointing)")
@@ -93,7 +94,8 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
     """The optimiser's batch, halved until its activations fit."""
     if place.device.type == "cuda":
         shape: dict[str, Any] = {"attention_path": path, "checkpointing": checkpointing}
-        key = trials.key_of(config, place) | shape | {"depth": config.depth, "batch_size": config.batch_size}
+        room = {"batch_size": config.batch_size, "channels": config.channels, "classes": config.classes}
+        key = trials.key_of(config, place) | shape | room | {"memory": place.memory()}
         return trials.remembered("micro-batch", key, lambda: trials.fitting(config, place, **shape))
     per_image = family_of(config.model).activation_bytes(
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing

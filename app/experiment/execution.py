@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ import torch
 from app.config import RunConfig
 from app.errors import InputError
 from app.experiment import choosing
-from app.models.paths import PATHS
-from app.place import GRADIENTS, Place
+from app.models.compiling import missing
+from app.place import Place
+from app.tables.computing import COMPILING, GRADIENTS, PATHS
 from app.tables.names import suggestion
 
 
@@ -62,8 +63,7 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
     Raises InputError for a wish that cannot be had.
     """
     _require(config, place, wishes)
-    if wishes.threads is None and choosing.is_little(config, place):
-        torch.set_num_threads(1)
+    threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
     path = wishes.attention_path or choosing.path(config, place, say)
     checkpointing, micro_batch_size = wishes.checkpointing or False, wishes.micro_batch_size
     if micro_batch_size is None:
@@ -78,7 +78,7 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
         compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
     else:
         compile_ = "blocks" if wishes.compile else "off"
-    return Execution(**chosen, compile=compile_, threads=torch.get_num_threads(), gradients=wishes.gradients or "fp32")
+    return Execution(**chosen, compile=compile_, threads=threads, gradients=wishes.gradients or "fp32")
 
 
 def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
@@ -101,7 +101,7 @@ def again(
     Raises InputError for a wish that cannot be had.
     """
     _require(config, place, wishes)
-    execution = Execution(**stored)
+    execution = _read(stored)
     given = {name: value for name, value in asdict(wishes).items() if value is not None}
     if wishes.compile is not None:
         given["compile"] = "blocks" if wishes.compile else "off"
@@ -113,13 +113,32 @@ def again(
         path = choosing.path(config, place, say)
         say(f"{why}; the run goes on by {path}: its last bits may differ")
         execution = replace(execution, attention_path=path)
+    if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
+        say(f"the run began compiled ({execution.compile}), but {lacks}: it goes on without; its last bits may differ")
+        execution = replace(execution, compile="off")
     if execution.gradients == "bf16" and place.ranks == 1:
         say("the run began with --gradients bf16, which has no effect with one process, as now")
-    if place.device.type == "cpu" and execution.threads != torch.get_num_threads():
-        torch.set_num_threads(execution.threads)
-        if execution.threads > (os.cpu_count() or 1):
-            say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")
+    if place.device.type == "cpu" and execution.threads > (os.cpu_count() or 1):
+        say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")
     return execution
+
+
+def _read(stored: Mapping[str, Any]) -> Execution:
+    """The choices as a record holds them; raises InputError for what no version of this program wrote."""
+    known = {field.name for field in fields(Execution)}
+    if strange := sorted(set(stored) - known):
+        raise InputError(f"the record's execution has unknown fields {', '.join(strange)}; it is another version's")
+    execution = Execution(**stored)
+    if execution.compile not in COMPILING:
+        raise InputError(f"the record's execution has compile={execution.compile!r}; there are: {', '.join(COMPILING)}")
+    return execution
+
+
+def _cannot_compile(how: str, place: Place) -> str:
+    """Why a place cannot compile that way; empty where it can."""
+    if how == "graphs" and place.device.type != "cuda":
+        return "CUDA graphs need a CUDA device"
+    return missing(place.device.type)
 
 
 def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
@@ -129,6 +148,10 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
             raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
         if why := choosing.unfit_path(config, place, path):
             raise InputError(f"attention_path={path}: {why}")
+    if wishes.compile and (lacks := _cannot_compile("blocks", place)):
+        raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")
+    if wishes.checkpointing and config.attention is None:
+        raise InputError(f"--checkpointing has no effect on {config.model}, which has no blocks; leave it out")
     if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
         raise InputError(
             f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"

@@ -64,10 +64,12 @@ def prepare(
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
         kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
-        kept["execution"] = chosen.to_json()
+    kept["execution"] = chosen.to_json()
+    here.take_threads(chosen.threads)
     record.save_splits(files, splits)
     state = checkpoint.load_state(files.state, screen.say)
-    kept["places"].append({**here.describe(), "from_step": state.step if state else 0, "started": record.now()})
+    began = {"from_step": state.step if state else 0, "started": record.now()}
+    kept["places"].append({**here.describe(), **began, "execution": chosen.to_json()})
     _schedule(config, kept, splits, screen)
     write_record(files.record, kept)
     return Job(
@@ -171,6 +173,7 @@ def follow(
         chosen=execution.again(kept["execution"], config, here, options.wishes, screen.say),
         state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
     )  # fmt: skip
+    here.take_threads(job.chosen.threads)
     model, optimizer = _model(job)
     with stop_requests(deadline=deadline) as stop_asked:
         _fit(job, model, optimizer, Member(place=here, seed=config.seed, stop_asked=stop_asked))

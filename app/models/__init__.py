@@ -17,9 +17,9 @@ def build(config: RunConfig, *, attention_path: str, checkpointing: bool = False
     """The config's model, freshly initialised from torch's global generator on the current default device."""
     family = family_of(config.model)
     shape = {name: getattr(config.shape, name) for name in (*_INPUT, *family.cells)}
-    return _FAMILIES[family.name](
-        **shape, dropout=config.dropout, attention_path=attention_path, checkpointing=checkpointing
-    )
+    if "attention" in family.cells:
+        shape |= {"attention_path": attention_path, "checkpointing": checkpointing}
+    return _FAMILIES[family.name](**shape, dropout=config.dropout)
 
 
 def count(model: nn.Module) -> int:

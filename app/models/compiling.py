@@ -6,14 +6,29 @@ a program of its own, whichever came first: a run that is continued computes by 
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import torch
 from torch import nn
 
-HOW = ("off", "blocks", "graphs")
 _PROGRAMS = 64  # of one block: training and evaluation, each at some batch sizes
+
+
+def missing(device: str) -> str:
+    """What a machine lacks to compile for a device, in a few words; empty where nothing is known to be missing."""
+    if device == "cpu":
+        from torch._inductor import cpp_builder
+
+        try:
+            cpp_builder.get_cpp_compiler()
+        except Exception:  # its own class, which names every compiler that it looked for  # noqa: BLE001
+            return "no C++ compiler is on PATH"
+    elif not (importlib.util.find_spec("triton") and any(map(shutil.which, ("cc", "gcc", "clang")))):
+        return "compiling for a GPU takes Triton and a C compiler on PATH"
+    return ""
 
 
 def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
@@ -28,6 +43,6 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     if how == "graphs":
         model.compile(mode="reduce-overhead", dynamic=False)
         return model
-    for block in model.get_submodule("blocks").children():
+    for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model

@@ -10,16 +10,7 @@ from __future__ import annotations
 import torch
 
 from app.models import fused
-
-PATHS_OF = {
-    # attention           its paths
-    "classic": ("plain", "sdpa", "tiled", "stored"),
-    "differential": ("plain", "sdpa", "tiled", "stored", "fused"),
-    "differential_v2": ("plain", "sdpa"),
-    "lsa": ("plain", "sdpa"),
-}
-PATHS = ("plain", "sdpa", "tiled", "stored", "fused")
-KEEPING_MAPS = ("plain", "stored")
+from app.tables.computing import PATHS_OF
 
 
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:

@@ -75,7 +75,7 @@ CASES = [
     (f"{DIGITS} --upload --if-held refused", r"unknown --if-held 'refused'; did you mean refuse\?", scenes.a_hub),
     (f"{DIGITS} --seed 1 --gradients bf16", "--gradients bf16 has no effect with one process; leave it out", None),
     (f"{DIGITS} --micro-batch-size 64", "micro_batch_size=64 must lie between 1 and batch_size=32", None),
-    (f"{DIGITS} --attention-path flash", "unknown attention path 'flash'; there are: plain, sdpa", None),
+    (f"{DIGITS} --attention-path flash", "unknown --attention-path 'flash'; there are: plain, sdpa", None),
     (f"{DIGITS} --device cuda:99", "device=cuda:99 cannot be used here .*--device cpu", None),
     (f"{DIGITS} --revision main", "--revision has no effect .*leave it out", None),
     (f"{DIGITS} --private", "--private has an effect with --upload only", None),

@@ -17,6 +17,7 @@ from app import __version__
 from app.cli import spelled, train
 from app.cli.screen import program
 from app.config import RunConfig
+from app.tables.models import MODELS
 
 RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
 TRAIN = f"train {TINY} --threads 1"
@@ -110,7 +111,8 @@ def test_json_is_all_that_stands_on_stdout(call, run):
     record = json.loads(call(f"{TRAIN} --json").out)
     assert (record["run_id"], record["status"]) == (run.record["run_id"], "done")
     assert [row["name"] for row in json.loads(call("datasets --json").out)] == ["cifar100", "cifar10", "bach", "digits"]
-    assert len(json.loads(call("models --json").out)) == 8
+    models = json.loads(call("models --json").out)
+    assert {row["model"] for row in models} == set(MODELS)
     result = json.loads(call(f"evaluate --run {run.record['run_id'][:4]} --json").out)
     for name in ("run_id", "model", "size", "dataset"):
         assert result[name] == run.record[name]
@@ -144,11 +146,14 @@ def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
 
 
 def test_tables_have_straight_columns(call):
-    for lines in (call("models").out.splitlines()[1:], call("datasets").out.split("\nnote")[0].splitlines()):
+    for lines in (
+        call("models").out.split("\nnote")[0].splitlines()[1:],
+        call("datasets").out.split("\nnote")[0].splitlines(),
+    ):
         gaps = [index for index, mark in enumerate(lines[1]) if mark == " "]
         assert all(line[index : index + 1] in (" ", "") for line in lines for index in gaps)
     models = call("models --sizes 7.5M,25M").out
-    assert "24,759,396" in models and re.search(r"vit_classic +7.5M +256 +9 ", models)
+    assert "24,759,396" in models and re.search(r"vit_classic +7.5M .*d_model 256, depth 9, ", models)
 
 
 def test_figures_are_drawn_and_their_paths_printed(call, run):

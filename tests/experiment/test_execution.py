@@ -184,3 +184,35 @@ def test_a_device_that_is_not_there_is_a_sentence():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(InputError, match="try --device cpu"):
         choose(device="cuda")
+
+
+def test_a_wish_to_compile_without_a_compiler_is_a_sentence_and_a_run_that_began_so_goes_on_without(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match="no C\\+\\+ compiler is on PATH; install it, or leave --compile out"):
+        chosen(SMALL, compile=True)
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=1, compile="blocks").to_json()
+    said = []
+    assert execution.again(stored, SMALL, CPU, Wishes(), said.append).compile == "off"
+    assert "no C++ compiler is on PATH: it goes on without" in said[0]
+
+
+def test_cuda_graphs_are_left_behind_on_a_cpu():
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=1, compile="graphs").to_json()
+    said = []
+    assert execution.again(stored, SMALL, CPU, Wishes(), said.append).compile == "off" and "CUDA graphs" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"), [({"new": 1}, "unknown fields new"), ({"compile": "hmm"}, "there are: off, blocks, graphs")]
+)
+def test_choices_that_this_version_did_not_write_are_refused(wrong, sentence):
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=1).to_json() | wrong
+    with pytest.raises(InputError, match=sentence):
+        execution.again(stored, SMALL, CPU, Wishes(), lambda text: None)
+
+
+def test_choosing_leaves_the_number_of_threads_alone():
+    torch.set_num_threads(2)
+    assert chosen(resolve({"size": "1M", "image": 32, "patch": 4, "batch_size": 4}, FACTS)).threads == 1
+    assert torch.get_num_threads() == 2 and chosen(resolve({}, FACTS)).threads == 2

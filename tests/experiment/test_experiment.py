@@ -207,3 +207,17 @@ def test_a_run_that_dies_in_its_last_evaluation_needs_no_more_steps(tmp_path, mo
     assert screen.steps == []
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
     assert ended.record["results"] == whole.record["results"]
+
+
+def test_what_a_continued_run_is_computed_by_stands_in_its_record(tmp_path):
+    plain, tiled = {"attention_path": "plain"}, {"attention_path": "tiled", "micro_batch_size": 16}
+    with pytest.raises(Stopped):
+        train(tmp_path, stop_at(3), options=plain)
+    record = train(tmp_path, options=tiled).record
+    assert [at["execution"]["attention_path"] for at in record["places"]] == ["plain", "tiled"]
+    assert record["execution"]["attention_path"] == "tiled" and record["execution"]["micro_batch_size"] == 16
+
+
+def test_a_run_leaves_the_process_s_threads_as_they_were(tmp_path):
+    torch.set_num_threads(2)
+    assert train(tmp_path).record["execution"]["threads"] == 1 and torch.get_num_threads() == 2
