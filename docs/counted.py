@@ -17,14 +17,14 @@ sys.path.insert(0, str(ROOT))
 
 from app import sizing  # noqa: E402
 from app.errors import InputError  # noqa: E402
-from app.models import counting, zoo  # noqa: E402
+from app.models import constructor, counting  # noqa: E402
 from app.tables.counted import CountedRow  # noqa: E402
 from app.tables.datasets import DATASETS  # noqa: E402
-from app.tables.models import ALIASES, FAMILIES, MODELS, TIMM, ModelRow  # noqa: E402
+from app.tables.models import ALIASES, FAMILIES, MODELS, ModelRow  # noqa: E402
 from app.tables.protocols import PROTOCOLS  # noqa: E402
-from app.tables.sizes import budget  # noqa: E402
+from app.tables.sizes import TOLERANCE, budget  # noqa: E402
 
-BUDGETS = ("10M", "25M", "50M")
+BUDGETS = ("1M", "10M", "25M", "50M")
 HEAD = '''"""What the models that timm builds count; written by docs/counted.py (`just counted`), not by hand."""
 
 # ruff: noqa: E501
@@ -35,15 +35,23 @@ COUNTED = (
 
 
 def rows_of(row: ModelRow, image: int, channels: int, classes: int) -> Iterator[CountedRow]:
-    """A model on one kind of image: whole, then at every budget; nothing where it does not take the image."""
-    family = counting.measured(FAMILIES[row.family], zoo.CONSTRUCTORS[row.family])
+    """A model on one kind of image: whole, then, unless it is a preset, at every budget that it reaches.
+
+    Beside a budget that is missed stand those around it, which the refusal names. Nothing where it does not take the
+    image.
+    """
+    family = counting.measured_of(row.name)
     shape = family.shape({**row.cells, "image": image, "channels": channels, "classes": classes})
     try:
         family.check(shape)
     except InputError as error:
         return print(f"{row.name}: {error}")
-    for size in (row.name, *BUDGETS):
-        value = row.cells[family.growth] if size == row.name else sizing.nearest(family, shape, budget(size))
+    sizes = {row.name: row.cells[family.growth]}
+    for size in () if row.preset else BUDGETS:
+        sizes[size] = value = sizing.nearest(family, shape, budget(size))
+        if abs(family.parameters(sizing.grown(family, shape, value)) / budget(size) - 1) > TOLERANCE:
+            sizes |= {f"below {size}": max(family.step, value - family.step), f"above {size}": value + family.step}
+    for size, value in sizes.items():
         grown = sizing.grown(family, shape, value)
         non_embedding = family.parameters(grown) - family.embedding_parameters(grown)
         counts = (family.parameters(grown), non_embedding, family.flops(grown), family.tokens(grown))
@@ -53,8 +61,7 @@ def rows_of(row: ModelRow, image: int, channels: int, classes: int) -> Iterator[
 
 def named_row(model: str, image: int, classes: int) -> CountedRow:
     """One of timm's by name, of one size."""
-    name = model.removeprefix(TIMM)
-    build = counting.Build.of(zoo.named, name=name, image=image, channels=3, classes=classes)
+    build = counting.Build.of(constructor(model), image=image, channels=3, classes=classes)
     return CountedRow(model, model, 0, image, 3, classes, *dataclasses.astuple(counting.counted(build, 3, image)))
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.tables.models import Family
+from app.models import constructor
+from app.tables.models import FAMILIES, Family, model_row
 from app.tables.shape import Shape
 
 _IMAGES = 2  # counted together: a batch norm wants more than one value per channel
@@ -120,3 +121,9 @@ def measured(family: Family, constructor: Callable[..., nn.Module]) -> Family:
         tokens=lambda shape: counts(shape).tokens,
         activation_bytes=lambda shape, **_: counts(shape).activation_bytes,
     )
+
+
+@cache
+def measured_of(model: str) -> Family:
+    """The family of a model by name, with counts of what its constructor builds."""
+    return measured(FAMILIES[model_row(model).family], constructor(model))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from app.tables import cnn, resnet, t2t, vit, zoo
+from app.tables import cnn, counted, resnet, t2t, vit, zoo
 from app.tables.names import look_up
 from app.tables.shape import Shape
 
-_MEASURED: Any = None  # in place of a closed form: app.models.counting.measured builds the model and counts
+_MEASURED: Any = None  # in place of a closed form: app.tables.counted has rows, or the model is built and counted
 TIMM = "timm/"  # before the name of any model of timm's
 
 
@@ -19,7 +19,7 @@ TIMM = "timm/"  # before the name of any model of timm's
 class Family:
     """Models of one constructor: the cells it takes, what grows with the budget, and its counts in closed form.
 
-    A family that timm builds has no closed form; `app.models.counting.measured` gives it counts.
+    A family that timm builds has no closed form; `family_of` gives it counts.
     """
 
     name: str
@@ -32,12 +32,8 @@ class Family:
     activation_bytes: Callable[..., int]
     check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
     step: int = 1  # of the growth axis
+    closed: bool = True  # whether its counts are closed forms, for which nothing has to be built
     defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
-
-    @property
-    def closed(self) -> bool:
-        """Whether its counts are closed forms, for which nothing has to be built."""
-        return self.parameters is not None
 
     def shape(self, cells: Mapping[str, Any]) -> Shape:
         """The shape of some cells; the family's own value stands for one that is None."""
@@ -78,7 +74,7 @@ def _of_timm(
     name: str, cells: tuple[str, ...], growth: str, check: Callable[[Shape], None], *, step: int = 1
 ) -> Family:
     return Family(
-        name=name, cells=cells, growth=growth, step=step, check=check, parameters=_MEASURED,
+        name=name, cells=cells, growth=growth, step=step, check=check, closed=False, parameters=_MEASURED,
         embedding_parameters=_MEASURED, flops=_MEASURED, tokens=_MEASURED, activation_bytes=_MEASURED,
     )  # fmt: skip
 
@@ -275,8 +271,10 @@ ALIASES = {  # other spellings
 
 
 def family_of(model: str) -> Family:
-    """The family of a model by name."""
-    return FAMILIES[model_row(model).family]
+    """The family of a model by name; where it has no closed form, counts are those of this model."""
+    row = model_row(model)
+    family = FAMILIES[row.family]
+    return family if family.closed else counted.with_counts(family, row.name, row.cells)
 
 
 def model_row(name: str) -> ModelRow:
