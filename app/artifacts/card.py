@@ -127,7 +127,8 @@ The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4
 def cells_of(config: Mapping[str, Any]) -> str:
     """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
     given = {name: config[name] for name in CELLS if config.get(name) is not None}
-    return ", ".join(f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items())
+    cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
+    return ", ".join(cells) or "its own"
 
 
 def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:

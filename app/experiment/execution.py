@@ -151,7 +151,9 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
         raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")
     if wishes.checkpointing and config.attention is None:
-        raise InputError(f"--checkpointing has no effect on {config.model}, which has no blocks; leave it out")
+        raise InputError(
+            f"--checkpointing has no effect on {config.model}, which has no attention of ours; leave it out"
+        )
     if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
         raise InputError(
             f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"
