@@ -61,6 +61,8 @@ def prepare(
         chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
     else:
         chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
+    execution.require_whole_batches(config, here, chosen, examples=len(splits.train))
+    if not kept:
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
         kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
+import torch
 from torch import nn
 
 from app.config import RunConfig
@@ -76,6 +77,15 @@ def require(config: RunConfig) -> None:
         from app.models.pretrained import weights
 
         weights(config.model.removeprefix(TIMM))
+
+
+def has_batch_statistics(config: RunConfig) -> bool:
+    """Whether a layer normalises over the batch in training, so that an image's result hangs on those beside it."""
+    if "attention" in family_of(config.model).cells:
+        return False
+    with torch.device("meta"):
+        model = build(config, attention_path="none")
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
 def count(model: nn.Module) -> int:

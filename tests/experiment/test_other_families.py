@@ -66,6 +66,18 @@ def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
         run_of(tmp_path, model, options={"attention_path": "plain"})
 
 
+@pytest.mark.parametrize("model", ["cnn", "resnet18", "timm/test_resnet"])
+def test_a_model_that_normalises_over_the_batch_is_given_it_whole(tmp_path, model):
+    with pytest.raises(InputError, match="32 images cannot be computed 16 at a time; give --batch-size 16"):
+        run_of(tmp_path, model, options={"micro_batch_size": 16})
+    with pytest.raises(InputError, match="161 images would end in a batch of one; give --batch-size 33"):
+        run_of(tmp_path, model, limit_train=161)
+
+
+def test_a_model_that_does_not_may_split_it(tmp_path):
+    assert run_of(tmp_path, "mlpmixer", options={"micro_batch_size": 16}, limit_train=161).done
+
+
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
@@ -87,7 +99,7 @@ def test_a_model_that_cannot_be_had_is_refused_before_the_data_are_read(request_
         experiment.plan({"dataset": "digits", **request_}, screen)
 
 
-def test_published_weights_begin_a_run_and_are_not_asked_for_when_it_goes_on(tmp_path, monkeypatch):
+def test_published_weights_begin_a_run_and_are_not_laid_in_again_when_it_goes_on(tmp_path, monkeypatch):
     torch.manual_seed(3)
     published = timm.create_model("test_resnet").state_dict()
     save_file(published, tmp_path / "published.safetensors")
