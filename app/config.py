@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app import checks, sizing
+from app import checks, matching, sizing
 from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.models import DEFAULT_MODEL, family_of, model_row
@@ -182,10 +182,14 @@ def _check_type(name: str, value: Any, declared: str) -> None:
 def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
     """The config of a command: what was asked for, then the dataset's protocol, then the size table.
 
-    `request` holds only the options that were given, under their fields' names.
+    `request` holds only the options that were given, under their fields' names; `match` and `like` are no fields: they
+    say whose parameters or FLOPs the size is to meet.
     """
     row = model_row(request.get("model", DEFAULT_MODEL))
     protocol = PROTOCOLS.get(facts.name, UNKNOWN)
+    if matching.asked(request):
+        other = resolve(matching.of_the_other(request), facts)
+        request = matching.matched(row, request, protocol, other, channels=facts.channels, classes=facts.classes)
     cells = {
         name: getattr(protocol, name)
         for name in ("image", "batch_size", "epochs", "lr", "warmup_steps", "weight_decay", "dropout")

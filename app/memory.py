@@ -1,7 +1,8 @@
-"""How much of the host's memory is free: what the kernel says, within what the process's control groups leave."""
+"""The host's memory, free and in all: what the kernel says, within what the process's control groups allow."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,8 +24,23 @@ def free(root: Path = Path("/")) -> int:
     return max(0, min([available, *_left(root)]))
 
 
+def total(root: Path = Path("/")) -> int:
+    """Bytes that the process may have when all are free; the same whatever else runs."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *(most for folder, files in _groups(root) for most in _limit(folder / files[0]))])
+
+
 def _left(root: Path) -> Iterator[int]:
     """What each control group above the process leaves; none where there is no limit."""
+    for folder, (limit, use, droppable) in _groups(root):
+        with suppress(OSError):
+            for most in _limit(folder / limit):
+                stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                yield most - int((folder / use).read_text()) + int(stat.get(droppable, 0))
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """The folder of each control group above the process, and the names of its files."""
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -33,11 +49,11 @@ def _left(root: Path) -> Iterator[int]:
                 group = mount / path.lstrip("/")
                 for folder in (group, *group.parents):  # in a container the path may be the host's: then the mount
                     if folder.is_relative_to(mount):
-                        yield from _left_in(folder, *_FILES[kind][1:])
+                        yield folder, _FILES[kind][1:]
 
 
-def _left_in(folder: Path, limit: str, use: str, droppable: str) -> Iterator[int]:
-    with suppress(OSError, ValueError):  # ValueError: the limit is "max"
-        most = int((folder / limit).read_text())
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        yield most - int((folder / use).read_text()) + int(stat.get(droppable, 0))
+def _limit(path: Path) -> list[int]:
+    """The limit that a file holds, if it does."""
+    with suppress(OSError, ValueError):  # ValueError: it is "max"
+        return [int(path.read_text())]
+    return []

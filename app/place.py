@@ -168,6 +168,18 @@ class Place:
         unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
+    def room(self) -> tuple[int, int]:
+        """Bytes of memory that are free and that there are, of the device on CUDA, else of the host."""
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)
+        return memory.free(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+    def architecture(self) -> tuple[tuple[int, int], list[str]] | None:
+        """A GPU's compute capability, and the architectures that this torch has programs for; None without CUDA."""
+        if self.device.type != "cuda":
+            return None
+        return torch.cuda.get_device_capability(self.device), torch.cuda.get_arch_list()
+
     def describe(self) -> dict[str, Any]:
         """What a result must state about the machine; no name or address of the host."""
         cuda = self.device.type == "cuda"

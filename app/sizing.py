@@ -10,7 +10,7 @@ from app.errors import InputError
 from app.tables import counted
 from app.tables.models import Family, ModelRow, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN, Protocol
-from app.tables.ranges import MOST, check_positive
+from app.tables.ranges import MOST, check_known, check_positive
 from app.tables.shape import CELLS, Shape
 from app.tables.sizes import TOLERANCE, budget, parse_size, row_for
 from app.tables.vit import ATTENTIONS
@@ -35,9 +35,11 @@ def sized(
     """
     family = family_of(row.name)
     _refuse_foreign(row, family, request)
+    if "attention" in request:
+        check_known("attention", request["attention"], ATTENTIONS)
     given = {name: request[name] for name in family.cells if name in request}
     check_positive(**{name: value for name, value in given.items() if type(value) in (int, float)}, most=MOST)
-    if given.get("attention") in ATTENTIONS and "heads" in row.cells:
+    if "attention" in given and "heads" in row.cells:
         given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
     if "patch" in family.cells:
         given.setdefault("patch", row.cells.get("patch", protocol.patch))
@@ -67,8 +69,6 @@ def _of_table(
     """d_model, depth, heads and MLP ratio of the size table, or the nearest depth where it does not apply."""
     size_row, own = row_for(size, dataset)
     attention = cells["attention"]
-    if attention not in ATTENTIONS:
-        return {"d_model": 1, "depth": 1, "heads": 1, "mlp_ratio": 1.0}  # refused by the config's own checks
     asked = {name: request.get(name, getattr(size_row, name)) for name in ("d_model", "mlp_ratio")}
     asked["heads"] = request.get("heads", ATTENTIONS[attention].of_classic(size_row.heads))
     if "depth" in request:
@@ -108,7 +108,7 @@ def nearest(family: Family, shape: Shape, wanted: int) -> int:
     def count(value: int) -> int:
         return family.parameters(grown(family, shape, value))
 
-    return _nearest(count, wanted, step=family.step)
+    return nearest_by(count, wanted, step=family.step)
 
 
 def nearest_of(model: str, shape: Shape, size: str) -> int:
@@ -118,7 +118,8 @@ def nearest_of(model: str, shape: Shape, size: str) -> int:
     return known or nearest(family, shape, budget(size))
 
 
-def _nearest(count: Callable[[int], int], wanted: int, *, step: int) -> int:
+def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
+    """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted."""
     low, high = 1, 2  # in steps
     while count(high * step) < wanted and high < _MOST:
         low, high = high, 2 * high

@@ -5,8 +5,9 @@ It knows no file, rank, dtype or progress bar: those are in what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from app import task
 
+_NONE = np.empty(0, np.int64)  # no examples
+
 
 class Examples(Protocol):
-    """What the loop needs of the training split."""
+    """What the loop needs of a split."""
 
     def __len__(self) -> int: ...
 
@@ -84,29 +87,45 @@ def fit(
     first_step: int = 1,
 ) -> None:
     """Runs steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
-    per_epoch = steps_per_epoch(len(train), schedule.batch_size)
-    order: Sequence[int] | np.ndarray = ()
-    for step in range(first_step, schedule.epochs * per_epoch + 1):
-        epoch, position = divmod(step - 1, per_epoch)
-        if position == 0 or step == first_step:
-            order = train.order(epoch)
-        examples = np.asarray(order[position * schedule.batch_size : (position + 1) * schedule.batch_size])
+    whole = np.split(np.arange(len(val)), range(schedule.val_batch_size, len(val), schedule.val_batch_size))
+    batches = pairwise(_batches(train, schedule, first_step))
+    for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, first_step):
+        ends = following_epoch != epoch
         seen = val_examples(step, len(val), schedule.val_batch_size)
-        val.expect(hooks.share(seen))
+        val.expect(_mine(hooks, seen))
         hooks.begin(step=step)
         lr = schedule.learning_rate(step)
         sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
-        following = order[(position + 1) * schedule.batch_size : (position + 2) * schedule.batch_size]
-        train.expect(hooks.share(np.asarray(following))[: schedule.micro_batch_size])
+        train.expect(_mine(hooks, following)[: schedule.micro_batch_size])
         row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
         hooks.row("train", **row, examples=len(examples), sums=sums)
-        hooks.row("val", **row, examples=len(seen), sums=validate(model, val, seen, hooks=hooks))
-        if position == per_epoch - 1:
-            whole = np.split(np.arange(len(val)), range(schedule.val_batch_size, len(val), schedule.val_batch_size))
-            full = torch.stack([validate(model, val, part, hooks=hooks, at_k=True) for part in whole]).sum(0)
-            hooks.row("val_full", **row, examples=len(val), sums=full)
+        sums = validate(model, val, seen, hooks=hooks, following=whole[0] if ends else _NONE)
+        hooks.row("val", **row, examples=len(seen), sums=sums)
+        if ends:
+            parts = [
+                validate(model, val, part, hooks=hooks, at_k=True, following=after)
+                for part, after in pairwise([*whole, _NONE])
+            ]
+            hooks.row("val_full", **row, examples=len(val), sums=torch.stack(parts).sum(0))
             hooks.epoch_end(step=step, epoch=epoch + 1)
         hooks.step_end(step=step)
+
+
+def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(epoch, examples) of each step from the first on; then the epoch that is not begun, without examples."""
+    first_epoch, skipped = divmod(first_step - 1, steps_per_epoch(len(train), schedule.batch_size))
+    for epoch in range(first_epoch, schedule.epochs):
+        order = np.asarray(train.order(epoch))
+        for start in range(skipped * schedule.batch_size, len(order), schedule.batch_size):
+            yield epoch, order[start : start + schedule.batch_size]
+        skipped = 0
+    yield schedule.epochs, _NONE
+
+
+def _mine(hooks: Hooks, examples: np.ndarray) -> np.ndarray:
+    """What this process computes of a batch: its share, or one example, to be counted 0 times, if that is empty."""
+    mine = hooks.share(examples)
+    return mine if len(mine) else examples[:1]
 
 
 def update(
@@ -125,9 +144,7 @@ def update(
     A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
     """
     model.train()
-    mine = hooks.share(examples)
-    weight = 1 if len(mine) else 0
-    mine, sums = (mine if weight else examples[:1]), []
+    mine, weight, sums = _mine(hooks, examples), 1 if len(hooks.share(examples)) else 0, []
     for start in range(0, len(mine), schedule.micro_batch_size):
         end = start + schedule.micro_batch_size
         with hooks.waiting():
@@ -157,11 +174,23 @@ def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
     return ((step - 1) * size + np.arange(size)) % total
 
 
-def validate(model: nn.Module, val: Examples, examples: np.ndarray, *, hooks: Hooks, at_k: bool = False) -> Tensor:
-    """This process's sums over one batch, without gradients: (loss, correct), with `at_k` also correct at 5."""
+def validate(
+    model: nn.Module,
+    val: Examples,
+    examples: np.ndarray,
+    *,
+    hooks: Hooks,
+    at_k: bool = False,
+    following: np.ndarray = _NONE,
+) -> Tensor:
+    """This process's sums over one batch, without gradients: (loss, correct), with `at_k` also correct at 5.
+
+    `following` is the batch that is validated next.
+    """
     model.eval()
-    mine = hooks.share(examples)
-    inputs, targets = val.batch(mine if len(mine) else examples[:1])
+    weight = 1 if len(hooks.share(examples)) else 0
+    inputs, targets = val.batch(_mine(hooks, examples))
+    val.expect(_mine(hooks, following))
     with torch.no_grad(), hooks.autocast():
         logits = model(inputs)
-    return task.sums(logits, targets, at_k=at_k) * (1 if len(mine) else 0)
+    return task.sums(logits, targets, at_k=at_k) * weight

@@ -1,8 +1,9 @@
 """What a step, the input and a start cost as depth, tokens, batch and dataset grow: tables for docs/performance.md.
 
-    uv run python -m docs.curves [--device cpu] [--precision fp32] [--rounds 3]
+    uv run python -m docs.curves [--device cpu] [--precision fp32] [--threads N] [--rounds 3]
 
-Classic and differential take turns at each point; times are medians, and ratios are taken in each round.
+Classic and differential take turns at each point, each on the threads that a run of it would take; times are medians,
+and ratios are taken in each round.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from app.data import cache
 from app.data.ahead import Ahead
 from app.data.split import Split
 from app.experiment import execution
-from app.models.paths import PATHS_OF
+from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.place import Place
-from app.tables import models as tables
-from app.tables.models import ATTENTIONS, Shape
+from app.tables.computing import PATHS_OF
+from app.tables.models import family_of
+from app.tables.shape import Shape
+from app.tables.vit import ATTENTIONS
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
@@ -45,19 +48,21 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def steps(shapes: dict[int, dict[str, Any]], here: Place, pace: Pace, name: str) -> Iterator[str]:
-    """Rows of a table: milliseconds of a step of both models, their ratio, and the differential model's path."""
-    yield f"| {name} | classic, ms | differential, ms | ratio (quartiles) | path |\n|---|---|---|---|---|"
+def steps(
+    shapes: dict[int, dict[str, Any]], here: Place, pace: Pace, name: str, wishes: execution.Wishes
+) -> Iterator[str]:
+    """Rows of a table: milliseconds of a step of both models, their ratio, one's path and both's threads."""
+    yield f"| {name} | classic, ms | differential, ms | ratio (quartiles) | path | threads |\n|---|---|---|---|---|---|"
     for value, shape in shapes.items():
         configs = [at_shape(model, shape, here) for model in MODELS]
-        chosen = [execution.choose(c, here, execution.Wishes(), steps=1, say=say) for c in configs]
+        chosen = [ours.choose(c, here, wishes, say=say) for c in configs]
         contenders = [of_step(config, here, how) for config, how in zip(configs, chosen, strict=True)]
         (classic, differential), _ = measure(contenders, pace, meter.Memory(here.device))
         ratio = spread(ratios(differential.values, classic.values))
         times = [1000 * spread(one.values).median for one in (classic, differential)]
-        path = chosen[1].attention_path
+        path, threads = chosen[1].attention_path, " and ".join(str(how.threads) for how in chosen)
         yield (f"| {value:,} | {times[0]:.1f} | {times[1]:.1f} | {ratio.median:.2f} ({ratio.low:.2f} to "
-               f"{ratio.high:.2f}) | {path} |")  # fmt: skip
+               f"{ratio.high:.2f}) | {path} | {threads} |")  # fmt: skip
 
 
 def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
@@ -67,16 +72,16 @@ def at_shape(model: str, shape: dict[str, Any], here: Place) -> RunConfig:
     if heads := shape.get("heads"):
         given["heads"] = ATTENTIONS[near.attention].of_classic(heads)
     wanted = {field.name: given[field.name] for field in dataclasses.fields(Shape) if field.name in given}
-    count = tables.MODELS[model].parameters(dataclasses.replace(near.shape, **wanted))
+    count = family_of(model).parameters(dataclasses.replace(near.shape, **wanted))
     return ours.config_at({"model": model, "size": f"{count / 1000:.0f}K", **given}, here)
 
 
 def of_step(config: RunConfig, here: Place, chosen: execution.Execution) -> Contender:
     def prepare() -> Prepared:
-        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
         return meter.stopwatch(step, here.device)
 
-    return Contender(name=config.model, prepare=prepare, required=True)
+    return Contender(name=config.model, prepare=prepare, required=True, threads=chosen.threads)
 
 
 def stored(folder: Path, rows: int) -> data.Cached:
@@ -125,7 +130,7 @@ def one_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     ahead = Ahead(images, here.staging) if images.device != here.device else None
     made = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=224, mean=half,
                  std=half, send=here.send, ahead=ahead)  # fmt: skip
-    walk = ours.Walk(made, 512)
+    walk = Walk(made, 512)
     run = meter.stopwatch(lambda: made.batch(walk()[0]), here.device)
     run(1)
     rate = 512 / spread([run(2) for _ in range(rounds)]).median
@@ -136,22 +141,26 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--device", default="auto")
     options.add_argument("--precision", default="auto")
+    options.add_argument("--threads", type=int)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    here = place.choose(device=given.device, precision=given.precision)
+    here = place.choose(device=given.device, precision=given.precision, threads=given.threads)
+    wishes = execution.Wishes(threads=given.threads)
     pace = Pace(rounds=given.rounds, seconds=60, say=say)
     print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
     small = {"image": 32, "patch": 4, "d_model": 128, "heads": 4}
     wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
     print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")
-    for line in steps({n: {**small, "depth": n, "batch_size": 16} for n in DEPTHS}, here, pace, "depth"):
+    shapes = {n: {**small, "depth": n, "batch_size": 16} for n in DEPTHS}
+    for line in steps(shapes, here, pace, "depth", wishes):
         print(line, flush=True)
     print("\n### Tokens (d_model 256, depth 2, batch 2)\n")
     shapes = {n: {**wide, "image": IMAGES[n], "batch_size": 2} for n in TOKENS}
-    for line in steps(shapes, here, pace, "tokens"):
+    for line in steps(shapes, here, pace, "tokens", wishes):
         print(line, flush=True)
     print("\n### Batch (1M, 65 tokens)\n")
-    for line in steps({n: {**small, "depth": 5, "batch_size": n} for n in BATCHES}, here, pace, "batch"):
+    shapes = {n: {**small, "depth": 5, "batch_size": n} for n in BATCHES}
+    for line in steps(shapes, here, pace, "batch", wishes):
         print(line, flush=True)
     print("\n### Dataset (batch 512, enlarged from 32 to 224 px)\n")
     for line in inputs(here, given.rounds):

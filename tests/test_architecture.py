@@ -8,11 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"cli"},
-    {"bench", "selftest"},
+    {"bench", "selftest", "plan"},
     {"experiment", "report"},
     {"artifacts", "train", "evaluation"},
     {"data", "models", "optim", "task", "place", "log"},
-    {"hub", "repositories", "durable", "memory", "config", "checks", "sizing", "draws"},
+    {"hub", "repositories", "durable", "memory", "config", "checks", "matching", "sizing", "draws"},
     {"tables", "errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}

@@ -9,39 +9,46 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.bench import meter, ours, peers
+from app.bench import demand, meter, ours, peers
 from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, measure
 from app.config import RunConfig
+from app.errors import InputError
 from app.models.attention import ATTENTION_CLASSES
 from app.models.paths import PATHS_OF, unfit
 from app.place import Place
 from app.tables.vit import ATTENTIONS
 
-_BASELINE = "classic sdpa"
+_BASELINE, _TIMM = "classic sdpa", "timm DiffAttention"
 _NOTES = (
     "saved MB: storages that the forward pass keeps for the backward pass, each once, parameters excluded, the layer's "
     "input included",
-    "a path that an attention has not on this device is left out",
+    "a path that an attention has not on this device is left out, and so is what would take more than half of the free "
+    "memory or more than about a minute a call, by estimate",
     "milliseconds of forward and backward of one layer, projections included, gradients of the input included",
 )
 
 
 def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, tokens: Sequence[int]) -> Report:
-    """Milliseconds and saved bytes of one layer at each number of tokens, as ratios to classic attention by SDPA."""
+    """Milliseconds and saved bytes of one layer at each number of tokens, as ratios to classic attention by SDPA.
+
+    Raises InputError where nothing can be measured at any of them.
+    """
     config = ours.config_at({**request, "model": "vit_classic"}, here)
-    groups, left_out = [], [sentence for sentence in [peers.missing("timm")] if sentence]
+    groups, failures = [], []
     for n in tokens:
         group, failed = _at(config, here, pace.share(len(tokens)), n)
         groups.append(group)
-        left_out += [f"at {n} tokens, {sentence}" for sentence in failed]
+        failures += [f"at {n:,} tokens, {sentence}" for sentence in failed]
+    if not any(group.samples for group in groups):
+        raise InputError(f"nothing could be measured: {failures[0]}; take fewer --tokens or a smaller --batch-size")
     setting = {name: getattr(config, name) for name in ("d_model", "heads", "batch_size")}
     return Report(
         bench="attention",
         setting=setting | {"precision": here.precision, "tokens": list(tokens)},
         hardware=hardware(here.describe()),
         groups=groups,
-        left_out=left_out,
+        left_out=[*filter(None, [peers.missing("timm")]), *failures],
         notes=_NOTES,
     )
 
@@ -55,11 +62,25 @@ def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group,
         if not unfit(path, attention=kind, head_width=_head_width(kind, config), device=here.device.type)
     }
     if not peers.missing("timm"):
-        layers["timm DiffAttention"] = partial(_timm, config)
-    contenders = [_contender(name, make, config, here, tokens) for name, make in layers.items()]
+        layers[_TIMM] = partial(_timm, config)
+    able, refused = _within(list(layers), config, here, tokens)
+    contenders = [_contender(name, layers[name], config, here, tokens) for name in able]
     samples, failed = measure(contenders, pace, meter.Memory(here.device))
     pairs = [(one.name, _BASELINE) for one in samples if one.name != _BASELINE]
-    return Group(title=f"{tokens:,} tokens", unit="ms per layer", samples=samples, pairs=pairs), failed
+    return Group(title=f"{tokens:,} tokens", unit="ms per layer", samples=samples, pairs=pairs), [*refused, *failed]
+
+
+def _within(names: list[str], config: RunConfig, here: Place, tokens: int) -> tuple[list[str], list[str]]:
+    """The layers that are no more than this machine can do, and a sentence for all others of one reason."""
+    able: list[str] = []
+    refused: dict[str, list[str]] = {}
+    for name in names:
+        kind, path = name.split() if name != _TIMM else ("differential", "sdpa")
+        if why := demand.too_much(kind, path, config, here, tokens=tokens):
+            refused.setdefault(why, []).append(name)
+        else:
+            able.append(name)
+    return able, [f"{', '.join(those)}: {why}" for why, those in refused.items()]
 
 
 def _head_width(kind: str, config: RunConfig) -> int:

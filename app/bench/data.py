@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from app.bench import meter, ours, peers
 from app.bench.pictures import Pictures, config_of, pictures, train_split
@@ -17,6 +19,7 @@ from app.bench.waiting import waiting
 from app.config import RunConfig
 from app.data import Split
 from app.errors import InputError
+from app.experiment.rehearsal import Walk
 from app.place import Place
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
@@ -41,7 +44,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
         sides = list(dict.fromkeys((config.image, images.side)))
         groups = []
         for side in sides:
-            with meter.one_thread():
+            with meter.threads(1):
                 loading = dataclasses.replace(config, batch_size=max(_BATCH, config.batch_size))
                 group, failed = _loading(loading, images, here, pace.share(2 * len(sides)), side)
             groups.append(group)
@@ -51,7 +54,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
         bench="data",
         setting={
             "images": dataset or "made", "stored_side": images.side, "rows": len(images.labels), "model": config.model,
-            "size": config.size, "image": config.image, "patch": config.patch, "batch_size": config.batch_size,
+            "size": model.size, "image": config.image, "patch": config.patch, "batch_size": config.batch_size,
             "precision": here.precision,
         },
         hardware=hardware(here.describe()),
@@ -65,8 +68,9 @@ def _notes(here: Place) -> tuple[str, ...]:
     part = (
         "ours, host's part: Split.batch of images that the device holds, the host's calls only; the device resizes"
         if here.device.type != "cpu"
-        else "ours, host's part: the order and the index of a batch, which is what the host prepares where a device "
-        "holds the images and resizes; here is no such device, so the calls that would issue that work are not in it"
+        else "ours, host's part: what the host prepares in Split.batch where a device holds the images and resizes: "
+        "the order, the rows of its examples, both stacked in a tensor, and a copy of that in place of its transfer; "
+        "here is no such device, so the calls that would issue the device's work are not in it"
     )
     return (
         part,
@@ -117,7 +121,7 @@ def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split
 def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:
     """Whole batches, in training's order."""
     split = _held(config, images, place, side)
-    walk = ours.Walk(split, config.batch_size)
+    walk = Walk(split, config.batch_size)
 
     def batch() -> None:
         examples, epoch = walk()
@@ -131,10 +135,11 @@ def _host_part(config: RunConfig, images: Pictures, here: Place, side: int) -> C
     if here.device.type != "cpu":
         return _batches(config, images, here, side)
     split = _held(config, images, here, side)
-    walk = ours.Walk(split, config.batch_size)
+    walk = Walk(split, config.batch_size)
 
-    def index() -> None:
-        examples, _ = walk()
-        torch.from_numpy(split.members[examples])
+    return lambda: sent(split, walk()[0])
 
-    return index
+
+def sent(split: Split, examples: np.ndarray) -> Tensor:
+    """What Split.batch sends to a device that holds the images, made as there and copied once: int64 (2, B)."""
+    return torch.from_numpy(np.stack([split.members[examples], examples])).clone()

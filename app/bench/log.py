@@ -17,6 +17,7 @@ from app.bench.report import Group, Report, hardware
 from app.bench.request import resolved
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.experiment import execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal
 from app.log import Row, TrainingLog
 from app.place import Place
 
@@ -97,11 +98,14 @@ def _step(request: Mapping[str, Any], here: Place, size: str, threads: int | Non
     """A real training step of that size: on digits at the protocol's batch, or as `bench step` has it."""
     sized = {**request, "size": size}
     config = resolved({**sized, "dataset": "digits"}) if size == "1M" else ours.config_at(sized, here)
-    chosen = execution.choose(config, here, execution.Wishes(threads=threads), steps=1, say=lambda _: None)
+    chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
 
     def prepare() -> Prepared:
-        batch = ours.HeldBatch.of(config, here.device)
-        return _scaled(ours.training_step(config, here, batch, chosen), here, 1000)
+        batch = HeldBatch.of(config, here.device)
+        return _scaled(Rehearsal(config, here, batch, chosen).step, here, 1000)
 
     facts = {"dataset": config.dataset, "image": config.image, "batch_size": config.batch_size}
-    return Contender(name=f"{config.model} {size}", prepare=prepare, facts=facts, required=True)
+    return Contender(
+        name=f"{config.model} {size}", prepare=prepare, facts=facts | {"threads": chosen.threads}, required=True,
+        threads=chosen.threads,
+    )  # fmt: skip

@@ -95,12 +95,12 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """What is computed within takes one core."""
+def threads(n: int | None) -> Iterator[None]:
+    """What is computed within takes n threads of a CPU, None: as many as before; afterwards it is as before."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n or before)
     try:
         yield
     finally:

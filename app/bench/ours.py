@@ -1,80 +1,17 @@
-"""Our side of a comparison: configs of equal shape, and the program's own training step over any examples."""
+"""Our side of a comparison: configs of equal shape."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from app import models, optim
-from app import train as loop
+from app.bench import meter
 from app.bench.request import resolved
 from app.config import RunConfig
-from app.experiment import execution, trials
-from app.experiment.hooks import Member
-from app.models.compiling import compiled
+from app.experiment import execution
 from app.place import Place
 
 _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
-
-
-@dataclasses.dataclass(frozen=True)
-class HeldBatch:
-    """The loop's training split as one batch that lies on the device, as the model sees it: no input work at all."""
-
-    images: Tensor  # float32 (B, C, side, side)
-    targets: Tensor  # int64 (B,)
-
-    @classmethod
-    def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
-        """Noise and random classes of the config's shape."""
-        draw = torch.Generator(device).manual_seed(0)
-        size = (config.batch_size, config.channels, config.image, config.image)
-        images = torch.randn(size, device=device, generator=draw)
-        return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def order(self, epoch: int) -> np.ndarray:
-        """As it lies."""
-        del epoch
-        return np.arange(len(self))
-
-    def expect(self, examples: np.ndarray) -> None:
-        """It lies there already."""
-
-    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
-        """A part of it, without a copy."""
-        del epoch
-        part = slice(int(examples[0]), int(examples[-1]) + 1)
-        return self.images[part], self.targets[part]
-
-
-@dataclasses.dataclass
-class Walk:
-    """Batches of example numbers in the order of training, epoch after epoch; orders are made as the loop makes them.
-
-    A last batch that is smaller is passed over, so that every unit of work is alike.
-    """
-
-    train: loop.Examples
-    batch_size: int
-    _epoch: int = -1
-    _position: int = 0
-    _order: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
-
-    def __call__(self) -> tuple[np.ndarray, int]:
-        """(examples, epoch)."""
-        if self._position + self.batch_size > len(self._order):
-            self._epoch, self._position = self._epoch + 1, 0
-            self._order = self.train.order(self._epoch)
-        self._position += self.batch_size
-        return self._order[self._position - self.batch_size : self._position], self._epoch
 
 
 def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
@@ -83,31 +20,7 @@ def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
     return resolved({**small, **request})
 
 
-def training_step(
-    config: RunConfig, here: Place, train: loop.Examples, chosen: execution.Execution
-) -> Callable[[], None]:
-    """One step of the program's own loop, from the order to the hooks at its end; logging and validation are left out.
-
-    Each call takes the next batch.
-    """
-    torch.manual_seed(config.seed)
-    model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
-    model = compiled(model, chosen.compile, cache=trials.compiled_programs())
-    optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
-    hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
-    schedule = loop.Schedule(
-        epochs=1, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
-        micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,
-    )  # fmt: skip
-    spread, walk, steps = here.spread(model), Walk(train, config.batch_size), iter(range(1, 2**62))
-
-    def step() -> None:
-        number, (examples, epoch) = next(steps), walk()
-        hooks.begin(step=number)
-        sums = loop.update(
-            spread, optimizer, train, examples, epoch=epoch, lr=config.lr, schedule=schedule, hooks=hooks
-        )
-        hooks.row("train", step=number, epoch=epoch, examples=len(examples), lr=config.lr, sums=sums)
-        hooks.step_end(step=number)
-
-    return step
+def choose(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
+    """How a run of that config would be computed, its threads included; those of this process stay as they are."""
+    with meter.threads(None):
+        return execution.choose(config, here, wishes, steps=1, say=say)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from app.bench.meter import stopwatch, synchronise
-from app.bench.ours import HeldBatch
 from app.bench.rounds import Prepared
 from app.config import RunConfig
+from app.experiment.rehearsal import HeldBatch
 from app.place import Place
 from app.tables.vit import hidden
 

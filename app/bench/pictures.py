@@ -17,7 +17,9 @@ from app.config import RunConfig, dataset_facts, resolve
 from app.data import cache
 from app.errors import InputError
 from app.place import Place
+from app.sizing import is_whole
 from app.tables.datasets import DATASETS
+from app.tables.models import family_of
 from app.tables.names import look_up
 from app.train import Examples
 
@@ -98,11 +100,18 @@ def _own_cache(folder: Path) -> Iterator[None]:
 
 
 def config_of(images: Pictures, model: RunConfig) -> RunConfig:
-    """The config of a model on these images, which are stored at their own side; nothing is augmented."""
-    cells = ("model", "size", "image", "patch", "batch_size", "precision")
-    request = {name: getattr(model, name) for name in cells}
+    """The config of a model on these images, which are stored at their own side; nothing is augmented.
+
+    Its shape is the model's, so its size is the count that it comes to with as many classes as there are here.
+    """
+    family = family_of(model.model)
+    cells = ("model", "image", "batch_size", "precision", *family.cells)
+    request = {name: value for name in cells if (value := getattr(model, name)) is not None}
     request |= {"dataset": str(images.folder), "augment": "none", "dropout": 0.0}
     facts = data.facts(request, _silent, _silent)
+    if not is_whole(model.model, model.size):
+        shape = replace(model.shape, classes=facts.classes, channels=facts.channels)
+        request["size"] = f"{family.parameters(shape) / 1000:.3f}K"
     return resolve(request, replace(facts, native=images.side))
 
 

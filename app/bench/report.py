@@ -80,7 +80,7 @@ def hardware(described: Mapping[str, Any]) -> dict[str, Any]:
 
 def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Straight columns, the first to the left and the others to the right."""
-    widths = [max(len(head), *(len(line[i]) for line in lines)) for i, head in enumerate(heads)]
+    widths = [max(len(row[i]) for row in [heads, *lines]) for i in range(len(heads))]
     rows = [heads, ["-" * width for width in widths], *lines]
     straight = [[row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
                 for row in rows]  # fmt: skip
@@ -89,6 +89,8 @@ def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def _block(group: Group) -> str:
     """One group: contenders, then ratios."""
+    if not group.samples:
+        return f"{group.title}\nnothing could be measured"
     names = list(dict.fromkeys(name for one in group.samples for name in one.facts))
     if any(one.peak_bytes is not None for one in group.samples):
         names.insert(0, "peak_bytes")
@@ -105,8 +107,7 @@ def _block(group: Group) -> str:
             for one in found
         ]
         parts.append(table(["ratio per round", "median", "quartiles"], cells))
-    rounds = len(group.samples[0].values) if group.samples else 0
-    return "\n".join([*parts, f"rounds: {rounds}, in turns (A B, B A, ...)"])
+    return "\n".join([*parts, f"rounds: {len(group.samples[0].values)}, in turns (A B, B A, ...)"])
 
 
 def _figures(values: Sequence[float]) -> dict[str, Any]:

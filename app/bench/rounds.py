@@ -9,12 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from app.bench.meter import Memory
+from app.bench.meter import Memory, threads
+from app.errors import InputError
 
 Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
-_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError)  # of a peer or of a missing kernel
+# of a peer or of a missing kernel
+_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError)
+# how torch says that there is no room: on a CPU, on CUDA and MPS, on Windows, and where bytes outgrow 63 bits
+_NO_ROOM = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "nvalid buffer size",
+    "calculation overflowed",
+)
 _Turn = TypeVar("_Turn")
 
 
@@ -28,11 +38,15 @@ class Contender:
     required: bool = False  # where it is not, one that fails is left out and named
     most: int = 1000  # units of a sample
     seconds: Callable[[float], float] | None = None  # of a unit by its value; None: by the wall clock of the call
+    threads: int | None = None  # of a CPU in its turns; None: what all of a comparison begin with
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How long to measure: so many rounds, none of them begun after so many seconds but the first."""
+    """How long to measure: so many rounds, none of them begun after so many seconds but the first.
+
+    Where one unit alone takes longer, its warm-up is its sample.
+    """
 
     rounds: int
     seconds: float
@@ -83,28 +97,38 @@ def turn(contenders: Sequence[_Turn], number: int) -> list[_Turn]:
 class _Lane:
     """A contender that is ready: warmed up, and its units counted so that a sample is long enough."""
 
-    def __init__(self, contender: Contender, memory: Memory) -> None:
+    def __init__(self, contender: Contender, memory: Memory, patience: float) -> None:
         self.contender, self.memory = contender, memory
         self.values: list[float] = []
         self.peak: int | None = None
         before = memory.held()
-        self.run = contender.prepare()
-        once = self._warmed()
+        with threads(contender.threads):
+            self.run = contender.prepare()
+            value, once = self._warmed()
         self.units = max(1, min(contender.most, math.ceil(_LEAST / max(once, 1e-9))))
         self.own = memory.held() - before
+        if once > max(patience, _LEAST) and contender.most > 1:
+            self._note(value)
 
-    def _warmed(self) -> float:
-        """Seconds of a unit; the first call, which compiles and allocates, does not count where units are counted."""
+    def _warmed(self) -> tuple[float, float]:
+        """(value, seconds) of a unit; a first call, which compiles and allocates, counts for processes only."""
         tell = self.contender.seconds
         for _ in range(2 if self.contender.most > 1 else 1):
+            self.memory.reset()
             began = time.monotonic()
             value = self.run(1)
             once = tell(value) if tell else time.monotonic() - began
-        return once
+        return value, once
 
     def sample(self) -> None:
         self.memory.reset()
-        self.values.append(self.run(self.units))
+        with threads(self.contender.threads):
+            value = self.run(self.units)
+        self._note(value)
+
+    def _note(self, value: float) -> None:
+        """A sample's value, with the memory at its peak since the reset."""
+        self.values.append(value)
         peak = self.memory.peak(own=self.own)
         self.peak = max(self.peak or 0, peak) if peak is not None else None
 
@@ -114,7 +138,10 @@ class _Lane:
 
 
 def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple[list[Samples], list[str]]:
-    """Samples of all contenders, taken in turns, and a sentence for each that could not run here."""
+    """Samples of all contenders, taken in turns, and a sentence for each that could not run here.
+
+    Raises InputError where one that is required does not fit into memory.
+    """
     deadline = time.monotonic() + pace.seconds
     lanes, left_out = _lanes(contenders, pace, memory)
     for number in range(pace.rounds):
@@ -122,7 +149,8 @@ def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tupl
             pace.say(f"stopped after {number} of {pace.rounds} rounds: --seconds is over")
             break
         for lane in turn(lanes, number):
-            lane.sample()
+            if len(lane.values) == number:  # else its warm-up is this round's sample
+                lane.sample()
     return [lane.samples() for lane in lanes], left_out
 
 
@@ -131,10 +159,19 @@ def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple
     for contender in contenders:
         pace.say(f"warming up: {contender.name}")
         try:
-            lanes.append(_Lane(contender, memory))
+            lanes.append(_Lane(contender, memory, pace.seconds))
         except _FAILURES as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+            if contender.required and _has_no_room(error):
+                raise InputError(
+                    f"{contender.name} does not fit into memory ({reason}); take a smaller --batch-size"
+                ) from error
             if contender.required:
                 raise
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            left_out.append(f"{contender.name}: {reason[:160]}")
+            left_out.append(f"{contender.name}: {reason}")
     return lanes, left_out
+
+
+def _has_no_room(error: BaseException) -> bool:
+    """Whether memory could not be allocated; torch says so in words only, but for CUDA's."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_ROOM)

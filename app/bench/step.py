@@ -13,14 +13,18 @@ from app.bench import meter, ours, peers
 from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.config import RunConfig
-from app.experiment import execution
+from app.errors import InputError
+from app.experiment import choosing, execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal
 from app.models import count
 from app.place import Place
+from app.tables.computing import PATHS
 from app.tables.models import family_of
 
 _NOTES = (
-    "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach; "
-    "its synchronisation per step and its meters are left out",
+    "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach "
+    "arguments, so torch chooses: foreach on CUDA, a loop on a CPU; its synchronisation per step and its meters are "
+    "left out",
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
@@ -47,9 +51,12 @@ def compare(
     configs = [ours.config_at({**request, "model": model}, here) for model in ("vit_classic", "vit_differential")]
     classic = configs[0]
     compiled = here.device.type == "cuda" if compiled is None else compiled
-    wishes = execution.Wishes(threads=threads, attention_path=attention_path, compile=compiled)
-    contenders = [_ours(config, here, wishes) for config in configs]
-    rivals, left_out = _rivals(classic, here, compiled=compiled)
+    wishes = execution.Wishes(threads=threads, compile=compiled)
+    paths, left_out = _paths(configs, here, attention_path)
+    contenders = [
+        _ours(config, here, replace(wishes, attention_path=path)) for config, path in zip(configs, paths, strict=True)
+    ]
+    rivals, absent = _rivals(classic, here, compiled=compiled)
     samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
     rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
     flops = {config.model: family_of(config.model).flops(config.shape) for config in configs}
@@ -61,7 +68,7 @@ def compare(
         setting=setting | {"precision": here.precision},
         hardware=hardware(here.describe()),
         groups=[Group(title="a training step", unit="ms per step", samples=samples, pairs=_PAIRS)],
-        left_out=[*left_out, *failed],
+        left_out=[*left_out, *absent, *failed],
         notes=_NOTES,
         facts={"bf16_matmul_flops_per_second": rate} if rate else {},
     )
@@ -71,15 +78,30 @@ def _milliseconds(run: Prepared) -> Prepared:
     return lambda units: 1000 * run(units)
 
 
+def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[list[str | None], list[str]]:
+    """The path that each model is asked for, where it has it, and a sentence for one that has it not and chooses.
+
+    Raises InputError for a path that no model has.
+    """
+    if asked is None or asked not in PATHS:  # what is none is refused where it is wished for
+        return [asked for _ in configs], []
+    reasons = [choosing.unfit_path(config, here, asked) for config in configs]
+    if all(reasons):
+        raise InputError(f"attention_path={asked}: {'; '.join(dict.fromkeys(reasons))}")
+    named = zip(configs, reasons, strict=True)
+    left_out = [f"{config.model} by {asked}, which takes its own path: {why}" for config, why in named if why]
+    return [None if why else asked for why in reasons], left_out
+
+
 def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender:
-    chosen = execution.choose(config, here, wishes, steps=1, say=lambda _: None)
+    chosen = ours.choose(config, here, wishes, say=lambda _: None)
 
     def prepare() -> Prepared:
-        step = ours.training_step(config, here, ours.HeldBatch.of(config, here.device), chosen)
+        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
         return _milliseconds(meter.stopwatch(step, here.device))
 
     facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}
-    return Contender(name=config.model, prepare=prepare, facts=facts, required=True)
+    return Contender(name=config.model, prepare=prepare, facts=facts, required=True, threads=chosen.threads)
 
 
 def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Contender], list[str]]:

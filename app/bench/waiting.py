@@ -18,6 +18,7 @@ from app.bench.rounds import Contender, Pace, Prepared, measure, spread
 from app.config import RunConfig
 from app.data.augment import to_input
 from app.experiment import execution
+from app.experiment.rehearsal import Rehearsal
 from app.place import Place
 
 
@@ -60,7 +61,7 @@ def waiting(
     config: RunConfig, images: Pictures, here: Place, pace: Pace, *, threads: int | None
 ) -> tuple[Group, list[str]]:
     """Percent of a step that passes inside batch(), for each way to hold the images."""
-    chosen = execution.choose(config, here, execution.Wishes(threads=threads), steps=1, say=lambda _: None)
+    chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
     splits: dict[str, Callable[[], loop.Examples]] = {
         "resident": lambda: train_split(config, images, here, streamed=False),
         "streamed": lambda: train_split(config, images, here, streamed=True),
@@ -71,12 +72,15 @@ def waiting(
     else:
         apart = HostHeld(here.device, here.precision)
         splits["host-held"] = lambda: train_split(config, images, apart, streamed=False)
-    resizing = _resizing(config, images, here)
+    with meter.threads(chosen.threads):
+        resizing = _resizing(config, images, here)
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in splits}
     contenders = [_contender(name, make, config, here, chosen, seen[name]) for name, make in splits.items()]
     samples, failed = measure(contenders, pace, meter.Memory(None))
-    samples = [replace(one, facts=_facts(seen[one.name][-len(one.values) :], resizing)) for one in samples]
-    title = f"input's share of a step of {config.model} {config.size}, batch {config.batch_size}"
+    samples = [
+        replace(one, facts={**_facts(seen[one.name][-len(one.values) :], resizing), **one.facts}) for one in samples
+    ]
+    title = f"input's share of a step of {config.model}, {config.parameters:,} parameters, batch {config.batch_size}"
     return Group(title=title, unit="input percent of a step", samples=samples), [*left_out, *failed]
 
 
@@ -106,7 +110,7 @@ def _contender(
 
     def prepare() -> Prepared:
         watched = Watched(make(), here.device)
-        timed = meter.stopwatch(ours.training_step(config, here, watched, chosen), here.device)
+        timed = meter.stopwatch(Rehearsal(config, here, watched, chosen).step, here.device)
 
         def run(units: int) -> float:
             watched.seconds = 0.0
@@ -116,4 +120,4 @@ def _contender(
 
         return run
 
-    return Contender(name=name, prepare=prepare)
+    return Contender(name=name, prepare=prepare, facts={"threads": chosen.threads}, threads=chosen.threads)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Samples of each contender, taken in turns.")]
 Seconds = Annotated[
-    float, typer.Option("--seconds", min=0, help="No round but the first begins after that long.", metavar="SECONDS")
+    float,
+    typer.Option(
+        "--seconds",
+        min=0,
+        metavar="SECONDS",
+        help="No round but the first begins after that long; of a longer call the warm-up is the sample.",
+    ),
 ]
 Compile = Annotated[
     bool | None,
@@ -197,10 +203,11 @@ def _run(
 ) -> None:  # fmt: skip
     """Measures at the place asked for; the result on stdout, all else on stderr."""
     from app import place
+    from app.bench import meter
     from app.bench.rounds import Pace
     from app.cli.screen import Screen
 
-    with Screen() as screen:
+    with Screen() as screen, meter.threads(threads):
         here = place.choose(device=device or "auto", precision=precision or "auto", threads=threads)
         report = compare(here, Pace(rounds=rounds, seconds=seconds, say=screen.say))
     command = shlex.join(["python", "run.py", *sys.argv[1:]])

@@ -42,6 +42,10 @@ Model = Annotated[
 Size = Annotated[
     str | None, _model("--size", help="Parameter budget: 1M, 10M, 25M, 50M or any other such as 7.5M (by dataset).")
 ]
+Match = Annotated[
+    str | None, _model("--match", help="params or flops: the size that comes nearest to those of --like at its size.")
+]
+Like = Annotated[str | None, _model("--like", help="The model to match; --size is then that model's.")]
 Attention = Annotated[str | None, _model("--attention", help="classic, differential, differential_v2, lsa (by model).")]
 DModel = Annotated[int | None, _model("--d-model", help="Width of a token (by size).")]
 Depth = Annotated[int | None, _model("--depth", help="Number of blocks (by size).")]

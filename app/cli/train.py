@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
 
 def train(
     model: o.Model = None, size: o.Size = None, dataset: o.Dataset = None, epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None, lr: o.Lr = None, seed: o.Seed = None, attention: o.Attention = None,
+    batch_size: o.BatchSize = None, lr: o.Lr = None, seed: o.Seed = None, match: o.Match = None,
+    like: o.Like = None, attention: o.Attention = None,
     d_model: o.DModel = None, depth: o.Depth = None, heads: o.Heads = None, mlp_ratio: o.MlpRatio = None,
     head_width: o.HeadWidth = None, qkv_bias: o.QkvBias = None, projection_bias: o.ProjectionBias = None,
     norm: o.Norm = None, pooling: o.Pooling = None, positions: o.Positions = None, patching: o.Patching = None,
@@ -56,7 +57,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model, test it, and keep weights, log, record and figures; the same command continues a stopped run."""
     given = {name: value for name, value in locals().items() if value is not None}
-    run = _trained(*_divided(given))
+    run = _trained(*divided(given))
     if run is None:  # the first rank speaks for all
         return
     address, failed = _uploaded(run, private=private) if upload else (None, None)
@@ -65,7 +66,7 @@ def train(
         raise failed
 
 
-def _divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+def divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
     """The options: what decides the result, how it is computed, and how it is kept on the Hub, None if it is not."""
     given.pop("as_json")
     at_hub = {name: given.pop(name) for name in _HUB if name in given} if given.pop("upload") else None
@@ -89,13 +90,15 @@ def _refuse_without_upload(given: dict[str, Any]) -> None:
 
 def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
+    from app import matching
     from app.config import dataset_facts, resolve
     from app.tables.computing import GRADIENTS, PATHS
     from app.tables.datasets import dataset_row
     from app.tables.models import DEFAULT_MODEL, model_row
     from app.tables.ranges import check_known
 
-    model_row(request.get("model", DEFAULT_MODEL))
+    for name in (request.get("model", DEFAULT_MODEL), *([request["like"]] if matching.asked(request) else [])):
+        model_row(name)
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
     if row and not subset:
         resolve(request, dataset_facts(row))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from app.config import RunConfig
 from app.data import carve, opening
@@ -60,9 +61,9 @@ def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
     test_from = "test" if "test" in held else "train"
     made = {
-        "train": Split(**held["train"], **_rows(cached, "train", train), **common, augment=config.augment),
-        "val": Split(**held["train"], **_rows(cached, "train", val), **common),
-        "test": Split(**held[test_from], **_rows(cached, test_from, test), **common),
+        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
+        "val": Split(**held["train"](), **_rows(cached, "train", val), **common),
+        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common),
     }
     record = _record(made, *statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
     return Splits(**made, record=record | {"held": where["train"]})
@@ -83,7 +84,7 @@ def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
     held = {}
     for name, limit in limits.items():
         members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
-        held[name] = Split(**images[name], **_rows(cached, name, members), **common)
+        held[name] = Split(**images[name](), **_rows(cached, name, members), **common)
     rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
     record = _record({"train": train, **held}, *statistics)
     record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
@@ -124,19 +125,26 @@ def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
 
 def _held(
     cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Images and labels of each cached split where the place finds room, and where that is; a choice is told."""
-    held, where, told = {}, {}, []
+) -> tuple[dict[str, Callable[[], dict[str, Any]]], dict[str, str]]:
+    """Makes what a Split takes of each cached split, held where the place finds room; where that is, a choice told."""
+    held: dict[str, Callable[[], dict[str, Any]]] = {}
+    where: dict[str, str] = {}
+    told = []
     for name in names:
         images, where[name] = place.hold(cached.images(name))
         labels = torch.from_numpy(cached.array(name, "labels")).to(place.device)
-        ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
-        held[name] = {"images": images, "labels": labels, "ahead": ahead}
+        held[name] = partial(_sources, images, labels, place)
         if chosen := _MEMORY.get(where[name]):
             told.append(f"{name} images ({images.nbytes / 1e6:,.0f} MB) {chosen}")
     if told:
         say("; ".join(told))
     return held, where
+
+
+def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
+    """Images and labels, with a reader of its own for each Split: what one expects next is no concern of another."""
+    ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
+    return {"images": images, "labels": labels, "ahead": ahead}
 
 
 def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:

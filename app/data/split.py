@@ -75,7 +75,9 @@ class Split:
         examples = np.arange(len(self)) if examples is None else examples
         for start in range(0, len(examples), batch_size):
             part = examples[start : start + batch_size]
-            yield part, *self.batch(part)
+            batch = self.batch(part)
+            self.expect(examples[start + batch_size : start + 2 * batch_size])
+            yield part, *batch
 
 
 def channel_statistics(moments: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from app import memory
 from app.config import RunConfig
+from app.errors import InputError
 from app.experiment import trials
 from app.models.paths import candidates, pick_on_cpu, unfit
 from app.place import Place
@@ -19,7 +21,7 @@ from app.tables.vit import head_width
 
 NO_PATH = "none"  # of a model without attention
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
-_SHARE_OF_HOST = 0.5  # of the machine's memory for activations on a CPU
+_SHARE_OF_HOST = 0.5  # of the memory that a process here may have, for activations on a CPU
 _LEAST_MICRO_BATCH = 8  # below it activations are made again instead of kept
 _FASTEST = {"cuda": 4e14, "mps": 1e13, "cpu": 1e11}  # operations per second, a CPU's per thread: no device does more
 _LEAST_SECONDS_TO_COMPILE = {"cuda": 120.0, "mps": math.inf, "cpu": 3600.0}  # of a run; a trial takes one minute
@@ -60,7 +62,13 @@ def fastest(config: RunConfig, place: Place, paths: list[str], say: Callable[[st
     """Which path takes the least time for one layer, forward and backward; each is timed once per shape and device."""
 
     def measure() -> dict[str, float]:
-        return {path: seconds for path in paths if (seconds := _tried(config, place, path)) is not None}
+        found = {path: seconds for path in paths if (seconds := _tried(config, place, path)) is not None}
+        if not found:  # and nothing is remembered: another process may have held the memory
+            raise InputError(
+                f"the device has no memory for one attention layer by {', '.join(paths)} at {config.tokens} tokens; "
+                "take a smaller --batch-size, or an --attention-path and a smaller --micro-batch-size"
+            )
+        return found
 
     key = trials.key_of(config, place) | {"paths": paths, "batch_size": config.batch_size}
     seconds = trials.remembered("paths", key, measure)
@@ -101,7 +109,7 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
     )
     size = config.batch_size
-    while size > 1 and size * per_image > _SHARE_OF_HOST * trials.host_memory():
+    while size > 1 and size * per_image > _SHARE_OF_HOST * memory.total():
         size = -(-size // 2)
     return size
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -145,8 +144,3 @@ def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, ta
 
 def _devices(place: Place) -> list[torch.device]:
     return [place.device] if place.device.type == "cuda" else []
-
-
-def host_memory() -> int:
-    """Bytes of the host's memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

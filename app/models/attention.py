@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from app.models import fused
@@ -119,6 +120,7 @@ class UnitRMS(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable  # the output stands for the input here, so a second derivative would lack a part
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         out, scale = ctx.saved_tensors
         along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype)

@@ -17,6 +17,8 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
     """Why a path cannot be had, in a sentence; empty where it can. `head_width` is that of a query."""
     if path not in PATHS_OF[attention]:
         return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
+    if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
+        return f"the {path} path is for CPUs; on a {device} device take another --attention-path, or leave it out"
     if path == "fused" and not fused.available(device):
         return "the fused path needs a CUDA device and Triton; take another --attention-path, or leave it out"
     if path == "fused" and not fused.fits(head_width):
@@ -25,9 +27,8 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
 
 
 def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
-    """The paths that are worth timing on a device; tiles are many small calls, which only a CPU answers fast."""
-    fit = [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
-    return [path for path in fit if path not in ("tiled", "stored") or device == "cpu"]
+    """The paths that can be had on a device, to be timed there."""
+    return [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
 
 
 def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:

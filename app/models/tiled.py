@@ -47,6 +47,7 @@ def tiled_backward(
     """The gradients of `tiled` for qkv, and for the weight (a scalar, 0 without one); gradient is (B, N, D)."""
     tokens, (maps, factor) = qkv.shape[1], _maps_and_factor(weight)
     of_qkv, of_weight = torch.empty_like(qkv), 0.0
+    wide = torch.promote_types(qkv.dtype, torch.float32)  # a sum of so many numbers loses its digits in bf16
     for images in _groups(len(qkv)):
         for head in range(heads):
             part = _of_head(qkv[images], head, heads, maps)
@@ -60,12 +61,12 @@ def tiled_backward(
                     sums.queries[i][:, rows].baddbmm_(of_scores, part.keys[i], alpha=share)
                     sums.keys[i].baddbmm_(of_scores.mT, part.queries[i][:, rows], alpha=share)
                 if weight is not None:
-                    of_weight -= float(torch.dot(of_map.reshape(-1), made[1].reshape(-1)))
+                    of_weight -= float(of_map.mul_(made[1]).sum(dtype=wide))  # the last that is asked of the product
                 sums.values.baddbmm_(_combined(made, factor).mT, of_out)
             _of_head(of_qkv[images], head, heads, maps, scaled=False).copy(sums)
     width = qkv.shape[2] // 3
     of_qkv[..., :width].mul_((width // (heads * maps)) ** -0.5)
-    return of_qkv, torch.tensor(of_weight, dtype=torch.promote_types(qkv.dtype, torch.float32))
+    return of_qkv, torch.tensor(of_weight, dtype=wide)
 
 
 @tiled_backward.register_fake

@@ -62,6 +62,11 @@ def budget(size: str) -> int:
     return round(Decimal(size[:-1]) * _UNITS[size[-1]])
 
 
+def spelled(parameters: int) -> str:
+    """A count as a size, to three digits or more: 9,758,564 is `9.76M`."""
+    return parse_size(f"{parameters / 1e6:.2f}M" if parameters >= _UNITS["M"] else f"{parameters / 1e3:.1f}K")
+
+
 def row_for(size: str, dataset: str) -> tuple[SizeRow, bool]:
     """The row whose shape a size starts from, and whether it is that size's own row.
 

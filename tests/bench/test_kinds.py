@@ -4,6 +4,7 @@ import importlib.util
 import json
 
 import pytest
+import torch
 
 from app.bench import peers
 
@@ -50,11 +51,19 @@ def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(c
     assert contenders(group) == ["vit_classic", "vit_differential", "timm eager"]
     assert ratio_names(group) == [("vit_classic", "timm eager"), ("vit_differential", "vit_classic")]
     classic, differential, timm = group["contenders"]
+    assert classic["threads"] == differential["threads"] == report["hardware"]["threads"] == 1
     assert classic["parameters"] == timm["parameters"] and classic["heads"] == timm["heads"] == 4
     assert differential["parameters"] == pytest.approx(classic["parameters"], rel=2e-3)
     assert all(one["images_per_second"] == pytest.approx(2000 / one["median"]) for one in group["contenders"])
     assert "HF Trainer: transformers and accelerate are not installed (`uv sync --group bench`)" in report["left_out"]
     assert report["setting"]["tokens"] == 5 and report["setting"]["batch_size"] == 2
+
+
+def test_a_step_of_little_work_takes_one_thread_and_its_peers_the_default(call, without_hf):
+    torch.set_num_threads(2)
+    report = asked(call, "step --size 1M --dataset digits --batch-size 2 --rounds 1 --seconds 0 --device cpu")
+    assert [one.get("threads") for one in report["groups"][0]["contenders"]] == [1, 1, None]
+    assert report["hardware"]["threads"] == torch.get_num_threads() == 2
 
 
 def test_trainer_takes_its_turn_where_it_is_installed_and_writes_nothing_to_stdout(call):
@@ -83,7 +92,8 @@ def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
     for group in (big, small):
         assert group["unit"] == "images per host-core-second" and contenders(group) == [*ours, *theirs]
         assert ratio_names(group) == [(mine, peer) for mine in ours for peer in theirs]
-    assert contenders(waits) == ["resident", "streamed"]
+    assert contenders(waits) == ["resident", "streamed"] and waits["contenders"][0]["threads"] == 1
+    assert report["setting"]["size"] == "1M"
     for one in waits["contenders"]:
         assert 0 <= one["waiting_percent"] <= one["median"] < 100 and 0 < one["input_ms"] < one["step_ms"]
 

@@ -21,6 +21,12 @@ CASES = [
         "bench attention --tokens 64,0",
         "tokens=64,0 is no list of counts from 1 to 1,048,576; write --tokens 64,256,1024",
     ),
+    ("bench attention --tokens 1048576 --size 1M --device cpu", "nothing could be measured: at 1,048,576 tokens, "),
+    (
+        "bench step --batch-size 2000000000 --size 1M --dataset digits --device cpu",
+        r"vit_classic does not fit into memory \(.*\); take a smaller --batch-size",
+    ),
+    ("bench step --attention-path fused --device cpu", "attention_path=fused: classic attention has the paths"),
     ("bench data --model vit_clasic", r"unknown model 'vit_clasic'; did you mean vit_classic\?"),
     ("bench data --dataset bach", "bach is not in the cache; train on it once, or leave --dataset out for made images"),
     ("bench data --dataset digits", "digits is grey, which the loaders here do not take; leave --dataset out"),

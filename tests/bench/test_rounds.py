@@ -4,10 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
-from app.bench.meter import Memory
-from app.bench.report import Group
+from app.bench.meter import Memory, threads
+from app.bench.report import Group, Report, table
 from app.bench.rounds import Contender, Pace, Samples, measure, ratios, spread, turn
+from app.errors import InputError
 
 
 def pace(rounds, seconds=60.0):
@@ -64,6 +66,59 @@ def test_no_round_but_the_first_begins_when_the_time_is_over():
     assert said[-1] == "stopped after 1 of 9 rounds: --seconds is over"
 
 
+def test_a_call_that_is_longer_than_the_time_is_its_own_sample():
+    def calls_of(seconds, allowed):
+        values = itertools.count(1.0)
+        one = Contender(name="a", prepare=lambda: lambda _: next(values), seconds=lambda _: seconds)
+        samples, _ = measure([one], pace(1, allowed), Memory(None))
+        return samples[0].values, next(values) - 1
+
+    assert calls_of(70.0, 60.0) == ([2.0], 2)
+    assert calls_of(50.0, 60.0) == ([3.0], 3)
+    assert calls_of(0.001, 0.0) == ([3.0], 3)  # no longer than any sample
+
+
+def test_a_long_contender_and_a_short_one_have_as_many_samples():
+    ran = []
+    long = Contender(name="long", prepare=lambda: lambda _: 1.0, seconds=lambda _: 70.0)
+    samples, _ = measure([contender("a", ran), long], pace(1), Memory(None))
+    assert [len(one.values) for one in samples] == [1, 1]
+
+
+def test_a_process_is_sampled_after_its_warm_up_however_long_it_takes():
+    values = itertools.count(1.0)
+    one = Contender(name="a", prepare=lambda: lambda _: next(values), seconds=lambda _: 70.0, most=1)
+    assert measure([one], pace(1), Memory(None))[0][0].values == [2.0]
+
+
+def test_every_turn_takes_its_own_threads_and_others_those_of_the_beginning():
+    seen = []
+
+    def noting(name, leaves):
+        def prepare():
+            seen.append((name, torch.get_num_threads()))
+
+            def run(units):
+                seen.append((name, torch.get_num_threads()))
+                torch.set_num_threads(leaves)  # as a library might
+                return 1.0
+
+            return run
+
+        return prepare
+
+    mine = Contender(name="mine", prepare=noting("mine", 4), seconds=lambda _: 0.5, threads=3)
+    peer = Contender(name="peer", prepare=noting("peer", 5), seconds=lambda _: 0.5)
+    with threads(2):
+        measure([mine, peer], pace(3), Memory(None))
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 1  # as before
+    of_first_calls = {name: {n for other, n in seen if other == name} for name in ("mine", "peer")}
+    assert of_first_calls == {"mine": {3, 4}, "peer": {2, 5}}  # 4 and 5: their own second warm-up
+    sampled = seen[-6:]
+    assert sampled == [("mine", 3), ("peer", 2), ("peer", 2), ("mine", 3), ("mine", 3), ("peer", 2)]
+
+
 def test_short_units_are_repeated_until_a_sample_is_long_enough_and_no_more_than_is_allowed():
     def units_of(seconds, most):
         one = Contender(name="a", prepare=lambda: lambda units: seconds, seconds=lambda value: value, most=most)
@@ -82,6 +137,38 @@ def test_a_peer_that_fails_is_left_out_with_its_reason_and_ours_is_an_error():
     assert [one.name for one in samples] == ["a"] and left_out == ["peer: no kernel for this"]
     with pytest.raises(RuntimeError, match="no kernel"):
         measure([Contender(name="ours", prepare=fails, required=True)], pace(1), Memory(None))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to ..."
+        ),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8 TiB"),
+        RuntimeError("Storage size calculation overflowed with sizes=[4, 4611686018427387904]"),
+        MemoryError("a batch of 24 GB, and 3 GB are free"),
+    ],
+)
+def test_ours_without_room_is_refused_with_what_to_do(error):
+    def fails():
+        raise error
+
+    with pytest.raises(InputError, match=r"^ours does not fit into memory \(.+\); take a smaller --batch-size$"):
+        measure([Contender(name="ours", prepare=fails, required=True)], pace(1), Memory(None))
+    assert measure([Contender(name="peer", prepare=fails)], pace(1), Memory(None))[1] == [f"peer: {error}"]
+
+
+def test_a_group_without_samples_says_so_beside_those_that_have_some():
+    groups = [
+        Group(title="5 tokens", unit="ms", samples=[Samples(name="a", values=[2.0], units=1)], pairs=[("a", "b")]),
+        Group(title="9 tokens", unit="ms", samples=[], pairs=[("a", "b")]),
+    ]
+    report = Report(bench="attention", setting={}, hardware={}, groups=groups)
+    text = report.to_text()
+    assert "5 tokens\nms  median  quartiles" in text and "9 tokens\nnothing could be measured" in text
+    assert [len(group["contenders"]) for group in report.to_json("")["groups"]] == [1, 0]
+    assert table(["ms", "median"], []) == "ms  median\n--  ------"
 
 
 def test_peaks_are_of_the_worst_sample_with_what_the_contender_holds_all_the_time():

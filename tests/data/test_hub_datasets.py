@@ -199,6 +199,19 @@ def test_a_silent_hub_with_nothing_cached_says_what_to_do(hub, client, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dataset_of_the_hub_is_planned_by_its_metadata_and_not_read(hub, client, tmp_path):
+    name = fresh_name()
+    hub.add_dataset(name, write_hub(tmp_path / "set", LABELS, NAMES))
+    ended = client.run("plan", "--dataset", name, *TINY_RUN, "--json")
+    assert ended["code"] == 0, ended["stderr"]
+    plan = json.loads(ended["stdout"])
+    assert plan["config"]["classes"] == 2 and plan["costs"]["download_bytes"] is None
+    assert folders(client) == []
+    client.read(name, **SIDE)
+    plan = json.loads(client.run("plan", "--dataset", name, *TINY_RUN, "--json")["stdout"])
+    assert (plan["costs"]["download_bytes"], plan["costs"]["rows"]) == (0, {"train": 27, "val": 3, "test": 8})
+
+
 def test_a_silent_hub_with_a_warm_cache_is_said_and_done_without(hub, client, tmp_path):
     name = fresh_name()
     sha = hub.add_dataset(name, write_hub(tmp_path / "set", LABELS, NAMES))

@@ -1,0 +1,76 @@
+"""`plan`: what a run would be, what it would cost and what speaks against it; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app import data, experiment, matching, place
+from app.config import RunConfig
+from app.experiment import execution
+from app.experiment.keeper import Screen
+from app.experiment.options import Options
+from app.plan import costs, findings, probe
+from app.plan.extent import Extent, extent_of
+from app.plan.findings import Finding
+from app.plan.report import Plan
+from app.tables.datasets import dataset_row
+
+
+def draw_up(
+    request: Mapping[str, Any], options: Options, screen: Screen, *,
+    like: str | None = None, probed: bool = False, usd_per_hour: float | None = None,
+) -> Plan:  # fmt: skip
+    """The plan of a request of `train`; `like` names a model to compare with. Raises InputError as `train` does.
+
+    Nothing is written but what measurements and a dataset's class count leave in the cache.
+    """
+    config = experiment.plan(request, screen)
+    like = like or request.get("like")
+    other = experiment.plan(matching.of_the_other({**request, "like": like}), screen) if like else None
+    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    room = here.room()  # before trials, of which torch keeps the memory
+    ask = data.ask_of(config.to_json(), path=request["dataset"] if config.fingerprint else None)
+    extent = extent_of(config, ask, screen.say)
+    steps = costs.steps_of(config, extent)
+    compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
+    chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
+    memory = costs.memory(config, here, chosen)
+    disk = costs.disk(config, extent, steps)
+    took = probe.take(config, here, chosen, screen.say) if probed else None
+    seconds = probe.seconds(took, config, extent) if took else None
+    return Plan(
+        config=config,
+        device=here.describe(),
+        execution=chosen.to_json(),
+        costs={
+            **costs.of_run(config, extent),
+            "memory_bytes": memory,
+            "disk_bytes": disk,
+            "probe": took.to_json(config) if took else None,
+            "seconds": seconds,
+            "usd": None if seconds is None or usd_per_hour is None else seconds / 3600 * usd_per_hour,
+        },
+        findings=[
+            *_of_data(config, extent, steps),
+            *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
+            findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
+            findings.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
+            findings.shared_memory(costs.shared_memory()),
+            *findings.disks(costs.needs(disk, options.checkpoints)),
+        ],
+    )
+
+
+def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
+    return [
+        findings.warmup(config, steps),
+        findings.labels_of_test(dataset_row(config.dataset), extent),
+        findings.licence(extent.licence),
+        findings.classes(config, extent),
+        findings.rows_per_class(config, extent),
+        findings.dataset(config, extent),
+    ]
+
+
+__all__ = ["Plan", "draw_up"]

@@ -1,0 +1,142 @@
+"""What a run takes: steps, floating-point operations, memory and disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from app import train as loop
+from app.config import RunConfig
+from app.data import cache
+from app.experiment.execution import Execution, Wishes
+from app.place import Place
+from app.plan.extent import Extent
+from app.tables.computing import KEEPING_MAPS
+from app.tables.models import family_of
+
+_FLOAT = 4  # bytes
+_LINE_OF_LOG = 200  # bytes, about; two lines a step
+_STATE = 10 * _FLOAT  # bytes per parameter: two states of weights and moments, one under way, and the best weights
+_MARGIN = 1 << 24  # bytes of small files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What a model has and takes: FLOPs of one image's forward pass, bytes that one image keeps in float32."""
+
+    parameters: int
+    non_embedding: int
+    tokens: int
+    flops: int
+    activation_bytes: int
+
+
+def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
+    """The counts of a config's model by its family."""
+    family, shape = family_of(config.model), config.shape
+    return Counts(
+        parameters=config.parameters,
+        non_embedding=config.parameters - family.embedding_parameters(shape),
+        tokens=config.tokens,
+        flops=family.flops(shape),
+        activation_bytes=family.activation_bytes(shape, maps_kept=maps_kept, checkpointing=checkpointing),
+    )
+
+
+def steps_of(config: RunConfig, extent: Extent) -> int | None:
+    """Optimiser steps of the whole run; None where the rows are not known."""
+    if extent.train is None:
+        return None
+    return config.epochs * loop.steps_per_epoch(extent.train, config.batch_size)
+
+
+def forward_images(config: RunConfig, extent: Extent) -> int | None:
+    """Images that are evaluated without gradients: beside each step, at each epoch's end, and the test."""
+    steps = steps_of(config, extent)
+    if steps is None or extent.val is None or extent.test is None:
+        return None
+    return steps * min(config.val_batch_size, extent.val) + config.epochs * extent.val + extent.test
+
+
+def training_flops(config: RunConfig, extent: Extent) -> int | None:
+    """Three forward passes for each image that is learned from, one for each that is evaluated."""
+    evaluated = forward_images(config, extent)
+    if extent.train is None or evaluated is None:
+        return None
+    return counts(config).flops * (3 * config.epochs * extent.train + evaluated)
+
+
+def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
+    """What does not depend on the machine."""
+    return {
+        **asdict(counts(config)),
+        "steps": steps_of(config, extent),
+        "rows": {name: getattr(extent, name) for name in ("train", "val", "test")},
+        "training_flops": training_flops(config, extent),
+        "download_bytes": extent.download_bytes,
+    }
+
+
+def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
+    """Bytes of the device by what holds them; activations in closed form, halved in bf16 where most are of it."""
+    kept = chosen.attention_path in KEEPING_MAPS
+    found = counts(config, maps_kept=kept, checkpointing=chosen.checkpointing)
+    activations = chosen.micro_batch_size * found.activation_bytes
+    return {
+        "weights": _FLOAT * found.parameters,
+        "gradients": _FLOAT * found.parameters,
+        "moments": 2 * _FLOAT * found.parameters,
+        "activations": activations // 2 if here.precision == "bf16" else activations,
+    }
+
+
+def is_tried(here: Place, wishes: Wishes) -> bool:
+    """Whether the images at a time are what was found to fit by trying."""
+    return here.device.type == "cuda" and wishes.micro_batch_size is None
+
+
+def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:
+    """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there."""
+    parameters = counts(config).parameters
+    image = config.channels * config.stored_side**2
+    total = 0 if extent.cached else None if extent.total is None else extent.total * image
+    return {
+        "cache": total,
+        "weights": 2 * _FLOAT * parameters,
+        "state": _STATE * parameters,
+        "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
+    }
+
+
+def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path, int, int]]:
+    """(folder, bytes needed, bytes free) of each disk that is written to; what is not known is not in it.
+
+    Weights are written when the state is about to go, in the room of one that was under way.
+    """
+    run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + _MARGIN
+    parts = [(cache.root(), disk["cache"] or 0), (checkpoints, run)]
+    found: dict[int, tuple[Path, int]] = {}
+    for folder, wanted in parts:
+        there = _existing(folder)
+        first, before = found.get(there.stat().st_dev, (there, 0))
+        found[there.stat().st_dev] = (first, before + wanted)
+    return [(folder, wanted, shutil.disk_usage(folder).free) for folder, wanted in found.values()]
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    whole = folder.expanduser().absolute()
+    return next(path for path in (whole, *whole.parents) if path.is_dir())
+
+
+def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:
+    """Bytes of the system's shared memory; None where it has none of a fixed size."""
+    with suppress(OSError):
+        found = os.statvfs(folder)
+        return found.f_frsize * found.f_blocks
+    return None

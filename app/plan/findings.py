@@ -1,0 +1,166 @@
+"""What speaks for and against a run before it is made: a line each, pass, warn or fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from app import optim
+from app.config import RunConfig
+from app.matching import counted
+from app.plan.extent import Extent
+from app.tables.datasets import DatasetRow
+from app.tables.sizes import TOLERANCE
+
+PASS, WARN, FAIL = "pass", "warn", "fail"
+_LONG_WARMUP = 0.2  # of the schedule
+_FEW_ROWS = 50  # of a class
+_EQUAL = 0.001  # relative difference of matched models
+_RESTRICTED = re.compile(r"(^|-)(nc|nd)(-|$)|non-?commercial|no-?deriv", re.IGNORECASE)
+_SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hours on a CPU
+
+
+class Finding(NamedTuple):
+    """One line of a plan."""
+
+    verdict: str
+    about: str
+    says: str
+
+
+def warmup(config: RunConfig, steps: int | None) -> Finding:
+    """The warm-up's share of the schedule."""
+    if steps is None:
+        return Finding(WARN, "warm-up", "its share is not known before the rows are counted")
+    used, clamped = optim.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
+    share = f"{used:,} of {steps:,} steps ({used / steps:.0%})"
+    if clamped or used > _LONG_WARMUP * steps:
+        return Finding(WARN, "warm-up", clamped or f"{share} is more than {_LONG_WARMUP:.0%}; lower --warmup-steps")
+    return Finding(PASS, "warm-up", share)
+
+
+def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:
+    """Whether the source's own test rows have labels."""
+    if row and row.unlabelled and extent.carved_test:
+        return Finding(
+            WARN, "test labels", f"{row.title}'s own test rows have none; test is carved from train. {row.warning}"
+        )
+    if extent.carved_test:
+        return Finding(PASS, "test labels", f"test is carved from the labelled rows{_n(extent.test)}")
+    return Finding(PASS, "test labels", f"the source's own test split{_n(extent.test)}")
+
+
+def _n(rows: int | None) -> str:
+    return "" if rows is None else f", n = {rows:,}"
+
+
+def licence(name: str) -> Finding:
+    """What the dataset's licence allows."""
+    if _RESTRICTED.search(name):
+        return Finding(WARN, "licence", f"{name} restricts what may be done with the images; read it before you share")
+    if name in ("unknown", "other", ""):
+        return Finding(WARN, "licence", "the source names no known one; ask its authors before you share images")
+    return Finding(PASS, "licence", name)
+
+
+def classes(config: RunConfig, extent: Extent) -> Finding:
+    """Whether the classes are those of the data."""
+    if extent.classes is None:
+        return Finding(PASS, "classes", f"{config.classes}, as the dataset's row or metadata says")
+    if extent.classes != config.classes:
+        says = f"the config has {config.classes}, the cached dataset {extent.classes}; give its --dataset-config"
+        return Finding(FAIL, "classes", says)
+    return Finding(PASS, "classes", f"{config.classes}, as the cached dataset has them")
+
+
+def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
+    """Training rows of a class, on average."""
+    if extent.train is None:
+        return Finding(WARN, "rows per class", "not known before the dataset is read")
+    each = extent.train / config.classes
+    says = f"{each:,.0f} ({extent.train:,} training rows, {config.classes} classes)"
+    if each < 1:
+        return Finding(FAIL, "rows per class", f"{says}: some classes are never seen; raise --limit-train")
+    if each < _FEW_ROWS:
+        return Finding(WARN, "rows per class", f"{says}, fewer than {_FEW_ROWS}: expect a wide interval")
+    return Finding(PASS, "rows per class", says)
+
+
+def dataset(config: RunConfig, extent: Extent) -> Finding:
+    """Whether the data are there."""
+    if extent.cached:
+        return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {config.stored_side} px")
+    if extent.download_bytes == 0:
+        return Finding(PASS, "dataset", f"{config.dataset} is on this machine, to be read once")
+    much = "of unknown size" if extent.download_bytes is None else f"of {extent.download_bytes / 1e6:,.0f} MB"
+    return Finding(
+        WARN, "dataset", f"{config.dataset} is not in the cache at {config.stored_side} px: a download {much}"
+    )
+
+
+def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]:
+    """Whether two models are of one budget, and see equally many tokens."""
+    ratio = {what: counted(config.model, config.shape, what) / counted(other.model, other.shape, what)
+             for what in ("params", "flops")}  # fmt: skip
+    off = abs(ratio[match] - 1)
+    verdict = PASS if off <= _EQUAL else WARN if off <= TOLERANCE else FAIL
+    says = (
+        f"{ratio['params'] - 1:+.2%} parameters and {ratio['flops'] - 1:+.2%} FLOPs against {other.model} "
+        f"{other.parameters:,}"
+    )
+    if verdict == FAIL:
+        says += f"; --match {match} --like {other.model} chooses the nearest"
+    same = config.tokens == other.tokens
+    tokens = f"{config.tokens:,} against {other.tokens:,}" if not same else f"{config.tokens:,} in both"
+    return [
+        Finding(verdict, "matched", says),
+        Finding(
+            PASS if same else WARN, "tokens", f"{tokens}, of the same rows of {config.dataset} at {config.image} px"
+        ),
+    ]
+
+
+def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str, *, flops: int) -> Finding:
+    """Whether this torch has programs for the GPU; on a CPU, whether the model is too much for one."""
+    if architecture is None:
+        if kind == "cpu" and flops > _SLOW_ON_CPU:
+            return Finding(WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take a CPU very long")
+        return Finding(PASS, "device", kind)
+    (major, minor), built = architecture
+    name, wheel = f"sm_{major}{minor}", f"this torch is built for {', '.join(built)}"
+    own = {(int(found[1][:-1]), int(found[1][-1])) for arch in built if (found := re.fullmatch(r"sm_(\d+)[af]?", arch))}
+    portable = [int(arch[8:]) for arch in built if re.fullmatch(r"compute_\d+", arch)]
+    if any(there[0] == major and there[1] <= minor for there in own):
+        return Finding(PASS, "device", f"{name}; {wheel}")
+    if any(code <= 10 * major + minor for code in portable):
+        return Finding(WARN, "device", f"{name} is not among them and is compiled for at the first use; {wheel}")
+    return Finding(FAIL, "device", f"{name} has no programs here; {wheel}: install another torch or take another GPU")
+
+
+def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
+    """Whether weights, gradients, moments and the micro-batch's activations fit; a trial knows better than a count."""
+    if tried:
+        return Finding(PASS, "memory", f"the micro-batch was tried and fits; {free / 1e9:.2f} GB were free")
+    says = f"{wanted / 1e9:.2f} GB are needed, {free / 1e9:.2f} of {total / 1e9:.2f} GB are free"
+    if wanted > total:
+        return Finding(FAIL, "memory", f"{says}; take a smaller --size or --micro-batch-size")
+    return Finding(WARN if wanted > free else PASS, "memory", says)
+
+
+def shared_memory(size: int | None) -> Finding:
+    """A data loader with workers would need some; ours has none."""
+    there = "none of a fixed size" if size is None else f"{size / 1e6:,.0f} MB"
+    return Finding(PASS, "shared memory", f"{there}; no worker processes use it")
+
+
+def disks(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
+    """Whether each disk has room: twice what is needed passes."""
+    found = []
+    for folder, wanted, free in needs:
+        verdict = FAIL if wanted > free else WARN if 2 * wanted > free else PASS
+        more = "; free some, or move --checkpoints or ISOSCALE_CACHE" if verdict == FAIL else ""
+        says = f"{wanted / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free{more}"
+        found.append(Finding(verdict, "disk", says))
+    return found

@@ -1,0 +1,78 @@
+"""The time of a run from twenty steps of the program's own loop, on noise, on this device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from app.config import RunConfig
+from app.experiment.execution import Execution
+from app.experiment.rehearsal import HeldBatch, Rehearsal
+from app.place import Place
+from app.plan.costs import counts, forward_images
+from app.plan.extent import Extent
+
+STEPS, _UNCOUNTED = 20, 5
+_LEAST_ON_CPU = 2  # images, of which batch statistics can be taken
+_WORK_ON_CPU = 2e10  # floating-point operations of a step per thread: half a second or so
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Seconds of a step of so many images, and of evaluating one image."""
+
+    images: int
+    step_seconds: float
+    evaluation_seconds: float
+    peak_bytes: int  # of the device on CUDA, else of this process
+
+    def to_json(self, config: RunConfig) -> dict[str, Any]:
+        """Its fields, and what was scaled: a CPU takes fewer images, with the whole optimiser's step to each."""
+        return asdict(self) | {"steps": STEPS, "scaled": self.images != config.batch_size}
+
+
+def images_of(config: RunConfig, here: Place, threads: int) -> int:
+    """Images of a step of the probe: the batch, and on a CPU what half a second or so is enough for."""
+    if here.device.type != "cpu":
+        return config.batch_size
+    few = int(_WORK_ON_CPU * threads / (3 * counts(config).flops))
+    return min(config.batch_size, max(_LEAST_ON_CPU, few))
+
+
+def take(config: RunConfig, here: Place, chosen: Execution, say: Callable[[str], None]) -> Probe:
+    """Makes the steps; the first five are not counted, since programs and memory are made in them."""
+    images = images_of(config, here, chosen.threads)
+    scaled = f", of {images} of {config.batch_size} images each, to be scaled" if images != config.batch_size else ""
+    say(f"probe: {STEPS} steps on noise{scaled}")
+    small = replace(config, batch_size=images)
+    chosen = replace(chosen, micro_batch_size=min(images, chosen.micro_batch_size))
+    rehearsal = Rehearsal(small, here, HeldBatch.of(small, here.device), chosen)
+    for _ in range(_UNCOUNTED):
+        rehearsal.step()
+    step = _seconds(here, rehearsal.step, STEPS - _UNCOUNTED)
+    seen = np.arange(min(images, config.val_batch_size))
+    rehearsal.validate(seen)
+    evaluation = _seconds(here, lambda: rehearsal.validate(seen), 3) / len(seen)
+    return Probe(images=images, step_seconds=step, evaluation_seconds=evaluation, peak_bytes=here.peak_bytes())
+
+
+def _seconds(here: Place, work: Callable[[], None], times: int) -> float:
+    """Seconds of one call, of several that the device is not waited for between."""
+    here.wait()
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    here.wait()
+    return (time.perf_counter() - began) / times
+
+
+def seconds(probe: Probe, config: RunConfig, extent: Extent) -> float | None:
+    """Seconds of the whole run without reading its data; None where its rows are not known."""
+    evaluated = forward_images(config, extent)
+    if extent.train is None or evaluated is None:
+        return None
+    return config.epochs * extent.train * probe.step_seconds / probe.images + evaluated * probe.evaluation_seconds

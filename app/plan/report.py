@@ -1,0 +1,106 @@
+"""A plan as a text for readers and as one object for machines."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.config import RunConfig
+from app.errors import InputError
+from app.plan.findings import FAIL, WARN, Finding
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is, what it costs, and what was found."""
+
+    config: RunConfig
+    device: dict[str, Any]
+    execution: dict[str, Any]
+    costs: dict[str, Any]
+    findings: list[Finding]
+
+    def require_good(self, *, strict: bool) -> None:
+        """Raises InputError where a line fails, or with `strict` warns."""
+        bad = (FAIL, WARN) if strict else (FAIL,)
+        if lines := [line for line in self.findings if line.verdict in bad]:
+            about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
+            raise InputError(f"{len(lines)} of {len(self.findings)} checks did not pass: {about}; see the lines above")
+
+    def to_json(self) -> dict[str, Any]:
+        """One object: run, config, device, execution, costs, checks."""
+        return {
+            "run_id": self.config.run_id,
+            "config": self.config.to_json(),
+            "device": self.device,
+            "execution": self.execution,
+            "costs": self.costs,
+            "checks": [line._asdict() for line in self.findings],
+        }
+
+    def to_text(self) -> str:
+        """The same, to be read."""
+        config = self.config
+        fields = ", ".join(f"{name} {value}" for name, value in config.to_json().items() if value is not None)
+        return "\n".join(
+            [
+                f"{config.stem}: nothing is trained",
+                *textwrap.wrap(fields, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False),
+                "costs",
+                *(f"  {name:<16}{value}" for name, value in self._costs()),
+                "checks",
+                *(f"  {line.verdict}  {line.about}: {line.says}" for line in self.findings),
+            ]
+        )
+
+    def _costs(self) -> Iterator[tuple[str, str]]:
+        costs, config, how = self.costs, self.config, self.execution
+        yield "device", f"{self.device['device']}, {self.device['precision']}"
+        rows = costs["rows"]
+        yield "rows", ", ".join(f"{name} {_number(rows[name])}" for name in rows)
+        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs"
+        yield "model", f"{costs['parameters']:,} parameters ({costs['non_embedding']:,} non-embedding), " \
+            f"{costs['tokens']:,} tokens, {costs['flops'] / 1e9:.2f} GFLOPs per image"  # fmt: skip
+        flops = costs["training_flops"]
+        yield "training", "unknown" if flops is None else f"{flops:.3g} FLOPs, validation and test included"
+        memory = costs["memory_bytes"]
+        yield "memory", f"{_bytes(sum(memory.values()))} ({_parts(memory)} of {how['micro_batch_size']} images)"
+        yield "download", _bytes(costs["download_bytes"])
+        yield "disk", f"{_parts(costs['disk_bytes'])} (until the end)"
+        yield from self._time()
+
+    def _time(self) -> Iterator[tuple[str, str]]:
+        probe, seconds, usd = self.costs["probe"], self.costs["seconds"], self.costs["usd"]
+        if probe is None:
+            yield "time", "not measured (--probe)"
+            return
+        scaled = f", scaled from {probe['images']}: too long rather than too short" if probe["scaled"] else ""
+        step = probe["step_seconds"] * self.config.batch_size / probe["images"]
+        yield (
+            "time",
+            f"{_duration(seconds)} by {probe['steps']} steps of {1000 * step:,.1f} ms{scaled}, reading apart",
+        )
+        if usd is not None:
+            yield "money", f"{usd:,.2f} USD"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _bytes(value: int | None) -> str:
+    return "unknown" if value is None else f"{value / 1e6:,.1f} MB"
+
+
+def _parts(values: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name} {_bytes(value)}" for name, value in values.items())

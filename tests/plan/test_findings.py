@@ -1,0 +1,148 @@
+"""What a plan finds: each kind of line passes, warns or fails on the config that was made for it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.config import dataset_facts, resolve
+from app.plan import costs, findings
+from app.plan.extent import Extent, divided
+from app.tables.datasets import DATASETS
+
+FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
+
+
+def config_of(dataset="cifar100", **request):
+    return resolve(request, FACTS[dataset])
+
+
+def extent(**changes):
+    whole = {"train": 45_000, "val": 5_000, "test": 10_000, "total": 60_000, "classes": None, "licence": "mit",
+             "download_bytes": 142 * 10**6, "cached": False, "carved_test": False}  # fmt: skip
+    return Extent(**(whole | changes))
+
+
+@pytest.mark.parametrize(
+    ("request_", "steps", "verdict", "says"),
+    [
+        ({}, 4400, "pass", r"500 of 4,400 steps \(11%\)"),
+        ({}, 600, "warn", "clamped to 60"),
+        ({"warmup_steps": 500}, 600, "warn", "is more than 20%; lower --warmup-steps"),
+        ({}, None, "warn", "not known"),
+    ],
+)
+def test_a_warm_up_over_a_fifth_of_the_schedule_warns_clamped_or_not(request_, steps, verdict, says):
+    found = findings.warmup(config_of(**request_), steps)
+    assert found.verdict == verdict and re.search(says, found.says)
+
+
+def test_a_test_split_without_labels_warns_and_one_that_is_carved_passes():
+    carved = extent(carved_test=True, test=100)
+    assert findings.labels_of_test(DATASETS["bach"], carved)[:2] == ("warn", "test labels")
+    assert findings.labels_of_test(DATASETS["digits"], carved).verdict == "pass"
+    assert findings.labels_of_test(DATASETS["cifar100"], extent()).says.endswith("n = 10,000")
+    assert findings.labels_of_test(None, extent(test=None)).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("licence", "verdict"),
+    [("mit", "pass"), ("cc-by-4.0", "pass"), ("cc-by-nc-nd-4.0", "warn"), ("cc-by-nd-4.0", "warn"),
+     ("Non-Commercial use", "warn"), ("unknown", "warn"), ("other", "warn"), ("indigenous", "pass")],
+)  # fmt: skip
+def test_a_licence_that_restricts_or_is_not_known_warns(licence, verdict):
+    assert findings.licence(licence).verdict == verdict
+
+
+def test_classes_that_are_not_the_cached_ones_fail():
+    for classes, verdict in ((None, "pass"), (100, "pass"), (20, "fail")):
+        assert findings.classes(config_of(), extent(classes=classes)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("train", "verdict"), [(45_000, "pass"), (5_000, "pass"), (4_999, "warn"), (99, "fail"), (None, "warn")]
+)
+def test_fewer_than_fifty_rows_of_a_class_warn_and_fewer_than_one_fails(train, verdict):
+    assert findings.rows_per_class(config_of(), extent(train=train)).verdict == verdict
+
+
+def test_a_download_that_is_still_to_come_warns():
+    for changes, verdict in (({}, "warn"), ({"cached": True}, "pass"), ({"download_bytes": 0}, "pass")):
+        assert findings.dataset(config_of(), extent(**changes)).verdict == verdict
+    assert "unknown size" in findings.dataset(config_of(), extent(download_bytes=None)).says
+
+
+@pytest.mark.parametrize(
+    ("request_", "like", "match", "verdicts"),
+    [
+        ({}, {"model": "vit_classic"}, "params", ["pass", "pass"]),
+        ({"size": "9.8M", "d_model": 512, "heads": 4}, {"model": "vit_classic"}, "params", ["warn", "pass"]),
+        ({"size": "25M"}, {"model": "vit_classic"}, "params", ["fail", "pass"]),
+        ({"model": "t2t_vit", "match": "flops", "like": "vit_classic"}, {"model": "vit_classic"}, "flops",
+         ["warn", "warn"]),
+        ({"model": "t2t_vit", "match": "flops", "like": "vit_classic"}, {"model": "vit_classic"}, "params",
+         ["fail", "warn"]),
+    ],
+)  # fmt: skip
+def test_models_are_matched_within_a_thousandth_nearly_within_a_twentieth_and_else_not(request_, like, match, verdicts):
+    found = findings.matched(config_of(**request_), config_of(**like), match=match)
+    assert [line.verdict for line in found] == verdicts
+    assert ("--match params" in found[0].says) is (verdicts[0] == "fail")
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "verdict"),
+    [
+        ((9, 0), ["sm_80", "sm_90", "sm_120"], "pass"),
+        ((8, 9), ["sm_80", "sm_90"], "pass"),  # a minor version runs its elder's programs
+        ((12, 0), ["sm_90", "sm_120a"], "pass"),
+        ((10, 0), ["sm_80", "sm_90", "compute_90"], "warn"),
+        ((7, 0), ["sm_80", "compute_80"], "fail"),
+        ((8, 0), ["sm_86", "sm_90"], "fail"),
+    ],
+)
+def test_a_gpu_of_which_the_wheel_knows_nothing_fails(capability, built, verdict):
+    assert findings.device((capability, built), "cuda", flops=1).verdict == verdict
+
+
+def test_a_model_of_the_study_on_a_cpu_warns_and_a_small_one_passes():
+    flops = [costs.counts(config).flops for config in (config_of(), config_of("bach"), config_of("digits"))]
+    assert [findings.device(None, "cpu", flops=each).verdict for each in flops] == ["warn", "warn", "pass"]
+    assert findings.device(None, "mps", flops=flops[0]).verdict == "pass"
+
+
+def test_memory_that_is_taken_warns_and_memory_that_is_not_there_fails():
+    assert [findings.memory(wanted, 50, 80).verdict for wanted in (50, 51, 80, 81)] == ["pass", "warn", "warn", "fail"]
+    assert findings.memory(81, 50, 80, tried=True).verdict == "pass"
+
+
+def test_a_disk_warns_below_twice_the_need_and_fails_below_it():
+    needs = [(Path("a"), 100, free) for free in (200, 199, 100, 99)]
+    assert [line.verdict for line in findings.disks(needs)] == ["pass", "warn", "warn", "fail"]
+
+
+def test_shared_memory_passes_whatever_there_is(tmp_path):
+    assert findings.shared_memory(costs.shared_memory(tmp_path / "none")).says.startswith("none")
+    assert findings.shared_memory(costs.shared_memory(tmp_path)).verdict == "pass"
+
+
+def test_cache_and_run_on_one_disk_need_their_sum(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "not" / "yet"))
+    disk = {"cache": 10**9, "weights": 8, "state": 40, "log": 2}
+    ((folder, wanted, free),) = costs.needs(disk, tmp_path / "checkpoints")
+    assert (folder, wanted) == (tmp_path, 10**9 + 42 + 2**24) and free > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_costs_three_forward_passes_for_each_image_learned_from_and_one_for_each_evaluated():
+    config, rows = config_of(batch_size=10, val_batch_size=4, epochs=3), extent(train=25, val=6, test=7)
+    assert costs.steps_of(config, rows) == 9
+    flops = costs.counts(config).flops
+    assert costs.training_flops(config, rows) == flops * (3 * 3 * 25 + 9 * 4 + 3 * 6 + 7)
+    assert costs.training_flops(config, extent(val=None)) is None
+
+
+def test_rows_are_divided_as_they_are_carved():
+    assert divided(config_of(), 50_000, 10_000, own_test=True) == (45_000, 5_000, 10_000)
+    assert divided(config_of("bach"), 400, None, own_test=False) == (270, 30, 100)
+    assert divided(config_of(limit_train=7, limit_test=3), None, 10, own_test=True) == (None, None, 3)
