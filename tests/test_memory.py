@@ -1,4 +1,6 @@
-"""Free host memory: the kernel's figure, within the limits of the process's control groups."""
+"""Host memory, free and in all: the kernel's figure, within the limits of the process's control groups."""
+
+import os
 
 import pytest
 
@@ -56,3 +58,20 @@ def test_a_control_group_leaves_its_limit_less_what_cannot_be_dropped(tmp_path, 
 
 def test_a_group_that_is_full_leaves_nothing(tmp_path):
     assert memory.free(system(tmp_path, **version_2("", most=GIB, used=2 * GIB))) == 0
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "expected"),
+    [
+        ("0::/", {}, 16 * GIB),
+        ("0::/", version_2("", most="max", used=3 * GIB), 16 * GIB),
+        ("0::/", version_2("", most=64 * GIB, used=3 * GIB), 16 * GIB),
+        ("0::/job/step", version_2("/job", most=4 * GIB, used=9) | version_2("/job/step", most="max", used=1), 4 * GIB),
+        ("0::/not/seen/here", version_2("", most=4 * GIB, used=3 * GIB), 4 * GIB),
+        ("4:cpu,memory:/job", version_1("/job", most=2 * GIB, used=GIB) | version_1("", most=1 << 62, used=9), 2 * GIB),
+    ],
+    ids=["no group", "no limit", "more than there is", "a group above", "a container", "version 1"],
+)
+def test_in_all_there_is_what_the_machine_has_or_less_by_a_group(tmp_path, monkeypatch, cgroup, files, expected):
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIB // 4096}.__getitem__)
+    assert memory.total(system(tmp_path, cgroup=cgroup, **files)) == expected

@@ -65,8 +65,8 @@ def fastest(config: RunConfig, place: Place, paths: list[str], say: Callable[[st
         found = {path: seconds for path in paths if (seconds := _tried(config, place, path)) is not None}
         if not found:  # and nothing is remembered: another process may have held the memory
             raise InputError(
-                f"the device has no memory for one attention layer by {', '.join(paths)} at {config.tokens} tokens; "
-                "take a smaller --batch-size, or an --attention-path and a smaller --micro-batch-size"
+                f"one attention layer of {config.tokens} tokens does not fit into the device's memory by any of "
+                f"{', '.join(paths)}; take a smaller --batch-size, or an --attention-path and --micro-batch-size"
             )
         return found
 

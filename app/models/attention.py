@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from app.models import fused
@@ -108,22 +107,22 @@ class LocalityAttention(ClassicAttention):
 class UnitRMS(torch.autograd.Function):
     """x / sqrt(mean(x^2) + eps) over the last axis (arXiv:1910.07467, without its weight); keeps its output alone.
 
-    The output is what the next layer keeps too, so that the norm costs no memory of its own.
+    The output is what the next layer keeps too, so that the norm costs no memory of its own. `apply` also returns the
+    factor of each row, (..., 1): as an output it has a gradient, without which second derivatives would lack a part.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         wide = torch.promote_types(x.dtype, torch.float32)
         scale = (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
         out = (x * scale).to(x.dtype)
         ctx.save_for_backward(out, scale)
-        return out
+        return out, scale
 
     @staticmethod
-    @once_differentiable  # the output stands for the input here, so a second derivative would lack a part
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor, of_scale: Tensor) -> tuple[Tensor, None]:
         out, scale = ctx.saved_tensors
-        along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype)
+        along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype) + of_scale * scale / out.shape[-1]
         return (scale * (gradient - out * along)).to(gradient.dtype), None
 
 
@@ -185,14 +184,14 @@ class DifferentialAttention(nn.Module):
             return out.transpose(1, 2)  # (B, H, N, 2 d) -> (B, N, H, 2 d)
         if self.path in ("tiled", "stored"):
             out = tiled(qkv, weight, self.heads, keep=self.path == "stored")
-            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), _EPS)
+            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), _EPS)[0]
         q1, q2, k1, k2, v = self.heads_of(qkv)
         weight = weight.to(v.dtype)
         if self.path == "plain":
             out = (attention_map(q1, k1) - weight * attention_map(q2, k2)) @ v
         else:
             out = attend(q1, k1, v, self.path) - weight * attend(q2, k2, v, self.path)
-        return UnitRMS.apply(out.transpose(1, 2).contiguous(), _EPS)
+        return UnitRMS.apply(out.transpose(1, 2).contiguous(), _EPS)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """The norm's weight and 1 - lambda_init stand in the projection's columns: fewer passes over the tokens."""

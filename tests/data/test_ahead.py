@@ -1,12 +1,18 @@
 """Rows gathered before they are asked for: the same rows, whatever was expected."""
 
+import contextlib
 import threading
 
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
+from app import data, train
 from app.data.ahead import Ahead
 from app.data.split import Split
+
+from .reading import Reading
 
 IMAGES = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(40, 3, 4, 4).contiguous()
 
@@ -61,3 +67,79 @@ def test_a_split_gives_the_same_batches_from_host_memory_as_from_the_device():
         for one, other in zip(near.batch(examples, epoch=0), far.batch(examples, epoch=0), strict=True):
             assert torch.equal(one, other)
         far.expect(order[start + 8 : start + 16])
+
+
+class Apart(Staging):
+    """A place whose device holds no images, nor computes: `meta`. It counts what is sent there."""
+
+    device = torch.device("meta")
+
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+        self.staging = self
+
+    def hold(self, array):
+        return torch.from_numpy(array), "mapped"
+
+    def send(self, tensor):
+        self.batches += tensor.dtype == torch.uint8
+        return tensor.to(self.device)
+
+
+class Hooks:
+    """Of one of several processes; they note what the loop passes."""
+
+    def __init__(self, rank, ranks):
+        self.rank, self.ranks, self.rows, self.steps = rank, ranks, [], []
+
+    def begin(self, *, step):
+        self.steps.append(step)
+
+    def share(self, examples):
+        return np.array_split(examples, self.ranks)[self.rank]
+
+    def waiting(self):
+        return contextlib.nullcontext()
+
+    def micro_batch(self, model, *, last):
+        return contextlib.nullcontext()
+
+    def autocast(self):
+        return contextlib.nullcontext()
+
+    def row(self, split, **_):
+        self.rows.append(split)
+
+    def epoch_end(self, *, step, epoch):
+        pass
+
+    def step_end(self, *, step):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rank", "ranks", "first_step"), [(0, 1, 1), (0, 1, 3), (2, 3, 1)], ids=["alone", "continued", "an empty share"]
+)
+def test_in_a_run_every_batch_but_the_first_is_gathered_ahead_and_none_in_vain(cache_folder, rank, ranks, first_step):
+    reading, place, hooks = Reading("digits", limit_train=97, limit_val=40), Apart(), Hooks(rank, ranks)
+    splits = data.splits(reading.config, place, reading.cached, lambda _: None)
+    schedule = train.Schedule(
+        epochs=3, batch_size=32, val_batch_size=16, micro_batch_size=8, clip_norm=1.0, learning_rate=lambda _: 0.1
+    )  # 4 steps an epoch, the last of one example
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).to(place.device)
+    train.fit(
+        model, torch.optim.SGD(model.parameters()), train=splits.train, val=splits.val, schedule=schedule, hooks=hooks,
+        first_step=first_step,
+    )  # fmt: skip
+    assert hooks.steps == [*range(first_step, 13)] and hooks.rows.count("val_full") == 3
+    at_once = [number for number, thread in enumerate(place.threads) if thread is threading.main_thread()]
+    assert len(place.threads) == place.batches > 3 * len(hooks.steps) - 3  # each gathered once
+    assert len(at_once) == 1 and at_once[0] < 2  # beside the first validation batch, which another thread gathers
+
+
+def test_all_batches_of_a_test_split_but_the_first_are_gathered_ahead(cache_folder):
+    reading, place = Reading("digits", limit_test=60), Apart()
+    splits = data.splits(reading.config, place, reading.cached, lambda _: None)
+    assert [len(examples) for examples, *_ in splits.test.batches(16)] == [16, 16, 16, 12]
+    assert [thread is threading.main_thread() for thread in place.threads] == [True, False, False, False]

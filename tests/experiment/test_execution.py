@@ -1,11 +1,11 @@
 """How a run is computed: chosen once, kept, and said aloud where it changes."""
 
-import os
 from dataclasses import replace
 
 import pytest
 import torch
 
+from app import memory
 from app.config import DatasetFacts, resolve
 from app.errors import InputError
 from app.experiment import choosing, execution, trials
@@ -26,8 +26,7 @@ def test_a_small_model_takes_its_batch_whole():
 
 
 def test_a_batch_that_does_not_fit_into_host_memory_is_halved_until_it_does(monkeypatch):
-    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 24 * 2**30 // 4096}
-    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    monkeypatch.setattr(memory, "total", lambda: 24 * 2**30)
     micro = chosen(resolve({"size": "50M"}, FACTS)).micro_batch_size
     assert micro < 512 and 512 % micro == 0
 
@@ -104,7 +103,7 @@ def test_an_attention_without_a_path_names_those_it_has():
 
 
 def test_activations_are_made_again_where_few_images_would_fit(monkeypatch):
-    monkeypatch.setattr(trials, "host_memory", lambda: 4 * 2**30)
+    monkeypatch.setattr(memory, "total", lambda: 4 * 2**30)
     said, large = [], resolve({"size": "50M"}, FACTS)
     found = chosen(large, say=said.append)
     assert found.checkpointing and found.micro_batch_size > 8 and "activation checkpointing is on" in said[-1]
@@ -165,6 +164,22 @@ def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
     monkeypatch.setattr(trials, "path_seconds", seconds)
     assert choosing.fastest(SMALL, CPU, list(times), said.append) == "sdpa"
     assert "plain 300.00 ms, sdpa 100.00 ms" in said[0] and "stored" not in said[0]
+
+
+def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    full = {"plain", "sdpa"}
+
+    def seconds(config, place, path):
+        if path in full:
+            raise torch.OutOfMemoryError
+        return 0.1
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    with pytest.raises(InputError, match=r"by any of plain, sdpa; take a smaller --batch-size.*--micro-batch-size"):
+        choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None)
+    full.remove("sdpa")
+    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None) == "sdpa"
 
 
 def test_a_trial_measures_each_way_and_leaves_the_generator_alone(tmp_path, monkeypatch):

@@ -16,7 +16,8 @@ from app.models.attention import (
     attention_map,
     lambda_init,
 )
-from app.models.paths import PATHS_OF
+from app.models.paths import PATHS_OF, candidates, unfit
+from app.models.tiled import tiled
 
 ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
 
@@ -121,6 +122,56 @@ def test_the_tiled_path_holds_in_bf16_as_far_as_plain_products_do():
     assert (tiled - exact).norm() < 1.5 * (plain - exact).norm()
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_tiled_gradient_of_lambda_is_not_rounded_to_bf16_on_the_way(keep):
+    """Every image and head pulls lambda the same way, as in training: only the sum's own error is left."""
+    errors = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        pull = torch.randn(2, 1, 96).expand(2, 300, 96)
+        qkv = torch.randn(2, 300, 3 * 96)
+        qkv[..., 2 * 96 :] += pull / 2
+        qkv, pull = qkv.bfloat16(), pull.bfloat16()
+        of_weight = []
+        for dtype in (torch.bfloat16, torch.float64):
+            weight = torch.tensor(0.4, dtype=torch.promote_types(dtype, torch.float32), requires_grad=True)
+            out = tiled(qkv.to(dtype).requires_grad_(), weight, 3, keep=keep)
+            of_weight.append(torch.autograd.grad(out, weight, pull.to(dtype))[0].item())
+        errors.append(abs(of_weight[0] / of_weight[1] - 1))
+    assert max(errors) < 2**-11  # a number that is rounded to bf16 errs by up to 2^-9
+
+
+@pytest.mark.parametrize("path", ["tiled", "stored"])
+def test_the_gradient_of_lambda_in_bf16_errs_about_as_little_as_that_of_plain_products(path):
+    def gradient(path, seed, *, bf16):
+        module = make(DifferentialAttention, path, dtype=torch.float32, seed=seed)
+        x, probe = torch.randn(2, 300, 48), torch.randn(1, 1, 48)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            out = module(x + probe)
+        return torch.autograd.grad((out.float() * probe).sum(), module.lambda_q1)[0]
+
+    errors = {
+        each: sum(
+            float((gradient(each, seed, bf16=True) - exact).norm() / exact.norm())
+            for seed in range(4)
+            for exact in [gradient("plain", seed, bf16=False)]
+        )
+        for each in ("plain", path)
+    }
+    assert errors[path] < 2 * errors["plain"]
+
+
+@pytest.mark.parametrize("path", ["tiled", "stored"])
+def test_tiles_are_for_cpus(path):
+    for attention in ("classic", "differential"):
+        asked = {"attention": attention, "head_width": 64}
+        for device in ("cuda", "mps"):
+            assert f"the {path} path is for CPUs; on a {device} device" in unfit(path, **asked, device=device)
+            assert path not in candidates(**asked, device=device)
+        assert not unfit(path, **asked, device="cpu")
+        assert {"plain", "sdpa", path} <= set(candidates(**asked, device="cpu"))
+
+
 def test_the_tiled_operators_are_what_a_compiler_is_told():
     qkv = torch.randn(2, 5, 48, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
@@ -130,8 +181,25 @@ def test_the_tiled_operators_are_what_a_compiler_is_told():
 
 def test_unit_rms_is_torchs_norm_without_a_weight():
     x = torch.randn(3, 5, 8, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(UnitRMS.apply(x, 1e-5), torch.rms_norm(x, (8,), eps=1e-5), rtol=0, atol=1e-14)
-    assert torch.autograd.gradcheck(lambda x: UnitRMS.apply(x, 1e-5), x)
+    torch.testing.assert_close(UnitRMS.apply(x, 1e-5)[0], torch.rms_norm(x, (8,), eps=1e-5), rtol=0, atol=1e-14)
+    assert torch.autograd.gradcheck(lambda x: UnitRMS.apply(x, 1e-5)[0], x)
+
+
+def test_unit_rms_s_second_derivative_is_whole():
+    x = torch.randn(3, 5, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: UnitRMS.apply(x, 0.5)[0], x)
+
+
+def second_derivative(path):
+    x = torch.randn(1, 5, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    first = torch.autograd.grad(make(DifferentialAttention, path)(x).square().sum(), x, create_graph=True)[0]
+    return torch.autograd.grad(first.square().sum(), x)[0]
+
+
+def test_a_second_derivative_by_tiles_is_refused_rather_than_wrong():
+    for path in ("tiled", "stored"):
+        with pytest.raises(RuntimeError, match="no autograd formula"):
+            second_derivative(path)
 
 
 def bytes_kept(module, x):
