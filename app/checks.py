@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import sizing
 from app.errors import InputError
-from app.tables.models import DEFAULT_MODEL, MODELS, family_of
+from app.tables.models import DEFAULT_MODEL, MODELS, TIMM, family_of, model_row
 from app.tables.protocols import AUGMENTS
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
 from app.tables.shape import CELLS
@@ -23,7 +23,10 @@ SUFFIX_BYTES = len("._best_predictions.parquet.4194304.aside")  # the longest th
 
 def check_shape(config: RunConfig) -> None:
     """Raises InputError for a shape that cannot be built."""
-    check_known("model", config.model, MODELS)
+    if not config.model.startswith(TIMM):
+        check_known("model", config.model, MODELS)
+    elif config.model != config.size:
+        raise InputError(f"{config.model} has one size; leave --size out")
     check_positive(
         channels=config.channels, native=config.native, classes=config.classes, image=config.image, most=MOST
     )
@@ -37,21 +40,28 @@ def check_shape(config: RunConfig) -> None:
         if name not in family.cells and getattr(config, name) is not None:
             raise InputError(f"{name}={getattr(config, name)} has no effect on {config.model}; leave it out")
     family.check(config.shape)
+    if config.pretrained and family.name != "timm":
+        raise InputError(f"--pretrained has no effect on {config.model}; it is for --model timm/NAME")
 
 
 def _check_attention(model: str, attention: str) -> None:
     """Raises InputError for an attention that makes another model of the study of this one."""
-    own = MODELS[model].cells.get("attention")
+    row = model_row(model)
     ours = {"vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2")}
-    if not MODELS[model].sized or attention in ours[model]:
+    if not row.sized or attention in ours[model]:
         return
-    other = "vit_small" if attention == "lsa" else DEFAULT_MODEL if own == "classic" else "vit_classic"
+    other = "vit_small" if attention == "lsa" else DEFAULT_MODEL if row.attention == "classic" else "vit_classic"
     raise InputError(f"attention={attention} does not fit model={model}; use --model {other}")
 
 
 def run_stem(*, run_id: str, size: str, dataset: str) -> str:
     """The name that all files of a run begin with."""
-    return f"model_{run_id}_{size}_{dataset.replace('/', '--')}"
+    return f"model_{run_id}_{file_part(size)}_{file_part(dataset)}"
+
+
+def file_part(name: str) -> str:
+    """A dataset or model as the names of files and folders hold it: `owner--name`, `timm--resnet18`."""
+    return name.replace("/", "--")
 
 
 def check_name(dataset: str, *, size: str = "1M") -> None:
@@ -98,8 +108,9 @@ def check_size(config: RunConfig) -> None:
         return
     family = family_of(config.model)
     grown = [name for name in dict.fromkeys(("d_model", family.growth)) if getattr(config, name) is not None]
+    near = sizing.nearest_of(config.model, shape, config.size)
     cells = " ".join(f"{name}={getattr(config, name)}" for name in grown)
     raise InputError(
         f"size={config.size} is missed by {sizing.misses(config.model, shape, wanted):+.1%}: {cells} has "
-        f"{config.parameters:,} parameters (5 % is allowed); reachable: {sizing.reachable(family, shape, wanted)}"
+        f"{config.parameters:,} parameters (5 % is allowed); reachable: {sizing.reachable(family, shape, near)}"
     )

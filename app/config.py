@@ -91,6 +91,7 @@ class RunConfig:
     clamp_warmup: bool = True  # False where --warmup-steps was given
     weight_decay: float
     dropout: float
+    pretrained: bool = False  # of timm/NAME: begins at its published weights
     clip_norm: float | None = None
     seed: int = 0
     precision: str = "auto"
@@ -108,7 +109,7 @@ class RunConfig:
 
     @property
     def parameters(self) -> int:
-        """Trainable parameters, embeddings and head included, by the family's closed form."""
+        """Trainable parameters, embeddings and head included, as the family counts them."""
         return family_of(self.model).parameters(self.shape)
 
     @property
@@ -141,6 +142,11 @@ class RunConfig:
         }
         identity |= {"stored_side": self.stored_side, "resize": RESIZE}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def folder(self) -> str:
+        """The folder of the model's runs, below the checkpoints and on the Hub."""
+        return checks.file_part(self.model)
 
     @property
     def stem(self) -> str:

@@ -9,15 +9,19 @@ import torch
 from torch import nn
 
 _CLAMP_ABOVE, _CLAMP_TO = 0.2, 0.1  # a warm-up over 20 % of the schedule becomes 10 % of it
-_NEVER_DECAYED = ("cls", "positions")
+_NEVER_DECAYED = {"cls", "positions", "cls_token", "dist_token", "reg_token", "pos_embed"}  # ours, then timm's
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: decayed matrices; and norms, biases, positions, cls and lambdas, which are not."""
+    """Two groups: decayed matrices; and norms, biases, positions, cls and lambdas, which are not.
+
+    A model may name more that is not, as timm's do: `no_weight_decay() -> set[str]`, names of parameters.
+    """
+    named = _NEVER_DECAYED | set(getattr(model, "no_weight_decay", set)())
     decayed: list[tuple[str, nn.Parameter]] = []
     plain: list[tuple[str, nn.Parameter]] = []
     for name, parameter in model.named_parameters():
-        exempt = parameter.dim() < 2 or name in _NEVER_DECAYED or "lambda" in name
+        exempt = parameter.dim() < 2 or name in named or name.endswith("bias") or "lambda" in name
         (plain if exempt else decayed).append((name, parameter))
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 

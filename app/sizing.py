@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.errors import InputError
-from app.tables.models import FAMILIES, MODELS, Family, ModelRow, family_of
+from app.tables import counted
+from app.tables.models import Family, ModelRow, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from app.tables.ranges import MOST, check_known, check_positive
 from app.tables.shape import CELLS, Shape
@@ -32,7 +33,7 @@ def sized(
     A cell that the family has not is None. Raises InputError for a cell that was asked for and has no effect, and for a
     budget that no integer reaches.
     """
-    family = FAMILIES[row.family]
+    family = family_of(row.name)
     _refuse_foreign(row, family, request)
     if "attention" in request:
         check_known("attention", request["attention"], ATTENTIONS)
@@ -89,7 +90,10 @@ def _of_whole(
         return cells | {"size": size}
     if not family.growth:
         raise InputError(f"{row.name} has one size; leave --size out")
-    return cells | {"size": size, family.growth: nearest(family, family.shape({**cells, **common}), budget(size))}
+    shape = family.shape({**cells, **common})
+    if not family.closed:
+        family.check(shape)  # before it is built to be counted
+    return cells | {"size": size, family.growth: nearest_of(row.name, shape, size)}
 
 
 def grown(family: Family, shape: Shape, value: int) -> Shape:
@@ -107,6 +111,13 @@ def nearest(family: Family, shape: Shape, wanted: int) -> int:
     return nearest_by(count, wanted, step=family.step)
 
 
+def nearest_of(model: str, shape: Shape, size: str) -> int:
+    """The same for a model and a size by name, from what was counted before where nothing is a closed form."""
+    family = family_of(model)
+    known = None if family.closed else counted.listed_at(family, model, model_row(model).cells, shape, size)
+    return known or nearest(family, shape, budget(size))
+
+
 def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
     """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted."""
     low, high = 1, 2  # in steps
@@ -118,9 +129,8 @@ def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
     return min((low * step, high * step), key=lambda value: abs(count(value) - wanted))
 
 
-def reachable(family: Family, shape: Shape, wanted: int) -> str:
-    """The sizes around a budget that the growth axis reaches, for a message."""
-    near = nearest(family, shape, wanted)
+def reachable(family: Family, shape: Shape, near: int) -> str:
+    """The sizes around a value of the growth axis, for a message."""
     values = sorted({max(family.step, near - family.step), near, near + family.step})
     counts = {value: family.parameters(grown(family, shape, value)) for value in values}
     return ", ".join(f"{count / 1e6:.2f}M at {family.growth}={value}" for value, count in counts.items())
@@ -128,15 +138,15 @@ def reachable(family: Family, shape: Shape, wanted: int) -> str:
 
 def is_whole(model: str, size: str) -> bool:
     """Whether a model stands for itself, without a budget."""
-    return not MODELS[model].sized and size == model
+    return not model_row(model).sized and size == model
 
 
 def is_a_row(model: str, size: str, dataset: str, shape: Shape) -> bool:
     """Whether the shape is the size table's own at the dataset's own image and patch."""
-    if not MODELS[model].sized:
+    if not model_row(model).sized:
         return False
     row, own = row_for(size, dataset)
-    protocol, attention = PROTOCOLS.get(dataset, UNKNOWN), MODELS[model].cells["attention"]
+    protocol, attention = PROTOCOLS.get(dataset, UNKNOWN), model_row(model).cells["attention"]
     cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
     heads = ATTENTIONS[attention].of_classic(row.heads)
     return own and cells == (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from app.artifacts.paths import Run
 from app.tables.datasets import DATASETS
-from app.tables.models import MODELS
+from app.tables.models import model_row
 from app.tables.shape import CELLS
 
 
@@ -105,14 +105,15 @@ python run.py {shlex.join(["evaluate", run.files.stem])}
 def _what(run: Run) -> str:
     """The model, its numbers, and what must be known to read them."""
     record, test, best = run.record, run.record["results"]["test"], run.record["best"]
-    row = MODELS[record["model"]]
+    row = model_row(record["model"])
+    began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     top5 = f"\n| top-5 accuracy | {percent(test['top5'])} |" if has_top5(run) else ""
     warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
     return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
 
 Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"]["total"]:,} trainable parameters
-({record["parameters"]["non_embedding"]:,} without embeddings), trained from scratch.{limited}{warning}
+({record["parameters"]["non_embedding"]:,} without embeddings), {began}.{limited}{warning}
 
 | test | |
 |---|---|
@@ -126,7 +127,8 @@ The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4
 def cells_of(config: Mapping[str, Any]) -> str:
     """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
     given = {name: config[name] for name in CELLS if config.get(name) is not None}
-    return ", ".join(f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items())
+    cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
+    return ", ".join(cells) or "its own"
 
 
 def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:

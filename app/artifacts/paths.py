@@ -31,7 +31,7 @@ class RunFiles:
     @classmethod
     def of(cls, checkpoints: Path, config: RunConfig) -> RunFiles:
         """Where a config's run lives below the checkpoints folder."""
-        return cls(checkpoints / config.model, config.stem)
+        return cls(checkpoints / config.folder, config.stem)
 
     def __getattr__(self, name: str) -> Path:
         if name in _SUFFIXES:
@@ -188,4 +188,4 @@ def find_runs(checkpoints: Path, say: Callable[[str], None] | None = None, *, na
 def _preference(copy: Run, checkpoints: Path) -> tuple[bool, bool, bool, str]:
     """Of copies the greatest is taken: finished, then where `train` puts it, then the newest."""
     folder, newest = copy.files.folder, copy.record.get("finished") or copy.record.get("started", "")
-    return copy.done, folder == checkpoints / copy.config.model, folder == checkpoints, str(newest)
+    return copy.done, folder == checkpoints / copy.config.folder, folder == checkpoints, str(newest)

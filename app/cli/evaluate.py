@@ -55,7 +55,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     """The run that is meant; raises InputError where that is unclear."""
     from app.artifacts import finding
     from app.errors import InputError
-    from app.tables.models import MODELS, model_row
+    from app.tables.models import MODELS, TIMM, model_row
     from app.tables.sizes import parse_size
 
     named = {name: value for name, value in triple.items() if value is not None}
@@ -68,7 +68,8 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     if "model" in named:
         named["model"] = model_row(named["model"]).name
     if "size" in named:
-        named["size"] = named["size"] if named["size"] in MODELS else parse_size(named["size"])
+        whole = named["size"] in MODELS or named["size"].startswith(TIMM)  # a model's own name
+        named["size"] = named["size"] if whole else parse_size(named["size"])
     if "dataset" in named:
         named["dataset"] = _dataset_name(named["dataset"])
     return finding.newest(

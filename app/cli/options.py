@@ -37,7 +37,7 @@ WHERE_DEFAULTS_COME_FROM = (
 
 Model = Annotated[
     str | None,
-    _model("--model", help="vit_classic, t2t_vit_14, ...; `run.py models` lists them (vit_differential)."),
+    _model("--model", help="vit_classic, resnet18, ..., as `run.py models` lists, or timm/NAME (vit_differential)."),
 ]
 Size = Annotated[
     str | None, _model("--size", help="Parameter budget: 1M, 10M, 25M, 50M or any other such as 7.5M (by dataset).")
@@ -65,10 +65,15 @@ Tokenizer = Annotated[
 ]
 ValueSkip = Annotated[bool | None, _model("--value-skip/--no-value-skip", help="Attention adds its values (by model).")]
 Features = Annotated[int | None, _model("--features", help="Channels of the interpretable CNN (by model).")]
-Width = Annotated[int | None, _model("--width", help="Channels of a ResNet's first stage (by model).")]
+Width = Annotated[
+    int | None, _model("--width", help="Channels of the first stage: ResNets, Swin, MobileViT, VGG (by model).")
+]
 Image = Annotated[int | None, _model("--image", help="Side of what the model sees, in pixels (by dataset).")]
 Patch = Annotated[int | None, _model("--patch", help="Side of a patch, in pixels (by dataset).")]
 Dropout = Annotated[float | None, _model("--dropout", help="On embeddings, projections and MLPs (by dataset).")]
+Pretrained = Annotated[
+    bool | None, _model("--pretrained/--no-pretrained", help="Of timm/NAME: begin at its published weights (off).")
+]
 
 Dataset = Annotated[
     str | None, _data("--dataset", help="A name of `run.py datasets`, owner/name on the Hub, or ./a-folder (cifar100).")

@@ -42,6 +42,7 @@ def train(
     norm: o.Norm = None, pooling: o.Pooling = None, positions: o.Positions = None, patching: o.Patching = None,
     tokenizer: o.Tokenizer = None, value_skip: o.ValueSkip = None, features: o.Features = None,
     width: o.Width = None, image: o.Image = None, patch: o.Patch = None, dropout: o.Dropout = None,
+    pretrained: o.Pretrained = None,
     dataset_config: o.DatasetConfig = None, revision: o.Revision = None, image_column: o.ImageColumn = None,
     label_column: o.LabelColumn = None, group_column: o.GroupColumn = None, augment: o.Augment = None,
     split_seed: o.SplitSeed = None, val_fraction: o.ValFraction = None, test_fraction: o.TestFraction = None,
@@ -156,7 +157,7 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
     from app.cli.screen import Screen
     from app.errors import NotUploaded
 
-    local, folder = run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}"
+    local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
         message = f"Add run {run.record['run_id']}"
         address = store.upload(local, folder, say=Screen().say, private=private, message=message)

@@ -22,14 +22,21 @@ from app.experiment.execution import Wishes
 from app.experiment.keeper import Screen
 from app.experiment.options import Options
 from app.experiment.pushing import Push, Pusher
+from app.tables.models import DEFAULT_MODEL
 
 READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
 _LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
 
 
 def plan(request: Mapping[str, Any], screen: Screen) -> RunConfig:
-    """The config that a request stands for; nothing is written but a dataset's cache. Raises InputError."""
-    return resolve(request, data.facts(request, screen.say, screen.reading))
+    """The config that a request stands for; nothing is written but a dataset's cache and published weights.
+
+    Raises InputError.
+    """
+    models.require_known(request.get("model", DEFAULT_MODEL))
+    config = resolve(request, data.facts(request, screen.say, screen.reading))
+    models.require(config)
+    return config
 
 
 def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:

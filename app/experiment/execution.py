@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from app import models
 from app.config import RunConfig
 from app.errors import InputError
 from app.experiment import choosing
@@ -151,8 +152,28 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
         raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")
     if wishes.checkpointing and config.attention is None:
-        raise InputError(f"--checkpointing has no effect on {config.model}, which has no blocks; leave it out")
+        raise InputError(
+            f"--checkpointing has no effect on {config.model}, which has no attention of ours; leave it out"
+        )
     if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
         raise InputError(
             f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"
         )
+
+
+def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *, examples: int) -> None:
+    """Raises InputError where a model that normalises over the batch would not see each batch whole, or only one image.
+
+    Micro-batches and ranks would give it other statistics, so another result.
+    """
+    size, apart = config.batch_size, chosen.micro_batch_size
+    if (apart >= size and place.ranks == 1 and examples % size != 1) or not models.has_batch_statistics(config):
+        return
+    because = f"{config.model} normalises over the batch"
+    if place.ranks > 1:
+        raise InputError(f"{because}, which {place.ranks} ranks would split; start one process")
+    if apart < size:
+        raise InputError(f"{because}, so {size} images cannot be computed {apart} at a time; give --batch-size {apart}")
+    raise InputError(
+        f"{because}, and an epoch of {examples:,} images would end in a batch of one; give --batch-size {size + 1}"
+    )

@@ -74,7 +74,7 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
 def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
     """Whether the finished run lies on the Hub; it is then fetched, its record last."""
     repository = hub.repository()
-    sha, folder = repositories.head(repository), f"{config.model}/{files.stem}"
+    sha, folder = repositories.head(repository), f"{config.folder}/{files.stem}"
     listed = {
         path.removeprefix(f"{folder}/"): file for path, file in repositories.listing(repository, sha, folder).items()
     }

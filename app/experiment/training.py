@@ -61,6 +61,8 @@ def prepare(
         chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
     else:
         chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
+    execution.require_whole_batches(config, here, chosen, examples=len(splits.train))
+    if not kept:
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
         kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
@@ -183,7 +185,10 @@ def follow(
 def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and its optimiser as of the state, or as the seed makes them."""
     torch.manual_seed(job.config.seed)
-    model = job.here.laid_out(models.build(job.config, **job.chosen.of_the_model).to(job.here.device))
+    pretrained = job.config.pretrained and not job.state
+    model = job.here.laid_out(
+        models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
+    )
     model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
     optimizer = optim.adamw(model, lr=job.config.lr, weight_decay=job.config.weight_decay)
     if job.state:

@@ -2,24 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
+import torch
 from torch import nn
 
 from app.config import RunConfig
+from app.models.cnn import CNN
 from app.models.t2t import T2TViT
 from app.models.vit import ViT
-from app.tables.models import family_of
+from app.tables.models import TIMM, family_of, model_row
 
 _INPUT = ("image", "channels", "classes")
-_FAMILIES: dict[str, type[nn.Module]] = {"vit": ViT, "t2t": T2TViT}
+_FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN}
 
 
-def build(config: RunConfig, *, attention_path: str, checkpointing: bool = False) -> nn.Module:
-    """The config's model, freshly initialised from torch's global generator on the current default device."""
+@cache
+def constructor(model: str) -> Callable[..., nn.Module]:
+    """What builds a model, from plain values; torchvision and timm are imported where it is one of theirs."""
+    row = model_row(model)
+    if row.family in _FAMILIES:
+        return _FAMILIES[row.family]
+    if row.family == "resnet":
+        from app.models.resnet import ResNet
+
+        return ResNet
+    from app.models import zoo
+
+    if row.family == "timm":
+        return partial(zoo.named, name=row.name.removeprefix(TIMM))
+    return zoo.CONSTRUCTORS[row.family]
+
+
+def build(
+    config: RunConfig, *, attention_path: str, checkpointing: bool = False, pretrained: bool = False
+) -> nn.Module:
+    """The config's model, freshly initialised from torch's global generator on the current default device.
+
+    With `pretrained` one of timm's has its published weights, as a run's first step wants them; what is measured, or
+    gets a run's own weights, does without.
+    """
     family = family_of(config.model)
-    shape = {name: getattr(config.shape, name) for name in (*_INPUT, *family.cells)}
+    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *family.cells)}
     if "attention" in family.cells:
-        shape |= {"attention_path": attention_path, "checkpointing": checkpointing}
-    return _FAMILIES[family.name](**shape, dropout=config.dropout)
+        cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
+    if pretrained:
+        cells |= {"pretrained": True}
+    return constructor(config.model)(**cells, dropout=config.dropout)
+
+
+def require_known(model: str) -> None:
+    """Raises InputError for a name that timm does not know, before a dataset is looked at."""
+    row = model_row(model)
+    if row.family == "timm":
+        from app.models import zoo
+
+        zoo.check_name(row.name.removeprefix(TIMM))
+
+
+def require(config: RunConfig) -> None:
+    """Raises InputError for a model that a library builds where it does not take the images, or lacks the weights.
+
+    Weights are fetched here, before a dataset is read. Other families' checks stand in their tables.
+    """
+    family = family_of(config.model)
+    if family.closed:
+        return
+    from app.models import zoo
+
+    what = {"image": config.image, "channels": config.channels, "classes": config.classes}
+    zoo.check_takes(config.model, lambda: build(config, attention_path="none"), **what)
+    if config.pretrained:
+        from app.models.pretrained import weights
+
+        weights(config.model.removeprefix(TIMM))
+
+
+def has_batch_statistics(config: RunConfig) -> bool:
+    """Whether a layer normalises over the batch in training, so that an image's result hangs on those beside it."""
+    if "attention" in family_of(config.model).cells:
+        return False
+    with torch.device("meta"):
+        model = build(config, attention_path="none")
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
 def count(model: nn.Module) -> int:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from app import log
+from app import checks, log
 from app.artifacts.paths import Run
 from app.errors import InputError
 from app.report import selection, style
@@ -96,7 +96,7 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
             drawn = [(run, curves[run.files], order.index(run.config.size)) for run in members]
             with style.house_style():
                 figure = _by_size(drawn, split, frame)
-            dataset = selection.file_part(members[0].config.dataset)
+            dataset = checks.file_part(members[0].config.dataset)
             paths += style.save(figure, folder / f"loss_{split}_{name}_{dataset}")
     return paths
 

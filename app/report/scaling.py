@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app import checks
 from app.artifacts.paths import Run
 from app.errors import InputError
 from app.report import selection, style
@@ -66,7 +67,7 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None) -> 
             missing = selection.sizes(run for run in members if not _evaluated(run))
             with style.house_style():
                 figure = _figure(own, points, missing, selection.sizes(runs))
-            paths += style.save(figure, folder / f"scaling_{name}_{selection.file_part(runs[0].config.dataset)}")
+            paths += style.save(figure, folder / f"scaling_{name}_{checks.file_part(runs[0].config.dataset)}")
     return paths
 
 

@@ -11,7 +11,7 @@ from app.config import DatasetFacts, RunConfig, resolve
 from app.errors import InputError
 from app.sizing import is_whole
 from app.tables.datasets import DATASETS
-from app.tables.models import MODELS
+from app.tables.models import MODELS, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import CELLS
 from app.tables.vit import head_width
@@ -45,30 +45,26 @@ def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in sorted(runs, key=_place):
         config = run.config
-        own = config.attention == MODELS[config.model].attention
-        found.setdefault(config.model if own else f"{config.model}-{config.attention}", []).append(run)
+        own = config.attention == model_row(config.model).attention
+        found.setdefault(config.folder if own else f"{config.model}-{config.attention}", []).append(run)
     return found
 
 
 def model_title(config: RunConfig) -> str:
     """The architecture as a figure's title names it."""
-    row = MODELS[config.model]
+    row = model_row(config.model)
     return row.title if config.attention == row.attention else f"{row.title} ({config.attention})"
 
 
 def run_title(config: RunConfig) -> str:
     """One run as its own figures name it."""
-    return f"{model_title(config)} {config.size} on {dataset_title(config.dataset)}"
+    size = "" if is_whole(config.model, config.size) else f" {config.size}"
+    return f"{model_title(config)}{size} on {dataset_title(config.dataset)}"
 
 
 def dataset_title(dataset: str) -> str:
     """The dataset as a figure's title names it."""
     return DATASETS[dataset].title if dataset in DATASETS else dataset
-
-
-def file_part(dataset: str) -> str:
-    """The dataset as file names hold it."""
-    return dataset.replace("/", "--")
 
 
 def sizes(runs: Iterable[Run]) -> list[str]:
@@ -104,8 +100,10 @@ def _count(run: Run) -> int:
     return int(run.record["parameters"]["total"])
 
 
-def _place(run: Run) -> tuple[int, str, int]:
-    return list(MODELS).index(run.config.model), run.config.attention or "", _count(run)
+def _place(run: Run) -> tuple[int, str, str, int]:
+    """Where a run stands among others: in the order of the table, then timm's by name, each by attention and size."""
+    model, known = run.config.model, list(MODELS)
+    return known.index(model) if model in MODELS else len(known), model, run.config.attention or "", _count(run)
 
 
 def _by_name(runs: list[Run], named: list[str], say: Say) -> list[Run]:
@@ -146,7 +144,7 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
 def _one_set(runs: list[Run], say: Say) -> list[Run]:
     """The runs that agree with the newest one, the newest of each model, attention and size."""
     wanted = _held_equal(runs[-1])
-    kept: dict[tuple[int, str, int], Run] = {}
+    kept: dict[tuple[int, str, str, int], Run] = {}
     for run in runs:
         held = _held_equal(run)
         different = [
@@ -182,7 +180,7 @@ def _shape(config: RunConfig) -> str:
     cells = {name: getattr(config, name) for name in _SHAPE}
     if _resolved_shape(config, ()) == cells:
         return "of the size table"
-    if not MODELS[config.model].sized:
+    if not model_row(config.model).sized:
         return cells_of({name: value for name, value in cells.items() if value is not None})
     depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
     width = head_width(config.shape)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
-from app.tables import t2t, vit
+from app.tables import cnn, counted, resnet, t2t, vit, zoo
 from app.tables.names import look_up
 from app.tables.shape import Shape
+
+_MEASURED: Any = None  # in place of a closed form: app.tables.counted has rows, or the model is built and counted
+TIMM = "timm/"  # before the name of any model of timm's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Models of one constructor: the cells it takes, what grows with the budget, and its counts in closed form."""
+    """Models of one constructor: the cells it takes, what grows with the budget, and its counts in closed form.
+
+    A family that timm builds has no closed form; `family_of` gives it counts.
+    """
 
     name: str
     cells: tuple[str, ...]  # of Shape, each an option
@@ -25,6 +32,7 @@ class Family:
     activation_bytes: Callable[..., int]
     check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
     step: int = 1  # of the growth axis
+    closed: bool = True  # whether its counts are closed forms, for which nothing has to be built
     defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
 
     def shape(self, cells: Mapping[str, Any]) -> Shape:
@@ -56,6 +64,21 @@ class ModelRow:
         return self.cells.get("attention")
 
 
+def _counts(table: ModuleType) -> dict[str, Any]:
+    """The closed forms of a family's table, and its check."""
+    names = ("parameters", "embedding_parameters", "flops", "tokens", "activation_bytes", "check")
+    return {name: getattr(table, name) for name in names}
+
+
+def _of_timm(
+    name: str, cells: tuple[str, ...], growth: str, check: Callable[[Shape], None], *, step: int = 1
+) -> Family:
+    return Family(
+        name=name, cells=cells, growth=growth, step=step, check=check, closed=False, parameters=_MEASURED,
+        embedding_parameters=_MEASURED, flops=_MEASURED, tokens=_MEASURED, activation_bytes=_MEASURED,
+    )  # fmt: skip
+
+
 # cells of a ViT that no study changes, and their values where no row and no option does
 _OF_VIT = {
     "head_width": None, "qkv_bias": True, "projection_bias": True,
@@ -78,23 +101,22 @@ FAMILIES = {
             cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT),
             defaults=_OF_VIT,
             growth="depth",
-            parameters=vit.parameters,
-            embedding_parameters=vit.embedding_parameters,
-            flops=vit.flops,
-            tokens=vit.tokens,
-            activation_bytes=vit.activation_bytes,
-            check=vit.check,
+            **_counts(vit),
         ),
+        Family(name="cnn", cells=("depth", "features"), growth="features", **_counts(cnn)),
+        Family(name="resnet", cells=("depth", "width"), growth="width", **_counts(resnet)),
+        _of_timm("cait", ("patch", "d_model", "depth", "heads", "mlp_ratio"), "depth", zoo.check_cait),
+        _of_timm("swin", ("patch", "width"), "width", zoo.check_swin, step=3),  # three heads in the first stage
+        _of_timm("convmixer", ("patch", "d_model", "depth"), "d_model", zoo.check_convmixer),
+        _of_timm("mlpmixer", ("patch", "d_model", "depth", "mlp_ratio"), "depth", zoo.check_mlpmixer),
+        _of_timm("mobilevit", ("width",), "width", zoo.check_mobilevit),
+        _of_timm("vgg", ("width",), "width", zoo.check_vgg),
+        _of_timm("timm", (), "", zoo.check_named),  # any model by name, of one size
         Family(
             name="t2t",
             cells=("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip"),
             growth="depth",
-            parameters=t2t.parameters,
-            embedding_parameters=t2t.embedding_parameters,
-            flops=t2t.flops,
-            tokens=t2t.tokens,
-            activation_bytes=t2t.activation_bytes,
-            check=t2t.check,
+            **_counts(t2t),
             defaults={
                 "qkv_bias": False, "projection_bias": True, "norm": "layer",
                 "tokenizer": "performer", "value_skip": False,
@@ -102,6 +124,16 @@ FAMILIES = {
         ),
     )
 }  # fmt: skip
+
+
+def _cnn(name: str, depth: int) -> ModelRow:
+    return ModelRow(name=name, title=f"LANL's CNN, {depth} blocks", family="cnn", source="LANL, nested cylinders",
+                    cells={"depth": depth, "features": 12}, preset=depth != 3)  # fmt: skip
+
+
+def _resnet(depth: int) -> ModelRow:
+    return ModelRow(name=f"resnet{depth}", title=f"ResNet-{depth}", family="resnet", source="arXiv:1512.03385",
+                    cells={"depth": depth, "width": 64}, preset=depth != 18)  # fmt: skip
 
 
 def _t2t(
@@ -125,6 +157,55 @@ MODELS = {
         ModelRow(
             name="vit_differential", title="Differential ViT", family="vit", source="arXiv:2410.05258", sized=True,
             cells={"attention": "differential"},
+        ),
+        # cnn: 59,345, 70,253 and 92,069 parameters, as LANL's, on (1, 1700, 500) with one output
+        _cnn("cnn", 3), _cnn("cnn_6", 6), _cnn("cnn_12", 12),
+        # resnet: parameters at 32 px with 10 classes (CIFAR's stem) / at 224 px with 1000 (ImageNet's, torchvision's)
+        _resnet(18),  #   11,173,962 / 11,689,512
+        _resnet(34),  #   21,282,122 / 21,797,672
+        _resnet(50),  #   23,520,842 / 25,557,032
+        _resnet(101),  #  42,512,970 / 44,549,160
+        # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs
+        ModelRow(
+            name="cait", title="CaiT", family="cait", source="arXiv:2103.17239",  # 12,685,162; the zoo's 12,685,322
+            cells={"patch": 4, "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0},
+            note="160 parameters fewer than the zoo's at 32 px, 10 classes: timm's class attention has no talking "
+            "heads (-256), its other attentions' have biases (+96); no layer is dropped, as the zoo's are, in eval too",
+        ),
+        ModelRow(
+            name="cait_small", title="CaiT, small MLP", family="cait", source="arXiv:2103.17239",  # 10,585,962
+            cells={"patch": 4, "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 0.5}, preset=True,
+            note="2,097,440 parameters more than the zoo's 8,488,522 at 32 px, 10 classes: timm's heads fill d_model, "
+            "so 8 heads of 64 stand for the zoo's 6 (+2,097,152), with their mixing maps (+288, as in cait's note)",
+        ),
+        ModelRow(
+            name="swin", title="Swin-T", family="swin", source="arXiv:2103.14030",  # 27,491,860; the zoo's 26,601,718
+            cells={"patch": 2, "width": 96},
+            note="890,142 parameters more than the zoo's at 32 px, 10 classes: the last stage merges 2 x 2 patches, as "
+            "the paper's, where the zoo's keeps its map (+887,040), biases of positions are per head (+4,254), norms "
+            "at patches and merges, whose maps lack biases (+1,920), and the zoo counts frozen masks (-3,072); the "
+            "zoo's --patch is the window, here always 4 patches",
+        ),
+        ModelRow(
+            name="convmixer", title="ConvMixer", family="convmixer", source="arXiv:2201.09792",  # 1,339,402, the zoo's
+            cells={"patch": 1, "d_model": 256, "depth": 16},
+        ),
+        ModelRow(
+            name="mlpmixer", title="MLP-Mixer", family="mlpmixer", source="arXiv:2105.01601",  # 1,819,530, as the zoo's
+            cells={"patch": 4, "d_model": 512, "depth": 6, "mlp_ratio": 0.5},
+            note="the tokens' MLP has d_model / 2 inside, as the paper's, where the zoo's has 4 times the tokens: the "
+            "same at 32 px",
+        ),
+        ModelRow(
+            name="mobilevit", title="MobileViT-XXS", family="mobilevit", source="arXiv:2110.02178",  # 1,168,442
+            cells={"width": 16},
+            note="153,770 parameters more than the zoo's 1,014,672 with 10 classes: heads fill the width, where the "
+            "zoo's are 4 of 8, and have biases (+153,760), and so has the head (+10)",
+        ),
+        ModelRow(
+            name="vgg", title="VGG-19", family="vgg", source="arXiv:1409.1556",  # 20,040,522, as the zoo's
+            cells={"width": 64},
+            note="with batch norm and one linear map on the pooled features in place of ImageNet's head",
         ),
         # t2t: the columns are d_model, depth, heads, MLP ratio; 224 px and 1000 classes make the paper's counts
         _t2t("t2t_vit", "T2T-ViT", 256, 7, 4, 2.0),
@@ -168,14 +249,29 @@ MODELS = {
     )
 }  # fmt: skip
 DEFAULT_MODEL = "vit_differential"
-ALIASES: dict[str, str] = {}  # other spellings
+ALIASES = {  # other spellings
+    "vit_timm": "timm/vit_base_patch16_384",  # 86,098,186 at 384 px with 10 classes, as the zoo's
+    "res18": "resnet18",
+    "res34": "resnet34",
+    "res50": "resnet50",
+    "res101": "resnet101",
+    "vgg19": "vgg",
+}
 
 
 def family_of(model: str) -> Family:
-    """The family of a model by name."""
-    return FAMILIES[MODELS[model].family]
+    """The family of a model by name; where it has no closed form, counts are those of this model."""
+    row = model_row(model)
+    family = FAMILIES[row.family]
+    return family if family.closed else counted.with_counts(family, row.name, row.cells)
 
 
 def model_row(name: str) -> ModelRow:
-    """The row of a model's name or of one of its other spellings; raises InputError with the nearest name."""
-    return look_up("model", ALIASES.get(name.lower(), name), MODELS)
+    """The row of a model's name or of one of its other spellings; raises InputError with the nearest name.
+
+    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.models.zoo.check_name).
+    """
+    asked = ALIASES.get(name.lower(), name)
+    if asked.startswith(TIMM):
+        return ModelRow(name=asked, title=asked.removeprefix(TIMM), family="timm", source="timm")
+    return look_up("model", asked, MODELS)

@@ -87,7 +87,7 @@ def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
 def test_the_help_states_the_defaults_of_the_config(call):
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", call("train --help").out).split())
     for field in dataclasses.fields(RunConfig):
-        if isinstance(field.default, int | float) and field.name not in {"channels", "clamp_warmup"}:
+        if type(field.default) in (int, float) and field.name != "channels":
             option = f"--{field.name.replace('_', '-')} "
             assert re.search(rf"{option}<\w+> [^()]*\({field.default:g}\)", text), field.name
 

@@ -87,6 +87,17 @@ def test_the_second_differential_attention_is_an_architecture_by_itself(tmp_path
     assert list(architectures(kept)) == ["vit_differential", "vit_differential-differential_v2"]
 
 
+def test_models_of_timm_s_stand_last_by_name_and_each_by_itself(tmp_path):
+    names = ("timm/resnet34", "timm/resnet18", "resnet18", "vit_classic")
+    sizes = {"vit_classic": "10M"}
+    runs = [made_up_run(tmp_path, model=name, steps=1, **({"size": sizes[name]} if name in sizes else {}))
+            for name in names]  # fmt: skip
+    kept, said = chosen(runs)
+    assert [model for model, *_ in kept["cifar100"]] == [*reversed(names)]
+    assert not said
+    assert list(architectures(runs)) == ["vit_classic", "resnet18", "timm--resnet18", "timm--resnet34"]
+
+
 def test_without_runs_the_error_says_how_to_train_one():
     with pytest.raises(InputError, match=r"train one with: run\.py train"):
         comparable([], named=None, say=print)

@@ -1,0 +1,50 @@
+"""Weights of timm's models from the Hub: safetensors only, from the Hub's cache where they lie there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.errors import HubUnavailable, InputError
+from app.hub import api, call
+from app.repositories import listing
+
+_FILE = "model.safetensors"
+_SAFE = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # what lies beside it
+
+
+def weights(name: str) -> Path:
+    """The file of the weights of timm's model of a name, tag included where it has one.
+
+    Raises InputError where timm has none or the Hub has none as safetensors, HubUnavailable where it cannot be reached.
+    """
+    import huggingface_hub
+    import timm
+
+    if not timm.models.is_model_pretrained(name):
+        raise InputError(f"timm has no weights for {name}; leave --pretrained out")
+    source = timm.models.get_pretrained_cfg(name)
+    if source is None or not source.hf_hub_id:
+        raise InputError(f"the weights of timm/{name} are not on the Hub; leave --pretrained out")
+    repository, _, tag = source.hf_hub_id.partition("@")
+    given, revision = source.hf_hub_filename or _FILE, tag or "main"
+    file = given if given.endswith(".safetensors") else _SAFE.get(given, _FILE)
+    cached = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return Path(cached) if isinstance(cached, str) else _download(name, repository, file, revision)
+
+
+def _download(name: str, repository: str, file: str, revision: str) -> Path:
+    import huggingface_hub
+
+    try:
+        files = listing(repository, revision)
+        if file not in files:
+            raise InputError(f"{repository} has no {file}, and nothing pickled is read; leave --pretrained out")
+        api()  # sets the deadlines of the download
+        download = call(
+            f"the weights of timm/{name}",
+            lambda: huggingface_hub.hf_hub_download(repository, file, revision=revision),
+            size=files[file].size or 0,
+        )
+    except HubUnavailable as error:
+        raise HubUnavailable(f"{error}; without --pretrained timm/{name} starts from random weights") from error
+    return Path(download)

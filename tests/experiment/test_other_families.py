@@ -1,0 +1,127 @@
+"""Runs of models without attention of ours: they go through the whole program as the ViTs do."""
+
+import os
+import signal
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from app import experiment, models
+from app.artifacts import card
+from app.artifacts.paths import Run
+from app.errors import InputError, Stopped
+from app.report import confusion, loss
+
+from .runs import TINY, Quiet
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+CUT = {name: value for name, value in TINY.items() if name not in ("size", "d_model")}
+SMALL = {
+    "cnn": {"features": 4},
+    "resnet18": {"width": 4},
+    "cait": {"depth": 1, "d_model": 16, "dropout": 0.2},
+    "mlpmixer": {"depth": 1, "d_model": 16},
+    "timm/test_resnet": {"image": 32},
+}
+
+
+def run_of(folder, model, screen=None, options=None, **cells) -> Run:
+    screen = screen or Quiet()
+    config = experiment.plan(CUT | {"model": model} | SMALL[model] | cells, screen)
+    return experiment.train_run(config, experiment.Options(checkpoints=folder, **(options or {})), screen)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, model):
+    whole = run_of(tmp_path / "whole", model)
+    stop = Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None)
+    with pytest.raises(Stopped, match="state is saved"):
+        run_of(tmp_path / "cut", model, stop)
+    ended = run_of(tmp_path / "cut", model)
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+    assert ended.files.best.read_bytes() == whole.files.best.read_bytes()
+    assert ended.record["results"] == whole.record["results"]
+    again = experiment.evaluate(ended, experiment.Options(checkpoints=tmp_path), Quiet(), again=True)
+    assert again.record["results"]["test"] == whole.record["results"]["test"]
+
+
+def test_a_model_of_timm_s_has_a_folder_a_card_and_figures_named_without_a_slash(tmp_path):
+    run = run_of(tmp_path / "runs", "timm/test_resnet")
+    assert run.files.folder == tmp_path / "runs" / "timm--test_resnet"
+    assert run.files.stem == f"model_{run.config.run_id}_timm--test_resnet_digits"
+    assert Run.load(run.files.record).config == run.config
+    text = card.run_card(run, "hf://owner/name/timm--test_resnet/x")
+    assert "trained from scratch" in text
+    drawn = [*loss.draw_run(run), *confusion.draw_run(run)]
+    assert drawn and all(path.parent == run.files.folder and path.stat().st_size for path in drawn)
+
+
+@pytest.mark.parametrize("model", ["cnn", "cait", "timm/test_resnet"])
+def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
+    with pytest.raises(InputError, match=r"--checkpointing has no effect on .*; leave it out"):
+        run_of(tmp_path, model, options={"checkpointing": True})
+    with pytest.raises(InputError, match="has no attention; leave --attention-path out"):
+        run_of(tmp_path, model, options={"attention_path": "plain"})
+
+
+@pytest.mark.parametrize("model", ["cnn", "resnet18", "timm/test_resnet"])
+def test_a_model_that_normalises_over_the_batch_is_given_it_whole(tmp_path, model):
+    with pytest.raises(InputError, match="32 images cannot be computed 16 at a time; give --batch-size 16"):
+        run_of(tmp_path, model, options={"micro_batch_size": 16})
+    with pytest.raises(InputError, match="161 images would end in a batch of one; give --batch-size 33"):
+        run_of(tmp_path, model, limit_train=161)
+
+
+def test_a_model_that_does_not_may_split_it(tmp_path):
+    assert run_of(tmp_path, "mlpmixer", options={"micro_batch_size": 16}, limit_train=161).done
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"model": "timm/resnet188"}, "timm has no model 'resnet188'; did you mean timm/resnet18"),
+        ({"model": "timm/test_vit", "image": 30}, "image=30 is not a multiple of this model's patch=16"),
+        ({"model": "timm/test_resnet", "size": "1M"}, "timm/test_resnet has one size; leave --size out"),
+        ({"model": "timm/test_resnet", "depth": 2}, "--depth has no effect on timm/test_resnet"),
+        ({"model": "resnet18", "pretrained": True}, "--pretrained has no effect on resnet18; it is for"),
+        ({"model": "mobilevit"}, "image=8 is too small for mobilevit"),
+        ({"model": "mobilevit", "size": "10M"}, "image=8 is too small for mobilevit"),
+        ({"model": "swin", "width": 4, "patch": 2}, "width=4 does not divide into swin's 3 heads; nearest: 3, 6"),
+        ({"model": "cait", "size": "1M"}, r"size=1M is missed by \+375.0%: .* reachable: 4.75M at depth=1, 6.33M"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_refused_before_the_data_are_read(request_, says):
+    screen = Quiet()
+    screen.reading = lambda *_: pytest.fail("read")
+    with pytest.raises(InputError, match=says):
+        experiment.plan({"dataset": "digits", **request_}, screen)
+
+
+def test_published_weights_begin_a_run_and_are_not_laid_in_again_when_it_goes_on(tmp_path, monkeypatch):
+    torch.manual_seed(3)
+    published = timm.create_model("test_resnet").state_dict()
+    save_file(published, tmp_path / "published.safetensors")
+    asked = []
+
+    def weights(name):
+        asked.append(name)
+        return tmp_path / "published.safetensors"
+
+    for module in ("app.models.zoo", "app.models.pretrained"):
+        monkeypatch.setattr(f"{module}.weights", weights)
+    plain = run_of(tmp_path / "runs", "timm/test_resnet", lr=1e-9)
+    stop = Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None)
+    with pytest.raises(Stopped):
+        run_of(tmp_path / "runs", "timm/test_resnet", stop, pretrained=True, lr=1e-9)
+    assert set(asked) == {"test_resnet"}
+    built = []
+    monkeypatch.setattr(models, "build", lambda *a, build=models.build, **k: built.append(k) or build(*a, **k))
+    ended = run_of(tmp_path / "runs", "timm/test_resnet", pretrained=True, lr=1e-9)
+    assert built and not any(arguments.get("pretrained") for arguments in built)
+    assert ended.config.run_id != plain.config.run_id
+    name = "layer1.0.conv1.weight"
+    far = [(load_file(run.files.weights)[name] - published[name]).abs().max() for run in (ended, plain)]
+    assert far[0] < 1e-6 and far[1] > 1e-3
+    assert "trained on from timm's published weights" in card.run_card(ended, "hf://owner/name/x")
