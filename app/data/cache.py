@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from app import durable
+from app import durable, memory
 from app.config import RESIZE
 from app.data import heldout, writer
 from app.data.source import Ask, Source
@@ -163,7 +163,7 @@ def _require_writable(folder: Path) -> None:
 
 def _memory() -> float:
     """Bytes of host memory that a dataset may take."""
-    return _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return _SHARE_OF_MEMORY * memory.total()
 
 
 def _what(ask: Ask, *, streamed: bool) -> str:
@@ -172,10 +172,10 @@ def _what(ask: Ask, *, streamed: bool) -> str:
 
 def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
     """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
-    memory, free = _memory(), shutil.disk_usage(folder).free
-    limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if memory < free else f"the bytes free in {folder}"
+    most, free = _memory(), shutil.disk_usage(folder).free
+    limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if most < free else f"the bytes free in {folder}"
     refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; take a smaller --image"
-    return Room(min(memory, free), refusal)
+    return Room(min(most, free), refusal)
 
 
 def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> None:

@@ -13,6 +13,7 @@ from app import memory
 from app.config import RunConfig
 from app.errors import InputError
 from app.experiment import trials
+from app.models.compiling import missing
 from app.models.paths import candidates, pick_on_cpu, unfit
 from app.place import Place
 from app.tables.computing import KEEPING_MAPS
@@ -144,16 +145,36 @@ def compiling(
 def _trial(
     config: RunConfig, place: Place, chosen: Mapping[str, Any], how: str, say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """A way's measured step; None where it cannot be had here, for want of a compiler or of memory."""
+    """A way's measured step; None where it cannot be had here, for want of a compiler or of memory.
+
+    What a compiler failed with is remembered as a time would be; a lack of memory may be another process's.
+    """
     still = dataclasses.replace(config, dropout=0.0)
     if place.device.type == "cpu":
         chosen = {**chosen, "micro_batch_size": min(chosen["micro_batch_size"], _IMAGES_ON_CPU)}
-    key = trials.key_of(config, place) | {**chosen, "depth": config.depth, "classes": config.classes, "how": how}
+    shape = {**chosen, "depth": config.depth, "classes": config.classes, "channels": config.channels}
+    key = trials.key_of(config, place) | shape | {"how": how, "lacking": missing(place.device.type)}
+
+    def measure() -> dict[str, Any]:
+        try:
+            return trials.step_trial(still, place, how, **chosen)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # whatever a compiler fails with, the run does without  # noqa: BLE001
+            return {"failure": _first_line(error)}
+
     try:
-        return trials.remembered("step", key, lambda: trials.step_trial(still, place, how, **chosen))
-    except Exception as error:  # whatever a compiler fails with, the run does without  # noqa: BLE001
-        say(f"compile {how} cannot be had here ({type(error).__name__}: {str(error).splitlines()[0][:120]})")
+        found = trials.remembered("step", key, measure)
+    except torch.OutOfMemoryError as error:
+        found = {"failure": _first_line(error)}
+    if failure := found.get("failure"):
+        say(f"compile {how} cannot be had here ({failure})")
         return None
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {[*str(error).splitlines(), ''][0][:120]}"
 
 
 def gain(eager: Mapping[str, Any], trial: Mapping[str, Any], *, images: int) -> float:

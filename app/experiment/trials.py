@@ -132,7 +132,6 @@ def step_trial(
 
 
 def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, place: Place) -> Tensor:
-    torch.compiler.cudagraph_mark_step_begin()
     with place.autocast():
         logits = model(images)
     loss = task.losses(logits, targets).mean()

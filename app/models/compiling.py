@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _PROGRAMS = 64  # of one block: training and evaluation, each at some batch sizes
 
@@ -41,8 +42,23 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
     torch._dynamo.config.recompile_limit = _PROGRAMS
     if how == "graphs":
-        model.compile(mode="reduce-overhead", dynamic=False)
+        model.forward = _in_graphs(model.forward)
         return model
     for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model
+
+
+def _in_graphs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`forward` as CUDA graphs, of which each call may write over what the calls before it gave.
+
+    Without the mark only a backward pass ends a generation of outputs, and a pass of validation would record a graph
+    for each of its batches.
+    """
+    recorded = torch.compile(forward, mode="reduce-overhead", dynamic=False)
+
+    def replayed(*inputs: Tensor) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()
+        return recorded(*inputs)
+
+    return replayed

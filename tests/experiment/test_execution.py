@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._inductor import cpp_builder
 
 from app import memory
 from app.config import DatasetFacts, resolve
@@ -137,6 +138,25 @@ def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled,
     assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
 
 
+def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    tries = []
+
+    def tried(config, place, way, **_):
+        tries.append(way)
+        if way == "off":
+            return trial(0.01)
+        raise failure
+
+    monkeypatch.setattr(trials, "step_trial", tried)
+    config = resolve({}, FACTS)
+    for failure, again in ((torch.OutOfMemoryError("full"), 2), (RuntimeError("cannot lower"), 1), (None, 0)):
+        tries.clear()
+        for _ in range(2):
+            assert chosen(config, steps=10_000, micro_batch_size=512).compile == "off"
+        assert tries.count("blocks") == again
+
+
 def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
     monkeypatch.setattr(trials, "step_trial", None)
     assert chosen(SMALL, steps=100).compile == "off"
@@ -204,6 +224,7 @@ def test_a_device_that_is_not_there_is_a_sentence():
 def test_a_wish_to_compile_without_a_compiler_is_a_sentence_and_a_run_that_began_so_goes_on_without(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
+    cpp_builder.cpp_compiler_search.cache_clear()  # of what another test found
     with pytest.raises(InputError, match="no C\\+\\+ compiler is on PATH; install it, or leave --compile out"):
         chosen(SMALL, compile=True)
     stored = Execution(attention_path="plain", micro_batch_size=8, threads=1, compile="blocks").to_json()

@@ -155,3 +155,13 @@ def test_compiled_blocks_are_one_program_and_give_the_same_numbers(attention, pa
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     assert list(whole.state_dict()) == list(eager.state_dict())
+
+
+def test_each_call_of_a_model_in_graphs_begins_a_generation_of_outputs(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda forward, **how: calls.append(how) or forward)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: calls.append("begin"))
+    model = compiled(torch.nn.Linear(2, 2), "graphs", cache=tmp_path)
+    for _ in range(2):
+        assert torch.equal(model(torch.zeros(1, 2)), model.bias[None])
+    assert calls == [{"mode": "reduce-overhead", "dynamic": False}, "begin", "begin"]
