@@ -138,23 +138,23 @@ def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled,
     assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
 
 
-def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("failure", "tries"), [(RuntimeError("cannot lower"), 1), (torch.OutOfMemoryError("another process has it"), 2)]
+)
+def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(monkeypatch, tmp_path, failure, tries):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
-    tries = []
+    tried = []
 
-    def tried(config, place, way, **_):
-        tries.append(way)
-        if way == "off":
+    def step_trial(config, place, how, **_):
+        tried.append(how)
+        if how == "off":
             return trial(0.01)
         raise failure
 
-    monkeypatch.setattr(trials, "step_trial", tried)
-    config = resolve({}, FACTS)
-    for failure, again in ((torch.OutOfMemoryError("full"), 2), (RuntimeError("cannot lower"), 1), (None, 0)):
-        tries.clear()
-        for _ in range(2):
-            assert chosen(config, steps=10_000, micro_batch_size=512).compile == "off"
-        assert tries.count("blocks") == again
+    monkeypatch.setattr(trials, "step_trial", step_trial)
+    for _ in range(2):
+        assert chosen(resolve({}, FACTS), steps=10_000, micro_batch_size=512).compile == "off"
+    assert tried.count("blocks") == tries
 
 
 def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
