@@ -164,16 +164,28 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
 def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *, examples: int) -> None:
     """Raises InputError where a model that normalises over the batch would not see each batch whole, or only one image.
 
-    Micro-batches and ranks would give it other statistics, so another result.
+    Micro-batches would give it other statistics, so another result; so would ranks, but on GPUs they share them.
     """
-    size, apart = config.batch_size, chosen.micro_batch_size
-    if (apart >= size and place.ranks == 1 and examples % size != 1) or not models.has_batch_statistics(config):
+    size, apart, last = config.batch_size, chosen.micro_batch_size, examples % config.batch_size or config.batch_size
+    share = -(-size // place.ranks)
+    together = place.ranks == 1 or place.device.type == "cuda"
+    if (apart >= share and together and last > 1 and last >= place.ranks) or not models.has_batch_statistics(config):
         return
     because = f"{config.model} normalises over the batch"
-    if place.ranks > 1:
+    if not together:
         raise InputError(f"{because}, which {place.ranks} ranks would split; start one process")
-    if apart < size:
-        raise InputError(f"{because}, so {size} images cannot be computed {apart} at a time; give --batch-size {apart}")
+    if apart < share:
+        raise InputError(
+            f"{because}, so {share} images cannot be computed {apart} at a time; "
+            f"give --batch-size {apart * place.ranks}"
+        )
     raise InputError(
-        f"{because}, and an epoch of {examples:,} images would end in a batch of one; give --batch-size {size + 1}"
+        f"{because}, and an epoch of {examples:,} images would end in a batch of {last}, too few for {place.ranks} "
+        f"{'process' if place.ranks == 1 else 'ranks'}; give --batch-size {_ending_in_more(examples, size, place)}"
     )
+
+
+def _ending_in_more(examples: int, size: int, place: Place) -> int:
+    """The nearest larger batch whose epochs end in a batch that is large enough."""
+    least = max(2, place.ranks)
+    return next(larger for larger in range(size + 1, examples + size + 1) if (examples % larger or larger) >= least)

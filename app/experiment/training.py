@@ -205,6 +205,8 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
         learning_rate=lambda step: optim.learning_rate(step, lr=config.lr, **job.kept["schedule"]),
     )  # fmt: skip
     first = job.state.step + 1 if job.state else 1
+    if job.here.ranks > 1 and job.here.device.type == "cuda":
+        models.share_statistics(model)
     try:
         loop.fit(
             job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
@@ -212,9 +214,11 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
         )  # fmt: skip
     except torch.OutOfMemoryError as error:
         smaller = max(1, schedule.micro_batch_size // 2)
+        mend = f"--micro-batch-size {smaller} continues the run"
+        if models.has_batch_statistics(config):  # whose batches stay whole
+            mend = f"train with --batch-size {smaller}, which is another run"
         raise InputError(
-            f"the device's memory is too small for {schedule.micro_batch_size} images at a time; "
-            f"--micro-batch-size {smaller} continues the run"
+            f"the device's memory is too small for {schedule.micro_batch_size} images at a time; {mend}"
         ) from error
 
 

@@ -88,6 +88,18 @@ def has_batch_statistics(config: RunConfig) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
+def share_statistics(model: nn.Module) -> None:
+    """Lets batch norms take their statistics over the ranks' batches together: for GPUs, and for training only.
+
+    It works in place: parameters, statistics and their names stay.
+    """
+    if any(type(module).__module__.startswith("timm.") for module in model.modules()):
+        from timm.layers import convert_sync_batchnorm as convert  # its norms do more: an activation follows
+    else:
+        convert = nn.SyncBatchNorm.convert_sync_batchnorm
+    convert(model)
+
+
 def count(model: nn.Module) -> int:
     """All trainable parameters, embeddings and head included."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

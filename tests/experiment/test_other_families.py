@@ -2,16 +2,20 @@
 
 import os
 import signal
+from contextlib import nullcontext
 
 import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from app import experiment, models
 from app.artifacts import card
 from app.artifacts.paths import Run
 from app.errors import InputError, Stopped
+from app.experiment import execution
+from app.place import Place
 from app.report import confusion, loss
 
 from .runs import TINY, Quiet
@@ -70,8 +74,42 @@ def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
 def test_a_model_that_normalises_over_the_batch_is_given_it_whole(tmp_path, model):
     with pytest.raises(InputError, match="32 images cannot be computed 16 at a time; give --batch-size 16"):
         run_of(tmp_path, model, options={"micro_batch_size": 16})
-    with pytest.raises(InputError, match="161 images would end in a batch of one; give --batch-size 33"):
+    with pytest.raises(
+        InputError, match="161 images would end in a batch of 1, too few for 1 process; give --batch-size 33"
+    ):
         run_of(tmp_path, model, limit_train=161)
+
+
+@pytest.mark.parametrize(
+    ("device", "ranks", "apart", "examples", "says"),
+    [
+        ("cuda", 2, 16, 320, None),
+        ("cuda", 2, 8, 320, "16 images cannot be computed 8 at a time; give --batch-size 16"),
+        ("cuda", 4, 32, 323, "end in a batch of 3, too few for 4 ranks; give --batch-size 33"),
+        ("cpu", 2, 32, 320, "which 2 ranks would split; start one process"),
+    ],
+)
+def test_ranks_on_gpus_share_a_batch_s_statistics_and_others_are_refused(device, ranks, apart, examples, says):
+    config = experiment.plan(CUT | {"model": "resnet18", **SMALL["resnet18"]}, Quiet())  # 32 images a batch
+    here = Place(torch.device(device), "fp32", ranks=ranks)
+    chosen = execution.Execution(attention_path="none", micro_batch_size=apart, threads=1)
+    with nullcontext() if says is None else pytest.raises(InputError, match=says):
+        execution.require_whole_batches(config, here, chosen, examples=examples)
+
+
+@pytest.mark.parametrize("cells", [{"model": "resnet18"}, {"model": "mobilevit", "image": 64, "width": 8}])
+def test_norms_that_share_statistics_have_the_same_parameters_and_do_the_same_beside(cells):
+    config = experiment.plan(CUT | {"width": 4} | cells, Quiet())
+    model = models.build(config, attention_path="none")
+    before, parameters = model.state_dict(), [*model.parameters()]
+    activations = [module.act for module in model.modules() if hasattr(module, "act")]
+    models.share_statistics(model)
+    after = model.state_dict()
+    assert [*after] == [*before] and all(torch.equal(after[name], before[name]) for name in after)
+    assert all(one is other for one, other in zip(model.parameters(), parameters, strict=True))
+    assert [module.act for module in model.modules() if hasattr(module, "act")] == activations
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(norm, nn.SyncBatchNorm) for norm in norms)
 
 
 def test_a_model_that_does_not_may_split_it(tmp_path):
