@@ -9,28 +9,28 @@ pair costs what two classic heads cost. Opaque operators, so that a compiler lea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 _BYTES_OF_A_TILE = 5 << 18  # 1.25 MiB a thread: measured, docs/log.md
+_softmax_backward = torch.ops.aten._softmax_backward_data.out  # the form that writes where it is told to
 
 
 @torch.library.custom_op("isoscale::tiled", mutates_args=())
 def tiled_operator(qkv: Tensor, weight: Tensor | None, heads: int, keep: bool) -> tuple[Tensor, Tensor]:
     """`tiled` and the maps (heads, maps, B, N, N), of which there are none unless they are kept."""
-    batch, tokens, width = qkv.shape
     maps, factor = _maps_and_factor(weight)
-    out = qkv.new_empty(batch, tokens, width // 3)
-    kept = qkv.new_empty(heads, maps, batch, tokens, tokens if keep else 0)
-    for images in _groups(batch):
-        for head in range(heads):
-            part = _of_head(qkv[images], head, heads, maps)
-            for rows in _tiles(tokens, qkv.itemsize, whole=keep):
-                made = [_map(part, i, rows, kept[head, i, images] if keep else None) for i in range(maps)]
-                out[images, rows, part.columns] = _combined(made, factor) @ part.values
-    return out, kept
+    at, desk = _Parts.of(qkv, heads, maps), _Desk.of(qkv, maps, whole=keep)
+    tokens, out = qkv.shape[1], torch.empty_like(at.values)
+    kept = qkv.new_empty(*at.queries.shape[:4], tokens if keep else 0)
+    for head, images, rows in desk.tiles(heads):
+        made = [_map(at, desk, i, (head, images, rows), kept if keep else None) for i in range(maps)]
+        mixed = _combined(made, factor, out=desk.first(images, rows))
+        torch.bmm(mixed, at.values[head, images], out=out[head, images, rows])
+    return _side_by_side(out), kept
 
 
 @tiled_operator.register_fake
@@ -45,28 +45,25 @@ def tiled_backward(
     gradient: Tensor, qkv: Tensor, kept: Tensor, weight: Tensor | None, heads: int, keep: bool
 ) -> tuple[Tensor, Tensor]:
     """The gradients of `tiled` for qkv, and for the weight (a scalar, 0 without one); gradient is (B, N, D)."""
-    tokens, (maps, factor) = qkv.shape[1], _maps_and_factor(weight)
-    of_qkv, of_weight = torch.empty_like(qkv), 0.0
+    maps, factor = _maps_and_factor(weight)
+    at, desk = _Parts.of(qkv, heads, maps), _Desk.of(qkv, maps, whole=keep)
+    of_out, sums, of_weight = _apart(gradient, heads), at.like(), 0.0
     wide = torch.promote_types(qkv.dtype, torch.float32)  # a sum of so many numbers loses its digits in bf16
-    for images in _groups(len(qkv)):
-        for head in range(heads):
-            part = _of_head(qkv[images], head, heads, maps)
-            sums = part.zeros()
-            for rows in _tiles(tokens, qkv.itemsize, whole=keep):
-                of_out = gradient[images, rows, part.columns]  # (G, R, maps d)
-                of_map = of_out @ part.values.mT  # (G, R, N), of both maps but for their weight
-                made = [kept[head, i, images] if keep else _map(part, i, rows) for i in range(maps)]
-                for i, (map_, share) in enumerate(zip(made, (1.0, -factor), strict=False)):
-                    of_scores = torch._softmax_backward_data(of_map, map_, -1, qkv.dtype)  # (G, R, N)
-                    sums.queries[i][:, rows].baddbmm_(of_scores, part.keys[i], alpha=share)
-                    sums.keys[i].baddbmm_(of_scores.mT, part.queries[i][:, rows], alpha=share)
-                if weight is not None:
-                    of_weight -= float(of_map.mul_(made[1]).sum(dtype=wide))  # the last that is asked of the product
-                sums.values.baddbmm_(_combined(made, factor).mT, of_out)
-            _of_head(of_qkv[images], head, heads, maps, scaled=False).copy(sums)
-    width = qkv.shape[2] // 3
-    of_qkv[..., :width].mul_((width // (heads * maps)) ** -0.5)
-    return of_qkv, torch.tensor(of_weight, dtype=wide)
+    for head, images, rows in desk.tiles(heads):
+        tile, more = (head, images, rows), int(rows.start > 0)  # what later tiles add to
+        of_map = torch.bmm(of_out[tile], at.values[head, images].mT, out=desk.first(images, rows))  # but for its weight
+        made = [kept[head, i, images] if keep else _map(at, desk, i, tile, None) for i in range(maps)]
+        for i, share in enumerate((1.0, -factor)[:maps]):
+            of_scores = desk.second(images, rows)
+            _softmax_backward(of_map, made[i], -1, qkv.dtype, grad_input=of_scores)
+            alpha, which = share * at.scale, (head, i, images)
+            sums.queries[which][:, rows].baddbmm_(of_scores, at.keys[which], alpha=alpha, beta=0)
+            sums.keys[which].baddbmm_(of_scores.mT, at.queries[which][:, rows], alpha=alpha, beta=more)
+        if weight is not None:
+            of_weight -= float(of_map.mul_(made[1]).sum(dtype=wide))  # the last that is asked of the product
+        mixed = _combined(made, factor, out=desk.second(images, rows))
+        sums.values[head, images].baddbmm_(mixed.mT, of_out[tile], beta=more)
+    return sums.joined(), torch.tensor(of_weight, dtype=wide)
 
 
 @tiled_backward.register_fake
@@ -90,57 +87,107 @@ def _maps_and_factor(weight: Tensor | None) -> tuple[int, float]:
     return (1, 0.0) if weight is None else (2, float(weight))
 
 
-class _Head(NamedTuple):
-    """One head of some images: a query and a key (G, N, d) for each map, values (G, N, maps d), and their columns."""
+def _apart(tokens: Tensor, heads: int) -> Tensor:
+    """(B, N, H w) -> (H, B, N, w), each head's rows lying side by side, where products go faster."""
+    return tokens.unflatten(-1, (heads, -1)).permute(2, 0, 1, 3).contiguous()
 
-    queries: tuple[Tensor, ...]
-    keys: tuple[Tensor, ...]
+
+def _side_by_side(heads: Tensor) -> Tensor:
+    """(H, B, N, w) -> (B, N, H w)."""
+    return heads.permute(1, 2, 0, 3).flatten(2)
+
+
+class _Parts(NamedTuple):
+    """Queries and keys (H, maps, B, N, d) and values (H, B, N, maps d) of all heads."""
+
+    queries: Tensor
+    keys: Tensor
     values: Tensor
-    columns: slice
 
-    def zeros(self) -> _Head:
-        """As large, each lying on its own, where sums go faster."""
-        queries, keys = (tuple(map(torch.zeros_like, parts)) for parts in (self.queries, self.keys))
-        return _Head(queries, keys, torch.zeros_like(self.values), self.columns)
+    @classmethod
+    def of(cls, qkv: Tensor, heads: int, maps: int) -> _Parts:
+        queries, keys, values = qkv.chunk(3, -1)  # (B, N, D) each
+        split = (_apart(part, heads * maps).unflatten(0, (heads, maps)) for part in (queries, keys))
+        return cls(next(split), next(split), _apart(values, heads))
 
-    def copy(self, other: _Head) -> None:
-        """Takes the other's numbers."""
-        mine, its = (*self.queries, *self.keys, self.values), (*other.queries, *other.keys, other.values)
-        for to, of in zip(mine, its, strict=True):
-            to.copy_(of)
+    @property
+    def scale(self) -> float:
+        """1 / sqrt(d)."""
+        return self.queries.shape[-1] ** -0.5
 
+    def like(self) -> _Parts:
+        """As large, and empty."""
+        return _Parts(*(torch.empty_like(part) for part in self))
 
-def _of_head(qkv: Tensor, head: int, heads: int, maps: int, *, scaled: bool = True) -> _Head:
-    """One head of (G, N, 3 D); its queries are divided by sqrt(d), or as they lie."""
-    width = qkv.shape[2] // 3
-    d, wide = width // (heads * maps), width // heads
-    at = slice(head * wide, (head + 1) * wide)
-    queries, keys, values = (part[..., at] for part in qkv.split(width, -1))
-    split = queries.split(d, -1)
-    return _Head(tuple(q * d**-0.5 for q in split) if scaled else split, keys.split(d, -1), values, at)
+    def joined(self) -> Tensor:
+        """The qkv that they are of, (B, N, 3 D)."""
+        queries, keys = (part.flatten(0, 1) for part in (self.queries, self.keys))
+        return torch.cat([_side_by_side(part) for part in (queries, keys, self.values)], -1)
 
 
-def _groups(batch: int) -> Iterator[slice]:
-    """Images of a batch, one for each thread at a time."""
-    size = torch.get_num_threads()
-    return (slice(start, min(start + size, batch)) for start in range(0, batch, size))
+@dataclass(frozen=True)
+class _Desk:
+    """Memory for the products and maps of one tile, used again by the next: to ask for more each time costs a sixth."""
+
+    batch: int
+    tokens: int
+    size: int  # rows of a tile
+    memory: Tensor  # (2 + maps, G, R, N): images one for each thread
+
+    @classmethod
+    def of(cls, qkv: Tensor, maps: int, *, whole: bool) -> _Desk:
+        """For tiles of a map's rows, of about one size, or with `whole` for all its rows: then maps lie elsewhere."""
+        batch, tokens, _ = qkv.shape
+        count = 1 if whole else -(-tokens * tokens * qkv.itemsize // _BYTES_OF_A_TILE)
+        size, group = -(-tokens // count), min(torch.get_num_threads(), batch)
+        return cls(batch, tokens, size, qkv.new_empty(2 + (0 if whole else maps), group, size, tokens))
+
+    def tiles(self, heads: int) -> Iterator[tuple[int, slice, slice]]:
+        """(head, images, rows) of every tile; the rows of a head from the first on."""
+        group = self.memory.shape[1]
+        for first in range(0, self.batch, group):
+            for head in range(heads):
+                for row in range(0, self.tokens, self.size):
+                    yield (
+                        head,
+                        slice(first, min(first + group, self.batch)),
+                        slice(row, min(row + self.size, self.tokens)),
+                    )
+
+    def _sheet(self, which: int, images: slice, rows: slice) -> Tensor:
+        """(G, R, N)."""
+        return self.memory[which, : images.stop - images.start, : rows.stop - rows.start]
+
+    def first(self, images: slice, rows: slice) -> Tensor:
+        """A product, (G, R, N)."""
+        return self._sheet(0, images, rows)
+
+    def second(self, images: slice, rows: slice) -> Tensor:
+        """Another, (G, R, N)."""
+        return self._sheet(1, images, rows)
+
+    def map(self, which: int, images: slice, rows: slice) -> Tensor:
+        """One of a head's maps, (G, R, N)."""
+        return self._sheet(2 + which, images, rows)
 
 
-def _tiles(tokens: int, itemsize: int, *, whole: bool) -> Iterator[slice]:
-    """Rows of a map, in tiles of about one size."""
-    count = 1 if whole else -(-tokens * tokens * itemsize // _BYTES_OF_A_TILE)
-    size = -(-tokens // count)
-    return (slice(start, min(start + size, tokens)) for start in range(0, tokens, size))
+def _slices(length: int, size: int) -> Iterator[slice]:
+    """All of a length, so many at a time."""
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
-def _map(part: _Head, which: int, rows: slice, out: Tensor | None = None) -> Tensor:
-    """Rows of one of a head's maps, (G, R, N)."""
-    return torch.softmax(part.queries[which][:, rows] @ part.keys[which].mT, -1, out=out)
+def _map(at: _Parts, desk: _Desk, which: int, tile: tuple[int, slice, slice], kept: Tensor | None) -> Tensor:
+    """Rows of one of a head's maps, (G, R, N), written where they are kept or onto the desk."""
+    head, images, rows = tile
+    scores, keys = desk.second(images, rows), at.keys[head, which, images].mT
+    torch.baddbmm(scores, at.queries[head, which, images, rows], keys, beta=0, alpha=at.scale, out=scores)
+    out = desk.map(which, images, rows) if kept is None else kept[head, which, images]
+    return torch.softmax(scores, -1, out=out)
 
 
-def _combined(made: list[Tensor], factor: float) -> Tensor:
+def _combined(made: list[Tensor], factor: float, *, out: Tensor) -> Tensor:
     """The first map less `factor` times the second, where there are two."""
-    return made[0] if len(made) == 1 else torch.sub(*made, alpha=factor)
+    return made[0] if len(made) == 1 else torch.sub(*made, alpha=factor, out=out)
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, Tensor | None, int, bool], output: tuple[Tensor, Tensor]) -> None:
