@@ -19,12 +19,15 @@ class NotReady(Exception):
 def notes(tag: str, root: Path = ROOT) -> str:
     """The notes of the version that a tag names; raises NotReady where tag, version and changelog disagree."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    if tag != f"v{project['version']}":
-        raise NotReady(f"the tag is {tag!r} and pyproject.toml's version is {project['version']}: tag v{project['version']}")
+    version = project["version"]
+    if tag != f"v{version}":
+        raise NotReady(
+            f"the tag is {tag!r} and pyproject.toml's version is {version}; tag v{version} or set the version"
+        )
     stated = re.search(r"^version: (.+)$", (root / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
-    if not stated or stated[1] != project["version"]:
-        raise NotReady(f"CITATION.cff's version is not {project['version']}; set it")
-    return section(project["version"], (root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    if not stated or stated[1] != version:
+        raise NotReady(f"CITATION.cff's version is not {version}; set it")
+    return section(version, (root / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
 def section(version: str, changelog: str) -> str:
