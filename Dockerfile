@@ -38,15 +38,15 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/bin/uv \
 
 # Only /workspace and /tmp are written. From the two folders where a command is typed, /app and root's home, links lead
 # into /workspace, for a shell that knows none of these variables; sshd gives its sessions /etc/environment. Without
-# TORCHINDUCTOR_CACHE_DIR, torch 2.10 asks for the user's name, and fails for a user who has none.
+#, torch 2.10 asks for the user's name, and fails for a user who has none.
 ENV HF_HOME=/workspace/.cache/huggingface \
     ISOSCALE_CACHE=/workspace/.cache/isoscale \
     MPLCONFIGDIR=/workspace/.cache/matplotlib \
-    TORCHINDUCTOR_CACHE_DIR=/workspace/.cache/isoscale/compiled \
     TRITON_CACHE_DIR=/workspace/.cache/triton \
+    LOGNAME=isoscale \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-RUN for name in HF_HOME ISOSCALE_CACHE MPLCONFIGDIR TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR; do \
+RUN for name in HF_HOME ISOSCALE_CACHE MPLCONFIGDIR TRITON_CACHE_DIR; do \
       echo "$name=$(printenv "$name")" >> /etc/environment; \
     done \
  && install -d -m 1777 /workspace \
