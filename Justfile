@@ -11,11 +11,17 @@ test *arguments:
 slow *arguments:
     uv run pytest -m slow {{arguments}}
 
-# style, formatting, types
+# style, formatting, types; the Dockerfile, the workflows and the scripts
 lint:
     uv run ruff check
     uv run ruff format --check
     uv run mypy
+    uv run --group lint hadolint Dockerfile
+    uv run --group lint zizmor --offline --quiet .github
+    uv run --group lint check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+    uv run --group lint check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+    uv run --group lint check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+    uv run --group lint shellcheck $(grep -lE '^#!.*bash' .ci/*)
 
 # mend what can be mended by itself
 fix:

@@ -27,7 +27,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
 
     `wanted` is its size in bytes, where that is known. Raises InputError where there is no space for them.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.aside")
     try:
@@ -49,6 +49,12 @@ def write_text(path: Path, text: str) -> None:
     data = text.encode()
     with replacing(path, wanted=len(data)) as aside:
         aside.write_bytes(data)
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder and those above it, also where a link leads to one that is not there yet; returns it."""
+    Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def fsync_folder(folder: Path) -> None:
@@ -84,10 +90,15 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
         raise InputError(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
 
 
+def standing(folder: Path) -> Path:
+    """The folder, or the nearest on the way to it that is there, where its links lead."""
+    whole = Path(os.path.realpath(folder))
+    return next(path for path in (whole, *whole.parents) if path.is_dir())
+
+
 def require_space(folder: Path, wanted: int, what: str) -> None:
     """Raises InputError unless the file system below `folder` has `wanted` bytes free."""
-    standing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(standing).free
+    free = shutil.disk_usage(standing(folder)).free
     if free < wanted:
         raise InputError(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
 
@@ -115,7 +126,7 @@ def _locked(path: Path, *, wait: bool) -> IO[str]:
     """The file, locked; opened again where another holder removed it, or its folder, in between."""
     for attempt in itertools.count(1):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             file = path.open("a")
         except (FileNotFoundError, FileExistsError):  # the folder goes at this very moment
             if attempt == _ATTEMPTS:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.durable import no_space_named
+from app.durable import make_folder, no_space_named
 from app.errors import InputError
 
 FORMAT = 1
@@ -35,7 +35,7 @@ class TrainingLog:
 
         Raises InputError where it is shorter, or where what it keeps has not the given digest.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         held = path.stat().st_size if path.exists() else 0
         if held < offset:
             raise InputError(

@@ -13,7 +13,7 @@ from copy import copy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.durable import no_space_named, replacing, sha256
+from app.durable import make_folder, no_space_named, replacing, sha256
 from app.errors import InputError
 from app.hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, status, token
 
@@ -124,7 +124,7 @@ def matches(path: Path, file: Any) -> bool:
 def _scratch(target: Path) -> Iterator[Path]:
     """A folder beside the target for the client's own bookkeeping, removed at the end."""
     folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         yield folder
     finally:

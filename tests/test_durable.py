@@ -28,6 +28,16 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path):
     assert path.read_text() == "two" and names(tmp_path / "a") == ["file"]
 
 
+def test_a_folder_is_made_where_a_link_leads(tmp_path):
+    link = tmp_path / "checkpoints"
+    link.symlink_to(tmp_path / "volume" / "checkpoints")
+    assert durable.standing(link / "model") == tmp_path
+    durable.write_text(link / "model" / "file", "kept")
+    assert (tmp_path / "volume" / "checkpoints" / "model" / "file").read_text() == "kept"
+    with durable.lock(link / "model" / "lock", wait=False):
+        assert link.is_symlink()
+
+
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
     durable.write_text(tmp_path / "file", "old")
     with durable.replacing(tmp_path / "file") as aside:

@@ -14,6 +14,7 @@ from app.tables.protocols import PROTOCOLS, UNKNOWN
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
+OF_DOCKER = ("--rm", "--gpus", "--volume")
 LINES = [part for block in BLOCKS for line in block.splitlines() for part in line.split(" && ") if "run.py" in part]
 
 
@@ -41,7 +42,7 @@ def test_every_option_that_the_readme_names_exists():
     options = set()
     for command in [*get_command(app).commands.values(), *get_command(app).commands["plot"].commands.values()]:
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help", "--nproc-per-node"}
+    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help", "--nproc-per-node", *OF_DOCKER}
 
 
 def test_the_size_table_is_the_programs():

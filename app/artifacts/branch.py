@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from app import hub, repositories
 from app.artifacts.paths import Run, RunFiles
-from app.durable import fsync_folder, require_space, seal, sha256, write_text
+from app.durable import fsync_folder, make_folder, require_space, seal, sha256, write_text
 from app.errors import HubUnavailable, InputError
 
 FORMAT = 1
@@ -200,7 +200,7 @@ class Branch:
 
     def _put(self, manifest: Mapping[str, Any], aside: Path, files: RunFiles) -> None:
         """Moves what was fetched to its place, the record last; older states are of another log, and go."""
-        files.state.mkdir(parents=True, exist_ok=True)
+        make_folder(files.state)
         for name in sorted(manifest["files"], key=lambda name: (name == files.record.name, _STATE.match(name) is None)):
             (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
         for path in files.state.iterdir():

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 _EVERY = 30.0  # seconds between plain lines
@@ -14,8 +15,9 @@ _REFRESH = 0.2  # seconds between redraws of the live line
 
 
 def program() -> list[str]:
-    """How this program was called, for the commands that it tells: under `uv run` or by Python."""
-    return ["uv", "run", "run.py"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", "run.py"]
+    """How this program was called, for the commands that it tells: under `uv run` or by Python, from where it lies."""
+    script = sys.argv[0] if Path(sys.argv[0]).name == "run.py" else "run.py"
+    return ["uv", "run", script] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", script]
 
 
 class Screen:

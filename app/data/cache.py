@@ -153,7 +153,7 @@ def _checksums(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _require_writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False

@@ -44,7 +44,6 @@ def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) ->
             return kept["found"]
     found = measure()
     with suppress(OSError):  # a cache that cannot be written costs the next run a second measurement
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
     return found
 

@@ -13,6 +13,7 @@ from typing import Any
 from app import train as loop
 from app.config import RunConfig
 from app.data import cache
+from app.durable import standing
 from app.experiment.execution import Execution, Wishes
 from app.place import Place
 from app.plan.extent import Extent
@@ -122,16 +123,10 @@ def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path,
     parts = [(cache.root(), disk["cache"] or 0), (checkpoints, run)]
     found: dict[int, tuple[Path, int]] = {}
     for folder, wanted in parts:
-        there = _existing(folder)
+        there = standing(folder.expanduser())
         first, before = found.get(there.stat().st_dev, (there, 0))
         found[there.stat().st_dev] = (first, before + wanted)
     return [(folder, wanted, shutil.disk_usage(folder).free) for folder, wanted in found.values()]
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    whole = folder.expanduser().absolute()
-    return next(path for path in (whole, *whole.parents) if path.is_dir())
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:

@@ -15,7 +15,7 @@ import pytest
 from conftest import TINY
 
 from app.cli import screen
-from app.cli.screen import Screen, _clock
+from app.cli.screen import Screen, _clock, program
 
 from .test_cli import RUN_PY
 
@@ -107,3 +107,12 @@ def test_a_run_stopped_by_sigterm_ends_with_75_and_the_same_command_ends_it_in_t
     assert (continued.code, whole.code) == (0, 0) and "continues at step" in continued.err
     for path in (work / "whole").rglob("*.safetensors"):
         assert path.read_bytes() == (work / "checkpoints" / path.relative_to(work / "whole")).read_bytes()
+
+
+@pytest.mark.parametrize("script", ["run.py", "/app/run.py"])
+def test_a_command_that_it_tells_can_be_typed_where_it_was_typed(script, monkeypatch):
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    monkeypatch.setattr(sys, "argv", [script, "train"])
+    assert program() == ["python", script]
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert program() == ["uv", "run", script]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torchvision.transforms.v2 import RandAugment
+from torchvision.transforms.v2 import InterpolationMode, RandAugment
 from torchvision.transforms.v2 import functional as tv
 
 from app.data.augment import AUGMENTATIONS, flip_crop
@@ -28,7 +28,7 @@ def magnitude_9(name, side=SIDE):
 def torchvision_s(image, name, *, negative):
     """One operation of the original on one image (C, S, S)."""
     magnitude = magnitude_9(name, image.shape[-1]) * (-1 if negative and name in SIGNED else 1)
-    original = RandAugment(interpolation="nearest", fill=0)
+    original = RandAugment(interpolation=InterpolationMode.NEAREST, fill=0)
     return original._apply_image_or_video_transform(
         image, name, magnitude, interpolation=original.interpolation, fill=original._fill
     )
