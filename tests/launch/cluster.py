@@ -35,7 +35,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
-KillWait=30
+KillWait=5
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=65536 Gres=gpu:1 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
@@ -84,6 +84,8 @@ class Cluster:
         wait_for(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), 60, self.said)
 
     def __exit__(self, *_):
+        if len(self.processes) == len(DAEMONS):
+            self.ask("scancel", "--full", "--signal=KILL", "--partition=all")
         for process in reversed(self.processes):
             process.terminate()
             try:
@@ -99,8 +101,8 @@ class Cluster:
 
     def ask(self, *command):
         """The output of one of Slurm's commands; empty where it failed."""
-        options = {"env": self.environment, "capture_output": True, "text": True, "timeout": 60, "check": False}
-        return subprocess.run(command, **options).stdout
+        options = {"env": self.environment, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run(command, check=False, **options).stdout
 
     def said(self):
         """The ends of what the daemons wrote, for a test that fails."""
