@@ -70,7 +70,7 @@ def look(answer: Answer) -> list[Finding]:
     try:
         who = hub.call("the token's owner", lambda: hub.api().whoami())
     except InputError as error:
-        return [reached, _refused("token", error, _TOKEN)]
+        return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
 
 
