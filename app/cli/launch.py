@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -10,25 +11,27 @@ import typer
 from app.cli import options as o
 from app.cli import train as of_train
 
+_option = partial(typer.Option, show_default=False)
+
 Place = Annotated[str, typer.Argument(help="docker, vast, runpod, hfjobs, skypilot or slurm.")]
 Train = Annotated[
     list[str], typer.Argument(metavar="-- train ...", help="The command, with its options, as it would be typed here.")
 ]
 Image = Annotated[
     str | None,
-    o._option(
+    _option(
         "--image",
         envvar="ISOSCALE_IMAGE",
         show_envvar=False,
         help="The image and its tag ($ISOSCALE_IMAGE, or ghcr.io/OWNER/isoscale at this version).",
     ),
 ]
-Name = Annotated[str, o._option("--name", help="Of the job, the container, the machine (isoscale).")]
-Gpu = Annotated[str | None, o._option("--gpu", help="Which one, by the place's own name (the place's usual one).")]
-Gpus = Annotated[int, o._option("--gpus", min=1, help="How many, one process for each (1).")]
-DiskGb = Annotated[int, o._option("--disk-gb", help="For image, data and states: 40 or more (60).")]
-MemoryGb = Annotated[int, o._option("--memory-gb", help="Of the host (32).")]
-Hours = Annotated[float, o._option("--hours", help="Of one stretch, where the place wants a limit (24).")]
+Name = Annotated[str, _option("--name", help="Of the job, the container, the machine (isoscale).")]
+Gpu = Annotated[str | None, _option("--gpu", help="Which one, by the place's own name (the place's usual one).")]
+Gpus = Annotated[int, _option("--gpus", min=1, help="How many, one process for each (1).")]
+DiskGb = Annotated[int, _option("--disk-gb", help="For image, data and states: 40 or more (60).")]
+MemoryGb = Annotated[int, _option("--memory-gb", help="Of the host (32).")]
+Hours = Annotated[float, _option("--hours", help="Of one stretch, where the place wants a limit (24).")]
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +72,19 @@ def _checked(command: list[str]) -> dict[str, Any]:
     context = get_command(alone).make_context("run.py train", command[1:])
     given = {option: value for option, value in context.params.items() if value is not None}
     of_train.divided(dict(given))
+    for option in ("dataset", "checkpoints"):
+        _require_there(option, str(given.get(option, "")))
     return given
+
+
+def _require_there(option: str, path: str) -> None:
+    """Raises InputError for a path of this machine; in the container only /workspace is written, and kept."""
+    from app.errors import InputError
+
+    local = path.startswith((".", "~", "/")) or (option == "checkpoints" and path != str(o.DEFAULT_CHECKPOINTS))
+    if local and not path.startswith("/workspace/"):
+        instead = "leave it out" if option == "checkpoints" else "put it on the Hub"
+        raise InputError(f"--{option} {path} is not on the rented machine; {instead}, or give a path below /workspace")
 
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -27,9 +27,9 @@ import sys
 from app.cli import main
 codes = [main(line.split()) for line in (
     "--version", "--help", "train --help", "plot --help", "selftest --help", "bench --help",
-    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets", "models", "train --sise 1M",
-    "train --epochs x",
-    "train --model vit_clasic", "train --size 10B", "train --dataset cifar-1000", "train --image 30",
+    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets", "models",
+    "train --sise 1M", "train --epochs x", "train --model vit_clasic", "train --size 10B",
+    "train --dataset cifar-1000", "train --image 30",
     "evaluate --model vit_clasic", "evaluate --run abc", "upload nothing x", "download hf://x y", "plot --run abc",
     "selftest --model vit_clasic", "bench stpe", "bench step --rounds 0", "bench step --size 10B",
     "bench step --dataset cifar1000", "bench data --dataset cifar1000", "bench attention --tokens 0",

@@ -247,6 +247,8 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
         (("vast", "--", "train", "--private"), "--private has an effect with --upload only"),
         (("vast", "--disk-gb", "10", "--", "train"), "disk_gb=10 is too little"),
         (("hfjobs", "--", "train"), "add --upload"),
+        (("docker", "--", "train", "--checkpoints", "runs"), "--checkpoints runs is not on the rented machine"),
+        (("docker", "--", "train", "--dataset", "./pets"), "--dataset ./pets is not on the rented machine"),
     ],
 )
 def test_what_cannot_be_launched_is_refused_in_a_sentence(call, arguments, says):
