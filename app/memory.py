@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-# of a control group, version 2 and 1: its folder below the mount, limit, use, and the part of it that can be dropped
+# of a control group, version 2 and 1: limit, use, and the part of it that can be dropped
 _FILES = {
-    "": ("", "memory.max", "memory.current", "inactive_file"),
-    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
 
 
@@ -30,6 +30,19 @@ def total(root: Path = Path("/")) -> int:
     return min([physical, *(most for folder, files in _groups(root) for most in _limit(folder / files[0]))])
 
 
+def groups(root: Path, controller: str) -> Iterator[Path]:
+    """The folder of each control group above the process that holds a controller, of version 2 and 1."""
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for kind in {"", controller} & set(controllers.split(",")):
+                mount = root / "sys/fs/cgroup" / kind
+                group = mount / path.lstrip("/")
+                for folder in (group, *group.parents):  # in a container the path may be the host's: then the mount
+                    if folder.is_relative_to(mount):
+                        yield folder
+
+
 def _left(root: Path) -> Iterator[int]:
     """What each control group above the process leaves; none where there is no limit."""
     for folder, (limit, use, droppable) in _groups(root):
@@ -41,15 +54,9 @@ def _left(root: Path) -> Iterator[int]:
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
     """The folder of each control group above the process, and the names of its files."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            for kind in {"", "memory"} & set(controllers.split(",")):
-                mount = root / "sys/fs/cgroup" / _FILES[kind][0]
-                group = mount / path.lstrip("/")
-                for folder in (group, *group.parents):  # in a container the path may be the host's: then the mount
-                    if folder.is_relative_to(mount):
-                        yield folder, _FILES[kind][1:]
+    for folder in groups(root, "memory"):
+        old = folder.is_relative_to(root / "sys/fs/cgroup/memory")
+        yield folder, _FILES["memory" if old else ""]
 
 
 def _limit(path: Path) -> list[int]:

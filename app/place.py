@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from app import memory
+from app import machine, memory
 from app.errors import InputError
 
 _DEVICES = ("cuda", "mps", "cpu")
@@ -197,9 +197,12 @@ class Place:
 def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Place:
     """The place for a run; raises InputError for a device that this machine does not have.
 
-    `auto` takes CUDA, then Apple's MPS, then the CPU; `auto` precision is bf16 on CUDA and fp32 elsewhere.
+    `auto` takes CUDA, then Apple's MPS, then the CPU; `auto` precision is bf16 on CUDA and fp32 elsewhere. A GPU that
+    is there but cannot be used is refused: hours of a CPU at a GPU's price are nobody's wish.
     """
     if device == "auto":
+        if not torch.cuda.is_available():
+            machine.require_usable(cuda=torch.version.cuda)
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if device == "cuda" and (local := os.environ.get("LOCAL_RANK")):
         device = f"cuda:{local}"

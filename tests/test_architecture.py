@@ -8,11 +8,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"cli"},
-    {"bench", "selftest", "plan"},
+    {"bench", "selftest", "plan", "doctor", "launch"},
     {"experiment", "report"},
     {"artifacts", "train", "evaluation"},
     {"data", "models", "optim", "task", "place", "log"},
-    {"hub", "repositories", "durable", "memory", "config", "checks", "matching", "sizing", "draws"},
+    {
+        "hub",
+        "repositories",
+        "durable",
+        "memory",
+        "config",
+        "checks",
+        "matching",
+        "sizing",
+        "draws",
+        "machine",
+        "findings",
+    },
     {"tables", "errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}

@@ -46,6 +46,7 @@ def plan(**given: Any) -> None:
         model_row(like)
     from app.cli.screen import Screen
     from app.experiment import Options
+    from app.findings import require_good
     from app.plan import draw_up
 
     with Screen(quiet=as_json) as screen:
@@ -53,7 +54,7 @@ def plan(**given: Any) -> None:
             request, Options(**computing), screen, like=like, probed=probed, usd_per_hour=usd_per_hour
         )  # fmt: skip
     typer.echo(json.dumps(found.to_json()) if as_json else found.to_text())
-    found.require_good(strict=strict)
+    require_good(found.findings, strict=strict)
 
 
 def _require_probe(usd_per_hour: float | None, *, probed: bool) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app import data, experiment, matching, place
+from app import data, experiment, machine, matching, place
 from app.config import RunConfig
 from app.experiment import execution
 from app.experiment.keeper import Screen
 from app.experiment.options import Options
+from app.findings import Finding
 from app.plan import costs, findings, probe
 from app.plan.extent import Extent, extent_of
-from app.plan.findings import Finding
 from app.plan.report import Plan
 from app.tables.datasets import dataset_row
 
@@ -56,8 +56,8 @@ def draw_up(
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
             findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
             findings.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
-            findings.shared_memory(costs.shared_memory()),
-            *findings.disks(costs.needs(disk, options.checkpoints)),
+            findings.shared_memory(machine.shared_memory()),
+            *machine.room(costs.needs(disk, options.checkpoints)),
         ],
     )
 

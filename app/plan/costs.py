@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app import machine
 from app import train as loop
 from app.config import RunConfig
 from app.data import cache
-from app.durable import standing
 from app.experiment.execution import Execution, Wishes
 from app.place import Place
 from app.plan.extent import Extent
@@ -121,17 +118,4 @@ def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path,
     """
     run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + _MARGIN
     parts = [(cache.root(), disk["cache"] or 0), (checkpoints, run)]
-    found: dict[int, tuple[Path, int]] = {}
-    for folder, wanted in parts:
-        there = standing(folder.expanduser())
-        first, before = found.get(there.stat().st_dev, (there, 0))
-        found[there.stat().st_dev] = (first, before + wanted)
-    return [(folder, wanted, shutil.disk_usage(folder).free) for folder, wanted in found.values()]
-
-
-def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:
-    """Bytes of the system's shared memory; None where it has none of a fixed size."""
-    with suppress(OSError):
-        found = os.statvfs(folder)
-        return found.f_frsize * found.f_blocks
-    return None
+    return machine.disks(parts)

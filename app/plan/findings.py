@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from app import optim
+from app import machine, optim
 from app.config import RunConfig
+from app.findings import FAIL, PASS, WARN, Finding
 from app.matching import counted
 from app.plan.extent import Extent
 from app.tables.datasets import DatasetRow
 from app.tables.sizes import TOLERANCE
 
-PASS, WARN, FAIL = "pass", "warn", "fail"
 _LONG_WARMUP = 0.2  # of the schedule
 _FEW_ROWS = 50  # of a class
 _EQUAL = 0.001  # relative difference of matched models
 _RESTRICTED = re.compile(r"(^|-)(nc|nd)(-|$)|non-?commercial|no-?deriv", re.IGNORECASE)
 _SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hours on a CPU
-
-
-class Finding(NamedTuple):
-    """One line of a plan."""
-
-    verdict: str
-    about: str
-    says: str
 
 
 def warmup(config: RunConfig, steps: int | None) -> Finding:
@@ -128,15 +118,7 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
         if kind == "cpu" and flops > _SLOW_ON_CPU:
             return Finding(WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take a CPU very long")
         return Finding(PASS, "device", kind)
-    (major, minor), built = architecture
-    name, wheel = f"sm_{major}{minor}", f"this torch is built for {', '.join(built)}"
-    own = {(int(found[1][:-1]), int(found[1][-1])) for arch in built if (found := re.fullmatch(r"sm_(\d+)[af]?", arch))}
-    portable = [int(arch[8:]) for arch in built if re.fullmatch(r"compute_\d+", arch)]
-    if any(there[0] == major and there[1] <= minor for there in own):
-        return Finding(PASS, "device", f"{name}; {wheel}")
-    if any(code <= 10 * major + minor for code in portable):
-        return Finding(WARN, "device", f"{name} is not among them and is compiled for at the first use; {wheel}")
-    return Finding(FAIL, "device", f"{name} has no programs here; {wheel}: install another torch or take another GPU")
+    return machine.architecture(*architecture)
 
 
 def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
@@ -153,14 +135,3 @@ def shared_memory(size: int | None) -> Finding:
     """A data loader with workers would need some; ours has none."""
     there = "none of a fixed size" if size is None else f"{size / 1e6:,.0f} MB"
     return Finding(PASS, "shared memory", f"{there}; no worker processes use it")
-
-
-def disks(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
-    """Whether each disk has room: twice what is needed passes."""
-    found = []
-    for folder, wanted, free in needs:
-        verdict = FAIL if wanted > free else WARN if 2 * wanted > free else PASS
-        more = "; free some, or move --checkpoints or ISOSCALE_CACHE" if verdict == FAIL else ""
-        says = f"{wanted / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free{more}"
-        found.append(Finding(verdict, "disk", says))
-    return found

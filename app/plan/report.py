@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.config import RunConfig
-from app.errors import InputError
-from app.plan.findings import FAIL, WARN, Finding
+from app.findings import Finding
 
 _WIDTH = 100
 
@@ -23,13 +22,6 @@ class Plan:
     execution: dict[str, Any]
     costs: dict[str, Any]
     findings: list[Finding]
-
-    def require_good(self, *, strict: bool) -> None:
-        """Raises InputError where a line fails, or with `strict` warns."""
-        bad = (FAIL, WARN) if strict else (FAIL,)
-        if lines := [line for line in self.findings if line.verdict in bad]:
-            about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
-            raise InputError(f"{len(lines)} of {len(self.findings)} checks did not pass: {about}; see the lines above")
 
     def to_json(self) -> dict[str, Any]:
         """One object: run, config, device, execution, costs, checks."""
@@ -53,7 +45,7 @@ class Plan:
                 "costs",
                 *(f"  {name:<16}{value}" for name, value in self._costs()),
                 "checks",
-                *(f"  {line.verdict}  {line.about}: {line.says}" for line in self.findings),
+                *(f"  {line.line()}" for line in self.findings),
             ]
         )
 

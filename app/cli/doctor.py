@@ -1,0 +1,25 @@
+"""`doctor`: what this machine lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from app.cli import options as o
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Exit codes: 0 no line fails; 2 a line fails.")(doctor)
+
+
+def doctor(checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson = False) -> None:
+    """Whether this machine can train and upload: GPU, memory, disks, clock, Hub, token; a line each."""
+    from app.doctor import examine
+    from app.findings import require_good, worst
+
+    found = examine(checkpoints)
+    whole = {"verdict": worst(found), "checks": [line._asdict() for line in found]}
+    typer.echo(json.dumps(whole) if as_json else "\n".join(line.line() for line in found))
+    require_good(found)

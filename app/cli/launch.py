@@ -1,0 +1,114 @@
+"""`launch`: the text that runs a training at a place for rent."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import options as o
+from app.cli import train as of_train
+
+_option = partial(typer.Option, show_default=False)
+
+Place = Annotated[str, typer.Argument(help="docker, vast, runpod, hfjobs, skypilot or slurm.")]
+Train = Annotated[
+    list[str], typer.Argument(metavar="-- train ...", help="The command, with its options, as it would be typed here.")
+]
+Image = Annotated[
+    str | None,
+    _option(
+        "--image",
+        envvar="ISOSCALE_IMAGE",
+        show_envvar=False,
+        help="The image and its tag ($ISOSCALE_IMAGE, or ghcr.io/OWNER/isoscale at this version).",
+    ),
+]
+Name = Annotated[str, _option("--name", help="Of the job, the container, the machine (isoscale).")]
+Gpu = Annotated[str | None, _option("--gpu", help="Which one, by the place's own name (the place's usual one).")]
+Gpus = Annotated[int, _option("--gpus", min=1, help="How many, one process for each (1).")]
+DiskGb = Annotated[int, _option("--disk-gb", help="For image, data and states: 40 or more (60).")]
+MemoryGb = Annotated[int, _option("--memory-gb", help="Of the host (32).")]
+Hours = Annotated[float, _option("--hours", help="Of one stretch, where the place wants a limit (24).")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Example: run.py launch vast --gpu RTX_4090 -- train --model vit_classic --size 10M --upload")(
+        launch
+    )
+
+
+def launch(
+    place: Place, command: Train, image: Image = None, name: Name = "isoscale", gpu: Gpu = None, gpus: Gpus = 1,
+    disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = 24.0,
+) -> None:  # fmt: skip
+    """Print the command, template or file with which a place runs a training; nothing is run."""
+    from app.launch import Job, text
+
+    given = _checked(command)
+    environment, secrets = _surroundings(uploads="upload" in given and given["upload"])
+    job = Job(
+        train=("train", *command[1:]), image=image or _usual_image(), name=name, gpu=gpu, gpus=gpus,
+        disk_gb=disk_gb, memory_gb=memory_gb, hours=hours, environment=environment, secrets=secrets,
+    )  # fmt: skip
+    printed = text(place, job)
+    _remark(job)
+    typer.echo(printed)
+
+
+def _checked(command: list[str]) -> dict[str, Any]:
+    """The options of a `train` command; raises what `train` itself would for those that can be told without torch."""
+    from typer.main import get_command
+
+    from app.errors import InputError
+
+    if command[0] != "train":
+        raise InputError(f"after -- a train command is wanted, not {command[0]!r}; write: launch PLACE -- train ...")
+    alone = typer.Typer(add_completion=False)
+    of_train.register(alone)
+    context = get_command(alone).make_context("run.py train", command[1:])
+    given = {option: value for option, value in context.params.items() if value is not None}
+    of_train.divided(dict(given))
+    for option in ("dataset", "checkpoints"):
+        _require_there(option, str(given.get(option, "")))
+    return given
+
+
+def _require_there(option: str, path: str) -> None:
+    """Raises InputError for a path of this machine; in the container only /workspace is written, and kept."""
+    from app.errors import InputError
+
+    local = path.startswith((".", "~", "/")) or (option == "checkpoints" and path != str(o.DEFAULT_CHECKPOINTS))
+    if local and not path.startswith("/workspace/"):
+        instead = "leave it out" if option == "checkpoints" else "put it on the Hub"
+        raise InputError(f"--{option} {path} is not on the rented machine; {instead}, or give a path below /workspace")
+
+
+def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Variables by value, and names of the secrets; raises InputError where an upload has no place to go."""
+    from app import hub
+
+    environment = {"HF_REPOSITORY": hub.repository()} if uploads else {}
+    if endpoint := os.environ.get("HF_ENDPOINT"):
+        environment["HF_ENDPOINT"] = endpoint
+    return environment, ("HF_TOKEN",) if uploads else ()
+
+
+def _usual_image() -> str:
+    from app import __version__
+    from app.tables.image import CUDA, REPOSITORY
+
+    return f"{REPOSITORY}:{__version__}-cuda-{CUDA}"
+
+
+def _remark(job: Any) -> None:
+    """What is to be known of a text that works as it stands, but perhaps not as it is wished."""
+    from app.tables.image import REPOSITORY
+
+    if job.image.startswith(f"{REPOSITORY}:"):
+        typer.echo("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE", err=True)
+    if not job.uploads:
+        typer.echo("note: without --upload the run stays on that machine, and goes with it", err=True)

@@ -1,0 +1,67 @@
+"""The GPU: driver against wheel, architecture against the wheel's list, a product that must be exact, memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from app import machine
+from app.findings import FAIL, PASS, WARN, Finding
+
+_SIDE = 256  # of the product's matrices: entries of -1, 0, 1 make sums that even bfloat16 holds exactly
+
+
+def look(root: Path) -> list[Finding]:
+    """The lines of every GPU; where there is none that can be used, why, and a product on the CPU."""
+    if torch.cuda.is_available():
+        devices = range(torch.cuda.device_count())
+        return [_driver(root), *(line for number in devices for line in _one(torch.device("cuda", number)))]
+    if failure := machine.unusable(root, cuda=torch.version.cuda):
+        return [failure]
+    if torch.backends.mps.is_available():
+        return [Finding(PASS, "GPU", "Apple's"), product(torch.device("mps"))]
+    why = "hidden by CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "none"
+    mend = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one: python run.py launch --help"
+    says = f"{why}: the study's models take a CPU very long"
+    return [Finding(WARN, "GPU", says, mend), product(torch.device("cpu"))]
+
+
+def _driver(root: Path) -> Finding:
+    """Where CUDA starts, an unknown version is none to worry about."""
+    version = machine.driver(root)
+    if version is None:
+        return Finding(PASS, "driver", f"its version is not told; CUDA {torch.version.cuda} starts")
+    return machine.require_driver(version, torch.version.cuda)
+
+
+def _one(device: torch.device) -> list[Finding]:
+    name = torch.cuda.get_device_name(device)
+    fits = machine.architecture(torch.cuda.get_device_capability(device), torch.cuda.get_arch_list())
+    fits = fits._replace(about="architecture", says=f"{name}, {fits.says}")
+    return [fits] if fits.verdict == FAIL else [fits, product(device), memory(*torch.cuda.mem_get_info(device))]
+
+
+def product(device: torch.device) -> Finding:
+    """Whether a matrix product comes out as it must, in float32 and in bfloat16."""
+    draw = torch.Generator().manual_seed(0)
+    left, right = (torch.randint(-1, 2, (_SIDE, _SIDE), generator=draw).double() for _ in range(2))
+    wanted = left @ right
+    for dtype in (torch.float32, torch.bfloat16):
+        try:
+            found = (left.to(device, dtype) @ right.to(device, dtype)).double().cpu()
+        except RuntimeError as error:
+            says = f"{device} cannot multiply {dtype}: {str(error).splitlines()[0]}"
+            return Finding(FAIL, "product", says, "take another host")
+        if not torch.equal(found, wanted):
+            says = f"{device} multiplies {dtype} wrongly: {int((found != wanted).sum())} of {wanted.numel()} entries"
+            return Finding(FAIL, "product", says, "take another host")
+    return Finding(PASS, "product", f"exact on {device}, in float32 and bfloat16")
+
+
+def memory(free: int, total: int) -> Finding:
+    """Whether the GPU is ours alone."""
+    says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free on the GPU"
+    if 2 * free < total:
+        return Finding(WARN, "GPU memory", f"{says}: others use it", "nvidia-smi shows who")
+    return Finding(PASS, "GPU memory", says)

@@ -1,0 +1,112 @@
+"""The Hub: whether it answers, by whose clock, to whose token, and whether that may write to HF_REPOSITORY."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from app import hub
+from app.errors import HubUnavailable, InputError
+from app.findings import FAIL, PASS, WARN, Finding
+
+_OFF = 300.0  # seconds: beyond them logs mislead, and leases between machines end too early or too late
+_TOKEN = "put HF_TOKEN=... into .env (see .env.example); tokens are made on the Hub under Settings, Access Tokens"
+
+
+class Answer(NamedTuple):
+    """What came of asking the Hub: its time and ours in seconds since 1970, or why there is none."""
+
+    theirs: float | None = None
+    ours: float = 0.0
+    silent: str = ""
+    offline: bool = False
+
+
+def ask() -> Answer:
+    """Asks the Hub once for its front page."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session, httpx
+
+    if constants.is_offline_mode():
+        return Answer(offline=True, silent="HF_HUB_OFFLINE is set")
+    hub.api()
+    began = time.time()
+    try:
+        response = get_session().head(constants.ENDPOINT, timeout=hub.CONNECT_SECONDS)
+    except (httpx.HTTPError, OSError) as error:
+        return Answer(silent=(str(error) or type(error).__name__).splitlines()[0])
+    ours, theirs = (began + time.time()) / 2, None
+    with suppress(KeyError, ValueError, TypeError):
+        theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
+    return Answer(theirs=theirs, ours=ours)
+
+
+def clock(answer: Answer) -> Finding:
+    """Whether this machine's clock is the Hub's."""
+    if answer.theirs is None:
+        return Finding(WARN, "clock", "not compared: the Hub told no time", "date -u shows this machine's")
+    off = answer.ours - answer.theirs
+    if abs(off) > _OFF:
+        says = f"{abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} the Hub's"
+        return Finding(FAIL, "clock", says, "set it, by systemctl restart systemd-timesyncd or the host's support")
+    return Finding(PASS, "clock", f"the Hub's within {_OFF:.0f} s")
+
+
+def look(answer: Answer) -> list[Finding]:
+    """The lines of the Hub, the token and the repository."""
+    from huggingface_hub import constants
+
+    if answer.offline:
+        return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
+    if answer.silent:
+        says = f"{constants.ENDPOINT} does not answer ({answer.silent})"
+        mend = "mend the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
+        return [Finding(FAIL, "Hub", says, mend)]
+    reached = Finding(PASS, "Hub", f"{constants.ENDPOINT} answers")
+    if not hub.token():
+        return [reached, Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)]
+    try:
+        who = hub.call("the token's owner", lambda: hub.api().whoami())
+    except InputError as error:
+        return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
+    return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
+
+
+def _refused(about: str, error: InputError, mend: str) -> Finding:
+    """A refusal is ours to mend; silence is the network's."""
+    if isinstance(error, HubUnavailable):
+        mend = "ask again later"
+    return Finding(FAIL, about, str(error), mend)
+
+
+def _role(who: dict[str, Any]) -> str:
+    return str(who.get("auth", {}).get("accessToken", {}).get("role", "unknown"))
+
+
+def _repository(who: dict[str, Any]) -> Finding:
+    """Whether the token may write to HF_REPOSITORY, or make it; neither is done."""
+    try:
+        name = hub.repository()
+    except InputError as error:
+        unset = "not set" in str(error)
+        return Finding(WARN if unset else FAIL, "repository", str(error))
+    try:
+        hub.call(f"writing to {name}", lambda: hub.api().auth_check(name, write=True))
+    except InputError as error:
+        missing = error.__cause__ is not None and hub.status(error.__cause__) == 404
+        if not missing:
+            return _refused("repository", error, "make a token with write access to it, or set HF_REPOSITORY to yours")
+        return _absent(name, who)
+    return Finding(PASS, "repository", f"the token may write to {name}")
+
+
+def _absent(name: str, who: dict[str, Any]) -> Finding:
+    """A repository that is not there is made by the first upload, where the token may."""
+    owner, own = name.partition("/")[0], [who["name"], *(each["name"] for each in who.get("orgs", []))]
+    if owner in own and _role(who) != "read":
+        return Finding(PASS, "repository", f"{name} is not there yet; the first upload makes it")
+    says = f"{name} is not there, or not for this token, which may not make it"
+    mend = f"set HF_REPOSITORY={who['name']}/NAME" if owner not in own else "make a token with write access"
+    return Finding(FAIL, "repository", says, mend)

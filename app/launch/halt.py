@@ -1,0 +1,83 @@
+"""Stops the rented machine from inside it, when its work is done: `python3 -m app.launch.halt vast`.
+
+Both places give a container its own id and a key for it. A stopped machine keeps its disk, and costs its disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """How a place is asked to stop a machine; `id` and `key` name variables of its containers."""
+
+    method: str
+    address: str
+    body: dict[str, str]
+    id: str
+    key: str
+
+
+PLACES = {
+    # https://docs.vast.ai/cli/reference/stop-instance: what its command sends
+    "vast": Place(
+        "PUT",
+        "https://console.vast.ai/api/v0/instances/{id}/",
+        {"state": "stopped"},
+        "CONTAINER_ID",
+        "CONTAINER_API_KEY",
+    ),
+    # https://docs.runpod.io/api-reference-v2: POST /v2/pods/{id}/action
+    "runpod": Place(
+        "POST", "https://api.runpod.io/v2/pods/{id}/action", {"action": "stop"}, "RUNPOD_POD_ID", "RUNPOD_API_KEY"
+    ),
+}
+_TRIES, _PAUSE = 5, 20.0  # the second in seconds
+
+
+def halt(place: Place, environment: Mapping[str, str], pause: float = _PAUSE) -> str | None:
+    """Asks the place to stop this machine; returns why it could not be, or None. The key reaches no text."""
+    if missing := [name for name in (place.id, place.key) if not environment.get(name)]:
+        return f"{' and '.join(missing)} are not set here"
+    request = urllib.request.Request(
+        place.address.format(id=environment[place.id]),
+        json.dumps(place.body).encode(),
+        {"Authorization": f"Bearer {environment[place.key]}", "Content-Type": "application/json"},
+        method=place.method,
+    )
+    why = ""
+    for attempt in range(_TRIES):
+        try:
+            with urllib.request.urlopen(request, timeout=30):
+                return None
+        except urllib.error.HTTPError as error:
+            why = f"{error.code} {error.reason}"
+        except OSError as error:
+            why = str(error)
+        if attempt < _TRIES - 1:
+            time.sleep(pause)
+    return why
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 where the place was asked, 1 where it could not be, 2 for a place that is none."""
+    if len(arguments) != 1 or arguments[0] not in PLACES:
+        print(f"error: give one of: {', '.join(PLACES)}", file=sys.stderr)
+        return 2
+    why = halt(PLACES[arguments[0]], os.environ)
+    if why is not None:
+        print(f"error: this machine could not be stopped ({why}); stop it by hand, for it costs", file=sys.stderr)
+        return 1
+    print("this machine was asked to stop", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

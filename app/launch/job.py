@@ -1,0 +1,111 @@
+"""One description of a job, of which every place's text is made."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+
+from app.errors import InputError
+
+PYTHON = "/usr/local/bin/python3"  # the image's; a shell of the place may have another one first
+RUN = "/app/run.py"
+_LEAST_DISK = 40  # GB: the image unpacked takes 7, the study's datasets, states and weights 10; hosts keep some
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be run and what it needs.
+
+    `train` is what follows `run.py`; `gpu` is the place's own name of a GPU, None for the place's usual one.
+    `environment` holds what may be read by everybody; `secrets` are names only: their values never stand in a text.
+    """
+
+    train: tuple[str, ...]
+    image: str
+    name: str = "isoscale"
+    gpu: str | None = None
+    gpus: int = 1
+    disk_gb: int = 60
+    memory_gb: int = 32
+    hours: float = 24.0  # after which the place may end the job; it goes on from there
+    environment: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.disk_gb < _LEAST_DISK:
+            raise InputError(
+                f"disk_gb={self.disk_gb} is too little for image, data and states; give {_LEAST_DISK} or more"
+            )
+        if self.gpus < 1 or self.memory_gb < 1 or not 0.1 <= self.hours < float("inf"):
+            raise InputError("gpus and memory_gb must be 1 or more, hours 0.1 or more")
+        if not _NAME.fullmatch(self.name):
+            raise InputError(f"name={self.name!r} must be of a-z, 0-9 and -, at most 48 of them")
+        for what, given in (("image", self.image), ("gpu", self.gpu or "")):
+            if (re.search(r"[\s'\"\\$`]", given) and what == "image") or not given.isprintable():
+                raise InputError(f"{what}={given!r} is no name of one")
+
+    @property
+    def command(self) -> list[str]:
+        """What runs in the container; on several GPUs one process for each, which `torchrun` starts."""
+        ranks = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.gpus}"]
+        return [PYTHON, *(ranks if self.gpus > 1 else []), RUN, *self.train]
+
+    @property
+    def uploads(self) -> bool:
+        """Whether the run is kept on the Hub, so that another machine goes on with it."""
+        return "--upload" in self.train
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the run ends itself by --max-minutes, and shall then stay ended."""
+        return any(word.partition("=")[0] in ("--max-minutes", "--max_minutes") for word in self.train)
+
+    @property
+    def cuda(self) -> str | None:
+        """CUDA's version by the image's tag; a place then chooses hosts whose driver serves it."""
+        found = re.search(r"-cuda-(\d+\.\d+)$", self.image)
+        return found[1] if found else None
+
+    @property
+    def minutes(self) -> int:
+        """The time limit, in whole minutes."""
+        return max(1, round(60 * self.hours))
+
+
+def in_shell(words: list[str], width: int = 100) -> str:
+    """A command as it is pasted, broken before its options."""
+    groups: list[str] = []
+    for word in words:
+        if not groups or word.startswith("--"):
+            groups.append(shlex.quote(word))
+        else:
+            groups[-1] += f" {shlex.quote(word)}"
+    lines = [groups[0]]
+    for group in groups[1:]:
+        if len(lines[-1]) + len(group) < width:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(f"  {group}")
+    return " \\\n".join(lines)
+
+
+def until_done(job: Job, place: str) -> str:
+    """The shell script of a container that its place starts again whenever it ends: trains, then stops the machine.
+
+    After a signal it leaves it to the place to start it again. bash waits for what it runs before it heeds a signal
+    that it traps.
+    """
+    return "; ".join(
+        [
+            "trap stopped=1 TERM INT",
+            "cd /app",
+            f"{PYTHON} {RUN} doctor",
+            shlex.join(job.command),
+            "code=$?",
+            'test -z "$stopped" || exit $code',
+            f"{PYTHON} -m app.launch.halt {place}",
+            "sleep infinity",
+        ]
+    )

@@ -1,0 +1,137 @@
+"""`doctor` under each fault: no GPU, an old driver, tiny /dev/shm, a full disk, a bad token, no network."""
+
+import errno
+import json
+import os
+import socket
+
+import pytest
+import torch
+from online import lead_to
+
+from app import cli, doctor, machine
+from app.doctor import gpu, host, remote
+
+OLD = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.90.07  Fri May 31 09:35:42 UTC 2024\n"
+
+
+def lines(found):
+    return {line.about: line for line in found}
+
+
+@pytest.fixture
+def old_driver(tmp_path, monkeypatch):
+    """A system with a GPU whose driver is older than the wheel's CUDA."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.version.cuda", "13.2")
+    root = tmp_path / "system"
+    for name, content in {"dev/nvidia0": "", "proc/driver/nvidia/version": OLD}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+def test_without_a_gpu_it_warns_and_multiplies_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    found = lines(gpu.look(tmp_path))
+    assert found["GPU"].verdict == "warn" and "run.py launch" in found["GPU"].mend
+    assert found["product"].says == "exact on cpu, in float32 and bfloat16"
+
+
+def test_an_old_driver_fails_with_what_to_take_instead(old_driver):
+    (found,) = gpu.look(old_driver)
+    assert found.verdict == "fail" and "driver 550.90.07 is too old" in found.says and "cuda-12.8" in found.mend
+
+
+def test_a_wrong_product_fails(monkeypatch):
+    right = torch.Tensor.__matmul__
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: right(a, b) + (a.dtype == torch.float32))
+    found = gpu.product(torch.device("cpu"))
+    assert found.verdict == "fail" and "wrongly: 65536 of 65536" in found.says
+
+
+def test_a_gpu_that_others_use_warns():
+    assert [gpu.memory(free, 80).verdict for free in (39, 41)] == ["warn", "pass"]
+
+
+def test_a_tiny_shared_memory_warns_and_fails_for_several_gpus():
+    assert host.shared_memory(None, 8).verdict == host.shared_memory(2**30, 8).verdict == "pass"
+    assert [host.shared_memory(2**26, gpus).verdict for gpus in (0, 1, 2)] == ["warn", "warn", "fail"]
+    assert "--ipc=host" in host.shared_memory(2**26, 1).mend
+
+
+def test_a_quota_of_cpus_and_little_memory_warn():
+    assert host.cpus(2.5, 64).mend == "train with --threads 2" and host.cpus(64.0, 64).verdict == "pass"
+    assert [host.memory(free, 8 * 10**9).verdict for free in (10**9, 5 * 10**9)] == ["warn", "pass"]
+
+
+def test_a_full_disk_fails_and_no_file_stays(tmp_path, monkeypatch):
+    assert host.writable("cache", tmp_path / "a" / "b", "ISOSCALE_CACHE").verdict == "pass"
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    found = host.writable("cache", tmp_path / "a", "ISOSCALE_CACHE")
+    assert found.verdict == "fail" and "No space left" in found.says and "ISOSCALE_CACHE" in found.mend
+    assert not list(tmp_path.iterdir())
+    assert machine.room([(tmp_path, 2, 1)])[0].verdict == "fail"
+
+
+def test_a_token_that_may_write_passes_all_lines_of_the_hub(online):
+    online.create("tester/runs")
+    answer = remote.ask()
+    assert {line.verdict for line in [remote.clock(answer), *remote.look(answer)]} == {"pass"}
+    assert not [request for request in online.requests if request[0] not in ("GET", "HEAD")]
+
+
+@pytest.mark.parametrize(
+    ("token", "repository", "about", "verdict", "says"),
+    [
+        ("hf_wrong", "tester/runs", "token", "fail", "does not accept HF_TOKEN"),
+        ("hf_read", "tester/there", "repository", "fail", "HF_TOKEN may not do that"),
+        ("hf_read", "tester/runs", "repository", "fail", "may not make it"),
+        ("hf_write", "tester/runs", "repository", "pass", "the first upload makes it"),
+        ("hf_write", "other/runs", "repository", "fail", "is not there, or not for this token"),
+        ("hf_write", "", "repository", "warn", "HF_REPOSITORY is not set"),
+        ("hf_write", "a/b/c", "repository", "fail", "neither owner/name nor"),
+        ("", "tester/runs", "token", "warn", "none: nothing can be uploaded"),
+    ],
+)
+def test_a_token_is_judged_by_what_it_may_do(online, monkeypatch, token, repository, about, verdict, says):
+    online.create("tester/there")
+    lead_to(online.url, monkeypatch, token=token, repository=repository)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: token or None)
+    found = lines(remote.look(remote.ask()))[about]
+    assert found.verdict == verdict and says in found.says
+    assert "hf_w" not in found.line() and ("model", "tester/runs") not in online.repositories.all
+
+
+def test_without_a_network_the_hub_fails_once_and_offline_it_warns(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
+        port = closed_at_once.getsockname()[1]
+    lead_to(f"http://127.0.0.1:{port}", monkeypatch)
+    (found,) = remote.look(remote.ask())
+    assert found.verdict == "fail" and "does not answer" in found.says and "HF_HUB_OFFLINE=1" in found.mend
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert remote.look(remote.ask())[0].verdict == remote.clock(remote.ask()).verdict == "warn"
+
+
+def test_a_clock_that_is_off_fails():
+    off = [remote.clock(remote.Answer(theirs=1000.0, ours=1000.0 + by)).verdict for by in (-299, 299, 301, -3600)]
+    assert off == ["pass", "pass", "fail", "fail"]
+
+
+def test_the_command_prints_a_line_each_and_ends_with_2_where_one_fails(old_driver, work, capsys, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert cli.main(["doctor", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["verdict"] == "warn"
+    assert all(set(line) == {"verdict", "about", "says", "mend"} for line in whole["checks"])
+    monkeypatch.setattr(doctor, "examine", lambda folder, examine=doctor.examine: examine(folder, old_driver))
+    assert cli.main(["doctor"]) == 2
+    ended = capsys.readouterr()
+    assert "fail  GPU: /dev/nvidia0 is there" in ended.out and "did not pass: GPU (fail)" in ended.err
+    assert not list(work.iterdir())
