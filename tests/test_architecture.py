@@ -12,7 +12,7 @@ LAYERS = [
     {"experiment", "report"},
     {"artifacts", "train", "evaluation"},
     {"data", "models", "optim", "task", "place", "log"},
-    {"hub", "repositories", "durable", "memory", "config", "checks", "matching", "sizing", "draws"},
+    {"hub", "repositories", "durable", "memory", "config", "recipes", "checks", "matching", "sizing", "draws"},
     {"tables", "errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
