@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +19,19 @@ Design = Annotated[
                  show_default=False),
 ]  # fmt: skip
 
+Target = Annotated[str, typer.Option("--target", help="bravais or space_group.")]
+Patterns = Annotated[int, typer.Option("--patterns", metavar="N", help="How many of each class.")]
+Classes = Annotated[
+    int | None, typer.Option("--classes", help="Of space groups: 230, or the 144 of NIST's files.", show_default=False)
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     commands = typer.Typer(help="Make synthetic data, and split files.", no_args_is_help=True)
     make = typer.Typer(help="Make a synthetic set in the format of the real one.", no_args_is_help=True)
     make.command(name="nested_cylinder")(nested_cylinder)
+    make.command(name="diffraction")(diffraction)
     commands.add_typer(make, name="make")
     app.add_typer(commands, name="data")
 
@@ -44,6 +52,42 @@ def nested_cylinder(
     with Screen() as screen:
         found = make(recipe, out, design=design, progress=screen.making)
         screen.say(_kept(found, "fields"))
+    typer.echo(str(out))
+
+
+def diffraction(
+    out: Out,
+    target: Target = "bravais",
+    patterns: Patterns = 200,
+    classes: Classes = None,
+    seed: Seed = 0,
+    tag: Annotated[str, typer.Option("--tag", help="How the files' names begin.")] = "Synthetic",
+    val_fraction: Annotated[float, typer.Option("--val-fraction", help="Share of each class.")] = 0.1,
+    test_fraction: Annotated[float, typer.Option("--test-fraction", help="Share of each class.")] = 0.1,
+    radiation: Annotated[str, typer.Option("--radiation", help="xray or neutron.")] = "xray",
+    wavelength: Annotated[float, typer.Option("--wavelength", help="In angstrom.")] = 1.5406,
+    kalpha2: Annotated[float, typer.Option("--kalpha2", help="Copper's second line over its first: 0.5 or none.")] = 0,
+    start: Annotated[float, typer.Option("--start", help="First 2-theta, in degrees.")] = 3.0,
+    step: Annotated[float, typer.Option("--step", help="Degrees between points.")] = 0.05,
+    points: Annotated[int, typer.Option("--points", help="Points of a pattern.")] = 3042,
+    fwhm_min: Annotated[float, typer.Option("--fwhm-min", help="Narrowest peak, in degrees.")] = 0.05,
+    fwhm_max: Annotated[float, typer.Option("--fwhm-max", help="Widest peak, in degrees.")] = 0.4,
+    texture: Annotated[float, typer.Option("--texture", help="Lowest March coefficient; 1 is none.")] = 1.0,
+    background: Annotated[float, typer.Option("--background", help="Highest background over highest line.")] = 0,
+    counts: Annotated[float, typer.Option("--counts", help="Fewest counts at the highest point; 0: no noise.")] = 0,
+    zero_shift: Annotated[float, typer.Option("--zero-shift", help="Largest shift either way, in degrees.")] = 0,
+) -> None:
+    """Powder patterns of random crystals, labelled by Bravais lattice or space group: simulated, not measured."""
+    given = {name: value for name, value in locals().items() if name != "out"}
+    from app.recipes import PatternRecipe
+
+    recipe = PatternRecipe(**given)
+    from app.cli.screen import Screen
+    from app.data.synthetic.diffraction import make
+
+    with Screen() as screen:
+        found = make(recipe, out, progress=partial(screen.making, what="patterns"))
+        screen.say(_kept(found, "files"))
     typer.echo(str(out))
 
 

@@ -34,7 +34,7 @@ def _require_same(folder: Path, manifest: Mapping[str, Any]) -> None:
         if there.get(name) != manifest.get(name):
             there_is, asked = _short(there.get(name)), _short(manifest.get(name))
             raise InputError(
-                f"{folder} holds another synthetic set, with {name} {there_is} instead of {asked}; give --out a new folder"
+                f"{folder} holds another synthetic set, its {name} {there_is} and not {asked}; give --out a new folder"
             )
 
 
