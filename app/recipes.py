@@ -13,6 +13,7 @@ MANIFEST = "synthetic.json"  # beside the files of a set: its recipe, and that i
 FIRST_INDEX, LAST_INDEX, USUAL_INDEX = 105, 125, 112  # of the nested cylinder's published times
 DESIGN_FILE = "nestedcyl_design_file.csv"
 SPLITS = ("Train", "Validation", "Test")
+FIELD_FILES = "nc*pvi*.npz"  # what the published fields are called
 
 # The order of usnistgov/semi-supervised-neutron's mapping.pt.
 BRAVAIS_LATTICES = (

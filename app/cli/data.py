@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     make.command(name="nested_cylinder")(nested_cylinder)
     make.command(name="diffraction")(diffraction)
     commands.add_typer(make, name="make")
+    commands.command()(split)
     app.add_typer(commands, name="data")
 
 
@@ -89,6 +91,82 @@ def diffraction(
         found = make(recipe, out, progress=partial(screen.making, what="patterns"))
         screen.say(_kept(found, "files"))
     typer.echo(str(out))
+
+
+def split(
+    source: Annotated[Path, typer.Argument(help="A folder of .npz fields, or a .pt file or folder of patterns.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="For the lists or files.")] = Path(),
+    by: Annotated[
+        str, typer.Option("--by", help="Of fields: simulation, or file as published, which leaks.")
+    ] = "simulation",
+    train_fraction: Annotated[
+        float | None, typer.Option("--train-fraction", help="Of fields (0.6).", show_default=False)
+    ] = None,
+    val_fraction: Annotated[float, typer.Option("--val-fraction", help="Of fields, or of each class.")] = 0.2,
+    test_fraction: Annotated[
+        float | None, typer.Option("--test-fraction", help="Of fields (0.2).", show_default=False)
+    ] = None,
+    tag: Annotated[str, typer.Option("--tag", help="How the names of split patterns begin.")] = "Split",
+    seed: Seed = 0,
+) -> None:
+    """Lists of nested-cylinder files by simulation, or train and validation files of powder patterns by class."""
+    from app.cli.screen import Screen
+    from app.tables.ranges import check_known, check_not_negative
+
+    check_known("--by", by, ("simulation", "file"))
+    check_not_negative(seed=seed)
+    say = Screen().say
+    patterns = source.suffix == ".pt" or (source.is_dir() and any(source.glob("*.pt")))
+    if not patterns:
+        return _split_fields(source, out, by, (train_fraction, val_fraction, test_fraction), seed, say)
+    _require_none(train_fraction=train_fraction, test_fraction=test_fraction)
+    from app.data.pattern_split import split as split_patterns
+
+    rows = split_patterns(_there(source), out, tag=tag, val_fraction=val_fraction, seed=seed)
+    for path, count in rows.items():
+        say(f"{count:,} patterns, each class in its share")
+        typer.echo(path)
+    return None
+
+
+def _split_fields(
+    source: Path, out: Path, by: str, fractions: tuple[float | None, float, float | None], seed: int,
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Writes the lists, and says aloud what was left out and what leaks."""
+    from app.data.filelist import lists, require_fractions, write
+
+    given = {name: default if share is None else share
+             for name, share, default in zip(("train", "val", "test"), fractions, (0.6, 0.2, 0.2), strict=True)}  # fmt: skip
+    require_fractions(given)
+    found, unreadable = lists(_there(source), fractions=given, by=by, seed=seed)
+    for path in unreadable:
+        say(f"left out: {path} cannot be read")
+    if by == "file":
+        say("note: --by file puts frames of one simulation into several splits, as published: the test set is not new")
+    for path in write(found, out):
+        typer.echo(str(path))
+    say(", ".join(f"{split} {len(files):,} files" for split, files in found.items()))
+
+
+def _require_none(**given: float | None) -> None:
+    """Raises InputError for an option that has no effect on patterns."""
+    from app.errors import InputError
+
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} has no effect on patterns, which are split in two; leave it out"
+            )
+
+
+def _there(source: Path) -> Path:
+    """The path; raises InputError where nothing is."""
+    from app.errors import InputError
+
+    if not source.exists():
+        raise InputError(f"there is no {source}; name a folder of .npz files, or .pt files")
+    return source
 
 
 def _file(option: str, path: Path) -> Path:

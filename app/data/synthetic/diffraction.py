@@ -28,20 +28,19 @@ def make(recipe: PatternRecipe, out: Path, *, progress: Progress) -> int:
     classes, shares = len(recipe.class_names()), recipe.shares()
     of, first, found = classes * recipe.patterns, 0, 0
     for split, share in zip(SPLITS, shares, strict=True):
-        path, numbers = out / f"{recipe.tag}_{split}.pt", range(first, first + share)
-        first += share
+        path, before = out / f"{recipe.tag}_{split}.pt", first * classes
         if share and path.exists():
             found += 1
         elif share:
-            _write(
-                path, recipe, numbers, classes, lambda done, start=numbers.start: progress(start * classes + done, of)
-            )
+            _write(path, recipe, range(first, first + share), lambda done, before=before: progress(before + done, of))
+        first += share
         progress(first * classes, of)
     return found
 
 
-def _write(path: Path, recipe: PatternRecipe, numbers: range, classes: int, done: Callable[[int], None]) -> None:
+def _write(path: Path, recipe: PatternRecipe, numbers: range, done: Callable[[int], None]) -> None:
     """Writes one file, the classes in turns."""
+    classes = len(recipe.class_names())
     rows = len(numbers) * classes
     durable.require_space(path.parent, 4 * rows * recipe.points, path.name)
     x, y = torch.empty(rows, 1, recipe.points), torch.empty(rows, dtype=torch.int64)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 
 from app.recipes import PatternRecipe
 
@@ -85,29 +87,29 @@ def broadened(
     per_step = int(np.ceil(recipe.step / _FINE))
     fine = recipe.step / per_step
     margin = int(np.ceil(_MARGIN / recipe.step)) * per_step
-    size = per_step * recipe.points + 2 * margin
+    size = next_fast_len(per_step * recipe.points + 2 * margin, real=True)
     place = (two_theta - recipe.start) / fine + margin
     kept = (place >= 0) & (place < size - 1)
     place, intensity = place[kept], intensity[kept]
-    levels = np.geomspace(shape.narrowest, shape.widest * (1 + 1e-9), _GROUPS)
+    levels, gaussians, lorentzians = _peaks(shape.narrowest, shape.widest, size, fine)
     width = np.interp(shape.widths(two_theta[kept]), levels, np.arange(_GROUPS))
-    sticks = np.zeros((_GROUPS + 1, size))
+    sticks = np.zeros((_GROUPS + 1) * size)
     left, low = place.astype(np.intp), width.astype(np.intp)
     for group, part in ((low, 1 - (width - low)), (low + 1, width - low)):
         for point, share in ((left, 1 - (place - left)), (left + 1, place - left)):
-            np.add.at(sticks, (group, point), intensity * part * share)
-    frequencies = np.fft.rfftfreq(size, fine)
-    total = sum(
-        np.fft.rfft(row) * _transform(frequencies, level, shape.eta) for row, level in zip(sticks, levels, strict=False)
-    )
-    curve = np.fft.irfft(total, size)[margin : margin + per_step * recipe.points : per_step]
+            sticks += np.bincount(group * size + point, intensity * part * share, minlength=len(sticks))
+    spectra = rfft(sticks.reshape(-1, size)[:_GROUPS])  # (widths, frequencies)
+    spectra *= (1 - shape.eta) * gaussians + shape.eta * lorentzians
+    curve = irfft(spectra.sum(0), size)[margin : margin + per_step * recipe.points : per_step]
     return np.maximum(curve, 0)
 
 
-def _transform(frequencies: np.ndarray, width: float, eta: float) -> np.ndarray:
-    """Fourier transform of a pseudo-Voigt of unit area and that FWHM."""
-    gaussian = np.exp(-((np.pi * width * frequencies) ** 2) / (4 * np.log(2)))
-    return (1 - eta) * gaussian + eta * np.exp(-np.pi * width * frequencies)
+@lru_cache(maxsize=1)
+def _peaks(narrowest: float, widest: float, size: int, fine: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Widths (n,), and the Fourier transforms (n, frequencies) of a Gaussian and a Lorentzian of each, of unit area."""
+    levels = np.geomspace(narrowest, widest * (1 + 1e-9), _GROUPS)
+    products = np.multiply.outer(np.pi * levels, np.fft.rfftfreq(size, fine))
+    return levels, np.exp(-(products**2) / (4 * np.log(2))), np.exp(-products)
 
 
 def _background(generator: np.random.Generator, recipe: PatternRecipe) -> np.ndarray:
