@@ -33,9 +33,9 @@ def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) 
     rows = {}
     for path, mask in zip(targets, (~chosen, chosen), strict=True):
         kept = torch.from_numpy(np.flatnonzero(mask))
-        with durable.replacing(path, wanted=x.element_size() * x[0].numel() * len(kept)) as aside:
-            with aside.open("wb") as file:
-                torch.save({"X": x[kept], "Y": y[kept]}, file)
+        wanted = x.element_size() * x[0].numel() * len(kept)
+        with durable.replacing(path, wanted=wanted) as aside, aside.open("wb") as file:
+            torch.save({"X": x[kept], "Y": y[kept]}, file)
         rows[str(path)] = len(kept)
     return rows
 
@@ -48,8 +48,8 @@ def gathered(source: Path) -> tuple[torch.Tensor, torch.Tensor]:
     parts = [read(path) for path in files]
     for path, (x, _) in zip(files, parts, strict=True):
         if x.shape[1:] != parts[0][0].shape[1:]:
-            raise InputError(f"{path} has patterns of {tuple(x.shape[1:])}, {files[0]} of {tuple(parts[0][0].shape[1:])}; "
-                             "split them apart")  # fmt: skip
+            shapes = f"{tuple(x.shape[1:])}, {files[0]} of {tuple(parts[0][0].shape[1:])}"
+            raise InputError(f"{path} has patterns of {shapes}; split them apart")
     return torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
 
 

@@ -111,7 +111,8 @@ def draw_cell(generator: np.random.Generator, number: int) -> tuple[float, float
             "cubic": (a, a, a, 90, 90, 90),
         }[system]
         if lattice_rotations(cell, centring) == _ROTATIONS[system]:
-            return tuple(map(float, cell))
+            a, b, c, alpha, beta, gamma = map(float, cell)
+            return a, b, c, alpha, beta, gamma
 
 
 def lattice_rotations(cell: tuple[float, ...], centring: str) -> int:
@@ -127,7 +128,7 @@ def draw_sites(generator: np.random.Generator, crystal: Crystal, room: float) ->
     wanted = generator.integers(1, _SITES + 1)
     sites: list[Site] = []
     for attempt in range(4 * _SITES):
-        special = generator.uniform() < 0.5 or attempt >= wanted
+        special = bool(generator.uniform() < 0.5 or attempt >= wanted)
         positions = orbit(crystal, draw_position(generator, hexagonal=crystal.cell[5] == 120, special=special))
         if len(positions) <= room or (not sites and attempt == 4 * _SITES - 1):
             room -= len(positions)

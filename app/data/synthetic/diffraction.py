@@ -32,21 +32,22 @@ def make(recipe: PatternRecipe, out: Path, *, progress: Progress) -> int:
         if share and path.exists():
             found += 1
         elif share:
-            _write(path, recipe, range(first, first + share), lambda done, before=before: progress(before + done, of))
+            for row in _written(path, recipe, range(first, first + share)):
+                progress(before + row, of)
         first += share
         progress(first * classes, of)
     return found
 
 
-def _write(path: Path, recipe: PatternRecipe, numbers: range, done: Callable[[int], None]) -> None:
-    """Writes one file, the classes in turns."""
+def _written(path: Path, recipe: PatternRecipe, numbers: range) -> Iterator[int]:
+    """Writes one file, the classes in turns; yields each row's number when it is made."""
     classes = len(recipe.class_names())
     rows = len(numbers) * classes
     durable.require_space(path.parent, 4 * rows * recipe.points, path.name)
     x, y = torch.empty(rows, 1, recipe.points), torch.empty(rows, dtype=torch.int64)
     for row, (label, values) in enumerate(_patterns(recipe, numbers, classes)):
         x[row, 0], y[row] = torch.from_numpy(values), label
-        done(row)
+        yield row
     with durable.replacing(path, wanted=4 * rows * recipe.points) as aside, aside.open("wb") as file:
         torch.save({"X": x, "Y": y}, file)  # a file without a name, so that the bytes do not hold one
 
