@@ -20,6 +20,9 @@ Design = Annotated[
                  show_default=False),
 ]  # fmt: skip
 
+By = Annotated[str, typer.Option("--by", help="Of fields: simulation, or file as published, which leaks.")]
+TrainFraction = Annotated[float | None, typer.Option("--train-fraction", help="Of fields (0.6).", show_default=False)]
+TestFraction = Annotated[float | None, typer.Option("--test-fraction", help="Of fields (0.2).", show_default=False)]
 Target = Annotated[str, typer.Option("--target", help="bravais or space_group.")]
 Patterns = Annotated[int, typer.Option("--patterns", metavar="N", help="How many of each class.")]
 Classes = Annotated[
@@ -96,16 +99,10 @@ def diffraction(
 def split(
     source: Annotated[Path, typer.Argument(help="A folder of .npz fields, or a .pt file or folder of patterns.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="For the lists or files.")] = Path(),
-    by: Annotated[
-        str, typer.Option("--by", help="Of fields: simulation, or file as published, which leaks.")
-    ] = "simulation",
-    train_fraction: Annotated[
-        float | None, typer.Option("--train-fraction", help="Of fields (0.6).", show_default=False)
-    ] = None,
+    by: By = "simulation",
+    train_fraction: TrainFraction = None,
     val_fraction: Annotated[float, typer.Option("--val-fraction", help="Of fields, or of each class.")] = 0.2,
-    test_fraction: Annotated[
-        float | None, typer.Option("--test-fraction", help="Of fields (0.2).", show_default=False)
-    ] = None,
+    test_fraction: TestFraction = None,
     tag: Annotated[str, typer.Option("--tag", help="How the names of split patterns begin.")] = "Split",
     seed: Seed = 0,
 ) -> None:
@@ -136,8 +133,8 @@ def _split_fields(
     """Writes the lists, and says aloud what was left out and what leaks."""
     from app.data.filelist import lists, require_fractions, write
 
-    given = {name: default if share is None else share
-             for name, share, default in zip(("train", "val", "test"), fractions, (0.6, 0.2, 0.2), strict=True)}  # fmt: skip
+    usual = {"train": (fractions[0], 0.6), "val": (fractions[1], 0.2), "test": (fractions[2], 0.2)}
+    given = {split: default if share is None else share for split, (share, default) in usual.items()}
     require_fractions(given)
     found, unreadable = lists(_there(source), fractions=given, by=by, seed=seed)
     for path in unreadable:
@@ -155,9 +152,8 @@ def _require_none(**given: float | None) -> None:
 
     for name, value in given.items():
         if value is not None:
-            raise InputError(
-                f"--{name.replace('_', '-')} has no effect on patterns, which are split in two; leave it out"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} has no effect on patterns, which are split in two; leave it out")
 
 
 def _there(source: Path) -> Path:

@@ -156,13 +156,20 @@ def draw_position(generator: np.random.Generator, *, hexagonal: bool, special: b
 
 
 def orbit(crystal: Crystal, position: np.ndarray) -> np.ndarray:
-    """The positions (n, 3) that the group's operations make of one; those that fall together are one atom."""
+    """The positions (n, 3) that the group's operations make of one.
+
+    Where images would nearly fall together the position is moved to where they do: the mean of those near it.
+    """
     rotations, translations = operations(crystal.number)
-    images = (rotations @ position + translations) % 1.0  # (operations, 3)
-    if not _near(crystal, images[1:], images[0]).any():
-        return images
-    together = _near(crystal, images[:, None], images)  # (operations, operations)
-    return images[together.argmax(1) == np.arange(len(images))]
+    images = rotations @ position + translations  # (operations, 3), the first by the identity
+    apart = images - position
+    together = _near(crystal, images, position)
+    if together.sum() == 1:
+        return images % 1.0
+    position = position + (apart - np.round(apart))[together].mean(0)
+    images = rotations @ position + translations
+    same = _near(crystal, images[:, None], images)  # (operations, operations)
+    return images[same.argmax(1) == np.arange(len(images))] % 1.0
 
 
 def _near(crystal: Crystal, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -35,8 +35,10 @@ _WAKES = (
     ((0, 9.6), (1.0, 8.1), (2.0, 7.0), (4.0, 6.6), (5.5, 6.5), (6.8, 6.45)),
 )  # fmt: skip
 # Density of the explosive's products by cm below the detonation.
-_PRODUCTS = ((0, 2.34), (0.29, 2.13), (1.29, 1.86), (2.29, 1.66), (3.29, 1.51), (5.29, 1.31), (7.29, 0.84),
-             (9.29, 0.64), (10.99, 0.50), (16.0, 0.0))  # fmt: skip
+_PRODUCTS = (
+    (0, 0.29, 1.29, 2.29, 3.29, 5.29, 7.29, 9.29, 10.99, 16.0),
+    (2.34, 2.13, 1.86, 1.66, 1.51, 1.31, 0.84, 0.64, 0.50, 0.0),
+)
 
 
 @dataclass(frozen=True)
@@ -178,14 +180,14 @@ def _liner_thickness(simulation: Simulation, fronts: Fronts, z: np.ndarray) -> n
 def _outside(simulation: Simulation, fronts: Fronts, z: np.ndarray, r: np.ndarray, liner: np.ndarray) -> np.ndarray:
     """Explosive ahead of the detonation, its products behind, which leave below and to the side; nothing elsewhere."""
     depth = np.maximum(fronts.detonation - z, 0)
-    products = np.interp(depth, *zip(*_PRODUCTS, strict=True)) * (1 - simulation.decay * np.clip(depth / 4, 0, 1))
+    products = np.interp(depth, _PRODUCTS[0], _PRODUCTS[1]) * (1 - simulation.decay * np.clip(depth / 4, 0, 1))
     spread = _EXPLOSIVE_EDGE + 0.4 * depth
     profile = products * np.clip((spread - r) / np.maximum(spread - liner - 0.6, 0.3), 0, 1)
-    at_rest = _EXPLOSIVE * _below(r, np.array(_EXPLOSIVE_EDGE), 0.02) * (z > _CUP)
-    return _mix(at_rest, profile, _below(z, np.array(fronts.detonation), 0.03))
+    at_rest = _EXPLOSIVE * _below(r, _EXPLOSIVE_EDGE, 0.02) * (z > _CUP)
+    return _mix(at_rest, profile, _below(z, fronts.detonation, 0.03))
 
 
-def _below(x: np.ndarray, edge: np.ndarray, width: np.ndarray | float) -> np.ndarray:
+def _below(x: np.ndarray, edge: np.ndarray | float, width: np.ndarray | float) -> np.ndarray:
     """1 well below the edge, 0 well above it, smooth over a width."""
     return 0.5 * (1 + np.tanh((edge - x) / width))
 

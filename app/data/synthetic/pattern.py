@@ -32,7 +32,7 @@ class Shape:
     @classmethod
     def draw(cls, generator: np.random.Generator, recipe: PatternRecipe) -> Shape:
         """Widths that rise from one end of the range to the other, both drawn from the recipe's."""
-        low, high = np.sort(np.exp(generator.uniform(*np.log((recipe.fwhm_min, recipe.fwhm_max)), 2)))
+        low, high = np.sort(np.exp(generator.uniform(np.log(recipe.fwhm_min), np.log(recipe.fwhm_max), 2)))
         top = np.tan(np.radians(min(recipe.start + recipe.step * (recipe.points - 1), 160) / 2))
         v = -generator.uniform(0, 0.5) * low**2
         u = (high**2 - low**2 - v * top) / top**2
@@ -101,7 +101,7 @@ def broadened(
     spectra = rfft(sticks.reshape(-1, size)[:_GROUPS])  # (widths, frequencies)
     spectra *= (1 - shape.eta) * gaussians + shape.eta * lorentzians
     curve = irfft(spectra.sum(0), size)[margin : margin + per_step * recipe.points : per_step]
-    return np.maximum(curve, 0)
+    return np.maximum(curve, 0) / fine
 
 
 @lru_cache(maxsize=1)

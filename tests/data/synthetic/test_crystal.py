@@ -1,4 +1,4 @@
-"""Crystals and their lines: absences come out of the structure factor, labels can be decided, rock salt is rock salt."""
+"""Crystals and their lines: absences come out by themselves, labels can be decided, rock salt is rock salt."""
 
 import gemmi
 import numpy as np
@@ -17,11 +17,11 @@ from app.data.synthetic.crystal import (
 from app.data.synthetic.lines import Texture, lines, structure_factors
 from app.recipes import BRAVAIS_LATTICES
 
-ALLOWED = {  # by centring, of h, k, l (International Tables A, table 2.1.3.1)
-    "F": lambda h, k, l: (h % 2 == k % 2) & (k % 2 == l % 2),
-    "I": lambda h, k, l: (h + k + l) % 2 == 0,
-    "C": lambda h, k, l: (h + k) % 2 == 0,
-    "R": lambda h, k, l: (-h + k + l) % 3 == 0,
+ALLOWED = {  # by centring, of h, k and l (International Tables A, table 2.1.3.1)
+    "F": lambda h, k, m: (h % 2 == k % 2) & (k % 2 == m % 2),
+    "I": lambda h, k, m: (h + k + m) % 2 == 0,
+    "C": lambda h, k, m: (h + k) % 2 == 0,
+    "R": lambda h, k, m: (-h + k + m) % 3 == 0,
 }
 
 
@@ -85,7 +85,7 @@ def test_all_equivalents_one_by_one_add_up_to_a_lines_multiplicity():
 
 def test_plates_that_lie_flat_strengthen_the_face_that_they_lie_on():
     crystal = draw(np.random.default_rng(0), 123, decide="bravais")
-    where, plain = lines(crystal, wavelength=1.5406, low=3, high=60)
+    _, plain = lines(crystal, wavelength=1.5406, low=3, high=60)
     _, lying = lines(crystal, wavelength=1.5406, low=3, high=60, texture=Texture(0.6, (0, 0, 1)))
     hkl = gemmi.make_miller_array(crystal.unit_cell, crystal.group, 1.5406 / 2 / np.sin(np.radians(30)), unique=True)
     face = (hkl[:, :2] == 0).all(1)

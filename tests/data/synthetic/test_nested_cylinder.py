@@ -1,4 +1,4 @@
-"""Synthetic fields: their densities are the published mean's, their differences local, their files the published form."""
+"""Synthetic fields: the published mean's densities, local differences, the published files' form."""
 
 import numpy as np
 import pytest
