@@ -161,13 +161,15 @@ def orbit(crystal: Crystal, position: np.ndarray) -> np.ndarray:
     Where images would nearly fall together the position is moved to where they do: the mean of those near it.
     """
     rotations, translations = operations(crystal.number)
-    images = rotations @ position + translations  # (operations, 3), the first by the identity
-    apart = images - position
-    together = _near(crystal, images, position)
+    while True:
+        images = rotations @ position + translations  # (operations, 3), the first by the identity
+        together = _near(crystal, images, position)
+        apart = (images - position - np.round(images - position))[together]
+        if np.abs(apart).max() < 1e-9:
+            break
+        position = position + apart.mean(0)
     if together.sum() == 1:
         return images % 1.0
-    position = position + (apart - np.round(apart))[together].mean(0)
-    images = rotations @ position + translations
     same = _near(crystal, images[:, None], images)  # (operations, operations)
     return images[same.argmax(1) == np.arange(len(images))] % 1.0
 
