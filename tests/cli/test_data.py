@@ -25,7 +25,7 @@ BAD = [
     (f"{DIFFRACTION} --tag a/b", "--tag 'a/b' cannot begin a file's name"),
     (f"{DIFFRACTION} --wavelength nan", "wavelength=nan must be a number above 0"),
     ("data split nowhere", "there is no nowhere; name a folder"),
-    ("data split . --by sim", "unknown --by 'sim'; did you mean simulation?"),
+    ("data split . --by sim", "unknown --by 'sim'; there are: simulation, file"),
 ]
 
 

@@ -54,8 +54,8 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(fields):
     with zipfile.ZipFile(files[4], "w"):
         pass
     found, unreadable = filelist.lists(fields, fractions=SHARES, by="file", seed=0)
-    assert unreadable == files[:5]
-    assert not set(files[:5]) & {path for split in found.values() for path in split}
+    assert unreadable == [files[i] for i in (0, 1, 3, 4)]
+    assert not set(unreadable) & {path for split in found.values() for path in split}
 
 
 @pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (-0.1, 0.5, 0.5), (0, 0, 0), (float("nan"), 0.2, 0.2)])
@@ -65,7 +65,7 @@ def test_shares_that_are_none_are_refused(shares):
 
 
 def test_a_folder_without_fields_or_with_too_few_is_refused(tmp_path, fields):
-    with pytest.raises(InputError, match="20 simulations are too few for a share of 0.01 as val"):
+    with pytest.raises(InputError, match=r"20 simulations are too few for a share of 0\.01 as val"):
         filelist.lists(fields, fractions={**SHARES, "val": 0.01}, by="simulation", seed=0)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no file nc"):
