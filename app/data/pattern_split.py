@@ -58,9 +58,8 @@ def read(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     try:
         found = torch.load(path, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, AssertionError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path} cannot be read as tensors; it must hold {{'X', 'Y'}} as torch.save writes it"
-        ) from error
+        wanted = "{'X', 'Y'} as torch.save writes it"
+        raise InputError(f"{path} cannot be read as tensors alone; it must hold {wanted}") from error
     x, y = (found.get(name) for name in "XY") if isinstance(found, dict) else (None, None)
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor):
         raise InputError(f"{path} holds no tensors 'X' and 'Y'")
