@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from app import durable
+from app.data import tensors
 from app.data.synthetic import folder
 from app.data.synthetic.crystal import Crystal, draw, groups_of
 from app.data.synthetic.lines import Texture, lines
@@ -48,8 +49,7 @@ def _written(path: Path, recipe: PatternRecipe, numbers: range) -> Iterator[int]
     for row, (label, values) in enumerate(_patterns(recipe, numbers, classes)):
         x[row, 0], y[row] = torch.from_numpy(values), label
         yield row
-    with durable.replacing(path, wanted=4 * rows * recipe.points) as aside, aside.open("wb") as file:
-        torch.save({"X": x, "Y": y}, file)  # a file without a name, so that the bytes do not hold one
+    tensors.write(path, x, y)
 
 
 def _patterns(recipe: PatternRecipe, numbers: range, classes: int) -> Iterator[tuple[int, np.ndarray]]:
