@@ -18,6 +18,7 @@ LAYERS = [
         "durable",
         "memory",
         "config",
+        "recipes",
         "checks",
         "matching",
         "sizing",

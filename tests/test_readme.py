@@ -40,7 +40,10 @@ def test_the_readme_names_every_command_and_no_other():
 
 def test_every_option_that_the_readme_names_exists():
     options = set()
-    for command in [*get_command(app).commands.values(), *get_command(app).commands["plot"].commands.values()]:
+    commands = list(get_command(app).commands.values())
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help", "--nproc-per-node", *OF_DOCKER}
 

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([ROOT / "run.py", *(ROOT / "app").rglob("*.py")])
+PATTERNS = ROOT / "app" / "data" / "tensors.py"  # writes tensors, in the form that others exchange them in
 PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 LOADS = {"torch.load", "torch.save", "torch.jit.load", "torch.hub.load", "pd.read_pickle", "yaml.load"}
 SWITCHES = {"allow_pickle", "trust_remote_code"}
@@ -16,10 +17,14 @@ def danger(tree):
     """What in a source could run code that came with data, by name and line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
+            if ast.unparse(node) == "from pickle import UnpicklingError":  # what a refusal raises
+                continue
             modules = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
             yield from ((name, node.lineno) for name in modules if name.partition(".")[0] in PICKLES)
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
+            if name == "torch.load" and any(ast.unparse(word) == "weights_only=True" for word in node.keywords):
+                continue
             if name in {"eval", "exec", "compile", "__import__"} | LOADS:
                 yield name, node.lineno
         elif isinstance(node, ast.keyword) and node.arg in SWITCHES and ast.unparse(node.value) != "False":
@@ -30,7 +35,8 @@ def danger(tree):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_that_is_read_is_ever_run(path):
-    assert not list(danger(ast.parse(path.read_text())))
+    found = [name for name, _ in danger(ast.parse(path.read_text()))]
+    assert found == (["torch.save"] if path == PATTERNS else [])
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,7 @@ def test_nothing_that_is_read_is_ever_run(path):
         "import pickle",
         "from joblib import load",
         "torch.load(path)",
+        "torch.load(path, weights_only=False)",
         "np.load(path, allow_pickle=True)",
         "load_dataset(name, trust_remote_code=switch)",
         "load(**{'trust_remote_code': True})",

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from app import __version__
-from app.cli import bench, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
+from app.cli import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
 from app.errors import InputError, NotUploaded, Stopped
 
 DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
@@ -30,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for module in (train, plan, evaluate, hub, plot, tables, bench, selftest, doctor, launch):
+for module in (train, plan, evaluate, hub, plot, tables, data, bench, selftest, doctor, launch):
     module.register(app)
 
 

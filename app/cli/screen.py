@@ -55,6 +55,10 @@ class Screen:
         share = f" {rows / of:4.0%}" if of else ""
         self._show(f"reading {split}{share}  {rows:,}{total} rows  {read / 1e6:,.1f} MB", last=rows == of)
 
+    def making(self, done: int, of: int, what: str = "files") -> None:
+        """A set that is being made."""
+        self._show(f"making {done / of:4.0%}  {done:,}/{of:,} {what}", last=done == of)
+
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None:
         """A step of training, with the newest losses known; nothing is shown before there are any."""
         first, since = self._first_step = self._first_step or (step, time.monotonic())

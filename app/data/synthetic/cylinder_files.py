@@ -1,0 +1,118 @@
+"""A set of nested-cylinder files as the published ones are named and laid out: a field per file, and a design table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from app import durable
+from app.data.synthetic import folder
+from app.data.synthetic.nested_cylinder import COLUMNS, ROWS, STEP, density, sim_time, simulate
+from app.errors import InputError
+from app.recipes import DESIGN_FILE, FieldRecipe
+
+TARGET = "ptw_scale"
+STUDY = "nc231213_Sn"  # how the published keys begin
+NOTE = "synthetic: drawn by isoscale after published means, not the result of a hydrodynamics code"
+
+Progress = Callable[[int, int], None]  # (files done, files in all)
+
+
+def make(recipe: FieldRecipe, out: Path, *, design: Path | None, progress: Progress) -> int:
+    """Writes the set's files and its design table into `out`; returns how many were there already.
+
+    Raises InputError for a design file that cannot be used or a folder that holds something else.
+    """
+    targets = read_design(design, recipe.simulations) if design else dict.fromkeys(drawn_keys(recipe.simulations))
+    simulations = {key: simulate(key, seed=recipe.seed, ptw_scale=target) for key, target in targets.items()}
+    folder.begin(out, recipe.to_json())
+    durable.write_text(out / DESIGN_FILE, design_table({key: one.ptw_scale for key, one in simulations.items()}))
+    of, found, done = len(simulations) * len(recipe.indices), 0, 0
+    for key, simulation in simulations.items():
+        for index in recipe.indices:
+            path, done = out / file_name(key, index), done + 1
+            if path.exists():
+                found += 1
+            else:
+                write_field(path, density(simulation, index), index)
+            progress(done, of)
+    return found
+
+
+def file_name(key: str, index: int) -> str:
+    """`nc231213_Sn_id0001_pvi_idx00112.npz`: the key is its first three parts."""
+    return f"{key}_pvi_idx{index:05d}.npz"
+
+
+def write_field(path: Path, rho: np.ndarray, index: int) -> None:
+    """Writes a density (ROWS, COLUMNS) with its coordinates in cm and its time in microseconds."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        rho=rho,
+        Rcoord=(STEP * np.arange(COLUMNS)).astype(np.float32),
+        Zcoord=(STEP * np.arange(ROWS)).astype(np.float32),
+        sim_time=np.float64(sim_time(index)),
+        synthetic=np.array(NOTE),
+    )
+    with durable.replacing(path, wanted=len(buffer.getbuffer())) as aside:
+        aside.write_bytes(buffer.getbuffer())
+
+
+def drawn_keys(simulations: int) -> list[str]:
+    """Keys for simulations that no design file names."""
+    return [f"{STUDY}_id{number:04d}" for number in range(1, simulations + 1)]
+
+
+def design_table(targets: dict[str, float]) -> str:
+    """The table as the published one is written, with the spaces in its header."""
+    rows = [f"{key}, {target!r}" for key, target in targets.items()]
+    return "\r\n".join([f"key, {TARGET}     ", *rows])
+
+
+def read_design(path: Path, simulations: int) -> dict[str, float]:
+    """Targets of the first `simulations` rows by key; spaces around names and cells do not count.
+
+    Raises InputError for a file that cannot be read, lacks a column, a number or so many rows.
+    """
+    rows = _rows(path)
+    header = rows[0] if rows else []
+    for column in ("key", TARGET):
+        if column not in header:
+            raise InputError(f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}")
+    targets: dict[str, float] = {}
+    for number, row in enumerate(rows[1:], 2):
+        key, target = _row(path, number, dict(zip(header, row, strict=False)))
+        if key in targets:
+            raise InputError(f"{path} has the key {key} twice, the second time in line {number}; keep one of them")
+        targets[key] = target
+        if len(targets) == simulations:
+            return targets
+    raise InputError(f"{path} has {len(targets):,} simulations, asked for are {simulations:,}; ask for fewer")
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or "it is no table of text"
+        raise InputError(f"the design file {path} cannot be read: {why}") from error
+
+
+def _row(path: Path, number: int, cells: dict[str, str]) -> tuple[str, float]:
+    """Key and target of a row; raises InputError where they cannot name a file or be one."""
+    key, text = cells.get("key", ""), cells.get(TARGET, "")
+    if len(key.split("_")) != 3 or not key.replace("_", "").isalnum():
+        raise InputError(f"line {number} of {path}: the key {key!r} must be three words, as in {STUDY}_id0001")
+    try:
+        target = float(text)
+    except ValueError:
+        target = float("nan")
+    if not 0 <= target <= 10:
+        raise InputError(f"line {number} of {path}: {TARGET} is {text!r}; it must be a number from 0 to 10")
+    return key, target

@@ -1,0 +1,80 @@
+"""`data` on the command line: sets are made and split, bad options are one sentence, help is light."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CYLINDER, DIFFRACTION = "data make nested_cylinder --out made", "data make diffraction --out made"
+BAD = [
+    (f"{CYLINDER} --simulations 0", "simulations=0 must be a number above 0"),
+    (f"{CYLINDER} --frames 22", "frames=22 must be a number above 0, at most 21"),
+    (f"{CYLINDER} --seed -1", "seed=-1 must be 0 or more"),
+    (f"{CYLINDER} --design no.csv", "--design no.csv is no file"),
+    (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'; did you mean bravais?"),
+    (f"{DIFFRACTION} --patterns -1", "patterns=-1 must be a number above 0"),
+    (f"{DIFFRACTION} --classes 144", "--classes 144 does not fit --target bravais"),
+    (f"{DIFFRACTION} --target space_group --classes 7", "give 230 or 144"),
+    (f"{DIFFRACTION} --points 9999", "must lie within 0 and 170"),
+    (f"{DIFFRACTION} --fwhm-min 1", "must rise within 0.01 and 5"),
+    (f"{DIFFRACTION} --val-fraction 0.9", "their sum must be below 1"),
+    (f"{DIFFRACTION} --kalpha2 0.5 --radiation neutron", "--kalpha2 is copper's second line"),
+    (f"{DIFFRACTION} --texture 2", "--texture 2 must lie between 0.1 and 1"),
+    (f"{DIFFRACTION} --tag a/b", "--tag 'a/b' cannot begin a file's name"),
+    (f"{DIFFRACTION} --wavelength nan", "wavelength=nan must be a number above 0"),
+    ("data split nowhere", "there is no nowhere; name a folder"),
+    ("data split . --by sim", "unknown --by 'sim'; there are: simulation, file"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), BAD)
+def test_bad_options_are_one_sentence_and_leave_nothing(call, work, line, says):
+    ended = call(line)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert says in ended.err
+    assert list(work.iterdir()) == []
+
+
+def test_help_and_bad_options_of_data_import_no_heavy_library():
+    lines = ["data --help", "data make --help", "data make diffraction --help", *[line for line, _ in BAD[:15]]]
+    code = f"import sys; from app.cli import main; [main(line.split()) for line in {lines!r}]; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "typer" in imported and not imported & {"torch", "numpy", "scipy", "gemmi"}
+
+
+def test_fields_are_made_kept_and_split_by_simulation(call, work):
+    line = "data make nested_cylinder --simulations 3 --frames 2 --out fields"
+    assert call(line).out == "fields\n"
+    assert len(list((work / "fields").glob("*.npz"))) == 6
+    assert "6 of its fields were there already" in call(line).err
+    other = call(f"{line} --seed 1")
+    assert other.code == 2 and "another synthetic set, its seed 0 and not 1" in other.err
+    ended = call("data split fields --out lists --train-fraction 0.34 --val-fraction 0.33 --test-fraction 0.33")
+    assert ended.code == 2 and "3 simulations are too few for a share of 0.33 as val" in ended.err
+    ended = call("data split fields --out lists --by file --train-fraction 0.5 --val-fraction 0.2 --test-fraction 0.3")
+    assert ended.code == 0 and "puts frames of one simulation into several splits" in ended.err
+    assert len(ended.out.splitlines()) == 3
+
+
+def test_patterns_are_made_and_split_by_class(call, work):
+    line = (
+        "data make diffraction --patterns 4 --points 300 --step 0.25 --val-fraction 0 --test-fraction 0.25 --out made"
+    )
+    assert call(line).code == 0
+    assert sorted(path.name for path in (work / "made").iterdir()) == [
+        "Synthetic_Test.pt", "Synthetic_Train.pt", "synthetic.json"
+    ]  # fmt: skip
+    ended = call("data split made/Synthetic_Train.pt --out cut --val-fraction 0.34 --tag Cut")
+    assert ended.code == 0 and ended.out.split() == ["cut/Cut_Train.pt", "cut/Cut_Validation.pt"]
+    assert "--test-fraction has no effect" in call("data split made --test-fraction 0.1 --out x").err
+
+
+def test_a_folder_with_something_else_is_refused(call, work):
+    (work / "made").mkdir()
+    (work / "made" / "mine.txt").write_text("mine")
+    ended = call(CYLINDER)
+    assert ended.code == 2 and "made is not empty, and holds no synthetic set" in ended.err
+    assert [path.name for path in (work / "made").iterdir()] == ["mine.txt"]
