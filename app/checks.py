@@ -9,7 +9,7 @@ from app.errors import InputError
 from app.tables.models import DEFAULT_MODEL, MODELS, TIMM, family_of, model_row
 from app.tables.protocols import AUGMENTS
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
-from app.tables.shape import CELLS
+from app.tables.shape import CELLS, TASKS, smaller
 from app.tables.sizes import budget, parse_size
 from app.tables.vit import ATTENTIONS
 
@@ -27,10 +27,11 @@ def check_shape(config: RunConfig) -> None:
         check_known("model", config.model, MODELS)
     elif config.model != config.size:
         raise InputError(f"{config.model} has one size; leave --size out")
-    check_positive(
-        channels=config.channels, native=config.native, classes=config.classes, image=config.image, most=MOST
-    )
-    if config.classes < 2:
+    check_positive(channels=config.channels, classes=config.classes, most=MOST)
+    check_known("task", config.task, TASKS)
+    if config.native is not None:
+        smaller(config.image, config.native)
+    if config.classes < 2 and config.task == "classification":
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
     if config.attention is not None:
         check_known("attention", config.attention, ATTENTIONS)

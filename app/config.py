@@ -14,7 +14,7 @@ from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.models import DEFAULT_MODEL, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN
-from app.tables.shape import CELLS, Shape
+from app.tables.shape import CELLS, Extent, Shape, extent, normal, smaller
 
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
@@ -27,13 +27,17 @@ class DatasetFacts:
     name: str
     classes: int
     channels: int = 3
-    native: int | None = None  # None: nothing is known, images are stored at the side the model sees
+    native: Extent | None = None  # None: nothing is known, images are stored at the side the model sees
     fingerprint: str | None = None
+    kind: str = "image"  # image | field | signal
+    task: str = "classification"  # classification | regression
 
 
 def dataset_facts(row: DatasetRow) -> DatasetFacts:
     """The facts of a dataset with a row, of which nothing has to be opened."""
-    return DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
+    return DatasetFacts(
+        name=row.name, classes=row.classes, channels=row.channels, native=row.native, kind=row.kind, task=row.task
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class RunConfig:
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
-    image: int
+    image: Extent
     patch: int = _ABSENT
 
     dataset: str
@@ -72,9 +76,10 @@ class RunConfig:
     label_column: str | None = None
     group_column: str | None = None
     fingerprint: str | None = None
+    task: str = "classification"  # of the dataset's row; of a regression `classes` counts the targets
     classes: int
     channels: int = 3
-    native: int | None = None
+    native: Extent | None = None
     augment: str = "none"
     split_seed: int = 0
     val_fraction: float = 0.1
@@ -97,6 +102,9 @@ class RunConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
+        for name in ("image", "native"):  # lists of JSON are tuples here, and a square is its side
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, normal(getattr(self, name)))
         checks.check_shape(self)
         checks.check_numbers(self)
         checks.check_size(self)
@@ -118,9 +126,14 @@ class RunConfig:
         return family_of(self.model).tokens(self.shape)
 
     @property
-    def stored_side(self) -> int:
-        """Side in pixels at which the cache keeps the images."""
-        return min(self.image, self.native or self.image)
+    def input_shape(self) -> tuple[int, ...]:
+        """One input as the model sees it: (channels, H, W), or (channels, L) of a signal."""
+        return (self.channels, *extent(self.image))
+
+    @property
+    def stored_side(self) -> Extent:
+        """Side in pixels at which the cache keeps the images, or (H, W), or a signal's (L,); the smaller per axis."""
+        return smaller(self.image, self.native)
 
     @property
     def limited(self) -> bool:
@@ -174,6 +187,7 @@ class RunConfig:
 def _check_type(name: str, value: Any, declared: str) -> None:
     """Raises InputError unless a JSON value has its field's declared type."""
     types: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "None": type(None)}
+    types["Extent"] = (int, list, tuple)
     allowed = [types[part] for part in declared.split(" | ")]
     if not any(isinstance(value, kind) for kind in allowed) or (isinstance(value, bool) and "bool" not in declared):
         raise InputError(f"the config's {name}={value!r} is not of type {declared}")
@@ -200,7 +214,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
         cells |= {"test_fraction": known.test_fraction or None}
     cells |= {name: value for name, value in request.items() if name in _FIELDS and name != "size"}
     cells |= {"model": row.name, "dataset": facts.name}
-    cells |= {"classes": facts.classes, "channels": facts.channels}
+    cells |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
+    if facts.kind == "signal" and isinstance(cells["image"], int):
+        cells["image"] = (cells["image"],)
     cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
     if known:  # the row's own names, given or not, are one run
         own = {"image_column": known.image_column, "label_column": known.label_column, "dataset_config": known.config}

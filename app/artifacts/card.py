@@ -10,7 +10,7 @@ from urllib.parse import quote
 from app.artifacts.paths import Run
 from app.tables.datasets import DATASETS
 from app.tables.models import model_row
-from app.tables.shape import CELLS
+from app.tables.shape import CELLS, normal, with_unit
 
 
 def percent(fraction: float) -> str:
@@ -139,7 +139,7 @@ def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return f"""| | |
 |---|---|
 | shape | {cells_of(config)} |
-| input | {config["image"]} px, {record["tokens"]} tokens |
+| input | {with_unit(normal(config["image"]))}, {record["tokens"]} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
 {schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |

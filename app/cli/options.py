@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from app.tables.shape import Extent, normal
+
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
 _model = partial(_option, rich_help_panel="Model")
@@ -27,6 +29,14 @@ def _seconds(given: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise typer.BadParameter(f"{given!r} is no time; write 0 or more")
     return seconds
+
+
+def _image(given: str) -> Extent:
+    """A side, or height x width, in pixels; the length of a signal."""
+    axes = given.lower().split("x")
+    if not all(axis.strip().isdecimal() for axis in axes):
+        raise typer.BadParameter(f"{given!r} is no size of an input; write 224, or height x width as 1700x500")
+    return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -68,7 +78,10 @@ Features = Annotated[int | None, _model("--features", help="Channels of the inte
 Width = Annotated[
     int | None, _model("--width", help="Channels of the first stage: ResNets, Swin, MobileViT, VGG (by model).")
 ]
-Image = Annotated[int | None, _model("--image", help="Side of what the model sees, in pixels (by dataset).")]
+Image = Annotated[
+    int | None,  # or a tuple, as app.tables.shape.Extent
+    _model("--image", parser=_image, metavar="SIDE", help="What the model sees: 224, 1700x500 px (by dataset)."),
+]
 Patch = Annotated[int | None, _model("--patch", help="Side of a patch, in pixels (by dataset).")]
 Dropout = Annotated[float | None, _model("--dropout", help="On embeddings, projections and MLPs (by dataset).")]
 Pretrained = Annotated[

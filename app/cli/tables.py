@@ -28,6 +28,7 @@ def models(
     as_json: o.AsJson = False,
 ) -> None:
     """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    from app.tables.shape import with_unit
     from app.tables.sizes import parse_size
 
     rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
@@ -39,7 +40,7 @@ def models(
          f"{r['flops'] / 1e9:.2f}", r["tokens"])
         for r in rows if "why_not" not in r
     ]  # fmt: skip
-    typer.echo(f"on {rows[0]['dataset']}: {rows[0]['image']} px; GFLOPs of one image's forward pass")
+    typer.echo(f"on {rows[0]['dataset']}: {with_unit(rows[0]['image'])}; GFLOPs of one image's forward pass")
     _print(heads, lines)
     for row in rows:
         if "why_not" in row:
@@ -107,6 +108,7 @@ def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
     from app.tables.datasets import DATASETS
     from app.tables.protocols import PROTOCOLS, UNKNOWN
+    from app.tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
     rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
@@ -116,7 +118,7 @@ def datasets(as_json: o.AsJson = False) -> None:
     lines = [
         (r["name"], r["hub"] or "(bundled)", f"{r['train_rows']:,}",
          f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved", r["classes"],
-         f"{r['native']} px", f"{r['megabytes']:,} MB", r["licence"])
+         with_unit(r["native"]) if r["native"] else "", f"{r['megabytes']:,} MB", r["licence"])
         for r in rows
     ]  # fmt: skip
     _print(heads, lines)
@@ -128,9 +130,11 @@ def datasets(as_json: o.AsJson = False) -> None:
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
+    from app.tables.shape import spelled
+
     heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
     lines = [
-        (name, p["image"], p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
+        (name, spelled(p["image"]), p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
          "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
          p["size"])
         for name, p in protocols.items()

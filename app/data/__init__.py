@@ -20,6 +20,7 @@ from app.data.writer import Progress, TooLarge
 from app.errors import InputError
 from app.tables.datasets import UNKNOWN_TEST_FRACTION, dataset_row, hub_name, is_local
 from app.tables.protocols import UNKNOWN
+from app.tables.shape import normal, side_of, smaller
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
@@ -50,7 +51,9 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
         classes = len(cached.manifest["class_names"])
     else:
         classes = _count_classes(ask, say, progress)
-    known = {"channels": row.channels, "native": row.native} if row else {}
+    known: dict[str, Any] = (
+        {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
+    )
     return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
 
 
@@ -62,8 +65,7 @@ def _refuse_without_effect(request: Mapping[str, Any]) -> None:
     without_effect = (*_SUBSET, *_COLUMNS) if row and not row.hub else ("revision",) if is_local(asked) else ()
     if given := [name for name in without_effect if name in request]:
         raise InputError(f"--{given[0].replace('_', '-')} has no effect on the dataset {asked}; leave it out")
-    if (image := request.get("image", 1)) < 1:
-        raise InputError(f"image={image} must be a number above 0")
+    normal(request.get("image", 1))
 
 
 def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
@@ -91,7 +93,7 @@ def ask_of(fields: Mapping[str, Any], *, path: str | None, streamed: bool | None
         image_column=fields.get("image_column") or (row.image_column if row else None),
         label_column=fields.get("label_column") or (row.label_column if row else None),
         group_column=fields.get("group_column"),
-        side=min(image, row.native) if row else image,
+        side=side_of(smaller(image, row.native if row else None)),
         channels=row.channels if row else 3,
         carve_test=bool(fields.get("test_fraction") or (row and row.test_fraction)),
         membership=_membership(fields),

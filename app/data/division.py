@@ -20,6 +20,7 @@ from app.data.cache import Cached
 from app.data.split import Holder, Split, channel_statistics, statistics_of_sums
 from app.data.stream import StreamedSplit
 from app.errors import InputError
+from app.tables.shape import side_of
 
 _MEMORY = {
     "device": "are held in device memory",
@@ -56,7 +57,7 @@ def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         groups=_groups(config, cached),
         test_rows=cached.manifest["rows"].get("test"),
     )
-    statistics = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
+    statistics = channel_statistics(cached.array("train", "moments")[train], side_of(config.stored_side))
     common = _common(config, place, *statistics)
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
     test_from = "test" if "test" in held else "train"
@@ -73,7 +74,7 @@ def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
     ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
     assert ask.membership
     membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
-    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * config.stored_side**2)
+    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * side_of(config.stored_side) ** 2)
     common = _common(config, place, *statistics)
     train = StreamedSplit(
         total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,

@@ -30,7 +30,7 @@ class HeldBatch:
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
         """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
         draw = torch.Generator(device).manual_seed(0)
-        size = (config.batch_size, config.channels, config.image, config.image)
+        size = (config.batch_size, *config.input_shape)
         taken, free = 4 * math.prod(size), memory.free()
         if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,7 +72,7 @@ def require(config: RunConfig) -> None:
         return
     from app.models import zoo
 
-    what = {"image": config.image, "channels": config.channels, "classes": config.classes}
+    what: dict[str, Any] = {"image": config.image, "channels": config.channels, "classes": config.classes}
     zoo.check_takes(config.model, lambda: build(config, attention_path="none"), **what)
     if config.pretrained:
         from app.models.pretrained import weights

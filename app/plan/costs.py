@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from app.place import Place
 from app.plan.extent import Extent
 from app.tables.computing import KEEPING_MAPS
 from app.tables.models import family_of
+from app.tables.shape import extent as axes_of
 
 _FLOAT = 4  # bytes
 _LINE_OF_LOG = 200  # bytes, about; two lines a step
@@ -103,7 +105,7 @@ def is_tried(here: Place, wishes: Wishes) -> bool:
 def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:
     """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there."""
     parameters = counts(config).parameters
-    image = config.channels * config.stored_side**2
+    image = config.channels * math.prod(axes_of(config.stored_side))
     total = 0 if extent.cached else None if extent.total is None else extent.total * image
     return {
         "cache": total,

@@ -12,6 +12,7 @@ from app.config import RunConfig
 from app.matching import counted
 from app.plan.extent import Extent
 from app.tables.datasets import DatasetRow
+from app.tables.shape import with_unit
 from app.tables.sizes import TOLERANCE
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
@@ -91,12 +92,12 @@ def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
 def dataset(config: RunConfig, extent: Extent) -> Finding:
     """Whether the data are there."""
     if extent.cached:
-        return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {config.stored_side} px")
+        return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {with_unit(config.stored_side)}")
     if extent.download_bytes == 0:
         return Finding(PASS, "dataset", f"{config.dataset} is on this machine, to be read once")
     much = "of unknown size" if extent.download_bytes is None else f"of {extent.download_bytes / 1e6:,.0f} MB"
     return Finding(
-        WARN, "dataset", f"{config.dataset} is not in the cache at {config.stored_side} px: a download {much}"
+        WARN, "dataset", f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
     )
 
 
@@ -114,11 +115,10 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
         says += f"; --match {match} --like {other.model} chooses the nearest"
     same = config.tokens == other.tokens
     tokens = f"{config.tokens:,} against {other.tokens:,}" if not same else f"{config.tokens:,} in both"
+    where = f"{config.dataset} at {with_unit(config.image)}"
     return [
         Finding(verdict, "matched", says),
-        Finding(
-            PASS if same else WARN, "tokens", f"{tokens}, of the same rows of {config.dataset} at {config.image} px"
-        ),
+        Finding(PASS if same else WARN, "tokens", f"{tokens}, of the same rows of {where}"),
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.errors import InputError
 from app.tables.names import look_up
+from app.tables.shape import Extent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,11 @@ class DatasetRow:
     config: str | None = None  # the Hub's name of the subset, where it has several
     image_column: str = "image"
     label_column: str = "label"
+    kind: str = "image"  # image | field | signal
+    task: str = "classification"  # classification | regression; of the second `classes` counts the targets
     classes: int
     channels: int = 3
-    native: int  # side in pixels beyond which storing adds nothing
+    native: Extent | None  # side in pixels beyond which storing adds nothing; None: stored as it is seen
     train_rows: int  # labelled rows that training, and what is carved from it, draw on
     test_rows: int  # labelled rows of the source's own test split; 0: carved from train
     test_fraction: float = 0.0  # carved from train where the source has no labelled test split

@@ -93,7 +93,7 @@ def test_kernels_and_linear_maps_decay_alone():
         ({"features": -1}, "features=-1 must be a number above 0"),
         ({"features": None}, "lacks features"),
         ({"image": 0}, "image=0 must be a number above 0"),
-        ({"image": (8, 8, 8)}, "neither a side in pixels nor a pair"),
+        ({"image": (8, 8, 8)}, "is no size of an input"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(wrong, says):
