@@ -82,8 +82,8 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
     return value
 
 
-def lists(given: str) -> tuple[dict[str, Path], Path | None]:
-    """The lists of train, val and test in a folder, or beside the one that is named; else one list of all files.
+def lists(given: str) -> dict[str, Path]:
+    """The lists of train, val and test in a folder, or beside the one that is named; any other is of train's.
 
     Raises InputError where there are none, or both of upstream's namings.
     """
@@ -94,13 +94,13 @@ def lists(given: str) -> tuple[dict[str, Path], Path | None]:
             names = " or ".join(name.format("{train,val,test}") for name in _LISTS)
             what = "both kinds of lists, of which one is wanted: name its train list" if sets else f"no {names}"
             raise InputError(f"the folder {given} holds {what}")
-        return sets[0], None
+        return sets[0]
     if not path.is_file():
         raise InputError(f"there is no list {given}; --filelist takes a folder of lists, or one of them")
     for name in _LISTS:
         if path.name in [name.format(split) for split in _SPLITS]:
-            return _present(path.parent, name), None
-    return {}, path
+            return _present(path.parent, name)
+    return {"train": path}
 
 
 def _present(folder: Path, name: str) -> dict[str, Path]:

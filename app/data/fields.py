@@ -58,8 +58,8 @@ def find(ask: Ask) -> _Found:
         if not files:
             raise InputError(f"{ask.path} holds no .npz files; make some with `data make nested_cylinder`")
         return _Found(root, csv, {"train": files}, {}, tuple(notes))
-    named, one = design.lists(ask.filelist)
-    splits = {split: design.listed(path, root) for split, path in (named or {"train": one}).items() if path}
+    named = design.lists(ask.filelist)
+    splits = {split: design.listed(path, root) for split, path in named.items()}
     if "train" not in splits:
         raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
     _require_apart(splits)
@@ -68,7 +68,7 @@ def find(ask: Ask) -> _Found:
             f"the lists have {leaking:,} simulations in more than one split: test and validation hold frames of "
             "simulations that are trained on"
         )
-    return _Found(root, csv, splits, named or {"all": one} if one else named, tuple(notes))
+    return _Found(root, csv, splits, named, tuple(notes))
 
 
 def _hidden(path: Path) -> bool:
@@ -215,8 +215,8 @@ def _described(member: Any) -> tuple[tuple[int, ...], np.dtype]:
 def _taken(raw: tuple[int, ...], reading: FieldReading, path: Path) -> tuple[int, int]:
     """(H, W) of the part that is taken of a field of (rows, columns); raises InputError where it does not reach."""
     spans = []
-    for has, (first, last), what in zip(raw, (reading.rows, reading.columns), ("rows", "columns"), strict=True):
-        last = has if last is None else last
+    for has, (first, end), what in zip(raw, (reading.rows, reading.columns), ("rows", "columns"), strict=True):
+        last = has if end is None else end
         if not 0 <= first < last <= has:
             raise InputError(
                 f"{printable(path.name)} has {has:,} {what}, of which {first}:{last} cannot be taken; "

@@ -144,7 +144,7 @@ def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes:
 
 def _examples(file: Path, reading: SignalReading, classes: int) -> Iterator[Example]:
     patterns, labels = _tensors(file, mapped=False)
-    if len(labels) and not (0 <= labels.min() and labels.max() < classes):  # it was changed since it was opened
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
         raise InputError(f"{printable(file.name)} has labels outside of {classes} classes")
     first, last = _span(patterns.shape[1], reading, file)
     add = np.float32(0 if patterns.min() >= _ALREADY * reading.background else reading.background)
@@ -213,7 +213,7 @@ def _loaded(file: Path, *, mapped: bool) -> Any:
 
 
 def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
-    """A tensor as an array over the same memory; raises InputError for anything else, and for one wider than its file."""
+    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:

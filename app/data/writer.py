@@ -83,7 +83,8 @@ class Kept:
     def save(self, ask: Ask, split: str, folder: Path) -> None:
         """Saves what is known of the rows, labels excepted; raises InputError where no row has one."""
         if not self.labels:
-            empty = f"no labels: none of its {self.seen:,} rows has one" if self.seen else "no rows"
+            lacks = "no file that can be read, of {:,}" if ask.reading else "no labels: none of its {:,} rows has one"
+            empty = lacks.format(self.seen) if self.seen else "no rows"
             hint = f"; {_CARVE}" if split == "test" else ""
             raise InputError(f"the {split} split of {ask.dataset} has {empty}{hint}")
         _save(folder / f"{split}-rows.npy", np.array(self.rows, np.int64))
@@ -128,7 +129,7 @@ def inputs_file(split: str, dtype: str) -> str:
 
 
 def _of_array(source: Source) -> dict[str, Any]:
-    """What the manifest says of inputs that are no images: how they are stored, which files were left out, and notes."""
+    """What the manifest says of inputs that are no images: how they are stored, what was left out, and notes."""
     if not (array := source.array):
         return {}
     about = {"dtype": array.dtype, "shape": list(array.shape), "regression": source.regression}
@@ -201,9 +202,9 @@ def _group_number(group: Any) -> int:
 
 
 def write_labels(ask: Ask, source: Source, kept: dict[str, Kept], folder: Path, *, present: set[Any]) -> list[str]:
-    """Saves labels as class indices, or as numbers of a regression, and returns the class names; `present` are the labels of the source's train.
+    """Saves labels as class indices, or as numbers of a regression, and returns the class names.
 
-    Raises InputError for a class that they lack.
+    `present` are the labels of the source's train. Raises InputError for a class that they lack.
     """
     if source.regression:
         for split, part in kept.items():

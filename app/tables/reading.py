@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InputError
-from app.tables.datasets import DatasetRow, dataset_row
+from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.ranges import check_known
 
 DTYPES = ("float32", "float16")  # that inputs are stored in
@@ -52,7 +52,7 @@ def reading_of(given: Mapping[str, Any]) -> Reading | None:
 
     Raises InputError for an option that has no effect on the dataset, and for one that says nothing readable.
     """
-    row = dataset_row(given["dataset"])
+    row = DATASETS.get(given["dataset"])
     kind = row.kind if row else "image"
     own = {"field": _OF_FIELDS, "signal": _OF_SIGNALS, "image": ()}[kind]
     for name in OPTIONS:
@@ -71,7 +71,9 @@ def reading_of(given: Mapping[str, Any]) -> Reading | None:
 def _field(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> FieldReading:
     names = tuple(name.strip() for name in (given.get("field") or row.image_column).split(","))
     if not all(names) or len(set(names)) < len(names):
-        raise InputError(f"--field {given.get('field')!r} must be names between commas, each once, such as rho,pressure")
+        raise InputError(
+            f"--field {given.get('field')!r} must be names between commas, each once, such as rho,pressure"
+        )
     rows: tuple[int, int | None] = (PUBLISHED_ROWS, None)
     columns: tuple[int, int | None] = (0, PUBLISHED_COLUMNS)
     if (crop := given.get("crop")) is not None:
@@ -92,7 +94,9 @@ def _signal(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> SignalRead
     cut = _pair("range", given["range"], "from and to in degrees, such as 10:80") if given.get("range") else None
     if cut and cut[0] >= cut[1]:
         raise InputError(f"--range {given['range']} must end above where it begins, such as 10:80")
-    grid = _pair("grid", given["grid"], "first angle and step in degrees, such as 3:0.05") if given.get("grid") else None
+    grid = (
+        _pair("grid", given["grid"], "first angle and step in degrees, such as 3:0.05") if given.get("grid") else None
+    )
     if grid and grid[1] <= 0:
         raise InputError(f"--grid {given['grid']} must have a step above 0, such as 3:0.05")
     return SignalReading(
