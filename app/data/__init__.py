@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from app import checks
 from app.config import DatasetFacts, RunConfig, dataset_facts
 from app.data import cache, fields, opening, signals
 from app.data.cache import Cached
-from app.data.division import Splits, splits
-from app.data.files import fingerprint, printable
+from app.data.division import Splits, splits, whole
+from app.data.files import printable
 from app.data.membership import Membership
-from app.data.opening import at
+from app.data.opening import at, fingerprint
 from app.data.source import Ask, Source
 from app.data.split import Split
 from app.data.writer import Progress, TooLarge
@@ -21,7 +22,7 @@ from app.errors import InputError
 from app.tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
 from app.tables.protocols import UNKNOWN
 from app.tables.reading import FieldReading, reading_of
-from app.tables.shape import normal, smaller
+from app.tables.shape import normal, smaller, with_unit
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
@@ -48,8 +49,9 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     if row and not any(option in request for option in _SUBSET):
         return dataset_facts(row)
     path = asked if is_local(asked) else None
-    version = fingerprint(path) if path else None
-    ask = ask_of({**request, "dataset": name, "fingerprint": version}, path=path)
+    ask = ask_of({**request, "dataset": name}, path=path)
+    version = fingerprint(ask) if path else None
+    ask = replace(ask, fingerprint=version)
     if cached := cache.find(ask, version):
         classes = len(cached.manifest["class_names"])
     else:
@@ -82,8 +84,17 @@ def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts
     names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
     return DatasetFacts(
         name=row.name, classes=len(names), channels=shape[0], image=normal(shape[1:]), kind=row.kind, task=row.task,
-        fingerprint=opening.fingerprint(ask),
+        fingerprint=fingerprint(ask),
     )  # fmt: skip
+
+
+def require_inputs(ask: Ask, config: RunConfig) -> None:
+    """Raises InputError unless the files give inputs as a run's own did."""
+    shape = (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
+    if shape != config.input_shape:
+        theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
+        part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
+        raise InputError(f"{ask.path} gives inputs of {theirs}, the run takes {ours}; train on a part with {part}")
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,4 +229,7 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
     return ""
 
 
-__all__ = ["Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "prepare", "splits", "where"]
+__all__ = [
+    "Ask", "Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare",
+    "require_inputs", "splits", "where", "whole",
+]  # fmt: skip

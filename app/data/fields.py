@@ -48,6 +48,8 @@ class _Found:
 def find(ask: Ask) -> _Found:
     """The files of a folder, or of the lists; raises InputError where there are none or one is in two lists."""
     assert ask.path
+    if not Path(ask.path).expanduser().is_dir():
+        raise InputError(f"there is no folder {ask.path}; --data takes the folder of the .npz files")
     root = folder(ask.path)
     csv, notes = design.design_file(root, ask.design), []
     if not ask.filelist:
@@ -57,9 +59,15 @@ def find(ask: Ask) -> _Found:
             notes.append(f"{len(every) - len(files):,} velocimetry files (*{_VELOCIMETRY}*) of {ask.path} are not read")
         if not files:
             raise InputError(f"{ask.path} holds no .npz files; make some with `data make nested_cylinder`")
-        return _Found(root, csv, {"train": files}, {}, tuple(notes))
+        assert isinstance(ask.reading, FieldReading)
+        return _Found(root, csv, {"test" if ask.reading.whole else "train": files}, {}, tuple(notes))
     named = design.lists(ask.filelist)
     splits = {split: design.listed(path, root) for split, path in named.items()}
+    if ask.reading and ask.reading.whole:
+        splits = {"test": splits.get("test") or [file for files in splits.values() for file in files]}
+        return _Found(root, csv, splits, named, tuple(notes))
+    if ask.carve_test and splits.pop("test", []):
+        notes.append("the list of test is not read: test is carved from train's, by simulation")
     if "train" not in splits:
         raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
     _require_apart(splits)

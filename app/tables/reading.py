@@ -30,6 +30,7 @@ class FieldReading:
     columns: tuple[int, int | None]
     mirror: bool  # left to right before the part itself, as the published axis of symmetry wants
     stored_dtype: str = "float32"
+    whole: bool = False  # every file is for testing
 
 
 @dataclass(frozen=True, kw_only=True)
