@@ -31,6 +31,7 @@ def evaluate(
     size: o.OfSize = None,
     dataset: o.OfDataset = None,
     best: o.Best = False,
+    top_k: o.TopK = None,
     again: o.Again = False,
     data: o.DataAt = None,
     device: o.Device = None,
@@ -38,7 +39,7 @@ def evaluate(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Test metrics of a run: top-1 with its interval, top-5, loss, per class, confusion; predictions are kept."""
+    """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
     from app.cli.screen import Screen
 
     with Screen() as screen:
@@ -48,7 +49,8 @@ def evaluate(
         options = experiment.Options(device=device or "auto", threads=threads, data=data)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
-    typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))
+    more = experiment.top_k(done, top_k, best=best) if top_k else {}
+    typer.echo(json.dumps(_result(done, best) | more) if as_json else _text(done, best, more))
 
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
@@ -98,11 +100,10 @@ def _fetched(address: str, screen: Screen) -> Path:
 
 
 def _draw(run: Run) -> None:
-    """The confusion figure, where it is not there yet."""
-    if not run.files.confusion_png.exists():
-        from app.report import confusion
+    """The figure of the test, where it is not there yet."""
+    from app.report import testing
 
-        confusion.draw_run(run)
+    testing.draw_once(run)
 
 
 def _result(run: Run, best: bool) -> dict[str, Any]:
@@ -112,19 +113,18 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
     return about | {"split": "test", "weights": weights, **run.record["results"]["test_best" if best else "test"]}
 
 
-def _text(run: Run, best: bool) -> str:
-    from app.artifacts.card import has_top5, percent, with_interval
+def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
+    from app.artifacts.card import percent, test_lines
 
     result, names = _result(run, best), run.record["data"]["class_names"]
     what = f"{result['model']} {result['size']} on {result['dataset']}"
-    top5 = f"top-5 accuracy: {percent(result['top5'])}; " if has_top5(run) else ""
-    classes = sorted((rate, name) for rate, name in zip(result["per_class"], names, strict=True) if rate is not None)
-    lines = [
-        f"run {result['run_id']}: {what}, {result['weights']} weights",
-        f"test accuracy: {with_interval(result)}",
-        f"{top5}cross-entropy: {result['loss']:.4f}",
-        "hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]),
-        f"note: {run.record['data']['warning']}" if run.record["data"]["warning"] else "",
-        f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}",
-    ]
-    return "\n".join(filter(None, lines))
+    asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
+    lines = [f"run {result['run_id']}: {what}, {result['weights']} weights", *test_lines(run, result), *asked]
+    rates = zip(result.get("per_class", ()), names, strict="per_class" in result)
+    if classes := sorted((rate, name) for rate, name in rates if rate is not None):
+        lines.append("hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]))
+        files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
+    else:
+        files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"
+    warning = run.record["data"]["warning"]
+    return "\n".join([*lines, *([f"note: {warning}"] if warning else []), files])

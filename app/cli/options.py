@@ -172,6 +172,7 @@ Private = Annotated[
     bool, _flag("--private/--public", help="Who may see the repository, if it has to be made (public).")
 ]
 Best = Annotated[bool, _flag("--best/--no-best", help="The weights best on validation, not the final ones.")]
+TopK = Annotated[int | None, _option("--top-k", min=1, help="Also the share whose class is among the K likeliest.")]
 Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weights and data.")]
 DataAt = Annotated[
     str | None, _option("--data", metavar="FOLDER", help="With --again: where the run's local dataset lies now.")
