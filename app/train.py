@@ -64,7 +64,8 @@ class Hooks(Protocol):
         """A context around forward."""
 
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5)."""
+        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5);
+        of numbers (loss, absolute error)."""
 
     def epoch_end(self, *, step: int, epoch: int) -> None:
         """Comes after the full validation pass."""
@@ -152,7 +153,7 @@ def update(
     schedule: Schedule,
     hooks: Hooks,
 ) -> Tensor:
-    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's (loss, correct).
+    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's sums.
 
     A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
     """
@@ -196,7 +197,7 @@ def validate(
     at_k: bool = False,
     following: np.ndarray = _NONE,
 ) -> Tensor:
-    """This process's sums over one batch, without gradients: (loss, correct), with `at_k` also correct at 5.
+    """This process's sums over one batch, without gradients, as `task.sums` makes them.
 
     `following` is the batch that is validated next.
     """

@@ -210,10 +210,18 @@ Private = Annotated[
     bool, _flag("--private/--public", help="Who may see the repository, if it has to be made (public).")
 ]
 Best = Annotated[bool, _flag("--best/--no-best", help="The weights best on validation, not the final ones.")]
+TopK = Annotated[int | None, _option("--top-k", min=1, help="Also the share whose class is among the K likeliest.")]
 Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weights and data.")]
 DataAt = Annotated[
     str | None, _option("--data", metavar="FOLDER", help="With --again: where the run's local dataset lies now.")
 ]
+On = Annotated[
+    str | None,
+    _option("--on", metavar="DATA", help="Other files of the run's kind: measured beside its own test, which stays."),
+]
+OnGrid = Annotated[str | None, _option("--grid", help="With --on: first angle and step of patterns, 5.02:0.05.")]
+OnDesign = Annotated[str | None, _option("--design", help="With --on or --data: the CSV of the fields' targets.")]
+OnFilelist = Annotated[str | None, _option("--filelist", help="With --on or --data: the lists of the fields' splits.")]
 OfModel = Annotated[str | None, _option("--model", help="The newest finished run of this model,")]
 OfSize = Annotated[str | None, _option("--size", help="of this size,")]
 OfDataset = Annotated[str | None, _option("--dataset", help="on this dataset; the others that fit are named.")]

@@ -152,11 +152,13 @@ def _push(
 
 def _draw(run: Run) -> None:
     """The run's own figures, where they are not there yet."""
-    if not run.files.confusion_png.exists():
-        from app.report import confusion, loss
+    from app.report import testing
+
+    if not testing.picture(run).exists():
+        from app.report import loss
 
         loss.draw_run(run)
-        confusion.draw_run(run)
+        testing.draw_once(run)
 
 
 def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
@@ -179,15 +181,13 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 
 
 def _summary(run: Run, address: str | None) -> str:
-    from app.artifacts.card import has_top5, percent, with_interval
+    from app.artifacts.card import test_lines
 
     test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
-    top5 = f"top-5 accuracy: {percent(test['top5'])}; " if has_top5(run) else ""
     return "\n".join(
         [
-            f"test accuracy: {with_interval(test)}",
-            f"{top5}cross-entropy: {test['loss']:.4f}",
+            *test_lines(run, test),
             f"written: {stem}",
             textwrap.fill(f"with {written}", 78, initial_indent="  ", subsequent_indent="  "),
             *([f"uploaded: {address}"] if address else []),

@@ -68,7 +68,8 @@ class Cached:
 
     def array(self, split: str, name: str) -> np.ndarray:
         """`labels` int64 (rows,), float32 of a regression; `rows` int64 (rows,) numbers in the source, `groups` int64
-        (rows,), `names` of files (rows,), or `moments` int64 (rows, channels, 2): sums of the pixels and their squares.
+        (rows,), `names` of simulations (rows,), or `moments` int64 (rows, channels, 2): sums of the pixels and of their
+        squares.
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
 

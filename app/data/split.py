@@ -44,7 +44,7 @@ class Split:
     ahead: Ahead | None = None  # of images that are not on the device
     augment: str = "none"
     seed: int = 0
-    names: np.ndarray | None = None  # (n,) of the files, where each row is one
+    names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
 
     def __len__(self) -> int:
         return len(self.members)

@@ -62,7 +62,7 @@ class Kept:
     labels: list[Any] = field(default_factory=list)
     groups: list[Any] = field(default_factory=list)
     moments: list[np.ndarray] = field(default_factory=list)  # int64 (C, 2) each; of images
-    names: list[str] = field(default_factory=list)  # of the files, where each row is one
+    names: list[str] = field(default_factory=list)  # of the simulations, where rows are their frames
     seen: int = 0
 
     def put(self, row: Decoded, room: Room) -> None:
@@ -78,7 +78,7 @@ class Kept:
         if row.moments is not None:
             self.moments.append(row.moments)
         elif row.example.weight:
-            self.names.append(Path(row.example.file).name)
+            self.names.append(str(row.example.group))
 
     def save(self, ask: Ask, split: str, folder: Path) -> None:
         """Saves what is known of the rows, labels excepted; raises InputError where no row has one."""

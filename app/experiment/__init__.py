@@ -17,7 +17,7 @@ from app.data.source import Ask
 from app.durable import lock, sha256
 from app.errors import InputError, Stopped
 from app.experiment import pushing, record, training
-from app.experiment.elsewhere import evaluate_on, predicted
+from app.experiment.elsewhere import evaluate_on, latest, predicted
 from app.experiment.keeper import Screen
 from app.experiment.options import Options
 from app.experiment.pushing import Push, Pusher
@@ -147,6 +147,16 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
         return _evaluated(run, options, screen, best=best, again=again)
 
 
+def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
+    """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
+    if run.config.task == "regression":
+        raise InputError(f"--top-k has no effect on run {run.record['run_id']}, which predicts a number; leave it out")
+    if k > run.config.classes:
+        raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
+    kept = run.files.best_predictions if best else run.files.predictions
+    return evaluation.top_k(evaluation.Predictions.load(kept), k)
+
+
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
     path = getattr(run.files, name)
@@ -183,4 +193,4 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 
-__all__ = ["Options", "Push", "evaluate", "evaluate_on", "plan", "train_run"]
+__all__ = ["Options", "Push", "evaluate", "evaluate_on", "latest", "plan", "top_k", "train_run"]

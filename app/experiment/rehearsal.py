@@ -23,8 +23,8 @@ from app.place import Place
 class HeldBatch:
     """The loop's training split as one batch that lies on the device, as the model sees it: no input work at all."""
 
-    images: Tensor  # float32 (B, C, side, side)
-    targets: Tensor  # int64 (B,)
+    images: Tensor  # float32 (B, C, H, W) or (B, C, L)
+    targets: Tensor  # int64 (B,), or float32 (B,) of a regression
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
@@ -35,6 +35,8 @@ class HeldBatch:
         if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
+        if config.task == "regression":
+            return cls(images, torch.randn(size[:1], device=device, generator=draw))
         return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
 
     def __len__(self) -> int:

@@ -156,6 +156,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     model, optimizer = _model(job)
     config, state, numbers = job.config, job.state, job.kept["schedule"]
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
+    header |= {"task": config.task} if config.task != "classification" else {}
     kept_rows = {"offset": state.facts["log_bytes"], "sha256": state.facts["log_sha256"]} if state else {}
     rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
     with closing(rows), stop_requests(deadline=deadline) as stop_asked:

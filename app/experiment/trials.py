@@ -113,7 +113,7 @@ def step_trial(
         model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
         optimizer = optim.of(config, model)
         images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
-        targets = torch.arange(micro_batch_size, device=place.device) % config.classes
+        targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
         losses: list[Tensor] = []
 
         def work() -> None:

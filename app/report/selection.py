@@ -67,6 +67,13 @@ def dataset_title(dataset: str) -> str:
     return DATASETS[dataset].title if dataset in DATASETS else dataset
 
 
+def loss_title(config: RunConfig) -> str:
+    """What a run's loss is, as an axis names it."""
+    if config.task == "regression":
+        return "mean squared error (square of the target's unit)"
+    return "cross-entropy (nats per example)"
+
+
 def sizes(runs: Iterable[Run]) -> list[str]:
     """The sizes among the runs, smallest first."""
     counts: dict[str, int] = {}

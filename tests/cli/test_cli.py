@@ -79,7 +79,7 @@ def test_the_spellings_of_the_original_are_accepted(typed, understood):
 def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     given = {parameter for parameter in train.train.__annotations__ if parameter != "return"}
     fields = {field.name for field in dataclasses.fields(RunConfig)}
-    derived = {"classes", "channels", "native", "fingerprint", "clamp_warmup"}
+    derived = {"task", "classes", "channels", "native", "fingerprint", "clamp_warmup"}
     assert fields - given == derived
     assert given - fields == {*train._COMPUTING, *train._HUB, "match", "like", "upload", "as_json"}
 
