@@ -27,7 +27,7 @@ def moments(images):
 
 
 def test_channel_statistics_equal_numpy_s_over_float64():
-    mean, std = channel_statistics(moments(IMAGES), 8)
+    mean, std = channel_statistics(moments(IMAGES), 8 * 8)
     pixels = IMAGES.astype(np.float64) / 255
     np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(std, pixels.std((0, 2, 3)), rtol=1e-12)
@@ -35,7 +35,7 @@ def test_channel_statistics_equal_numpy_s_over_float64():
 
 def test_a_channel_without_variation_is_divided_by_one():
     flat = np.full((5, 3, 8, 8), 77, np.uint8)
-    mean, std = channel_statistics(moments(flat), 8)
+    mean, std = channel_statistics(moments(flat), 8 * 8)
     np.testing.assert_allclose(mean, 77 / 255)
     assert (std == 1).all()
 
