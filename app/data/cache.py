@@ -181,7 +181,7 @@ def _require_writable(folder: Path) -> None:
 
 
 def _most(ask: Ask) -> float:
-    """Bytes that a dataset may take beside the disk's: fields and signals stay in their mapped files where they must."""
+    """Bytes that a dataset may take, but for the disk's limit: fields and signals stay in their mapped files."""
     return math.inf if ask.reading else _memory()
 
 

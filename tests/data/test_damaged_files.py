@@ -169,7 +169,7 @@ PATTERN_FILES = [
     tensors(Y=lambda: torch.ones(30)), tensors(Y=lambda: torch.ones(30, 2, dtype=torch.int64)),
     tensors(Y=lambda: torch.ones(30) > 0), tensors(Y=lambda: torch.arange(30) % 15),
     tensors(Y=lambda: -(torch.arange(30) % 2)),
-    tensors(Y=lambda: torch.full((30,), 2**62)), tensors(X=lambda: torch.ones(2, 1, 64), Y=lambda: torch.arange(2)),
+    tensors(Y=lambda: torch.full((30,), 2**62)),
     lambda path: path.unlink(),
 ]  # fmt: skip
 MAPPINGS = [
