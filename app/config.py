@@ -14,6 +14,7 @@ from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.models import DEFAULT_MODEL, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN
+from app.tables.reading import BACKGROUND
 from app.tables.shape import CELLS, Extent, Shape, extent, normal, smaller
 
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
@@ -30,6 +31,7 @@ class DatasetFacts:
     native: Extent | None = None  # None: nothing is known, images are stored at the side the model sees
     fingerprint: str | None = None
     kind: str = "image"  # image | field | signal
+    image: Extent | None = None  # of fields and signals, which a model sees as their files hold them
     task: str = "classification"  # classification | regression
 
 
@@ -87,6 +89,14 @@ class RunConfig:
     split_seed: int = 0
     val_fraction: float = 0.1
     test_fraction: float | None = None  # None: carved only where the source has no labelled test split
+    field: str | None = None  # of fields: which are stacked as channels, between commas; None: the row's own
+    target: str | None = None  # of fields and signals: what is learned; None: the row's own
+    crop: str | None = None  # of fields, TOP:BOTTOM,LEFT:RIGHT in pixels of the file; None: as published
+    mirror: bool | None = None  # of fields; None: mirrored, as published
+    background: float | None = None  # of signals, added to files without one; None: as published
+    range: str | None = None  # of signals, FROM:TO in degrees 2-theta; None: the whole pattern
+    grid: str | None = None  # of signals, START:STEP in degrees; None: as their length says
+    stored_dtype: str = "float32"  # of fields and signals in the cache
     limit_train: int | None = None
     limit_val: int | None = None
     limit_test: int | None = None
@@ -94,6 +104,11 @@ class RunConfig:
     batch_size: int
     val_batch_size: int = 128
     epochs: int
+    train_batches: int | None = None  # of an epoch, drawn anew each time; None: every example once
+    val_batches: int | None = None  # of an epoch's validation pass
+    optimizer: str = "adamw"
+    eps: float = 1e-8
+    schedule: str = "cosine"
     lr: float
     warmup_steps: int | None = None  # None: 10 % of the schedule
     clamp_warmup: bool = True  # False where --warmup-steps was given
@@ -209,8 +224,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
         request = matching.matched(row, request, protocol, other, channels=facts.channels, classes=facts.classes)
     cells = {
         name: getattr(protocol, name)
-        for name in ("image", "batch_size", "epochs", "lr", "warmup_steps", "weight_decay", "dropout")
-    }
+        for name in ("image", "batch_size", "val_batch_size", "epochs", "train_batches", "val_batches",
+                     "optimizer", "eps", "schedule", "lr", "warmup_steps", "weight_decay", "dropout")
+    }  # fmt: skip
     cells |= {"augment": protocol.augment, "clamp_warmup": "warmup_steps" not in request}
     if known := DATASETS.get(facts.name):
         cells |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
@@ -218,11 +234,18 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
     cells |= {name: value for name, value in request.items() if name in _FIELDS and name != "size"}
     cells |= {"model": row.name, "dataset": facts.name}
     cells |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
-    if facts.kind == "signal" and isinstance(cells["image"], int):
+    if facts.image is not None:
+        cells["image"] = facts.image
+    elif facts.kind == "signal" and isinstance(cells["image"], int):
         cells["image"] = (cells["image"],)
     cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
     if known:  # the row's own names, given or not, are one run
-        own = {"image_column": known.image_column, "label_column": known.label_column, "dataset_config": known.config}
+        own: dict[str, Any] = {
+            "image_column": known.image_column,
+            "label_column": known.label_column,
+            "dataset_config": known.config,
+        }
+        own |= {"field": known.image_column, "target": known.label_column, "mirror": True, "background": BACKGROUND}
         cells |= {name: None for name, value in own.items() if cells.get(name) == value}
     cells |= sizing.sized(row, request, protocol, dataset=facts.name, image=cells["image"], classes=facts.classes,
                           channels=facts.channels)  # fmt: skip

@@ -40,9 +40,9 @@ class Watched:
     def __len__(self) -> int:
         return len(self.split)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """The split's own."""
-        return self.split.order(epoch)
+        return self.split.order(epoch, size) if size else self.split.order(epoch)
 
     def expect(self, examples: np.ndarray) -> None:
         """The split's own."""

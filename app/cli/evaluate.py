@@ -34,6 +34,10 @@ def evaluate(
     top_k: o.TopK = None,
     again: o.Again = False,
     data: o.DataAt = None,
+    on: o.On = None,
+    grid: o.OnGrid = None,
+    design: o.OnDesign = None,
+    filelist: o.OnFilelist = None,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
@@ -46,11 +50,46 @@ def evaluate(
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from app import experiment  # torch, which a wrong name above should not wait for
 
-        options = experiment.Options(device=device or "auto", threads=threads, data=data)
+        files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
+        options = experiment.Options(device=device or "auto", threads=threads, **files)
+        if on:
+            _require_alone(again=again, data=data, top_k=top_k)
+            done = experiment.evaluate_on(found, options, screen, grid=grid, best=best)
+            return typer.echo(_elsewhere(done, experiment.latest(done), as_json=as_json))
+        _require_with_on(data, grid=grid, design=design, filelist=filelist)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     more = experiment.top_k(done, top_k, best=best) if top_k else {}
-    typer.echo(json.dumps(_result(done, best) | more) if as_json else _text(done, best, more))
+    return typer.echo(json.dumps(_result(done, best) | more) if as_json else _text(done, best, more))
+
+
+def _require_alone(**others: Any) -> None:
+    """Raises InputError for an option that is about the run's own test."""
+    from app.errors import InputError
+
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
+
+
+def _require_with_on(data: str | None, **others: str | None) -> None:
+    """Raises InputError for an option that says something of files that are not named."""
+    from app.errors import InputError
+
+    if given := [name for name, value in others.items() if value and (name == "grid" or not data)]:
+        raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
+
+
+def _elsewhere(run: Run, found: dict[str, Any], *, as_json: bool) -> str:
+    """What is said of other files than the run's own test."""
+    from app.artifacts.card import test_lines
+
+    about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
+    if as_json:
+        return json.dumps(about | {"split": "elsewhere", **found})
+    head = f"run {about['run_id']}, {found['weights']} weights, on {found['n']:,} rows of {found['path']}"
+    left = found["rows_left_out"]
+    notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
+    return "\n".join([head, *test_lines(run, found), *notes, f"kept beside the run's own test in {run.files.record}"])
 
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:

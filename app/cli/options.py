@@ -117,9 +117,47 @@ LimitTrain = Annotated[int | None, _data("--limit-train", help="Rows to train on
 LimitVal = Annotated[int | None, _data("--limit-val", help="Rows to validate on, for trials (all).")]
 LimitTest = Annotated[int | None, _data("--limit-test", help="Rows to test on, for trials (all).")]
 
+Data = Annotated[
+    str | None, _data("--data", help="Files of nested_cylinder or diffraction: a folder, or .pt files between commas.")
+]
+Design = Annotated[
+    str | None, _data("--design", help="CSV with a row for each simulation (the only one in the folder of --data).")
+]
+Filelist = Annotated[
+    str | None, _data("--filelist", help="Folder of the lists that say train, val and test, or one of them (none).")
+]
+Field = Annotated[str | None, _data("--field", help="Of fields: which are read, as channels: rho,pressure (rho).")]
+Target = Annotated[
+    str | None, _data("--target", help="A column of the design file; or bravais, space_group (ptw_scale; bravais).")
+]
+Crop = Annotated[
+    str | None,
+    _data("--crop", help="Of fields: TOP:BOTTOM,LEFT:RIGHT in pixels of the file (rows 800:, columns :250)."),
+]
+Mirror = Annotated[bool | None, _data("--mirror/--no-mirror", help="Of fields: the part and its mirror image (on).")]
+Background = Annotated[
+    float | None, _data("--background", help="Of patterns: added once to files without one (0.001).")
+]
+Range = Annotated[str | None, _data("--range", help="Of patterns: FROM:TO in degrees 2-theta, such as 10:80 (all).")]
+Grid = Annotated[
+    str | None, _data("--grid", help="Of patterns: first angle and step, such as 5.02:0.05 (3:0.05 of 3041 or 3042).")
+]
+StoredDtype = Annotated[
+    str | None, _data("--stored-dtype", help="Of fields and patterns in the cache: float32 or float16 (float32).")
+]
+
 Epochs = Annotated[int | None, _learn("--epochs", help="Passes over train (by dataset).")]
 BatchSize = Annotated[int | None, _learn("--batch-size", help="The optimiser's batch (by dataset).")]
 ValBatchSize = Annotated[int | None, _learn("--val-batch-size", help="Validation examples beside each step (128).")]
+TrainBatches = Annotated[
+    int | None, _learn("--train-batches", help="Batches of an epoch, drawn anew each time (by dataset: all).")
+]
+ValBatches = Annotated[
+    int | None, _learn("--val-batches", help="Batches of an epoch's validation pass (by dataset: all).")
+]
+Optimizer = Annotated[str | None, _learn("--optimizer", help="adamw or adam (by dataset).")]
+Eps = Annotated[float | None, _learn("--eps", help="Added to the optimiser's denominator (by dataset).")]
+Schedule = Annotated[str | None, _learn("--schedule", help="cosine, or constant after the warm-up (by dataset).")]
 Lr = Annotated[float | None, _learn("--lr", help="Highest learning rate (by dataset).")]
 WarmupSteps = Annotated[
     int | None, _learn("--warmup-steps", help="Taken as it stands; by default clamped where it is long (by dataset).")
@@ -186,6 +224,13 @@ Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weig
 DataAt = Annotated[
     str | None, _option("--data", metavar="FOLDER", help="With --again: where the run's local dataset lies now.")
 ]
+On = Annotated[
+    str | None,
+    _option("--on", metavar="DATA", help="Other files of the run's kind: measured beside its own test, which stays."),
+]
+OnGrid = Annotated[str | None, _option("--grid", help="With --on: first angle and step of patterns, 5.02:0.05.")]
+OnDesign = Annotated[str | None, _option("--design", help="With --on or --data: the CSV of the fields' targets.")]
+OnFilelist = Annotated[str | None, _option("--filelist", help="With --on or --data: the lists of the fields' splits.")]
 OfModel = Annotated[str | None, _option("--model", help="The newest finished run of this model,")]
 OfSize = Annotated[str | None, _option("--size", help="of this size,")]
 OfDataset = Annotated[str | None, _option("--dataset", help="on this dataset; the others that fit are named.")]

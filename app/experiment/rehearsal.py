@@ -42,9 +42,9 @@ class HeldBatch:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """As it lies."""
-        del epoch
+        del epoch, size
         return np.arange(len(self))
 
     def expect(self, examples: np.ndarray) -> None:
@@ -86,7 +86,7 @@ class Rehearsal:
         torch.manual_seed(config.seed)
         model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
         model = compiled(model, chosen.compile, cache=trials.compiled_programs())
-        self._optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
+        self._optimizer = optim.of(config, model)
         self._model = here.spread(model)
         self._hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
         self._schedule = loop.Schedule(

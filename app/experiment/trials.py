@@ -111,7 +111,7 @@ def step_trial(
         torch.manual_seed(0)
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
         model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
-        optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
+        optimizer = optim.of(config, model)
         images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
         targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
         losses: list[Tensor] = []

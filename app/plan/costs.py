@@ -54,7 +54,7 @@ def steps_of(config: RunConfig, extent: Extent) -> int | None:
     """Optimiser steps of the whole run; None where the rows are not known."""
     if extent.train is None:
         return None
-    return config.epochs * loop.steps_per_epoch(extent.train, config.batch_size)
+    return config.epochs * (config.train_batches or loop.steps_per_epoch(extent.train, config.batch_size))
 
 
 def forward_images(config: RunConfig, extent: Extent) -> int | None:
