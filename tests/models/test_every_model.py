@@ -19,7 +19,7 @@ SIZES = ("10M", "25M", "50M")
 LEAST = {
     "cnn": 4,
     "resnet": 8,
-    "resnet1d": 4,
+    "resnet1d": 16,
     "swin": 12,
     "convmixer": 64,
     "mobilevit": 4,
