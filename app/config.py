@@ -46,8 +46,8 @@ def dataset_facts(row: DatasetRow) -> DatasetFacts:
 class RunConfig:
     """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1).
 
-    The cells from attention to width are those of the model's shape; None stands where its family has no such cell, and
-    where the family's own value holds.
+    The cells from attention to discriminator are those of the model's shape; None stands where its family has no such
+    cell, and where the family's own value holds.
     """
 
     model: str
@@ -68,6 +68,9 @@ class RunConfig:
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
+    stem_pool: bool = _ABSENT
+    projection: str = _ABSENT
+    discriminator: bool = _ABSENT
     image: Extent
     patch: int = _ABSENT
 

@@ -64,7 +64,7 @@ def matched(
     family, match = FAMILIES[row.family], request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
     _require_freedom(row, family, rest)
-    common = {"image": rest.get("image", protocol.image), "channels": channels, "classes": classes}
+    common: dict[str, Any] = {"image": other.image, "channels": channels, "classes": classes}
 
     def at(size: str) -> dict[str, Any]:
         return sizing.sized(row, rest | {"size": size}, protocol, dataset=other.dataset, **common)

@@ -66,8 +66,8 @@ QkvBias = Annotated[bool | None, _model("--qkv-bias/--no-qkv-bias", help="Biases
 ProjectionBias = Annotated[
     bool | None, _model("--projection-bias/--no-projection-bias", help="Bias of attention's output (by model).")
 ]
-Norm = Annotated[str | None, _model("--norm", help="layer or dyt (by model).")]
-Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls or mean (by model).")]
+Norm = Annotated[str | None, _model("--norm", help="layer or dyt; of the 1-D ResNet batch or layer (by model).")]
+Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls, mean, or max (by model).")]
 Positions = Annotated[str | None, _model("--positions", help="learned or sincos (by model).")]
 Patching = Annotated[str | None, _model("--patching", help="linear, or shifted: four shifted images too (by model).")]
 Tokenizer = Annotated[
@@ -77,6 +77,15 @@ ValueSkip = Annotated[bool | None, _model("--value-skip/--no-value-skip", help="
 Features = Annotated[int | None, _model("--features", help="Channels of the interpretable CNN (by model).")]
 Width = Annotated[
     int | None, _model("--width", help="Channels of the first stage: ResNets, Swin, MobileViT, VGG (by model).")
+]
+StemPool = Annotated[
+    bool | None, _model("--stem-pool/--no-stem-pool", help="Of the 1-D ResNet: a max-pool after the stem (on).")
+]
+Projection = Annotated[
+    str | None, _model("--projection", help="Of the 1-D ResNet: first or every block of a stage projects (by model).")
+]
+Discriminator = Annotated[
+    bool | None, _model("--discriminator/--no-discriminator", help="Of the 1-D ResNet: the second head too (on).")
 ]
 Image = Annotated[
     int | None,  # or a tuple, as app.tables.shape.Extent

@@ -173,6 +173,16 @@ def _span(length: int, reading: SignalReading, file: Path) -> tuple[int, int]:
     return first, first + points
 
 
+def angles(ask: Ask, length: int) -> np.ndarray | None:
+    """The angles of patterns as they are read, (length,) degrees 2-theta; None where they are not known."""
+    reading = ask.reading
+    assert isinstance(reading, SignalReading)
+    if reading.range is not None:
+        return np.linspace(*reading.range, length)
+    grid = reading.grid or _NIST.get(length)
+    return None if grid is None else grid[0] + grid[1] * np.arange(length)
+
+
 def _tensors(file: Path, *, mapped: bool) -> tuple[np.ndarray, np.ndarray]:
     """Patterns (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for other things.
 

@@ -11,12 +11,13 @@ from torch import nn
 
 from app.config import RunConfig
 from app.models.cnn import CNN
+from app.models.resnet1d import ResNet1d
 from app.models.t2t import T2TViT
 from app.models.vit import ViT
 from app.tables.models import TIMM, family_of, model_row
 
 _INPUT = ("image", "channels", "classes")
-_FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN}
+_FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from app.tables import cnn, counted, resnet, t2t, vit, zoo
+from app.tables import cnn, counted, resnet, resnet1d, t2t, vit, zoo
 from app.tables.names import look_up
 from app.tables.shape import Shape
 
@@ -34,6 +34,7 @@ class Family:
     step: int = 1  # of the growth axis
     closed: bool = True  # whether its counts are closed forms, for which nothing has to be built
     defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
+    kinds: tuple[str, ...] = ("image", "field")  # of data that it takes
 
     def shape(self, cells: Mapping[str, Any]) -> Shape:
         """The shape of some cells; the family's own value stands for one that is None."""
@@ -84,6 +85,8 @@ _OF_VIT = {
     "head_width": None, "qkv_bias": True, "projection_bias": True,
     "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear",
 }  # fmt: skip
+# as the documentation of the 1-D ResNet has it
+_OF_RESNET1D = {"norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "discriminator": True}
 # the CIFAR zoo's ViT (github.com/kentaroy47/vision-transformers-cifar10), which its other rows change
 _ZOO = {
     "patch": 4, "attention": "classic", "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0, "qkv_bias": False,
@@ -101,9 +104,18 @@ FAMILIES = {
             cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT),
             defaults=_OF_VIT,
             growth="depth",
+            kinds=("image", "field", "signal"),
             **_counts(vit),
         ),
         Family(name="cnn", cells=("depth", "features"), growth="features", **_counts(cnn)),
+        Family(
+            name="resnet1d",
+            cells=("width", "norm", "pooling", "stem_pool", "projection", "discriminator"),
+            defaults=_OF_RESNET1D,
+            growth="width",
+            kinds=("signal",),
+            **_counts(resnet1d),
+        ),
         Family(name="resnet", cells=("depth", "width"), growth="width", **_counts(resnet)),
         _of_timm("cait", ("patch", "d_model", "depth", "heads", "mlp_ratio"), "depth", zoo.check_cait),
         _of_timm("swin", ("patch", "width"), "width", zoo.check_swin, step=3),  # three heads in the first stage
@@ -165,6 +177,18 @@ MODELS = {
         _resnet(34),  #   21,282,122 / 21,797,672
         _resnet(50),  #   23,520,842 / 25,557,032
         _resnet(101),  #  42,512,970 / 44,549,160
+        # resnet1d: 627,311 parameters with 14 classes, 635,761 with 144 and 641,351 with 230, at any length
+        ModelRow(
+            name="resnet1d", title="1-D ResNet", family="resnet1d", source="for powder diffraction patterns",
+            cells={"width": 32},
+            note="65 of its parameters are a second head's, which labels teach nothing (--no-discriminator)",
+        ),
+        ModelRow(  # 641,071, 649,521 and 655,111
+            name="resnet1d_layer", title="1-D ResNet with layer norm", family="resnet1d", preset=True,
+            source="NIST, for powder diffraction patterns",
+            cells={"width": 32, "norm": "layer", "pooling": "max", "stem_pool": False, "projection": "every"},
+            note="the published ancestor's choices, which drops before it normalises and not, as here, after",
+        ),
         # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs
         ModelRow(
             name="cait", title="CaiT", family="cait", source="arXiv:2103.17239",  # 12,685,162; the zoo's 12,685,322

@@ -29,14 +29,17 @@ class Shape:
     mlp_ratio: float = _ABSENT
     qkv_bias: bool = _ABSENT
     projection_bias: bool = _ABSENT  # of the attention's output
-    norm: str = _ABSENT  # layer | dyt
-    pooling: str = _ABSENT  # cls | mean
+    norm: str = _ABSENT  # layer | dyt; of the 1-D ResNet batch | layer
+    pooling: str = _ABSENT  # cls | mean; of the 1-D ResNet mean | max
     positions: str = _ABSENT  # learned | sincos
     patching: str = _ABSENT  # linear | shifted
     tokenizer: str = _ABSENT  # performer | transformer
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
+    stem_pool: bool = _ABSENT
+    projection: str = _ABSENT  # first | every
+    discriminator: bool = _ABSENT
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))
