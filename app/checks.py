@@ -114,6 +114,8 @@ def check_numbers(config: RunConfig) -> None:
     check_known("augment", config.augment, AUGMENTS)
     check_known("optimizer", config.optimizer, OPTIMIZERS)
     check_known("schedule", config.schedule, SCHEDULES)
+    if config.augment == "randaugment" and not isinstance(config.stored_side, int):
+        raise InputError("augment=randaugment turns square images only; give one side, or --augment flip_crop")
     if reading_of(vars(config)) and config.augment != "none":
         raise InputError(f"augment={config.augment} is for images, which {config.dataset} has not; leave it out")
     check_known("precision", config.precision, PRECISIONS)

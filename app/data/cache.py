@@ -180,10 +180,13 @@ def _require_writable(folder: Path) -> None:
         raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
 
 
-def _memory(ask: Ask) -> float:
-    """Bytes of host memory that a dataset may take; fields and signals stay in their mapped files where they must."""
-    if ask.reading:
-        return math.inf
+def _most(ask: Ask) -> float:
+    """Bytes that a dataset may take, but for the disk's limit: fields and signals stay in their mapped files."""
+    return math.inf if ask.reading else _memory()
+
+
+def _memory() -> float:
+    """Bytes of host memory that a dataset may take."""
     return _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -193,7 +196,7 @@ def _what(ask: Ask, *, streamed: bool) -> str:
 
 def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
     """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
-    memory, free = _memory(ask), shutil.disk_usage(folder).free
+    memory, free = _most(ask), shutil.disk_usage(folder).free
     limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if memory < free else f"the bytes free in {folder}"
     refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; {_smaller(ask)}"
     return Room(min(memory, free), refusal)
@@ -212,7 +215,7 @@ def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> 
         durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
     except InputError as error:
         raise TooLarge(f"{error}; {_smaller(ask)}" if ask.reading else str(error)) from error
-    if wanted > _memory(ask):
+    if wanted > _most(ask):
         raise TooLarge(
             f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; {_smaller(ask)}"
         )

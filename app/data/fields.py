@@ -23,7 +23,6 @@ from app.tables.reading import FieldReading
 
 _VELOCIMETRY = "_pdv_"  # files of the same simulations that hold no fields
 _MOST_BYTES = 1 << 31  # of one field in memory
-_DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError)
 
 
 class Unreadable(Exception):
@@ -172,7 +171,7 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
         try:
             with np.load(path, allow_pickle=False) as archive:
                 field = archive[name]
-        except _DAMAGED as error:
+        except Exception as error:  # a reader meets damage with whatever it stumbled over
             raise Unreadable from error
         part = field[slice(*reading.rows), slice(*reading.columns)]
         with np.errstate(over="ignore"):
@@ -197,12 +196,12 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
                 found, dtype = _described(member)
     except InputError:
         raise
-    except _DAMAGED as error:
+    except Exception as error:  # the same
         raise Unreadable from error
     where = f"{printable(path.name)}: {printable(name)}"
     if dtype.kind not in "fiu":
         raise InputError(f"{where} holds {dtype if not dtype.hasobject else 'Python objects'}, not real numbers")
-    if len(found) != 2 or 0 in found:
+    if len(found) != 2 or min(found) < 1:
         raise InputError(f"{where} has the shape {found}, not rows x columns")
     held = math.prod(found) * dtype.itemsize
     if held > min(info.file_size, _MOST_BYTES):

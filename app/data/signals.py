@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,6 +210,8 @@ def _tensors(file: Path, *, mapped: bool) -> tuple[np.ndarray, np.ndarray]:
 def _loaded(file: Path, *, mapped: bool) -> Any:
     import torch
 
+    if not mapped:
+        _require_sums(file)
     try:
         try:
             return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
@@ -222,6 +225,19 @@ def _loaded(file: Path, *, mapped: bool) -> Any:
         if isinstance(error, pickle.UnpicklingError):
             raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
         raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+
+
+def _require_sums(file: Path) -> None:
+    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
+    if not zipfile.is_zipfile(file):  # a format of before, which has none
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+    if damaged:
+        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
 
 
 def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:

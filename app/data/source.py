@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,6 +72,11 @@ class Ask:
         if self.row:
             return self.row.hub
         return None if self.path else self.dataset
+
+    def tested_whole(self) -> Ask:
+        """The same fields or signals, all of them for testing."""
+        assert self.reading
+        return replace(self, reading=replace(self.reading, whole=True), fingerprint=None)
 
     @property
     def grouped(self) -> bool:

@@ -53,7 +53,7 @@ def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
     ask = data.ask_of(fields, path=options.data, design=options.design, filelist=options.filelist)
     if ask.reading is None:
         raise InputError(f"--on is for runs on fields and patterns, not on {config.dataset}; leave it out")
-    ask = dataclasses.replace(ask, reading=dataclasses.replace(ask.reading, whole=True))
+    ask = ask.tested_whole()
     data.require_inputs(ask, config)
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
