@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from app import sizing
 from app.errors import InputError
-from app.tables.models import FAMILIES, Family, ModelRow, family_of, model_row
+from app.tables.families import FAMILIES, Family
+from app.tables.models import ModelRow, family_of, model_row
 from app.tables.protocols import Protocol
 from app.tables.ranges import check_known
 from app.tables.shape import CELLS, Shape

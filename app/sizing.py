@@ -8,7 +8,8 @@ from typing import Any
 
 from app.errors import InputError
 from app.tables import counted
-from app.tables.models import Family, ModelRow, family_of, model_row
+from app.tables.families import Family
+from app.tables.models import ModelRow, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from app.tables.ranges import MOST, check_known, check_positive
 from app.tables.shape import CELLS, Extent, Shape

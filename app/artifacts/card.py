@@ -57,9 +57,10 @@ def _errors(test: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name in ("rmse", "mae", "r2"):
         if test.get(name) is not None:
-            low, high = test[f"{name}_interval"] or (test[name], test[name])
-            found[name.upper()] = f"{test[name]:.4g} (95 % bootstrap interval {low:.4g} to {high:.4g})"
-    found["RMSE"] = f"{found['RMSE'][:-1]}, n = {test['n']:,})"
+            n = f", n = {test['n']:,}" if name == "rmse" else ""
+            within = test[f"{name}_interval"]  # none where a resampling of few examples has no R2
+            interval = f" (95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}{n})" if within else ""
+            found[name.upper()] = f"{test[name]:.4g}{interval}"
     return found | {"standard deviation of the targets": f"{test['target_std']:.4g}"}
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.models import constructor
-from app.tables.models import FAMILIES, Family, model_row
+from app.tables.families import FAMILIES, Family
+from app.tables.models import model_row
 from app.tables.shape import Extent, Shape, extent
 
 _IMAGES = 2  # counted together: a batch norm wants more than one value per channel

@@ -72,6 +72,8 @@ def _frame(path: Path, field: str) -> Frame:
             if field not in archive.files:
                 raise InputError(f"{path.name} has no field {field!r}; {suggestion(field, archive.files)}")
             held = {name: archive[name] for name in (field, "Rcoord", "Zcoord", "sim_time") if name in archive.files}
+    except InputError:
+        raise
     except _NOT_READ as error:
         raise InputError(f"{path.name} cannot be read as an archive of fields; make or fetch it again") from error
     whole = np.asarray(held[field], float)

@@ -53,7 +53,8 @@ class History:
     @property
     def group(self) -> str:
         """What is compared: the model and its size."""
-        return selection.run_title(self.run.config)
+        config = self.run.config
+        return selection.run_title(config).removesuffix(f" on {selection.dataset_title(config.dataset)}")
 
 
 def _means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
@@ -120,7 +121,8 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
     """Train to the left and validation to the right, whole above and zoomed below on grey."""
     compared = groups(histories)
     dataset = selection.dataset_title(histories[0].run.config.dataset)
-    title = f"{next(iter(compared))}: loss per epoch" if len(compared) == 1 else f"Loss per epoch on {dataset}"
+    alone = f"{next(iter(compared))} on {dataset}: loss per epoch"
+    title = alone if len(compared) == 1 else f"Loss per epoch on {dataset}"
     figure = style.blank(title, width=12, height=8.5)
     panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(2, 1))
     colours = _colours(histories, compared)

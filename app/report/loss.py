@@ -121,7 +121,7 @@ def draw_run(run: Run) -> list[Path]:
             _draw_points(axes, curve, place)
         for place, (split, curve) in enumerate(curves.items()):
             _draw_line(axes, curve, place, f"{_SPLITS[split]}, batches of {curve.examples:,}")
-        _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"])
+        _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"], drawn=config.val_batches is not None)
         _finish(figure, axes, frame, curves["train"].per_epoch, config)
         dropout = (
             f"Training loss is taken with dropout {config.dropout:g}, validation without." if config.dropout else ""
@@ -184,11 +184,12 @@ def _draw_line(axes: Axes, curve: Curve, place: int, text: str) -> None:
     axes.plot(curve.steps, curve.line, label=text, markevery=(0.05 + 0.03 * place, 0.15), **style.look(place))
 
 
-def _draw_epochs(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """The whole validation split at each epoch's end, its lowest loss told."""
+def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None:
+    """The whole validation split at each epoch's end, or what was drawn of it; the lowest loss told."""
     if rows:
         best = min(rows, key=lambda row: row["loss"])
-        text = f"validation, all {best['examples']:,}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
+        seen = f"{best['examples']:,} at random" if drawn else f"all {best['examples']:,}"
+        text = f"validation, {seen}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         axes.plot(
             steps, losses, label=text, color="black", linestyle="none", marker="o", markersize=4.5, fillstyle="none"

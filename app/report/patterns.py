@@ -114,7 +114,6 @@ def _draw(axes: Axes, pattern: Pattern, angles: Floats | None) -> None:
     for place, (name, share) in enumerate(pattern.likeliest):
         colour = _RIGHT if name == pattern.truth else _WRONG if place == 0 else style.GREY
         axes.text(
-            0.995, 0.93 - 0.19 * place, f"{place + 1}. {name}  {100 * share:.0f} %", transform=axes.transAxes,
-            ha="right", va="top", fontsize=11, color=colour, fontweight="bold" if name == pattern.truth else "normal",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            1.01, 0.98 - 0.2 * place, f"{100 * share:.0f} %  {name}", transform=axes.transAxes, va="top", fontsize=11,
+            color=colour, fontweight="bold" if name == pattern.truth else "normal",
         )  # fmt: skip

@@ -41,14 +41,16 @@ def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[st
 
 
 def repeated(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
-    """One set per dataset as `comparable`, with every seed, and every number of epochs, of each model and size."""
+    """One set per dataset as `comparable`, with every seed, shape and number of epochs of each model and size."""
     if not runs:
         raise InputError("there is no run to draw yet; train some that differ in --seed")
     oldest_first = sorted(runs, key=_started)
     chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
     datasets = sorted({run.config.dataset for run in chosen})
     return {
-        name: _one_set([run for run in chosen if run.config.dataset == name], say, free=("seed", "epochs"))
+        name: _one_set(
+            [run for run in chosen if run.config.dataset == name], say, free=("seed", "epochs", "shape", "patch")
+        )
         for name in datasets
     }
 

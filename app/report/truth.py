@@ -70,7 +70,7 @@ def _facts(run: Run) -> list[str]:
     test = run.record["results"]["test"]
     numbers = results(run, test)
     numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test['n']:,}", "")
-    units = "names, whose examples are not independent" if test["resampled"] == "names" else "examples"
+    units = "groups of one name (the frames of a simulation)" if test["resampled"] == "names" else "examples"
     return [
         f"n = {test['n']:,} test examples. {'; '.join(f'{name} {text}' for name, text in numbers.items())}.",
         f"Intervals are of 2,000 resamplings of {units}.",

@@ -10,7 +10,7 @@ from app.tables.counted_rows import COUNTED
 from app.tables.shape import Shape
 
 if TYPE_CHECKING:
-    from app.tables.models import Family
+    from app.tables.families import Family
 
 Measure = Callable[[str], "Family"]  # of a model by name
 

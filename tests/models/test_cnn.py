@@ -8,7 +8,8 @@ from app.errors import InputError
 from app.models.cnn import CNN, ConvolutionBlock
 from app.models.counting import Build, counted
 from app.tables import cnn
-from app.tables.models import FAMILIES, MODELS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
 
 LANL = {"image": (1700, 500), "channels": 1, "classes": 1}
 SHAPES = [

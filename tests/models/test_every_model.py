@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from app import models, optim, task
 from app.config import DatasetFacts, resolve
 from app.errors import InputError
-from app.tables.models import FAMILIES, MODELS, family_of
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS, family_of
 from app.tables.sizes import TOLERANCE, budget, parse_size
 
 FACTS = DatasetFacts(name="cifar10", classes=10, native=32)

@@ -8,7 +8,8 @@ from app import models
 from app.errors import InputError
 from app.models.resnet1d import ChannelNorm, ResNet1d
 from app.tables import resnet1d
-from app.tables.models import FAMILIES, MODELS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
 
 PATTERN = {"image": (3041,), "channels": 1}
 

@@ -16,7 +16,8 @@ from app.models.t2t import T2TViT, sinusoids
 from app.models.tokens_to_token import soft_split
 from app.sizing import nearest
 from app.tables import t2t
-from app.tables.models import FAMILIES, MODELS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
 from app.tables.shape import plane
 from app.tables.vit import ATTENTIONS
 
