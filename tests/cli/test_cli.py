@@ -14,8 +14,8 @@ import pytest
 from conftest import TINY
 
 from app import __version__
-from app.cli import spelled, train
 from app.checks import FILES
+from app.cli import spelled, train
 from app.cli.screen import program
 from app.config import RunConfig
 from app.tables.datasets import DATASETS
