@@ -106,7 +106,7 @@ def test_a_run_s_optimiser_is_torch_s_of_its_name_with_its_eps():
     chosen = {"size": "100K", "d_model": 64, "optimizer": "adam", "eps": 1e-5, "weight_decay": 0.1}
     for request, kind, eps in (({}, torch.optim.AdamW, 1e-8), (chosen, torch.optim.Adam, 1e-5)):
         config = resolve({"size": "100K", "d_model": 64} | request, facts)
-        found = optim.of(config, models.build(config))
+        found = optim.of(config, models.build(config, attention_path="plain"))
         assert type(found) is kind and {group["eps"] for group in found.param_groups} == {eps}
         assert {group["weight_decay"] for group in found.param_groups} == {config.weight_decay, 0.0}
 

@@ -156,7 +156,9 @@ ValBatches = Annotated[
     int | None, _learn("--val-batches", help="Batches of an epoch's validation pass (by dataset: all).")
 ]
 Optimizer = Annotated[str | None, _learn("--optimizer", help="adamw or adam (by dataset).")]
-Eps = Annotated[float | None, _learn("--eps", help="Added to the optimiser's denominator (by dataset).")]
+Eps = Annotated[
+    float | None, _learn("--eps", help="In the optimiser's denominator, where the dataset's protocol has none (1e-08).")
+]
 Schedule = Annotated[str | None, _learn("--schedule", help="cosine, or constant after the warm-up (by dataset).")]
 Lr = Annotated[float | None, _learn("--lr", help="Highest learning rate (by dataset).")]
 WarmupSteps = Annotated[

@@ -137,7 +137,7 @@ def ask_of(
         image_column=fields.get("image_column") or (row.image_column if row else None),
         label_column=fields.get("label_column") or (row.label_column if row else None),
         group_column=fields.get("group_column"),
-        side=smaller(image, row.native if row else None),
+        side=normal(image) if reading else smaller(image, row.native if row else None),
         channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
         carve_test=bool(fields.get("test_fraction") or (row and row.test_fraction)),
         membership=_membership(fields),

@@ -15,8 +15,10 @@ from conftest import TINY
 
 from app import __version__
 from app.cli import spelled, train
+from app.checks import FILES
 from app.cli.screen import program
 from app.config import RunConfig
+from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
 
 RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
@@ -81,7 +83,7 @@ def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     derived = {"task", "classes", "channels", "native", "fingerprint", "clamp_warmup"}
     assert fields - given == derived
-    assert given - fields == {*train._COMPUTING, *train._HUB, "match", "like", "upload", "as_json"}
+    assert given - fields == {*train._COMPUTING, *train._HUB, *FILES, "match", "like", "upload", "as_json"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):
@@ -110,7 +112,7 @@ def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, 
 def test_json_is_all_that_stands_on_stdout(call, run):
     record = json.loads(call(f"{TRAIN} --json").out)
     assert (record["run_id"], record["status"]) == (run.record["run_id"], "done")
-    assert [row["name"] for row in json.loads(call("datasets --json").out)] == ["cifar100", "cifar10", "bach", "digits"]
+    assert [row["name"] for row in json.loads(call("datasets --json").out)] == [*DATASETS]
     models = json.loads(call("models --json").out)
     assert {row["model"] for row in models} == set(MODELS)
     result = json.loads(call(f"evaluate --run {run.record['run_id'][:4]} --json").out)

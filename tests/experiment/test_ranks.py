@@ -12,7 +12,7 @@ from app.artifacts.paths import find_runs
 from app.evaluation import Predictions
 from app.selftest.trial import RUN
 
-from ..data import measured
+from tests.data import measured
 
 TRAIN = (
     "train --dataset digits --size 100K --d-model 64 --epochs 3 --batch-size 31 --val-batch-size 15 --limit-train 125 "
