@@ -8,10 +8,10 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app, spelled
-from app.tables.shape import spelled as spelled_out
 from app.config import DatasetFacts, resolve
 from app.tables.datasets import DATASETS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
+from app.tables.shape import spelled as spelled_out
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
