@@ -48,7 +48,7 @@ class ShiftedPatchEmbedding(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         if self.axes == 1:
-            stretches = filled_up(with_shifts(images, axes=1), self.patch).unflatten(-1, (-1, self.patch))
+            stretches = with_shifts(filled_up(images, self.patch), axes=1).unflatten(-1, (-1, self.patch))
             cut = stretches.transpose(2, 3).flatten(1, 2)  # (B, 3 C, L) -> (B, 3 C p, N)
         else:
             cut = F.pixel_unshuffle(with_shifts(images), self.patch)  # (B, 5 C, H, W) -> (B, 5 C p^2, H / p, W / p)
