@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.tables import counted as _counted
 
 if TYPE_CHECKING:
-    from app.tables.models import Family
+    from app.tables.families import Family
 
 __version__ = "0.1.0"
 

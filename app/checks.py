@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from app import sizing
 from app.errors import InputError
 from app.tables.models import DEFAULT_MODEL, MODELS, TIMM, family_of, model_row
-from app.tables.protocols import AUGMENTS
+from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
-from app.tables.shape import CELLS
+from app.tables.reading import reading_of
+from app.tables.shape import CELLS, TASKS, smaller
 from app.tables.sizes import budget, parse_size
 from app.tables.vit import ATTENTIONS
 
 if TYPE_CHECKING:
     from app.config import RunConfig
+    from app.tables.datasets import DatasetRow
 
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
@@ -27,10 +30,11 @@ def check_shape(config: RunConfig) -> None:
         check_known("model", config.model, MODELS)
     elif config.model != config.size:
         raise InputError(f"{config.model} has one size; leave --size out")
-    check_positive(
-        channels=config.channels, native=config.native, classes=config.classes, image=config.image, most=MOST
-    )
-    if config.classes < 2:
+    check_positive(channels=config.channels, classes=config.classes, most=MOST)
+    check_known("task", config.task, TASKS)
+    if config.native is not None:
+        smaller(config.image, config.native)
+    if config.classes < 2 and config.task == "classification":
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
     if config.attention is not None:
         check_known("attention", config.attention, ATTENTIONS)
@@ -75,11 +79,29 @@ def check_name(dataset: str, *, size: str = "1M") -> None:
         )
 
 
+FILES = ("data", "design", "filelist")  # options that say where a dataset of the user's own files lies
+
+
+def require_files(row: DatasetRow, request: Mapping[str, Any]) -> None:
+    """Raises InputError unless a request says where the files of fields or signals are, and only what suits them."""
+    if "data" not in request:
+        raise InputError(f"{row.name} is read from files of your own; say where they are with --data")
+    if row.kind == "signal" and (given := [name for name in FILES[1:] if name in request]):
+        raise InputError(f"--{given[0]} has no effect on the dataset {row.name}; leave it out")
+    if "image" in request:
+        part = "--crop" if row.kind == "field" else "--range"
+        raise InputError(
+            f"--image has no effect on {row.name}, which is seen as its files hold it; {part} takes a part"
+        )
+    reading_of({**request, "dataset": row.name})
+
+
 def check_numbers(config: RunConfig) -> None:
     """Raises InputError for a number or choice outside its range."""
     counted = ("batch_size", "val_batch_size", "epochs", "limit_train", "limit_val", "limit_test")
     check_positive(**{name: getattr(config, name) for name in counted}, most=MOST)
-    check_positive(lr=config.lr, clip_norm=config.clip_norm)
+    check_positive(train_batches=config.train_batches, val_batches=config.val_batches, most=2**24)
+    check_positive(lr=config.lr, clip_norm=config.clip_norm, eps=config.eps)
     check_not_negative(seed=config.seed, split_seed=config.split_seed, most=2**63 - 1)
     check_not_negative(warmup_steps=config.warmup_steps, most=MOST)
     check_not_negative(weight_decay=config.weight_decay)
@@ -90,6 +112,12 @@ def check_numbers(config: RunConfig) -> None:
         if value is not None and not 0 < value < 1:
             raise InputError(f"{name}={value} must lie between 0 and 1")
     check_known("augment", config.augment, AUGMENTS)
+    check_known("optimizer", config.optimizer, OPTIMIZERS)
+    check_known("schedule", config.schedule, SCHEDULES)
+    if config.augment == "randaugment" and not isinstance(config.stored_side, int):
+        raise InputError("augment=randaugment turns square images only; give one side, or --augment flip_crop")
+    if reading_of(vars(config)) and config.augment != "none":
+        raise InputError(f"augment={config.augment} is for images, which {config.dataset} has not; leave it out")
     check_known("precision", config.precision, PRECISIONS)
 
 

@@ -14,7 +14,8 @@ from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.models import DEFAULT_MODEL, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN
-from app.tables.shape import CELLS, Shape
+from app.tables.reading import BACKGROUND
+from app.tables.shape import CELLS, Extent, Shape, extent, normal, smaller
 
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
@@ -27,21 +28,26 @@ class DatasetFacts:
     name: str
     classes: int
     channels: int = 3
-    native: int | None = None  # None: nothing is known, images are stored at the side the model sees
+    native: Extent | None = None  # None: nothing is known, images are stored at the side the model sees
     fingerprint: str | None = None
+    kind: str = "image"  # image | field | signal
+    image: Extent | None = None  # of fields and signals, which a model sees as their files hold them
+    task: str = "classification"  # classification | regression
 
 
 def dataset_facts(row: DatasetRow) -> DatasetFacts:
     """The facts of a dataset with a row, of which nothing has to be opened."""
-    return DatasetFacts(name=row.name, classes=row.classes, channels=row.channels, native=row.native)
+    return DatasetFacts(
+        name=row.name, classes=row.classes, channels=row.channels, native=row.native, kind=row.kind, task=row.task
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1).
 
-    The cells from attention to width are those of the model's shape; None stands where its family has no such cell, and
-    where the family's own value holds.
+    The cells from attention to discriminator are those of the model's shape; None stands where its family has no such
+    cell, and where the family's own value holds.
     """
 
     model: str
@@ -62,7 +68,10 @@ class RunConfig:
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
-    image: int
+    stem_pool: bool = _ABSENT
+    projection: str = _ABSENT
+    discriminator: bool = _ABSENT
+    image: Extent
     patch: int = _ABSENT
 
     dataset: str
@@ -72,13 +81,22 @@ class RunConfig:
     label_column: str | None = None
     group_column: str | None = None
     fingerprint: str | None = None
+    task: str = "classification"  # of the dataset's row; of a regression `classes` counts the targets
     classes: int
     channels: int = 3
-    native: int | None = None
+    native: Extent | None = None
     augment: str = "none"
     split_seed: int = 0
     val_fraction: float = 0.1
     test_fraction: float | None = None  # None: carved only where the source has no labelled test split
+    field: str | None = None  # of fields: which are stacked as channels, between commas; None: the row's own
+    target: str | None = None  # of fields and signals: what is learned; None: the row's own
+    crop: str | None = None  # of fields, TOP:BOTTOM,LEFT:RIGHT in pixels of the file; None: as published
+    mirror: bool | None = None  # of fields; None: mirrored, as published
+    background: float | None = None  # of signals, added to files without one; None: as published
+    range: str | None = None  # of signals, FROM:TO in degrees 2-theta; None: the whole pattern
+    grid: str | None = None  # of signals, START:STEP in degrees; None: as their length says
+    stored_dtype: str = "float32"  # of fields and signals in the cache
     limit_train: int | None = None
     limit_val: int | None = None
     limit_test: int | None = None
@@ -86,6 +104,11 @@ class RunConfig:
     batch_size: int
     val_batch_size: int = 128
     epochs: int
+    train_batches: int | None = None  # of an epoch, drawn anew each time; None: every example once
+    val_batches: int | None = None  # of an epoch's validation pass
+    optimizer: str = "adamw"
+    eps: float = 1e-8
+    schedule: str = "cosine"
     lr: float
     warmup_steps: int | None = None  # None: 10 % of the schedule
     clamp_warmup: bool = True  # False where --warmup-steps was given
@@ -97,6 +120,9 @@ class RunConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
+        for name in ("image", "native"):  # lists of JSON are tuples here, and a square is its side
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, normal(getattr(self, name)))
         checks.check_shape(self)
         checks.check_numbers(self)
         checks.check_size(self)
@@ -118,9 +144,14 @@ class RunConfig:
         return family_of(self.model).tokens(self.shape)
 
     @property
-    def stored_side(self) -> int:
-        """Side in pixels at which the cache keeps the images."""
-        return min(self.image, self.native or self.image)
+    def input_shape(self) -> tuple[int, ...]:
+        """One input as the model sees it: (channels, H, W), or (channels, L) of a signal."""
+        return (self.channels, *extent(self.image))
+
+    @property
+    def stored_side(self) -> Extent:
+        """Side in pixels at which the cache keeps the images, or (H, W), or a signal's (L,); the smaller per axis."""
+        return smaller(self.image, self.native)
 
     @property
     def limited(self) -> bool:
@@ -174,6 +205,7 @@ class RunConfig:
 def _check_type(name: str, value: Any, declared: str) -> None:
     """Raises InputError unless a JSON value has its field's declared type."""
     types: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "None": type(None)}
+    types["Extent"] = (int, list, tuple)
     allowed = [types[part] for part in declared.split(" | ")]
     if not any(isinstance(value, kind) for kind in allowed) or (isinstance(value, bool) and "bool" not in declared):
         raise InputError(f"the config's {name}={value!r} is not of type {declared}")
@@ -192,18 +224,28 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
         request = matching.matched(row, request, protocol, other, channels=facts.channels, classes=facts.classes)
     cells = {
         name: getattr(protocol, name)
-        for name in ("image", "batch_size", "epochs", "lr", "warmup_steps", "weight_decay", "dropout")
-    }
+        for name in ("image", "batch_size", "val_batch_size", "epochs", "train_batches", "val_batches",
+                     "optimizer", "eps", "schedule", "lr", "warmup_steps", "weight_decay", "dropout")
+    }  # fmt: skip
     cells |= {"augment": protocol.augment, "clamp_warmup": "warmup_steps" not in request}
     if known := DATASETS.get(facts.name):
         cells |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
         cells |= {"test_fraction": known.test_fraction or None}
     cells |= {name: value for name, value in request.items() if name in _FIELDS and name != "size"}
     cells |= {"model": row.name, "dataset": facts.name}
-    cells |= {"classes": facts.classes, "channels": facts.channels}
+    cells |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
+    if facts.image is not None:
+        cells["image"] = facts.image
+    elif facts.kind == "signal" and isinstance(cells["image"], int):
+        cells["image"] = (cells["image"],)
     cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
     if known:  # the row's own names, given or not, are one run
-        own = {"image_column": known.image_column, "label_column": known.label_column, "dataset_config": known.config}
+        own: dict[str, Any] = {
+            "image_column": known.image_column,
+            "label_column": known.label_column,
+            "dataset_config": known.config,
+        }
+        own |= {"field": known.image_column, "target": known.label_column, "mirror": True, "background": BACKGROUND}
         cells |= {name: None for name, value in own.items() if cells.get(name) == value}
     cells |= sizing.sized(row, request, protocol, dataset=facts.name, image=cells["image"], classes=facts.classes,
                           channels=facts.channels)  # fmt: skip

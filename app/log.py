@@ -21,7 +21,8 @@ _LAG = 2  # rows that may wait for their numbers, so that no step waits for the 
 
 
 class Row(NamedTuple):
-    """A row whose sums are still on the device: `fetch` waits for (loss summed, correct, correct at k)."""
+    """A row whose sums are still on the device: `fetch` waits for (loss summed, correct, correct at k), or for
+    (loss summed, absolute error summed) where the log's header tells of a regression."""
 
     fields: dict[str, Any]
     fetch: Callable[[], Sequence[float]]
@@ -44,6 +45,7 @@ class TrainingLog:
         self.path = path
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()
+        self._regression = is_regression(header)
         self._file = path.open("r+b" if offset else "wb")
         self._digest = hashlib.sha256(self._file.read(offset) if offset else b"")
         if sha256 and self._digest.hexdigest() != sha256:
@@ -84,10 +86,12 @@ class TrainingLog:
 
     def _take(self) -> None:
         row = self._waiting.popleft()
-        loss_sum, correct, *at_k = row.fetch()
-        fields = row.fields | {"loss": loss_sum / row.fields["examples"], "correct": round(correct)}
-        if at_k:
-            fields["correct_at_5"] = round(at_k[0])
+        loss_sum, *more = row.fetch()
+        fields = row.fields | {"loss": loss_sum / row.fields["examples"]}
+        if self._regression:
+            fields["mae"] = more[0] / row.fields["examples"]
+        else:
+            fields |= {name: round(count) for name, count in zip(("correct", "correct_at_5"), more, strict=False)}
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
             raise InputError(
@@ -103,6 +107,11 @@ class TrainingLog:
             self._file.write(line)
             self._file.flush()
         self._digest.update(line)
+
+
+def is_regression(header: Mapping[str, Any]) -> bool:
+    """Whether a log is of numbers that were learned; the header of any other says nothing of it."""
+    return header.get("task") == "regression"
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -122,7 +131,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if header.get("format") != FORMAT:
         raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
     for number, row in enumerate(rows, start=2):
-        if row is None or not _is_whole(row):
+        if row is None or not _is_whole(row, regression=is_regression(header)):
             raise _damaged(path, number)
     return header, [row for row in rows if row]
 
@@ -140,10 +149,14 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_whole(row: Mapping[str, Any]) -> bool:
+def _is_whole(row: Mapping[str, Any], *, regression: bool) -> bool:
     """Whether a row holds what figures are drawn from: counts, a split and a loss that is a number."""
-    counts = [row.get(name) for name in ("step", "epoch", "examples", "correct")] + [row.get("correct_at_5", 0)]
+    counts = [row.get(name) for name in ("step", "epoch", "examples")]
+    counts += [] if regression else [row.get("correct"), row.get("correct_at_5", 0)]
     counted = all(type(count) is int and 0 <= count < 2**53 for count in counts)  # a bool is no count
-    loss = row.get("loss")
-    measured = isinstance(loss, (int, float)) and type(loss) is not bool and abs(loss) <= sys.float_info.max  # nor NaN
-    return counted and measured and row["examples"] > 0 and isinstance(row.get("split"), str)
+    numbers = [row.get(name) for name in (("loss", "mae") if regression else ("loss",))]
+    return counted and all(map(_is_number, numbers)) and row["examples"] > 0 and isinstance(row.get("split"), str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) <= sys.float_info.max  # nor NaN

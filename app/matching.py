@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from app import sizing
 from app.errors import InputError
-from app.tables.models import FAMILIES, Family, ModelRow, family_of, model_row
+from app.tables.families import FAMILIES, Family
+from app.tables.models import ModelRow, family_of, model_row
 from app.tables.protocols import Protocol
 from app.tables.ranges import check_known
 from app.tables.shape import CELLS, Shape
@@ -64,7 +65,7 @@ def matched(
     family, match = FAMILIES[row.family], request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
     _require_freedom(row, family, rest)
-    common = {"image": rest.get("image", protocol.image), "channels": channels, "classes": classes}
+    common: dict[str, Any] = {"image": other.image, "channels": channels, "classes": classes}
 
     def at(size: str) -> dict[str, Any]:
         return sizing.sized(row, rest | {"size": size}, protocol, dataset=other.dataset, **common)

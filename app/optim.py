@@ -1,4 +1,4 @@
-"""AdamW over two parameter groups (arXiv:1711.05101), and the learning rate as a function of the step."""
+"""AdamW (arXiv:1711.05101) or Adam (arXiv:1412.6980) over two parameter groups, and the learning rate of a step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from app.config import RunConfig
 
 _CLAMP_ABOVE, _CLAMP_TO = 0.2, 0.1  # a warm-up over 20 % of the schedule becomes 10 % of it
 _NEVER_DECAYED = {"cls", "positions", "cls_token", "dist_token", "reg_token", "pos_embed"}  # ours, then timm's
@@ -26,10 +28,22 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def adamw(model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW with betas 0.9, 0.999, eps 1e-8, in torch's fused form."""
+def of(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of a run."""
+    numbers = {"lr": config.lr, "weight_decay": config.weight_decay, "eps": config.eps}
+    return {"adamw": adamw, "adam": adam}[config.optimizer](model, **numbers)
+
+
+def adamw(model: nn.Module, *, lr: float, weight_decay: float, eps: float = 1e-8) -> torch.optim.AdamW:
+    """AdamW with betas 0.9, 0.999, in torch's fused form."""
     groups = [group for group in parameter_groups(model, weight_decay) if group["params"]]
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=True)
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=eps, fused=True)
+
+
+def adam(model: nn.Module, *, lr: float, weight_decay: float, eps: float = 1e-8) -> torch.optim.Adam:
+    """Adam, the same but for the decay, which is a part of the gradient."""
+    groups = [group for group in parameter_groups(model, weight_decay) if group["params"]]
+    return torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.999), eps=eps, fused=True)
 
 
 def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, str]:
@@ -47,9 +61,14 @@ def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, st
     return tenth, f"{asked:,} warm-up steps are {share} {run}: clamped to {tenth:,} (--warmup-steps sets it)"
 
 
-def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int) -> float:
-    """The rate of step 1, 2, ... total_steps: linear from lr / warmup_steps up to lr, then half a cosine down to 0."""
+def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int, schedule: str = "cosine") -> float:
+    """The rate of step 1, 2, ... total_steps: linear from lr / warmup_steps up to lr, then half a cosine down to 0.
+
+    With the constant schedule it stays where it is after the warm-up.
+    """
     if step <= warmup_steps:
         return lr * step / warmup_steps
+    if schedule == "constant":
+        return lr
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return lr * 0.5 * (1 + math.cos(math.pi * progress))

@@ -8,10 +8,11 @@ from typing import Any
 
 from app.errors import InputError
 from app.tables import counted
-from app.tables.models import Family, ModelRow, family_of, model_row
+from app.tables.families import Family
+from app.tables.models import ModelRow, family_of, model_row
 from app.tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from app.tables.ranges import MOST, check_known, check_positive
-from app.tables.shape import CELLS, Shape
+from app.tables.shape import CELLS, Extent, Shape
 from app.tables.sizes import TOLERANCE, budget, parse_size, row_for
 from app.tables.vit import ATTENTIONS
 
@@ -24,7 +25,7 @@ def sized(
     protocol: Protocol,
     *,
     dataset: str,
-    image: int,
+    image: Extent,
     classes: int,
     channels: int,
 ) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def order(self, epoch: int) -> np.ndarray: ...
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray: ...
 
     def expect(self, examples: np.ndarray) -> None: ...
 
@@ -41,6 +41,8 @@ class Schedule:
     micro_batch_size: int
     clip_norm: float | None
     learning_rate: Callable[[int], float]
+    train_batches: int | None = None  # of an epoch, drawn anew each time; None: every example once
+    val_batches: int | None = None  # of an epoch's validation pass
 
 
 class Hooks(Protocol):
@@ -62,7 +64,8 @@ class Hooks(Protocol):
         """A context around forward."""
 
     def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5)."""
+        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5);
+        of numbers (loss, absolute error)."""
 
     def epoch_end(self, *, step: int, epoch: int) -> None:
         """Comes after the full validation pass."""
@@ -87,10 +90,10 @@ def fit(
     first_step: int = 1,
 ) -> None:
     """Runs steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
-    whole = np.split(np.arange(len(val)), range(schedule.val_batch_size, len(val), schedule.val_batch_size))
     batches = pairwise(_batches(train, schedule, first_step))
     for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, first_step):
         ends = following_epoch != epoch
+        whole = _whole(val, schedule, epoch) if ends else [_NONE]
         seen = val_examples(step, len(val), schedule.val_batch_size)
         val.expect(_mine(hooks, seen))
         hooks.begin(step=step)
@@ -99,27 +102,38 @@ def fit(
         train.expect(_mine(hooks, following)[: schedule.micro_batch_size])
         row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
         hooks.row("train", **row, examples=len(examples), sums=sums)
-        sums = validate(model, val, seen, hooks=hooks, following=whole[0] if ends else _NONE)
+        sums = validate(model, val, seen, hooks=hooks, following=whole[0])
         hooks.row("val", **row, examples=len(seen), sums=sums)
         if ends:
             parts = [
                 validate(model, val, part, hooks=hooks, at_k=True, following=after)
                 for part, after in pairwise([*whole, _NONE])
             ]
-            hooks.row("val_full", **row, examples=len(val), sums=torch.stack(parts).sum(0))
+            hooks.row("val_full", **row, examples=sum(map(len, whole)), sums=torch.stack(parts).sum(0))
             hooks.epoch_end(step=step, epoch=epoch + 1)
         hooks.step_end(step=step)
 
 
 def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
     """(epoch, examples) of each step from the first on; then the epoch that is not begun, without examples."""
-    first_epoch, skipped = divmod(first_step - 1, steps_per_epoch(len(train), schedule.batch_size))
+    size, per_epoch = None, steps_per_epoch(len(train), schedule.batch_size)
+    if schedule.train_batches:
+        size, per_epoch = schedule.train_batches * schedule.batch_size, schedule.train_batches
+    first_epoch, skipped = divmod(first_step - 1, per_epoch)
     for epoch in range(first_epoch, schedule.epochs):
-        order = np.asarray(train.order(epoch))
+        order = np.asarray(train.order(epoch, size) if size else train.order(epoch))
         for start in range(skipped * schedule.batch_size, len(order), schedule.batch_size):
             yield epoch, order[start : start + schedule.batch_size]
         skipped = 0
     yield schedule.epochs, _NONE
+
+
+def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
+    """The batches of an epoch's validation pass: every example once and in order, or so many random ones."""
+    examples = np.arange(len(val))
+    if schedule.val_batches:
+        examples = val.order(epoch, schedule.val_batches * schedule.val_batch_size)
+    return np.split(examples, range(schedule.val_batch_size, len(examples), schedule.val_batch_size))
 
 
 def _mine(hooks: Hooks, examples: np.ndarray) -> np.ndarray:
@@ -139,7 +153,7 @@ def update(
     schedule: Schedule,
     hooks: Hooks,
 ) -> Tensor:
-    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's (loss, correct).
+    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's sums.
 
     A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
     """
@@ -183,7 +197,7 @@ def validate(
     at_k: bool = False,
     following: np.ndarray = _NONE,
 ) -> Tensor:
-    """This process's sums over one batch, without gradients: (loss, correct), with `at_k` also correct at 5.
+    """This process's sums over one batch, without gradients, as `task.sums` makes them.
 
     `following` is the batch that is validated next.
     """

@@ -20,7 +20,8 @@ from app.errors import InputError  # noqa: E402
 from app.models import constructor, counting  # noqa: E402
 from app.tables.counted import CountedRow  # noqa: E402
 from app.tables.datasets import DATASETS  # noqa: E402
-from app.tables.models import ALIASES, FAMILIES, MODELS, ModelRow  # noqa: E402
+from app.tables.families import FAMILIES  # noqa: E402
+from app.tables.models import ALIASES, MODELS, ModelRow  # noqa: E402
 from app.tables.protocols import PROTOCOLS  # noqa: E402
 from app.tables.sizes import TOLERANCE, budget  # noqa: E402
 

@@ -13,7 +13,7 @@ from app.config import DatasetFacts, RunConfig, dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
-from app.tables.shape import CELLS
+from app.tables.shape import CELLS, extent
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 CONFIG = resolve({}, FACTS["cifar100"])
@@ -33,7 +33,7 @@ requests = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@given(requests, st.sampled_from(list(FACTS)))
+@given(requests, st.sampled_from([name for name in FACTS if DATASETS[name].kind == "image"]))
 @settings(max_examples=60, deadline=None)
 def test_a_config_comes_back_from_json_equal_and_with_its_name(request, dataset):
     config = resolve(request, FACTS[dataset])
@@ -43,6 +43,7 @@ def test_a_config_comes_back_from_json_equal_and_with_its_name(request, dataset)
 
 
 TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "None": (type(None),)}
+TYPES["Extent"] = (int, tuple)
 KINDS = {
     field.name: sum((TYPES[part] for part in field.type.split(" | ")), ()) for field in dataclasses.fields(RunConfig)
 }
@@ -67,7 +68,7 @@ def test_a_mutated_config_is_read_or_refused_never_more(changes, data):
     except InputError as error:
         assert "\n" not in str(error).replace(repr(fields), "")
     else:
-        assert config.parameters > 0 and len(config.run_id) == 8 and config.stored_side > 0
+        assert config.parameters > 0 and len(config.run_id) == 8 and min(extent(config.stored_side)) > 0
         assert config.stem.encode(errors="surrogateescape") and config.limited in (True, False)
         assert RunConfig.from_json(json.loads(json.dumps(config.to_json(), allow_nan=False))) == config
         given = {name: value for name, value in config.to_json().items() if value is not None or name not in CELLS}
@@ -97,6 +98,47 @@ def test_a_field_at_its_default_takes_no_part_in_the_name():
 )  # fmt: skip
 def test_whatever_changes_the_result_changes_the_name(change):
     assert dataclasses.replace(CONFIG, **change).run_id != CONFIG.run_id
+
+
+@pytest.mark.parametrize("model", ["vit_classic", "vit_differential", "t2t_vit", "cnn", "resnet18"])
+def test_an_image_may_be_higher_than_wide_and_a_square_is_its_side(model):
+    patch = {"patch": 8} if model.startswith("vit") else {}
+    high = resolve({"model": model, "image": (64, 32), **patch}, FACTS["cifar100"])
+    assert high.input_shape == (3, 64, 32) and high.stored_side == 32
+    assert RunConfig.from_json(json.loads(json.dumps(high.to_json()))) == high
+    wide = dataclasses.replace(high, image=(32, 64))
+    assert wide.run_id != high.run_id and wide.parameters == high.parameters
+    square = dataclasses.replace(high, image=(64, 64))
+    assert square.image == 64 and square.run_id == dataclasses.replace(high, image=64).run_id
+
+
+@pytest.mark.parametrize("model", ["cait", "swin", "convmixer", "mlpmixer", "mobilevit", "vgg", "timm/resnet18"])
+def test_what_takes_squares_only_says_so(model):
+    with pytest.raises(InputError, match="takes square images only, not image=64x32; give one side"):
+        resolve({"model": model, "image": (64, 32)}, FACTS["cifar100"])
+
+
+def test_a_side_that_is_no_multiple_of_the_patch_is_refused_with_what_divides_both():
+    with pytest.raises(InputError, match="image=1700x500 is not a multiple of patch=8; nearest: 5, 10"):
+        resolve({"image": (1700, 500), "patch": 8}, FACTS["cifar100"])
+
+
+def test_a_signal_is_taken_by_what_takes_signals_and_one_number_is_its_length():
+    facts = DatasetFacts(name="alice/patterns", classes=14, channels=1, kind="signal")
+    config = resolve({"image": 3041, "patch": 20, "size": "1M"}, facts)
+    assert (config.image, config.input_shape, config.tokens) == ((3041,), (1, 3041), 154)
+    with pytest.raises(InputError, match="not a signal of 3041 samples; for signals there are"):
+        resolve({"image": 3041, "model": "cnn"}, facts)
+
+
+def test_a_regression_has_one_output_and_a_classification_at_least_two():
+    facts = DatasetFacts(name="alice/fields", classes=1, channels=1, kind="field", task="regression")
+    config = resolve({"model": "cnn", "image": (170, 50)}, facts)
+    assert config.classes == 1 and config.task == "regression"
+    assert dataclasses.replace(config, classes=2).run_id == config.run_id
+    assert dataclasses.replace(config, classes=2, task="classification").run_id != config.run_id
+    with pytest.raises(InputError, match="has 1 class; at least 2 are needed"):
+        dataclasses.replace(config, task="classification")
 
 
 def test_how_many_classes_there_are_is_told_by_the_dataset_and_not_named():

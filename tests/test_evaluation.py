@@ -5,7 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    top_k_accuracy_score,
+)  # fmt: skip
 
 from app import evaluation
 from app.errors import InputError
@@ -25,6 +33,64 @@ def test_metrics_are_scikit_learn_s():
     chances = torch.from_numpy(FOUND.logits).double().softmax(1).numpy()
     assert found["loss"] == pytest.approx(log_loss(LABELS, chances, labels=range(7)))
     assert found["per_class"][0] == pytest.approx(np.mean(guesses[LABELS == 0] == 0))
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_top_3_and_top_5_are_scikit_learn_s_and_lie_in_their_intervals(k):
+    found = evaluation.metrics(FOUND)
+    assert found[f"top{k}"] == pytest.approx(top_k_accuracy_score(LABELS, FOUND.logits, k=k, labels=range(7)))
+    low, high = found[f"top{k}_interval"]
+    assert low < found[f"top{k}"] <= high <= 1
+    assert evaluation.top_k(FOUND, 7) == {"top7": 1.0, "top7_interval": [pytest.approx(0.987, abs=1e-3), 1.0]}
+
+
+TRUTH = DRAWN.normal(1.1, 0.5, 200).astype(np.float32)
+NUMBERS = Predictions(np.arange(200) + 7, TRUTH, (TRUTH + DRAWN.normal(0.02, 0.1, 200).astype(np.float32))[:, None])
+
+
+def test_errors_are_scikit_learn_s_and_lie_in_their_intervals():
+    found, guesses = evaluation.metrics(NUMBERS), NUMBERS.logits[:, 0]
+    assert found["mse"] == found["loss"] == pytest.approx(mean_squared_error(TRUTH, guesses))
+    assert found["rmse"] == pytest.approx(found["mse"] ** 0.5)
+    assert found["mae"] == pytest.approx(mean_absolute_error(TRUTH, guesses))
+    assert found["r2"] == pytest.approx(r2_score(TRUTH, guesses))
+    assert found["target_std"] == pytest.approx(TRUTH.std()) and found["n"] == 200 and found["resampled"] == "rows"
+    for name in ("rmse", "mae", "r2"):
+        low, high = found[f"{name}_interval"]
+        assert low < found[name] < high
+    assert evaluation.metrics(NUMBERS) == found
+
+
+def test_the_bootstrap_s_interval_is_scipy_s_within_its_own_noise():
+    from scipy import stats
+
+    squares = (NUMBERS.logits[:, 0].astype(float) - TRUTH) ** 2
+    theirs = stats.bootstrap((squares,), lambda x, axis: np.sqrt(x.mean(axis)), method="percentile", rng=1)
+    assert evaluation.metrics(NUMBERS)["rmse_interval"] == pytest.approx(theirs.confidence_interval, rel=0.02)
+
+
+def test_examples_of_one_name_are_resampled_together_so_that_copies_narrow_no_interval():
+    twice = Predictions(
+        np.arange(400), np.repeat(TRUTH, 2), np.repeat(NUMBERS.logits, 2, axis=0), np.repeat(np.arange(200), 2)
+    )
+    alone, together = evaluation.metrics(NUMBERS), evaluation.metrics(twice)
+    assert together["rmse"] == pytest.approx(alone["rmse"]) and together["resampled"] == "names"
+    assert together["rmse_interval"] == pytest.approx(alone["rmse_interval"])
+    unnamed = evaluation.metrics(dataclasses.replace(twice, names=None))["rmse_interval"]
+    assert np.diff(unnamed) < 0.8 * np.diff(together["rmse_interval"])
+
+
+def test_targets_that_are_all_equal_have_no_r2():
+    found = evaluation.metrics(Predictions(np.arange(3), np.full(3, 0.1, np.float32), np.ones((3, 1), np.float32)))
+    assert found["r2"] is None and found["r2_interval"] is None and found["rmse"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("names", [None, np.array([f"nc_id{i:04}" for i in range(200)])])
+def test_numbers_come_back_from_parquet_with_their_names(tmp_path, names):
+    dataclasses.replace(NUMBERS, names=names).save(tmp_path / "p.parquet")
+    again = Predictions.load(tmp_path / "p.parquet")
+    assert again.regression and np.array_equal(again.labels, TRUTH) and np.array_equal(again.logits, NUMBERS.logits)
+    assert again.names is None if names is None else again.names.tolist() == names.tolist()
 
 
 def test_a_class_without_test_examples_has_no_accuracy():

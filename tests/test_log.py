@@ -175,3 +175,26 @@ def test_a_damaged_log_is_read_or_refused_never_more(written, data):
         assert "b.log" in str(error)
     else:
         assert isinstance(header, dict) and len(rows) <= 20 and all(json.dumps(found) for found in rows)
+
+
+def test_rows_of_a_regression_hold_both_errors_and_no_counts_of_classes(tmp_path):
+    rows = TrainingLog(tmp_path / "a.log", header={"task": "regression"})
+    for split in ("train", "val_full"):
+        rows.add(row(1, split))
+    rows.drain()
+    header, found = log.read(tmp_path / "a.log")
+    assert log.is_regression(header) and not log.is_regression({"run_id": "ab"})
+    assert [(each["loss"], each["mae"]) for each in found] == [(2.0, 0.75)] * 2
+    assert not any("correct" in name for each in found for name in each)
+
+
+@pytest.mark.parametrize("header", [{"task": "regression"}, {}])
+def test_a_row_without_what_its_task_measures_is_damaged(tmp_path, header):
+    path = tmp_path / "a.log"
+    other = TrainingLog(path, header={} if header else {"task": "regression"})
+    other.add(row(1))
+    other.drain()
+    lines = path.read_text().splitlines()
+    path.write_text(json.dumps(json.loads(lines[0]) | {"task": header.get("task")}) + "\n" + lines[1] + "\n")
+    with pytest.raises(InputError, match=r"line 2 of .* is damaged"):
+        log.read(path)

@@ -91,3 +91,30 @@ def test_adamw_is_torch_s_with_decay_apart_from_the_gradient():
             optimizer.step()
             optimizer.zero_grad()
     torch.testing.assert_close(one.state_dict(), other.state_dict(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_constant_schedule_stays_at_its_rate_after_the_warm_up():
+    def rates(warmup_steps):
+        numbers = {"lr": 0.5, "warmup_steps": warmup_steps, "total_steps": 6, "schedule": "constant"}
+        return [optim.learning_rate(step, **numbers) for step in range(1, 7)]
+
+    assert rates(0) == [0.5] * 6 and rates(2) == [0.25, *[0.5] * 5]
+
+
+def test_a_run_s_optimiser_is_torch_s_of_its_name_with_its_eps():
+    facts = dataset_facts(DATASETS["digits"])
+    chosen = {"size": "100K", "d_model": 64, "optimizer": "adam", "eps": 1e-5, "weight_decay": 0.1}
+    for request, kind, eps in (({}, torch.optim.AdamW, 1e-8), (chosen, torch.optim.Adam, 1e-5)):
+        config = resolve({"size": "100K", "d_model": 64} | request, facts)
+        found = optim.of(config, models.build(config, attention_path="plain"))
+        assert type(found) is kind and {group["eps"] for group in found.param_groups} == {eps}
+        assert {group["weight_decay"] for group in found.param_groups} == {config.weight_decay, 0.0}
+
+
+def test_the_protocols_of_fields_and_patterns_are_the_published_ones():
+    fields = resolve({"model": "cnn"}, dataset_facts(DATASETS["nested_cylinder"]))
+    patterns = resolve({"model": "resnet1d"}, dataset_facts(DATASETS["diffraction"]))
+    cells = ("optimizer", "eps", "schedule", "lr", "weight_decay", "batch_size", "train_batches", "val_batches")
+    assert [getattr(fields, cell) for cell in cells] == ["adamw", 1e-8, "constant", 1e-3, 0.01, 4, 3000, 1000]
+    assert [getattr(patterns, cell) for cell in cells] == ["adam", 1e-5, "constant", 5e-4, 0.0, 500, None, None]
+    assert fields.epochs == 250 and fields.image == (1700, 500) and fields.warmup_steps == patterns.warmup_steps == 0

@@ -11,6 +11,7 @@ from app.cli import app, spelled
 from app.config import DatasetFacts, resolve
 from app.tables.datasets import DATASETS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
+from app.tables.shape import spelled as spelled_out
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
@@ -63,9 +64,11 @@ def test_the_size_table_is_the_programs():
 
 def test_the_protocol_table_is_the_programs():
     for name, protocol in {**PROTOCOLS, "any other": UNKNOWN}.items():
-        line = next(line for line in README.splitlines() if line.startswith(f"| {name} | {protocol.image},"))
+        line = next(
+            line for line in README.splitlines() if line.startswith(f"| {name} | {spelled_out(protocol.image)},")
+        )
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert cells[1] == f"{protocol.image}, {protocol.patch}"
+        assert cells[1] == f"{spelled_out(protocol.image)}, {protocol.patch}"
         assert [float(cell) for cell in (cells[2], cells[3], cells[4], cells[6], cells[7])] == [
             protocol.batch_size, protocol.epochs, protocol.lr, protocol.weight_decay, protocol.dropout
         ]  # fmt: skip

@@ -36,3 +36,17 @@ def test_sums_add_up_over_batches():
     whole = task.sums(LOGITS, TARGETS, at_k=True)
     torch.testing.assert_close(parts.sum(0), whole)
     assert whole[1] == (LOGITS.argmax(1) == TARGETS).sum() and len(task.sums(LOGITS, TARGETS)) == 2
+
+
+def test_numbers_have_squared_errors_and_sums_of_both_errors():
+    outputs, targets = torch.tensor([[1.0], [2.0], [-1.0]]), torch.tensor([0.0, 2.5, -1.0])
+    assert task.losses(outputs, targets).tolist() == [1.0, 0.25, 0.0]
+    assert task.sums(outputs, targets).tolist() == [1.25, 1.5]
+    assert torch.equal(task.sums(outputs, targets, at_k=True), task.sums(outputs, targets))
+    assert task.losses(outputs.bfloat16(), targets).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("kind", "regression"), [("classification", False), ("regression", True)])
+def test_drawn_targets_are_of_their_task(kind, regression):
+    drawn = task.drawn(7, task=kind, classes=3, device=torch.device("cpu"))
+    assert task.is_regression(drawn) is regression and len(drawn.unique()) == (7 if regression else 3)

@@ -19,8 +19,8 @@ class Points:
     def __len__(self):
         return len(self.x)
 
-    def order(self, epoch):
-        return np.arange(len(self.x))
+    def order(self, epoch, size=None):
+        return (np.arange(size or len(self.x)) + epoch) % len(self.x)
 
     def expect(self, examples):
         pass
@@ -111,3 +111,42 @@ def test_clipping_bounds_the_step():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     train.update(model, optimizer, Points(10), np.arange(10), epoch=0, lr=1.0, schedule=schedule, hooks=Silent())
     assert (model.weight - before).norm() <= 1e-3
+
+
+class Told(Silent):
+    """Hooks that keep what they are told."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def begin(self, *, step):
+        pass
+
+    def row(self, split, *, step, epoch, examples, lr, sums):
+        self.rows.append((split, step, epoch, examples))
+
+    def epoch_end(self, *, step, epoch):
+        pass
+
+    def step_end(self, *, step):
+        pass
+
+
+def test_an_epoch_of_so_many_batches_ends_after_them_and_validates_on_so_many_wherever_it_begins():
+    def told(first_step):
+        model, hooks = nn.Linear(1, 3).double(), Told()
+        schedule = train.Schedule(
+            epochs=3, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=None,
+            train_batches=5, val_batches=3, learning_rate=lambda step: 0.1,
+        )  # fmt: skip
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        train.fit(
+            model, optimizer, train=Points(10), val=Points(7), schedule=schedule, hooks=hooks, first_step=first_step
+        )  # fmt: skip
+        return hooks.rows
+
+    rows = told(1)
+    assert [row for row in rows if row[0] == "val_full"] == [("val_full", 5 * n, n, 6) for n in (1, 2, 3)]
+    assert [row for row in rows if row[0] == "train"] == [("train", n, (n - 1) // 5 + 1, 4) for n in range(1, 16)]
+    assert told(8) == [row for row in rows if row[1] >= 8]

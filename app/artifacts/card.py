@@ -10,7 +10,12 @@ from urllib.parse import quote
 from app.artifacts.paths import Run
 from app.tables.datasets import DATASETS
 from app.tables.models import model_row
-from app.tables.shape import CELLS
+from app.tables.shape import CELLS, normal, with_unit
+
+_TASKS = {"classification": "image-classification", "regression": "image-regression"}
+_RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
+_ERRORS = (("rmse", "RMSE", "rmse"), ("mae", "MAE", "mae"), ("r_squared", "R2", "r2"))
+_PIPELINES = ("image-classification",)  # tasks that the Hub has a page of; it has none of numbers from images
 
 
 def percent(fraction: float) -> str:
@@ -24,9 +29,39 @@ def with_interval(test: Mapping[str, Any]) -> str:
     return f"{percent(test['top1'])} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test['n']:,})"
 
 
-def has_top5(run: Run) -> bool:
-    """Whether top-5 accuracy says anything: with five classes or fewer no answer is outside the first five."""
-    return run.config.classes > 5
+def is_regression(run: Run) -> bool:
+    """Whether a number was learned."""
+    return run.config.task == "regression"
+
+
+def results(run: Run, test: Mapping[str, Any]) -> dict[str, str]:
+    """A test's numbers by name, as a reader's table holds them; the first is what runs are compared by."""
+    if is_regression(run):
+        return _errors(test)
+    found = {"top-1 accuracy": with_interval(test)}
+    for k in (3, 5):
+        if run.config.classes > k and f"top{k}" in test:  # records of earlier versions lack top-3
+            found[f"top-{k} accuracy"] = percent(test[f"top{k}"])
+    return found | {"cross-entropy": f"{test['loss']:.4f}"}
+
+
+def test_lines(run: Run, test: Mapping[str, Any]) -> list[str]:
+    """A test's numbers as lines for a terminal."""
+    first, *others = results(run, test).items()
+    name = "accuracy" if first[0] == "top-1 accuracy" else first[0]
+    return [f"test {name}: {first[1]}", "; ".join(f"{name}: {text}" for name, text in others)]
+
+
+def _errors(test: Mapping[str, Any]) -> dict[str, str]:
+    """RMSE, MAE and R2 with their intervals, and the spread of the targets to hold them against."""
+    found = {}
+    for name in ("rmse", "mae", "r2"):
+        if test.get(name) is not None:
+            n = f", n = {test['n']:,}" if name == "rmse" else ""
+            within = test[f"{name}_interval"]  # none where a resampling of few examples has no R2
+            interval = f" (95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}{n})" if within else ""
+            found[name.upper()] = f"{test[name]:.4g}{interval}"
+    return found | {"standard deviation of the targets": f"{test['target_std']:.4g}"}
 
 
 def dataset_title(name: str) -> str:
@@ -40,8 +75,9 @@ def index_entry(run: Run) -> dict[str, Any]:
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
     record, test = run.record, run.record["results"]["test"]
+    regression = is_regression(run)
     common = {
-        "task_type": "image-classification",
+        "task_type": _TASKS[run.config.task],
         "dataset_type": record["data"]["hub"] or record["dataset"],
         "dataset_name": dataset_title(record["dataset"]),
         "dataset_split": "test",
@@ -50,13 +86,17 @@ def index_entry(run: Run) -> dict[str, Any]:
     about = {
         "run_id": record["run_id"], "model": record["model"], "size": record["size"],
         "parameters": record["parameters"]["total"], "seed": run.config.seed,
-        "limited": run.config.limited, "n": test["n"], "interval": test["top1_interval"],
+        "limited": run.config.limited, "n": test["n"],
+        "interval": test["rmse_interval" if regression else "top1_interval"],
     }  # fmt: skip
-    results = [
-        EvalResult(metric_type="accuracy", metric_name="top-1", metric_value=test["top1"], metric_args=about, **common),
-        EvalResult(metric_type="accuracy", metric_name="top-5", metric_value=test["top5"], **common),
-    ]
-    return eval_results_to_model_index(run.files.stem, results)[0]
+    first, *others = _ERRORS if regression else _RATES
+    found = [EvalResult(metric_type=first[0], metric_name=first[1], metric_value=test[first[2]], metric_args=about,
+                        **common)]  # fmt: skip
+    found += [
+        EvalResult(metric_type=kind, metric_name=name, metric_value=test[key], **common)
+        for kind, name, key in others if test.get(key) is not None
+    ]  # fmt: skip
+    return eval_results_to_model_index(run.files.stem, found)[0]
 
 
 def _front(fields: Mapping[str, Any]) -> str:
@@ -66,13 +106,17 @@ def _front(fields: Mapping[str, Any]) -> str:
 
 
 def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dict[str, Any]:
+    listed = list(entries)
+    tasks = {result["task"]["type"] for entry in listed for result in entry["results"]}
+    metrics = {metric["type"] for entry in listed for result in entry["results"] for metric in result["metrics"]}
     fields: dict[str, Any] = {
         "library_name": "isoscale",
-        "pipeline_tag": "image-classification",
         "tags": ["isoscale", "vision-transformer", "differential-attention"],
-        "metrics": ["accuracy"],
-        "model-index": list(entries),
+        "metrics": sorted(metrics),
+        "model-index": listed,
     }
+    if tasks <= set(_PIPELINES):
+        fields["pipeline_tag"] = _PIPELINES[0]
     return fields | ({"datasets": found} if (found := sorted(set(datasets))) else {})
 
 
@@ -108,7 +152,7 @@ def _what(run: Run) -> str:
     row = model_row(record["model"])
     began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
-    top5 = f"\n| top-5 accuracy | {percent(test['top5'])} |" if has_top5(run) else ""
+    numbers = "\n".join(f"| {name} | {text} |" for name, text in results(run, test).items())
     warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
     return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
 
@@ -117,8 +161,7 @@ Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"][
 
 | test | |
 |---|---|
-| top-1 accuracy | {with_interval(test)} |{top5}
-| cross-entropy | {test["loss"]:.4f} |
+{numbers}
 
 These are the final weights after {run.config.epochs} epochs; the test set was evaluated once, at the end.
 The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
@@ -139,7 +182,7 @@ def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return f"""| | |
 |---|---|
 | shape | {cells_of(config)} |
-| input | {config["image"]} px, {record["tokens"]} tokens |
+| input | {with_unit(normal(config["image"]))}, {record["tokens"]} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
 {schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
@@ -173,9 +216,9 @@ def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[
 # {repository.partition("/")[2]}
 
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
-Wilson interval.
+Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
 
-| dataset | model | size | parameters | seed | top-1 | interval | n | run |
+| dataset | model | size | parameters | seed | result | interval | n | run |
 |---|---|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 """
@@ -183,7 +226,8 @@ Wilson interval.
 
 def _index_order(entry: dict[str, Any]) -> tuple[str, float, str]:
     result = entry["results"][0]
-    return result["dataset"]["name"], -result["metrics"][0]["value"], entry["name"]
+    metric = result["metrics"][0]
+    return result["dataset"]["name"], metric["value"] * (1 if metric["type"] == "rmse" else -1), entry["name"]
 
 
 def _index_line(entry: dict[str, Any], folder: str) -> str:
@@ -191,9 +235,10 @@ def _index_line(entry: dict[str, Any], folder: str) -> str:
     metric, about = result["metrics"][0], result["metrics"][0]["args"]
     low, high = about["interval"]
     trial = " (trial)" if about["limited"] else ""
+    text = (lambda error: f"RMSE {error:.4g}") if metric["type"] == "rmse" else percent
     cells = (
         f"{result['dataset']['name']}{trial}", about["model"], about["size"], f"{about['parameters']:,}",
-        about["seed"], percent(metric["value"]), f"{percent(low)} to {percent(high)}", f"{about['n']:,}",
+        about["seed"], text(metric["value"]), f"{text(low)} to {text(high)}", f"{about['n']:,}",
         f"[{about['run_id']}]({quote(folder)})",
     )  # fmt: skip
     return f"| {' | '.join(_cell(str(text)) for text in cells)} |"

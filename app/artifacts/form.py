@@ -40,6 +40,16 @@ _ONCE_DONE = {
     "files": dict,
 }
 _LATER = {"peak_bytes": int}  # also of a finished run; records of earlier versions lack it
+_MEASURED_NUMBERS = {
+    "n": int,
+    "rmse": _NUMBER,
+    "rmse_interval": (_NUMBER, _NUMBER),
+    "mae": _NUMBER,
+    "mae_interval": (_NUMBER, _NUMBER),
+    "loss": _NUMBER,
+    "target_std": _NUMBER,
+    "resampled": str,
+}
 _MEASURED = {
     "n": int,
     "top1": _NUMBER,
@@ -62,7 +72,15 @@ def lacking(record: Mapping[str, Any]) -> str | None:
     if lacks := _lacking(record, _ALWAYS | _ONCE_DONE | later, ""):
         return lacks
     tests = [name for name in ("test", "test_best") if name in record["results"]]
-    return _lacking(record["results"], dict.fromkeys(tests, _MEASURED), "results")
+    measured = _MEASURED_NUMBERS if record["config"].get("task") == "regression" else _MEASURED
+    forms = {test: measured | _also(record["results"][test]) for test in tests}
+    return _lacking(record["results"], forms, "results")
+
+
+def _also(test: Any) -> dict[str, Any]:
+    """What a test's results may hold and, where they do, must be a number; records of earlier versions lack top-3."""
+    wanted = {"top3": _NUMBER, "r2": _NUMBER | None}
+    return {name: form for name, form in wanted.items() if isinstance(test, dict) and name in test}
 
 
 def _lacking(value: Any, wanted: Any, name: str) -> str | None:

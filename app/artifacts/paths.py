@@ -69,6 +69,8 @@ _SUFFIXES = {
     "loss_svg": "_loss.svg",
     "confusion_png": "_confusion.png",
     "confusion_svg": "_confusion.svg",
+    "truth_png": "_truth.png",
+    "truth_svg": "_truth.svg",
     "state": ".state",
     "lock": ".lock",
     "push": ".push",

@@ -21,6 +21,7 @@ from app.data import Split
 from app.errors import InputError
 from app.experiment.rehearsal import Walk
 from app.place import Place
+from app.tables.shape import side_of
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
 _BATCH = 128  # images that are loaded at a time, whatever the batch of a step
@@ -41,7 +42,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
                 f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
                 "measured with; take a smaller --batch-size"
             )
-        sides = list(dict.fromkeys((config.image, images.side)))
+        sides = list(dict.fromkeys((side_of(config.image), images.side)))
         groups = []
         for side in sides:
             with meter.threads(1):

@@ -19,6 +19,7 @@ from app.bench.rounds import Prepared
 from app.config import RunConfig
 from app.experiment.rehearsal import HeldBatch
 from app.place import Place
+from app.tables.shape import side_of
 from app.tables.vit import hidden
 
 NEEDS = {
@@ -41,7 +42,7 @@ def timm_model(config: RunConfig) -> nn.Module:
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
-        img_size=config.image, patch_size=config.patch, in_chans=config.channels, num_classes=config.classes,
+        img_size=side_of(config.image), patch_size=config.patch, in_chans=config.channels, num_classes=config.classes,
         embed_dim=config.d_model, depth=config.depth, num_heads=config.heads, mlp_ratio=config.mlp_ratio,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from app.sizing import is_whole
 from app.tables.datasets import DATASETS
 from app.tables.models import family_of
 from app.tables.names import look_up
+from app.tables.shape import side_of
 from app.train import Examples
 
 SIDE = 32  # pixels, of made images
@@ -118,7 +119,7 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
 def train_split(config: RunConfig, images: Pictures, place: Place, *, streamed: bool) -> Examples:
     """The training split through the program's own door, held where the place finds room, or streamed."""
     ask = data.ask_of(config.to_json(), path=str(images.folder), streamed=streamed)
-    held = data.prepare(replace(ask, side=config.stored_side), _silent, _silent)
+    held = data.prepare(replace(ask, side=side_of(config.stored_side)), _silent, _silent)
     return data.splits(config, place, held, _silent).train
 
 

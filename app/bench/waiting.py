@@ -20,6 +20,7 @@ from app.data.augment import to_input
 from app.experiment import execution
 from app.experiment.rehearsal import Rehearsal
 from app.place import Place
+from app.tables.shape import side_of
 
 
 class HostHeld(Place):
@@ -39,9 +40,9 @@ class Watched:
     def __len__(self) -> int:
         return len(self.split)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """The split's own."""
-        return self.split.order(epoch)
+        return self.split.order(epoch, size) if size else self.split.order(epoch)
 
     def expect(self, examples: np.ndarray) -> None:
         """The split's own."""
@@ -89,7 +90,7 @@ def _resizing(config: RunConfig, images: Pictures, here: Place) -> float:
     size = (config.batch_size, images.pixels.shape[3], images.side, images.side)
     stored = torch.zeros(size, dtype=torch.uint8, device=here.device)
     mean = std = torch.full(size[1:2], 0.5, device=here.device)
-    run = meter.stopwatch(lambda: to_input(stored, side=config.image, mean=mean, std=std), here.device)
+    run = meter.stopwatch(lambda: to_input(stored, side=side_of(config.image), mean=mean, std=std), here.device)
     run(2)
     return spread([run(1) for _ in range(9)]).median
 

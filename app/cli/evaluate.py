@@ -31,24 +31,65 @@ def evaluate(
     size: o.OfSize = None,
     dataset: o.OfDataset = None,
     best: o.Best = False,
+    top_k: o.TopK = None,
     again: o.Again = False,
     data: o.DataAt = None,
+    on: o.On = None,
+    grid: o.OnGrid = None,
+    design: o.OnDesign = None,
+    filelist: o.OnFilelist = None,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Test metrics of a run: top-1 with its interval, top-5, loss, per class, confusion; predictions are kept."""
+    """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
     from app.cli.screen import Screen
 
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from app import experiment  # torch, which a wrong name above should not wait for
 
-        options = experiment.Options(device=device or "auto", threads=threads, data=data)
+        files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
+        options = experiment.Options(device=device or "auto", threads=threads, **files)
+        if on:
+            _require_alone(again=again, data=data, top_k=top_k)
+            done = experiment.evaluate_on(found, options, screen, grid=grid, best=best)
+            return typer.echo(_elsewhere(done, experiment.latest(done), as_json=as_json))
+        _require_with_on(data, grid=grid, design=design, filelist=filelist)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
-    typer.echo(json.dumps(_result(done, best)) if as_json else _text(done, best))
+    more = experiment.top_k(done, top_k, best=best) if top_k else {}
+    return typer.echo(json.dumps(_result(done, best) | more) if as_json else _text(done, best, more))
+
+
+def _require_alone(**others: Any) -> None:
+    """Raises InputError for an option that is about the run's own test."""
+    from app.errors import InputError
+
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
+
+
+def _require_with_on(data: str | None, **others: str | None) -> None:
+    """Raises InputError for an option that says something of files that are not named."""
+    from app.errors import InputError
+
+    if given := [name for name, value in others.items() if value and (name == "grid" or not data)]:
+        raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
+
+
+def _elsewhere(run: Run, found: dict[str, Any], *, as_json: bool) -> str:
+    """What is said of other files than the run's own test."""
+    from app.artifacts.card import test_lines
+
+    about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
+    if as_json:
+        return json.dumps(about | {"split": "elsewhere", **found})
+    head = f"run {about['run_id']}, {found['weights']} weights, on {found['n']:,} rows of {found['path']}"
+    left = found["rows_left_out"]
+    notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
+    return "\n".join([head, *test_lines(run, found), *notes, f"kept beside the run's own test in {run.files.record}"])
 
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
@@ -98,11 +139,10 @@ def _fetched(address: str, screen: Screen) -> Path:
 
 
 def _draw(run: Run) -> None:
-    """The confusion figure, where it is not there yet."""
-    if not run.files.confusion_png.exists():
-        from app.report import confusion
+    """The figure of the test, where it is not there yet."""
+    from app.report import testing
 
-        confusion.draw_run(run)
+    testing.draw_once(run)
 
 
 def _result(run: Run, best: bool) -> dict[str, Any]:
@@ -112,19 +152,18 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
     return about | {"split": "test", "weights": weights, **run.record["results"]["test_best" if best else "test"]}
 
 
-def _text(run: Run, best: bool) -> str:
-    from app.artifacts.card import has_top5, percent, with_interval
+def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
+    from app.artifacts.card import percent, test_lines
 
     result, names = _result(run, best), run.record["data"]["class_names"]
     what = f"{result['model']} {result['size']} on {result['dataset']}"
-    top5 = f"top-5 accuracy: {percent(result['top5'])}; " if has_top5(run) else ""
-    classes = sorted((rate, name) for rate, name in zip(result["per_class"], names, strict=True) if rate is not None)
-    lines = [
-        f"run {result['run_id']}: {what}, {result['weights']} weights",
-        f"test accuracy: {with_interval(result)}",
-        f"{top5}cross-entropy: {result['loss']:.4f}",
-        "hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]),
-        f"note: {run.record['data']['warning']}" if run.record["data"]["warning"] else "",
-        f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}",
-    ]
-    return "\n".join(filter(None, lines))
+    asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
+    lines = [f"run {result['run_id']}: {what}, {result['weights']} weights", *test_lines(run, result), *asked]
+    rates = zip(result.get("per_class", ()), names, strict="per_class" in result)
+    if classes := sorted((rate, name) for rate, name in rates if rate is not None):
+        lines.append("hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]))
+        files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
+    else:
+        files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"
+    warning = run.record["data"]["warning"]
+    return "\n".join([*lines, *([f"note: {warning}"] if warning else []), files])

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from app.tables.shape import Extent, normal
+
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
 _model = partial(_option, rich_help_panel="Model")
@@ -27,6 +29,14 @@ def _seconds(given: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise typer.BadParameter(f"{given!r} is no time; write 0 or more")
     return seconds
+
+
+def _image(given: str) -> Extent:
+    """A side, or height x width, in pixels; the length of a signal."""
+    axes = given.lower().split("x")
+    if not all(axis.strip().isdecimal() for axis in axes):
+        raise typer.BadParameter(f"{given!r} is no size of an input; write 224, or height x width as 1700x500")
+    return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -56,8 +66,8 @@ QkvBias = Annotated[bool | None, _model("--qkv-bias/--no-qkv-bias", help="Biases
 ProjectionBias = Annotated[
     bool | None, _model("--projection-bias/--no-projection-bias", help="Bias of attention's output (by model).")
 ]
-Norm = Annotated[str | None, _model("--norm", help="layer or dyt (by model).")]
-Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls or mean (by model).")]
+Norm = Annotated[str | None, _model("--norm", help="layer or dyt; of the 1-D ResNet batch or layer (by model).")]
+Pooling = Annotated[str | None, _model("--pooling", help="What the head reads: cls, mean, or max (by model).")]
 Positions = Annotated[str | None, _model("--positions", help="learned or sincos (by model).")]
 Patching = Annotated[str | None, _model("--patching", help="linear, or shifted: four shifted images too (by model).")]
 Tokenizer = Annotated[
@@ -68,7 +78,19 @@ Features = Annotated[int | None, _model("--features", help="Channels of the inte
 Width = Annotated[
     int | None, _model("--width", help="Channels of the first stage: ResNets, Swin, MobileViT, VGG (by model).")
 ]
-Image = Annotated[int | None, _model("--image", help="Side of what the model sees, in pixels (by dataset).")]
+StemPool = Annotated[
+    bool | None, _model("--stem-pool/--no-stem-pool", help="Of the 1-D ResNet: a max-pool after the stem (on).")
+]
+Projection = Annotated[
+    str | None, _model("--projection", help="Of the 1-D ResNet: first or every block of a stage projects (by model).")
+]
+Discriminator = Annotated[
+    bool | None, _model("--discriminator/--no-discriminator", help="Of the 1-D ResNet: the second head too (on).")
+]
+Image = Annotated[
+    int | None,  # or a tuple, as app.tables.shape.Extent
+    _model("--image", parser=_image, metavar="SIDE", help="What the model sees: 224, 1700x500 px (by dataset)."),
+]
 Patch = Annotated[int | None, _model("--patch", help="Side of a patch, in pixels (by dataset).")]
 Dropout = Annotated[float | None, _model("--dropout", help="On embeddings, projections and MLPs (by dataset).")]
 Pretrained = Annotated[
@@ -95,9 +117,49 @@ LimitTrain = Annotated[int | None, _data("--limit-train", help="Rows to train on
 LimitVal = Annotated[int | None, _data("--limit-val", help="Rows to validate on, for trials (all).")]
 LimitTest = Annotated[int | None, _data("--limit-test", help="Rows to test on, for trials (all).")]
 
+Data = Annotated[
+    str | None, _data("--data", help="Files of nested_cylinder or diffraction: a folder, or .pt files between commas.")
+]
+Design = Annotated[
+    str | None, _data("--design", help="CSV with a row for each simulation (the only one in the folder of --data).")
+]
+Filelist = Annotated[
+    str | None, _data("--filelist", help="Folder of the lists that say train, val and test, or one of them (none).")
+]
+Field = Annotated[str | None, _data("--field", help="Of fields: which are read, as channels: rho,pressure (rho).")]
+Target = Annotated[
+    str | None, _data("--target", help="A column of the design file; or bravais, space_group (ptw_scale; bravais).")
+]
+Crop = Annotated[
+    str | None,
+    _data("--crop", help="Of fields: TOP:BOTTOM,LEFT:RIGHT in pixels of the file (rows 800:, columns :250)."),
+]
+Mirror = Annotated[bool | None, _data("--mirror/--no-mirror", help="Of fields: the part and its mirror image (on).")]
+Background = Annotated[
+    float | None, _data("--background", help="Of patterns: added once to files without one (0.001).")
+]
+Range = Annotated[str | None, _data("--range", help="Of patterns: FROM:TO in degrees 2-theta, such as 10:80 (all).")]
+Grid = Annotated[
+    str | None, _data("--grid", help="Of patterns: first angle and step, such as 5.02:0.05 (3:0.05 of 3041 or 3042).")
+]
+StoredDtype = Annotated[
+    str | None, _data("--stored-dtype", help="Of fields and patterns in the cache: float32 or float16 (float32).")
+]
+
 Epochs = Annotated[int | None, _learn("--epochs", help="Passes over train (by dataset).")]
 BatchSize = Annotated[int | None, _learn("--batch-size", help="The optimiser's batch (by dataset).")]
 ValBatchSize = Annotated[int | None, _learn("--val-batch-size", help="Validation examples beside each step (128).")]
+TrainBatches = Annotated[
+    int | None, _learn("--train-batches", help="Batches of an epoch, drawn anew each time (by dataset: all).")
+]
+ValBatches = Annotated[
+    int | None, _learn("--val-batches", help="Batches of an epoch's validation pass (by dataset: all).")
+]
+Optimizer = Annotated[str | None, _learn("--optimizer", help="adamw or adam (by dataset).")]
+Eps = Annotated[
+    float | None, _learn("--eps", help="In the optimiser's denominator, where the dataset's protocol has none (1e-08).")
+]
+Schedule = Annotated[str | None, _learn("--schedule", help="cosine, or constant after the warm-up (by dataset).")]
 Lr = Annotated[float | None, _learn("--lr", help="Highest learning rate (by dataset).")]
 WarmupSteps = Annotated[
     int | None, _learn("--warmup-steps", help="Taken as it stands; by default clamped where it is long (by dataset).")
@@ -159,10 +221,18 @@ Private = Annotated[
     bool, _flag("--private/--public", help="Who may see the repository, if it has to be made (public).")
 ]
 Best = Annotated[bool, _flag("--best/--no-best", help="The weights best on validation, not the final ones.")]
+TopK = Annotated[int | None, _option("--top-k", min=1, help="Also the share whose class is among the K likeliest.")]
 Again = Annotated[bool, _flag("--again/--no-again", help="Predict anew from weights and data.")]
 DataAt = Annotated[
     str | None, _option("--data", metavar="FOLDER", help="With --again: where the run's local dataset lies now.")
 ]
+On = Annotated[
+    str | None,
+    _option("--on", metavar="DATA", help="Other files of the run's kind: measured beside its own test, which stays."),
+]
+OnGrid = Annotated[str | None, _option("--grid", help="With --on: first angle and step of patterns, 5.02:0.05.")]
+OnDesign = Annotated[str | None, _option("--design", help="With --on or --data: the CSV of the fields' targets.")]
+OnFilelist = Annotated[str | None, _option("--filelist", help="With --on or --data: the lists of the fields' splits.")]
 OfModel = Annotated[str | None, _option("--model", help="The newest finished run of this model,")]
 OfSize = Annotated[str | None, _option("--size", help="of this size,")]
 OfDataset = Annotated[str | None, _option("--dataset", help="on this dataset; the others that fit are named.")]

@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="Draw the figures of the study.", no_args_is_help=True)
     commands.command()(loss)
     commands.command()(scaling)
+    commands.command()(history)
+    commands.command()(field)
+    commands.command()(patterns)
     app.add_typer(commands, name="plot")
 
 
@@ -44,12 +47,70 @@ def scaling(
     _draw(partial(figures.draw, say=Screen().say), run, checkpoints, out)
 
 
-def _draw(draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path) -> None:
+def history(
+    run: o.RunIds = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", min=0, help="The validation loss to come under (regression: 0.001).")
+    ] = None,
+    top: Annotated[float | None, typer.Option("--top", min=0, help="Upper end of the loss axes.")] = None,
+    zoom: Annotated[float | None, typer.Option("--zoom", min=0, help="Upper end of the zoomed loss axes.")] = None,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: Folder = Path("figures"),
+) -> None:
+    """Loss per epoch of runs that differ in --seed, model and size, and the time until it is under a threshold."""
+    from app.report import history as figures
+    from app.report.selection import repeated
+
+    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom)
+    _draw(draw, run, checkpoints, out, choose=repeated)
+
+
+def field(
+    folder: Annotated[Path, typer.Argument(help="The folder of the simulations' .npz files.", metavar="FOLDER")],
+    name: Annotated[str, typer.Option("--field", help="Which field.")] = "rho",
+    simulation: Annotated[
+        str | None, typer.Option("--simulation", help="Its key, or the end of it: id0020 (the first).")
+    ] = None,
+    out: Folder = Path("figures"),
+) -> None:
+    """A field of one simulation, early and late, in cm and microseconds."""
+    from app.report import field as figures
+
+    for path in figures.draw(folder, field=name, simulation=simulation, out=out):
+        typer.echo(str(path))
+
+
+def patterns(
+    run: o.RunId = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=12, help="How many patterns.")] = 6,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: Folder = Path("figures"),
+) -> None:
+    """Test patterns of a run with their class and the model's three likeliest."""
+    from app.artifacts import finding
+    from app.cli.screen import Screen
+    from app.report import patterns as figures
+
+    screen = Screen()
+    wanted = {"model": None, "size": None, "dataset": "diffraction"}
+    found = (
+        finding.by_id(run, checkpoints, screen.say)
+        if run
+        else finding.newest(**wanted, checkpoints=checkpoints, say=screen.say)
+    )
+    for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading):
+        typer.echo(str(path))
+
+
+def _draw(
+    draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path,
+    choose: Callable[..., dict[str, list[Run]]] | None = None,
+) -> None:  # fmt: skip
     from app.artifacts.paths import find_runs
     from app.cli.screen import Screen
     from app.report.selection import comparable
 
     say = Screen().say
-    for runs in comparable(find_runs(checkpoints, say), named=named, say=say).values():
+    for runs in (choose or comparable)(find_runs(checkpoints, say), named=named, say=say).values():
         for path in draw(runs, out):
             typer.echo(str(path))

@@ -64,14 +64,13 @@ class Screen:
         first, since = self._first_step = self._first_step or (step, time.monotonic())
         if "train" not in last or "val" not in last:
             return
-        train, val = ((row["loss"], row["correct"] / row["examples"]) for row in (last["train"], last["val"]))
+        train, val = ((row["loss"], _rate(row)) for row in (last["train"], last["val"]))
         done, speed = f"step {step:,}/{of:,}", f"{images_per_second:,.0f}"
         seconds = (of - step) * (time.monotonic() - since) / (step - first) if step > first else 0
         left = f"  {_clock(seconds)} left" if step > first or step == of else ""
         self._show(
-            f"{done}  loss {train[0]:.4f}  acc {train[1]:.1%}  val loss {val[0]:.4f}  val acc {val[1]:.1%}  "
-            f"{speed} images/s{left}",
-            f"{done}  loss {train[0]:.3f}  val {val[0]:.3f}  acc {val[1]:.1%}  {speed} img/s{left}",
+            f"{done}  loss {train[0]:.4f}  {train[1]}  val loss {val[0]:.4f}  val {val[1]}  {speed} images/s{left}",
+            f"{done}  loss {train[0]:.3f}  val {val[0]:.3f}  {val[1]}  {speed} img/s{left}",
             last=step == of,
         )
 
@@ -97,6 +96,11 @@ class Screen:
             if self._live:
                 print(file=sys.stderr, flush=True)
             self._live = False
+
+
+def _rate(row: dict[str, Any]) -> str:
+    """What a log's row says beside its loss: accuracy, or the mean absolute error of numbers."""
+    return f"MAE {row['mae']:.4f}" if "mae" in row else f"acc {row['correct'] / row['examples']:.1%}"
 
 
 def _columns() -> int:

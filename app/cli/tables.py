@@ -28,6 +28,7 @@ def models(
     as_json: o.AsJson = False,
 ) -> None:
     """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    from app.tables.shape import with_unit
     from app.tables.sizes import parse_size
 
     rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
@@ -39,22 +40,44 @@ def models(
          f"{r['flops'] / 1e9:.2f}", r["tokens"])
         for r in rows if "why_not" not in r
     ]  # fmt: skip
-    typer.echo(f"on {rows[0]['dataset']}: {rows[0]['image']} px; GFLOPs of one image's forward pass")
+    for name, image in dict.fromkeys((row["dataset"], row["image"]) for row in rows):
+        only = ", ".join(dict.fromkeys(r["model"] for r in rows if r["dataset"] == name != rows[0]["dataset"]))
+        what = f" ({only})" if only else "; GFLOPs of one input's forward pass"
+        typer.echo(f"on {name}: {with_unit(image)}{what}")
     _print(heads, lines)
-    for row in rows:
-        if "why_not" in row:
-            typer.echo(f"note: {row['model']} at {row['size']}: {row['why_not']}")
+    for why, named in _why_not(rows).items():
+        typer.echo(f"note: {', '.join(named)}: {why}")
     typer.echo("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
     return None
 
 
-def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each model that is named whole, and for each model at each size, or why there is none."""
-    from app.tables.models import MODELS
+def _why_not(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """The reasons why rows are empty, each with the models, and their sizes where only some are."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if "why_not" in row:
+            every = all("why_not" in other for other in rows if other["model"] == row["model"])
+            name = row["model"] if every else f"{row['model']} at {row['size']}"
+            if name not in found.setdefault(row["why_not"], []):
+                found[row["why_not"]].append(name)
+    return found
 
-    row = _dataset_row(dataset)
+
+def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each model that is named whole, and for each model at each size, or why there is none.
+
+    A model of another kind of data than this stands at the first dataset of its own kind.
+    """
+    from app.tables.datasets import DATASETS
+    from app.tables.models import MODELS, family_of
+
+    asked = _dataset_row(dataset)
     rows = []
     for model in MODELS.values():
+        kinds = family_of(model.name).kinds
+        row = next(each for each in (asked, *DATASETS.values()) if each.kind in kinds)
+        if asked.kind not in (row.kind, "image"):
+            continue  # models of images have a table of their own
         if not model.sized:
             rows.append(_model_row(row, {"model": model.name}))
         if not model.preset:
@@ -107,6 +130,7 @@ def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
     from app.tables.datasets import DATASETS
     from app.tables.protocols import PROTOCOLS, UNKNOWN
+    from app.tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
     rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
@@ -114,9 +138,12 @@ def datasets(as_json: o.AsJson = False) -> None:
         return typer.echo(json.dumps(rows, indent=1))
     heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
     lines = [
-        (r["name"], r["hub"] or "(bundled)", f"{r['train_rows']:,}",
-         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved", r["classes"],
-         f"{r['native']} px", f"{r['megabytes']:,} MB", r["licence"])
+        (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
+         f"{r['train_rows']:,}" if r["train_rows"] else "-",
+         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved" if r["train_rows"] else "-",
+         r["classes"] if r["task"] == "classification" else "1 number",
+         with_unit(r["native"] or r["protocol"]["image"]), f"{r['megabytes']:,} MB" if r["train_rows"] else "-",
+         r["licence"])
         for r in rows
     ]  # fmt: skip
     _print(heads, lines)
@@ -128,9 +155,11 @@ def datasets(as_json: o.AsJson = False) -> None:
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
+    from app.tables.shape import spelled
+
     heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
     lines = [
-        (name, p["image"], p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
+        (name, spelled(p["image"]), p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
          "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
          p["size"])
         for name, p in protocols.items()

@@ -41,13 +41,19 @@ def train(
     head_width: o.HeadWidth = None, qkv_bias: o.QkvBias = None, projection_bias: o.ProjectionBias = None,
     norm: o.Norm = None, pooling: o.Pooling = None, positions: o.Positions = None, patching: o.Patching = None,
     tokenizer: o.Tokenizer = None, value_skip: o.ValueSkip = None, features: o.Features = None,
-    width: o.Width = None, image: o.Image = None, patch: o.Patch = None, dropout: o.Dropout = None,
+    width: o.Width = None, stem_pool: o.StemPool = None, projection: o.Projection = None,
+    discriminator: o.Discriminator = None, image: o.Image = None, patch: o.Patch = None, dropout: o.Dropout = None,
     pretrained: o.Pretrained = None,
     dataset_config: o.DatasetConfig = None, revision: o.Revision = None, image_column: o.ImageColumn = None,
     label_column: o.LabelColumn = None, group_column: o.GroupColumn = None, augment: o.Augment = None,
+    data: o.Data = None, design: o.Design = None, filelist: o.Filelist = None, field: o.Field = None,
+    target: o.Target = None, crop: o.Crop = None, mirror: o.Mirror = None, background: o.Background = None,
+    range: o.Range = None, grid: o.Grid = None, stored_dtype: o.StoredDtype = None,
     split_seed: o.SplitSeed = None, val_fraction: o.ValFraction = None, test_fraction: o.TestFraction = None,
     limit_train: o.LimitTrain = None, limit_val: o.LimitVal = None, limit_test: o.LimitTest = None,
-    val_batch_size: o.ValBatchSize = None, warmup_steps: o.WarmupSteps = None, weight_decay: o.WeightDecay = None,
+    val_batch_size: o.ValBatchSize = None, train_batches: o.TrainBatches = None, val_batches: o.ValBatches = None,
+    optimizer: o.Optimizer = None, eps: o.Eps = None, schedule: o.Schedule = None,
+    warmup_steps: o.WarmupSteps = None, weight_decay: o.WeightDecay = None,
     clip_norm: o.ClipNorm = None, precision: o.Precision = None, device: o.Device = None, threads: o.Threads = None,
     attention_path: o.AttentionPath = None, micro_batch_size: o.MicroBatchSize = None, compile: o.Compile = None,
     checkpointing: o.Checkpointing = None, gradients: o.Gradients = None, state_every: o.StateEvery = None,
@@ -90,7 +96,7 @@ def _refuse_without_upload(given: dict[str, Any]) -> None:
 
 def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
-    from app import matching
+    from app import checks, matching
     from app.config import dataset_facts, resolve
     from app.tables.computing import GRADIENTS, PATHS
     from app.tables.datasets import dataset_row
@@ -100,7 +106,9 @@ def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
     for name in (request.get("model", DEFAULT_MODEL), *([request["like"]] if matching.asked(request) else [])):
         model_row(name)
     row, subset = dataset_row(request["dataset"]), {"dataset_config", "revision", "label_column"} & request.keys()
-    if row and not subset:
+    if row and row.kind != "image":
+        checks.require_files(row, request)
+    elif row and not subset:
         resolve(request, dataset_facts(row))
     check_known("--attention-path", computing.get("attention_path", PATHS[0]), PATHS)
     check_known("--gradients", computing.get("gradients", GRADIENTS[0]), GRADIENTS)
@@ -108,15 +116,16 @@ def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
 
 def _trained(request: dict[str, Any], computing: dict[str, Any], at_hub: dict[str, Any] | None) -> Run | None:
     """Trains and draws; None on all ranks but the first."""
-    from app import experiment, place
+    from app import data, experiment, place
     from app.cli.screen import Screen
 
     command = shlex.join(["python", "run.py", *sys.argv[1:]])
     with Screen(quiet=place.rank() > 0) as screen:
         config = experiment.plan(request, screen)
         push = _push(**at_hub, screen=screen) if at_hub is not None else None
-        options = experiment.Options(**computing, push=push, command=command)
-        path = request["dataset"] if config.fingerprint else None
+        where = data.where(request)
+        path = where.pop("path")
+        options = experiment.Options(**computing, **where, push=push, command=command)
         run = experiment.train_run(config, options, screen, path=path)
     if run:
         _draw(run)
@@ -144,11 +153,13 @@ def _push(
 
 def _draw(run: Run) -> None:
     """The run's own figures, where they are not there yet."""
-    if not run.files.confusion_png.exists():
-        from app.report import confusion, loss
+    from app.report import testing
+
+    if not testing.picture(run).exists():
+        from app.report import loss
 
         loss.draw_run(run)
-        confusion.draw_run(run)
+        testing.draw_once(run)
 
 
 def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
@@ -171,15 +182,13 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 
 
 def _summary(run: Run, address: str | None) -> str:
-    from app.artifacts.card import has_top5, percent, with_interval
+    from app.artifacts.card import test_lines
 
     test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
-    top5 = f"top-5 accuracy: {percent(test['top5'])}; " if has_top5(run) else ""
     return "\n".join(
         [
-            f"test accuracy: {with_interval(test)}",
-            f"{top5}cross-entropy: {test['loss']:.4f}",
+            *test_lines(run, test),
             f"written: {stem}",
             textwrap.fill(f"with {written}", 78, initial_indent="  ", subsequent_indent="  "),
             *([f"uploaded: {address}"] if address else []),

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app import checks
 from app.config import DatasetFacts, RunConfig, dataset_facts
-from app.data import cache, opening
+from app.data import cache, fields, opening, signals
 from app.data.cache import Cached
-from app.data.division import Splits, splits
-from app.data.files import fingerprint
+from app.data.division import Splits, splits, whole
+from app.data.files import printable
 from app.data.membership import Membership
-from app.data.opening import at
+from app.data.opening import at, fingerprint
 from app.data.source import Ask, Source
 from app.data.split import Split
 from app.data.writer import Progress, TooLarge
 from app.errors import InputError
-from app.tables.datasets import UNKNOWN_TEST_FRACTION, dataset_row, hub_name, is_local
+from app.tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
 from app.tables.protocols import UNKNOWN
+from app.tables.reading import FieldReading, reading_of
+from app.tables.shape import normal, smaller, with_unit
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
@@ -41,16 +44,21 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     name, row = dataset_name(asked), dataset_row(asked)
     _refuse_without_effect(request)
     checks.check_name(name)
+    if row and row.kind != "image":
+        return _facts_of_files(row, request)
     if row and not any(option in request for option in _SUBSET):
         return dataset_facts(row)
     path = asked if is_local(asked) else None
-    version = fingerprint(path) if path else None
-    ask = ask_of({**request, "dataset": name, "fingerprint": version}, path=path)
+    ask = ask_of({**request, "dataset": name}, path=path)
+    version = fingerprint(ask) if path else None
+    ask = replace(ask, fingerprint=version)
     if cached := cache.find(ask, version):
         classes = len(cached.manifest["class_names"])
     else:
         classes = _count_classes(ask, say, progress)
-    known = {"channels": row.channels, "native": row.native} if row else {}
+    known: dict[str, Any] = (
+        {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
+    )
     return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
 
 
@@ -62,8 +70,39 @@ def _refuse_without_effect(request: Mapping[str, Any]) -> None:
     without_effect = (*_SUBSET, *_COLUMNS) if row and not row.hub else ("revision",) if is_local(asked) else ()
     if given := [name for name in without_effect if name in request]:
         raise InputError(f"--{given[0].replace('_', '-')} has no effect on the dataset {asked}; leave it out")
-    if (image := request.get("image", 1)) < 1:
-        raise InputError(f"image={image} must be a number above 0")
+    normal(request.get("image", 1))
+    if row and row.kind != "image":
+        checks.require_files(row, request)
+    elif given := [name for name in checks.FILES if name in request]:
+        raise InputError(f"--{given[0]} has no effect on the dataset {asked}; leave it out")
+
+
+def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:
+    """The facts of fields and signals, as the first of the files says them; nothing is cached."""
+    ask = ask_of({**request, "dataset": row.name}, **where(request))
+    shape = (fields if row.kind == "field" else signals).shape(ask)
+    names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
+    return DatasetFacts(
+        name=row.name, classes=len(names), channels=shape[0], image=normal(shape[1:]), kind=row.kind, task=row.task,
+        fingerprint=fingerprint(ask),
+    )  # fmt: skip
+
+
+def require_inputs(ask: Ask, config: RunConfig) -> None:
+    """Raises InputError unless the files give inputs as a run's own did."""
+    shape = (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
+    if shape != config.input_shape:
+        theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
+        part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
+        raise InputError(f"{ask.path} gives inputs of {theirs}, the run takes {ours}; train on a part with {part}")
+
+
+def where(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a request's local dataset lies, as `ask_of` takes it; None for one of the Hub and for what is bundled."""
+    row = dataset_row(request["dataset"])
+    if row and row.kind != "image":
+        return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}
+    return {"path": request["dataset"] if is_local(request["dataset"]) else None}
 
 
 def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
@@ -74,12 +113,19 @@ def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> 
     return len(prepare(ask, say, progress, source=source).manifest["class_names"])
 
 
-def ask_of(fields: Mapping[str, Any], *, path: str | None, streamed: bool | None = None) -> Ask:
+def ask_of(
+    fields: Mapping[str, Any],
+    *,
+    path: str | None,
+    streamed: bool | None = None,
+    design: str | None = None,
+    filelist: str | None = None,
+) -> Ask:
     """The ask of a request or of a config's fields; defaults come from the dataset's row.
 
     `streamed` says how a run began, where it did.
     """
-    row = dataset_row(fields["dataset"])
+    row, reading = dataset_row(fields["dataset"]), reading_of(fields)
     image = fields.get("image") or UNKNOWN.image
     return Ask(
         dataset=fields["dataset"],
@@ -91,12 +137,15 @@ def ask_of(fields: Mapping[str, Any], *, path: str | None, streamed: bool | None
         image_column=fields.get("image_column") or (row.image_column if row else None),
         label_column=fields.get("label_column") or (row.label_column if row else None),
         group_column=fields.get("group_column"),
-        side=min(image, row.native) if row else image,
-        channels=row.channels if row else 3,
+        side=normal(image) if reading else smaller(image, row.native if row else None),
+        channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
         carve_test=bool(fields.get("test_fraction") or (row and row.test_fraction)),
         membership=_membership(fields),
         streamed=streamed,
         limit_train=fields.get("limit_train"),
+        reading=reading,
+        design=design,
+        filelist=filelist,
     )
 
 
@@ -132,12 +181,21 @@ def prepare(
     if found := cache.find(ask, version):
         if found.streamed and (reason := _not_streamed(ask, test_from=found.manifest["stream"]["test_from"])):
             raise InputError(f"{ask.dataset} at {ask.side} px does not fit into this machine's memory, and {reason}")
-        return found.verified()
+        return _told(found.verified(), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
-    return _built(ask, source, say, progress)
+    return _told(_built(ask, source, say, progress), say)
+
+
+def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
+    """The same, after saying which files are not in it."""
+    if left_out := cached.manifest.get("left_out"):
+        more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
+        names = ", ".join(map(printable, left_out[:10]))
+        say(f"left out of {cached.ask.dataset}, since they cannot be read: {names}{more}")
+    return cached
 
 
 def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
@@ -160,6 +218,8 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
 
 def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> str:
     """Why a dataset that is too large cannot be streamed either; empty where it can."""
+    if ask.reading:
+        return "fields and signals are not streamed"
     if source and not source.shuffled:
         return "it cannot be streamed, since its labels are not class indices (ClassLabel)"
     if ask.limit_train is not None:
@@ -169,4 +229,7 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
     return ""
 
 
-__all__ = ["Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "prepare", "splits"]
+__all__ = [
+    "Ask", "Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare",
+    "require_inputs", "splits", "where", "whole",
+]  # fmt: skip

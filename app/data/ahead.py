@@ -14,7 +14,7 @@ class Ahead:
     """Gathers what it is told to expect; anything else when it is asked for. The rows are the same either way."""
 
     def __init__(self, images: Tensor, staging: Callable[[Sequence[int], torch.dtype], Tensor]) -> None:
-        """Of uint8 (rows, C, S, S) in host memory; `staging` makes the empty tensors that rows are gathered in."""
+        """Of (rows, ...) in host memory; `staging` makes the empty tensors that rows are gathered in."""
         self._images, self._staging = images, staging
         self._reader = ThreadPoolExecutor(1, "ahead")  # its thread begins with the first batch that is expected
         self._expected: tuple[np.ndarray, Future[Tensor]] | None = None
@@ -24,7 +24,7 @@ class Ahead:
         self._expected = at, self._reader.submit(self._gathered, at)
 
     def rows(self, at: np.ndarray) -> Tensor:
-        """The rows at int64 (B,): uint8 (B, C, S, S) in the staging memory."""
+        """The rows at int64 (B,): (B, ...) in the staging memory."""
         expected, self._expected = self._expected, None
         if expected and np.array_equal(expected[0], at):
             return expected[1].result()

@@ -1,4 +1,4 @@
-"""The cache: a dataset as one uint8 file per split with its labels, a manifest, and checksums over all of them."""
+"""The cache: a dataset as one file of inputs per split with its labels, a manifest, and checksums over all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -21,6 +22,8 @@ from app.data import heldout, writer
 from app.data.source import Ask, Source
 from app.data.writer import Progress, Room, TooLarge
 from app.errors import InputError
+from app.tables.reading import FieldReading
+from app.tables.shape import extent, normal, spelled, with_unit
 
 FORMAT = 1
 _SHARE_OF_MEMORY = 0.6  # of the host's, for a dataset
@@ -47,14 +50,27 @@ class Cached:
         return "stream" in self.manifest
 
     def images(self, split: str) -> np.ndarray:
-        """uint8 (rows, channels, side, side), memory-mapped; writing to it does not reach the file."""
+        """The inputs as they are stored, memory-mapped; writing to it does not reach the file.
+
+        Images are uint8 (rows, channels, H, W); fields and signals float32 or float16 (rows, C, H, W) or (rows, C, L).
+        """
         ask = self.manifest["ask"]
-        shape = (self.manifest["rows"][split], ask["channels"], ask["side"], ask["side"])
-        return np.memmap(self.folder / f"{split}-images.u8", np.uint8, mode="c", shape=shape)
+        dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
+        if array := self.manifest.get("array"):
+            dtype, shape = array["dtype"], array["shape"]
+        path = self.folder / writer.inputs_file(split, dtype)
+        return np.memmap(path, dtype, mode="c", shape=(self.manifest["rows"][split], *shape))
+
+    @property
+    def has_array(self) -> bool:
+        """Whether the inputs are no images: they are given to a model as they are."""
+        return "array" in self.manifest
 
     def array(self, split: str, name: str) -> np.ndarray:
-        """`labels` int64 (rows,), `rows` int64 (rows,) numbers in the source, `groups` int64 (rows,), or
-        `moments` int64 (rows, channels, 2): sums of the pixels and of their squares."""
+        """`labels` int64 (rows,), float32 of a regression; `rows` int64 (rows,) numbers in the source, `groups` int64
+        (rows,), `names` of simulations (rows,), or `moments` int64 (rows, channels, 2): sums of the pixels and of their
+        squares.
+        """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
 
     def verified(self) -> Cached:
@@ -73,12 +89,15 @@ def _described(ask: Ask, *, streamed: bool) -> dict[str, Any]:
     if streamed:
         assert ask.membership
         fields["membership"] = dataclasses.asdict(ask.membership)
-    return fields | {"resize": RESIZE, "format": FORMAT}
+    if ask.reading:
+        fields["reading"] = dataclasses.asdict(ask.reading)
+    described = fields | {"resize": RESIZE, "format": FORMAT}
+    return dict(json.loads(json.dumps(described)))  # as it is read again: lists for tuples
 
 
 def _stem(ask: Ask) -> str:
     """What the names of a dataset's cache folders at one side begin with."""
-    return f"{ask.dataset.replace('/', '--')}-{ask.side}px-"
+    return f"{ask.dataset.replace('/', '--')}-{spelled(ask.side)}px-"
 
 
 def find(ask: Ask, version: str | None) -> Cached | None:
@@ -161,20 +180,25 @@ def _require_writable(folder: Path) -> None:
         raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
 
 
+def _most(ask: Ask) -> float:
+    """Bytes that a dataset may take, but for the disk's limit: fields and signals stay in their mapped files."""
+    return math.inf if ask.reading else _memory()
+
+
 def _memory() -> float:
     """Bytes of host memory that a dataset may take."""
     return _SHARE_OF_MEMORY * memory.total()
 
 
 def _what(ask: Ask, *, streamed: bool) -> str:
-    return f"{'validation and test of ' if streamed else ''}{ask.dataset} at {ask.side} px"
+    return f"{'validation and test of ' if streamed else ''}{ask.dataset} at {with_unit(ask.side)}"
 
 
 def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
     """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
-    most, free = _memory(), shutil.disk_usage(folder).free
+    most, free = _most(ask), shutil.disk_usage(folder).free
     limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if most < free else f"the bytes free in {folder}"
-    refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; take a smaller --image"
+    refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; {_smaller(ask)}"
     return Room(min(most, free), refusal)
 
 
@@ -185,13 +209,22 @@ def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> 
     rows = sum(rows or 0 for rows in source.rows.values())
     if streamed:
         rows = heldout.expected(ask, source)
-    wanted, what = rows * ask.channels * ask.side**2, _what(ask, streamed=streamed)
+    shape = source.array.shape if source.array else (ask.channels, *extent(ask.side))
+    wanted, what = rows * math.prod(shape) * ask.itemsize, _what(ask, streamed=streamed)
     try:
         durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
     except InputError as error:
-        raise TooLarge(str(error)) from error
-    if wanted > _memory():
+        raise TooLarge(f"{error}; {_smaller(ask)}" if ask.reading else str(error)) from error
+    if wanted > _most(ask):
         raise TooLarge(
-            f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; "
-            "take a smaller --image"
+            f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; {_smaller(ask)}"
         )
+
+
+def _smaller(ask: Ask) -> str:
+    """What takes less room."""
+    if not ask.reading:
+        return "take a smaller --image"
+    part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
+    half = " or --stored-dtype float16" if ask.reading.stored_dtype == "float32" else ""
+    return f"take a smaller part by {part}{half}"

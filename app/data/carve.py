@@ -13,11 +13,17 @@ _TEST, _VAL, _LIMIT = range(3)
 
 
 def members(
-    config: RunConfig, *, labels: np.ndarray, groups: np.ndarray | None, test_rows: int | None
+    config: RunConfig,
+    *,
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    test_rows: int | None,
+    val_rows: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions of train, validation and test rows, int64 each, from the source's train labels (and groups).
 
-    Test's are in the source's test split where it has one, of `test_rows`, else they are carved from train.
+    Test's are in the source's test split where it has one, of `test_rows`, else they are carved from train; and so are
+    validation's. Labels of a regression are numbers, and of one class here.
     Raises InputError where nothing would be left to one of them.
     """
 
@@ -29,12 +35,17 @@ def members(
             raise InputError(f"{len(rows):,} labelled rows{within} are too few to hold out a share of {fraction:g}")
         return rows[~out], rows[out]
 
+    if labels.dtype.kind == "f":
+        labels = np.zeros(len(labels), np.int64)
     train = np.arange(len(labels))
     if test_rows is not None:
         test = np.arange(test_rows)
     else:
         train, test = cut(train, config.test_fraction or UNKNOWN_TEST_FRACTION, _TEST)
-    train, val = cut(train, config.val_fraction, _VAL)
+    if val_rows is not None:
+        val = np.arange(val_rows)
+    else:
+        train, val = cut(train, config.val_fraction, _VAL)
     stream = limit_stream(config)
     return (
         limited(train, config.limit_train, stream=stream),

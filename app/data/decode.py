@@ -1,4 +1,4 @@
-"""From an encoded image to the uint8 square that the cache stores."""
+"""From an encoded image to the uint8 square, or rectangle, that the cache stores."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.errors import InputError
+from app.tables.shape import Extent, plane
 
 MOST_BYTES = 256 * 10**6  # of an encoded image
 _MOST_PIXELS = 178_956_970  # where PIL itself speaks of a decompression bomb; a microscope's slide passes
@@ -17,8 +18,8 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)  # the same sente
 _DEEP = {"I": "whole numbers of 32 bits", "F": "floating-point numbers"}  # modes whose range a file does not tell
 
 
-def stored(image: bytes | np.ndarray, *, side: int, channels: int) -> np.ndarray:
-    """Decodes, squashes to a square as torchvision's `Resize((side, side))` does: -> uint8 (channels, side, side).
+def stored(image: bytes | np.ndarray, *, side: Extent, channels: int) -> np.ndarray:
+    """Decodes, squashes to (H, W) as torchvision's `Resize((H, W))` does: -> uint8 (channels, H, W), H = W = `side`.
 
     16 bits become 8 by 1 / 257, so that black and white stay. Raises InputError for bytes that are no whole image, for
     more than 256 MB or 178,956,970 pixels, and for pixels whose range is unknown (32-bit and floating-point numbers).
@@ -29,9 +30,10 @@ def stored(image: bytes | np.ndarray, *, side: int, channels: int) -> np.ndarray
         raise too_many_bytes()
     picture = Image.fromarray(image) if isinstance(image, np.ndarray) else _decoded(image)
     picture = _eight_bit(picture).convert("RGB" if channels == 3 else "L")
-    if picture.size != (side, side):
-        picture = picture.resize((side, side), Image.Resampling.BILINEAR)  # PIL's bilinear is antialiased
-    return np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)  # (S, S, C) -> (C, S, S)
+    height, width = plane(side)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # PIL's bilinear is antialiased
+    return np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)  # (H, W, C) -> (C, H, W)
 
 
 def too_many_bytes() -> InputError:

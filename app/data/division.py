@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,9 @@ from app.data.cache import Cached
 from app.data.split import Holder, Split, channel_statistics, statistics_of_sums
 from app.data.stream import StreamedSplit
 from app.errors import InputError
+from app.tables.shape import extent
 
+_Statistics = tuple[np.ndarray, np.ndarray] | None  # mean and deviation of each channel; None: inputs are as stored
 _MEMORY = {
     "device": "are held in device memory",
     "pinned": "are held in pinned host memory, since the device has no room for them",
@@ -55,26 +58,59 @@ def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         labels=cached.array("train", "labels"),
         groups=_groups(config, cached),
         test_rows=cached.manifest["rows"].get("test"),
+        val_rows=cached.manifest["rows"].get("val"),
     )
-    statistics = channel_statistics(cached.array("train", "moments")[train], config.stored_side)
-    common = _common(config, place, *statistics)
+    statistics = None
+    if not cached.has_array:
+        statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
+    common = _common(config, place, statistics)
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
-    test_from = "test" if "test" in held else "train"
+    test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
     made = {
         "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
-        "val": Split(**held["train"](), **_rows(cached, "train", val), **common),
+        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common),
         "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common),
     }
-    record = _record(made, *statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
+    record = _record(made, statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
+    record |= {"val_from": val_from} if val_from != "train" else {}
     return Splits(**made, record=record | {"held": where["train"]})
+
+
+def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
+    """Every row of a source that is all for testing, with labels as in these class names, those of a run.
+
+    Rows of other classes are left out and told. Raises InputError where none is left.
+    """
+    at = {name: index for index, name in enumerate(names)}
+    theirs = cached.manifest["class_names"]
+    known = np.array([at.get(name, -1) for name in theirs], np.int64)
+    labels = cached.array("test", "labels")
+    members = np.arange(len(labels))
+    if labels.dtype.kind == "i":
+        labels = known[labels]
+        members = np.flatnonzero(labels >= 0)
+        if strange := len(labels) - len(members):
+            say(f"{strange:,} of {len(labels):,} rows are of classes that the run does not know, and are left out")
+    elif [*names] != theirs:
+        raise InputError(f"the run learned {', '.join(names)}, and these files hold {', '.join(theirs)}")
+    if not len(members):
+        raise InputError("no row is of a class that the run knows")
+    images, _ = place.hold(cached.images("test"))
+    held = _sources(images, torch.from_numpy(labels).to(place.device), place)
+    return Split(**held, **_rows(cached, "test", members), **_common(config, place, None))
+
+
+def _pixels(config: RunConfig) -> int:
+    """Of one image as the cache stores it."""
+    return math.prod(extent(config.stored_side))
 
 
 def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
     assert ask.membership
     membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
-    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * config.stored_side**2)
-    common = _common(config, place, *statistics)
+    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * _pixels(config))
+    common = _common(config, place, statistics)
     train = StreamedSplit(
         total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,
         reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
@@ -86,37 +122,44 @@ def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
         held[name] = Split(**images[name](), **_rows(cached, name, members), **common)
     rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
-    record = _record({"train": train, **held}, *statistics)
+    record = _record({"train": train, **held}, statistics)
     record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
     return Splits(
         train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer, "held": where["val"]}
     )
 
 
-def _common(config: RunConfig, place: Holder, mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
+def _common(config: RunConfig, place: Holder, statistics: _Statistics) -> dict[str, Any]:
+    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics or ((), ()))
     return {
         "side": config.image,
-        "mean": torch.tensor(mean, dtype=torch.float32, device=place.device),
-        "std": torch.tensor(std, dtype=torch.float32, device=place.device),
+        "mean": mean if statistics else None,
+        "std": std if statistics else None,
         "send": place.send,
         "seed": config.seed,
     }
 
 
-def _record(made: Mapping[str, Split | StreamedSplit], mean: np.ndarray, std: np.ndarray) -> dict[str, Any]:
-    return {
-        "rows": {name: len(split) for name, split in made.items()},
-        "mean": [round(float(value), 6) for value in mean],
-        "std": [round(float(value), 6) for value in std],
+def _record(made: Mapping[str, Split | StreamedSplit], statistics: _Statistics) -> dict[str, Any]:
+    numbers = dict(zip(("mean", "std"), statistics or (), strict=False))
+    return {"rows": {name: len(split) for name, split in made.items()}} | {
+        name: [round(float(value), 6) for value in values] for name, values in numbers.items()
     }
 
 
 def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
-    """The groups of train's rows, None without a group column; raises InputError for groups that test shares."""
-    if not config.group_column:
+    """The groups of train's rows, None where rows have none; raises InputError for groups that test shares.
+
+    Lists of files decide by themselves what they share.
+    """
+    if not cached.ask.grouped:
         return None
     groups = cached.array("train", "groups")
-    if "test" in cached.manifest["rows"] and (shared := len(np.intersect1d(groups, cached.array("test", "groups")))):
+    if (
+        config.group_column
+        and "test" in cached.manifest["rows"]
+        and (shared := len(np.intersect1d(groups, cached.array("test", "groups"))))
+    ):
         raise InputError(
             f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
         )
@@ -148,7 +191,9 @@ def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
 
 
 def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
-    return {"members": members, "rows": cached.array(split, "rows")[members]}
+    named = f"{split}-names.npy" in cached.manifest["files"]
+    names = cached.array(split, "names")[members] if named else None
+    return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
 
 
 def _fingerprint(made: Mapping[str, Split], rule: str = "") -> str:

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import hub
-from app.data import bundled, cache, streamed
-from app.data.files import fingerprint
+from app.data import bundled, cache, fields, files, signals, streamed
 from app.data.source import Ask, Source
 from app.errors import HubUnavailable, InputError
 from app.tables.datasets import folder_hint
+from app.tables.reading import FieldReading
 
 
 def newest(ask: Ask, say: Callable[[str], None]) -> str:
     """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
     if ask.path:
-        return ask.fingerprint or fingerprint(ask.path)
+        return ask.fingerprint or fingerprint(ask)
+    if ask.reading:
+        return _required(ask.fingerprint, ask)
     if not ask.hub:
         return bundled.VERSION
     try:
@@ -53,19 +55,38 @@ def require_version(ask: Ask, source: Source, version: str) -> None:
         raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
 
 
-def at(ask: Ask, path: str) -> Ask:
+def fingerprint(ask: Ask) -> str:
+    """16 hex digits over the content of a local dataset, as far as it is read."""
+    assert ask.path
+    if not ask.reading:
+        return files.fingerprint(ask.path)
+    return (fields if isinstance(ask.reading, FieldReading) else signals).fingerprint(ask)
+
+
+def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None = None) -> Ask:
     """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
     if not ask.path:
         raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
-    if (found := fingerprint(path)) != ask.fingerprint:
+    there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)
+    if (found := fingerprint(there)) != ask.fingerprint:
         raise InputError(
             f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
             f"give the folder that {ask.dataset} was"
         )
-    return dataclasses.replace(ask, path=path)
+    return there
+
+
+def _required(version: str | None, ask: Ask) -> str:
+    if version is None:
+        raise InputError(f"{ask.dataset} is read from files of your own; say where they are with --data")
+    return version
 
 
 def _opened(ask: Ask, version: str) -> Source:
+    if ask.reading and not ask.path:
+        raise InputError(f"{ask.dataset} is not in the cache; say where its files are with --data")
+    if ask.reading:
+        return fields.open_fields(ask) if isinstance(ask.reading, FieldReading) else signals.open_signals(ask)
     if ask.path:
         if not Path(ask.path).expanduser().is_dir():
             raise InputError(

@@ -8,19 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from app.tables.shape import Extent, plane
 
-def resized(images: Tensor, side: int) -> Tensor:
-    """R X C^T for every channel of every image: float (B, C, H, W) -> (B, C, side, side).
 
-    R (side, H) and C (side, W) hold the weights of torch's `interpolate(mode="bilinear", antialias=True)`.
+def resized(images: Tensor, side: Extent) -> Tensor:
+    """R X C^T for every channel of every image: float (B, C, H, W) -> (B, C, H', W'), H' = W' = `side` of a square.
+
+    R (H', H) and C (W', W) hold the weights of torch's `interpolate(mode="bilinear", antialias=True)`.
     """
     batch, channels, height, width = images.shape
-    if (height, width) == (side, side):
+    high, wide = plane(side)
+    if (height, width) == (high, wide):
         return images
-    rows = weights(height, side, images.device, images.dtype)
-    columns = weights(width, side, images.device, images.dtype)
-    wide = images.reshape(-1, width) @ columns.T  # (B C H, side): one product, and no channel is moved
-    return torch.matmul(rows, wide.view(-1, height, side)).view(batch, channels, side, side)
+    rows = weights(height, high, images.device, images.dtype)
+    columns = weights(width, wide, images.device, images.dtype)
+    across = images.reshape(-1, width) @ columns.T  # (B C H, W'): one product, and no channel is moved
+    return torch.matmul(rows, across.view(-1, height, wide)).view(batch, channels, high, wide)
 
 
 @lru_cache(maxsize=16)

@@ -13,6 +13,7 @@ from torch import Tensor
 from app import draws
 from app.data.ahead import Ahead
 from app.data.augment import AUGMENTATIONS, to_input
+from app.tables.shape import Extent
 
 
 class Holder(Protocol):
@@ -32,24 +33,30 @@ class Holder(Protocol):
 class Split:
     """Rows of a cached source; `images` and `labels` are the source's, `members` the rows that belong here."""
 
-    images: Tensor  # uint8 (source rows, C, S, S), on the device or in host memory
-    labels: Tensor  # int64 (source rows,), on the device
+    images: Tensor  # as the cache stores them, (source rows, C, H, W) or (source rows, C, L); on the device or not
+    labels: Tensor  # int64, or float32 of a regression, (source rows,), on the device
     members: np.ndarray  # int64 (n,): positions in images
     rows: np.ndarray  # int64 (n,): row numbers in the dataset as published
-    side: int  # of what the model sees, pixels
-    mean: Tensor  # (C,), of pixels in [0, 1]
-    std: Tensor  # (C,)
+    side: Extent  # of what the model sees
+    mean: Tensor | None  # (C,), of pixels in [0, 1]; None: inputs are given as they are stored
+    std: Tensor | None  # (C,)
     send: Callable[[Tensor], Tensor]
     ahead: Ahead | None = None  # of images that are not on the device
     augment: str = "none"
     seed: int = 0
+    names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks."""
-        return draws.permutation(draws.key(draws.ORDER, self.seed, epoch), len(self))
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
+        """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks.
+
+        Of another `size` it is so many of them, of one permutation after the other.
+        """
+        keys = [(self.seed, epoch, *([more] if more else [])) for more in range(-(-(size or 1) // len(self)))]
+        orders = [draws.permutation(draws.key(draws.ORDER, *key), len(self)) for key in keys]
+        return np.concatenate(orders)[:size]
 
     def expect(self, examples: np.ndarray) -> None:
         """Says which examples come next, so that host memory is read before they are asked for."""
@@ -57,13 +64,15 @@ class Split:
             self.ahead.expect(self.members[examples])
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
-        """Inputs float32 (B, C, side, side) and targets int64 (B,); augmented where an epoch is given.
+        """Inputs float32 (B, C, H, W) or (B, C, L) and targets int64 (B,), float32 (B,) of a regression.
 
-        Nothing in it waits for the device.
+        Images are augmented where an epoch is given. Nothing in it waits for the device.
         """
         members = self.members[examples]
         at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
         images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
+        if self.mean is None or self.std is None:
+            return images.float(), self.labels.index_select(0, at)
         if epoch is not None and self.augment != "none":
             images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
         return to_input(images, side=self.side, mean=self.mean, std=self.std), self.labels.index_select(0, at)
@@ -80,12 +89,12 @@ class Split:
             yield part, *batch
 
 
-def channel_statistics(moments: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel over pixels in [0, 1], from exact sums: int64 (n, C, 2) -> (C,) x 2.
 
-    A channel without variation gets a deviation of 1.
+    `pixels` are those of one image. A channel without variation gets a deviation of 1.
     """
-    return statistics_of_sums(moments.sum(0), len(moments) * side * side)
+    return statistics_of_sums(moments.sum(0), len(moments) * pixels)
 
 
 def statistics_of_sums(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from app.data.decode import stored
 from app.data.membership import Membership
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
+from app.tables.shape import Extent
 
 _WAITS = (2.0, 15.0, 60.0, 300.0)  # seconds before a stream that broke is opened again
 
@@ -36,7 +37,7 @@ class StreamedSplit:
     ask: Ask
     buffer: int  # rows
     reopen: Callable[[], Source]
-    side: int  # of what the model sees, pixels
+    side: Extent  # of what the model sees, pixels
     mean: Tensor  # (C,), of pixels in [0, 1]
     std: Tensor  # (C,)
     send: Callable[[Tensor], Tensor]
@@ -59,8 +60,9 @@ class StreamedSplit:
         """int64 (0,): the rows of a shuffled stream have no numbers."""
         return np.empty(0, np.int64)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """Positions 0..n-1: the order itself is the stream's, keyed by seed and epoch."""
+        assert size is None, "an epoch of a stream is the stream"
         del epoch
         return np.arange(self.total)
 

@@ -10,15 +10,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from app import data, evaluation, models, place
-from app.artifacts import checkpoint
 from app.artifacts.finding import place_of
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig, resolve
 from app.data.source import Ask
 from app.durable import lock, sha256
 from app.errors import InputError, Stopped
-from app.experiment import execution, pushing, record, training
-from app.experiment.execution import Wishes
+from app.experiment import pushing, record, training
+from app.experiment.elsewhere import evaluate_on, latest, predicted
 from app.experiment.keeper import Screen
 from app.experiment.options import Options
 from app.experiment.pushing import Push, Pusher
@@ -148,6 +147,16 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
         return _evaluated(run, options, screen, best=best, again=again)
 
 
+def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
+    """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
+    if run.config.task == "regression":
+        raise InputError(f"--top-k has no effect on run {run.record['run_id']}, which predicts a number; leave it out")
+    if k > run.config.classes:
+        raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
+    kept = run.files.best_predictions if best else run.files.predictions
+    return evaluation.top_k(evaluation.Predictions.load(kept), k)
+
+
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
     path = getattr(run.files, name)
@@ -168,24 +177,20 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    run.require_whole("best" if best else "weights")
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     here = training.in_its_precision(here, config, run.record, screen.say)
     known = run.record["data"]
-    ask: Ask = data.ask_of(config.to_json(), path=known["path"], streamed=known.get("streamed", False))
-    ask = data.at(ask, options.data) if options.data else ask
+    files = {name: known.get(name) for name in ("path", "design", "filelist")}
+    ask: Ask = data.ask_of(config.to_json(), **files, streamed=known.get("streamed", False))
+    if options.data:
+        ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
     cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known["split_fingerprint"]:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     record.save_splits(run.files, splits)
-    chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
-    here.take_threads(chosen.threads)
-    model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
-    checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(model, splits.test, batch_size=config.val_batch_size, place=here)
-    assert predictions, "one process has them all"
+    predictions = predicted(run, splits.test, here, options, screen, best=best)
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 
-__all__ = ["Options", "Push", "evaluate", "plan", "train_run"]
+__all__ = ["Options", "Push", "evaluate", "evaluate_on", "latest", "plan", "top_k", "train_run"]

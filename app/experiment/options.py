@@ -26,6 +26,8 @@ class Options:
     push: Push | None = None
     fresh: bool = False
     data: str | None = None  # where a local dataset lies now, for an evaluation
+    design: str | None = None  # the CSV of a local dataset's targets
+    filelist: str | None = None  # the lists of its splits
     command: str = ""
 
     @property

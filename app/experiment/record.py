@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import subprocess
@@ -47,7 +48,8 @@ def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Spl
             "class_names": manifest["class_names"],
             "unlabelled_rows": manifest["unlabelled"],
             "licence": ask.row.licence if ask.row else manifest["licence"],
-            "warning": ask.row.warning if ask.row else "",
+            "warning": "; ".join(filter(None, (ask.row.warning if ask.row else "", *manifest.get("notes", ())))),
+            **_files(ask, manifest),
             **splits.record,
         },
         "versions": {"isoscale": __version__, "python": platform.python_version()}
@@ -55,6 +57,14 @@ def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Spl
         "commit": _commit(),
         "places": [],
     }
+
+
+def _files(ask: Ask, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """How files of fields and signals were read, and which of them were left out."""
+    if not ask.reading:
+        return {}
+    about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest["left_out"]}
+    return about | {"reading": dataclasses.asdict(ask.reading), "inputs": manifest["array"]}
 
 
 def now() -> str:

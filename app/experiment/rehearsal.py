@@ -23,26 +23,28 @@ from app.place import Place
 class HeldBatch:
     """The loop's training split as one batch that lies on the device, as the model sees it: no input work at all."""
 
-    images: Tensor  # float32 (B, C, side, side)
-    targets: Tensor  # int64 (B,)
+    images: Tensor  # float32 (B, C, H, W) or (B, C, L)
+    targets: Tensor  # int64 (B,), or float32 (B,) of a regression
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
         """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
         draw = torch.Generator(device).manual_seed(0)
-        size = (config.batch_size, config.channels, config.image, config.image)
+        size = (config.batch_size, *config.input_shape)
         taken, free = 4 * math.prod(size), memory.free()
         if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
+        if config.task == "regression":
+            return cls(images, torch.randn(size[:1], device=device, generator=draw))
         return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """As it lies."""
-        del epoch
+        del epoch, size
         return np.arange(len(self))
 
     def expect(self, examples: np.ndarray) -> None:
@@ -84,7 +86,7 @@ class Rehearsal:
         torch.manual_seed(config.seed)
         model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
         model = compiled(model, chosen.compile, cache=trials.compiled_programs())
-        self._optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
+        self._optimizer = optim.of(config, model)
         self._model = here.spread(model)
         self._hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
         self._schedule = loop.Schedule(

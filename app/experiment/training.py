@@ -53,15 +53,17 @@ def prepare(
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
     execution.require_effect(options.gradients, here, stored=kept["execution"] if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
-    cached = _cached(config, kept, path, screen)
+    cached = _cached(config, kept, path, options, screen)
     splits = data.splits(config, here, cached, screen.say)
+    if config.train_batches and splits.record.get("streamed"):
+        raise InputError(f"{config.dataset} is streamed here, an epoch at a time; leave --train-batches out")
     if here.ranks > 1 and splits.record.get("streamed"):
         raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
     if kept:
         chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
     else:
         chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
-    execution.require_whole_batches(config, here, chosen, examples=len(splits.train))
+    execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
     if not kept:
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
@@ -80,10 +82,13 @@ def prepare(
     )  # fmt: skip
 
 
-def _cached(config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, screen: Screen) -> data.Cached:
+def _cached(
+    config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, options: Options, screen: Screen
+) -> data.Cached:
     """The run's dataset in the cache, at the version that it began with."""
     began = kept["data"].get("streamed", False) if kept else None
-    ask = data.ask_of(config.to_json(), path=path, streamed=began)
+    where = {"path": path, "design": options.design, "filelist": options.filelist}
+    ask = data.ask_of(config.to_json(), **where, streamed=began)
     return data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
 
 
@@ -107,7 +112,12 @@ def in_its_precision(
 
 def _steps(config: RunConfig, splits: data.Splits) -> int:
     """Optimiser steps of the whole run."""
-    return config.epochs * loop.steps_per_epoch(len(splits.train), config.batch_size)
+    return config.epochs * (config.train_batches or loop.steps_per_epoch(len(splits.train), config.batch_size))
+
+
+def _shown(config: RunConfig, splits: data.Splits) -> int:
+    """Examples that an epoch shows."""
+    return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
 
 
 def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, screen: Screen) -> None:
@@ -146,6 +156,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     model, optimizer = _model(job)
     config, state, numbers = job.config, job.state, job.kept["schedule"]
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
+    header |= {"task": config.task} if config.task != "classification" else {}
     kept_rows = {"offset": state.facts["log_bytes"], "sha256": state.facts["log_sha256"]} if state else {}
     rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
     with closing(rows), stop_requests(deadline=deadline) as stop_asked:
@@ -169,7 +180,7 @@ def follow(
     """What the other ranks do once the first has prepared the run: the same loop, and nothing is written."""
     kept = read_record(files.record)
     here = in_its_precision(here, config, kept, screen.say)
-    splits = data.splits(config, here, _cached(config, kept, path, screen), screen.say)
+    splits = data.splits(config, here, _cached(config, kept, path, options, screen), screen.say)
     job = Job(
         config=config, files=files, kept=kept, splits=splits, here=here,
         chosen=execution.again(kept["execution"], config, here, options.wishes, screen.say),
@@ -190,7 +201,7 @@ def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
         models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
     )
     model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
-    optimizer = optim.adamw(model, lr=job.config.lr, weight_decay=job.config.weight_decay)
+    optimizer = optim.of(job.config, model)
     if job.state:
         restore(job.state, model, optimizer)
     return model, optimizer
@@ -202,7 +213,10 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
     schedule = loop.Schedule(
         epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
         micro_batch_size=job.chosen.micro_batch_size, clip_norm=config.clip_norm,
-        learning_rate=lambda step: optim.learning_rate(step, lr=config.lr, **job.kept["schedule"]),
+        train_batches=config.train_batches, val_batches=config.val_batches,
+        learning_rate=lambda step: optim.learning_rate(
+            step, lr=config.lr, **job.kept["schedule"], schedule=config.schedule
+        ),
     )  # fmt: skip
     first = job.state.step + 1 if job.state else 1
     if job.here.ranks > 1 and job.here.device.type == "cuda":

@@ -92,7 +92,7 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
 
         def attempt(size: int) -> None:
             moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
-            images = torch.randn(size, config.channels, config.image, config.image, device=place.device)
+            images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():
                 loss = model(images).float().logsumexp(1).sum()
             loss.backward()
@@ -110,9 +110,9 @@ def step_trial(
         torch.manual_seed(0)
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
         model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
-        optimizer = optim.adamw(model, lr=config.lr, weight_decay=config.weight_decay)
-        images = torch.randn(micro_batch_size, config.channels, config.image, config.image, device=place.device)
-        targets = torch.arange(micro_batch_size, device=place.device) % config.classes
+        optimizer = optim.of(config, model)
+        images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
+        targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
         losses: list[Tensor] = []
 
         def work() -> None:

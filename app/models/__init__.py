@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import nn
 
 from app.config import RunConfig
 from app.models.cnn import CNN
+from app.models.resnet1d import ResNet1d
 from app.models.t2t import T2TViT
 from app.models.vit import ViT
 from app.tables.models import TIMM, family_of, model_row
 
 _INPUT = ("image", "channels", "classes")
-_FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN}
+_FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
 @cache
@@ -71,7 +73,7 @@ def require(config: RunConfig) -> None:
         return
     from app.models import zoo
 
-    what = {"image": config.image, "channels": config.channels, "classes": config.classes}
+    what: dict[str, Any] = {"image": config.image, "channels": config.channels, "classes": config.classes}
     zoo.check_takes(config.model, lambda: build(config, attention_path="none"), **what)
     if config.pretrained:
         from app.models.pretrained import weights

@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from app.tables.cnn import HIDDEN, KERNEL, Sides, reductions
+from app.tables.shape import Extent
 
 
 class ConvolutionBlock(nn.Module):
@@ -35,7 +36,7 @@ class CNN(nn.Module):
     def __init__(
         self,
         *,
-        image: int | Sides,
+        image: Extent,
         channels: int,
         classes: int,
         depth: int,

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.models import constructor
-from app.tables.models import FAMILIES, Family, model_row
-from app.tables.shape import Shape
+from app.tables.families import FAMILIES, Family
+from app.tables.models import model_row
+from app.tables.shape import Extent, Shape, extent
 
 _IMAGES = 2  # counted together: a batch norm wants more than one value per channel
 _TOKENS = ("cls_token", "dist_token", "reg_token", "pos_embed")
@@ -55,16 +56,15 @@ def parameters(build: Callable[[], nn.Module]) -> int:
 
 
 @cache
-def counted(build: Callable[[], nn.Module], channels: int, image: int | tuple[int, int]) -> Counts:
+def counted(build: Callable[[], nn.Module], channels: int, image: Extent) -> Counts:
     """Everything that is counted of a model over images of a side, or (H, W); equal `Build`s are counted once.
 
     FLOPs are FlopCounterMode's: 2 per multiply-add of convolutions and matrix products. The bytes are those of the
     tensors that autograd saves, without parameters and buffers, each storage once.
     """
-    high, wide = (image, image) if isinstance(image, int) else image
     with torch.device("meta"):
         model = build().train()
-        images = torch.empty(_IMAGES, channels, high, wide)
+        images = torch.empty(_IMAGES, channels, *extent(image))
         with FlopCounterMode(display=False) as flops:
             saved = _saved_bytes(model, images)
     embedding = _patches(model)

@@ -14,53 +14,70 @@ _EPS = 1e-6  # of the norms
 
 
 class PatchEmbedding(nn.Module):
-    """Cuts an image into square patches and projects each to d_model (arXiv:2010.11929, section 3.1)."""
+    """Cuts an image into square patches, or a signal into stretches, and projects each to d_model (arXiv:2010.11929,
+    section 3.1)."""
 
-    def __init__(self, *, patch: int, channels: int, d_model: int) -> None:
+    def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(channels, d_model, kernel_size=patch, stride=patch)
+        self.patch, self.axes = patch, axes
+        self.projection = (nn.Conv1d if axes == 1 else nn.Conv2d)(channels, d_model, kernel_size=patch, stride=patch)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.projection(images).flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, N, D)
+        whole = filled_up(images, self.patch) if self.axes == 1 else images
+        return self.projection(whole).flatten(2).transpose(1, 2)  # (B, C, H, W) or (B, C, L) -> (B, N, D)
+
+
+def filled_up(signals: Tensor, patch: int) -> Tensor:
+    """The signals with zeros behind, up to a multiple of the patch: (B, C, L) -> (B, C, patch ceil(L / patch))."""
+    return F.pad(signals, (0, -signals.shape[-1] % patch))
 
 
 class ShiftedPatchEmbedding(nn.Module):
     """Patches of the image and of four shifts of it, normalised and projected (arXiv:2112.13492, section 4.1, SPT).
 
     The shifts are by one pixel right, left, down and up, with zeros where nothing comes in, as in the CIFAR zoo; the
-    paper's are diagonal, by half a patch.
+    paper's are diagonal, by half a patch. A signal has two shifts, right and left.
     """
 
-    def __init__(self, *, patch: int, channels: int, d_model: int) -> None:
+    def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2) -> None:
         super().__init__()
-        self.patch = patch
-        pixels = 5 * channels * patch**2
+        self.patch, self.axes = patch, axes
+        pixels = (1 + 2 * axes) * channels * patch**axes
         self.norm = nn.LayerNorm(pixels, eps=_EPS)
         self.projection = nn.Linear(pixels, d_model)
 
     def forward(self, images: Tensor) -> Tensor:
-        cut = F.pixel_unshuffle(with_shifts(images), self.patch)  # (B, 5 C, H, W) -> (B, 5 C p^2, H / p, W / p)
+        if self.axes == 1:
+            stretches = with_shifts(filled_up(images, self.patch), axes=1).unflatten(-1, (-1, self.patch))
+            cut = stretches.transpose(2, 3).flatten(1, 2)  # (B, 3 C, L) -> (B, 3 C p, N)
+        else:
+            cut = F.pixel_unshuffle(with_shifts(images), self.patch)  # (B, 5 C, H, W) -> (B, 5 C p^2, H / p, W / p)
         return self.projection(self.norm(cut.flatten(2).transpose(1, 2)))  # (B, N, D)
 
 
-def with_shifts(images: Tensor) -> Tensor:
-    """The images and the same one pixel further right, left, down and up: (B, C, H, W) -> (B, 5 C, H, W)."""
+def with_shifts(images: Tensor, *, axes: int = 2) -> Tensor:
+    """The images and the same one pixel further right, left, down and up: (B, C, H, W) -> (B, 5 C, H, W).
+
+    Signals are shifted along their one axis: (B, C, L) -> (B, 3 C, L).
+    """
     around = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))  # pixels added left, right, above, below
-    return torch.cat([images, *(F.pad(images, pixels) for pixels in around)], dim=1)
+    return torch.cat([images, *(F.pad(images, pixels[: 2 * axes]) for pixels in around[: 2 * axes])], dim=1)
 
 
 PATCHINGS: dict[str, type[nn.Module]] = {"linear": PatchEmbedding, "shifted": ShiftedPatchEmbedding}
 
 
-def sincos(rows: int, columns: int, d_model: int) -> Tensor:
-    """(sin(x w), cos(x w), sin(y w), cos(y w)) of each patch, (rows * columns, D), row by row (arXiv:2205.01580).
+def sincos(*patches: int, d_model: int) -> Tensor:
+    """(sin(x w), cos(x w), sin(y w), cos(y w)) of each patch of rows and columns, (N, D), row by row
+    (arXiv:2205.01580); (sin(x w), cos(x w)) of a signal's.
 
-    w are d_model / 4 frequencies, from 1 down to 1 / 10000 geometrically; x and y are counted in patches.
+    w are d_model / 4 frequencies (a signal has d_model / 2), from 1 down to 1 / 10000 geometrically; x and y are
+    counted in patches.
     """
-    frequencies = 10_000 ** -torch.linspace(0, 1, d_model // 4)  # (D / 4,)
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    across, down = (side.flatten().unsqueeze(1) * frequencies for side in (x, y))  # (N, D / 4)
-    return torch.cat([across.sin(), across.cos(), down.sin(), down.cos()], dim=1)
+    frequencies = 10_000 ** -torch.linspace(0, 1, d_model // (2 * len(patches)))
+    places = torch.meshgrid(*(torch.arange(count) for count in patches), indexing="ij")[::-1]  # x, y
+    angles = [place.flatten().unsqueeze(1) * frequencies for place in places]  # (N, D / 4) or (N, D / 2) each
+    return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)
 
 
 class DynamicTanh(nn.Module):

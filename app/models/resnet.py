@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from app.tables.cnn import Sides
 from app.tables.resnet import DEPTHS, is_small
+from app.tables.shape import Extent
 
 
 class ResNet(nn.Module):
@@ -22,7 +22,7 @@ class ResNet(nn.Module):
     def __init__(
         self,
         *,
-        image: int | Sides,
+        image: Extent,
         channels: int,
         classes: int,
         depth: int,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from app.models.attention import ATTENTION_CLASSES
 from app.models.layers import Block, through
 from app.models.tokens_to_token import TokensToToken
+from app.tables.shape import Extent, plane
 from app.tables.t2t import TOKENIZERS
 
 
@@ -33,7 +34,7 @@ class T2TViT(nn.Module):
     def __init__(
         self,
         *,
-        image: int | tuple[int, int],
+        image: Extent,
         channels: int,
         classes: int,
         d_model: int,
@@ -49,7 +50,7 @@ class T2TViT(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        sides = (image, image) if isinstance(image, int) else (image[0], image[1])
+        sides = plane(image)
         rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
         if min(rows, columns) < 1:
             raise ValueError(f"image={image} is too small: tokenizer={tokenizer} takes {ways.least()} px at least")

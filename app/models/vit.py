@@ -11,12 +11,16 @@ from torch.nn import functional as F
 
 from app.models.attention import ATTENTION_CLASSES
 from app.models.layers import NORMS, PATCHINGS, Block, sincos, through
+from app.tables.shape import Extent, extent
+from app.tables.vit import check_patches, grid
 
 
 class ViT(nn.Module):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
-    images (B, channels, image, image) -> logits (B, classes). Dropout acts on embeddings, projections and MLPs.
+    images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches of
+    a signal; the last stretch is filled up with zeros where the length is no multiple of `patch`. Dropout acts on
+    embeddings, projections and MLPs.
     `pooling="mean"` has no cls token, and its head takes the mean of all tokens; `positions="sincos"` are fixed (a cls
     token has none); `norm` is that of blocks and head, not of shifted patches or of an attention's heads.
     With `checkpointing` the backward pass computes each block again instead of keeping what is inside.
@@ -27,7 +31,7 @@ class ViT(nn.Module):
     def __init__(
         self,
         *,
-        image: int,
+        image: Extent,
         patch: int,
         channels: int,
         classes: int,
@@ -48,12 +52,12 @@ class ViT(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if image % patch:
-            raise ValueError(f"image={image} is not a multiple of patch={patch}")
+        check_patches(image, patch)
         self.checkpointing = checkpointing
-        self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model)
+        axes = len(extent(image))
+        self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model, axes=axes)
         self.cls = nn.Parameter(torch.empty(1, 1, d_model)) if pooling == "cls" else None
-        self.add_positions(image // patch, d_model, positions)
+        self.add_positions(grid(image, patch), d_model, positions)
         self.dropout = nn.Dropout(dropout)
         make = partial(ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias)
         own = {"projection_bias": projection_bias, "dropout": dropout, "path": attention_path}
@@ -67,13 +71,13 @@ class ViT(nn.Module):
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)
 
-    def add_positions(self, side: int, d_model: int, positions: str) -> None:
-        """The positions of side x side patches, and of the cls token where there is one: (1, N, D)."""
+    def add_positions(self, patches: tuple[int, ...], d_model: int, positions: str) -> None:
+        """The positions of so many patches along each axis, and of the cls token where there is one: (1, N, D)."""
         first = 0 if self.cls is None else 1
         if positions == "learned":
-            self.positions = nn.Parameter(torch.empty(1, first + side**2, d_model))
+            self.positions = nn.Parameter(torch.empty(1, first + math.prod(patches), d_model))
         else:
-            fixed = F.pad(sincos(side, side, d_model), (0, 0, first, 0))  # (N, D), a cls token at 0
+            fixed = F.pad(sincos(*patches, d_model=d_model), (0, 0, first, 0))  # (N, D), a cls token at 0
             self.register_buffer("positions", fixed.unsqueeze(0), persistent=False)
 
     def initialise(self, depth: int) -> None:

@@ -30,7 +30,7 @@ def draw_up(
     other = experiment.plan(matching.of_the_other({**request, "like": like}), screen) if like else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
-    ask = data.ask_of(config.to_json(), path=request["dataset"] if config.fingerprint else None)
+    ask = data.ask_of(config.to_json(), **data.where(request))
     extent = extent_of(config, ask, screen.say)
     steps = costs.steps_of(config, extent)
     compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.place import Place
 from app.plan.extent import Extent
 from app.tables.computing import KEEPING_MAPS
 from app.tables.models import family_of
+from app.tables.shape import extent as axes_of
 
 _FLOAT = 4  # bytes
 _LINE_OF_LOG = 200  # bytes, about; two lines a step
@@ -50,7 +52,7 @@ def steps_of(config: RunConfig, extent: Extent) -> int | None:
     """Optimiser steps of the whole run; None where the rows are not known."""
     if extent.train is None:
         return None
-    return config.epochs * loop.steps_per_epoch(extent.train, config.batch_size)
+    return config.epochs * (config.train_batches or loop.steps_per_epoch(extent.train, config.batch_size))
 
 
 def forward_images(config: RunConfig, extent: Extent) -> int | None:
@@ -101,7 +103,7 @@ def is_tried(here: Place, wishes: Wishes) -> bool:
 def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:
     """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there."""
     parameters = counts(config).parameters
-    image = config.channels * config.stored_side**2
+    image = config.channels * math.prod(axes_of(config.stored_side))
     total = 0 if extent.cached else None if extent.total is None else extent.total * image
     return {
         "cache": total,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.config import RunConfig
@@ -31,9 +31,11 @@ def extent_of(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Extent
     """From the cache, else the dataset's row, else from the source's metadata; raises InputError as `train` does."""
     if cached := find(ask, None):
         return _of_cache(config, ask, cached)
-    if ask.row:
-        rows: dict[str, int | None] = {"train": ask.row.train_rows}
-        rows |= {"test": ask.row.test_rows} if ask.row.test_rows and not config.test_fraction else {}
+    rows: Mapping[str, int | None]
+    if ask.row and not ask.reading:
+        rows = {"train": ask.row.train_rows}
+        if ask.row.test_rows and not config.test_fraction:
+            rows = {"train": ask.row.train_rows, "test": ask.row.test_rows}
         licence = ask.row.licence
         download: int | None = ask.row.megabytes * 10**6
     else:
@@ -41,6 +43,9 @@ def extent_of(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Extent
         rows, licence = source.rows, source.licence
         download = 0 if ask.path else None
     train, val, test = divided(config, rows["train"], rows.get("test"), own_test="test" in rows)
+    if "val" in rows:  # files for each split: nothing is carved for validation
+        train = None if train is None or val is None else _limited(train + val, config.limit_train)
+        val = _limited(rows["val"], config.limit_val)
     total = None if None in rows.values() else sum(count or 0 for count in rows.values())
     return Extent(
         train=train, val=val, test=test, total=total, classes=None, licence=licence, download_bytes=download,
@@ -55,9 +60,10 @@ def _of_cache(config: RunConfig, ask: Ask, cached: Cached) -> Extent:
     if cached.streamed:
         counts = [rows["train"], _limited(rows["val"], config.limit_val), _limited(rows["test"], config.limit_test)]
     else:
-        groups = cached.array("train", "groups") if config.group_column else None
+        groups = cached.array("train", "groups") if ask.grouped else None
         labels = cached.array("train", "labels")
-        counts = [len(part) for part in carve.members(config, labels=labels, groups=groups, test_rows=rows.get("test"))]
+        own = {"test_rows": rows.get("test"), "val_rows": rows.get("val")}
+        counts = [len(part) for part in carve.members(config, labels=labels, groups=groups, **own)]
     return Extent(
         train=counts[0], val=counts[1], test=counts[2], total=sum(rows.values()),
         classes=len(manifest["class_names"]), licence=ask.row.licence if ask.row else manifest["licence"],

@@ -11,6 +11,7 @@ from app.findings import FAIL, PASS, WARN, Finding
 from app.matching import counted
 from app.plan.extent import Extent
 from app.tables.datasets import DatasetRow
+from app.tables.shape import with_unit
 from app.tables.sizes import TOLERANCE
 
 _LONG_WARMUP = 0.2  # of the schedule
@@ -81,12 +82,12 @@ def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
 def dataset(config: RunConfig, extent: Extent) -> Finding:
     """Whether the data are there."""
     if extent.cached:
-        return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {config.stored_side} px")
+        return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {with_unit(config.stored_side)}")
     if extent.download_bytes == 0:
         return Finding(PASS, "dataset", f"{config.dataset} is on this machine, to be read once")
     much = "of unknown size" if extent.download_bytes is None else f"of {extent.download_bytes / 1e6:,.0f} MB"
     return Finding(
-        WARN, "dataset", f"{config.dataset} is not in the cache at {config.stored_side} px: a download {much}"
+        WARN, "dataset", f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
     )
 
 
@@ -104,11 +105,10 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
         says += f"; --match {match} --like {other.model} chooses the nearest"
     same = config.tokens == other.tokens
     tokens = f"{config.tokens:,} against {other.tokens:,}" if not same else f"{config.tokens:,} in both"
+    where = f"{config.dataset} at {with_unit(config.image)}"
     return [
         Finding(verdict, "matched", says),
-        Finding(
-            PASS if same else WARN, "tokens", f"{tokens}, of the same rows of {config.dataset} at {config.image} px"
-        ),
+        Finding(PASS if same else WARN, "tokens", f"{tokens}, of the same rows of {where}"),
     ]
 
 

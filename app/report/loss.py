@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from app import checks, log
 from app.artifacts.paths import Run
+from app.config import RunConfig
 from app.errors import InputError
 from app.report import selection, style
 
@@ -120,8 +121,8 @@ def draw_run(run: Run) -> list[Path]:
             _draw_points(axes, curve, place)
         for place, (split, curve) in enumerate(curves.items()):
             _draw_line(axes, curve, place, f"{_SPLITS[split]}, batches of {curve.examples:,}")
-        _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"])
-        _finish(figure, axes, frame, curves["train"].per_epoch, config.classes)
+        _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"], drawn=config.val_batches is not None)
+        _finish(figure, axes, frame, curves["train"].per_epoch, config)
         dropout = (
             f"Training loss is taken with dropout {config.dropout:g}, validation without." if config.dropout else ""
         )
@@ -167,7 +168,7 @@ def _by_size(drawn: list[tuple[Run, Curve, int]], split: str, frame: Frame) -> F
     for run, curve, place in drawn:
         count = f"{run.record['parameters']['total'] / 1e6:.2f} M parameters"
         _draw_line(axes, curve, place, f"{run.config.size}: {count}{'' if run.done else ' (not finished)'}")
-    _finish(figure, axes, frame, curves[0].per_epoch, config.classes)
+    _finish(figure, axes, frame, curves[0].per_epoch, config)
     style.facts_below(figure, _facts(runs, curves, frame))
     return figure
 
@@ -183,31 +184,33 @@ def _draw_line(axes: Axes, curve: Curve, place: int, text: str) -> None:
     axes.plot(curve.steps, curve.line, label=text, markevery=(0.05 + 0.03 * place, 0.15), **style.look(place))
 
 
-def _draw_epochs(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """The whole validation split at each epoch's end, its lowest loss told."""
+def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None:
+    """The whole validation split at each epoch's end, or what was drawn of it; the lowest loss told."""
     if rows:
         best = min(rows, key=lambda row: row["loss"])
-        text = f"validation, all {best['examples']:,}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
+        seen = f"{best['examples']:,} at random" if drawn else f"all {best['examples']:,}"
+        text = f"validation, {seen}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         axes.plot(
             steps, losses, label=text, color="black", linestyle="none", marker="o", markersize=4.5, fillstyle="none"
         )
 
 
-def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, classes: int) -> None:
+def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: RunConfig) -> None:
     """Limits, labels and legend; the loss of a uniform guess where it lies in the frame."""
     if frame.logarithmic:
         style.plain_log(axes, "y", frame.low, frame.high)
     else:
         axes.set_ylim(frame.low, frame.high)
-    if frame.low < math.log(classes) < frame.high:
+    classes = config.classes
+    if config.task == "classification" and frame.low < math.log(classes) < frame.high:
         text = f"uniform guess, ln {classes} = {math.log(classes):.2f}"
         axes.axhline(math.log(classes), color=style.GREY, linestyle=":", linewidth=1.5, label=text)
     axes.set_xlim(0, frame.right * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(f"batch ({per_epoch:,} per epoch)")
-    axes.set_ylabel("cross-entropy (nats per example)")
+    axes.set_ylabel(selection.loss_title(config))
     style.legend_above(figure, axes)
 
 

@@ -31,8 +31,13 @@ class Point:
 
     @classmethod
     def of(cls, run: Run) -> Point:
-        """Reads a run's record."""
+        """Reads a run's record; raises InputError for a regression."""
         test = run.record["results"]["test"]
+        if run.config.task == "regression":
+            raise InputError(
+                f"{selection.label(run)} predicts a number; its error stands in its own figure, "
+                f"{run.files.truth_png.name}"
+            )
         low, high = test["top1_interval"]
         return cls(run, run.record["parameters"]["total"] / 1e6, 100 * test["top1"], 100 * low, 100 * high)
 

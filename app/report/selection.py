@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from app.artifacts.card import cells_of
@@ -40,6 +40,21 @@ def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[st
     return {name: _one_set([run for run in chosen if run.config.dataset == name], say) for name in datasets}
 
 
+def repeated(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
+    """One set per dataset as `comparable`, with every seed, shape and number of epochs of each model and size."""
+    if not runs:
+        raise InputError("there is no run to draw yet; train some that differ in --seed")
+    oldest_first = sorted(runs, key=_started)
+    chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
+    datasets = sorted({run.config.dataset for run in chosen})
+    return {
+        name: _one_set(
+            [run for run in chosen if run.config.dataset == name], say, free=("seed", "epochs", "shape", "patch")
+        )
+        for name in datasets
+    }
+
+
 def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs of each architecture, smallest first; a model whose attention is not its own is one by itself."""
     found: dict[str, list[Run]] = {}
@@ -65,6 +80,13 @@ def run_title(config: RunConfig) -> str:
 def dataset_title(dataset: str) -> str:
     """The dataset as a figure's title names it."""
     return DATASETS[dataset].title if dataset in DATASETS else dataset
+
+
+def loss_title(config: RunConfig) -> str:
+    """What a run's loss is, as an axis names it."""
+    if config.task == "regression":
+        return "mean squared error (square of the target's unit)"
+    return "cross-entropy (nats per example)"
 
 
 def sizes(runs: Iterable[Run]) -> list[str]:
@@ -141,10 +163,10 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
     return whole
 
 
-def _one_set(runs: list[Run], say: Say) -> list[Run]:
-    """The runs that agree with the newest one, the newest of each model, attention and size."""
-    wanted = _held_equal(runs[-1])
-    kept: dict[tuple[int, str, str, int], Run] = {}
+def _one_set(runs: list[Run], say: Say, *, free: Sequence[str] = ()) -> list[Run]:
+    """The runs that agree with the newest one, the newest of each model, attention and size, and of what is `free`."""
+    wanted = {name: value for name, value in _held_equal(runs[-1]).items() if name not in free}
+    kept: dict[tuple[Any, ...], Run] = {}
     for run in runs:
         held = _held_equal(run)
         different = [
@@ -153,7 +175,7 @@ def _one_set(runs: list[Run], say: Say) -> list[Run]:
         if different:
             say(f"left out {label(run)}: {', '.join(different)}")
         else:
-            kept[_place(run)] = run
+            kept[*_place(run), *(getattr(run.config, name) for name in free)] = run
     return [kept[place] for place in sorted(kept)]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from app.errors import InputError
 from app.tables.ranges import MOST, check_positive
-from app.tables.shape import Shape
+from app.tables.shape import Extent, Shape, plane
 
 KERNEL = 5
 SMALLEST = 8  # the reduction ends once both sides are this or less
@@ -26,19 +25,9 @@ class Reduction:
     sides: Sides  # of its output
 
 
-def sides(image: Any) -> Sides:
-    """(H, W) of a side or of a pair of sides; raises InputError for what is neither."""
-    pair = (image, image) if isinstance(image, int) else tuple(image)
-    if len(pair) != 2 or not all(isinstance(side, int) for side in pair):
-        raise InputError(f"image={image} is neither a side in pixels nor a pair of sides (height, width)")
-    check_positive(image=min(pair), most=MOST)
-    check_positive(image=max(pair), most=MOST)
-    return pair[0], pair[1]
-
-
-def reductions(image: Any) -> Iterator[Reduction]:
+def reductions(image: Extent) -> Iterator[Reduction]:
     """The reduction's convolutions: both axes halved once, then each axis that is still above 8 until none is."""
-    now, stride, padding = sides(image), (2, 2), (2, 2)
+    now, stride, padding = plane(image), (2, 2), (2, 2)
     while True:
         now = _after(now, stride, padding)
         yield Reduction(stride, padding, now)
@@ -55,7 +44,7 @@ def _after(now: Sides, stride: Sides, padding: Sides) -> Sides:
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    sides(shape.image)
+    plane(shape.image)
     if missing := [name for name in ("depth", "features") if getattr(shape, name) is None]:
         raise InputError(f"the config lacks {', '.join(missing)}")
     check_positive(channels=shape.channels, classes=shape.classes, most=MOST)
@@ -82,7 +71,7 @@ def embedding_parameters(_shape: Shape) -> int:
 
 def flops(shape: Shape) -> int:
     """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
-    f, (high, wide), layers = shape.features, sides(shape.image), list(reductions(shape.image))
+    f, (high, wide), layers = shape.features, plane(shape.image), list(reductions(shape.image))
     pixels = sum(layer.sides[0] * layer.sides[1] for layer in layers)
     last = layers[-1].sides[0] * layers[-1].sides[1]
     whole = high * wide * (shape.channels + (shape.depth - 1) * f)
@@ -100,7 +89,7 @@ def activation_bytes(shape: Shape, *, maps_kept: bool = False, checkpointing: bo
 
     Of a block what the batch norm, the GELU and the next convolution read; it has no maps and no checkpointing.
     """
-    f, (high, wide), layers = shape.features, sides(shape.image), list(reductions(shape.image))
+    f, (high, wide), layers = shape.features, plane(shape.image), list(reductions(shape.image))
     pixels = shape.depth * high * wide + sum(layer.sides[0] * layer.sides[1] for layer in layers)
     last = layers[-1].sides[0] * layers[-1].sides[1]
     return 4 * (shape.channels * high * wide + 3 * f * pixels + 2 * f * last + 2 * HIDDEN)

@@ -10,7 +10,7 @@ from app.tables.counted_rows import COUNTED
 from app.tables.shape import Shape
 
 if TYPE_CHECKING:
-    from app.tables.models import Family
+    from app.tables.families import Family
 
 Measure = Callable[[str], "Family"]  # of a model by name
 
@@ -68,7 +68,7 @@ def with_counts(family: Family, model: str, own: Mapping[str, Any]) -> Family:
     def count(name: str) -> Callable[..., int]:
         def counted(shape: Shape, **how: Any) -> int:
             value = getattr(shape, family.growth) if family.growth else 0
-            input_ = {"image": shape.image, "channels": shape.channels, "classes": shape.classes}
+            input_: dict[str, Any] = {"image": shape.image, "channels": shape.channels, "classes": shape.classes}
             row = find(model, value, **input_) if _is_own(family, own, shape) else None
             if row:
                 return int(getattr(row, name))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.errors import InputError
 from app.tables.names import look_up
+from app.tables.shape import Extent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,13 +17,15 @@ class DatasetRow:
 
     name: str
     title: str
-    hub: str | None  # owner/name on the Hub; None: ships with scikit-learn
+    hub: str | None  # owner/name on the Hub; None: ships with scikit-learn, or is the user's files (--data)
     config: str | None = None  # the Hub's name of the subset, where it has several
-    image_column: str = "image"
-    label_column: str = "label"
+    image_column: str = "image"  # of a field its own name
+    label_column: str = "label"  # of fields and signals the target
+    kind: str = "image"  # image | field | signal
+    task: str = "classification"  # classification | regression; of the second `classes` counts the targets
     classes: int
     channels: int = 3
-    native: int  # side in pixels beyond which storing adds nothing
+    native: Extent | None  # side in pixels beyond which storing adds nothing; None: stored as it is seen
     train_rows: int  # labelled rows that training, and what is carved from it, draw on
     test_rows: int  # labelled rows of the source's own test split; 0: carved from train
     test_fraction: float = 0.0  # carved from train where the source has no labelled test split
@@ -56,6 +59,17 @@ DATASETS = {
         DatasetRow(
             name="digits", title="Optical digits", hub=None, classes=10, channels=1, native=8,
             train_rows=1_797, test_rows=0, test_fraction=0.2, megabytes=0, licence="cc-by-4.0",
+        ),
+        # Files of the user's own, given by --data: .npz fields with a design CSV, and .pt patterns.
+        DatasetRow(
+            name="nested_cylinder", title="Nested cylinder", hub=None, kind="field", task="regression",
+            image_column="rho", label_column="ptw_scale", classes=1, channels=1, native=None, train_rows=0, test_rows=0,
+            val_fraction=0.25, megabytes=0, licence="unknown",
+        ),
+        DatasetRow(
+            name="diffraction", title="Powder diffraction", hub=None, kind="signal", image_column="X",
+            label_column="bravais", classes=14, channels=1, native=None, train_rows=0, test_rows=0, megabytes=0,
+            licence="unknown",
         ),
     )
 }  # fmt: skip

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
-from app.tables import cnn, counted, resnet, t2t, vit, zoo
+from app.tables import counted
+from app.tables.families import FAMILIES, Family
 from app.tables.names import look_up
-from app.tables.shape import Shape
 
-_MEASURED: Any = None  # in place of a closed form: app.tables.counted has rows, or the model is built and counted
 TIMM = "timm/"  # before the name of any model of timm's
-
-
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """Models of one constructor: the cells it takes, what grows with the budget, and its counts in closed form.
-
-    A family that timm builds has no closed form; `family_of` gives it counts.
-    """
-
-    name: str
-    cells: tuple[str, ...]  # of Shape, each an option
-    growth: str  # the cell that takes the integer nearest to a budget
-    parameters: Callable[[Shape], int]
-    embedding_parameters: Callable[[Shape], int]
-    flops: Callable[[Shape], int]
-    tokens: Callable[[Shape], int]
-    activation_bytes: Callable[..., int]
-    check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
-    step: int = 1  # of the growth axis
-    closed: bool = True  # whether its counts are closed forms, for which nothing has to be built
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
-
-    def shape(self, cells: Mapping[str, Any]) -> Shape:
-        """The shape of some cells; the family's own value stands for one that is None."""
-        found: dict[str, Any] = {name: cells.get(name) for name in Shape.__dataclass_fields__}
-        own = {name: self.defaults.get(name) for name, value in found.items() if value is None}
-        return Shape(**(found | own))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +35,6 @@ class ModelRow:
         return self.cells.get("attention")
 
 
-def _counts(table: ModuleType) -> dict[str, Any]:
-    """The closed forms of a family's table, and its check."""
-    names = ("parameters", "embedding_parameters", "flops", "tokens", "activation_bytes", "check")
-    return {name: getattr(table, name) for name in names}
-
-
-def _of_timm(
-    name: str, cells: tuple[str, ...], growth: str, check: Callable[[Shape], None], *, step: int = 1
-) -> Family:
-    return Family(
-        name=name, cells=cells, growth=growth, step=step, check=check, closed=False, parameters=_MEASURED,
-        embedding_parameters=_MEASURED, flops=_MEASURED, tokens=_MEASURED, activation_bytes=_MEASURED,
-    )  # fmt: skip
-
-
-# cells of a ViT that no study changes, and their values where no row and no option does
-_OF_VIT = {
-    "head_width": None, "qkv_bias": True, "projection_bias": True,
-    "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear",
-}  # fmt: skip
 # the CIFAR zoo's ViT (github.com/kentaroy47/vision-transformers-cifar10), which its other rows change
 _ZOO = {
     "patch": 4, "attention": "classic", "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0, "qkv_bias": False,
@@ -92,38 +43,6 @@ _ZOO_NOTE = (
     "the zoo drops 0.1 of its embeddings and activations (--dropout 0.1) and initialises as torch's layers do, with "
     "cls and positions from a standard normal; ours is initialised as all of ours"
 )
-
-FAMILIES = {
-    family.name: family
-    for family in (
-        Family(
-            name="vit",
-            cells=("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT),
-            defaults=_OF_VIT,
-            growth="depth",
-            **_counts(vit),
-        ),
-        Family(name="cnn", cells=("depth", "features"), growth="features", **_counts(cnn)),
-        Family(name="resnet", cells=("depth", "width"), growth="width", **_counts(resnet)),
-        _of_timm("cait", ("patch", "d_model", "depth", "heads", "mlp_ratio"), "depth", zoo.check_cait),
-        _of_timm("swin", ("patch", "width"), "width", zoo.check_swin, step=3),  # three heads in the first stage
-        _of_timm("convmixer", ("patch", "d_model", "depth"), "d_model", zoo.check_convmixer),
-        _of_timm("mlpmixer", ("patch", "d_model", "depth", "mlp_ratio"), "depth", zoo.check_mlpmixer),
-        _of_timm("mobilevit", ("width",), "width", zoo.check_mobilevit),
-        _of_timm("vgg", ("width",), "width", zoo.check_vgg),
-        _of_timm("timm", (), "", zoo.check_named),  # any model by name, of one size
-        Family(
-            name="t2t",
-            cells=("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip"),
-            growth="depth",
-            **_counts(t2t),
-            defaults={
-                "qkv_bias": False, "projection_bias": True, "norm": "layer",
-                "tokenizer": "performer", "value_skip": False,
-            },
-        ),
-    )
-}  # fmt: skip
 
 
 def _cnn(name: str, depth: int) -> ModelRow:
@@ -165,6 +84,18 @@ MODELS = {
         _resnet(34),  #   21,282,122 / 21,797,672
         _resnet(50),  #   23,520,842 / 25,557,032
         _resnet(101),  #  42,512,970 / 44,549,160
+        # resnet1d: 627,311 parameters with 14 classes, 635,761 with 144 and 641,351 with 230, at any length
+        ModelRow(
+            name="resnet1d", title="1-D ResNet", family="resnet1d", source="for powder diffraction patterns",
+            cells={"width": 32},
+            note="65 of its parameters are a second head's, which labels teach nothing (--no-discriminator)",
+        ),
+        ModelRow(  # 641,071, 649,521 and 655,111
+            name="resnet1d_layer", title="1-D ResNet with layer norm", family="resnet1d", preset=True,
+            source="NIST, for powder diffraction patterns",
+            cells={"width": 32, "norm": "layer", "pooling": "max", "stem_pool": False, "projection": "every"},
+            note="the published ancestor's choices, which drops before it normalises and not, as here, after",
+        ),
         # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs
         ModelRow(
             name="cait", title="CaiT", family="cait", source="arXiv:2103.17239",  # 12,685,162; the zoo's 12,685,322

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.tables.shape import Extent
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """One line of the protocol table; `warmup_steps=None` is 10 % of the schedule."""
 
-    image: int  # side in pixels that the model sees
+    image: Extent  # what the model sees: a side, (H, W) in pixels, or a signal's (L,)
     patch: int
     batch_size: int
     epochs: int
@@ -19,6 +21,12 @@ class Protocol:
     dropout: float
     augment: str
     size: str = "10M"
+    val_batch_size: int = 128
+    train_batches: int | None = None  # of an epoch; None: every example once
+    val_batches: int | None = None
+    optimizer: str = "adamw"
+    eps: float = 1e-8
+    schedule: str = "cosine"
 
 
 PROTOCOLS = {
@@ -37,6 +45,16 @@ PROTOCOLS = {
         image=8, patch=4, batch_size=64, epochs=60, lr=1e-3, warmup_steps=None, weight_decay=0.01, dropout=0.1,
         augment="none", size="1M",
     ),
+    # lanl/CNN-T2TViT-comparison: constant rate; epochs of 3,000 random batches, and 1,000 to validate on.
+    "nested_cylinder": Protocol(
+        image=(1700, 500), patch=50, batch_size=4, val_batch_size=4, epochs=250, train_batches=3000, val_batches=1000,
+        lr=1e-3, schedule="constant", warmup_steps=0, weight_decay=0.01, dropout=0.0, augment="none",
+    ),
+    # usnistgov/semi-supervised-neutron and its 1-D ResNet: Adam at a constant rate; its dropout is 0.05.
+    "diffraction": Protocol(
+        image=(3042,), patch=26, batch_size=500, epochs=50, lr=5e-4, optimizer="adam", eps=1e-5, schedule="constant",
+        warmup_steps=0, weight_decay=0.0, dropout=0.05, augment="none", size="1M",
+    ),
 }  # fmt: skip
 
 UNKNOWN = Protocol(
@@ -44,3 +62,5 @@ UNKNOWN = Protocol(
 )
 
 AUGMENTS = ("none", "flip_crop", "randaugment")
+OPTIMIZERS = ("adamw", "adam")
+SCHEDULES = ("cosine", "constant")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from app.errors import InputError
-from app.tables.cnn import sides
 from app.tables.ranges import MOST, check_positive
-from app.tables.shape import Shape
+from app.tables.shape import Extent, Shape, plane
 
 IMAGENET_FROM = 64  # pixels: from this shorter side on the stem is ImageNet's
 
@@ -51,14 +49,14 @@ class Convolution:
         return self.channels * self.features * self.kernel**2
 
 
-def is_small(image: Any) -> bool:
+def is_small(image: Extent) -> bool:
     """Whether an image takes the CIFAR stem: 3 x 3 of stride 1 and no max-pool."""
-    return min(sides(image)) < IMAGENET_FROM
+    return min(plane(image)) < IMAGENET_FROM
 
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    sides(shape.image)
+    plane(shape.image)
     if missing := [name for name in ("depth", "width") if getattr(shape, name) is None]:
         raise InputError(f"the config lacks {', '.join(missing)}")
     check_positive(channels=shape.channels, classes=shape.classes, width=shape.width, most=MOST)
@@ -69,7 +67,7 @@ def check(shape: Shape) -> None:
 
 def convolutions(shape: Shape) -> Iterator[Convolution]:
     """Every convolution in the order of the forward pass."""
-    high, wide = sides(shape.image)
+    high, wide = plane(shape.image)
     depth, channels = DEPTHS[shape.depth], shape.width
     small = is_small(shape.image)
     if not small:
@@ -136,7 +134,7 @@ def activation_bytes(shape: Shape, *, maps_kept: bool = False, checkpointing: bo
     Of a convolution its output, and what the ReLU leaves of it (a shortcut has none); ImageNet's stem keeps the
     max-pool's output and its indices (8 bytes) too. It has no maps and no checkpointing.
     """
-    high, wide = sides(shape.image)
+    high, wide = plane(shape.image)
     kept = shape.channels * high * wide + _features(shape)
     kept += sum((1 if layer.shortcut else 2) * layer.features * layer.pixels for layer in convolutions(shape))
     if not is_small(shape.image):

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InputError
+from app.tables.ranges import MOST
 
+Extent = int | tuple[int, ...]  # the side of a square, (H, W) of an image or field in pixels, (L,) of a signal
+TASKS = ("classification", "regression")
 _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 
 
@@ -14,7 +17,7 @@ _ABSENT: Any = None  # typed as if present: a family reads its own cells only
 class Shape:
     """Everything that a count depends on. Sides are in pixels."""
 
-    image: int
+    image: Extent
     channels: int
     classes: int
     patch: int = _ABSENT
@@ -26,17 +29,71 @@ class Shape:
     mlp_ratio: float = _ABSENT
     qkv_bias: bool = _ABSENT
     projection_bias: bool = _ABSENT  # of the attention's output
-    norm: str = _ABSENT  # layer | dyt
-    pooling: str = _ABSENT  # cls | mean
+    norm: str = _ABSENT  # layer | dyt; of the 1-D ResNet batch | layer
+    pooling: str = _ABSENT  # cls | mean; of the 1-D ResNet mean | max
     positions: str = _ABSENT  # learned | sincos
     patching: str = _ABSENT  # linear | shifted
     tokenizer: str = _ABSENT  # performer | transformer
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
+    stem_pool: bool = _ABSENT
+    projection: str = _ABSENT  # first | every
+    discriminator: bool = _ABSENT
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))
+
+
+def extent(image: Extent) -> tuple[int, ...]:
+    """Numbers along each axis of an input: (H, W), where one number stands for a square, or (L,)."""
+    return (image, image) if isinstance(image, int) else tuple(image)
+
+
+def normal(image: Any) -> Extent:
+    """The one way to write an extent: a side for a square, else a tuple; raises InputError for what is no extent."""
+    axes = list(image) if isinstance(image, list | tuple) else [image, image]
+    if not 1 <= len(axes) <= 2 or not all(type(axis) is int and 0 < axis <= MOST for axis in axes):
+        what = f"{image} must be a number above 0" if type(image) is int else f"{image!r} is no size of an input"
+        raise InputError(f"image={what}; give a side (224), height x width (1700x500) or a signal's length (3041)")
+    return axes[0] if len(axes) == 2 and axes[0] == axes[1] else tuple(axes)
+
+
+def smaller(image: Extent, native: Extent | None) -> Extent:
+    """The smaller per axis of what is seen and what there is; what is seen, where nothing is known of the other."""
+    seen, there = extent(image), extent(native or image)
+    if len(seen) != len(there):
+        raise InputError(f"image={with_unit(image)} is asked for where the data have {with_unit(native or image)}")
+    return normal([min(one, other) for one, other in zip(seen, there, strict=True)])
+
+
+def spelled(image: Extent) -> str:
+    """An extent as an option and a reader's line hold it: 224, 1700x500, and 3041 for a signal of that length."""
+    return str(image) if isinstance(image, int) else "x".join(map(str, image))
+
+
+def with_unit(image: Extent) -> str:
+    """The same with what is counted: 224 px, 1700x500 px, 3041 samples."""
+    return f"{spelled(image)} {'px' if len(extent(image)) == 2 else 'samples'}"
+
+
+def plane(image: Extent) -> tuple[int, int]:
+    """(H, W) for a model that takes images and fields; raises InputError for a signal."""
+    axes = extent(normal(image))
+    if len(axes) != 2:
+        raise InputError(
+            f"this model takes images and fields, not a signal of {spelled(image)} samples; "
+            "for signals there are resnet1d, vit_classic and vit_differential"
+        )
+    return axes[0], axes[1]
+
+
+def side_of(image: Extent) -> int:
+    """The side for a model that takes square images only; raises InputError for another extent."""
+    height, width = plane(image)
+    if height != width:
+        raise InputError(f"this model takes square images only, not image={spelled(image)}; give one side")
+    return height
 
 
 def require(shape: Shape, *names: str) -> None:

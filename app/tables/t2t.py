@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.errors import InputError
 from app.tables.ranges import MOST, check_known, check_positive
-from app.tables.shape import Shape
+from app.tables.shape import Shape, plane, spelled
 from app.tables.vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
 
 
@@ -88,25 +88,18 @@ def check(shape: Shape) -> None:
 
 def check_image(shape: Shape) -> None:
     """Raises InputError for an image of which no token comes."""
-    height, width = sides(shape)
-    check_positive(image=min(height, width), most=MOST)
+    height, width = plane(shape.image)
     least = TOKENIZERS[shape.tokenizer].least()
     if min(height, width) < least:
-        given = height if height == width else f"{height} x {width}"
         raise InputError(
-            f"image={given} is too small for the {shape.tokenizer} tokenizer; the smallest side is {least} px"
+            f"image={spelled(shape.image)} is too small for the {shape.tokenizer} tokenizer; "
+            f"the smallest side is {least} px"
         )
-
-
-def sides(shape: Shape) -> tuple[int, int]:
-    """Height and width of the image in pixels; one number stands for a square."""
-    image: int | tuple[int, int] = shape.image
-    return (image, image) if isinstance(image, int) else (image[0], image[1])
 
 
 def grids(shape: Shape) -> list[tuple[int, int]]:
     """Rows and columns of tokens after each soft split."""
-    return TOKENIZERS[shape.tokenizer].grids(sides(shape))
+    return TOKENIZERS[shape.tokenizer].grids(plane(shape.image))
 
 
 def counts(shape: Shape) -> list[int]:

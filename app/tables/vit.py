@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.errors import InputError
 from app.tables.ranges import MOST, around, check_known, check_positive
-from app.tables.shape import Shape, require
+from app.tables.shape import Extent, Shape, extent, normal, require, spelled
 
 NORMS = ("layer", "dyt")
 POOLINGS = ("cls", "mean")
 POSITIONS = ("learned", "sincos")
 PATCHINGS = ("linear", "shifted")
-_SHIFTED = 5  # images in a shifted patch: itself and four shifts
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,16 @@ def check(shape: Shape) -> None:
     check_together(shape)
 
 
-def check_patches(image: int, patch: int) -> None:
-    """Raises InputError where a side does not split into patches."""
-    check_positive(image=image, patch=patch, most=MOST)
-    if image % patch:
-        raise InputError(f"image={image} is not a multiple of patch={patch}; {around(patch, n=image)}")
+def check_patches(image: Extent, patch: int) -> None:
+    """Raises InputError where a side does not split into patches; a signal's end is filled up with zeros."""
+    check_positive(patch=patch, most=MOST)
+    axes = extent(normal(image))
+    if len(axes) == 1:
+        if patch > axes[0]:
+            raise InputError(f"patch={patch} is longer than the signal of {axes[0]} samples; take a smaller patch")
+    elif any(axis % patch for axis in axes):
+        near = around(patch, n=math.gcd(*axes))
+        raise InputError(f"image={spelled(image)} is not a multiple of patch={patch}; {near}")
 
 
 def check_heads(shape: Shape) -> None:
@@ -89,26 +94,34 @@ def check_heads(shape: Shape) -> None:
 
 def check_together(shape: Shape) -> None:
     """Raises InputError where one choice has no meaning beside another."""
-    if shape.positions == "sincos" and shape.d_model % 4:
+    coordinates = len(extent(shape.image))
+    if shape.positions == "sincos" and shape.d_model % (2 * coordinates):
         raise InputError(
-            f"positions=sincos takes a d_model that is a multiple of 4, which {shape.d_model} is not: "
-            "sines and cosines of two coordinates; or take positions=learned"
+            f"positions=sincos takes a d_model that is a multiple of {2 * coordinates}, which {shape.d_model} is not: "
+            f"sines and cosines of {'two coordinates' if coordinates == 2 else 'one coordinate'}; "
+            "or take positions=learned"
         )
     if shape.attention == "lsa" and tokens(shape) == 1:
         raise InputError(
-            f"attention=lsa lets no token attend to itself, and image={shape.image} at patch={shape.patch} with "
-            f"pooling={shape.pooling} is one token alone; take a smaller patch"
+            f"attention=lsa lets no token attend to itself, and image={spelled(shape.image)} at patch={shape.patch} "
+            f"with pooling={shape.pooling} is one token alone; take a smaller patch"
         )
 
 
+def grid(image: Extent, patch: int) -> tuple[int, ...]:
+    """Patches along each axis; the last patch of a signal is filled up with zeros where its length is no multiple."""
+    return tuple(-(-axis // patch) for axis in extent(image))
+
+
 def patches(shape: Shape) -> int:
-    """Patches of an image."""
-    return (shape.image // shape.patch) ** 2
+    """Patches of an image or signal."""
+    return math.prod(grid(shape.image, shape.patch))
 
 
 def patch_width(shape: Shape) -> int:
     """Numbers of a patch that its projection takes."""
-    return shape.patch**2 * shape.channels * (_SHIFTED if shape.patching == "shifted" else 1)
+    axes = len(extent(shape.image))
+    return shape.patch**axes * shape.channels * (1 + 2 * axes if shape.patching == "shifted" else 1)
 
 
 def tokens(shape: Shape) -> int:

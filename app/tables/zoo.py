@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.errors import InputError
 from app.tables.ranges import MOST, around, check_positive
-from app.tables.shape import Shape
+from app.tables.shape import Shape, side_of
 from app.tables.vit import check_patches
 
 SWIN_HEADS = (3, 6, 12, 24)
@@ -21,8 +21,8 @@ def _checked(*names: str) -> Callable[[Shape], None]:
     def check(shape: Shape) -> None:
         if missing := [name for name in names if getattr(shape, name) is None]:
             raise InputError(f"the config lacks {', '.join(missing)}")
-        counts = {name: getattr(shape, name) for name in ("image", "channels", "classes", *names)}
-        check_positive(**counts, most=MOST)
+        counts = {name: getattr(shape, name) for name in ("channels", "classes", *names)}
+        check_positive(image=side_of(shape.image), **counts, most=MOST)
         if "patch" in names:
             check_patches(shape.image, shape.patch)
 
@@ -60,7 +60,7 @@ def check_swin(shape: Shape) -> None:
 def check_mobilevit(shape: Shape) -> None:
     """Raises InputError for a MobileViT that cannot be built."""
     _checked("width")(shape)
-    if shape.image < MOBILEVIT_SMALLEST:
+    if side_of(shape.image) < MOBILEVIT_SMALLEST:
         raise InputError(
             f"image={shape.image} is too small for mobilevit: its last map would be 1 x 1, less than a patch of 2 x 2; "
             f"the smallest is {MOBILEVIT_SMALLEST}, and 64 the smallest multiple of 32"
@@ -70,5 +70,5 @@ def check_mobilevit(shape: Shape) -> None:
 def check_vgg(shape: Shape) -> None:
     """Raises InputError for a VGG that cannot be built."""
     _checked("width")(shape)
-    if shape.image < VGG_SMALLEST:
+    if side_of(shape.image) < VGG_SMALLEST:
         raise InputError(f"image={shape.image} is too small for vgg's five max-pools; the smallest is {VGG_SMALLEST}")

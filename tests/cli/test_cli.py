@@ -14,9 +14,11 @@ import pytest
 from conftest import TINY
 
 from app import __version__
+from app.checks import FILES
 from app.cli import spelled, train
 from app.cli.screen import program
 from app.config import RunConfig
+from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
 
 RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
@@ -79,9 +81,9 @@ def test_the_spellings_of_the_original_are_accepted(typed, understood):
 def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     given = {parameter for parameter in train.train.__annotations__ if parameter != "return"}
     fields = {field.name for field in dataclasses.fields(RunConfig)}
-    derived = {"classes", "channels", "native", "fingerprint", "clamp_warmup"}
+    derived = {"task", "classes", "channels", "native", "fingerprint", "clamp_warmup"}
     assert fields - given == derived
-    assert given - fields == {*train._COMPUTING, *train._HUB, "match", "like", "upload", "as_json"}
+    assert given - fields == {*train._COMPUTING, *train._HUB, *FILES, "match", "like", "upload", "as_json"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):
@@ -110,7 +112,7 @@ def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, 
 def test_json_is_all_that_stands_on_stdout(call, run):
     record = json.loads(call(f"{TRAIN} --json").out)
     assert (record["run_id"], record["status"]) == (run.record["run_id"], "done")
-    assert [row["name"] for row in json.loads(call("datasets --json").out)] == ["cifar100", "cifar10", "bach", "digits"]
+    assert [row["name"] for row in json.loads(call("datasets --json").out)] == [*DATASETS]
     models = json.loads(call("models --json").out)
     assert {row["model"] for row in models} == set(MODELS)
     result = json.loads(call(f"evaluate --run {run.record['run_id'][:4]} --json").out)
@@ -147,7 +149,7 @@ def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
 
 def test_tables_have_straight_columns(call):
     for lines in (
-        call("models").out.split("\nnote")[0].splitlines()[1:],
+        call("models").out.split("\nnote")[0].splitlines()[2:],
         call("datasets").out.split("\nnote")[0].splitlines(),
     ):
         gaps = [index for index, mark in enumerate(lines[1]) if mark == " "]

@@ -144,3 +144,9 @@ def test_damaged_bytes_are_decoded_or_refused_never_more(whole, data):
         assert "\n" not in str(error)
     else:
         assert pixels.shape == (3, 8, 8)
+
+
+def test_an_image_is_squashed_to_a_height_and_a_width():
+    picture = noise(1, size=(20, 31))
+    wanted = np.asarray(Image.fromarray(picture).resize((9, 14), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal(stored(encoded(picture), side=(14, 9), channels=3), wanted)

@@ -159,7 +159,8 @@ UNPLAIN = "image (image), scan (image), kind (string), form (string), score (flo
         ({"group_column": "fom"}, "FOLDER has no column 'fom'; did you mean form?"),
         ({"dataset_config": "b"}, "FOLDER has no config 'b'; name one with --dataset-config; there are: default"),
         ({"revision": "v2"}, "--revision has no effect on the dataset FOLDER; leave it out"),
-        ({"image": 0}, "image=0 must be a number above 0"),
+        ({"image": 0}, "image=0 must be a number above 0; give a side (224), height x width (1700x500) or a signal's "
+         "length (3041)"),
     ],
 )  # fmt: skip
 def test_a_column_that_is_wrong_or_not_plain_is_named_with_what_there_is(tmp_path, request_, sentence):

@@ -27,7 +27,7 @@ def moments(images):
 
 
 def test_channel_statistics_equal_numpy_s_over_float64():
-    mean, std = channel_statistics(moments(IMAGES), 8)
+    mean, std = channel_statistics(moments(IMAGES), 8 * 8)
     pixels = IMAGES.astype(np.float64) / 255
     np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(std, pixels.std((0, 2, 3)), rtol=1e-12)
@@ -35,7 +35,7 @@ def test_channel_statistics_equal_numpy_s_over_float64():
 
 def test_a_channel_without_variation_is_divided_by_one():
     flat = np.full((5, 3, 8, 8), 77, np.uint8)
-    mean, std = channel_statistics(moments(flat), 8)
+    mean, std = channel_statistics(moments(flat), 8 * 8)
     np.testing.assert_allclose(mean, 77 / 255)
     assert (std == 1).all()
 
@@ -54,6 +54,27 @@ def test_an_epoch_s_order_is_a_permutation_keyed_by_seed_and_epoch():
     assert np.array_equal(made().order(0), first)
     assert not np.array_equal(made().order(1), first)
     assert not np.array_equal(made(seed=1).order(0), first)
+
+
+def test_an_order_of_another_size_is_of_one_permutation_after_the_other():
+    order = made(seed=3).order(2, 120)
+    assert np.array_equal(order[:50], made(seed=3).order(2)) and np.array_equal(np.sort(order[50:100]), np.arange(50))
+    assert not np.array_equal(order[50:100], order[:50])
+    assert len(set(made(seed=3).order(2, 7))) == 7 and np.array_equal(made(seed=3).order(2, 7), order[:7])
+
+
+def test_inputs_without_statistics_are_given_as_they_are_stored():
+    inputs, _ = made(mean=None, std=None).batch(np.arange(3), epoch=0)
+    assert inputs.dtype == torch.float32 and torch.equal(inputs, torch.from_numpy(IMAGES[:3]).float())
+
+
+def test_an_image_that_is_no_square_is_squashed_cropped_and_flipped_along_each_axis():
+    split = made(augment="flip_crop", side=(6, 16))
+    assert split.batch(np.arange(3), epoch=0)[0].shape == (3, 3, 6, 16)
+    wanted = torch.nn.functional.interpolate(
+        torch.from_numpy(IMAGES[:3]).float() / 255, size=(6, 16), mode="bilinear", antialias=True
+    )
+    torch.testing.assert_close(split.batch(np.arange(3))[0], wanted, rtol=0, atol=1e-6)
 
 
 def test_a_batch_is_the_same_examples_whatever_the_batch_size():

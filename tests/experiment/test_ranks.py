@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from app import log
+from app import data, log, place
 from app.artifacts.paths import find_runs
 from app.evaluation import Predictions
 from app.selftest.trial import RUN
+from tests.data import measured
 
 TRAIN = (
     "train --dataset digits --size 100K --d-model 64 --epochs 3 --batch-size 31 --val-batch-size 15 --limit-train 125 "
@@ -28,12 +29,18 @@ sys.exit(cli.main())
 pytestmark = pytest.mark.slow
 
 
-def trained(folder, cache, *more, ranks=1, code=0, program=RUN):
+PATTERNS = (
+    "train --dataset diffraction --data patterns.pt --model resnet1d_layer --dropout 0 --epochs 3 --batch-size 31 "
+    "--val-batch-size 15 --threads 1"
+)
+
+
+def trained(folder, cache, *more, ranks=1, code=0, program=RUN, command=TRAIN):
     """The one run below a folder after a command on so many ranks."""
     folder.mkdir(exist_ok=True)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
     done = subprocess.run(
-        [sys.executable, *launcher, str(program), *TRAIN.split(), *more], cwd=folder, timeout=300, check=False,
+        [sys.executable, *launcher, str(program), *command.split(), *more], cwd=folder, timeout=300, check=False,
         capture_output=True, text=True, env=os.environ | {"ISOSCALE_CACHE": str(cache)},
     )  # fmt: skip
     assert done.returncode == code, done.stderr[-3000:]
@@ -103,3 +110,19 @@ def test_gradients_in_bf16_change_the_losses_by_their_rounding_and_a_rank_may_ha
     assert rounded.record["results"]["test"]["n"] == 1
     apart = gaps(two, rounded)
     assert apart[0] < 1e-6 and 1e-5 < max(apart) < 0.05  # the first loss is of weights before any exchange
+
+
+def test_patterns_on_two_ranks_have_the_losses_of_one_and_each_epoch_its_own_order(tmp_path, shared_cache, monkeypatch):
+    runs = []
+    for ranks in (1, 2):
+        measured.patterns(tmp_path / str(ranks) / "patterns.pt", 150, length=3041, classes=14)
+        runs.append(trained(tmp_path / str(ranks), shared_cache, ranks=ranks, command=PATTERNS)[0])
+    one, two = runs
+    assert one.record["run_id"] == two.record["run_id"] and two.record["places"][0]["ranks"] == 2
+    assert max(gaps(one, two)) < 1e-4
+    monkeypatch.setenv("ISOSCALE_CACHE", str(shared_cache))
+    ask = data.ask_of(one.config.to_json(), path=str(tmp_path / "1" / "patterns.pt"))
+    cached = data.prepare(ask, print, lambda *_: None)
+    train = data.splits(one.config, place.choose(device="cpu", precision="fp32"), cached, print).train
+    orders = [train.order(epoch) for epoch in range(3)]
+    assert all(sorted(order) == [*range(len(train))] for order in orders) and len({*map(bytes, orders)}) == 3

@@ -8,7 +8,8 @@ from app.errors import InputError
 from app.models.cnn import CNN, ConvolutionBlock
 from app.models.counting import Build, counted
 from app.tables import cnn
-from app.tables.models import FAMILIES, MODELS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
 
 LANL = {"image": (1700, 500), "channels": 1, "classes": 1}
 SHAPES = [
@@ -93,7 +94,7 @@ def test_kernels_and_linear_maps_decay_alone():
         ({"features": -1}, "features=-1 must be a number above 0"),
         ({"features": None}, "lacks features"),
         ({"image": 0}, "image=0 must be a number above 0"),
-        ({"image": (8, 8, 8)}, "neither a side in pixels nor a pair"),
+        ({"image": (8, 8, 8)}, "is no size of an input"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(wrong, says):

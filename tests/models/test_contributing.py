@@ -11,7 +11,8 @@ from torch import nn
 from app import models
 from app.config import DatasetFacts, resolve
 from app.tables import models as tables
-from app.tables.models import Family, ModelRow
+from app.tables.families import Family
+from app.tables.models import ModelRow
 from app.tables.shape import Shape
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()

@@ -6,16 +6,27 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from app import models, optim
+from app import models, optim, task
 from app.config import DatasetFacts, resolve
 from app.errors import InputError
-from app.tables.models import FAMILIES, MODELS, family_of
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS, family_of
 from app.tables.sizes import TOLERANCE, budget, parse_size
 
 FACTS = DatasetFacts(name="cifar10", classes=10, native=32)
+SIGNALS = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
+FIELDS = DatasetFacts(name="made/fields", classes=1, channels=2, kind="field", task="regression")
 SIZES = ("10M", "25M", "50M")
-LEAST = {"cnn": 4, "resnet": 8, "swin": 12, "convmixer": 64, "mobilevit": 4, "vgg": 4}  # of a growth axis, to learn
-SIDES = {"mobilevit": (64, 96)}  # pixels; others take (32, 64)
+LEAST = {
+    "cnn": 4,
+    "resnet": 8,
+    "resnet1d": 16,
+    "swin": 12,
+    "convmixer": 64,
+    "mobilevit": 4,
+    "vgg": 4,
+}  # of a growth axis, to learn
+SIDES = {"mobilevit": (64, 96), "resnet1d": ((400,), (640,))}  # pixels; others take (32, 64)
 LARGE = 3_000_000  # parameters; more take their 100 steps among the slow tests
 GROWN = [name for name, row in MODELS.items() if not row.preset]
 
@@ -23,6 +34,15 @@ GROWN = [name for name, row in MODELS.items() if not row.preset]
 def sides(name):
     """Two sizes of input that the model takes, the smaller first."""
     return SIDES.get(MODELS[name].family, (32, 64))
+
+
+def facts(name):
+    """Images, or signals for a model that takes nothing else."""
+    return FACTS if "image" in family_of(name).kinds else SIGNALS
+
+
+def inputs(config, count):
+    return torch.randn(count, *config.input_shape)
 
 
 def smallest(name):
@@ -34,12 +54,12 @@ def smallest(name):
     request = {"model": name, "image": sides(name)[0], "dropout": 0.0} | (
         {"patch": 16} if "patch" in family.cells else {}
     )
-    whole = resolve(request, FACTS)
+    whole = resolve(request, facts(name))
     if not family.growth or row.preset:
         return whole
     unit = {family.growth: LEAST.get(family.name, family.step)}
     size = parse_size(f"{family.parameters(family.shape(vars(whole) | unit)) / 1000:.1f}K")
-    return resolve(request | {"size": size} | unit, FACTS)
+    return resolve(request | {"size": size} | unit, facts(name))
 
 
 def built(config):
@@ -50,7 +70,7 @@ def built(config):
 @pytest.mark.parametrize("name", GROWN)
 def test_a_model_builds_at_a_size_or_says_why_not(name, size):
     try:
-        config = resolve({"model": name, "size": size, "image": sides(name)[0]}, FACTS)
+        config = resolve({"model": name, "size": size, "image": sides(name)[0]}, facts(name))
     except InputError as refused:
         assert "is missed by" in str(refused) and "reachable: " in str(refused)
         return
@@ -63,15 +83,41 @@ def test_a_model_builds_at_a_size_or_says_why_not(name, size):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_closed_forms_equal_the_built_model(name):
-    config = resolve({"model": name, "image": 64}, FACTS)
+    closed_forms_hold(resolve({"model": name, "image": 64 if facts(name) is FACTS else 3041}, facts(name)))
+
+
+def closed_forms_hold(config):
+    """Asserts that parameters, FLOPs and outputs of the built model are what its family's table says."""
     with torch.device("meta"):
         model = built(config).eval()
         with FlopCounterMode(display=False) as counted:
-            model(torch.randn(1, 3, 64, 64))
-    family = family_of(name)
+            assert model(inputs(config, 1)).shape == (1, config.classes)
+    family = family_of(config.model)
     assert models.count(model) == family.parameters(config.shape)
     assert abs(family.flops(config.shape) / counted.get_total_flops() - 1) < 0.005
     assert 0 <= family.embedding_parameters(config.shape) < models.count(model)
+
+
+@pytest.mark.parametrize("length", [3041, 3042, 8500])
+@pytest.mark.parametrize("name", [name for name in MODELS if "signal" in family_of(name).kinds])
+def test_closed_forms_hold_on_signals_of_any_length(name, length):
+    patch = {"patch": 26} if "patch" in family_of(name).cells else {}
+    closed_forms_hold(resolve({"model": name, "image": length, **patch}, SIGNALS))
+
+
+SQUARE_ONLY = "takes square images only, not image=96x64; give one side"
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "field" in family_of(name).kinds])
+def test_closed_forms_hold_on_fields_that_are_no_square_or_it_says_why_not(name):
+    patch = {"patch": 8} if "patch" in family_of(name).cells else {}
+    try:
+        config = resolve({"model": name, "image": (96, 64), **patch}, FIELDS)
+    except InputError as refused:
+        assert SQUARE_ONLY in str(refused) and not family_of(name).closed
+        return
+    closed_forms_hold(config)
+    assert family_of(name).parameters(config.shape) > 0 and config.tokens >= 1
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -82,27 +128,27 @@ def test_gradients_reach_every_parameter_at_two_sizes_of_input(name, which):
     image = sides(name)[which]
     patch = {"patch": 16} if "patch" in family_of(name).cells else {}
     torch.manual_seed(0)
-    model = built(resolve({"model": name, "image": image, "dropout": 0.0, **patch}, FACTS))
-    logits = model(torch.randn(2, 3, image, image))
+    config = resolve({"model": name, "image": image, "dropout": 0.0, **patch}, facts(name))
+    model = built(config)
+    logits = model(inputs(config, 2))
     assert logits.shape == (2, 10)
     logits.square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
 
 
 def models_count(name):
-    return resolve({"model": name, "image": sides(name)[0]}, FACTS).parameters
+    return resolve({"model": name, "image": sides(name)[0]}, facts(name)).parameters
 
 
-def overfits(name):
+def overfits(config):
     """Whether 100 steps on 16 examples bring the loss under 5 % of its start."""
     torch.manual_seed(0)
-    config = smallest(name)
     model = built(config).train()
     optimizer = optim.adamw(model, lr=1e-3, weight_decay=0.0)
-    images, targets = torch.randn(16, 3, config.image, config.image), torch.arange(16) % 10
+    images, targets = inputs(config, 16), task.drawn(16, task=config.task, classes=10, device=torch.device("cpu"))
     losses = []
     for _ in range(100):
-        loss = torch.nn.functional.cross_entropy(model(images), targets)
+        loss = task.losses(model(images), targets).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -117,7 +163,24 @@ def small(name):
 
 @pytest.mark.parametrize("name", [name for name in GROWN if small(name)])
 def test_a_hundred_steps_learn_sixteen_examples(name):
-    assert overfits(name)
+    assert overfits(smallest(name))
+
+
+@pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
+@pytest.mark.parametrize("about", [SIGNALS, FIELDS], ids=lambda about: about.kind)
+def test_a_hundred_steps_learn_sixteen_signals_and_the_numbers_of_sixteen_fields(model, about):
+    image, patch = (203, 20) if about is SIGNALS else ((48, 24), 8)
+    assert overfits(resolve({"model": model, "size": "1M", "image": image, "patch": patch, "dropout": 0.0}, about))
+
+
+@pytest.mark.parametrize("model", ["cnn", "t2t_vit"])
+def test_a_hundred_steps_learn_the_numbers_of_sixteen_fields(model):
+    of_cnn, of_t2t = (
+        {"features": 6, "depth": 1, "size": "11.7K"},
+        {"d_model": 64, "depth": 2, "heads": 2, "size": "260K"},
+    )
+    shape = of_cnn if model == "cnn" else of_t2t
+    assert overfits(resolve({"model": model, "image": (48, 24), "dropout": 0.0, **shape}, FIELDS))
 
 
 @pytest.mark.slow
@@ -125,7 +188,7 @@ def test_a_hundred_steps_learn_sixteen_examples(name):
 def test_a_hundred_steps_of_a_larger_model_learn_sixteen_examples(name):
     if models_count(name) > LARGE * 10:
         pytest.skip("large: its family's smaller models stand for it")
-    assert overfits(name)
+    assert overfits(smallest(name))
 
 
 @pytest.mark.parametrize("name", GROWN)
@@ -135,7 +198,7 @@ def test_a_state_round_trips_and_evaluation_is_deterministic(name):
     model = built(config).eval()
     torch.manual_seed(1)
     other = built(config).eval()
-    images = torch.randn(3, 3, config.image, config.image)
+    images = inputs(config, 3)
     assert not all(torch.equal(one, two) for one, two in zip(model.parameters(), other.parameters(), strict=True))
     with torch.no_grad():
         before = model(images)

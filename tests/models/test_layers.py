@@ -40,7 +40,7 @@ def test_a_shifted_patch_is_normalised_over_five_times_the_channels_and_projecte
 
 
 def test_fixed_positions_are_sines_and_cosines_of_column_then_row():
-    made = sincos(3, 2, 16).unflatten(-1, (4, 4))  # (N, sin x cos x sin y cos y, D / 4)
+    made = sincos(3, 2, d_model=16).unflatten(-1, (4, 4))  # (N, sin x cos x sin y cos y, D / 4)
     for y in range(3):
         for x in range(2):
             for i in range(4):

@@ -9,7 +9,8 @@ from app.errors import InputError
 from app.models.counting import Build, counted
 from app.models.resnet import ResNet
 from app.tables import resnet
-from app.tables.models import ALIASES, FAMILIES, MODELS, model_row
+from app.tables.families import FAMILIES
+from app.tables.models import ALIASES, MODELS, model_row
 
 ROWS = ["resnet18", "resnet34", "resnet50", "resnet101"]
 CIFAR = dict(zip(ROWS, (11_173_962, 21_282_122, 23_520_842, 42_512_970), strict=True))

@@ -16,7 +16,9 @@ from app.models.t2t import T2TViT, sinusoids
 from app.models.tokens_to_token import soft_split
 from app.sizing import nearest
 from app.tables import t2t
-from app.tables.models import FAMILIES, MODELS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
+from app.tables.shape import plane
 from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": (48, 32), "channels": 3, "classes": 7, "attention": "classic", "d_model": 32, "depth": 2, "heads": 2,
@@ -100,7 +102,7 @@ def test_closed_forms_equal_the_built_model(attention, qkv_bias, tokenizer):
 @pytest.mark.parametrize("tokenizer", t2t.TOKENIZERS)
 def test_as_many_tokens_come_as_the_table_says(image, tokenizer):
     shape = shape_of(**{**SMALL, "image": image, "tokenizer": tokenizer})
-    height, width = t2t.sides(shape)
+    height, width = plane(shape.image)
     for split, (rows, columns) in zip(t2t.TOKENIZERS[tokenizer].splits, t2t.grids(shape), strict=True):
         assert soft_split(torch.empty(1, 1, height, width), split).shape[1] == rows * columns
         height, width = rows, columns
@@ -113,7 +115,7 @@ def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, lea
     t2t.check(shape_of(**shape))
     assert T2TViT(**shape)(torch.randn(2, 3, least, 40)).shape == (2, 7)
     shape["image"] = (40, least - 1)
-    with pytest.raises(InputError, match=f"image=40 x {least - 1} is too small .* smallest side is {least} px"):
+    with pytest.raises(InputError, match=f"image=40x{least - 1} is too small .* smallest side is {least} px"):
         t2t.check(shape_of(**shape))
     with pytest.raises(ValueError, match=f"takes {least} px at least"):
         T2TViT(**shape)

@@ -12,7 +12,8 @@ from app.errors import HubUnavailable, InputError
 from app.models import zoo
 from app.models.counting import Build, counted, measured
 from app.tables import counted as table
-from app.tables.models import ALIASES, FAMILIES, MODELS, model_row
+from app.tables.families import FAMILIES
+from app.tables.models import ALIASES, MODELS, model_row
 from app.tables.sizes import TOLERANCE, budget
 
 ROWS = [row for row in MODELS.values() if row.family in zoo.CONSTRUCTORS]

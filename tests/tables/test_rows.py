@@ -7,6 +7,7 @@ from app.errors import InputError
 from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, folder_hint, hub_name, is_local
 from app.tables.models import DEFAULT_MODEL, MODELS
 from app.tables.protocols import AUGMENTS, PROTOCOLS, UNKNOWN
+from app.tables.shape import smaller
 from app.tables.sizes import budget, named_sizes
 
 STUDY = [row.name for row in MODELS.values() if row.sized]  # of one size table
@@ -25,6 +26,8 @@ def test_every_size_of_every_dataset_is_met_alike_by_the_study_s_models(dataset,
     counts = [resolve({"model": model, "size": size}, dataset_facts(DATASETS[dataset])).parameters for model in STUDY]
     assert max(counts) / min(counts) < 1.001
     allowed = 0.05 if dataset in ("cifar100", "bach") and size != "1M" else 0.25  # the study's rows; trials
+    if DATASETS[dataset].kind == "field" and size == "1M":
+        allowed = 0.4  # a patch of 50 x 50 px alone takes a third of it
     assert all(abs(count / budget(size) - 1) < allowed for count in counts)
 
 
@@ -34,7 +37,7 @@ def test_a_dataset_alone_makes_a_run_as_its_protocol_says(dataset):
     assert (config.model, config.size, config.seed) == (DEFAULT_MODEL, protocol.size, 0)
     for name in ("image", "patch", "batch_size", "epochs", "lr", "weight_decay", "dropout", "augment", "warmup_steps"):
         assert getattr(config, name) == getattr(protocol, name)
-    assert config.stored_side == min(protocol.image, DATASETS[dataset].native)
+    assert config.stored_side == smaller(protocol.image, DATASETS[dataset].native)
 
 
 def test_the_study_s_protocols_are_the_original_s():

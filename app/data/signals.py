@@ -1,0 +1,256 @@
+"""Powder patterns: `.pt` files of {'X', 'Y'}, read without executing anything, in files for each split or in one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.data import symmetry
+from app.data.files import printable
+from app.data.source import Array, Ask, Example, Source
+from app.durable import sha256
+from app.errors import InputError
+from app.tables.reading import SignalReading
+
+_SPLIT_OF = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
+_NAMED = {"bravais": ("spacegroup",), "space_group": ("bravais",)}  # what the other target's files are called
+_NIST = {3041: (3.0, 0.05), 3042: (3.0, 0.05)}  # length -> first angle and step, degrees 2-theta
+_ALREADY = 0.99  # of the background: a file whose least number is that high has it
+
+
+@dataclass(frozen=True)
+class _Found:
+    splits: Mapping[str, list[Path]]
+    mapping: Path | None
+    notes: tuple[str, ...]
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for files in self.splits.values() for file in files]
+
+
+def find(ask: Ask) -> _Found:
+    """The files of a folder, of one path, or of several between commas, by split; raises InputError for none."""
+    assert ask.path and isinstance(ask.reading, SignalReading)
+    every = _files(ask.path)
+    other = [file for file in every if any(name in _plain(file) for name in _NAMED[ask.reading.target])]
+    files = [file for file in every if file not in other]
+    notes = [f"not read for --target {ask.reading.target}: {', '.join(file.name for file in other)}"] if other else []
+    if not files:
+        what = f"no patterns labelled by {ask.reading.target}" if other else "no .pt files of patterns"
+        raise InputError(f"{ask.path} holds {what}; --data takes a folder of .pt files, or such files between commas")
+    mapping = symmetry.mapping_beside(files)
+    if ask.reading.whole:
+        return _Found({"test": files}, mapping, tuple(notes))
+    named = {file: _SPLIT_OF.get(file.stem.rpartition("_")[2].lower()) for file in files}
+    splits: dict[str, list[Path]] = {}
+    for file, split in named.items():
+        if split or not any(named.values()):
+            splits.setdefault(split or "train", []).append(file)
+    if ask.carve_test and splits.pop("test", []):
+        notes.append("the file of test patterns is not read: test is carved from train's")
+    if "train" not in splits:
+        raise InputError(f"{ask.path} holds {', '.join(file.name for file in files)} and no *_Train.pt")
+    if left := [file.name for file, split in named.items() if not split and any(named.values())]:
+        notes.append(f"not read beside the files of splits: {', '.join(left)}")
+    return _Found(splits, mapping, tuple(notes))
+
+
+def _files(path: str) -> list[Path]:
+    whole = Path(path).expanduser()
+    parts = [whole] if whole.exists() else [Path(part.strip()).expanduser() for part in path.split(",")]
+    found = []
+    for part in parts:
+        if not part.exists():
+            raise InputError(f"there is no file or folder {part}; --data takes a folder of .pt files, or such files")
+        inside = sorted(part.glob("*.pt")) if part.is_dir() else [part]
+        found += [file.resolve() for file in inside if file.name != "mapping.pt" and not file.name.startswith(".")]
+    if len(set(found)) < len(found):
+        raise InputError(f"{path} names a file twice")
+    return found
+
+
+def _plain(file: Path) -> str:
+    return "".join(letter for letter in file.name.lower() if letter.isalnum())
+
+
+def fingerprint(ask: Ask) -> str:
+    """16 hex digits of a hash over the names and the content of the files and of their mapping."""
+    found, digest = find(ask), hashlib.sha256()
+    for file in [*found.files, *([found.mapping] if found.mapping else [])]:
+        digest.update(os.fsencode(f"{file.name}\0{sha256(file)}\n"))
+    return digest.hexdigest()[:16]
+
+
+def shape(ask: Ask) -> tuple[int, int]:
+    """(1, L) of what a model sees, as the first file says; raises InputError."""
+    assert isinstance(ask.reading, SignalReading)
+    file = find(ask).files[0]
+    patterns, _ = _tensors(file, mapped=True)
+    first, last = _span(patterns.shape[1], ask.reading, file)
+    return 1, last - first
+
+
+def class_names(ask: Ask) -> tuple[str, ...]:
+    """The names of the classes that labels stand for."""
+    assert isinstance(ask.reading, SignalReading)
+    return symmetry.class_names(ask.reading.target, find(ask).mapping)
+
+
+def open_signals(ask: Ask) -> Source:
+    """The patterns as rows (1, L) with their class indices; raises InputError for files that cannot be used."""
+    reading, found = ask.reading, find(ask)
+    assert isinstance(reading, SignalReading)
+    size, names = shape(ask), class_names(ask)
+    counts = {}
+    for split, files in found.splits.items():
+        counts[split] = sum(_counted(file, size, reading, len(names)) for file in files)
+
+    def examples(split: str) -> Iterator[Example]:
+        for file in found.splits[split]:
+            yield from _examples(file, reading, len(names))
+
+    def decode(example: Example) -> np.ndarray:
+        assert isinstance(example.image, np.ndarray)
+        with np.errstate(over="ignore"):
+            pattern = example.image.astype(reading.stored_dtype)
+        if not np.isfinite(pattern).all():
+            raise InputError("it holds numbers that are not finite")
+        return pattern[None]  # (1, L)
+
+    return Source(
+        version=fingerprint(ask), rows=counts, class_names=names, examples=examples, notes=found.notes,
+        array=Array(reading.stored_dtype, size, decode, []),
+    )  # fmt: skip
+
+
+def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes: int) -> int:
+    """The patterns of a file; raises InputError where they have another length or a label outside the classes."""
+    patterns, labels = _tensors(file, mapped=True)
+    first, last = _span(patterns.shape[1], reading, file)
+    if last - first != size[1]:
+        raise InputError(f"{printable(file.name)} gives patterns of {last - first:,} points, other files {size[1]:,}")
+    strange = labels[(labels < 0) | (labels >= classes)]
+    if len(strange):
+        raise InputError(
+            f"{printable(file.name)} has the label {strange[0]}, but {reading.target} has {classes} classes from 0 on"
+        )
+    return len(labels)
+
+
+def _examples(file: Path, reading: SignalReading, classes: int) -> Iterator[Example]:
+    patterns, labels = _tensors(file, mapped=False)
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
+        raise InputError(f"{printable(file.name)} has labels outside of {classes} classes")
+    first, last = _span(patterns.shape[1], reading, file)
+    add = np.float32(0 if patterns.min() >= _ALREADY * reading.background else reading.background)
+    for row, (pattern, label) in enumerate(zip(patterns, labels, strict=True)):
+        yield Example(pattern[first:last].astype(np.float64) + add, int(label), None, file=f"{file.name} at {row}")
+
+
+def _span(length: int, reading: SignalReading, file: Path) -> tuple[int, int]:
+    """First and last + 1 of the points that are taken; raises InputError for a range that the angles do not reach."""
+    if reading.range is None:
+        return 0, length
+    grid = reading.grid or _NIST.get(length)
+    if grid is None:
+        raise InputError(
+            f"{printable(file.name)} has patterns of {length:,} points, whose angles are not known; "
+            "say first angle and step in degrees with --grid, such as 5.02:0.05"
+        )
+    (start, step), (low, high) = grid, reading.range
+    first, points = round((low - start) / step), round((high - low) / step) + 1
+    if first < 0 or first + points > length:
+        ends = f"{start:g} to {start + step * (length - 1):g}"
+        raise InputError(f"{printable(file.name)} has angles of {ends} degrees, not all of --range {low:g}:{high:g}")
+    return first, first + points
+
+
+def angles(ask: Ask, length: int) -> np.ndarray | None:
+    """The angles of patterns as they are read, (length,) degrees 2-theta; None where they are not known."""
+    reading = ask.reading
+    assert isinstance(reading, SignalReading)
+    if reading.range is not None:
+        return np.linspace(*reading.range, length)
+    grid = reading.grid or _NIST.get(length)
+    return None if grid is None else grid[0] + grid[1] * np.arange(length)
+
+
+def _tensors(file: Path, *, mapped: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Patterns (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for other things.
+
+    A file is read as plain tensors: what would be executed on reading is refused.
+    """
+    held, name = _loaded(file, mapped=mapped), printable(file.name)
+    if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
+        raise InputError(f"{name} does not hold patterns X and labels Y: it is no {{'X', 'Y'}} file")
+    patterns, labels = _plain_array(held["X"], name, "X", file), _plain_array(held["Y"], name, "Y", file)
+    if patterns.dtype.kind != "f":
+        raise InputError(f"{name}: X is {patterns.dtype}, not floating-point numbers")
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"{name}: Y is {labels.dtype}, not whole numbers")
+    if patterns.ndim == 3 and patterns.shape[1] == 1:
+        patterns = patterns[:, 0]
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if patterns.ndim != 2 or labels.shape != patterns.shape[:1]:
+        raise InputError(f"{name}: X {patterns.shape} and Y {labels.shape} are not [N, L] or [N, 1, L] and [N]")
+    if 0 in patterns.shape:
+        raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
+    return patterns, labels.astype(np.int64)
+
+
+def _loaded(file: Path, *, mapped: bool) -> Any:
+    import torch
+
+    if not mapped:
+        _require_sums(file)
+    try:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+        except RuntimeError:
+            if not mapped:
+                raise
+            return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        import pickle
+
+        if isinstance(error, pickle.UnpicklingError):
+            raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
+        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+
+
+def _require_sums(file: Path) -> None:
+    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
+    if not zipfile.is_zipfile(file):  # a format of before, which has none
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+    if damaged:
+        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
+
+
+def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
+    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
+        raise InputError(f"{name}: {part} is no dense tensor")
+    if tensor.numel() * tensor.element_size() > file.stat().st_size:
+        raise InputError(f"{name}: {part} claims more numbers than its file holds")
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    try:
+        return tensor.detach().numpy()
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"{name}: {part} is {tensor.dtype}, which is not read") from error

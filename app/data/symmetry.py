@@ -1,0 +1,68 @@
+"""The names of crystal symmetries that labels stand for: 14 Bravais lattices, 230 space groups or a mapping's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.errors import InputError
+
+# In the order of usnistgov/semi-supervised-neutron's labels; R groups in hexagonal axes are "rhombohedral (P)".
+BRAVAIS = (
+    "cubic (F)", "cubic (I)", "cubic (P)", "hexagonal (P)", "monoclinic (C)", "monoclinic (P)", "orthorhombic (C)",
+    "orthorhombic (F)", "orthorhombic (I)", "orthorhombic (P)", "rhombohedral (P)", "tetragonal (I)", "tetragonal (P)",
+    "triclinic (P)",
+)  # fmt: skip
+SPACE_GROUPS = tuple(map(str, range(1, 231)))  # label = number - 1
+_MAPPINGS = ("mapping.pt", "mapping.json")
+_TITLES = {"bravais": "Bravais Lattice", "space_group": "Space Group"}
+
+
+def mapping_beside(files: Sequence[Path]) -> Path | None:
+    """The mapping that lies beside the first of the files, if one does."""
+    there = (files[0].parent / name for name in _MAPPINGS)
+    return next((path for path in there if path.is_file()), None)
+
+
+def class_names(target: str, mapping: Path | None) -> tuple[str, ...]:
+    """The names of labels 0, 1, ...: a mapping's, else the 14 lattices or the numbers of the 230 space groups.
+
+    Raises InputError for a mapping that is damaged, or that does not number its names from 0.
+    """
+    names = _mapped(mapping, _TITLES[target]) if mapping else None
+    if names is None:
+        return BRAVAIS if target == "bravais" else SPACE_GROUPS
+    if len(set(names)) < len(names) or (target == "space_group" and not set(names) <= set(SPACE_GROUPS)):
+        raise InputError(f"{mapping} gives {_TITLES[target]} names that are no such classes, or one name twice")
+    return names
+
+
+def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
+    """A mapping's names in the order of their labels; None where it says nothing of these classes."""
+    held = _read(path)
+    if not isinstance(held, Mapping):
+        raise InputError(f"{path} is no mapping of labels to names, such as {{'{title}': {{0: ...}}}}")
+    if title not in held:
+        return None
+    table = held[title]
+    try:
+        by_label = {int(label): str(name) for label, name in table.items()}
+    except (AttributeError, TypeError, ValueError):
+        by_label = {}
+    if len(by_label) < 2 or sorted(by_label) != list(range(len(by_label))):
+        raise InputError(f"{path} does not number the names of its {title} from 0 on")
+    return tuple(by_label[label] for label in range(len(by_label)))
+
+
+def _read(path: Path) -> Any:
+    """What stands in a mapping; nothing of it is executed."""
+    try:
+        if path.suffix == ".json":
+            return json.loads(path.read_text(encoding="utf-8"))
+        import torch
+
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        raise InputError(f"the mapping {path} cannot be read ({type(error).__name__})") from error

@@ -1,0 +1,78 @@
+"""A finished run on other files of its kind: patterns that were measured, other simulations. Its own test stays."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from app import data, evaluation, models, place
+from app.artifacts import checkpoint
+from app.artifacts.paths import Run, write_record
+from app.data.split import Split
+from app.durable import lock
+from app.errors import InputError
+from app.experiment import execution, record, training
+from app.experiment.execution import Wishes
+from app.experiment.keeper import Screen
+from app.experiment.options import Options
+from app.place import Place
+
+
+def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None = None, best: bool = False) -> Run:
+    """The run with its metrics on the files at `options.data`, in its results under `elsewhere` and their fingerprint.
+
+    They are read as the run's own were, with the same range and background; `grid` says what their angles are. Rows of
+    classes that the run does not know are left out. Raises InputError for an unfinished run, for a dataset of images,
+    and for files that give other inputs than the run's.
+    """
+    if not run.done:
+        raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+    with lock(run.files.lock, wait=False), place.own_threads():
+        ask = _ask(run, options, grid)
+        cached = data.prepare(ask, screen.say, screen.reading)
+        here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
+        here = training.in_its_precision(here, run.config, run.record, screen.say)
+        names = run.record["data"]["class_names"]
+        split = data.whole(run.config, here, cached, screen.say, names)
+        predictions = predicted(run, split, here, options, screen, best=best)
+        about = {"path": options.data, "version": cached.manifest["version"], "weights": "best" if best else "final"}
+        about |= {"reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": record.now()}
+        about |= {"rows_left_out": cached.manifest["rows"]["test"] - len(split)}
+        found = about | evaluation.metrics(predictions)
+        before = run.record["results"].get("elsewhere", {})
+        results = run.record["results"] | {"elsewhere": before | {f"{ask.fingerprint}-{about['weights']}": found}}
+        done = dataclasses.replace(run, record=run.record | {"results": results})
+        write_record(run.files.record, done.record)
+    return done
+
+
+def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
+    """What is asked for of the other files; raises InputError unless it gives the inputs that the run learned from."""
+    config = run.config
+    fields = config.to_json() | ({"grid": grid} if grid else {})
+    ask = data.ask_of(fields, path=options.data, design=options.design, filelist=options.filelist)
+    if ask.reading is None:
+        raise InputError(f"--on is for runs on fields and patterns, not on {config.dataset}; leave it out")
+    ask = ask.tested_whole()
+    data.require_inputs(ask, config)
+    return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
+
+
+def predicted(
+    run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool
+) -> evaluation.Predictions:
+    """The predictions of the final or the best weights, computed as the run was."""
+    config = run.config
+    run.require_whole("best" if best else "weights")
+    chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
+    here.take_threads(chosen.threads)
+    model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
+    checkpoint.load_weights(run.files.best if best else run.files.weights, model)
+    predictions = evaluation.predict(model, split, batch_size=config.val_batch_size, place=here)
+    assert predictions, "one process has them all"
+    return predictions
+
+
+def latest(run: Run) -> dict[str, Any]:
+    """The metrics that were measured last."""
+    return dict(max(run.record["results"]["elsewhere"].values(), key=lambda found: found["measured"]))

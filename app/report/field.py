@@ -1,0 +1,142 @@
+"""Density fields of one simulation, early and late, as its files hold them: axes in cm, time in microseconds."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MultipleLocator
+
+from app.data import design
+from app.errors import InputError
+from app.report import style
+from app.tables.names import suggestion
+from app.tables.reading import PUBLISHED_COLUMNS, PUBLISHED_ROWS
+
+_CM = 0.01  # of a pixel, as published
+_FRAME = re.compile(r"_idx(\d+)")
+_INTERVAL = 0.2  # microseconds between frames, the first of which is number 1 at 0
+_NOT_READ = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError)
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One field of one file, with the part below the published crop left out and mirrored at the axis of symmetry."""
+
+    image: Floats  # (H, W), the first row at the bottom
+    radius: float  # cm, at the sides
+    bottom: float  # cm
+    top: float  # cm
+    time: float | None  # microseconds
+
+
+def draw(folder: Path, *, field: str, simulation: str | None, out: Path) -> list[Path]:
+    """The earliest and the latest frame of a simulation, by default the first, side by side on one grey scale.
+
+    Returns `field_<field>_<simulation>.png` and `.svg`. Raises InputError where there are no such files.
+    """
+    early, late = _files(folder, simulation)
+    name = design.key_of(early.name)
+    frames = [_frame(path, field) for path in dict.fromkeys((early, late))]
+    with style.house_style():
+        figure = _figure(frames, field, name, synthetic=_synthetic(folder))
+    return style.save(figure, out / f"field_{field}_{name}")
+
+
+def _files(folder: Path, simulation: str | None) -> tuple[Path, Path]:
+    """The first and the last file of a simulation; its name may be cut down to its end, as `id0020`."""
+    by_key: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        by_key.setdefault(design.key_of(path.name), []).append(path)
+    if not by_key:
+        raise InputError(f"{folder} holds no .npz files; give the folder of the simulations' fields")
+    wanted = simulation or next(iter(by_key))
+    found = [key for key in by_key if key == wanted or key.endswith(f"_{wanted}")]
+    if len(found) != 1:
+        raise InputError(f"no simulation {wanted!r} in {folder}; {suggestion(wanted, list(by_key))}")
+    return by_key[found[0]][0], by_key[found[0]][-1]
+
+
+def _frame(path: Path, field: str) -> Frame:
+    """Reads one file; raises InputError for one that is damaged or lacks the field."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if field not in archive.files:
+                raise InputError(f"{path.name} has no field {field!r}; {suggestion(field, archive.files)}")
+            held = {name: archive[name] for name in (field, "Rcoord", "Zcoord", "sim_time") if name in archive.files}
+    except InputError:
+        raise
+    except _NOT_READ as error:
+        raise InputError(f"{path.name} cannot be read as an archive of fields; make or fetch it again") from error
+    whole = np.asarray(held[field], float)
+    if whole.ndim != 2 or min(whole.shape) < 2:
+        raise InputError(f"{path.name}: {field} has the shape {whole.shape}, not rows x columns")
+    first = PUBLISHED_ROWS if len(whole) > PUBLISHED_ROWS else 0
+    part = whole[first:, :PUBLISHED_COLUMNS]
+    along = _coordinates(held.get("Zcoord"), len(whole))
+    across = _coordinates(held.get("Rcoord"), whole.shape[1])
+    across = across[: part.shape[1]]
+    step = across[-1] - across[-2]
+    return Frame(
+        np.concatenate([np.fliplr(part), part], axis=1), float(across[-1] + step), float(along[first]),
+        float(along[-1] + along[-1] - along[-2]), _time(path, held.get("sim_time")),
+    )  # fmt: skip
+
+
+def _coordinates(held: npt.NDArray[np.float64] | None, count: int) -> Floats:
+    """Centimetres along an axis, as the file says or as published."""
+    if held is None or held.shape != (count,):
+        return _CM * np.arange(count, dtype=np.float64)
+    return np.array(held, dtype=np.float64)
+
+
+def _time(path: Path, held: npt.NDArray[np.float64] | None) -> float | None:
+    """Microseconds, as the file or its name says."""
+    if held is not None and held.size == 1:
+        return float(held.reshape(-1)[0])
+    found = _FRAME.search(path.name)
+    return _INTERVAL * (int(found[1]) - 1) if found else None
+
+
+def _synthetic(folder: Path) -> bool:
+    return any("synthetic" in path.name.lower() for path in folder.iterdir())
+
+
+def _figure(frames: list[Frame], field: str, name: str, *, synthetic: bool) -> Figure:
+    kind = "Synthetic " if synthetic else ""
+    figure = style.blank(f"{kind}{field} of {name}", height=10.5)
+    panels = figure.subplots(1, len(frames), sharey=True, squeeze=False)[0]
+    low, high = min(f.image.min() for f in frames), max(f.image.max() for f in frames)
+    for axes, frame in zip(panels, frames, strict=True):
+        drawn = _draw(axes, frame, low, high)
+    panels[0].set_ylabel("Z axis (cm)")
+    unit = " (g/cm³)" if field == "rho" else ""
+    figure.colorbar(drawn, ax=list(panels), shrink=0.7, pad=0.02, label=f"{field}{unit}")
+    shape = frames[0].image.shape
+    style.facts_below(figure, [
+        f"Every pixel of the files from row {PUBLISHED_ROWS} on, {shape[0]:,} x {shape[1]:,}, mirrored at R = 0;",
+        f"one grey scale for both, {low:.3g} to {high:.3g}.",
+    ])  # fmt: skip
+    return figure
+
+
+def _draw(axes: Axes, frame: Frame, low: float, high: float) -> AxesImage:
+    drawn = axes.imshow(
+        frame.image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="nearest",
+        extent=(-frame.radius, frame.radius, frame.bottom, frame.top),
+    )  # fmt: skip
+    axes.axvline(0, color=style.COLOURS[4], linestyle=":", linewidth=1.5)
+    axes.grid(visible=False)
+    axes.set_xlabel("R axis (cm)")
+    axes.yaxis.set_major_locator(MultipleLocator(1))
+    axes.xaxis.set_major_locator(MultipleLocator(1))
+    axes.set_title("time not known" if frame.time is None else f"{frame.time:.1f} µs")
+    return drawn

@@ -1,0 +1,19 @@
+"""The figure of a run's test: the confusion of classes, or truth against prediction of numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.artifacts.paths import Run
+from app.report import confusion, truth
+
+
+def picture(run: Run) -> Path:
+    """Where it is."""
+    return run.files.truth_png if run.config.task == "regression" else run.files.confusion_png
+
+
+def draw_once(run: Run) -> None:
+    """Draws it beside the run's other files, where it is not there yet."""
+    if not picture(run).exists():
+        (truth if run.config.task == "regression" else confusion).draw_run(run)

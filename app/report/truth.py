@@ -1,0 +1,80 @@
+"""Truth against prediction of a run's test set, with the line where both are equal; errors below, on their own axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from app.artifacts.card import results
+from app.artifacts.paths import Run
+from app.errors import InputError
+from app.evaluation import Predictions
+from app.report import selection, style
+
+Floats = npt.NDArray[np.float64]
+
+
+def draw_run(run: Run) -> list[Path]:
+    """The figure beside the run's other files. Raises InputError for a classification and for a run without a test."""
+    if run.config.task != "regression":
+        raise InputError(f"{selection.label(run)} predicts classes; its figure is {run.files.confusion_png.name}")
+    if "test" not in (run.record.get("results") or {}):
+        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record['run_id']}")
+    run.require_whole("predictions", mend="evaluate with --again makes it anew")
+    found = Predictions.load(run.files.predictions)
+    with style.house_style():
+        figure = _figure(run, found.labels.astype(float), found.logits[:, 0].astype(float))
+        style.facts_below(figure, _facts(run))
+    return style.save(figure, run.files.truth_png.with_suffix(""))
+
+
+def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
+    name = style.legible(str(run.record["data"]["class_names"][0]))
+    figure = style.blank(f"{selection.run_title(run.config)}: truth and prediction", height=9.5)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    ends = _ends(np.concatenate([truth, prediction]))
+    above.plot(ends, ends, color=style.GREY, linestyle="--", linewidth=1.5, label="prediction = truth")
+    _draw_points(above, truth, prediction)
+    above.set_xlim(*ends)
+    above.set_ylim(*ends)
+    above.set_ylabel(f"predicted {name}")
+    test = run.record["results"]["test"]
+    below.axhline(0, color=style.GREY, linestyle="--", linewidth=1.5)
+    _draw_points(below, truth, prediction - truth)
+    band = f"RMSE = {test['rmse']:.3g}"
+    below.axhspan(-test["rmse"], test["rmse"], color=style.COLOURS[5], alpha=0.25, linewidth=0, label=band)
+    below.set_ylabel("prediction - truth")
+    below.set_xlabel(f"true {name}")
+    below.legend(loc="upper right", fontsize=11)
+    style.legend_above(figure, above)
+    return figure
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    room = 0.04 * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _draw_points(axes: Axes, x: Floats, y: Floats) -> None:
+    size, many = float(np.clip(120 / len(x) ** 0.5, 2.5, 8)), len(x) > 2000
+    axes.plot(x, y, "o", color=style.COLOURS[0], markersize=size, markeredgewidth=0, alpha=0.5, rasterized=many)
+
+
+def _facts(run: Run) -> list[str]:
+    """The small print: n, errors with intervals, what they are resampled by, seed."""
+    test = run.record["results"]["test"]
+    numbers = results(run, test)
+    numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test['n']:,}", "")
+    units = "groups of one name (the frames of a simulation)" if test["resampled"] == "names" else "examples"
+    return [
+        f"n = {test['n']:,} test examples. {'; '.join(f'{name} {text}' for name, text in numbers.items())}.",
+        f"Intervals are of 2,000 resamplings of {units}.",
+        f"{run.record['parameters']['total']:,} parameters; {selection.seeds([run])}; run {run.record['run_id']},",
+        f"final weights (epoch {run.config.epochs}).",
+        selection.warning([run]),
+    ]

@@ -1,0 +1,130 @@
+"""What is taken of files of fields and signals, as options say it and as a run's name and a cache hold it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import InputError
+from app.tables.datasets import DATASETS, DatasetRow
+from app.tables.ranges import check_known
+
+DTYPES = ("float32", "float16")  # that inputs are stored in
+SYMMETRIES = ("bravais", "space_group")
+_OF_FIELDS = ("field", "crop", "mirror")
+_OF_SIGNALS = ("background", "range", "grid")
+OPTIONS = (*_OF_FIELDS, *_OF_SIGNALS, "target", "stored_dtype")
+PUBLISHED_ROWS, PUBLISHED_COLUMNS = 800, 250  # rows from 800 on, columns up to 250 (lanl/CNN-T2TViT-comparison)
+BACKGROUND = 1e-3  # that the published patterns have everywhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldReading:
+    """Which fields are stacked as channels, which part of them, and what is regressed; pixels of the file."""
+
+    fields: tuple[str, ...]
+    target: str
+    rows: tuple[int, int | None]  # None: to the last
+    columns: tuple[int, int | None]
+    mirror: bool  # left to right before the part itself, as the published axis of symmetry wants
+    stored_dtype: str = "float32"
+    whole: bool = False  # every file is for testing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalReading:
+    """Which labels a pattern has, and which part of it is taken; degrees 2-theta."""
+
+    target: str
+    background: float  # in shares of the highest line; added to files that have none
+    range: tuple[float, float] | None = None
+    grid: tuple[float, float] | None = None  # first angle and step; None: as NIST's files, by their length
+    stored_dtype: str = "float32"
+    whole: bool = False  # every pattern is for testing
+
+
+Reading = FieldReading | SignalReading
+
+
+def reading_of(given: Mapping[str, Any]) -> Reading | None:
+    """How a dataset is read as a request or a config's fields say; None for images.
+
+    Raises InputError for an option that has no effect on the dataset, and for one that says nothing readable.
+    """
+    row = DATASETS.get(given["dataset"])
+    kind = row.kind if row else "image"
+    own = {"field": _OF_FIELDS, "signal": _OF_SIGNALS, "image": ()}[kind]
+    for name in OPTIONS:
+        shared = kind != "image" and name in ("target", "stored_dtype")
+        untouched = (None, "float32") if name == "stored_dtype" else (None,)
+        if given.get(name) not in untouched and name not in own and not shared:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} has no effect on the dataset {given['dataset']}; leave it out")
+    if row is None or kind == "image":
+        return None
+    dtype = given.get("stored_dtype") or "float32"
+    check_known("--stored-dtype", dtype, DTYPES)
+    return (_field if kind == "field" else _signal)(row, given, dtype)
+
+
+def _field(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> FieldReading:
+    names = tuple(name.strip() for name in (given.get("field") or row.image_column).split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(
+            f"--field {given.get('field')!r} must be names between commas, each once, such as rho,pressure"
+        )
+    rows: tuple[int, int | None] = (PUBLISHED_ROWS, None)
+    columns: tuple[int, int | None] = (0, PUBLISHED_COLUMNS)
+    if (crop := given.get("crop")) is not None:
+        rows, columns = _crop(crop)
+    mirror = given.get("mirror")
+    return FieldReading(
+        fields=names, target=given.get("target") or row.label_column, rows=rows, columns=columns,
+        mirror=True if mirror is None else mirror, stored_dtype=dtype,
+    )  # fmt: skip
+
+
+def _signal(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> SignalReading:
+    target = given.get("target") or row.label_column
+    check_known("--target", target, SYMMETRIES)
+    background = given.get("background")
+    if background is not None and not 0 <= background < 1:
+        raise InputError(f"background={background} must be at least 0 and below 1: a share of the highest line")
+    cut = _pair("range", given["range"], "from and to in degrees, such as 10:80") if given.get("range") else None
+    if cut and cut[0] >= cut[1]:
+        raise InputError(f"--range {given['range']} must end above where it begins, such as 10:80")
+    grid = (
+        _pair("grid", given["grid"], "first angle and step in degrees, such as 3:0.05") if given.get("grid") else None
+    )
+    if grid and grid[1] <= 0:
+        raise InputError(f"--grid {given['grid']} must have a step above 0, such as 3:0.05")
+    return SignalReading(
+        target=target, background=BACKGROUND if background is None else background, range=cut, grid=grid,
+        stored_dtype=dtype,
+    )  # fmt: skip
+
+
+def _crop(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """TOP:BOTTOM,LEFT:RIGHT as two spans; raises InputError for anything else."""
+    spans = []
+    for part in text.split(","):
+        ends = part.split(":")
+        if len(ends) == 2 and all(end.strip().isdecimal() for end in ends) and int(ends[0]) < int(ends[1]):
+            spans.append((int(ends[0]), int(ends[1])))
+    if len(spans) != 2 or text.count(",") != 1:
+        raise InputError(
+            f"--crop {text!r} must be TOP:BOTTOM,LEFT:RIGHT in pixels of the file, such as 1200:1900,0:250"
+        )
+    return spans[0], spans[1]
+
+
+def _pair(name: str, text: str, wanted: str) -> tuple[float, float]:
+    try:
+        first, second = map(float, text.split(":"))
+    except ValueError:
+        first = second = math.nan
+    if not (math.isfinite(first) and math.isfinite(second)):
+        raise InputError(f"--{name} {text!r} must be {wanted}")
+    return first, second

@@ -1,0 +1,71 @@
+"""Fields and patterns as a user has them: from files to test, table and figures, by the same commands as images."""
+
+import json
+from pathlib import Path
+
+import pytest
+from data.measured import fields, patterns
+
+from app.artifacts.paths import find_runs
+from app.log import read
+
+FIELDS = (
+    "train --dataset nested_cylinder --data fields --design fields/design.csv --crop 0:40,0:12 --epochs 4 "
+    "--train-batches 3 --val-batches 2 --batch-size 3 --threads 1"
+)
+PATTERNS = "train --dataset diffraction --data patterns --epochs 2 --batch-size 12 --threads 1"
+
+
+@pytest.fixture
+def measured(work, cache_folder):
+    fields(work / "fields")
+    patterns(work / "patterns" / "made.pt", length=100)
+    return work
+
+
+def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
+    trained = call(f"{FIELDS} --model cnn")
+    assert trained.code == 0, trained.err
+    assert trained.out.startswith("test RMSE: ") and "MAE: " in trained.out and "acc" not in trained.err
+    run = find_runs(measured / "checkpoints")[0]
+    assert run.files.truth_png.is_file() and not run.files.confusion_png.exists() and run.config.classes == 1
+    header, rows = read(run.files.log)
+    assert header["task"] == "regression" and all("mae" in row and "correct" not in row for row in rows)
+    full = [row for row in rows if row["split"] == "val_full"]
+    assert min(row["loss"] for row in full) == run.record["best"]["val_loss"]
+    found = json.loads(call("evaluate checkpoints --json").out)
+    assert found["rmse_interval"][0] <= found["rmse"] <= found["rmse_interval"][1] and found["resampled"] == "names"
+    assert found == json.loads(call("evaluate checkpoints --json --again").out)
+    refused = call("evaluate checkpoints --top-k 3")
+    assert refused.code == 2 and "which predicts a number; leave it out" in refused.err
+
+
+def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, measured):
+    for seed in (1, 2):
+        assert call(f"{FIELDS} --model cnn --seed {seed}").code == 0
+    assert call(f"{FIELDS} --model t2t_vit --d-model 32 --heads 2 --depth 1 --mlp-ratio 1").code == 0
+    drawn = call("plot history --threshold 9 --out drawn")
+    assert drawn.code == 0, drawn.err
+    names = {path.stem for path in map(Path, drawn.out.splitlines())}
+    assert names == {f"{name}_nested_cylinder" for name in ("history_cnn", "history_t2t_vit", "history_all", "event")}
+
+
+@pytest.mark.parametrize("model", ["resnet1d", "vit_differential --size 1M --patch 10"])
+def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model):
+    trained = call(f"{PATTERNS} --model {model}")
+    assert trained.code == 0, trained.err
+    assert "top-3 accuracy: " in trained.out
+    found = json.loads(call("evaluate checkpoints --json --top-k 7").out)
+    assert found["top1"] <= found["top3"] <= found["top5"] <= found["top7"] <= 1
+    assert found["top3_interval"][0] < found["top3_interval"][1]
+    assert "top7: " in call("evaluate checkpoints --top-k 7").out
+    drawn = call("plot patterns --count 3 --out drawn")
+    assert drawn.code == 0 and all(Path(line).is_file() for line in drawn.out.splitlines()), drawn.err
+    refused = call("evaluate checkpoints --top-k 15")
+    assert refused.code == 2 and "--top-k 15 is more than the 14 classes of diffraction" in refused.err
+
+
+def test_a_field_is_drawn_from_its_files(call, measured):
+    drawn = call("plot field fields --simulation id0002 --out drawn")
+    assert drawn.code == 0 and drawn.out.splitlines()[0] == "drawn/field_rho_nc231213_Sn_id0002.png"
+    assert call("plot field fields --field pressure").code == 2
