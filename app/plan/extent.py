@@ -43,6 +43,9 @@ def extent_of(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Extent
         rows, licence = source.rows, source.licence
         download = 0 if ask.path else None
     train, val, test = divided(config, rows["train"], rows.get("test"), own_test="test" in rows)
+    if "val" in rows:  # files for each split: nothing is carved for validation
+        train = None if train is None or val is None else _limited(train + val, config.limit_train)
+        val = _limited(rows["val"], config.limit_val)
     total = None if None in rows.values() else sum(count or 0 for count in rows.values())
     return Extent(
         train=train, val=val, test=test, total=total, classes=None, licence=licence, download_bytes=download,
