@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.errors import InputError
 from app.tables.shape import Extent, normal
 
 _option = partial(typer.Option, show_default=False)
@@ -36,7 +37,10 @@ def _image(given: str) -> Extent:
     axes = given.lower().split("x")
     if not all(axis.strip().isdecimal() for axis in axes):
         raise typer.BadParameter(f"{given!r} is no size of an input; write 224, or height x width as 1700x500")
-    return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
+    try:
+        return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

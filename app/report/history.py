@@ -81,7 +81,7 @@ def draw(
         )
     threshold = THRESHOLD if threshold is None else threshold
     histories = [History.of(run, threshold) for run in runs]
-    ends = _ends(histories, top, zoom)
+    ends = _ends(histories, threshold, top, zoom)
     dataset, paths = checks.file_part(config.dataset), []
     architectures = selection.architectures(runs)
     for name, members in architectures.items():
@@ -100,13 +100,15 @@ def _saved(histories: list[History], threshold: float, ends: tuple[float, float]
     return style.save(figure, stem)
 
 
-def _ends(histories: Sequence[History], top: float | None, zoom: float | None) -> tuple[float, float]:
-    """The upper ends of the two loss axes: as asked for, LANL's for their data, else what the curves need."""
+def _ends(histories: Sequence[History], threshold: float, top: float | None, zoom: float | None) -> tuple[float, float]:
+    """The upper ends of the two loss axes: as asked for, LANL's for their data, else what the curves need; the
+    threshold lies inside of both."""
     published = histories[0].run.config.dataset == "nested_cylinder"
     highest = max(float(max(each.train.max(), each.val.max())) for each in histories)
     lowest = min(float(min(each.train.min(), each.val.min())) for each in histories)
-    whole = top or (TOP if published else 1.05 * highest)
-    return whole, zoom or (ZOOM if published and lowest < ZOOM else max(1.5 * lowest, whole / 16))
+    whole = top or max(TOP if published else 1.05 * highest, 2 * threshold)
+    closer = ZOOM if published and lowest < ZOOM else max(1.5 * lowest, whole / 16)
+    return whole, zoom or max(closer, 2 * threshold)
 
 
 def groups(histories: Sequence[History]) -> dict[str, list[History]]:

@@ -1,6 +1,7 @@
 """Fields and patterns as a user has them: from files to test, table and figures, by the same commands as images."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model
     assert drawn.code == 0 and all(Path(line).is_file() for line in drawn.out.splitlines()), drawn.err
     refused = call("evaluate checkpoints --top-k 15")
     assert refused.code == 2 and "--top-k 15 is more than the 14 classes of diffraction" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("10x20x30", r"image=\[10, 20, 30\] is no size of an input; give a side"),
+        ("224x", "'224x' is no size of an input"),
+        ("0", "image=0 must be a number above 0"), ("64x32 --model swin", "takes square images only, not image=64x32"),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_none_is_refused_in_one_sentence(call, given, says):
+    refused = call(f"train --dataset cifar10 --image {given}")
+    assert refused.code == 2 and re.search(says, refused.err) and refused.err.count("\n") == 1
+    assert "Value error" not in refused.err
 
 
 def test_a_field_is_drawn_from_its_files(call, measured):

@@ -57,8 +57,9 @@ def test_each_model_all_of_them_and_the_event_are_drawn(runs, tmp_path):
 
 def test_axes_end_where_lanl_s_do_on_their_data_and_as_asked(runs):
     found = [history.History.of(run, 0.1) for run in runs[:1]]
-    assert history._ends(found, None, None) == (0.4, pytest.approx(0.075))
-    assert history._ends(found, 2.0, 0.5) == (2.0, 0.5)
+    assert history._ends(found, 1e-3, None, None) == (0.4, pytest.approx(0.075))
+    assert history._ends(found, 0.3, None, None) == (0.6, 0.6)  # the threshold lies inside
+    assert history._ends(found, 1e-3, 2.0, 0.5) == (2.0, 0.5)
 
 
 def test_colours_are_one_per_run_of_one_model_and_one_per_model_of_several(runs):
