@@ -93,7 +93,7 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
 def standing(folder: Path) -> Path:
     """The folder, or the nearest on the way to it that is there, where its links lead."""
     whole = Path(os.path.realpath(folder))
-    return next(path for path in (whole, *whole.parents) if path.is_dir())
+    return next(path for path in (whole, *whole.parents) if os.path.isdir(path))  # noqa: PTH112  # never raises
 
 
 def require_space(folder: Path, wanted: int, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -36,12 +37,17 @@ def token() -> str | None:
     return get_token()
 
 
+def shown(address: str) -> str:
+    """An address without the name and the token in it, which nobody shall read in a sentence."""
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
 def repository() -> str:
     """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither."""
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
         raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
-    given = re.sub(r"//[^/@]*@", "//", given)  # a name and a token, which nobody shall read in a sentence
+    given = shown(given)
     path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
     name = re.sub(r"(\.git)?(/tree/[\w./-]+)?/?$", "", path)
     if not NAME.fullmatch(name):
@@ -171,6 +177,11 @@ def _refusal(what: str, error: Exception) -> InputError | None:
         return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
     if code == 413:
         return InputError(f"the Hub says the repository's storage is full ({what})")
+    if isinstance(error, UnicodeEncodeError) and not (token() or "").isascii():
+        return InputError(f"HF_TOKEN holds a character that no token has ({what}); copy it from the Hub once more")
+    if isinstance(error, json.JSONDecodeError):
+        why = "what answers is not the Hub: HF_ENDPOINT's address, or the network's page to log in"
+        return HubUnavailable(f"the Hub cannot be reached for {what} ({why})")
     return None
 
 

@@ -60,13 +60,20 @@ def shared_memory(size: int | None, gpus: int) -> Finding:
 def writable(name: str, folder: Path, by: str) -> Finding:
     """Whether a file of 1 MiB can be put into a folder, or where the folder would be made; it is removed again."""
     there = standing(folder.expanduser())
+    mend = f"mend it, or choose another by {by}"
+    if blocked := _in_the_way(Path(os.path.realpath(folder.expanduser()))):
+        return Finding(FAIL, name, f"{blocked} is no folder", mend)
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(bytes(_TRIED))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return Finding(
-            FAIL, name, f"{there} cannot be written: {error.strerror}", f"mend it, or choose another by {by}"
-        )
+        return Finding(FAIL, name, f"{there} cannot be written: {error.strerror}", mend)
     return Finding(PASS, name, f"{folder} can be written")
+
+
+def _in_the_way(folder: Path) -> Path | None:
+    """What stands at the folder's place, or at that of one above it, and is none."""
+    above = (folder, *folder.parents)
+    return next((path for path in above if os.path.exists(path) and not os.path.isdir(path)), None)  # noqa: PTH110, PTH112

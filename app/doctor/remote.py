@@ -58,13 +58,14 @@ def look(answer: Answer) -> list[Finding]:
     """The lines of the Hub, the token and the repository."""
     from huggingface_hub import constants
 
+    address = hub.shown(constants.ENDPOINT)
     if answer.offline:
         return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
     if answer.silent:
-        says = f"{constants.ENDPOINT} does not answer ({answer.silent})"
+        says = f"{address} does not answer ({answer.silent})"
         mend = "mend the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
         return [Finding(FAIL, "Hub", says, mend)]
-    reached = Finding(PASS, "Hub", f"{constants.ENDPOINT} answers")
+    reached = Finding(PASS, "Hub", f"{address} answers")
     if not hub.token():
         return [reached, Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)]
     try:

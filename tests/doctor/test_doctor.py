@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -80,6 +82,29 @@ def test_a_full_disk_fails_and_no_file_stays(tmp_path, monkeypatch):
     assert machine.room([(tmp_path, 2, 1)])[0].verdict == "fail"
 
 
+def test_a_file_in_a_folder_s_place_fails_and_a_link_to_none_passes(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        found = host.writable("cache", folder, "ISOSCALE_CACHE")
+        assert found.verdict == "fail" and f"{tmp_path / 'file'} is no folder" in found.says
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "not-yet")
+    assert host.writable("cache", tmp_path / "link", "ISOSCALE_CACHE").verdict == "pass"
+
+
+def test_a_folder_that_may_not_be_looked_into_counts_as_not_there(tmp_path, monkeypatch):
+    stat = os.stat
+
+    def shut(path, *arguments, **options):
+        if str(path).startswith(f"{tmp_path}/shut/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *arguments, **options)
+
+    (tmp_path / "shut" / "in").mkdir(parents=True)
+    monkeypatch.setattr("os.stat", shut)
+    assert machine.disks([(tmp_path / "shut" / "in" / "cache", 1)])[0][0] == tmp_path / "shut"
+
+
 def test_a_token_that_may_write_passes_all_lines_of_the_hub(online):
     online.create("tester/runs")
     answer = remote.ask()
@@ -91,6 +116,7 @@ def test_a_token_that_may_write_passes_all_lines_of_the_hub(online):
     ("token", "repository", "about", "verdict", "says"),
     [
         ("hf_wrong", "tester/runs", "token", "fail", "does not accept HF_TOKEN"),
+        ("hf_wrïte", "tester/runs", "token", "fail", "HF_TOKEN holds a character that no token has"),
         ("hf_read", "tester/there", "repository", "fail", "HF_TOKEN may not do that"),
         ("hf_read", "tester/runs", "repository", "fail", "may not make it"),
         ("hf_write", "tester/runs", "repository", "pass", "the first upload makes it"),
@@ -107,6 +133,29 @@ def test_a_token_is_judged_by_what_it_may_do(online, monkeypatch, token, reposit
     found = lines(remote.look(remote.ask()))[about]
     assert found.verdict == verdict and says in found.says
     assert "hf_w" not in found.line() and ("model", "tester/runs") not in online.repositories.all
+
+
+def test_a_page_to_log_in_to_the_network_fails_and_the_address_shows_no_password(monkeypatch):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"<html>")
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        lead_to(f"http://me:hf_secret@127.0.0.1:{server.server_port}", monkeypatch)
+        found = lines(remote.look(remote.ask()))
+        server.shutdown()
+    assert found["token"].verdict == "fail" and "what answers is not the Hub" in found["token"].says
+    assert "hf_secret" not in "".join(line.line() for line in found.values())
 
 
 def test_without_a_network_the_hub_fails_once_and_offline_it_warns(monkeypatch):
