@@ -34,6 +34,16 @@ MemoryGb = Annotated[int, _option("--memory-gb", help="Of the host (32).")]
 Hours = Annotated[float, _option("--hours", help="Of one stretch, where the place wants a limit (24).")]
 
 
+# Options that may name what is on this machine, and what to do instead.
+_INSTEAD = {
+    "dataset": "put it on the Hub, or",
+    "checkpoints": "leave it out, or",
+    "data": "copy it there, and",
+    "design": "copy it there, and",
+    "filelist": "copy it there, and",
+}
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command(epilog="Example: run.py launch vast --gpu RTX_4090 -- train --model vit_classic --size 10M --upload")(
@@ -72,8 +82,9 @@ def _checked(command: list[str]) -> dict[str, Any]:
     context = get_command(alone).make_context("run.py train", command[1:])
     given = {option: value for option, value in context.params.items() if value is not None}
     of_train.divided(dict(given))
-    for option in ("dataset", "checkpoints"):
-        _require_there(option, str(given.get(option, "")))
+    for option in _INSTEAD:
+        for path in str(given.get(option, "")).split(","):
+            _require_there(option, path)
     return given
 
 
@@ -81,18 +92,23 @@ def _require_there(option: str, path: str) -> None:
     """Raises InputError for a path of this machine; in the container only /workspace is written, and kept."""
     from app.errors import InputError
 
-    local = path.startswith((".", "~", "/")) or (option == "checkpoints" and path != str(o.DEFAULT_CHECKPOINTS))
+    named = option != "dataset" and path not in ("", str(o.DEFAULT_CHECKPOINTS))
+    local = named or path.startswith((".", "~", "/"))
     if local and not path.startswith("/workspace/"):
-        instead = "leave it out" if option == "checkpoints" else "put it on the Hub"
-        raise InputError(f"--{option} {path} is not on the rented machine; {instead}, or give a path below /workspace")
+        raise InputError(
+            f"--{option} {path} is not on the rented machine; {_INSTEAD[option]} give a path below /workspace"
+        )
 
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
     """Variables by value, and names of the secrets; raises InputError where an upload has no place to go."""
     from app import hub
+    from app.errors import InputError
 
     environment = {"HF_REPOSITORY": hub.repository()} if uploads else {}
     if endpoint := os.environ.get("HF_ENDPOINT"):
+        if endpoint != hub.shown(endpoint):
+            raise InputError("HF_ENDPOINT holds a name or a password, which no text shall show; give it without them")
         environment["HF_ENDPOINT"] = endpoint
     return environment, ("HF_TOKEN",) if uploads else ()
 

@@ -17,9 +17,8 @@ _ATTEMPTS = 5  # times that a job is started again after a failure
 
 def docker(job: Job) -> str:
     """`docker run` on a host with NVIDIA's container toolkit: one's own, or a virtual machine such as Lambda's."""
-    gpus = "all" if job.gpus == 1 else str(job.gpus)
     words = [
-        "docker", "run", "--detach", "--name", job.name, "--gpus", job.gpu or gpus,
+        "docker", "run", "--detach", "--name", job.name, "--gpus", _devices(job),
         "--ipc=host", "--stop-timeout", "120", "--restart", "no" if job.is_timed else f"on-failure:{_ATTEMPTS}",
         "--volume", f"{job.name}:/workspace", *_variables(job),
     ]  # fmt: skip
@@ -36,6 +35,14 @@ def docker(job: Job) -> str:
     )
 
 
+def _devices(job: Job) -> str:
+    """What `docker run --gpus` takes; it reads a CSV, in which a list of devices stands in quotes of its own."""
+    given = (job.gpu or ("all" if job.gpus == 1 else str(job.gpus))).strip('"')
+    if not re.fullmatch(r"all|\d+|device=[\w:.-]+(,[\w:.-]+)*", given, re.ASCII):
+        raise InputError(f"gpu={job.gpu!r} is nothing that `docker run --gpus` takes: all, a number, or device=0,1")
+    return f'"{given}"' if "," in given else given
+
+
 def _variables(job: Job) -> list[str]:
     given = [word for name, value in job.environment.items() for word in ("--env", f"{name}={value}")]
     return [*given, *(word for name in job.secrets for word in ("--env", name))]
@@ -45,8 +52,8 @@ def vast(job: Job) -> str:
     """A search for offers and a machine in args mode, which keeps the image's variables and has no SSH."""
     cuda = [f"cuda_vers>={job.cuda}"] if job.cuda else []
     query = " ".join(
-        [f"num_gpus={job.gpus}", f"gpu_name={job.gpu or _VAST_GPU}", *cuda, f"disk_space>={job.disk_gb}",
-         f"cpu_ram>={job.memory_gb}", "reliability>0.98", "inet_down>=200"]
+        [f"num_gpus={job.gpus}", f"gpu_name={job.gpu_or(_VAST_GPU, _VAST_GPU)}", *cuda,
+         f"disk_space>={job.disk_gb}", f"cpu_ram>={job.memory_gb}", "reliability>0.98", "inet_down>=200"]
     )  # fmt: skip
     search = ["vastai", "search", "offers", query, "--storage", str(job.disk_gb), "--order", "dph"]
     pairs = " ".join(f"-e {name}={shlex.quote(value)}" for name, value in job.environment.items())

@@ -12,6 +12,7 @@ PYTHON = "/usr/local/bin/python3"  # the image's; a shell of the place may have 
 RUN = "/app/run.py"
 _LEAST_DISK = 40  # GB: the image unpacked takes 7, the study's datasets, states and weights 10; hosts keep some
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
+_IMAGE = re.compile(r"(?!.*://)[a-zA-Z0-9][\w.:/@-]*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,17 @@ class Job:
             raise InputError("gpus and memory_gb must be 1 or more, hours 0.1 or more")
         if not _NAME.fullmatch(self.name):
             raise InputError(f"name={self.name!r} must be of a-z, 0-9 and -, at most 48 of them")
-        for what, given in (("image", self.image), ("gpu", self.gpu or "")):
-            if (re.search(r"[\s'\"\\$`]", given) and what == "image") or not given.isprintable():
-                raise InputError(f"{what}={given!r} is no name of one")
+        if not _IMAGE.fullmatch(self.image):
+            raise InputError(f"image={self.image!r} is no name of one, such as ghcr.io/owner/isoscale:main")
+        for what, words in (("gpu", [self.gpu or ""]), ("train", self.train)):
+            if bad := [word for word in words if not word.isprintable()]:
+                raise InputError(f"{what}={bad[0]!r} has a character that is not printed; a line holds none")
+
+    def gpu_or(self, usual: str, example: str) -> str:
+        """The GPU's name for places that take one word; raises InputError for what is none."""
+        if self.gpu and not re.fullmatch(r"[\w.-]+", self.gpu, re.ASCII):
+            raise InputError(f"gpu={self.gpu!r} is no name of a GPU there; one word is wanted, such as {example}")
+        return self.gpu or usual
 
     @property
     def command(self) -> list[str]:

@@ -25,7 +25,7 @@ def task(job: Job) -> str:
             f"name: {job.name}",
             "resources:",
             f"  image_id: {json.dumps(f'docker:{job.image}')}",
-            f"  accelerators: {json.dumps(f'{job.gpu or _GPU}:{job.gpus}')}",
+            f"  accelerators: {json.dumps(f'{job.gpu_or(_GPU, _GPU)}:{job.gpus}')}",
             "  use_spot: true",
             f"  disk_size: {job.disk_gb}",
             f"  memory: {job.memory_gb}+",

@@ -18,6 +18,7 @@ def script(job: Job) -> str:
     and its `.env` holds the secrets. `--cleanenv` keeps the host's PYTHONPATH and libraries out.
     """
     hours, minutes = divmod(job.minutes, 60)
+    gpu = job.gpu_or("", "a100")
     variables = [f"--env={name}={value}" for name, value in job.environment.items()]
     inside = ["apptainer", "exec", "--nv", "--cleanenv", "--no-home", "--pwd", "/app", *variables]
     dotenv = f", put .env with {' and '.join(job.secrets)} there" if job.secrets else ""
@@ -31,7 +32,7 @@ def script(job: Job) -> str:
             "#SBATCH --ntasks=1",
             f"#SBATCH --cpus-per-task={_CPUS}",
             f"#SBATCH --mem={job.memory_gb}G",
-            f"#SBATCH --gres=gpu:{f'{job.gpu}:' if job.gpu else ''}{job.gpus}",
+            f"#SBATCH --gres=gpu:{f'{gpu}:' if gpu else ''}{job.gpus}",
             f"#SBATCH --time={hours:02d}:{minutes:02d}:00",
             f"#SBATCH --signal=B:TERM@{_NOTICE}",
             "#SBATCH --requeue",

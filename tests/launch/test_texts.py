@@ -71,11 +71,26 @@ def test_a_time_limit_of_the_user_s_is_not_started_again(place):
         ({"hours": 0.0}, "hours 0.1 or more"),
         ({"name": "Is O"}, "name='Is O' must be of a-z"),
         ({"image": "a b"}, "image='a b' is no name"),
+        ({"image": "docker://o/isoscale:1"}, "is no name of one, such as ghcr.io"),
+        ({"image": "o/isoscale;touch(1)"}, "is no name of one, such as ghcr.io"),
+        ({"train": ("train", "--dataset", "a\nb/c")}, "train='a\\nb/c' has a character that is not printed"),
     ],
 )
 def test_a_job_that_no_place_takes_is_refused(changes, says):
     with pytest.raises(InputError, match=re.escape(says)):
         job(**changes)
+
+
+@pytest.mark.parametrize("place", ["vast", "skypilot", "slurm", "docker"])
+def test_a_gpu_that_the_place_s_parser_would_take_apart_is_refused(place):
+    with pytest.raises(InputError, match="gpu='RTX 4090' is no"):
+        text(place, job(gpu="RTX 4090"))
+    assert '"NVIDIA GeForce RTX 4090"' in text("runpod", job(gpu="NVIDIA GeForce RTX 4090"))
+
+
+def test_a_list_of_devices_reaches_docker_as_one_field_of_its_csv():
+    words = shlex.split(text("docker", job(gpu="device=0,1", gpus=2)), comments=True)
+    assert words[words.index("--gpus") + 1] == '"device=0,1"'
 
 
 def test_hf_jobs_refuse_what_would_be_lost_and_what_they_have_no_flavor_for():
@@ -249,6 +264,15 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
         (("hfjobs", "--", "train"), "add --upload"),
         (("docker", "--", "train", "--checkpoints", "runs"), "--checkpoints runs is not on the rented machine"),
         (("docker", "--", "train", "--dataset", "./pets"), "--dataset ./pets is not on the rented machine"),
+        (("slurm", "--", "train", "--dataset", "diffraction", "--data", "p"), "--data p is not on the rented machine"),
+        (
+            ("slurm", "--", "train", "--dataset", "diffraction", "--data", "/workspace/a.pt,/home/b.pt"),
+            "--data /home/b.pt is not on the rented machine; copy it there, and give a path below /workspace",
+        ),
+        (
+            ("vast", "--", "train", "--dataset", "nested_cylinder", "--data", "/workspace/d", "--design", "d.csv"),
+            "--design d.csv is not on the rented machine",
+        ),
     ],
 )
 def test_what_cannot_be_launched_is_refused_in_a_sentence(call, arguments, says):
@@ -263,6 +287,12 @@ def test_what_is_missing_for_a_launch_is_said(call, monkeypatch):
     monkeypatch.delenv("HF_REPOSITORY")
     code, out, err = call("docker", "--", "train", "--upload")
     assert code == 2 and "HF_REPOSITORY is not set" in err
+
+
+def test_an_endpoint_with_a_password_is_refused_without_showing_it(call, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "https://me:hf_secret@hub.example")
+    code, out, err = call("docker", "--image", IMAGE, "--", *TRAIN)
+    assert code == 2 and "HF_ENDPOINT holds a name or a password" in err and "hf_secret" not in out + err
 
 
 def here(tool):
