@@ -19,7 +19,11 @@ def doctor(checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson
     from app.doctor import examine
     from app.findings import require_good, worst
 
-    found = examine(checkpoints)
-    whole = {"verdict": worst(found), "checks": [line._asdict() for line in found]}
-    typer.echo(json.dumps(whole) if as_json else "\n".join(line.line() for line in found))
+    found = []
+    for line in examine(checkpoints):
+        found.append(line)
+        if not as_json:
+            typer.echo(line.line())
+    if as_json:
+        typer.echo(json.dumps({"verdict": worst(found), "checks": [line._asdict() for line in found]}))
     require_good(found)

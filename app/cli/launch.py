@@ -31,7 +31,7 @@ Gpu = Annotated[str | None, _option("--gpu", help="Which one, by the place's own
 Gpus = Annotated[int, _option("--gpus", min=1, help="How many, one process for each (1).")]
 DiskGb = Annotated[int, _option("--disk-gb", help="For image, data and states: 40 or more (60).")]
 MemoryGb = Annotated[int, _option("--memory-gb", help="Of the host (32).")]
-Hours = Annotated[float, _option("--hours", help="Of one stretch, where the place wants a limit (24).")]
+Hours = Annotated[float | None, _option("--hours", help="Of one stretch, on hfjobs and slurm (24).")]
 
 
 # Options that may name what is on this machine, and what to do instead.
@@ -53,16 +53,18 @@ def register(app: typer.Typer) -> None:
 
 def launch(
     place: Place, command: Train, image: Image = None, name: Name = "isoscale", gpu: Gpu = None, gpus: Gpus = 1,
-    disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = 24.0,
+    disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = None,
 ) -> None:  # fmt: skip
     """Print the command, template or file with which a place runs a training; nothing is run."""
     from app.launch import Job, text
 
     given = _checked(command)
+    _require_effect(place, hours)
     environment, secrets = _surroundings(uploads="upload" in given and given["upload"])
     job = Job(
         train=("train", *command[1:]), image=image or _usual_image(), name=name, gpu=gpu, gpus=gpus,
-        disk_gb=disk_gb, memory_gb=memory_gb, hours=hours, environment=environment, secrets=secrets,
+        disk_gb=disk_gb, memory_gb=memory_gb, hours=24.0 if hours is None else hours,
+        environment=environment, secrets=secrets,
     )  # fmt: skip
     printed = text(place, job)
     _remark(job)
@@ -86,6 +88,14 @@ def _checked(command: list[str]) -> dict[str, Any]:
         for path in str(given.get(option, "")).split(","):
             _require_there(option, path)
     return given
+
+
+def _require_effect(place: str, hours: float | None) -> None:
+    """Raises InputError for a limit on hours at a place that sets none."""
+    from app.errors import InputError
+
+    if hours is not None and place not in ("hfjobs", "slurm"):
+        raise InputError(f"--hours has no effect on {place}, which runs until the training is done; leave it out")
 
 
 def _require_there(option: str, path: str) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.doctor import gpu, host, remote
 from app.findings import Finding
 
 
-def examine(checkpoints: Path, root: Path = Path("/")) -> list[Finding]:
-    """All lines, in the order in which they are mended: GPU, host, disks, Hub; `root` is the system's, or a test's."""
+def examine(checkpoints: Path, root: Path = Path("/")) -> Iterator[Finding]:
+    """All lines as they are found, in the order in which they are mended: GPU, host, disks, Hub.
+
+    `root` is the system's, or a test's.
+    """
+    yield from gpu.look(root)
+    yield from host.look(root, checkpoints)
     answer = remote.ask()
-    return [
-        *gpu.look(root),
-        *host.look(root, checkpoints),
-        remote.clock(answer),
-        *remote.look(answer),
-    ]
+    yield remote.clock(answer)
+    yield from remote.look(answer)
 
 
 __all__ = ["examine"]

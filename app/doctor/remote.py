@@ -72,6 +72,9 @@ def look(answer: Answer) -> list[Finding]:
         who = hub.call("the token's owner", lambda: hub.api().whoami())
     except InputError as error:
         return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
+    if not isinstance(who, dict) or "name" not in who:
+        says = f"{address} answers as no Hub does"
+        return [Finding(FAIL, "Hub", says, "unset HF_ENDPOINT, or sign in to the network that answers in its place")]
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
 
 

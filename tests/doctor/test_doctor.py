@@ -184,3 +184,11 @@ def test_the_command_prints_a_line_each_and_ends_with_2_where_one_fails(old_driv
     ended = capsys.readouterr()
     assert "fail  GPU: /dev/nvidia0 is there" in ended.out and "did not pass: GPU (fail)" in ended.err
     assert not list(work.iterdir())
+
+
+def test_an_answer_that_is_no_hub_s_is_a_line(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(remote.hub, "token", lambda: "hf_any")
+    monkeypatch.setattr(remote.hub, "call", lambda what, ask: {"welcome": "to the hotel"})
+    found = remote.look(remote.Answer(theirs=0.0))
+    assert found[-1].verdict == "fail" and "answers as no Hub does" in found[-1].says

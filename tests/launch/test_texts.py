@@ -255,6 +255,7 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
     ("arguments", "says"),
     [
         (("vst", "--", "train"), "unknown place 'vst'; did you mean vast?"),
+        (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
         (("vast", "--", "plan"), "a train command is wanted, not 'plan'"),
         (("vast",), "Missing argument"),
         (("vast", "--", "train", "--sise", "3"), "No such option: --sise"),
