@@ -2,9 +2,11 @@
 
 import re
 import textwrap
+from math import prod
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch import nn
 
@@ -13,21 +15,28 @@ from app.config import DatasetFacts, resolve
 from app.tables import models as tables
 from app.tables.families import Family
 from app.tables.models import ModelRow
-from app.tables.shape import Shape
+from app.tables.shape import Extent, Shape, extent
+from tests.models import test_every_model as every
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
 
 
-def test_the_example_of_a_family_is_built_counted_and_grown_to_a_budget(monkeypatch):
+@pytest.fixture(autouse=True)
+def example(monkeypatch):
+    """The example's family and row, registered."""
     code = textwrap.dedent(re.search(r"( +)```python\n(.*?)\n +```", TEXT, re.S)[2])
     files, rows = code.split("\n\n\nFamily(")
     names = {"nn": nn, "Shape": Shape, "Family": Family, "ModelRow": ModelRow}
+    names |= {"Extent": Extent, "extent": extent, "prod": prod}
     exec(files, names)
     names["perceptron"] = SimpleNamespace(parameters=names["parameters"])
     family, row = ("Family(" + rows).split("\nModelRow(")
     monkeypatch.setitem(tables.FAMILIES, "perceptron", eval(family, names))
     monkeypatch.setitem(tables.MODELS, "perceptron", eval("ModelRow(" + row, names))
     monkeypatch.setitem(models._FAMILIES, "perceptron", names["Perceptron"])
+
+
+def test_the_example_of_a_family_is_built_counted_and_grown_to_a_budget():
     facts = DatasetFacts(name="cifar10", classes=10, native=32)
     for size in ({}, {"size": "10M"}):
         config = resolve({"model": "perceptron", "image": 32, **size}, facts)
@@ -35,3 +44,11 @@ def test_the_example_of_a_family_is_built_counted_and_grown_to_a_budget(monkeypa
         assert models.count(model) == config.parameters
         assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     assert abs(config.parameters / 10e6 - 1) < 0.001
+
+
+def test_the_example_holds_what_every_registered_model_must_hold():
+    every.test_closed_forms_equal_the_built_model("perceptron")
+    every.test_closed_forms_hold_on_fields_that_are_no_square_or_it_says_why_not("perceptron")
+    every.test_a_hundred_steps_learn_sixteen_examples("perceptron")
+    every.test_a_state_round_trips_and_evaluation_is_deterministic("perceptron")
+    every.test_no_norm_bias_position_token_or_scalar_is_decayed("perceptron")

@@ -17,15 +17,7 @@ FACTS = DatasetFacts(name="cifar10", classes=10, native=32)
 SIGNALS = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
 FIELDS = DatasetFacts(name="made/fields", classes=1, channels=2, kind="field", task="regression")
 SIZES = ("10M", "25M", "50M")
-LEAST = {
-    "cnn": 4,
-    "resnet": 8,
-    "resnet1d": 16,
-    "swin": 12,
-    "convmixer": 64,
-    "mobilevit": 4,
-    "vgg": 4,
-}  # of a growth axis, to learn
+LEAST = {"cnn": 4, "resnet": 8, "resnet1d": 16, "swin": 12, "mobilevit": 4, "vgg": 4}  # of a growth axis, to learn
 SIDES = {"mobilevit": (64, 96), "resnet1d": ((400,), (640,))}  # pixels; others take (32, 64)
 LARGE = 3_000_000  # parameters; more take their 100 steps among the slow tests
 GROWN = [name for name, row in MODELS.items() if not row.preset]
@@ -46,7 +38,7 @@ def inputs(config, count):
 
 
 def smallest(name):
-    """A config of the model at its smallest: one unit of its growth axis, where it has one, at its smaller side."""
+    """A config of the model at its smallest that learns: one block, or 64 units of a width, at its smaller side."""
     row = MODELS[name]
     if row.sized:
         return resolve({"model": name, "size": "1M", "image": 32, "patch": 8, "dropout": 0.0}, FACTS)
@@ -57,7 +49,7 @@ def smallest(name):
     whole = resolve(request, facts(name))
     if not family.growth or row.preset:
         return whole
-    unit = {family.growth: LEAST.get(family.name, family.step)}
+    unit = {family.growth: LEAST.get(family.name, 1 if family.growth == "depth" else 64)}
     size = parse_size(f"{family.parameters(family.shape(vars(whole) | unit)) / 1000:.1f}K")
     return resolve(request | {"size": size} | unit, facts(name))
 
