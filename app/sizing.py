@@ -134,7 +134,8 @@ def reachable(family: Family, shape: Shape, near: int) -> str:
     """The sizes around a value of the growth axis, for a message."""
     values = sorted({max(family.step, near - family.step), near, near + family.step})
     counts = {value: family.parameters(grown(family, shape, value)) for value in values}
-    return ", ".join(f"{count / 1e6:.2f}M at {family.growth}={value}" for value, count in counts.items())
+    digits = 2 if min(counts.values()) > 1e5 else 4
+    return ", ".join(f"{count / 1e6:.{digits}f}M at {family.growth}={value}" for value, count in counts.items())
 
 
 def is_whole(model: str, size: str) -> bool:

@@ -190,8 +190,12 @@ def _held_equal(run: Run) -> dict[str, Any]:
 
 
 def _patch(config: RunConfig) -> int:
-    """The patch; of a model without patches the protocol's, so that it stands beside those that have them."""
-    return config.patch or PROTOCOLS.get(config.dataset, UNKNOWN).patch
+    """The patch; the protocol's where none was chosen, so that such a model stands beside those that have it.
+
+    That is a model without patches, and one without attention at its row's own patch, which belongs to what it is.
+    """
+    own = config.attention is None and config.patch == model_row(config.model).cells.get("patch")
+    return PROTOCOLS.get(config.dataset, UNKNOWN).patch if own else config.patch
 
 
 def _shape(config: RunConfig) -> str:

@@ -98,6 +98,15 @@ def test_models_of_timm_s_stand_last_by_name_and_each_by_itself(tmp_path):
     assert list(architectures(runs)) == ["vit_classic", "resnet18", "timm--resnet18", "timm--resnet34"]
 
 
+def test_a_patch_that_belongs_to_a_model_is_no_difference_and_another_is(tmp_path):
+    cells = [{"model": "swin"}, {"model": "convmixer"}, {"model": "vit_classic", "size": "10M"}]
+    kept, said = chosen([made_up_run(tmp_path, steps=1, **one) for one in cells])
+    assert [model for model, *_ in kept["cifar100"]] == ["vit_classic", "swin", "convmixer"] and not said
+    coarser = made_up_run(tmp_path, model="swin", patch=4, steps=1)
+    whole = made_up_run(tmp_path, steps=1, minute=1)
+    assert "patch=4 where the set has 8" in chosen([coarser, whole])[1]
+
+
 def test_without_runs_the_error_says_how_to_train_one():
     with pytest.raises(InputError, match=r"train one with: run\.py train"):
         comparable([], named=None, say=print)
