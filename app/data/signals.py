@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from app.data import symmetry
+from app.data import symmetry, tensors
 from app.data.files import printable
 from app.data.source import Array, Ask, Example, Source
 from app.durable import sha256
@@ -93,7 +91,7 @@ def shape(ask: Ask) -> tuple[int, int]:
     """(1, L) of what a model sees, as the first file says; raises InputError."""
     assert isinstance(ask.reading, SignalReading)
     file = find(ask).files[0]
-    patterns, _ = _tensors(file, mapped=True)
+    patterns, _ = tensors.read(file, mapped=True)
     first, last = _span(patterns.shape[1], ask.reading, file)
     return 1, last - first
 
@@ -133,7 +131,7 @@ def open_signals(ask: Ask) -> Source:
 
 def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes: int) -> int:
     """The patterns of a file; raises InputError where they have another length or a label outside the classes."""
-    patterns, labels = _tensors(file, mapped=True)
+    patterns, labels = tensors.read(file, mapped=True)
     first, last = _span(patterns.shape[1], reading, file)
     if last - first != size[1]:
         raise InputError(f"{printable(file.name)} gives patterns of {last - first:,} points, other files {size[1]:,}")
@@ -146,7 +144,7 @@ def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes:
 
 
 def _examples(file: Path, reading: SignalReading, classes: int) -> Iterator[Example]:
-    patterns, labels = _tensors(file, mapped=False)
+    patterns, labels = tensors.read(file)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
         raise InputError(f"{printable(file.name)} has labels outside of {classes} classes")
     first, last = _span(patterns.shape[1], reading, file)
@@ -181,76 +179,3 @@ def angles(ask: Ask, length: int) -> np.ndarray | None:
         return np.linspace(*reading.range, length)
     grid = reading.grid or _NIST.get(length)
     return None if grid is None else grid[0] + grid[1] * np.arange(length)
-
-
-def _tensors(file: Path, *, mapped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Patterns (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for other things.
-
-    A file is read as plain tensors: what would be executed on reading is refused.
-    """
-    held, name = _loaded(file, mapped=mapped), printable(file.name)
-    if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
-        raise InputError(f"{name} does not hold patterns X and labels Y: it is no {{'X', 'Y'}} file")
-    patterns, labels = _plain_array(held["X"], name, "X", file), _plain_array(held["Y"], name, "Y", file)
-    if patterns.dtype.kind != "f":
-        raise InputError(f"{name}: X is {patterns.dtype}, not floating-point numbers")
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"{name}: Y is {labels.dtype}, not whole numbers")
-    if patterns.ndim == 3 and patterns.shape[1] == 1:
-        patterns = patterns[:, 0]
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if patterns.ndim != 2 or labels.shape != patterns.shape[:1]:
-        raise InputError(f"{name}: X {patterns.shape} and Y {labels.shape} are not [N, L] or [N, 1, L] and [N]")
-    if 0 in patterns.shape:
-        raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
-    return patterns, labels.astype(np.int64)
-
-
-def _loaded(file: Path, *, mapped: bool) -> Any:
-    import torch
-
-    if not mapped:
-        _require_sums(file)
-    try:
-        try:
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-        except RuntimeError:
-            if not mapped:
-                raise
-            return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
-        import pickle
-
-        if isinstance(error, pickle.UnpicklingError):
-            raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
-
-
-def _require_sums(file: Path) -> None:
-    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
-    if not zipfile.is_zipfile(file):  # a format of before, which has none
-        return
-    try:
-        with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
-    if damaged:
-        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
-
-
-def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
-    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
-    import torch
-
-    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
-        raise InputError(f"{name}: {part} is no dense tensor")
-    if tensor.numel() * tensor.element_size() > file.stat().st_size:
-        raise InputError(f"{name}: {part} claims more numbers than its file holds")
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.float()
-    try:
-        return tensor.detach().numpy()
-    except (TypeError, RuntimeError) as error:
-        raise InputError(f"{name}: {part} is {tensor.dtype}, which is not read") from error

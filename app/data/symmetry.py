@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.data import tensors
 from app.errors import InputError
 
 # In the order of usnistgov/semi-supervised-neutron's labels; R groups in hexagonal axes are "rhombohedral (P)".
@@ -58,11 +59,9 @@ def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
 
 def _read(path: Path) -> Any:
     """What stands in a mapping; nothing of it is executed."""
+    if path.suffix == ".pt":
+        return tensors.load(path)
     try:
-        if path.suffix == ".json":
-            return json.loads(path.read_text(encoding="utf-8"))
-        import torch
-
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the mapping {path} cannot be read ({type(error).__name__})") from error
