@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app import draws
-from app.data import tensors
+from app import draws, durable
+from app.data import symmetry, tensors
 from app.data.carve import held_out
 from app.errors import InputError
-from app.recipes import SPLITS
+from app.recipes import MANIFEST, SPLITS
 
 _SPLIT = 0x5918  # what a key of draws is for, beside those of `draws`
 
@@ -18,7 +18,8 @@ _SPLIT = 0x5918  # what a key of draws is for, beside those of `draws`
 def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) -> dict[str, int]:
     """Writes `{tag}_Train.pt` and `{tag}_Validation.pt` of {'X', 'Y'}; returns their rows by path.
 
-    Raises InputError for files that hold something else, rows of different lengths, or a target that exists.
+    What says what the labels mean goes with them. Raises InputError for files that hold something else, rows of
+    different lengths, or a target that exists.
     """
     if not 0 < val_fraction < 1:
         raise InputError(f"--val-fraction {val_fraction:g} must lie between 0 and 1")
@@ -26,10 +27,16 @@ def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) 
     for path in targets:
         if path.exists():
             raise InputError(f"{path} is there already; give --out a new folder or another --tag")
+    beside = _beside(source, out)
     patterns, labels = gathered(source)
     chosen = held_out(labels, None, fraction=val_fraction, stream=draws.key(_SPLIT, seed))
     if not chosen.any() or chosen.all():
-        raise InputError(f"{len(labels):,} patterns are too few to hold out a share of {val_fraction:g}; make it larger")
+        raise InputError(
+            f"{len(labels):,} patterns are too few to hold out a share of {val_fraction:g}; make it larger"
+        )
+    for path, held in beside.items():
+        with durable.replacing(path, wanted=len(held)) as aside:
+            aside.write_bytes(held)
     rows = {}
     for path, mask in zip(targets, (~chosen, chosen), strict=True):
         tensors.write(path, patterns[mask], labels[mask])
@@ -37,9 +44,23 @@ def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) 
     return rows
 
 
+def _beside(source: Path, out: Path) -> dict[Path, bytes]:
+    """What else readers go by, by its path in `out`: what labels mean, and that patterns are synthetic.
+
+    Raises InputError where something else lies there.
+    """
+    folder = source if source.is_dir() else source.parent
+    there = [name for name in (*symmetry.MAPPINGS, MANIFEST) if (folder / name).is_file()]
+    found = {out / name: (folder / name).read_bytes() for name in there}
+    for path, held in found.items():
+        if path.exists() and path.read_bytes() != held:
+            raise InputError(f"{path} is there already and says something else; give --out a new folder")
+    return {path: held for path, held in found.items() if not path.exists()}
+
+
 def gathered(source: Path) -> tuple[np.ndarray, np.ndarray]:
     """All rows of a file or of a folder's files in the order of their names: float32 (N, L) and labels int64 (N,)."""
-    files = sorted(source.glob("*.pt")) if source.is_dir() else [source]
+    files = tensors.pattern_files(source)
     if not files:
         raise InputError(f"{source} holds no .pt file; name a file, or a folder that has some")
     parts = [_usable(path) for path in files]

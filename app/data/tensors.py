@@ -19,7 +19,7 @@ from app.errors import InputError
 
 
 def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:
-    """Writes patterns (N, L) as X [N, 1, L] and labels (N,) as Y, whole or not at all; the same ones, the same bytes."""
+    """Writes patterns (N, L) as X [N, 1, L] and labels (N,) as Y, whole or not at all; always the same bytes."""
     import torch
 
     held = {"X": torch.from_numpy(patterns[:, None]), "Y": torch.from_numpy(labels)}
@@ -49,6 +49,13 @@ def read(file: Path, *, mapped: bool = False) -> tuple[np.ndarray, np.ndarray]:
     if 0 in patterns.shape:
         raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
     return patterns, labels.astype(np.int64)
+
+
+def pattern_files(path: Path) -> list[Path]:
+    """The file, or the `.pt` files in a folder that may hold patterns, in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob("*.pt") if file.name != "mapping.pt" and not file.name.startswith("."))
 
 
 def load(file: Path, *, mapped: bool = False) -> Any:
