@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InputError
 from app.tables.ranges import MOST, check_known, check_not_negative, check_positive
+from app.tables.symmetry import BRAVAIS, COMMON_SPACE_GROUPS, NIST_START, NIST_STEP, SPACE_GROUPS, SYMMETRIES
 
 MANIFEST = "synthetic.json"  # beside the files of a set: its recipe, and that it is synthetic
 FIRST_INDEX, LAST_INDEX, USUAL_INDEX = 105, 125, 112  # of the nested cylinder's published times
 DESIGN_FILE = "nestedcyl_design_file.csv"
 SPLITS = ("Train", "Validation", "Test")
-FIELD_FILES = "nc*pvi*.npz"  # what the published fields are called
 
-# The order of usnistgov/semi-supervised-neutron's mapping.pt.
-BRAVAIS_LATTICES = (
-    "cubic (F)", "cubic (I)", "cubic (P)", "hexagonal (P)", "monoclinic (C)", "monoclinic (P)", "orthorhombic (C)",
-    "orthorhombic (F)", "orthorhombic (I)", "orthorhombic (P)", "rhombohedral (P)", "tetragonal (I)",
-    "tetragonal (P)", "triclinic (P)",
-)  # fmt: skip
-# The space groups left of the 230 there, the sparse ones dropped: class index -> number.
-COMMON_SPACE_GROUPS = (
-    1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 18, 19, 20, 26, 29, 31, 33, 34, 36, 38, 40, 41, 42, 43, 44, 45, 46,
-    47, 51, 52, 53, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 69, 70, 71, 72, 73, 74, 82, 85, 86, 87, 88, 92,
-    96, 99, 100, 107, 109, 113, 114, 119, 121, 122, 123, 125, 126, 127, 128, 129, 130, 131, 135, 136, 137, 139, 140,
-    141, 142, 143, 144, 146, 147, 148, 150, 152, 154, 155, 156, 157, 159, 160, 161, 162, 163, 164, 165, 166, 167, 173,
-    174, 175, 176, 180, 182, 185, 186, 187, 189, 190, 191, 192, 193, 194, 197, 198, 199, 200, 201, 203, 204, 205, 206,
-    212, 213, 215, 216, 217, 218, 220, 221, 223, 224, 225, 226, 227, 229, 230,
-)  # fmt: skip
-TARGETS, RADIATIONS = ("bravais", "space_group"), ("xray", "neutron")
+RADIATIONS = ("xray", "neutron")
 
 
 @dataclass(frozen=True)
@@ -74,8 +60,8 @@ class PatternRecipe:
     radiation: str = "xray"
     wavelength: float = 1.5406  # copper K-alpha 1
     kalpha2: float = 0.0  # its intensity over K-alpha 1's
-    start: float = 3.0
-    step: float = 0.05
+    start: float = NIST_START
+    step: float = NIST_STEP
     points: int = 3042
     fwhm_min: float = 0.05
     fwhm_max: float = 0.4
@@ -85,7 +71,7 @@ class PatternRecipe:
     zero_shift: float = 0.0  # the largest shift drawn
 
     def __post_init__(self) -> None:
-        check_known("target", self.target, TARGETS)
+        check_known("target", self.target, SYMMETRIES)
         check_known("radiation", self.radiation, RADIATIONS)
         check_positive(10**6, patterns=self.patterns)
         check_positive(20, wavelength=self.wavelength, fwhm_max=self.fwhm_max, step=self.step)
@@ -97,9 +83,9 @@ class PatternRecipe:
         self._check_together()
 
     def _check_classes(self) -> None:
-        if self.target == "bravais" and self.classes not in (None, len(BRAVAIS_LATTICES)):
+        if self.target == "bravais" and self.classes not in (None, len(BRAVAIS)):
             raise InputError(f"--classes {self.classes} does not fit --target bravais, which has 14; leave it out")
-        if self.target == "space_group" and self.classes not in (None, 230, len(COMMON_SPACE_GROUPS)):
+        if self.target == "space_group" and self.classes not in (None, len(SPACE_GROUPS), len(COMMON_SPACE_GROUPS)):
             raise InputError(f"--classes {self.classes} of space groups there are not; give 230 or 144")
         if not self.tag or "/" in self.tag or self.tag.startswith("."):
             raise InputError(f"--tag {self.tag!r} cannot begin a file's name; give letters and digits")
@@ -129,8 +115,8 @@ class PatternRecipe:
     def class_names(self) -> list[str]:
         """The classes in the order of their indices: Bravais lattices, or the numbers of space groups."""
         if self.target == "bravais":
-            return list(BRAVAIS_LATTICES)
-        return [str(number) for number in (COMMON_SPACE_GROUPS if self.classes == 144 else range(1, 231))]
+            return list(BRAVAIS)
+        return list(SPACE_GROUPS) if self.classes != len(COMMON_SPACE_GROUPS) else list(map(str, COMMON_SPACE_GROUPS))
 
     def shares(self) -> tuple[int, int, int]:
         """How many of a class's patterns are for train, validation and test."""
@@ -141,3 +127,13 @@ class PatternRecipe:
         """What the manifest says."""
         facts = {"synthetic": True, "dataset": "diffraction", **dataclasses.asdict(self)}
         return {**facts, "classes": len(self.class_names()), "class_names": self.class_names()}
+
+    @classmethod
+    def of_json(cls, held: Mapping[str, Any]) -> PatternRecipe:
+        """The recipe of a manifest; raises InputError for one that lacks a part or holds something else there."""
+        try:
+            return cls(**{field.name: held[field.name] for field in dataclasses.fields(cls)})
+        except KeyError as error:
+            raise InputError(f"it lacks {error.args[0]}") from error
+        except (TypeError, AttributeError) as error:
+            raise InputError("it holds something else than numbers and names") from error

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([ROOT / "run.py", *(ROOT / "app").rglob("*.py")])
-PATTERNS = ROOT / "app" / "data" / "tensors.py"  # writes tensors, in the form that others exchange them in
+PATTERNS = ROOT / "app" / "data" / "tensors.py"  # reads and writes tensors, in the form that others exchange them in
 PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 LOADS = {"torch.load", "torch.save", "torch.jit.load", "torch.hub.load", "pd.read_pickle", "yaml.load"}
 SWITCHES = {"allow_pickle", "trust_remote_code"}
@@ -37,6 +37,10 @@ def danger(tree):
 def test_nothing_that_is_read_is_ever_run(path):
     found = [name for name, _ in danger(ast.parse(path.read_text()))]
     assert found == (["torch.save"] if path == PATTERNS else [])
+
+
+def test_files_of_tensors_are_read_in_one_place():
+    assert [path for path in FILES if "torch.load(" in path.read_text()] == [PATTERNS]
 
 
 @pytest.mark.parametrize(

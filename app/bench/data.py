@@ -17,7 +17,7 @@ from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, measure
 from app.bench.waiting import waiting
 from app.config import RunConfig
-from app.data import Split
+from app.data.split import Split
 from app.errors import InputError
 from app.experiment.rehearsal import Walk
 from app.place import Place

@@ -112,6 +112,7 @@ def split(
 
     check_known("--by", by, ("simulation", "file"))
     check_not_negative(seed=seed)
+    _require_there(source)
     say = Screen().say
     patterns = source.suffix == ".pt" or (source.is_dir() and any(source.glob("*.pt")))
     if not patterns:
@@ -119,7 +120,7 @@ def split(
     _require_none(train_fraction=train_fraction, test_fraction=test_fraction)
     from app.data.pattern_split import split as split_patterns
 
-    rows = split_patterns(_there(source), out, tag=tag, val_fraction=val_fraction, seed=seed)
+    rows = split_patterns(source, out, tag=tag, val_fraction=val_fraction, seed=seed)
     for path, count in rows.items():
         say(f"{count:,} patterns, each class in its share")
         typer.echo(path)
@@ -131,12 +132,12 @@ def _split_fields(
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Writes the lists, and says aloud what was left out and what leaks."""
-    from app.data.filelist import lists, require_fractions, write
+    from app.data.filelist import divided, require_fractions, write
 
     usual = {"train": (fractions[0], 0.6), "val": (fractions[1], 0.2), "test": (fractions[2], 0.2)}
     given = {split: default if share is None else share for split, (share, default) in usual.items()}
     require_fractions(given)
-    found, unreadable = lists(_there(source), fractions=given, by=by, seed=seed)
+    found, unreadable = divided(source, fractions=given, by=by, seed=seed)
     for path in unreadable:
         say(f"left out: {path} cannot be read")
     if by == "file":
@@ -156,13 +157,12 @@ def _require_none(**given: float | None) -> None:
             raise InputError(f"{option} has no effect on patterns, which are split in two; leave it out")
 
 
-def _there(source: Path) -> Path:
-    """The path; raises InputError where nothing is."""
+def _require_there(source: Path) -> None:
+    """Raises InputError where nothing is."""
     from app.errors import InputError
 
     if not source.exists():
         raise InputError(f"there is no {source}; name a folder of .npz files, or .pt files")
-    return source
 
 
 def _file(option: str, path: Path) -> Path:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app import checks
 from app.config import DatasetFacts, RunConfig, dataset_facts
 from app.data import cache, fields, opening, signals
 from app.data.cache import Cached
-from app.data.division import Splits, splits, whole
 from app.data.files import printable
 from app.data.membership import Membership
 from app.data.opening import at, fingerprint
 from app.data.source import Ask, Source
-from app.data.split import Split
 from app.data.writer import Progress, TooLarge
 from app.errors import InputError
 from app.tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
 from app.tables.protocols import UNKNOWN
 from app.tables.reading import FieldReading, reading_of
 from app.tables.shape import normal, smaller, with_unit
+
+if TYPE_CHECKING:
+    from app.data.division import Splits
+    from app.data.split import Holder, Split
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
@@ -189,6 +191,20 @@ def prepare(
     return _told(_built(ask, source, say, progress), say)
 
 
+def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    """Train, validation and test of a run, as `division.splits` has them; the first that needs torch."""
+    from app.data import division
+
+    return division.splits(config, place, cached, say)
+
+
+def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
+    """Every row of a source for testing, as `division.whole` has them."""
+    from app.data import division
+
+    return division.whole(config, place, cached, say, names)
+
+
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
     """The same, after saying which files are not in it."""
     if left_out := cached.manifest.get("left_out"):
@@ -230,6 +246,6 @@ def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> 
 
 
 __all__ = [
-    "Ask", "Cached", "Split", "Splits", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare",
-    "require_inputs", "splits", "where", "whole",
+    "Ask", "Cached", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare", "require_inputs", "splits",
+    "where", "whole",
 ]  # fmt: skip

@@ -1,23 +1,17 @@
-"""Which simulation a field file is of, what its target is, and which split the lists put it in.
+"""Which simulation a field file is of, and what its target is.
 
-As lanl/CNN-T2TViT-comparison has them: a CSV whose header holds spaces, and lists of one path per line.
+As lanl/CNN-T2TViT-comparison has them: a key that begins the file's name, and a CSV whose header holds spaces.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-import os
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from app.data.files import printable
 from app.errors import InputError
 from app.tables.names import suggestion
-
-_SPLITS = ("train", "val", "test")
-_LISTS = ("datalist_{}_samples.txt", "PVI_only_{}_samples.txt")
 
 
 def key_of(file: str) -> str:
@@ -80,68 +74,3 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
         shown = printable(text.strip()[:40])
         raise InputError(f"line {line} of the design file {path} has {shown!r} as {column}, which is no finite number")
     return value
-
-
-def lists(given: str) -> dict[str, Path]:
-    """The lists of train, val and test in a folder, or beside the one that is named; any other is of train's.
-
-    Raises InputError where there are none, or both of upstream's namings.
-    """
-    path = Path(given).expanduser()
-    if path.is_dir():
-        sets = [found for name in _LISTS if (found := _present(path, name))]
-        if len(sets) != 1:
-            names = " or ".join(name.format("{train,val,test}") for name in _LISTS)
-            what = "both kinds of lists, of which one is wanted: name its train list" if sets else f"no {names}"
-            raise InputError(f"the folder {given} holds {what}")
-        return sets[0]
-    if not path.is_file():
-        raise InputError(f"there is no list {given}; --filelist takes a folder of lists, or one of them")
-    for name in _LISTS:
-        if path.name in [name.format(split) for split in _SPLITS]:
-            return _present(path.parent, name)
-    return {"train": path}
-
-
-def _present(folder: Path, name: str) -> dict[str, Path]:
-    return {split: path for split in _SPLITS if (path := folder / name.format(split)).is_file()}
-
-
-def listed(path: Path, root: Path) -> list[Path]:
-    """The files of a list: as they stand, relative to the data's folder or the list's, or by their names in it.
-
-    Raises InputError for a list that names nothing, a file twice, or a file that is not there.
-    """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the list {path} cannot be read as text ({str(error).splitlines()[0]})") from error
-    names = [line for line in lines if line]
-    if not names:
-        raise InputError(f"the list {path} is empty; it takes one path per line")
-    found = {name: _resolved(name, root, path.parent) for name in names}
-    if missing := [name for name, file in found.items() if file is None]:
-        shown = printable(missing[0][:120])
-        raise InputError(f"{len(missing):,} of the {len(names):,} files of {path} are not there, {shown} for one")
-    files = [file for name in names if (file := found[name])]
-    if twice := [file.name for file, count in Counter(files).items() if count > 1]:
-        raise InputError(f"the list {path} names {printable(twice[0])} twice")
-    return files
-
-
-def _resolved(name: str, root: Path, beside: Path) -> Path | None:
-    if "\0" in name:
-        return None
-    for place in (root / name, Path(name), beside / name, root / Path(name).name):
-        try:
-            if place.is_file():
-                return Path(os.path.realpath(place))
-        except OSError:  # a line that is longer than a path may be
-            return None
-    return None
-
-
-def shared(splits: Iterable[Iterable[Path]]) -> int:
-    """How many simulations stand in more than one of the lists: what a split by file leaks."""
-    count = Counter(key for files in splits for key in {key_of(file.name) for file in files})
-    return sum(number > 1 for number in count.values())

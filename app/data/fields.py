@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from app.data import design
+from app.data import design, filelist
 from app.data.files import folder, printable
 from app.data.source import Array, Ask, Example, Source
 from app.durable import sha256
@@ -21,7 +21,6 @@ from app.errors import InputError
 from app.tables.names import suggestion
 from app.tables.reading import FieldReading
 
-_VELOCIMETRY = "_pdv_"  # files of the same simulations that hold no fields
 _MOST_BYTES = 1 << 31  # of one field in memory
 
 
@@ -52,16 +51,15 @@ def find(ask: Ask) -> _Found:
     root = folder(ask.path)
     csv, notes = design.design_file(root, ask.design), []
     if not ask.filelist:
-        every = sorted(path for path in root.rglob("*.npz") if not _hidden(path.relative_to(root)))
-        files = [path for path in every if _VELOCIMETRY not in path.name]
-        if len(files) < len(every):
-            notes.append(f"{len(every) - len(files):,} velocimetry files (*{_VELOCIMETRY}*) of {ask.path} are not read")
+        files, velocimetry = filelist.field_files(root)
+        if velocimetry:
+            notes.append(f"{velocimetry:,} velocimetry files (*_pdv_*) of {ask.path} are not read")
         if not files:
             raise InputError(f"{ask.path} holds no .npz files; make some with `data make nested_cylinder`")
         assert isinstance(ask.reading, FieldReading)
         return _Found(root, csv, {"test" if ask.reading.whole else "train": files}, {}, tuple(notes))
-    named = design.lists(ask.filelist)
-    splits = {split: design.listed(path, root) for split, path in named.items()}
+    named = filelist.lists(ask.filelist)
+    splits = {split: filelist.listed(path, root) for split, path in named.items()}
     if ask.reading and ask.reading.whole:
         splits = {"test": splits.get("test") or [file for files in splits.values() for file in files]}
         return _Found(root, csv, splits, named, tuple(notes))
@@ -70,16 +68,12 @@ def find(ask: Ask) -> _Found:
     if "train" not in splits:
         raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
     _require_apart(splits)
-    if leaking := design.shared(splits.values()):
+    if leaking := filelist.shared(splits.values()):
         notes.append(
             f"the lists have {leaking:,} simulations in more than one split: test and validation hold frames of "
             "simulations that are trained on"
         )
     return _Found(root, csv, splits, named, tuple(notes))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _require_apart(splits: Mapping[str, list[Path]]) -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from app.data import symmetry
+from app.data import symmetry, tensors
 from app.data.files import printable
 from app.data.source import Array, Ask, Example, Source
+from app.data.synthetic import folder as synthetic
 from app.durable import sha256
 from app.errors import InputError
+from app.recipes import PatternRecipe
 from app.tables.reading import SignalReading
+from app.tables.symmetry import NIST_LENGTHS, NIST_START, NIST_STEP
 
 _SPLIT_OF = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 _NAMED = {"bravais": ("spacegroup",), "space_group": ("bravais",)}  # what the other target's files are called
-_NIST = {3041: (3.0, 0.05), 3042: (3.0, 0.05)}  # length -> first angle and step, degrees 2-theta
 _ALREADY = 0.99  # of the background: a file whose least number is that high has it
 
 
@@ -29,6 +29,7 @@ _ALREADY = 0.99  # of the background: a file whose least number is that high has
 class _Found:
     splits: Mapping[str, list[Path]]
     mapping: Path | None
+    recipe: PatternRecipe | None  # of a synthetic set
     notes: tuple[str, ...]
 
     @property
@@ -46,9 +47,9 @@ def find(ask: Ask) -> _Found:
     if not files:
         what = f"no patterns labelled by {ask.reading.target}" if other else "no .pt files of patterns"
         raise InputError(f"{ask.path} holds {what}; --data takes a folder of .pt files, or such files between commas")
-    mapping = symmetry.mapping_beside(files)
+    mapping, recipe = symmetry.mapping_beside(files), synthetic.pattern_recipe(files[0].parent)
     if ask.reading.whole:
-        return _Found({"test": files}, mapping, tuple(notes))
+        return _Found({"test": files}, mapping, recipe, tuple(notes))
     named = {file: _SPLIT_OF.get(file.stem.rpartition("_")[2].lower()) for file in files}
     splits: dict[str, list[Path]] = {}
     for file, split in named.items():
@@ -60,7 +61,7 @@ def find(ask: Ask) -> _Found:
         raise InputError(f"{ask.path} holds {', '.join(file.name for file in files)} and no *_Train.pt")
     if left := [file.name for file, split in named.items() if not split and any(named.values())]:
         notes.append(f"not read beside the files of splits: {', '.join(left)}")
-    return _Found(splits, mapping, tuple(notes))
+    return _Found(splits, mapping, recipe, tuple(notes))
 
 
 def _files(path: str) -> list[Path]:
@@ -70,8 +71,7 @@ def _files(path: str) -> list[Path]:
     for part in parts:
         if not part.exists():
             raise InputError(f"there is no file or folder {part}; --data takes a folder of .pt files, or such files")
-        inside = sorted(part.glob("*.pt")) if part.is_dir() else [part]
-        found += [file.resolve() for file in inside if file.name != "mapping.pt" and not file.name.startswith(".")]
+        found += [file.resolve() for file in tensors.pattern_files(part)]
     if len(set(found)) < len(found):
         raise InputError(f"{path} names a file twice")
     return found
@@ -86,22 +86,26 @@ def fingerprint(ask: Ask) -> str:
     found, digest = find(ask), hashlib.sha256()
     for file in [*found.files, *([found.mapping] if found.mapping else [])]:
         digest.update(os.fsencode(f"{file.name}\0{sha256(file)}\n"))
+    if found.recipe:
+        digest.update(f"{found.recipe.class_names()} {_grid_of(found.recipe)}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def shape(ask: Ask) -> tuple[int, int]:
     """(1, L) of what a model sees, as the first file says; raises InputError."""
     assert isinstance(ask.reading, SignalReading)
-    file = find(ask).files[0]
-    patterns, _ = _tensors(file, mapped=True)
-    first, last = _span(patterns.shape[1], ask.reading, file)
+    found = find(ask)
+    file = found.files[0]
+    patterns, _ = tensors.read(file, mapped=True)
+    first, last = _span(patterns.shape[1], ask.reading, file, found.recipe)
     return 1, last - first
 
 
 def class_names(ask: Ask) -> tuple[str, ...]:
     """The names of the classes that labels stand for."""
     assert isinstance(ask.reading, SignalReading)
-    return symmetry.class_names(ask.reading.target, find(ask).mapping)
+    found = find(ask)
+    return symmetry.class_names(ask.reading.target, found.mapping, found.recipe)
 
 
 def open_signals(ask: Ask) -> Source:
@@ -111,11 +115,11 @@ def open_signals(ask: Ask) -> Source:
     size, names = shape(ask), class_names(ask)
     counts = {}
     for split, files in found.splits.items():
-        counts[split] = sum(_counted(file, size, reading, len(names)) for file in files)
+        counts[split] = sum(_counted(file, size, reading, len(names), found.recipe) for file in files)
 
     def examples(split: str) -> Iterator[Example]:
         for file in found.splits[split]:
-            yield from _examples(file, reading, len(names))
+            yield from _examples(file, reading, len(names), found.recipe)
 
     def decode(example: Example) -> np.ndarray:
         assert isinstance(example.image, np.ndarray)
@@ -131,10 +135,12 @@ def open_signals(ask: Ask) -> Source:
     )  # fmt: skip
 
 
-def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes: int) -> int:
+def _counted(
+    file: Path, size: tuple[int, int], reading: SignalReading, classes: int, recipe: PatternRecipe | None
+) -> int:
     """The patterns of a file; raises InputError where they have another length or a label outside the classes."""
-    patterns, labels = _tensors(file, mapped=True)
-    first, last = _span(patterns.shape[1], reading, file)
+    patterns, labels = tensors.read(file, mapped=True)
+    first, last = _span(patterns.shape[1], reading, file, recipe)
     if last - first != size[1]:
         raise InputError(f"{printable(file.name)} gives patterns of {last - first:,} points, other files {size[1]:,}")
     strange = labels[(labels < 0) | (labels >= classes)]
@@ -145,21 +151,21 @@ def _counted(file: Path, size: tuple[int, int], reading: SignalReading, classes:
     return len(labels)
 
 
-def _examples(file: Path, reading: SignalReading, classes: int) -> Iterator[Example]:
-    patterns, labels = _tensors(file, mapped=False)
+def _examples(file: Path, reading: SignalReading, classes: int, recipe: PatternRecipe | None) -> Iterator[Example]:
+    patterns, labels = tensors.read(file)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
         raise InputError(f"{printable(file.name)} has labels outside of {classes} classes")
-    first, last = _span(patterns.shape[1], reading, file)
+    first, last = _span(patterns.shape[1], reading, file, recipe)
     add = np.float32(0 if patterns.min() >= _ALREADY * reading.background else reading.background)
     for row, (pattern, label) in enumerate(zip(patterns, labels, strict=True)):
         yield Example(pattern[first:last].astype(np.float64) + add, int(label), None, file=f"{file.name} at {row}")
 
 
-def _span(length: int, reading: SignalReading, file: Path) -> tuple[int, int]:
+def _span(length: int, reading: SignalReading, file: Path, recipe: PatternRecipe | None) -> tuple[int, int]:
     """First and last + 1 of the points that are taken; raises InputError for a range that the angles do not reach."""
     if reading.range is None:
         return 0, length
-    grid = reading.grid or _NIST.get(length)
+    grid = _grid(length, reading, recipe)
     if grid is None:
         raise InputError(
             f"{printable(file.name)} has patterns of {length:,} points, whose angles are not known; "
@@ -173,84 +179,28 @@ def _span(length: int, reading: SignalReading, file: Path) -> tuple[int, int]:
     return first, first + points
 
 
+def _grid(length: int, reading: SignalReading, recipe: PatternRecipe | None) -> tuple[float, float] | None:
+    """First angle and step: as said, else as a synthetic set says, else as NIST's; None where they are not known."""
+    if reading.grid:
+        return reading.grid
+    if recipe and recipe.points == length:
+        return _grid_of(recipe)
+    return (NIST_START, NIST_STEP) if length in NIST_LENGTHS else None
+
+
+def _grid_of(recipe: PatternRecipe) -> tuple[float, float]:
+    return recipe.start, recipe.step
+
+
 def angles(ask: Ask, length: int) -> np.ndarray | None:
     """The angles of patterns as they are read, (length,) degrees 2-theta; None where they are not known."""
     reading = ask.reading
     assert isinstance(reading, SignalReading)
     if reading.range is not None:
         return np.linspace(*reading.range, length)
-    grid = reading.grid or _NIST.get(length)
+    try:
+        recipe = find(ask).recipe
+    except InputError:  # the files are gone, and the cache stays
+        recipe = None
+    grid = _grid(length, reading, recipe)
     return None if grid is None else grid[0] + grid[1] * np.arange(length)
-
-
-def _tensors(file: Path, *, mapped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Patterns (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for other things.
-
-    A file is read as plain tensors: what would be executed on reading is refused.
-    """
-    held, name = _loaded(file, mapped=mapped), printable(file.name)
-    if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
-        raise InputError(f"{name} does not hold patterns X and labels Y: it is no {{'X', 'Y'}} file")
-    patterns, labels = _plain_array(held["X"], name, "X", file), _plain_array(held["Y"], name, "Y", file)
-    if patterns.dtype.kind != "f":
-        raise InputError(f"{name}: X is {patterns.dtype}, not floating-point numbers")
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"{name}: Y is {labels.dtype}, not whole numbers")
-    if patterns.ndim == 3 and patterns.shape[1] == 1:
-        patterns = patterns[:, 0]
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if patterns.ndim != 2 or labels.shape != patterns.shape[:1]:
-        raise InputError(f"{name}: X {patterns.shape} and Y {labels.shape} are not [N, L] or [N, 1, L] and [N]")
-    if 0 in patterns.shape:
-        raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
-    return patterns, labels.astype(np.int64)
-
-
-def _loaded(file: Path, *, mapped: bool) -> Any:
-    import torch
-
-    if not mapped:
-        _require_sums(file)
-    try:
-        try:
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-        except RuntimeError:
-            if not mapped:
-                raise
-            return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
-        import pickle
-
-        if isinstance(error, pickle.UnpicklingError):
-            raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
-
-
-def _require_sums(file: Path) -> None:
-    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
-    if not zipfile.is_zipfile(file):  # a format of before, which has none
-        return
-    try:
-        with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
-    if damaged:
-        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
-
-
-def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
-    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
-    import torch
-
-    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
-        raise InputError(f"{name}: {part} is no dense tensor")
-    if tensor.numel() * tensor.element_size() > file.stat().st_size:
-        raise InputError(f"{name}: {part} claims more numbers than its file holds")
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.float()
-    try:
-        return tensor.detach().numpy()
-    except (TypeError, RuntimeError) as error:
-        raise InputError(f"{name}: {part} is {tensor.dtype}, which is not read") from error

@@ -7,33 +7,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.data import tensors
 from app.errors import InputError
+from app.recipes import PatternRecipe
+from app.tables.symmetry import BRAVAIS, SPACE_GROUPS
 
-# In the order of usnistgov/semi-supervised-neutron's labels; R groups in hexagonal axes are "rhombohedral (P)".
-BRAVAIS = (
-    "cubic (F)", "cubic (I)", "cubic (P)", "hexagonal (P)", "monoclinic (C)", "monoclinic (P)", "orthorhombic (C)",
-    "orthorhombic (F)", "orthorhombic (I)", "orthorhombic (P)", "rhombohedral (P)", "tetragonal (I)", "tetragonal (P)",
-    "triclinic (P)",
-)  # fmt: skip
-SPACE_GROUPS = tuple(map(str, range(1, 231)))  # label = number - 1
-_MAPPINGS = ("mapping.pt", "mapping.json")
+MAPPINGS = ("mapping.pt", "mapping.json")  # beside files: what their labels mean
 _TITLES = {"bravais": "Bravais Lattice", "space_group": "Space Group"}
 
 
 def mapping_beside(files: Sequence[Path]) -> Path | None:
     """The mapping that lies beside the first of the files, if one does."""
-    there = (files[0].parent / name for name in _MAPPINGS)
+    there = (files[0].parent / name for name in MAPPINGS)
     return next((path for path in there if path.is_file()), None)
 
 
-def class_names(target: str, mapping: Path | None) -> tuple[str, ...]:
-    """The names of labels 0, 1, ...: a mapping's, else the 14 lattices or the numbers of the 230 space groups.
+def class_names(target: str, mapping: Path | None, recipe: PatternRecipe | None) -> tuple[str, ...]:
+    """The names of labels 0, 1, ...: a mapping's, else a synthetic set's own, else those of all 14 or 230 classes.
 
-    Raises InputError for a mapping that is damaged, or that does not number its names from 0.
+    Raises InputError for a mapping that is damaged, or that does not number its names from 0, and for a synthetic set
+    that is labelled by another target.
     """
+    if recipe and recipe.target != target:
+        raise InputError(f"the synthetic patterns are labelled by {recipe.target}; give --target {recipe.target}")
     names = _mapped(mapping, _TITLES[target]) if mapping else None
     if names is None:
-        return BRAVAIS if target == "bravais" else SPACE_GROUPS
+        return tuple(recipe.class_names()) if recipe else BRAVAIS if target == "bravais" else SPACE_GROUPS
     if len(set(names)) < len(names) or (target == "space_group" and not set(names) <= set(SPACE_GROUPS)):
         raise InputError(f"{mapping} gives {_TITLES[target]} names that are no such classes, or one name twice")
     return names
@@ -58,11 +57,9 @@ def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
 
 def _read(path: Path) -> Any:
     """What stands in a mapping; nothing of it is executed."""
+    if path.suffix == ".pt":
+        return tensors.load(path)
     try:
-        if path.suffix == ".json":
-            return json.loads(path.read_text(encoding="utf-8"))
-        import torch
-
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the mapping {path} cannot be read ({type(error).__name__})") from error

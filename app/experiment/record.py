@@ -17,7 +17,7 @@ import numpy as np
 from app import __version__
 from app.artifacts.paths import RunFiles
 from app.config import RunConfig
-from app.data import Splits
+from app.data.division import Splits
 from app.data.source import Ask
 from app.durable import replacing
 from app.errors import InputError

@@ -19,6 +19,7 @@ from app.artifacts import checkpoint
 from app.artifacts.card import cells_of
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig
+from app.data.division import Splits
 from app.durable import require_space
 from app.errors import InputError
 from app.experiment import execution, record, trials
@@ -38,7 +39,7 @@ class Job:
     config: RunConfig
     files: RunFiles
     kept: dict[str, Any]
-    splits: data.Splits
+    splits: Splits
     here: Place
     chosen: execution.Execution
     state: checkpoint.State | None
@@ -110,17 +111,17 @@ def in_its_precision(
     return replace(here, precision=began)
 
 
-def _steps(config: RunConfig, splits: data.Splits) -> int:
+def _steps(config: RunConfig, splits: Splits) -> int:
     """Optimiser steps of the whole run."""
     return config.epochs * (config.train_batches or loop.steps_per_epoch(len(splits.train), config.batch_size))
 
 
-def _shown(config: RunConfig, splits: data.Splits) -> int:
+def _shown(config: RunConfig, splits: Splits) -> int:
     """Examples that an epoch shows."""
     return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
 
 
-def _schedule(config: RunConfig, kept: dict[str, Any], splits: data.Splits, screen: Screen) -> None:
+def _schedule(config: RunConfig, kept: dict[str, Any], splits: Splits, screen: Screen) -> None:
     """Writes the schedule's length and warm-up into the record; says what a reader of the result must know."""
     total = _steps(config, splits)
     warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)

@@ -10,9 +10,9 @@ from typing import Any
 from app.errors import InputError
 from app.tables.datasets import DATASETS, DatasetRow
 from app.tables.ranges import check_known
+from app.tables.symmetry import SYMMETRIES
 
 DTYPES = ("float32", "float16")  # that inputs are stored in
-SYMMETRIES = ("bravais", "space_group")
 _OF_FIELDS = ("field", "crop", "mirror")
 _OF_SIGNALS = ("background", "range", "grid")
 OPTIONS = (*_OF_FIELDS, *_OF_SIGNALS, "target", "stored_dtype")

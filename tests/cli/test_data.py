@@ -1,5 +1,6 @@
 """`data` on the command line: sets are made and split, bad options are one sentence, help is light."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,12 +38,26 @@ def test_bad_options_are_one_sentence_and_leave_nothing(call, work, line, says):
     assert list(work.iterdir()) == []
 
 
-def test_help_and_bad_options_of_data_import_no_heavy_library():
-    lines = ["data --help", "data make --help", "data make diffraction --help", *[line for line, _ in BAD[:15]]]
-    code = f"import sys; from app.cli import main; [main(line.split()) for line in {lines!r}]; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    imported = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
-    assert "typer" in imported and not imported & {"torch", "numpy", "scipy", "gemmi"}
+MODULES = """
+import sys
+from app.cli import main
+def run(lines):
+    codes = [main(line.split()) for line in lines]
+    print("imported", *codes, *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_help_and_bad_options_of_data_import_no_heavy_library_and_fields_need_no_torch(work):
+    light = ["data --help", "data make --help", "data make diffraction --help", "data split --help"]
+    made = ["data make nested_cylinder --simulations 2 --out made", "data split made --val-fraction 0 "
+            "--train-fraction 0.5 --test-fraction 0.5 --out lists"]  # fmt: skip
+    code = f"{MODULES}run({[*light, *[line for line, _ in BAD]]!r})\nrun({made!r})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    first, second = ([*line.split()[1:]] for line in done.stdout.splitlines() if line.startswith("imported"))
+    assert first[: len(light)] == ["0"] * len(light) and set(first[len(light) : len(light) + len(BAD)]) == {"2"}
+    assert "typer" in first and not set(first) & {"torch", "numpy", "scipy", "gemmi"}
+    assert second[:2] == ["0", "0"] and "numpy" in second and "torch" not in second
 
 
 def test_fields_are_made_kept_and_split_by_simulation(call, work):

@@ -11,8 +11,8 @@ from app.artifacts.paths import find_runs
 from app.log import read
 
 FIELDS = (
-    "train --dataset nested_cylinder --data fields --design fields/design.csv --crop 0:40,0:12 --epochs 4 "
-    "--train-batches 3 --val-batches 2 --batch-size 3 --threads 1"
+    "train --dataset nested_cylinder --data fields --design fields/design.csv --crop 0:40,0:12 --epochs 3 "
+    "--train-batches 2 --val-batches 1 --batch-size 3 --threads 1"
 )
 PATTERNS = "train --dataset diffraction --data patterns --epochs 2 --batch-size 12 --threads 1"
 

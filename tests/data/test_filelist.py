@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.data import filelist
+from app.data.design import key_of
 from app.errors import InputError
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
@@ -24,16 +25,16 @@ def fields(tmp_path):
 
 
 def test_the_frames_of_a_simulation_stay_together_and_files_alone_do_not(fields):
-    by = {kind: filelist.lists(fields, fractions=SHARES, by=kind, seed=0)[0] for kind in ("simulation", "file")}
+    by = {kind: filelist.divided(fields, fractions=SHARES, by=kind, seed=0)[0] for kind in ("simulation", "file")}
     for kind, split in by.items():
         assert [len(files) for files in split.values()] == [36, 12, 12]
         assert len({path for files in split.values() for path in files}) == 60
-        groups = [{filelist.simulation(path) for path in files} for files in split.values()]
+        groups = [{key_of(path.name) for path in files} for files in split.values()]
         assert bool(groups[0] & groups[2]) == (kind == "file")
 
 
 def test_the_seed_alone_decides_and_lists_are_as_upstream_writes_them(fields, tmp_path):
-    found = [filelist.lists(fields, fractions=SHARES, by="simulation", seed=seed)[0] for seed in (0, 0, 1)]
+    found = [filelist.divided(fields, fractions=SHARES, by="simulation", seed=seed)[0] for seed in (0, 0, 1)]
     assert found[0] == found[1] != found[2]
     out = tmp_path / "lists"
     paths = filelist.write(found[0], out)
@@ -53,7 +54,7 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(fields):
     files[3].write_bytes(damaged)
     with zipfile.ZipFile(files[4], "w"):
         pass
-    found, unreadable = filelist.lists(fields, fractions=SHARES, by="file", seed=0)
+    found, unreadable = filelist.divided(fields, fractions=SHARES, by="file", seed=0)
     assert unreadable == [files[i] for i in (0, 1, 3, 4)]
     assert not set(unreadable) & {path for split in found.values() for path in split}
 
@@ -66,7 +67,7 @@ def test_shares_that_are_none_are_refused(shares):
 
 def test_a_folder_without_fields_or_with_too_few_is_refused(tmp_path, fields):
     with pytest.raises(InputError, match=r"20 simulations are too few for a share of 0\.01 as val"):
-        filelist.lists(fields, fractions={**SHARES, "val": 0.01}, by="simulation", seed=0)
+        filelist.divided(fields, fractions={**SHARES, "val": 0.01}, by="simulation", seed=0)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no file nc"):
-        filelist.lists(tmp_path / "empty", fractions=SHARES, by="simulation", seed=0)
+    with pytest.raises(InputError, match=r"holds no \.npz files of fields"):
+        filelist.divided(tmp_path / "empty", fractions=SHARES, by="simulation", seed=0)

@@ -6,7 +6,7 @@ import torch
 
 from app import data
 from app.config import resolve
-from app.data.symmetry import BRAVAIS
+from app.tables.symmetry import BRAVAIS
 
 from . import measured
 from .test_damaged_files import HERE, SMALL, silent

@@ -215,23 +215,27 @@ def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_p
     assert branch_of(run.record["run_id"]).look() is None and not run.files.holder.exists()
 
 
-def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, repository):
+def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, repository, monkeypatch):
     from app.artifacts import store
 
+    monkeypatch.setattr("app.artifacts.branch._LOOK_AGAIN", 0.1)  # seconds; a look at a Hub elsewhere costs more
     done = train(tmp_path / "here")
     other = branch_of(run_id(), lease=900.0)
     other.take(wait=False, say=print)
+    screen = Quiet()
 
     def finish():
-        time.sleep(2)
+        end = time.monotonic() + 20
+        while not any("waiting until it ends" in text for text in screen.said) and time.monotonic() < end:
+            time.sleep(0.01)
         store.upload(done.files.folder / done.files.stem, f"{done.config.model}/{done.files.stem}")
         other.release()
 
     finishing = threading.Thread(target=finish)
     finishing.start()
-    screen = Quiet()
     found = train(tmp_path / "elsewhere", screen, options=pushing())
     finishing.join()
+    assert any("waiting until it ends" in text for text in screen.said)
     assert screen.steps == [] and found.files.weights.read_bytes() == done.files.weights.read_bytes()
 
 

@@ -161,8 +161,9 @@ def test_a_hundred_steps_learn_sixteen_examples(name):
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
 @pytest.mark.parametrize("about", [SIGNALS, FIELDS], ids=lambda about: about.kind)
 def test_a_hundred_steps_learn_sixteen_signals_and_the_numbers_of_sixteen_fields(model, about):
-    image, patch = (203, 20) if about is SIGNALS else ((48, 24), 8)
-    assert overfits(resolve({"model": model, "size": "1M", "image": image, "patch": patch, "dropout": 0.0}, about))
+    image, patch, size = (203, 20, "100K") if about is SIGNALS else ((48, 24), 8, "110K")
+    shape = {"size": size, "d_model": 64, "image": image, "patch": patch}
+    assert overfits(resolve({"model": model, "dropout": 0.0, **shape}, about))
 
 
 @pytest.mark.parametrize("model", ["cnn", "t2t_vit"])

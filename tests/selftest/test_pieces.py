@@ -22,10 +22,13 @@ TRAINS = """
 import pathlib, signal, subprocess, sys, time
 other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
 pathlib.Path("other").write_text(str(other.pid))
-with open("x_training.log", "w") as log:
-    for step in range(1, 200):
-        print('{"step": %d, "split": "train"}' % step, file=log, flush=True)
-        time.sleep(0.02)
+try:
+    with open("x_training.log", "w") as log:
+        for step in range(1, 200):
+            print('{"step": %d, "split": "train"}' % step, file=log, flush=True)
+            time.sleep(0.02)
+finally:
+    other.kill()  # as torchrun ends its ranks; they write to the same stderr, whose end is waited for
 """
 
 

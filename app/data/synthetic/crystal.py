@@ -13,7 +13,7 @@ from functools import cache
 import gemmi
 import numpy as np
 
-from app.recipes import BRAVAIS_LATTICES
+from app.tables.symmetry import BRAVAIS
 
 _SYSTEMS = {"trigonal": "hexagonal"}  # a trigonal group of a primitive lattice has the hexagonal one's
 _ROTATIONS = {
@@ -62,7 +62,7 @@ class Crystal:
 
 
 def bravais(number: int) -> str:
-    """The Bravais lattice of a space group, as BRAVAIS_LATTICES names it; one-face centred is C, whichever face."""
+    """The Bravais lattice of a space group, as BRAVAIS names it; one-face centred is C, whichever face."""
     group = gemmi.find_spacegroup_by_number(number)
     centring = "C" if group.hm[0] == "A" else group.hm[0]
     if centring == "R":
@@ -74,7 +74,7 @@ def bravais(number: int) -> str:
 @cache
 def groups_of(lattice: str) -> tuple[int, ...]:
     """The numbers of the space groups with a Bravais lattice."""
-    assert lattice in BRAVAIS_LATTICES
+    assert lattice in BRAVAIS
     return tuple(number for number in range(1, 231) if bravais(number) == lattice)
 
 

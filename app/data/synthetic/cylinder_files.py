@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from app import durable
+from app.data.design import targets as design_targets
+from app.data.files import printable
 from app.data.synthetic import folder
 from app.data.synthetic.nested_cylinder import COLUMNS, ROWS, STEP, density, sim_time, simulate
 from app.errors import InputError
@@ -75,44 +77,17 @@ def design_table(targets: dict[str, float]) -> str:
 
 
 def read_design(path: Path, simulations: int) -> dict[str, float]:
-    """Targets of the first `simulations` rows by key; spaces around names and cells do not count.
+    """Targets of the first `simulations` rows of a design file by key.
 
-    Raises InputError for a file that cannot be read, lacks a column, a number or so many rows.
+    Raises InputError for a file that cannot be read, lacks the column or so many rows, and for a key or a target that
+    cannot name a file or be one.
     """
-    rows = _rows(path)
-    header = rows[0] if rows else []
-    for column in ("key", TARGET):
-        if column not in header:
-            raise InputError(f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}")
-    targets: dict[str, float] = {}
-    for number, row in enumerate(rows[1:], 2):
-        key, target = _row(path, number, dict(zip(header, row, strict=False)))
-        if key in targets:
-            raise InputError(f"{path} has the key {key} twice, the second time in line {number}; keep one of them")
-        targets[key] = target
-        if len(targets) == simulations:
-            return targets
-    raise InputError(f"{path} has {len(targets):,} simulations, asked for are {simulations:,}; ask for fewer")
-
-
-def _rows(path: Path) -> list[list[str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or "it is no table of text"
-        raise InputError(f"the design file {path} cannot be read: {why}") from error
-
-
-def _row(path: Path, number: int, cells: dict[str, str]) -> tuple[str, float]:
-    """Key and target of a row; raises InputError where they cannot name a file or be one."""
-    key, text = cells.get("key", ""), cells.get(TARGET, "")
-    if len(key.split("_")) != 3 or not key.replace("_", "").isalnum():
-        raise InputError(f"line {number} of {path}: the key {key!r} must be three words, as in {STUDY}_id0001")
-    try:
-        target = float(text)
-    except ValueError:
-        target = float("nan")
-    if not 0 <= target <= 10:
-        raise InputError(f"line {number} of {path}: {TARGET} is {text!r}; it must be a number from 0 to 10")
-    return key, target
+    targets = dict(itertools.islice(design_targets(path, TARGET).items(), simulations))
+    for key, target in targets.items():
+        if len(key.split("_")) != 3 or not key.replace("_", "").isalnum():
+            raise InputError(f"{path}: the key {printable(key)!r} must be three words, as in {STUDY}_id0001")
+        if not 0 <= target <= 10:
+            raise InputError(f"{path}: {TARGET} of {key} is {target:g}; it must be a number from 0 to 10")
+    if len(targets) < simulations:
+        raise InputError(f"{path} has {len(targets):,} simulations, asked for are {simulations:,}; ask for fewer")
+    return targets

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from app import durable
 from app.data import tensors
@@ -45,11 +44,11 @@ def _written(path: Path, recipe: PatternRecipe, numbers: range) -> Iterator[int]
     classes = len(recipe.class_names())
     rows = len(numbers) * classes
     durable.require_space(path.parent, 4 * rows * recipe.points, path.name)
-    x, y = torch.empty(rows, 1, recipe.points), torch.empty(rows, dtype=torch.int64)
+    patterns, labels = np.empty((rows, recipe.points), np.float32), np.empty(rows, np.int64)
     for row, (label, values) in enumerate(_patterns(recipe, numbers, classes)):
-        x[row, 0], y[row] = torch.from_numpy(values), label
+        patterns[row], labels[row] = values, label
         yield row
-    tensors.write(path, x, y)
+    tensors.write(path, patterns, labels)
 
 
 def _patterns(recipe: PatternRecipe, numbers: range, classes: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app import durable
 from app.errors import InputError
-from app.recipes import MANIFEST
+from app.recipes import MANIFEST, PatternRecipe
 
 
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -22,13 +22,35 @@ def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
     durable.write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
+def manifest_of(folder: Path) -> dict[str, Any] | None:
+    """What a synthetic set's manifest says, None where there is none; raises InputError for one that is damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        held = None
+    if not isinstance(held, dict):
+        raise InputError(f"{path} is no description of a synthetic set; make the set anew in another folder")
+    return held
+
+
+def pattern_recipe(folder: Path) -> PatternRecipe | None:
+    """What the patterns of a folder are made from, None where they are not synthetic; raises InputError for damage."""
+    held = manifest_of(folder)
+    if held is None or held.get("dataset") != "diffraction":
+        return None
+    try:
+        return PatternRecipe.of_json(held)
+    except InputError as error:
+        raise InputError(f"{folder / MANIFEST} is no recipe of patterns: {error}") from error
+
+
 def _require_same(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Raises InputError unless the folder's manifest says the same, naming the first thing that differs."""
-    try:
-        there = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
-        there = None
-    if not isinstance(there, dict):
+    there = manifest_of(folder)
+    if there is None:
         raise InputError(f"{folder} is not empty, and holds no synthetic set; give --out a new folder")
     for name in (*manifest, *there):
         if there.get(name) != manifest.get(name):

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from app.recipes import PatternRecipe
+from app.tables.reading import BACKGROUND
 
 _FINE = 0.0125  # degrees: lines are laid on a grid no coarser, then made as wide as they are
 _MARGIN = 4.0  # degrees beyond both ends whose lines reach in
 _GROUPS = 10  # widths that lines are made in; one between two of them is made of both
 _KALPHA2 = 1.544398 / 1.540593  # copper
 _MOST_COUNTS = 1e5
-UNIFORM = 0.001  # added to every point, as in the published files
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def pattern(
         most = np.exp(generator.uniform(np.log(recipe.counts), np.log(max(_MOST_COUNTS, recipe.counts))))
         curve = generator.poisson(curve / curve.max() * most) / most
     low, high = curve.min(), curve.max()
-    return ((curve - low) / (high - low) + UNIFORM).astype(np.float32)
+    return ((curve - low) / (high - low) + BACKGROUND).astype(np.float32)
 
 
 def broadened(

@@ -15,7 +15,7 @@ from app.data.synthetic.crystal import (
     orbit,
 )
 from app.data.synthetic.lines import Texture, lines, structure_factors
-from app.recipes import BRAVAIS_LATTICES
+from app.tables.symmetry import BRAVAIS
 
 ALLOWED = {  # by centring, of h, k and l (International Tables A, table 2.1.3.1)
     "F": lambda h, k, m: (h % 2 == k % 2) & (k % 2 == m % 2),
@@ -60,7 +60,7 @@ def test_screws_and_glides_extinguish_by_themselves(number):
 
 
 def test_the_space_groups_fall_into_the_fourteen_lattices_as_they_are_counted():
-    counts = [len(groups_of(lattice)) for lattice in BRAVAIS_LATTICES]
+    counts = [len(groups_of(lattice)) for lattice in BRAVAIS]
     assert counts == [11, 10, 15, 45, 5, 8, 15, 5, 9, 30, 7, 19, 49, 2]  # IT A, table 2.1.1.1; trigonal P is hexagonal
     assert (bravais(38), bravais(166), bravais(152)) == ("orthorhombic (C)", "rhombohedral (P)", "hexagonal (P)")
 

@@ -8,7 +8,8 @@ import torch
 
 from app.data.synthetic import diffraction
 from app.data.synthetic.pattern import Shape, broadened, pattern
-from app.recipes import COMMON_SPACE_GROUPS, PatternRecipe
+from app.recipes import PatternRecipe
+from app.tables.symmetry import COMMON_SPACE_GROUPS
 
 SHORT = {"points": 400, "step": 0.2}
 
