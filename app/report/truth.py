@@ -49,7 +49,7 @@ def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
     below.axhspan(-test["rmse"], test["rmse"], color=style.COLOURS[5], alpha=0.25, linewidth=0, label=band)
     below.set_ylabel("prediction - truth")
     below.set_xlabel(f"true {name}")
-    below.legend(loc="upper right", fontsize=11)
+    below.legend(loc="best", fontsize=11)
     style.legend_above(figure, above)
     return figure
 
