@@ -94,7 +94,7 @@ def _terminated() -> Iterator[None]:
     """SIGTERM ends a command as Ctrl-C does, so that nothing is left half-written; a training loop has its own way."""
 
     def stop(*_: object) -> None:
-        raise Stopped("stopped by SIGTERM; the same command goes on from what was last saved")
+        raise Stopped("stopped by SIGTERM; the same command goes on from what was last saved, if anything was")
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -121,7 +121,9 @@ def _run(arguments: list[str] | None) -> int:
     except Stopped as error:
         return _ended(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
-        return _ended("interrupted at once; the same command goes on from what was last saved", INTERRUPTED)
+        return _ended(
+            "interrupted at once; the same command goes on from what was last saved, if anything was", INTERRUPTED
+        )
     except SystemExit:  # Typer's end where the reader of stdout is gone
         return DONE
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:

@@ -129,8 +129,8 @@ def compiling(
     if not (eager := _trial(config, place, chosen, "off", say)):
         return "off"
     tried = {"off": eager}
-    whole = chosen["micro_batch_size"] == config.batch_size and place.ranks == 1 and not chosen["checkpointing"]
-    tiny = kind == "cuda" and whole and eager["seconds"] * config.batch_size < _GRAPHS_BELOW
+    little = kind == "cuda" and eager["seconds"] * config.batch_size < _GRAPHS_BELOW
+    tiny = little and fits_graphs(config, place, chosen)
     for how in ("blocks", "graphs") if tiny else ("blocks",):
         if trial := _trial(config, place, chosen, how, say):
             tried[how] = trial
@@ -140,6 +140,11 @@ def compiling(
     verdict = f"gains about {gains[best] / 60:.0f} minutes" if best != "off" else "does not pay"
     say(f"compile {best}: an image takes {told}; over {steps:,} steps compiling {verdict}")
     return best
+
+
+def fits_graphs(config: RunConfig, place: Place, chosen: Mapping[str, Any]) -> bool:
+    """Whether a step is one pass of the model, so that its gradients need not outlive the graph that made them."""
+    return chosen["micro_batch_size"] >= config.batch_size and place.ranks == 1 and not chosen["checkpointing"]
 
 
 def _trial(

@@ -117,6 +117,9 @@ def again(
     if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
         say(f"the run began compiled ({execution.compile}), but {lacks}: it goes on without; its last bits may differ")
         execution = replace(execution, compile="off")
+    if execution.compile == "graphs" and not choosing.fits_graphs(config, place, execution.to_json()):
+        say("the run began in CUDA graphs, which take each batch whole: it goes on by blocks; its last bits may differ")
+        execution = replace(execution, compile="blocks")
     if execution.gradients == "bf16" and place.ranks == 1:
         say("the run began with --gradients bf16, which has no effect with one process, as now")
     if place.device.type == "cpu" and execution.threads > (os.cpu_count() or 1):

@@ -8,6 +8,7 @@ pair costs what two classic heads cost. Opaque operators, so that a compiler lea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -132,7 +133,8 @@ class _Desk:
     batch: int
     tokens: int
     size: int  # rows of a tile
-    memory: Tensor  # (2 + maps, G, R, N): images one for each thread
+    group: int  # images of a tile, G: one for each thread
+    memory: Tensor  # (2 + maps, G R N)
 
     @classmethod
     def of(cls, qkv: Tensor, maps: int, *, whole: bool) -> _Desk:
@@ -140,23 +142,23 @@ class _Desk:
         batch, tokens, _ = qkv.shape
         count = 1 if whole else -(-tokens * tokens * qkv.itemsize // _BYTES_OF_A_TILE)
         size, group = -(-tokens // count), min(torch.get_num_threads(), batch)
-        return cls(batch, tokens, size, qkv.new_empty(2 + (0 if whole else maps), group, size, tokens))
+        return cls(batch, tokens, size, group, qkv.new_empty(2 + (0 if whole else maps), group * size * tokens))
 
     def tiles(self, heads: int) -> Iterator[tuple[int, slice, slice]]:
         """(head, images, rows) of every tile; the rows of a head from the first on."""
-        group = self.memory.shape[1]
-        for first in range(0, self.batch, group):
+        for first in range(0, self.batch, self.group):
             for head in range(heads):
                 for row in range(0, self.tokens, self.size):
                     yield (
                         head,
-                        slice(first, min(first + group, self.batch)),
+                        slice(first, min(first + self.group, self.batch)),
                         slice(row, min(row + self.size, self.tokens)),
                     )
 
     def _sheet(self, which: int, images: slice, rows: slice) -> Tensor:
-        """(G, R, N)."""
-        return self.memory[which, : images.stop - images.start, : rows.stop - rows.start]
+        """(G, R, N) without gaps, however few rows: softmax's derivative errs where it writes into gaps."""
+        shape = (images.stop - images.start, rows.stop - rows.start, self.tokens)
+        return self.memory[which, : math.prod(shape)].view(shape)
 
     def first(self, images: slice, rows: slice) -> Tensor:
         """A product, (G, R, N)."""
@@ -169,11 +171,6 @@ class _Desk:
     def map(self, which: int, images: slice, rows: slice) -> Tensor:
         """One of a head's maps, (G, R, N)."""
         return self._sheet(2 + which, images, rows)
-
-
-def _slices(length: int, size: int) -> Iterator[slice]:
-    """All of a length, so many at a time."""
-    return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
 def _map(at: _Parts, desk: _Desk, which: int, tile: tuple[int, slice, slice], kept: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from app.config import DatasetFacts, resolve
 from app.errors import InputError
 from app.experiment import choosing, execution, trials
 from app.experiment.execution import Execution, Wishes
-from app.place import choose, fitting_micro_batch
+from app.place import Place, choose, fitting_micro_batch
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
@@ -237,6 +237,21 @@ def test_cuda_graphs_are_left_behind_on_a_cpu():
     stored = Execution(attention_path="plain", micro_batch_size=8, threads=1, compile="graphs").to_json()
     said = []
     assert execution.again(stored, SMALL, CPU, Wishes(), said.append).compile == "off" and "CUDA graphs" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "ranks"), [(Wishes(micro_batch_size=4), 1), (Wishes(checkpointing=True), 1), (Wishes(), 2)]
+)
+def test_a_run_in_cuda_graphs_goes_on_by_blocks_where_a_step_is_no_longer_one_pass(monkeypatch, wishes, ranks):
+    monkeypatch.setattr(execution, "missing", lambda _: "")
+    here = Place(torch.device("cuda"), "bf16", ranks=ranks)
+    whole = Execution(attention_path="plain", micro_batch_size=SMALL.batch_size, threads=1, compile="graphs")
+    stored = whole.to_json()
+    said = []
+    assert execution.again(stored, SMALL, here, wishes, said.append).compile == "blocks"
+    assert "CUDA graphs, which take each batch whole" in said[-1]
+    alone = Place(torch.device("cuda"), "bf16")
+    assert execution.again(stored, SMALL, alone, Wishes(), said.append).compile == "graphs"
 
 
 @pytest.mark.parametrize(

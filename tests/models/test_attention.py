@@ -18,6 +18,7 @@ from app.models.attention import (
 )
 from app.models.paths import PATHS_OF, candidates, unfit
 from app.models.tiled import tiled
+from app.place import own_threads
 
 ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
 
@@ -110,6 +111,23 @@ def test_all_paths_give_the_same_numbers_and_gradients(kind, tokens, more):
     for other in results[1:]:
         for plain, same in zip(results[0], other, strict=True):
             torch.testing.assert_close(plain, same, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("batch", "tokens"), [(1, 451), (3, 7), (3, 451)])  # 451: of two tiles one is short
+@pytest.mark.parametrize("path", ["tiled", "stored"])
+@pytest.mark.parametrize("kind", ["classic", "differential"])
+def test_tiles_of_several_threads_hold_the_gradients_of_plain_products(kind, path, batch, tokens):
+    """Each thread has an image of its own; the last images are fewer, and the last tile of a map has fewer rows."""
+    x = torch.randn(batch, tokens, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    results = []
+    with own_threads():
+        torch.set_num_threads(2)
+        for each in ("plain", path):
+            module = make(ATTENTION_CLASSES[kind], each)
+            out = module(x)
+            results.append([out, *torch.autograd.grad(out.square().sum(), list(module.parameters()))])
+    for plain, same in zip(*results, strict=True):
+        torch.testing.assert_close(same, plain, rtol=1e-9, atol=1e-9)
 
 
 def test_the_tiled_path_holds_in_bf16_as_far_as_plain_products_do():
