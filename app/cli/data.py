@@ -20,7 +20,8 @@ Design = Annotated[
                  show_default=False),
 ]  # fmt: skip
 
-By = Annotated[str, typer.Option("--by", help="Of fields: simulation, or file as published, which leaks.")]
+_BY = "Of fields: simulation, or file as published, which leaks (simulation)."
+By = Annotated[str | None, typer.Option("--by", help=_BY, show_default=False)]
 TrainFraction = Annotated[float | None, typer.Option("--train-fraction", help="Of fields (0.6).", show_default=False)]
 TestFraction = Annotated[float | None, typer.Option("--test-fraction", help="Of fields (0.2).", show_default=False)]
 Target = Annotated[str, typer.Option("--target", help="bravais or space_group.")]
@@ -99,28 +100,33 @@ def diffraction(
 def split(
     source: Annotated[Path, typer.Argument(help="A folder of .npz fields, or a .pt file or folder of patterns.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="For the lists or files.")] = Path(),
-    by: By = "simulation",
+    by: By = None,
     train_fraction: TrainFraction = None,
     val_fraction: Annotated[float, typer.Option("--val-fraction", help="Of fields, or of each class.")] = 0.2,
     test_fraction: TestFraction = None,
-    tag: Annotated[str, typer.Option("--tag", help="How the names of split patterns begin.")] = "Split",
+    tag: Annotated[
+        str | None, typer.Option("--tag", help="How the names of split patterns begin (Split).", show_default=False)
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Lists of nested-cylinder files by simulation, or train and validation files of powder patterns by class."""
     from app.cli.screen import Screen
     from app.tables.ranges import check_known, check_not_negative
 
-    check_known("--by", by, ("simulation", "file"))
+    check_known("--by", by or "simulation", ("simulation", "file"))
     check_not_negative(seed=seed)
     _require_there(source)
     say = Screen().say
     patterns = source.suffix == ".pt" or (source.is_dir() and any(source.glob("*.pt")))
     if not patterns:
-        return _split_fields(source, out, by, (train_fraction, val_fraction, test_fraction), seed, say)
-    _require_none(train_fraction=train_fraction, test_fraction=test_fraction)
+        _require_none("fields, whose lists have names of their own", tag=tag)
+        return _split_fields(source, out, by or "simulation", (train_fraction, val_fraction, test_fraction), seed, say)
+    _require_none(
+        "patterns, which are split in two by class", by=by, train_fraction=train_fraction, test_fraction=test_fraction
+    )
     from app.data.pattern_split import split as split_patterns
 
-    rows = split_patterns(source, out, tag=tag, val_fraction=val_fraction, seed=seed)
+    rows = split_patterns(source, out, tag=tag or "Split", val_fraction=val_fraction, seed=seed)
     for path, count in rows.items():
         say(f"{count:,} patterns, each class in its share")
         typer.echo(path)
@@ -147,14 +153,14 @@ def _split_fields(
     say(", ".join(f"{split} {len(files):,} files" for split, files in found.items()))
 
 
-def _require_none(**given: float | None) -> None:
-    """Raises InputError for an option that has no effect on patterns."""
+def _require_none(what: str, **given: float | str | None) -> None:
+    """Raises InputError for an option that has no effect on what is split."""
     from app.errors import InputError
 
     for name, value in given.items():
         if value is not None:
             option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} has no effect on patterns, which are split in two; leave it out")
+            raise InputError(f"{option} has no effect on {what}; leave it out")
 
 
 def _require_there(source: Path) -> None:

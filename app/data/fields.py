@@ -16,6 +16,7 @@ import numpy as np
 from app.data import design, filelist
 from app.data.files import folder, printable
 from app.data.source import Array, Ask, Example, Source
+from app.data.synthetic import folder as synthetic
 from app.durable import sha256
 from app.errors import InputError
 from app.tables.names import suggestion
@@ -49,7 +50,7 @@ def find(ask: Ask) -> _Found:
     if not Path(ask.path).expanduser().is_dir():
         raise InputError(f"there is no folder {ask.path}; --data takes the folder of the .npz files")
     root = folder(ask.path)
-    csv, notes = design.design_file(root, ask.design), []
+    csv, notes = design.design_file(root, ask.design), list(synthetic.notes(root))
     if not ask.filelist:
         files, velocimetry = filelist.field_files(root)
         if velocimetry:

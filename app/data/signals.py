@@ -43,10 +43,13 @@ def find(ask: Ask) -> _Found:
     every = _files(ask.path)
     other = [file for file in every if any(name in _plain(file) for name in _NAMED[ask.reading.target])]
     files = [file for file in every if file not in other]
-    notes = [f"not read for --target {ask.reading.target}: {', '.join(file.name for file in other)}"] if other else []
+    notes = list(synthetic.notes(files[0].parent)) if files else []
+    if other:
+        notes.append(f"not read for --target {ask.reading.target}: {', '.join(file.name for file in other)}")
     if not files:
         what = f"no patterns labelled by {ask.reading.target}" if other else "no .pt files of patterns"
-        raise InputError(f"{ask.path} holds {what}; --data takes a folder of .pt files, or such files between commas")
+        option = "--on" if ask.reading.whole else "--data"
+        raise InputError(f"{ask.path} holds {what}; {option} takes a folder of .pt files, or such files between commas")
     mapping, recipe = symmetry.mapping_beside(files), synthetic.pattern_recipe(files[0].parent)
     if ask.reading.whole:
         return _Found({"test": files}, mapping, recipe, tuple(notes))
@@ -70,7 +73,7 @@ def _files(path: str) -> list[Path]:
     found = []
     for part in parts:
         if not part.exists():
-            raise InputError(f"there is no file or folder {part}; --data takes a folder of .pt files, or such files")
+            raise InputError(f"there is no file or folder {part}; name a folder of .pt files, or such files")
         found += [file.resolve() for file in tensors.pattern_files(part)]
     if len(set(found)) < len(found):
         raise InputError(f"{path} names a file twice")

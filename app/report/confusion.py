@@ -16,7 +16,7 @@ from app.report import selection, style
 
 _NAMED = 12  # classes up to which cells hold numbers and ticks hold names
 _PAIRS = 16  # most confused pairs that are listed
-_LETTERS = 15  # of a class name
+_LETTERS = 16  # of a class name: "orthorhombic (C)", whose last ones tell it from its kin
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,8 +92,8 @@ def _many(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
     lines = [("share", "truth", "predicted as")]
     lines += [(_percent(share[t, p]), f"{t} {names[t]}", f"{p} {names[p]}") for t, p in most_confused(counts, _PAIRS)]
     for place, cells in enumerate(lines):
-        for x, text in zip((0.0, 0.14, 0.57), cells, strict=True):
-            beside.text(x, 0.96 - place / (_PAIRS + 2), text, va="baseline", fontsize=11.5)
+        for x, text in zip((0.0, 0.15, 0.57), cells, strict=True):
+            beside.text(x, 0.96 - place / (_PAIRS + 2), text, va="baseline", fontsize=11)
     return figure
 
 
@@ -109,7 +109,7 @@ def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, ga
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     scale = "" if gamma == 1 else ", square-root colours"
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label=f"% of the true class's images{scale}")
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label=f"% of the true class's test rows{scale}")
     bar.set_ticks([0, 25, 50, 75, 100] if gamma == 1 else [0, 1, 5, 10, 25, 50, 100])
     return share
 
@@ -119,9 +119,10 @@ def _facts(run: Run, counts: npt.NDArray[np.int_]) -> list[str]:
     low, high = test["top1_interval"]
     empty = int((counts.sum(axis=1) == 0).sum())
     return [
-        f"n = {test['n']:,} test images; accuracy {100 * test['top1']:.1f} % (95 % Wilson interval {100 * low:.1f} to",
-        f"{100 * high:.1f}); {run.record['parameters']['total']:,} parameters; {selection.seeds([run])};",
+        f"n = {test['n']:,} test {selection.examples([run])};",
+        f"accuracy {100 * test['top1']:.1f} % (95 % Wilson interval {100 * low:.1f} to {100 * high:.1f});",
+        f"{run.record['parameters']['total']:,} parameters; {selection.seeds([run])};",
         f"run {run.record['run_id']}, final weights (epoch {run.config.epochs}).",
-        f"Classes without a test image (grey rows): {empty}." if empty else "",
+        f"Classes without a test row (grey): {empty}." if empty else "",
         selection.warning([run]),
     ]

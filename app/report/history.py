@@ -186,7 +186,8 @@ def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, fl
     reached = sum(history.event.reached for history in histories)
     above = sum(float(history.val.max()) > ends[0] or float(history.train.max()) > ends[0] for history in histories)
     return [
-        f"{len(histories)} runs, a curve each; curves end at the event, the third of the first {IN_A_ROW} consecutive",
+        f"{len(histories)} run{'s' if len(histories) > 1 else ''}, a curve each;",
+        f"curves end at the event, the third of the first {IN_A_ROW} consecutive",
         f"epochs with a validation loss below {threshold:g} (points; {reached} of {len(histories)} runs), else at the",
         f"last epoch (bars). {selection.seeds(history.run for history in histories)}.",
         f"{above} curves leave the upper axes." if above else "",

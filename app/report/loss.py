@@ -216,14 +216,14 @@ def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: Ru
 
 def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
     """The small print: examples, batches, seeds, smoothing, and what the frame cuts off."""
-    config, rows = runs[0].config, runs[0].record["data"]["rows"]
+    config, rows, kind = runs[0].config, runs[0].record["data"]["rows"], selection.examples(runs)
     losses = np.concatenate([curve.losses for curve in curves])
     out = losses[(losses < frame.low) | (losses > frame.high)]
     reach = f"{out.min():.3g} to {out.max():.3g}" if len(out) > 1 else f"{out.max():.3g}" if len(out) else ""
     batches = " or ".join(f"{count:,}" for count in sorted({curve.examples for curve in curves}))
     return [
-        f"n = {rows['train']:,} training and {rows['val']:,} validation images;",
-        f"training batch {config.batch_size}; {selection.seeds(runs)}. Points: single batches of {batches} images.",
+        f"n = {rows['train']:,} training and {rows['val']:,} validation {kind};",
+        f"training batch {config.batch_size}; {selection.seeds(runs)}. Points: single batches of {batches} {kind}.",
         f"Lines: centred mean of {curves[0].window} batches (line fit at the ends).",
         f"Outside the frame: {len(out):,} of {len(losses):,} points ({reach})." if reach else "",
         selection.warning(runs),

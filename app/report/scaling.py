@@ -158,11 +158,11 @@ def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
 
 def _facts(points: list[Point], missing: list[str]) -> list[str]:
     runs = [point.run for point in points]
-    counts = sorted({run.record["results"]["test"]["n"] for run in runs})
+    counts, kind = sorted({run.record["results"]["test"]["n"] for run in runs}), selection.examples(runs)
     trials = "Trials with a limited dataset." if any(run.config.limited for run in runs) else ""
     return [
-        f"n = {' or '.join(f'{n:,}' for n in counts)} test images; {selection.seeds(runs)}; bars: 95 % Wilson interval",
-        "of the test images' sampling, not of the seeds. Parameters: all trainable ones. Final weights.",
+        f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}; {selection.seeds(runs)}; bars: 95 % Wilson interval",
+        f"of the test {kind}' sampling, not of the seeds. Parameters: all trainable ones. Final weights.",
         f"Not evaluated: {', '.join(missing)}." if missing else "",
         trials,
         selection.warning(runs),

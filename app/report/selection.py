@@ -102,6 +102,11 @@ def label(run: Run) -> str:
     return f"{run.record['run_id']} ({run.config.model} {run.config.size} {run.config.dataset})"
 
 
+def examples(runs: Iterable[Run]) -> str:
+    """What the rows of a figure's dataset are, for the small print."""
+    return {"diffraction": "patterns", "nested_cylinder": "fields"}.get(next(iter(runs)).config.dataset, "images")
+
+
 def warning(runs: Iterable[Run]) -> str:
     """What the dataset warns of, as one sentence for the small print; empty where it warns of nothing."""
     found = sorted({run.record["data"].get("warning") or "" for run in runs} - {""})

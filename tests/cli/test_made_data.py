@@ -40,6 +40,8 @@ def test_made_fields_are_split_into_lists_that_a_run_goes_by(call, made, work):
     assert "in more than one split" not in trained.err
     known = find_runs(work / "checkpoints")[0].record["data"]
     assert known["rows"] == {"train": 6, "val": 2, "test": 2} and known["class_names"] == ["ptw_scale"]
+    assert known["warning"] == "the fields are synthetic: drawn, not computed by hydrodynamics"
+    assert f"note: {known['warning']}" in trained.err
 
 
 def test_made_patterns_are_read_as_they_are_and_cut_by_the_angles_of_their_recipe(call, made, work):
@@ -48,6 +50,7 @@ def test_made_patterns_are_read_as_they_are_and_cut_by_the_angles_of_their_recip
     assert trained.code == 0, trained.err
     run = find_runs(work / "checkpoints")[0]
     assert run.record["data"]["rows"] == {"train": 28, "val": 14, "test": 14} and run.config.image == (121,)
+    assert run.record["data"]["warning"].startswith("the patterns are synthetic: simulated")
     drawn = call("plot patterns --count 1 --out drawn")
     assert drawn.code == 0, drawn.err
     _, splits, _ = opened(work / "made", range="10:40", model="resnet1d")
@@ -88,3 +91,15 @@ def test_a_made_set_is_refused_under_another_target_and_with_a_damaged_recipe(ma
         (folder / "synthetic.json").write_text(damaged)
         with pytest.raises(InputError, match=says):
             opened(folder)
+
+
+def test_an_option_of_the_other_format_is_refused_by_data_split(call, made):
+    made(DIFFRACTION)
+    refused = call("data split made --by file --out parts")
+    assert refused.code == 2 and "--by has no effect on patterns" in refused.err
+
+
+def test_lists_take_no_tag(call, made):
+    made("data make nested_cylinder --simulations 3")
+    refused = call("data split made --tag Mine --out lists")
+    assert refused.code == 2 and "--tag has no effect on fields" in refused.err

@@ -6,6 +6,8 @@ import torch
 
 from app import data
 from app.config import resolve
+from app.data import signals
+from app.errors import InputError
 from app.tables.symmetry import BRAVAIS
 
 from . import measured
@@ -86,3 +88,12 @@ def test_other_files_are_measured_whole_and_labels_meet_by_their_names(folder):
     said = []
     split = data.whole(config, HERE, cached, said.append, ["cubic (P)", "cubic (F)", "triclinic (P)"])
     assert split.batch(np.arange(6))[1].tolist() == [1, 0, 2, 1, 0, 2] and "2 of 8 rows" in said[0]
+
+
+def test_a_refusal_names_the_option_that_the_path_came_by(folder, tmp_path):
+    measured.patterns(folder / "a.pt")
+    (tmp_path / "empty").mkdir()
+    ask = data.ask_of(opened(folder)[0].to_json(), path=str(tmp_path / "empty"))
+    for asked, option in ((ask, "--data"), (ask.tested_whole(), "--on")):
+        with pytest.raises(InputError, match=rf"holds no \.pt files of patterns; {option} takes a folder"):
+            signals.find(asked)

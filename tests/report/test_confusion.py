@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.report import confusion
+from app.report import confusion, scaling, selection
+from app.tables.symmetry import BRAVAIS
 
 from . import made_up_run
 
@@ -40,3 +41,17 @@ def test_a_hundred_classes_have_their_most_confused_pairs_listed(tmp_path):
 def test_a_run_without_results_is_told_to_be_evaluated(tmp_path):
     with pytest.raises(InputError, match="evaluate --run"):
         confusion.draw_run(made_up_run(tmp_path, top1=None, steps=1))
+
+
+def test_names_of_bravais_lattices_are_listed_whole():
+    assert [name for name in BRAVAIS if confusion._short(name) != name] == []
+
+
+def test_rows_are_called_what_they_are(tmp_path):
+    run = made_up_run(tmp_path, dataset="diffraction", model="resnet1d", steps=1)
+    told = [
+        *confusion._facts(run, np.eye(14, dtype=int)),
+        *scaling._facts([scaling.Point(run, 1.0, 1.0, 0.0, 2.0)], []),
+    ]
+    assert "n = 1,400 test patterns" in " ".join(told) and "image" not in " ".join(told)
+    assert selection.examples([made_up_run(tmp_path, dataset="bach", steps=1)]) == "images"

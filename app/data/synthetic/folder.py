@@ -11,6 +11,11 @@ from app import durable
 from app.errors import InputError
 from app.recipes import MANIFEST, PatternRecipe
 
+_NOTES = {
+    "nested_cylinder": "the fields are synthetic: drawn, not computed by hydrodynamics",
+    "diffraction": "the patterns are synthetic: simulated from random structures, not measured",
+}
+
 
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Writes the manifest into an empty or new folder; raises InputError where something else is there."""
@@ -34,6 +39,13 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     if not isinstance(held, dict):
         raise InputError(f"{path} is no description of a synthetic set; make the set anew in another folder")
     return held
+
+
+def notes(folder: Path) -> tuple[str, ...]:
+    """What every figure and card of a run on a synthetic set says; nothing for other sets."""
+    held = manifest_of(folder)
+    said = _NOTES.get(str(held.get("dataset"))) if held else None
+    return (said,) if said else ()
 
 
 def pattern_recipe(folder: Path) -> PatternRecipe | None:
