@@ -161,7 +161,8 @@ def _of_numbers(predictions: Predictions) -> dict[str, Any]:
     """n, RMSE, MAE and R2 with 95 % intervals, the MSE (also as `loss`), the targets' mean and standard deviation.
 
     Intervals are percentiles over 2,000 resamplings of the examples, of all of one name together where several have
-    one. R2 = 1 - MSE / variance of these targets; None where they are all equal. Units are the target's.
+    one; None where all are of one. R2 = 1 - MSE / variance of these targets; None where they are all equal. Units are
+    the target's.
     """
     truth, found = predictions.labels.astype(np.float64), predictions.logits[:, 0].astype(np.float64)
     n, names = len(truth), predictions.names
@@ -176,7 +177,7 @@ def _of_numbers(predictions: Predictions) -> dict[str, Any]:
     result: dict[str, Any] = {"n": n, "mse": rmse**2, "loss": rmse**2, "target_mean": float(truth.mean())}
     result |= {"target_std": float(truth.std()), "resampled": "names" if len(per_unit) < n else "rows"}
     for place, (name, value) in enumerate({"rmse": rmse, "mae": mae, "r2": r2}.items()):
-        known = np.isfinite([value, low[place], high[place]]).all()
+        known = len(per_unit) > 1 and np.isfinite([value, low[place], high[place]]).all()
         result |= {name: value if np.isfinite(value) else None}
         result |= {f"{name}_interval": [float(low[place]), float(high[place])] if known else None}
     return result

@@ -216,6 +216,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if threads is not None:
         torch.set_num_threads(threads)
     found = torch.device(device)
+    if found.type == "cpu":
+        memory.keep()
     if precision == "auto":
         precision = "bf16" if found.type == "cuda" else "fp32"
     return Place(found, precision)

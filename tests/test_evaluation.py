@@ -69,6 +69,11 @@ def test_the_bootstrap_s_interval_is_scipy_s_within_its_own_noise():
     assert evaluation.metrics(NUMBERS)["rmse_interval"] == pytest.approx(theirs.confidence_interval, rel=0.02)
 
 
+def test_frames_of_one_simulation_have_no_interval():
+    found = evaluation.metrics(dataclasses.replace(NUMBERS, names=np.array(["a"] * len(NUMBERS.rows))))
+    assert found["rmse"] > 0 and found["rmse_interval"] is None and found["mae_interval"] is None
+
+
 def test_examples_of_one_name_are_resampled_together_so_that_copies_narrow_no_interval():
     twice = Predictions(
         np.arange(400), np.repeat(TRUTH, 2), np.repeat(NUMBERS.logits, 2, axis=0), np.repeat(np.arange(200), 2)

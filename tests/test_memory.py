@@ -1,8 +1,11 @@
 """Host memory, free and in all: the kernel's figure, within the limits of the process's control groups."""
 
 import os
+import platform
+import resource
 
 import pytest
+import torch
 
 from app import memory
 
@@ -75,3 +78,16 @@ def test_a_group_that_is_full_leaves_nothing(tmp_path):
 def test_in_all_there_is_what_the_machine_has_or_less_by_a_group(tmp_path, monkeypatch, cgroup, files, expected):
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIB // 4096}.__getitem__)
     assert memory.total(system(tmp_path, cgroup=cgroup, **files)) == expected
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own way with freed memory")
+def test_what_a_step_freed_is_there_for_the_next_without_a_fault_for_every_page():
+    def step():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [torch.ones(30 << 18) for _ in range(4)]  # 30 MiB each: 30,720 pages
+        del blocks
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    memory.keep()
+    step()
+    assert min(step() for _ in range(3)) < 3000

@@ -57,10 +57,11 @@ def _errors(test: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name in ("rmse", "mae", "r2"):
         if test.get(name) is not None:
-            n = f", n = {test['n']:,}" if name == "rmse" else ""
-            within = test[f"{name}_interval"]  # none where a resampling of few examples has no R2
-            interval = f" (95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}{n})" if within else ""
-            found[name.upper()] = f"{test[name]:.4g}{interval}"
+            n = [f"n = {test['n']:,}"] if name == "rmse" else []
+            within = test[f"{name}_interval"]  # none of one simulation, or where a resampling of few has no R2
+            interval = [f"95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}"] if within else []
+            beside = f" ({', '.join(interval + n)})" if interval + n else ""
+            found[name.upper()] = f"{test[name]:.4g}{beside}"
     return found | {"standard deviation of the targets": f"{test['target_std']:.4g}"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from app.bench import meter, ours, peers
+from app.bench.apart import apart
 from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.config import RunConfig
@@ -28,6 +29,8 @@ _NOTES = (
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
+    "on a CPU timm's and HF's steps are made in processes of their own, as their scripts make them: that this program "
+    "keeps freed memory (app/memory.py) is no gain of theirs",
     "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (
@@ -127,7 +130,8 @@ def _rival(
 
     def prepare() -> Prepared:
         facts["parameters"] = count(model(config))
-        return _milliseconds(steps(config, here))
+        make = partial(steps, config, here)
+        return _milliseconds(apart(make) if here.device.type == "cpu" else make())
 
     return Contender(name=name, prepare=prepare, facts=facts, seconds=lambda milliseconds: milliseconds / 1000)
 

@@ -64,6 +64,8 @@ def reading_of(given: Mapping[str, Any]) -> Reading | None:
             raise InputError(f"{option} has no effect on the dataset {given['dataset']}; leave it out")
     if row is None or kind == "image":
         return None
+    if (target := given.get("target")) is not None and not target.strip():
+        raise InputError(f"--target {target!r} names nothing; leave it out, or name what is to be told")
     dtype = given.get("stored_dtype") or "float32"
     check_known("--stored-dtype", dtype, DTYPES)
     return (_field if kind == "field" else _signal)(row, given, dtype)
