@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -161,3 +162,11 @@ def _quotas(root: Path) -> list[float]:
             if (allowed := float(quota) / float(period)) > 0:  # ValueError: "max"; -1: no limit
                 found.append(allowed)
     return found
+
+
+def cpu_name(root: Path = ROOT) -> str:
+    """The processor's name as the kernel gives it, or as Python does."""
+    with suppress(OSError, StopIteration):
+        lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or "CPU"

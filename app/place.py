@@ -184,7 +184,7 @@ class Place:
         """What a result must state about the machine; no name or address of the host."""
         cuda = self.device.type == "cuda"
         return {
-            "device": torch.cuda.get_device_name(self.device) if cuda else _cpu_name(),
+            "device": torch.cuda.get_device_name(self.device) if cuda else machine.cpu_name(),
             "device_type": self.device.type,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
@@ -291,11 +291,3 @@ def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
                 raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
         torch.cuda.empty_cache()
         size = -(-size // 2)
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "CPU"

@@ -78,9 +78,15 @@ def lacking(record: Mapping[str, Any]) -> str | None:
 
 
 def _also(test: Any) -> dict[str, Any]:
-    """What a test's results may hold and, where they do, must be a number; records of earlier versions lack top-3."""
+    """What a test's results may hold beside, and how; records of earlier versions lack top-3.
+
+    The errors of one simulation have no interval.
+    """
+    if not isinstance(test, dict):
+        return {}
     wanted = {"top3": _NUMBER, "r2": _NUMBER | None}
-    return {name: form for name, form in wanted.items() if isinstance(test, dict) and name in test}
+    found = {name: form for name, form in wanted.items() if name in test}
+    return found | {name: type(None) for name in ("rmse_interval", "mae_interval") if test.get(name, 0) is None}
 
 
 def _lacking(value: Any, wanted: Any, name: str) -> str | None:
