@@ -128,7 +128,7 @@ class _Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class _Desk:
-    """Memory for the products and maps of one tile, used again by the next: to ask for more each time costs a sixth."""
+    """Memory for the products and maps of one tile, used again by the next: new memory is slower (docs/log.md)."""
 
     batch: int
     tokens: int

@@ -33,19 +33,16 @@ def cait(
     heads: int,
     mlp_ratio: float,
     dropout: float = 0.0,
-    checkpointing: bool = False,
 ) -> nn.Module:
     """CaiT (arXiv:2103.17239): talking heads, LayerScale by depth (table 1), two blocks of class attention."""
     from timm.models.cait import Cait
 
     scale = 0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6
-    model = Cait(
+    return Cait(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model, depth=depth,
         num_heads=heads, mlp_ratio=mlp_ratio, mlp_ratio_token_only=mlp_ratio, qkv_bias=False, init_values=scale,
         pos_drop_rate=dropout, proj_drop_rate=dropout,
     )  # fmt: skip
-    model.set_grad_checkpointing(checkpointing)
-    return model
 
 
 def swin(
@@ -56,18 +53,15 @@ def swin(
     classes: int,
     width: int,
     dropout: float = 0.0,
-    checkpointing: bool = False,
 ) -> nn.Module:
     """Swin-T (arXiv:2103.14030) with windows of 4 x 4; `width` is that of its first stage."""
     from timm.models.swin_transformer import SwinTransformer
 
-    model = SwinTransformer(
+    return SwinTransformer(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=width,
         depths=(2, 2, 6, 2), num_heads=SWIN_HEADS, window_size=SWIN_WINDOW, qkv_bias=False,
         proj_drop_rate=dropout, drop_path_rate=0.0,
     )  # fmt: skip
-    model.set_grad_checkpointing(checkpointing)
-    return model
 
 
 def convmixer(
@@ -93,17 +87,14 @@ def mlpmixer(
     depth: int,
     mlp_ratio: float,
     dropout: float = 0.0,
-    checkpointing: bool = False,
 ) -> nn.Module:
     """MLP-Mixer (arXiv:2105.01601): `mlp_ratio` is of the channels' MLP, the tokens' has half of d_model inside."""
     from timm.models.mlp_mixer import MlpMixer
 
-    model = MlpMixer(
+    return MlpMixer(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model,
         num_blocks=depth, mlp_ratio=(0.5, mlp_ratio), proj_drop_rate=dropout,
     )  # fmt: skip
-    model.set_grad_checkpointing(checkpointing)
-    return model
 
 
 def mobilevit(*, image: int, channels: int, classes: int, width: int, dropout: float = 0.0) -> nn.Module:

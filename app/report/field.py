@@ -18,11 +18,9 @@ from app.data import design
 from app.errors import InputError
 from app.report import style
 from app.tables.names import suggestion
-from app.tables.reading import PUBLISHED_COLUMNS, PUBLISHED_ROWS
+from app.tables.reading import FRAME_MICROSECONDS, PIXEL_CM, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 
-_CM = 0.01  # of a pixel, as published
 _FRAME = re.compile(r"_idx(\d+)")
-_INTERVAL = 0.2  # microseconds between frames, the first of which is number 1 at 0
 _NOT_READ = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError)
 Floats = npt.NDArray[np.float64]
 
@@ -94,7 +92,7 @@ def _frame(path: Path, field: str) -> Frame:
 def _coordinates(held: npt.NDArray[np.float64] | None, count: int) -> Floats:
     """Centimetres along an axis, as the file says or as published."""
     if held is None or held.shape != (count,):
-        return _CM * np.arange(count, dtype=np.float64)
+        return PIXEL_CM * np.arange(count, dtype=np.float64)
     return np.array(held, dtype=np.float64)
 
 
@@ -103,7 +101,7 @@ def _time(path: Path, held: npt.NDArray[np.float64] | None) -> float | None:
     if held is not None and held.size == 1:
         return float(held.reshape(-1)[0])
     found = _FRAME.search(path.name)
-    return _INTERVAL * (int(found[1]) - 1) if found else None
+    return FRAME_MICROSECONDS * (int(found[1]) - 1) if found else None
 
 
 def _synthetic(folder: Path) -> bool:

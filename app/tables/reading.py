@@ -17,6 +17,7 @@ _OF_FIELDS = ("field", "crop", "mirror")
 _OF_SIGNALS = ("background", "range", "grid")
 OPTIONS = (*_OF_FIELDS, *_OF_SIGNALS, "target", "stored_dtype")
 PUBLISHED_ROWS, PUBLISHED_COLUMNS = 800, 250  # rows from 800 on, columns up to 250 (lanl/CNN-T2TViT-comparison)
+PIXEL_CM, FRAME_MICROSECONDS = 0.01, 0.2  # between rows and columns; between frames, of which number 1 is at 0
 BACKGROUND = 1e-3  # that the published patterns have everywhere
 
 

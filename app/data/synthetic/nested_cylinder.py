@@ -14,8 +14,10 @@ from functools import cache
 
 import numpy as np
 
+from app.tables.reading import FRAME_MICROSECONDS, PIXEL_CM
+
 ROWS, COLUMNS = 2500, 500  # Z and R
-STEP = 0.01  # cm between rows and between columns
+STEP = PIXEL_CM  # cm between rows and between columns
 LOWEST_SCALE, HIGHEST_SCALE = 0.25, 2.0  # of ptw_scale
 _PARTS = 1024  # densities are whole multiples of 1 / 1024 g/cm3, which is what makes the files small
 
@@ -69,7 +71,7 @@ def simulate(key: str, *, seed: int, ptw_scale: float | None = None) -> Simulati
 
 def sim_time(index: int) -> float:
     """Microseconds at a time index."""
-    return round(0.2 * (index - 1), 1)
+    return round(FRAME_MICROSECONDS * (index - 1), 1)
 
 
 def density(simulation: Simulation, index: int) -> np.ndarray:
