@@ -1,6 +1,6 @@
 """isoscale on the command line: `python run.py --help`."""
 
-from app.cli import main
+from app.cli import leave, main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -1,9 +1,11 @@
-"""The host's memory, free and in all: what the kernel says, within what the process's control groups allow."""
+"""The host's memory: free and in all, within what control groups allow, and what this process took and keeps."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,18 @@ def total(root: Path = Path("/")) -> int:
     """Bytes that the process may have when all are free; the same whatever else runs."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *(most for folder, files in _groups(root) for most in _limit(folder / files[0]))])
+
+
+def peak(root: Path = Path("/")) -> int:
+    """Bytes of this process that were resident at most.
+
+    Its status says so on Linux: getrusage there counts, too, what the process was before it became this program.
+    """
+    with suppress(OSError, StopIteration):
+        lines = (root / "proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def groups(root: Path, controller: str) -> Iterator[Path]:

@@ -2,8 +2,6 @@
 
 import os  # no annotations from the future here: DDP reads those of its hook
 import platform
-import resource
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -165,8 +163,7 @@ class Place:
             return torch.cuda.max_memory_allocated(self.device)
         if self.device.type == "mps":
             return torch.mps.driver_allocated_memory()
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return memory.peak()
 
     def room(self) -> tuple[int, int]:
         """Bytes of memory that are free and that there are, of the device on CUDA, else of the host."""

@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from app import data, place
-from app.bench import meter, ours
+from app.bench import meter, ours, pictures
 from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
 from app.config import RunConfig
 from app.data import cache
@@ -37,10 +37,12 @@ from app.tables.computing import PATHS_OF
 from app.tables.models import family_of
 from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
+from app.train import Examples
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
-ROWS = (1_000, 10_000, 50_000, 200_000)
+ROWS, STREAMED_ROWS = (1_000, 10_000, 50_000, 200_000), (10_000, 50_000)
+BATCH, SIDE = 512, 224  # of the input's table
 MODELS = ("vit_classic", "vit_differential")
 
 
@@ -115,25 +117,53 @@ def inputs(here: Place, rounds: int) -> Iterator[str]:
             cached = stored(Path(folder), rows)
             ways = [here] if here.device.type == "cpu" else [here, HostHeld(here.device, here.precision)]
             for way in ways:
-                yield one_input(cached, way, rows, rounds)
+                yield held_input(cached, way, rows, rounds)
+    for rows in STREAMED_ROWS:
+        with pictures.written(*pictures.made(rows)) as images:
+            yield streamed_input(images, here, rounds)
 
 
-def one_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
-    starts = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        images, where = here.hold(cached.verified().images("train"))
-        here.wait()
-        starts.append(1000 * (time.perf_counter() - began))
+def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
+    starts, (images, where) = timed(lambda: here.hold(cached.verified().images("train")), here, rounds)
     labels = torch.from_numpy(cached.array("train", "labels")).to(images.device)
     half = torch.full((3,), 0.5, device=here.device)
     ahead = Ahead(images, here.staging) if images.device != here.device else None
-    made = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=224, mean=half,
-                 std=half, send=here.send, ahead=ahead)  # fmt: skip
-    walk = Walk(made, 512)
-    run = meter.stopwatch(lambda: made.batch(walk()[0]), here.device)
+    split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=SIDE, mean=half,
+                  std=half, send=here.send, ahead=ahead)  # fmt: skip
+    return input_row(rows, where, split, starts, here, rounds)
+
+
+def streamed_input(images: pictures.Pictures, here: Place, rounds: int) -> str:
+    """PNG files of a table on this machine, by the program's own door; a start is a warm one."""
+    shape = {"image": SIDE, "patch": 16, "d_model": 128, "heads": 4, "depth": 5, "batch_size": BATCH}
+    model = at_shape(MODELS[0], shape, here)
+    config = pictures.config_of(images, model)
+    pictures.train_split(config, images, here, streamed=True)
+    starts, split = timed(lambda: pictures.train_split(config, images, here, streamed=True), here, rounds)
+    return input_row(len(images.labels), "streamed", split, starts, here, rounds)
+
+
+def timed(work: Callable[[], Any], here: Place, rounds: int) -> tuple[list[float], Any]:
+    """Milliseconds of each call, and what the last one gave."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        found = work()
+        here.wait()
+        times.append(1000 * (time.perf_counter() - began))
+    return times, found
+
+
+def input_row(rows: int, where: str, split: Examples, starts: list[float], here: Place, rounds: int) -> str:
+    walk = Walk(split, BATCH)
+
+    def batch() -> None:
+        examples, epoch = walk()
+        split.batch(examples, epoch=epoch)
+
+    run = meter.stopwatch(batch, here.device)
     run(1)
-    rate = 512 / spread([run(2) for _ in range(rounds)]).median
+    rate = BATCH / spread([run(2) for _ in range(rounds)]).median
     return f"| {rows:,} | {rows * 3072 / 1e6:,.0f} | {where} | {rate:,.0f} | {spread(starts).median:,.0f} |"
 
 

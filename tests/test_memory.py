@@ -80,6 +80,15 @@ def test_in_all_there_is_what_the_machine_has_or_less_by_a_group(tmp_path, monke
     assert memory.total(system(tmp_path, cgroup=cgroup, **files)) == expected
 
 
+def test_the_peak_is_of_this_program_as_its_status_has_it(tmp_path):
+    root = system(tmp_path, **{"proc/self/status": "Name:\tpython\nVmHWM:\t  2048 kB\nVmRSS:\t 7 kB\n"})
+    assert memory.peak(root) == 2048 * 1024
+
+
+def test_without_a_status_the_peak_is_what_getrusage_says(tmp_path):
+    assert memory.peak(tmp_path) >= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own way with freed memory")
 def test_what_a_step_freed_is_there_for_the_next_without_a_fault_for_every_page():
     def step():

@@ -1,52 +1,78 @@
-"""A peer's steps in a process of its own, as its users run it: what this process sets for itself does not reach it."""
+"""A contender's work in a process of its own, as its users run it: what one process sets for itself stays in it."""
 
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import torch
 
+from app import memory
 from app.bench.rounds import Prepared
 
 
-def apart(make: Callable[[], Prepared]) -> Prepared:
+class Apart:
     """What `make` prepares, in another process and with this one's number of threads; `make` can be pickled.
 
-    The process ends with this one. A failure there is a RuntimeError here, at the call that met it.
+    The process ends with this one. A failure there is a RuntimeError here, at the call that met it, or a MemoryError.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, make), daemon=True)
-    process.start()
-    theirs.close()
 
-    def run(units: int) -> float:
+    def __init__(self, make: Callable[[], Prepared]) -> None:
+        self._make = make
+        self._peak = 0
+
+    def prepare(self) -> Prepared:
+        """Starts the process."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._make), daemon=True)
+        process.start()
+        theirs.close()
+        return lambda units: self._asked(process, ours, units)
+
+    def peak_bytes(self) -> int:
+        """The most that the whole process held so far, its libraries among it."""
+        return self._peak
+
+    def _asked(self, process: BaseProcess, connection: Connection, units: int) -> float:
         try:
-            ours.send((units, torch.get_num_threads()))
-            answer = ours.recv()
+            connection.send((units, torch.get_num_threads()))
+            answer: Any = connection.recv()
         except (EOFError, OSError) as error:
+            process.join()
+            if process.exitcode == -signal.SIGKILL:  # the kernel's way where memory is short
+                raise MemoryError("its process was killed") from error
             raise RuntimeError("its process ended") from error
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
-        return float(answer)
-
-    return run
+        if isinstance(answer, Exception):
+            raise answer
+        value, self._peak = answer
+        return float(value)
 
 
 def _serve(connection: Connection, make: Callable[[], Prepared]) -> None:
-    """Answers each call with its value, or with a sentence, which is the last."""
+    """Answers each call with its value and the process's peak, or with an error, which is the last.
+
+    Ctrl-C on a terminal reaches this process, too; it ends with the one that it answers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     run: Prepared | None = None
     while True:
         try:
             units, threads = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         torch.set_num_threads(threads)
         try:
             run = run or make()
-            connection.send(run(units))
-        except Exception as error:  # whatever a peer fails with, it is told and left out  # noqa: BLE001
-            connection.send((str(error) or type(error).__name__).splitlines()[0])
+            value = run(units)
+        except Exception as error:  # whatever a contender fails with, it is told  # noqa: BLE001
+            sentence = (str(error) or type(error).__name__).splitlines()[0]
+            connection.send(MemoryError(sentence) if isinstance(error, MemoryError) else RuntimeError(sentence))
             return
+        with suppress(OSError):  # nobody asks any more
+            connection.send((value, memory.peak()))

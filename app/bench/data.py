@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from app.bench import meter, ours, peers
-from app.bench.pictures import Pictures, config_of, pictures, train_split
+from app.bench.pictures import Pictures, cached, config_of, made, train_split, written
 from app.bench.report import Group, Report, hardware
+from app.bench.request import resolved
 from app.bench.rounds import Contender, Pace, Prepared, measure
 from app.bench.waiting import waiting
 from app.config import RunConfig
@@ -35,22 +36,20 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
     """
     model = ours.config_at(request, here)
     left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := peers.missing(peer))]
-    with pictures(dataset) as images:
+    with written(*(cached(dataset) if dataset else made())) as images:
         config = config_of(images, model)
         if 2 * max(_BATCH, config.batch_size) > len(images.labels):
             raise InputError(
                 f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
                 "measured with; take a smaller --batch-size"
             )
+        loading = dataclasses.replace(config, batch_size=max(_BATCH, config.batch_size))
         sides = list(dict.fromkeys((side_of(config.image), images.side)))
-        groups = []
-        for side in sides:
-            with meter.threads(1):
-                loading = dataclasses.replace(config, batch_size=max(_BATCH, config.batch_size))
-                group, failed = _loading(loading, images, here, pace.share(2 * len(sides)), side)
-            groups.append(group)
-            left_out += failed
-        group, failed = waiting(config, images, here, pace.share(2), threads=threads)
+        with meter.threads(1):
+            found = [_loading(loading, images, here, pace.share(2 * len(sides)), side) for side in sides]
+        models = list(dict.fromkeys([config, config_of(images, _smallest(model, images))]))
+        with meter.cores(threads):
+            found += [waiting(one, images, here, pace.share(2 * len(models)), threads=threads) for one in models]
     return Report(
         bench="data",
         setting={
@@ -59,10 +58,17 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
             "precision": here.precision,
         },
         hardware=hardware(here.describe()),
-        groups=[*groups, group],
-        left_out=[*left_out, *failed],
+        groups=[group for group, _ in found],
+        left_out=list(dict.fromkeys([*left_out, *(sentence for _, failed in found for sentence in failed)])),
         notes=_notes(here),
     )  # fmt: skip
+
+
+def _smallest(model: RunConfig, images: Pictures) -> RunConfig:
+    """The least work on an image that the models have, so that it is the first to wait: images as they are stored."""
+    patch = next(patch for patch in range(max(1, images.side // 8), 0, -1) if images.side % patch == 0)
+    shape = {"size": "1M", "image": images.side, "patch": patch}
+    return resolved({**shape, "batch_size": _BATCH, "precision": model.precision})
 
 
 def _notes(here: Place) -> tuple[str, ...]:
@@ -81,7 +87,8 @@ def _notes(here: Place) -> tuple[str, ...]:
         "with torchvision's Resize, ToTensor, Normalize in a DataLoader with num_workers=0",
         "input percent is the share of a step inside the split's batch(), waiting percent the same without resizing "
         "and normalising, which is the device's work (an upper bound on a GPU, which is waited for on both "
-        "sides); the step is of the model named above, without validation",
+        "sides); steps are without validation and on as many of the host's cores as --threads says, in all; the "
+        "second model does the least work on an image, so it is the first to wait",
         "streamed: rows come from a parquet file on this machine, not over a network",
     )
 

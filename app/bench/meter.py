@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,6 +93,20 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
     run = stopwatch(lambda: left @ right, device)
     run(3)
     return 2 * side**3 / spread([run(1) for _ in range(calls)]).median
+
+
+@contextmanager
+def cores(n: int | None) -> Iterator[None]:
+    """What is started within has n of the host's cores, where the system can say so; None: all that there are."""
+    if n is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-n:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

@@ -84,9 +84,9 @@ def hf_model(config: RunConfig) -> nn.Module:
     """HF's ViTForImageClassification of the classic config's shape."""
     from transformers import ViTConfig, ViTForImageClassification
 
-    labels: dict[str, Any] = {"num_labels": config.classes}
+    more: dict[str, Any] = {"num_labels": config.classes, "image_size": config.image}
     shape = ViTConfig(
-        image_size=config.image, patch_size=config.patch, num_channels=config.channels, **labels,
+        patch_size=config.patch, num_channels=config.channels, **more,
         hidden_size=config.d_model, num_hidden_layers=config.depth, num_attention_heads=config.heads,
         intermediate_size=hidden(config.shape), layer_norm_eps=1e-6,
     )  # fmt: skip

@@ -42,12 +42,12 @@ class Pictures:
         return self.pixels.shape[1]
 
 
-def made() -> tuple[np.ndarray, np.ndarray]:
+def made(rows: int = _ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Noise of 4 x 4 cells, enlarged and roughened, so that PNG files of them are neither tiny nor incompressible."""
     draw = np.random.default_rng(0)
-    cells = draw.integers(0, 240, (_ROWS, 4, 4, 3)).repeat(SIDE // 4, 1).repeat(SIDE // 4, 2)
-    pixels = (cells + draw.integers(0, 16, (_ROWS, SIDE, SIDE, 3))).astype(np.uint8)
-    return pixels, np.arange(_ROWS) % _CLASSES
+    cells = draw.integers(0, 240, (rows, 4, 4, 3)).repeat(SIDE // 4, 1).repeat(SIDE // 4, 2)
+    pixels = (cells + draw.integers(0, 16, (rows, SIDE, SIDE, 3))).astype(np.uint8)
+    return pixels, np.arange(rows) % _CLASSES
 
 
 def cached(dataset: str) -> tuple[np.ndarray, np.ndarray]:
@@ -65,9 +65,8 @@ def cached(dataset: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @contextmanager
-def pictures(dataset: str | None) -> Iterator[Pictures]:
+def written(pixels: np.ndarray, labels: np.ndarray) -> Iterator[Pictures]:
     """The images in a folder of parquet with a cache of its own, both gone at the end."""
-    pixels, labels = cached(dataset) if dataset else made()
     with tempfile.TemporaryDirectory(prefix="isoscale-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve() / "pictures"
         _write(folder, pixels, labels)

@@ -39,6 +39,7 @@ class Contender:
     most: int = 1000  # units of a sample
     seconds: Callable[[float], float] | None = None  # of a unit by its value; None: by the wall clock of the call
     threads: int | None = None  # of a CPU in its turns; None: what all of a comparison begin with
+    peak_bytes: Callable[[], int] | None = None  # so far, where it has a process of its own; None: the device tells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,8 @@ class _Lane:
     def _note(self, value: float) -> None:
         """A sample's value, with the memory at its peak since the reset."""
         self.values.append(value)
-        peak = self.memory.peak(own=self.own)
+        tell = self.contender.peak_bytes
+        peak = tell() if tell else self.memory.peak(own=self.own)
         self.peak = max(self.peak or 0, peak) if peak is not None else None
 
     def samples(self) -> Samples:

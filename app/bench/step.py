@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from app import memory
 from app.bench import meter, ours, peers
-from app.bench.apart import apart
+from app.bench.apart import Apart
 from app.bench.report import Group, Report, hardware
 from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
 from app.config import RunConfig
@@ -29,8 +30,8 @@ _NOTES = (
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
-    "on a CPU timm's and HF's steps are made in processes of their own, as their scripts make them: that this program "
-    "keeps freed memory (app/memory.py) is no gain of theirs",
+    "on a CPU each contender has a process of its own, as its users run it: that this program keeps freed memory "
+    "(app/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
     "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (
@@ -98,13 +99,26 @@ def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[li
 
 def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender:
     chosen = ours.choose(config, here, wishes, say=lambda _: None)
-
-    def prepare() -> Prepared:
-        step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
-        return _milliseconds(meter.stopwatch(step, here.device))
-
     facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}
-    return Contender(name=config.model, prepare=prepare, facts=facts, required=True, threads=chosen.threads)
+    make = partial(_rehearsed, config, here, chosen)
+    return _contender(config.model, make, here, facts=facts, required=True, threads=chosen.threads)
+
+
+def _rehearsed(config: RunConfig, here: Place, chosen: execution.Execution) -> Prepared:
+    if here.device.type == "cpu":
+        memory.keep()
+    step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step
+    return meter.stopwatch(step, here.device)
+
+
+def _contender(name: str, make: Callable[[], Prepared], here: Place, **more: Any) -> Contender:
+    """Milliseconds of a step by a stopwatch that `make` gives, in a process of its own on a CPU."""
+    if here.device.type == "cpu":
+        apart = Apart(make)
+        make, more["peak_bytes"] = apart.prepare, apart.peak_bytes
+    return Contender(
+        name=name, prepare=lambda: _milliseconds(make()), seconds=lambda milliseconds: milliseconds / 1000, **more
+    )
 
 
 def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Contender], list[str]]:
@@ -127,13 +141,13 @@ def _rival(
 ) -> Contender:
     """A peer's contender; its parameters are counted when it is made, so that one that cannot be made is left out."""
     facts: dict[str, Any] = {"heads": config.heads}
+    made = _contender(name, partial(steps, config, here), here, facts=facts)
 
     def prepare() -> Prepared:
         facts["parameters"] = count(model(config))
-        make = partial(steps, config, here)
-        return _milliseconds(apart(make) if here.device.type == "cpu" else make())
+        return made.prepare()
 
-    return Contender(name=name, prepare=prepare, facts=facts, seconds=lambda milliseconds: milliseconds / 1000)
+    return replace(made, prepare=prepare)
 
 
 def _rated(samples: Samples, batch_size: int, flops: int, rate: float | None) -> Samples:

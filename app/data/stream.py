@@ -18,6 +18,7 @@ from app import draws
 from app.data.augment import AUGMENTATIONS, to_input
 from app.data.decode import stored
 from app.data.membership import Membership
+from app.data.prefetch import Prefetch
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
 from app.tables.shape import Extent
@@ -29,7 +30,8 @@ _WAITS = (2.0, 15.0, 60.0, 300.0)  # seconds before a stream that broke is opene
 class StreamedSplit:
     """The training split as the loop wants it: examples are positions in the epoch's stream, asked for in turn.
 
-    Nothing is opened before the first batch. While a batch is computed with, the next one is read and decoded.
+    Nothing is opened before the first batch. While a batch is computed with, the next one is decoded, and rows are read
+    ahead: a shuffle buffer gives half of itself at once and then reads as much, which must not hold up the loop.
     """
 
     total: int  # rows of an epoch
@@ -67,7 +69,10 @@ class StreamedSplit:
         return np.arange(self.total)
 
     def expect(self, examples: np.ndarray) -> None:
-        """Nothing: the stream reads ahead by itself."""
+        """Begins the next epoch's stream where these are of it; within an epoch the stream reads ahead by itself."""
+        if self._at and len(examples) and examples[0] < self._at[1]:
+            self._at = self._at[0] + 1, int(examples[0])
+            self._filling = self._reader.submit(self._begin, *self._at, len(examples))
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """Inputs float32 (B, C, side, side) and targets int64 (B,) at these positions of an epoch, one after another.
@@ -80,7 +85,9 @@ class StreamedSplit:
         if self.augment != "none":
             numbers = self.send(torch.from_numpy(np.ascontiguousarray(examples)))
             images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
-        return to_input(images, side=self.side, mean=self.mean, std=self.std), targets
+        inputs = to_input(images, side=self.side, mean=self.mean, std=self.std)
+        self._read_on(len(examples))
+        return inputs, targets
 
     def _taken(self, epoch: int, position: int, count: int) -> list[tuple[np.ndarray, int]]:
         """Stored images and class indices; a stream that breaks is opened again and read up to the position."""
@@ -108,8 +115,13 @@ class StreamedSplit:
             )
         taken = [self._ahead.popleft() for _ in range(count)]
         self._at = epoch, position + count
-        self._filling = self._reader.submit(self._fill, min(count, self.total - position - count) - len(self._ahead))
         return [future.result() for future in taken]
+
+    def _read_on(self, count: int) -> None:
+        """Has as many examples decoded next; not before this batch is made, for Python's threads hold each other up."""
+        assert self._at, "a batch was taken"
+        left = self.total - self._at[1]
+        self._filling = self._reader.submit(self._fill, min(count, left) - len(self._ahead))
 
     def _fill(self, count: int) -> None:
         """Reads so many more examples and hands them to the decoders."""
@@ -123,12 +135,18 @@ class StreamedSplit:
         """Opens the epoch's stream and passes over what was seen before."""
         if self._filling:
             wait([self._filling])
+        self._filling = None
+        self._begin(epoch, position, 0)
+
+    def _begin(self, epoch: int, position: int, count: int) -> None:
+        """Opens the epoch's stream at a position and reads so many of its examples."""
         self._source = self._source or self.reopen()
         if position:
             self.say(f"reading the stream of {self.ask.dataset} up to row {position:,} of epoch {epoch + 1}")
-        self._rows = itertools.islice(self._epoch(self._source, epoch), position, None)
+        rows = itertools.islice(self._epoch(self._source, epoch), position, None)
+        self._rows = Prefetch(rows, max(1, self.buffer // 2))
         self._ahead.clear()
-        self._filling = None
+        self._fill(count)
 
     def _epoch(self, source: Source, epoch: int) -> Iterator[tuple[Example, int]]:
         """The epoch's training rows with their class indices, in its order."""

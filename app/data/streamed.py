@@ -88,6 +88,7 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
     import datasets
 
     datasets.disable_progress_bars()
+    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # seconds at each stream's end; app.cli.leave makes up for it
     with _sentences(where):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)

@@ -94,17 +94,19 @@ class Rehearsal:
             micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,
         )  # fmt: skip
         self._train, self._walk, self._number = train, Walk(train, config.batch_size), 0
+        self._following = self._walk()
 
     def step(self) -> None:
         """One step, from the order to the hooks at its end; validation is left out."""
         self._number += 1
-        examples, epoch = self._walk()
+        (examples, epoch), self._following = self._following, self._walk()
         lr = self._schedule.learning_rate(self._number)
         self._hooks.begin(step=self._number)
         sums = loop.update(
             self._model, self._optimizer, self._train, examples, epoch=epoch, lr=lr, schedule=self._schedule,
             hooks=self._hooks,
         )  # fmt: skip
+        self._train.expect(self._following[0][: self._schedule.micro_batch_size])
         self._hooks.row("train", step=self._number, epoch=epoch, examples=len(examples), lr=lr, sums=sums)
         self._hooks.step_end(step=self._number)
 

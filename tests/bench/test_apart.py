@@ -1,12 +1,14 @@
 """A contender in a process of its own."""
 
 import math
+import os
+import signal
 from functools import partial
 
 import pytest
 import torch
 
-from app.bench.apart import apart
+from app.bench.apart import Apart
 
 
 def threads_times(factor):
@@ -17,15 +19,43 @@ def failing():
     raise ValueError("no such kernel\nand more")
 
 
+def too_large():
+    raise MemoryError("a batch of 1 GB")
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def filling():
+    block = bytearray(300_000_000)
+    return lambda units: float(len(block))
+
+
 def test_a_contender_apart_gives_its_values_with_this_process_s_threads():
-    run = apart(partial(threads_times, 0.5))
+    apart = Apart(partial(threads_times, 0.5))
+    run = apart.prepare()
     assert run(3) == 1.5 * torch.get_num_threads() and run(4) == 2.0 * torch.get_num_threads()
 
 
 def test_a_failure_apart_is_told_at_the_call_and_so_is_its_end():
-    run = apart(failing)
+    run = Apart(failing).prepare()
     with pytest.raises(RuntimeError, match=r"^no such kernel$"):
         run(1)
     with pytest.raises(RuntimeError, match="its process ended"):
         run(1)
-    assert math.isfinite(apart(partial(threads_times, 1.0))(1))
+    assert math.isfinite(Apart(partial(threads_times, 1.0)).prepare()(1))
+
+
+@pytest.mark.parametrize(("make", "sentence"), [(too_large, "a batch of 1 GB"), (killed, "its process was killed")])
+def test_what_does_not_fit_apart_is_told_as_such(make, sentence):
+    with pytest.raises(MemoryError, match=sentence):
+        Apart(make).prepare()(1)
+
+
+def test_the_memory_of_a_contender_apart_is_its_own_process_s():
+    block = bytearray(300_000_000)  # of this process, not of that one
+    small, large = Apart(partial(threads_times, 1.0)), Apart(filling)
+    for apart in (small, large):
+        apart.prepare()(1)
+    assert small.peak_bytes() + 250e6 < large.peak_bytes() and block

@@ -52,6 +52,7 @@ def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(c
     assert ratio_names(group) == [("vit_classic", "timm eager"), ("vit_differential", "vit_classic")]
     classic, differential, timm = group["contenders"]
     assert classic["threads"] == differential["threads"] == report["hardware"]["threads"] == 1
+    assert all(one["peak_bytes"] > 1e8 for one in group["contenders"])  # each a process
     assert classic["parameters"] == timm["parameters"] and classic["heads"] == timm["heads"] == 4
     assert differential["parameters"] == pytest.approx(classic["parameters"], rel=2e-3)
     assert all(one["images_per_second"] == pytest.approx(2000 / one["median"]) for one in group["contenders"])
@@ -86,15 +87,16 @@ def test_attention_compares_every_path_with_classic_sdpa_and_counts_what_is_save
 
 def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
     report = asked(call, f"data --size 1M --image 64 --patch 8 --batch-size 2 {QUICK}")
-    big, small, waits = report["groups"]
+    big, small, *waiting = report["groups"]
     assert [big["title"], small["title"]] == [f"32 px stored, {side} px for the model" for side in (64, 32)]
     ours, theirs = ("ours, host's part", "ours, CPU resizes"), ("map-style PIL loader", "datasets map-style")
     for group in (big, small):
         assert group["unit"] == "images per host-core-second" and contenders(group) == [*ours, *theirs]
         assert ratio_names(group) == [(mine, peer) for mine in ours for peer in theirs]
-    assert contenders(waits) == ["resident", "streamed"] and waits["contenders"][0]["threads"] == 1
-    assert report["setting"]["size"] == "1M"
-    for one in waits["contenders"]:
+    assert [waits["title"].rpartition(" ")[2] for waits in waiting] == ["2", "128"]
+    assert all(contenders(waits) == ["resident", "streamed"] for waits in waiting)
+    assert report["setting"]["size"] == "1M" and waiting[0]["contenders"][0]["threads"] == 1
+    for one in [one for waits in waiting for one in waits["contenders"]]:
         assert 0 <= one["waiting_percent"] <= one["median"] < 100 and 0 < one["input_ms"] < one["step_ms"]
 
 

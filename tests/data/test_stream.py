@@ -1,5 +1,6 @@
 """A dataset that is too large to keep: divided by content, streamed in a seeded order, continued in the same bits."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -28,7 +29,6 @@ def small(tmp_path, monkeypatch):
     """An empty cache on a machine whose memory holds 100 of the test's images."""
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "_memory", lambda: 100 * 16 * 16 * 3)
-    monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0)  # 5 s at the end of every shuffled pass
 
 
 @pytest.fixture
@@ -301,3 +301,19 @@ def test_evaluate_needs_no_training_row(folder, tmp_path, monkeypatch):
     options = experiment.Options(checkpoints=tmp_path / "runs")
     again = experiment.evaluate(run, options, Quiet(), again=True)
     assert again.record["results"]["test"] == run.record["results"]["test"]
+
+
+def test_the_next_epoch_is_opened_before_its_first_batch_is_asked_for(folder):
+    expected, began = epoch_rows(streamed(folder)[1].train, 1), []
+    train = streamed(folder)[1].train
+    reopen = train.reopen
+
+    def watched():
+        source = reopen()
+        return dataclasses.replace(source, shuffled=lambda *key: began.append(key) or source.shuffled(*key))
+
+    train.reopen = watched
+    epoch_rows(train, 0)
+    train.expect(train.order(1)[:7])
+    train._filling.result()  # the reader's work, without a batch
+    assert len(began) == 2 and epoch_rows(train, 1) == expected and len(began) == 2
