@@ -125,11 +125,15 @@ class Place:
         return tensor.to(self.device)
 
     def memory(self) -> tuple[int, int]:
-        """Of a CUDA device: its bytes, and the GiB that are taken now, images held there among them; else zeros."""
+        """Of a CUDA device: its bytes, and the GiB that are taken now, images held there among them; else zeros.
+
+        What torch keeps of measurements before this one, to use it again, is not taken.
+        """
         if self.device.type != "cuda":
             return 0, 0
         free, total = torch.cuda.mem_get_info(self.device)
-        return total, round((total - free) / 2**30)
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return total, round((total - free - kept) / 2**30)
 
     def take_threads(self, count: int) -> None:
         """Computes with so many threads from here on, where it is a CPU."""

@@ -95,6 +95,15 @@ def test_a_driver_that_refuses_to_pin_leaves_the_file_as_it_is(cuda, monkeypatch
     assert place.hold(ARRAY)[1] == "mapped"
 
 
+@pytest.mark.parametrize("kept", [0, 3])
+def test_memory_that_torch_keeps_of_an_earlier_measurement_is_not_taken(monkeypatch, kept):
+    gib = 2**30
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: ((20 - kept) * gib, 24 * gib))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2 * gib)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: (2 + kept) * gib)
+    assert Place(torch.device("cuda"), "bf16").memory() == (24 * gib, 4)
+
+
 def test_on_a_cpu_the_memory_mapped_file_is_read_as_it_is():
     tensor, chosen = Place(torch.device("cpu"), "fp32").hold(ARRAY)
     assert (chosen, tensor.data_ptr()) == ("memory-mapped", torch.from_numpy(ARRAY).data_ptr())

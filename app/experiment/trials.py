@@ -35,8 +35,8 @@ def compiled_programs() -> Path:
 
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
     """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
-    whole = {"what": what, **key, "torch": torch.__version__}
-    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+    asked = json.dumps({"what": what, **key, "torch": torch.__version__}, sort_keys=True)
+    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
     path = root() / "measured" / f"{what}-{digest}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))

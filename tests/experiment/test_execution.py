@@ -165,7 +165,7 @@ def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
 def test_a_measurement_is_made_once_and_again_when_its_file_is_damaged(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     count = iter(range(9))
-    keys = [{"tokens": 5}, {"tokens": 5}, {"tokens": 6}, {"tokens": 5}]
+    keys = [{"image": (5, 4)}, {"image": (5, 4)}, {"image": 6}, {"image": (5, 4)}]
     assert [trials.remembered("paths", key, lambda: next(count)) for key in keys] == [0, 0, 1, 0]
     for path in tmp_path.rglob("*.json"):
         path.write_text(path.read_text()[:-9])
