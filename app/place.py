@@ -222,6 +222,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     found = torch.device(device)
     if found.type == "cpu":
         memory.keep()
+    if found.type == "cuda" and found.index is not None:
+        torch.cuda.set_device(found)  # events and streams are of the current device, wherever the tensors are
     if precision == "auto":
         precision = "bf16" if found.type == "cuda" else "fp32"
     return Place(found, precision)
@@ -251,8 +253,6 @@ def joined(place: Place) -> Iterator[Place]:
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
         yield place
         return
-    if place.device.type == "cuda":
-        torch.cuda.set_device(place.device)
     backend = "cpu:gloo,cuda:nccl" if place.device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=_PATIENCE)
     try:

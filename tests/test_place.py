@@ -95,6 +95,16 @@ def test_a_driver_that_refuses_to_pin_leaves_the_file_as_it_is(cuda, monkeypatch
     assert place.hold(ARRAY)[1] == "mapped"
 
 
+@pytest.mark.parametrize(("device", "rank", "current"), [("cuda:1", "", [1]), ("cuda", "1", [1]), ("cuda", "", [])])
+def test_a_device_that_is_named_by_its_number_becomes_the_current_one(monkeypatch, device, rank, current):
+    made = []
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: made.append(device.index))
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    choose(device=device)
+    assert made == current
+
+
 @pytest.mark.parametrize("kept", [0, 3])
 def test_memory_that_torch_keeps_of_an_earlier_measurement_is_not_taken(monkeypatch, kept):
     gib = 2**30
