@@ -62,29 +62,40 @@ def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> str:
 def fastest(config: RunConfig, place: Place, paths: list[str], say: Callable[[str], None]) -> str:
     """Which path takes the least time for one layer, forward and backward; each is timed once per shape and device."""
 
-    def measure() -> dict[str, float]:
-        found = {path: seconds for path in paths if (seconds := _tried(config, place, path)) is not None}
-        if not found:  # and nothing is remembered: another process may have held the memory
-            raise InputError(
+    def measure() -> dict[str, float | str]:
+        found = {path: tried for path in paths if (tried := _tried(config, place, path)) is not None}
+        if not any(isinstance(tried, float) for tried in found.values()):
+            raise InputError(  # and nothing is remembered: another process may have held the memory
                 f"one attention layer of {config.tokens} tokens does not fit into the device's memory by any of "
                 f"{', '.join(paths)}; take a smaller --batch-size, or an --attention-path and --micro-batch-size"
             )
         return found
 
     key = trials.key_of(config, place) | {"paths": paths, "batch_size": config.batch_size}
-    seconds = trials.remembered("paths", key, measure)
+    found = trials.remembered("paths", key, measure)
+    for path, failure in found.items():
+        if isinstance(failure, str):
+            say(f"attention path {path} cannot be had here ({failure})")
+    seconds = {path: tried for path, tried in found.items() if isinstance(tried, float)}
     best = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in seconds.items())
     say(f"attention path {best}: one layer forward and backward takes {times}")
     return best
 
 
-def _tried(config: RunConfig, place: Place, path: str) -> float | None:
-    """Seconds of a path; None where it needs more memory than there is."""
+def _tried(config: RunConfig, place: Place, path: str) -> float | str | None:
+    """Seconds of a path; None where it needs more memory than there is, or what its kernel could not be made with.
+
+    Triton compiles with what it finds on the machine: a compiler, Python's headers, the driver's library, a folder.
+    """
     try:
         return trials.path_seconds(config, place, path)
     except torch.OutOfMemoryError:
         return None
+    except Exception as error:
+        if path != "fused":  # the others are torch's own operators
+            raise
+        return _first_line(error)
 
 
 def micro_batch(

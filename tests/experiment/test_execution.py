@@ -186,6 +186,21 @@ def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
     assert "plain 300.00 ms, sdpa 100.00 ms" in said[0] and "stored" not in said[0]
 
 
+def test_a_kernel_that_cannot_be_made_here_leaves_the_other_paths_and_is_told_each_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    said = []
+
+    def seconds(config, place, path):
+        if path == "fused":
+            raise RuntimeError("no Python.h\nof many lines")
+        return {"plain": 0.2, "sdpa": 0.1}[path]
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    for _ in range(2):
+        assert choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append) == "sdpa"
+    assert said[0] == said[2] == "attention path fused cannot be had here (RuntimeError: no Python.h)"
+
+
 def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     full = {"plain", "sdpa"}
