@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -178,6 +179,8 @@ def _trial(
             raise
         except Exception as error:  # whatever a compiler fails with, the run does without  # noqa: BLE001
             return {"failure": _first_line(error)}
+        finally:
+            gc.collect()  # a compiled block holds itself, and with it device memory that the run is about to need
 
     try:
         found = trials.remembered("step", key, measure)

@@ -1,9 +1,12 @@
 """How a run is computed: chosen once, kept, and said aloud where it changes."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch._inductor import cpp_builder
 
 from app import memory
@@ -155,6 +158,25 @@ def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(mo
     for _ in range(2):
         assert chosen(resolve({}, FACTS), steps=10_000, micro_batch_size=512).compile == "off"
     assert tried.count("blocks") == tries
+
+
+def test_a_compiled_model_that_was_tried_takes_no_memory_from_the_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    tried = []
+
+    def step_trial(config, place, how, **_):
+        model = nn.Linear(2, 2)
+        model.compile()
+        tried.append(weakref.ref(model))
+        return trial(0.01)
+
+    monkeypatch.setattr(trials, "step_trial", step_trial)
+    gc.disable()
+    try:
+        chosen(resolve({}, FACTS), steps=10_000, micro_batch_size=512)
+        assert [one() for one in tried] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
