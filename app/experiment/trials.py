@@ -85,19 +85,23 @@ def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> fl
 
 
 def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
-    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside."""
+    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside.
+
+    So are gradients for a part of a batch, which is computed beside those of the parts before it.
+    """
     with torch.random.fork_rng(devices=_devices(place)):
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
         model = place.laid_out(model)
 
         def attempt(size: int) -> None:
-            moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
+            model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
+            copies = 2 if size == config.batch_size else 3
+            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(copies)]
             images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():
                 loss = model(images).float().logsumexp(1).sum()
             loss.backward()
-            model.zero_grad(set_to_none=True)
-            del moments
+            del aside
 
         return fitting_micro_batch(config.batch_size, attempt)
 

@@ -54,6 +54,26 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
         fitting_micro_batch(4, attempt)
 
 
+def test_a_part_of_a_batch_is_tried_beside_the_moments_and_the_gradients_of_the_parts_before_it(monkeypatch):
+    config = resolve({"size": "1M", "image": 8, "patch": 4, "batch_size": 2}, FACTS)
+    bytes_aside, whole = [], torch.empty_like
+
+    def noted(tensor, **arguments):
+        bytes_aside[-1] += tensor.nbytes if isinstance(tensor, nn.Parameter) else 0
+        return whole(tensor, **arguments)
+
+    def halved(batch_size, attempt):
+        for size in (batch_size, batch_size // 2):
+            bytes_aside.append(0)
+            attempt(size)
+        return size
+
+    monkeypatch.setattr(torch, "empty_like", noted)
+    monkeypatch.setattr(trials, "fitting_micro_batch", halved)
+    assert trials.fitting(config, CPU, attention_path="plain", checkpointing=False) == 1
+    assert bytes_aside == [2 * 4 * config.parameters, 3 * 4 * config.parameters]
+
+
 def test_a_continued_run_computes_as_it_began_and_says_what_differs():
     stored = Execution(attention_path="plain", micro_batch_size=8, threads=torch.get_num_threads()).to_json()
     said = []
