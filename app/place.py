@@ -172,6 +172,11 @@ class Place:
         unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
+    def forget_peak(self) -> None:
+        """Lets `peak_bytes` of a CUDA device begin here: what was tried before a run is none of its memory."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
     def room(self) -> tuple[int, int]:
         """Bytes of memory that are free and that there are, of the device on CUDA, else of the host."""
         if self.device.type == "cuda":
@@ -281,17 +286,3 @@ def _channels_last(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _is_images(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 4
-
-
-def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
-    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
-    size = batch_size
-    while True:
-        try:
-            attempt(size)
-            return size
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
-        torch.cuda.empty_cache()
-        size = -(-size // 2)

@@ -46,6 +46,14 @@ def test_the_peak_of_memory_grows_with_what_is_held_and_does_not_fall():
     assert most > 1.5 * before and CPU.peak_bytes() >= most
 
 
+def test_what_was_tried_before_a_run_is_none_of_its_peak(monkeypatch):
+    counted = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", counted.append)
+    for device in ("cpu", "cuda:1"):
+        Place(torch.device(device), "fp32").forget_peak()
+    assert counted == [torch.device("cuda:1")]
+
+
 def test_one_process_has_all_there_is_without_asking_another():
     rows = torch.arange(6).reshape(3, 2)
     assert CPU.gather(rows) is rows

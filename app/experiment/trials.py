@@ -18,10 +18,11 @@ from app import optim, task
 from app.config import RunConfig
 from app.data.cache import root
 from app.durable import write_text
+from app.errors import InputError
 from app.models import build
 from app.models.attention import ATTENTION_CLASSES
 from app.models.compiling import compiled
-from app.place import Place, fitting_micro_batch
+from app.place import Place
 from app.tables.shape import CELLS
 
 _REPEATS = 3
@@ -104,6 +105,20 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
             del aside
 
         return fitting_micro_batch(config.batch_size, attempt)
+
+
+def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
+    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
+    size = batch_size
+    while True:
+        try:
+            attempt(size)
+            return size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
+        torch.cuda.empty_cache()
+        size = -(-size // 2)
 
 
 def step_trial(

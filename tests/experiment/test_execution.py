@@ -14,7 +14,7 @@ from app.config import DatasetFacts, resolve
 from app.errors import InputError
 from app.experiment import choosing, execution, trials
 from app.experiment.execution import Execution, Wishes
-from app.place import Place, choose, fitting_micro_batch
+from app.place import Place, choose
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
@@ -43,7 +43,7 @@ def test_trying_on_a_device_halves_the_batch_until_memory_suffices():
         if size > 100:
             raise torch.OutOfMemoryError
 
-    assert fitting_micro_batch(512, attempt) == 64 and tried == [512, 256, 128, 64]
+    assert trials.fitting_micro_batch(512, attempt) == 64 and tried == [512, 256, 128, 64]
 
 
 def test_a_device_too_small_for_one_image_is_a_sentence():
@@ -51,7 +51,7 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
         raise torch.OutOfMemoryError
 
     with pytest.raises(InputError, match="not even one image"):
-        fitting_micro_batch(4, attempt)
+        trials.fitting_micro_batch(4, attempt)
 
 
 def test_a_part_of_a_batch_is_tried_beside_the_moments_and_the_gradients_of_the_parts_before_it(monkeypatch):
