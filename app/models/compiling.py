@@ -49,6 +49,8 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     if how == "graphs":
         model.forward = _in_graphs(model.forward)
         return model
+    # ranks exchange a block's gradients while the block before is computed; cut to their buckets, it would be in pieces
+    torch._dynamo.config.optimize_ddp = not hasattr(model, "blocks")
     for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model
