@@ -1,6 +1,7 @@
 """Where a run is computed: device, precision, threads, memory, ranks; nothing else asks for the device's kind."""
 
-import os  # no annotations from the future here: DDP reads those of its hook
+import inspect  # no annotations from the future here: DDP reads those of its hook
+import os
 import platform
 import resource
 import sys
@@ -82,7 +83,10 @@ class Place:
         """The model as it is trained: over several ranks its gradients are summed while they are made (DDP)."""
         if self.ranks == 1:
             return model
-        spread = nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
+        ddp = nn.parallel.DistributedDataParallel
+        new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # from torch 2.13 on
+        apart: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
+        spread = ddp(model, **apart, gradient_as_bucket_view=True)
         spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)
         return spread
 

@@ -59,6 +59,25 @@ def test_one_process_has_all_there_is_without_asking_another():
     assert CPU.gather(rows) is rows
 
 
+class OfToday:
+    def __init__(self, module, broadcast_buffers=None, gradient_as_bucket_view=False, forward_sync_buffers=None):
+        self.given = {"forward_sync_buffers": forward_sync_buffers, "broadcast_buffers": broadcast_buffers}
+
+    def register_comm_hook(self, state, hook): ...
+
+
+class BeforeTorch213(OfToday):
+    def __init__(self, module, broadcast_buffers=True, gradient_as_bucket_view=False):
+        super().__init__(module, broadcast_buffers)
+
+
+@pytest.mark.parametrize(("ddp", "given"), [(OfToday, "forward_sync_buffers"), (BeforeTorch213, "broadcast_buffers")])
+def test_ranks_keep_their_buffers_by_either_name_that_torch_has_for_it(monkeypatch, ddp, given):
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", ddp)
+    spread = Place(torch.device("cpu"), "fp32", ranks=2).spread(nn.Linear(1, 1))
+    assert {name for name, value in spread.given.items() if value is False} == {given}
+
+
 ARRAY = np.arange(3000, dtype=np.uint8)
 PINNED = 4096  # torch pins powers of two
 
