@@ -146,7 +146,8 @@ def compiling(
     for how in ("blocks", "graphs") if tiny else ("blocks",):
         if trial := _trial(config, place, chosen, how, say):
             tried[how] = trial
-    gains = {how: gain(eager, trial, images=steps * config.batch_size) for how, trial in tried.items()}
+    images = steps * config.batch_size // place.ranks
+    gains = {how: gain(eager, trial, images=images) for how, trial in tried.items()}
     best = max(gains, key=gains.__getitem__)
     told = ", ".join(f"{how} {1e3 * trial['seconds']:.2f} ms" for how, trial in tried.items())
     verdict = f"gains about {gains[best] / 60:.0f} minutes" if best != "off" else "does not pay"

@@ -161,6 +161,15 @@ def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled,
     assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
 
 
+@pytest.mark.parametrize(("ranks", "how"), [(1, "blocks"), (2, "off")])
+def test_compiling_pays_by_the_images_of_one_rank(monkeypatch, tmp_path, ranks, how):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    found = {"off": trial(0.010), "blocks": trial(0.007, 4000.0)}  # 15,360 s are gained, and three programs take 12,000
+    monkeypatch.setattr(trials, "step_trial", lambda config, place, way, **_: found[way])
+    several = replace(CPU, ranks=ranks)
+    assert chosen(resolve({}, FACTS), several, steps=10_000, micro_batch_size=512).compile == how
+
+
 @pytest.mark.parametrize(
     ("failure", "tries"), [(RuntimeError("cannot lower"), 1), (torch.OutOfMemoryError("another process has it"), 2)]
 )
