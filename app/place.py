@@ -222,17 +222,17 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if device.partition(":")[0] not in _DEVICES:
         raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")
     try:
-        torch.empty(1, device=device)
+        found = torch.device(device)
+        if found.type == "cuda" and found.index is not None:
+            torch.cuda.set_device(found)  # events and streams are of the current device, wherever the tensors are
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         first_line = str(error).splitlines()[0]
         raise InputError(f"device={device} cannot be used here ({first_line}); try --device cpu") from error
     if threads is not None:
         torch.set_num_threads(threads)
-    found = torch.device(device)
     if found.type == "cpu":
         memory.keep()
-    if found.type == "cuda" and found.index is not None:
-        torch.cuda.set_device(found)  # events and streams are of the current device, wherever the tensors are
     if precision == "auto":
         precision = "bf16" if found.type == "cuda" else "fp32"
     return Place(found, precision)

@@ -125,11 +125,11 @@ def test_a_driver_that_refuses_to_pin_leaves_the_file_as_it_is(cuda, monkeypatch
 @pytest.mark.parametrize(("device", "rank", "current"), [("cuda:1", "", [1]), ("cuda", "1", [1]), ("cuda", "", [])])
 def test_a_device_that_is_named_by_its_number_becomes_the_current_one(monkeypatch, device, rank, current):
     made = []
-    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    monkeypatch.setattr(torch, "empty", lambda *_, device: made.append("tensor"))
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: made.append(device.index))
     monkeypatch.setenv("LOCAL_RANK", rank)
     choose(device=device)
-    assert made == current
+    assert made == [*current, "tensor"]  # the other way round, the first GPU would hold a context too
 
 
 @pytest.mark.parametrize("kept", [0, 3])
