@@ -1,6 +1,7 @@
 """Where a run is computed: device, precision, threads, memory, ranks; nothing else asks for the device's kind."""
 
-import os  # no annotations from the future here: DDP reads those of its hook
+import inspect  # no annotations from the future here: DDP reads those of its hook
+import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -80,7 +81,10 @@ class Place:
         """The model as it is trained: over several ranks its gradients are summed while they are made (DDP)."""
         if self.ranks == 1:
             return model
-        spread = nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
+        ddp = nn.parallel.DistributedDataParallel
+        new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # from torch 2.13 on
+        apart: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
+        spread = ddp(model, **apart, gradient_as_bucket_view=True)
         spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)
         return spread
 
@@ -123,11 +127,15 @@ class Place:
         return tensor.to(self.device)
 
     def memory(self) -> tuple[int, int]:
-        """Of a CUDA device: its bytes, and the GiB that are taken now, images held there among them; else zeros."""
+        """Of a CUDA device: its bytes, and the GiB that are taken now, images held there among them; else zeros.
+
+        What torch keeps of measurements before this one, to use it again, is not taken.
+        """
         if self.device.type != "cuda":
             return 0, 0
         free, total = torch.cuda.mem_get_info(self.device)
-        return total, round((total - free) / 2**30)
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return total, round((total - free - kept) / 2**30)
 
     def take_threads(self, count: int) -> None:
         """Computes with so many threads from here on, where it is a CPU."""
@@ -164,6 +172,11 @@ class Place:
         if self.device.type == "mps":
             return torch.mps.driver_allocated_memory()
         return memory.peak()
+
+    def forget_peak(self) -> None:
+        """Lets `peak_bytes` of a CUDA device begin here: what was tried before a run is none of its memory."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def room(self) -> tuple[int, int]:
         """Bytes of memory that are free and that there are, of the device on CUDA, else of the host."""
@@ -206,13 +219,15 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if device.partition(":")[0] not in _DEVICES:
         raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")
     try:
-        torch.empty(1, device=device)
+        found = torch.device(device)
+        if found.type == "cuda" and found.index is not None:
+            torch.cuda.set_device(found)  # events and streams are of the current device, wherever the tensors are
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         first_line = str(error).splitlines()[0]
         raise InputError(f"device={device} cannot be used here ({first_line}); try --device cpu") from error
     if threads is not None:
         torch.set_num_threads(threads)
-    found = torch.device(device)
     if found.type == "cpu":
         memory.keep()
     if precision == "auto":
@@ -244,8 +259,6 @@ def joined(place: Place) -> Iterator[Place]:
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
         yield place
         return
-    if place.device.type == "cuda":
-        torch.cuda.set_device(place.device)
     backend = "cpu:gloo,cuda:nccl" if place.device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
@@ -274,17 +287,3 @@ def _channels_last(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _is_images(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 4
-
-
-def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
-    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
-    size = batch_size
-    while True:
-        try:
-            attempt(size)
-            return size
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
-        torch.cuda.empty_cache()
-        size = -(-size // 2)

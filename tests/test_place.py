@@ -46,9 +46,36 @@ def test_the_peak_of_memory_grows_with_what_is_held_and_does_not_fall():
     assert most > 1.5 * before and CPU.peak_bytes() >= most
 
 
+def test_what_was_tried_before_a_run_is_none_of_its_peak(monkeypatch):
+    counted = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", counted.append)
+    for device in ("cpu", "cuda:1"):
+        Place(torch.device(device), "fp32").forget_peak()
+    assert counted == [torch.device("cuda:1")]
+
+
 def test_one_process_has_all_there_is_without_asking_another():
     rows = torch.arange(6).reshape(3, 2)
     assert CPU.gather(rows) is rows
+
+
+class OfToday:
+    def __init__(self, module, broadcast_buffers=None, gradient_as_bucket_view=False, forward_sync_buffers=None):
+        self.given = {"forward_sync_buffers": forward_sync_buffers, "broadcast_buffers": broadcast_buffers}
+
+    def register_comm_hook(self, state, hook): ...
+
+
+class BeforeTorch213(OfToday):
+    def __init__(self, module, broadcast_buffers=True, gradient_as_bucket_view=False):
+        super().__init__(module, broadcast_buffers)
+
+
+@pytest.mark.parametrize(("ddp", "given"), [(OfToday, "forward_sync_buffers"), (BeforeTorch213, "broadcast_buffers")])
+def test_ranks_keep_their_buffers_by_either_name_that_torch_has_for_it(monkeypatch, ddp, given):
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", ddp)
+    spread = Place(torch.device("cpu"), "fp32", ranks=2).spread(nn.Linear(1, 1))
+    assert {name for name, value in spread.given.items() if value is False} == {given}
 
 
 ARRAY = np.arange(3000, dtype=np.uint8)
@@ -93,6 +120,25 @@ def test_a_driver_that_refuses_to_pin_leaves_the_file_as_it_is(cuda, monkeypatch
 
     monkeypatch.setattr(torch.Tensor, "pin_memory", refuses)
     assert place.hold(ARRAY)[1] == "mapped"
+
+
+@pytest.mark.parametrize(("device", "rank", "current"), [("cuda:1", "", [1]), ("cuda", "1", [1]), ("cuda", "", [])])
+def test_a_device_that_is_named_by_its_number_becomes_the_current_one(monkeypatch, device, rank, current):
+    made = []
+    monkeypatch.setattr(torch, "empty", lambda *_, device: made.append("tensor"))
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: made.append(device.index))
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    choose(device=device)
+    assert made == [*current, "tensor"]  # the other way round, the first GPU would hold a context too
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+def test_memory_that_torch_keeps_of_an_earlier_measurement_is_not_taken(monkeypatch, kept):
+    gib = 2**30
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: ((20 - kept) * gib, 24 * gib))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2 * gib)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: (2 + kept) * gib)
+    assert Place(torch.device("cuda"), "bf16").memory() == (24 * gib, 4)
 
 
 def test_on_a_cpu_the_memory_mapped_file_is_read_as_it_is():

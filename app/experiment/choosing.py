@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -62,29 +63,40 @@ def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> str:
 def fastest(config: RunConfig, place: Place, paths: list[str], say: Callable[[str], None]) -> str:
     """Which path takes the least time for one layer, forward and backward; each is timed once per shape and device."""
 
-    def measure() -> dict[str, float]:
-        found = {path: seconds for path in paths if (seconds := _tried(config, place, path)) is not None}
-        if not found:  # and nothing is remembered: another process may have held the memory
-            raise InputError(
+    def measure() -> dict[str, float | str]:
+        found = {path: tried for path in paths if (tried := _tried(config, place, path)) is not None}
+        if not any(isinstance(tried, float) for tried in found.values()):
+            raise InputError(  # and nothing is remembered: another process may have held the memory
                 f"one attention layer of {config.tokens} tokens does not fit into the device's memory by any of "
                 f"{', '.join(paths)}; take a smaller --batch-size, or an --attention-path and --micro-batch-size"
             )
         return found
 
     key = trials.key_of(config, place) | {"paths": paths, "batch_size": config.batch_size}
-    seconds = trials.remembered("paths", key, measure)
+    found = trials.remembered("paths", key, measure)
+    for path, failure in found.items():
+        if isinstance(failure, str):
+            say(f"attention path {path} cannot be had here ({failure})")
+    seconds = {path: tried for path, tried in found.items() if isinstance(tried, float)}
     best = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in seconds.items())
     say(f"attention path {best}: one layer forward and backward takes {times}")
     return best
 
 
-def _tried(config: RunConfig, place: Place, path: str) -> float | None:
-    """Seconds of a path; None where it needs more memory than there is."""
+def _tried(config: RunConfig, place: Place, path: str) -> float | str | None:
+    """Seconds of a path; None where it needs more memory than there is, or what its kernel could not be made with.
+
+    Triton compiles with what it finds on the machine: a compiler, Python's headers, the driver's library, a folder.
+    """
     try:
         return trials.path_seconds(config, place, path)
     except torch.OutOfMemoryError:
         return None
+    except Exception as error:
+        if path != "fused":  # the others are torch's own operators
+            raise
+        return _first_line(error)
 
 
 def micro_batch(
@@ -134,7 +146,8 @@ def compiling(
     for how in ("blocks", "graphs") if tiny else ("blocks",):
         if trial := _trial(config, place, chosen, how, say):
             tried[how] = trial
-    gains = {how: gain(eager, trial, images=steps * config.batch_size) for how, trial in tried.items()}
+    images = steps * config.batch_size // place.ranks
+    gains = {how: gain(eager, trial, images=images) for how, trial in tried.items()}
     best = max(gains, key=gains.__getitem__)
     told = ", ".join(f"{how} {1e3 * trial['seconds']:.2f} ms" for how, trial in tried.items())
     verdict = f"gains about {gains[best] / 60:.0f} minutes" if best != "off" else "does not pay"
@@ -167,6 +180,8 @@ def _trial(
             raise
         except Exception as error:  # whatever a compiler fails with, the run does without  # noqa: BLE001
             return {"failure": _first_line(error)}
+        finally:
+            gc.collect()  # a compiled block holds itself, and with it device memory that the run is about to need
 
     try:
         found = trials.remembered("step", key, measure)

@@ -84,6 +84,7 @@ class Rehearsal:
 
     def __init__(self, config: RunConfig, here: Place, train: loop.Examples, chosen: Execution) -> None:
         torch.manual_seed(config.seed)
+        here.forget_peak()
         model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
         model = compiled(model, chosen.compile, cache=trials.compiled_programs())
         self._optimizer = optim.of(config, model)

@@ -197,6 +197,7 @@ def follow(
 def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and its optimiser as of the state, or as the seed makes them."""
     torch.manual_seed(job.config.seed)
+    job.here.forget_peak()
     pretrained = job.config.pretrained and not job.state
     model = job.here.laid_out(
         models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)

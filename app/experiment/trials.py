@@ -18,10 +18,11 @@ from app import optim, task
 from app.config import RunConfig
 from app.data.cache import root
 from app.durable import write_text
+from app.errors import InputError
 from app.models import build
 from app.models.attention import ATTENTION_CLASSES
 from app.models.compiling import compiled
-from app.place import Place, fitting_micro_batch
+from app.place import Place
 from app.tables.shape import CELLS
 
 _REPEATS = 3
@@ -35,8 +36,8 @@ def compiled_programs() -> Path:
 
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
     """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
-    whole = {"what": what, **key, "torch": torch.__version__}
-    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+    asked = json.dumps({"what": what, **key, "torch": torch.__version__}, sort_keys=True)
+    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
     path = root() / "measured" / f"{what}-{digest}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -85,21 +86,39 @@ def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> fl
 
 
 def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
-    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside."""
+    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside.
+
+    So are gradients for a part of a batch, which is computed beside those of the parts before it.
+    """
     with torch.random.fork_rng(devices=_devices(place)):
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
         model = place.laid_out(model)
 
         def attempt(size: int) -> None:
-            moments = [torch.empty_like(parameter) for parameter in (*model.parameters(), *model.parameters())]
+            model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
+            copies = 2 if size == config.batch_size else 3
+            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(copies)]
             images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():
                 loss = model(images).float().logsumexp(1).sum()
             loss.backward()
-            model.zero_grad(set_to_none=True)
-            del moments
+            del aside
 
         return fitting_micro_batch(config.batch_size, attempt)
+
+
+def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
+    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
+    size = batch_size
+    while True:
+        try:
+            attempt(size)
+            return size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
+        torch.cuda.empty_cache()
+        size = -(-size // 2)
 
 
 def step_trial(

@@ -27,9 +27,14 @@ def missing(device: str) -> str:
             cpp_builder.get_cpp_compiler()
         except Exception:  # its own class, which names every compiler that it looked for  # noqa: BLE001
             return "no C++ compiler is on PATH"
-    elif not (importlib.util.find_spec("triton") and any(map(shutil.which, ("cc", "gcc", "clang")))):
+    elif not importlib.util.find_spec("triton") or not _c_compiler():
         return "compiling for a GPU takes Triton and a C compiler on PATH"
     return ""
+
+
+def _c_compiler() -> str | None:
+    """The C compiler that Triton takes."""
+    return os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
 
 
 def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
@@ -44,6 +49,8 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     if how == "graphs":
         model.forward = _in_graphs(model.forward)
         return model
+    # ranks exchange a block's gradients while the block before is computed; cut to their buckets, it would be in pieces
+    torch._dynamo.config.optimize_ddp = not hasattr(model, "blocks")
     for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 
 from app.models import fused
+from app.models.compiling import missing
 from app.tables.computing import PATHS_OF
 
 
@@ -19,8 +20,9 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
         return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
         return f"the {path} path is for CPUs; on a {device} device take another --attention-path, or leave it out"
-    if path == "fused" and not fused.available(device):
-        return "the fused path needs a CUDA device and Triton; take another --attention-path, or leave it out"
+    if path == "fused" and (not fused.available(device) or missing("cuda")):
+        needs = "a CUDA device, Triton and a C compiler on PATH"
+        return f"the fused path needs {needs}; take another --attention-path, or leave it out"
     if path == "fused" and not fused.fits(head_width):
         return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; take another --attention-path"
     return ""

@@ -1,9 +1,12 @@
 """How a run is computed: chosen once, kept, and said aloud where it changes."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch._inductor import cpp_builder
 
 from app import memory
@@ -11,7 +14,7 @@ from app.config import DatasetFacts, resolve
 from app.errors import InputError
 from app.experiment import choosing, execution, trials
 from app.experiment.execution import Execution, Wishes
-from app.place import Place, choose, fitting_micro_batch
+from app.place import Place, choose
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
@@ -40,7 +43,7 @@ def test_trying_on_a_device_halves_the_batch_until_memory_suffices():
         if size > 100:
             raise torch.OutOfMemoryError
 
-    assert fitting_micro_batch(512, attempt) == 64 and tried == [512, 256, 128, 64]
+    assert trials.fitting_micro_batch(512, attempt) == 64 and tried == [512, 256, 128, 64]
 
 
 def test_a_device_too_small_for_one_image_is_a_sentence():
@@ -48,7 +51,27 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
         raise torch.OutOfMemoryError
 
     with pytest.raises(InputError, match="not even one image"):
-        fitting_micro_batch(4, attempt)
+        trials.fitting_micro_batch(4, attempt)
+
+
+def test_a_part_of_a_batch_is_tried_beside_the_moments_and_the_gradients_of_the_parts_before_it(monkeypatch):
+    config = resolve({"size": "1M", "image": 8, "patch": 4, "batch_size": 2}, FACTS)
+    bytes_aside, whole = [], torch.empty_like
+
+    def noted(tensor, **arguments):
+        bytes_aside[-1] += tensor.nbytes if isinstance(tensor, nn.Parameter) else 0
+        return whole(tensor, **arguments)
+
+    def halved(batch_size, attempt):
+        for size in (batch_size, batch_size // 2):
+            bytes_aside.append(0)
+            attempt(size)
+        return size
+
+    monkeypatch.setattr(torch, "empty_like", noted)
+    monkeypatch.setattr(trials, "fitting_micro_batch", halved)
+    assert trials.fitting(config, CPU, attention_path="plain", checkpointing=False) == 1
+    assert bytes_aside == [2 * 4 * config.parameters, 3 * 4 * config.parameters]
 
 
 def test_a_continued_run_computes_as_it_began_and_says_what_differs():
@@ -138,6 +161,15 @@ def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled,
     assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
 
 
+@pytest.mark.parametrize(("ranks", "how"), [(1, "blocks"), (2, "off")])
+def test_compiling_pays_by_the_images_of_one_rank(monkeypatch, tmp_path, ranks, how):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    found = {"off": trial(0.010), "blocks": trial(0.007, 4000.0)}  # 15,360 s are gained, and three programs take 12,000
+    monkeypatch.setattr(trials, "step_trial", lambda config, place, way, **_: found[way])
+    several = replace(CPU, ranks=ranks)
+    assert chosen(resolve({}, FACTS), several, steps=10_000, micro_batch_size=512).compile == how
+
+
 @pytest.mark.parametrize(
     ("failure", "tries"), [(RuntimeError("cannot lower"), 1), (torch.OutOfMemoryError("another process has it"), 2)]
 )
@@ -157,6 +189,25 @@ def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(mo
     assert tried.count("blocks") == tries
 
 
+def test_a_compiled_model_that_was_tried_takes_no_memory_from_the_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    tried = []
+
+    def step_trial(config, place, how, **_):
+        model = nn.Linear(2, 2)
+        model.compile()
+        tried.append(weakref.ref(model))
+        return trial(0.01)
+
+    monkeypatch.setattr(trials, "step_trial", step_trial)
+    gc.disable()
+    try:
+        chosen(resolve({}, FACTS), steps=10_000, micro_batch_size=512)
+        assert [one() for one in tried] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
     monkeypatch.setattr(trials, "step_trial", None)
     assert chosen(SMALL, steps=100).compile == "off"
@@ -165,7 +216,7 @@ def test_a_short_run_is_not_compiled_and_nothing_is_tried(monkeypatch):
 def test_a_measurement_is_made_once_and_again_when_its_file_is_damaged(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     count = iter(range(9))
-    keys = [{"tokens": 5}, {"tokens": 5}, {"tokens": 6}, {"tokens": 5}]
+    keys = [{"image": (5, 4)}, {"image": (5, 4)}, {"image": 6}, {"image": (5, 4)}]
     assert [trials.remembered("paths", key, lambda: next(count)) for key in keys] == [0, 0, 1, 0]
     for path in tmp_path.rglob("*.json"):
         path.write_text(path.read_text()[:-9])
@@ -184,6 +235,21 @@ def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
     monkeypatch.setattr(trials, "path_seconds", seconds)
     assert choosing.fastest(SMALL, CPU, list(times), said.append) == "sdpa"
     assert "plain 300.00 ms, sdpa 100.00 ms" in said[0] and "stored" not in said[0]
+
+
+def test_a_kernel_that_cannot_be_made_here_leaves_the_other_paths_and_is_told_each_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    said = []
+
+    def seconds(config, place, path):
+        if path == "fused":
+            raise RuntimeError("no Python.h\nof many lines")
+        return {"plain": 0.2, "sdpa": 0.1}[path]
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    for _ in range(2):
+        assert choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append) == "sdpa"
+    assert said[0] == said[2] == "attention path fused cannot be had here (RuntimeError: no Python.h)"
 
 
 def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(monkeypatch, tmp_path):

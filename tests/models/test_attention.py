@@ -190,6 +190,18 @@ def test_tiles_are_for_cpus(path):
         assert {"plain", "sdpa", path} <= set(candidates(**asked, device="cpu"))
 
 
+@pytest.mark.parametrize(("compiler", "able"), [("", False), ("gcc", True), ("clang", True), ("cc", False)])
+def test_the_fused_path_takes_a_compiler_that_triton_finds(monkeypatch, compiler, able):
+    pytest.importorskip("triton")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: name if name == compiler else None)
+    monkeypatch.setattr("app.models.fused.available", lambda device: True)
+    why = unfit("fused", attention="differential", head_width=64, device="cuda")
+    assert (why == "") == able and ("C compiler" in why) != able
+    monkeypatch.setenv("CC", "/opt/cc")
+    assert not unfit("fused", attention="differential", head_width=64, device="cuda")
+
+
 def test_the_tiled_operators_are_what_a_compiler_is_told():
     qkv = torch.randn(2, 5, 48, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)

@@ -107,4 +107,5 @@ def test_on_a_gpu_nothing_of_size_n_by_n_is_kept():
     out = fused.normalised_difference(qkv, torch.tensor(0.4, device="cuda"), heads=2, eps=1e-5)
     kept = 2 * 4097 * 256 * 2 + 3 * 2 * 4097 * 4  # x_hat and the second output, three numbers per token and head
     assert out.shape == (1, 2, 4097, 128)
-    assert torch.cuda.memory_allocated() - before <= kept + 4096
+    whole = 2 << 20  # of blocks that are up to 1 MiB larger, which torch leaves uncut; a map is 34 MB
+    assert torch.cuda.memory_allocated() - before <= kept + whole + 4096
