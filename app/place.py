@@ -214,7 +214,10 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         if not torch.cuda.is_available():
             machine.require_usable(cuda=torch.version.cuda)
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if device == "cuda" and (local := os.environ.get("LOCAL_RANK")):
+    local = os.environ.get("LOCAL_RANK")
+    if local and device.startswith("cuda:"):
+        raise InputError(f"device={device} is one GPU for all ranks; write --device cuda, and each takes its own")
+    if local and device == "cuda":
         device = f"cuda:{local}"
     if device.partition(":")[0] not in _DEVICES:
         raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")

