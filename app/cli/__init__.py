@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, NoReturn
@@ -90,12 +91,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process, one that has read through Arrow at once, without the interpreter's own end.
+    """Ends the process, one that has read through `datasets` at once, without the interpreter's own end.
 
     Arrow's threads outlive a stream that was left early, and hang or abort an interpreter that ends
     (apache/arrow issue 45214): the exit code would be lost.
     """
-    if "pyarrow" in sys.modules:
+    if "datasets" in sys.modules:
         for said in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 said.flush()
@@ -142,9 +143,10 @@ def _run(arguments: list[str] | None) -> int:
         return DONE
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         return _ended(f"{error.filename}: {error.strerror}; choose another path or mend this one", BAD_INPUT)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if os.environ.get("ISOSCALE_DEBUG"):
-            raise
+            traceback.print_exc()
+            return DEFECT
         name = type(error).__name__
         return _ended(f"a defect of isoscale: {name}: {error} (ISOSCALE_DEBUG=1 shows where; please report it)", DEFECT)
 

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from app import draws
 from app.data.augment import AUGMENTATIONS, to_input
-from app.data.decode import stored
 from app.data.membership import Membership
-from app.data.prefetch import Prefetch
+from app.data.prefetch import Prefetch, behind
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
 from app.tables.shape import Extent
@@ -51,8 +50,10 @@ class StreamedSplit:
     _rows: Iterator[tuple[Example, int]] = field(default_factory=lambda: iter(()))
     _ahead: deque[Future[tuple[np.ndarray, int]]] = field(default_factory=deque)
     _filling: Future[None] | None = None
-    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    _decoders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=behind))
+    _decoders: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(os.cpu_count(), initializer=behind)
+    )
 
     def __len__(self) -> int:
         return self.total
@@ -129,6 +130,8 @@ class StreamedSplit:
             self._ahead.append(self._decoders.submit(self._decoded, example, label))
 
     def _decoded(self, example: Example, label: int) -> tuple[np.ndarray, int]:
+        from app.data.decode import stored  # a start with a warm cache decodes nothing
+
         return stored(example.image, side=self.ask.side, channels=self.ask.channels), label
 
     def _seek(self, epoch: int, position: int) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from app import hub
 from app.data import columns
-from app.data.decode import MOST_BYTES
 from app.data.files import fingerprint, folder, require_all_read
 from app.data.source import Ask, Example, Source
 from app.errors import HubUnavailable, InputError
@@ -159,6 +158,8 @@ def _bytes(image: Any, where: str) -> bytes:
     if image["bytes"] is not None:
         return image["bytes"]
     from datasets.download.streaming_download_manager import xopen
+
+    from app.data.decode import MOST_BYTES
 
     def once() -> bytes:
         with xopen(image["path"], "rb") as file:

@@ -14,7 +14,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from app import durable
-from app.data.decode import stored
 from app.data.files import printable
 from app.data.source import Ask, Example, Source
 from app.errors import InputError
@@ -181,6 +180,8 @@ def _labelled(ask: Ask, source: Source, label: Any) -> bool:
 
 def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example) -> Decoded:
     """The row with its stored image and that image's moments."""
+    from app.data.decode import stored  # a start with a warm cache decodes nothing
+
     if not _labelled(ask, source, example.label):
         return Decoded(number, example, None, None)
     try:

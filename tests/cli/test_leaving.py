@@ -35,10 +35,10 @@ def test_a_stream_that_was_left_early_neither_hangs_nor_changes_the_exit_code(tm
     assert (ended.returncode, ended.stdout) == (75, "said\n"), ended.stderr
 
 
-def test_without_arrow_a_process_ends_as_python_does(monkeypatch):
+def test_without_datasets_a_process_ends_as_python_does(monkeypatch):
     from app.cli import leave
 
-    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    monkeypatch.delitem(sys.modules, "datasets", raising=False)
     with pytest.raises(SystemExit) as ended:
         leave(3)
     assert ended.value.code == 3

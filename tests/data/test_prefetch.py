@@ -1,5 +1,7 @@
 """Items that are read ahead in a thread."""
 
+import os
+import sys
 import threading
 import time
 
@@ -58,3 +60,12 @@ def test_the_thread_ends_when_nobody_takes_any_more():
     assert next(items) == 0 and len(readers()) == before + 1
     del items
     assert until(lambda: len(readers()) == before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_what_is_read_ahead_is_read_where_the_others_leave_the_processor():
+    def priorities():
+        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert next(Prefetch(priorities(), 1)) == 10 and os.getpriority(os.PRIO_PROCESS, 0) == before
