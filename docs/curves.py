@@ -30,6 +30,7 @@ from app.config import RunConfig
 from app.data import cache
 from app.data.ahead import Ahead
 from app.data.split import Split
+from app.errors import InputError
 from app.experiment import execution
 from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.place import Place
@@ -198,4 +199,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -16,6 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from app import place
 from app.bench import ours
+from app.errors import InputError
 from app.experiment import execution
 from app.experiment.rehearsal import HeldBatch, Rehearsal
 
@@ -64,4 +65,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
