@@ -23,6 +23,7 @@ from app.errors import HubUnavailable, InputError
 from app.tables.shape import Extent
 
 _WAITS = (2.0, 15.0, 60.0, 300.0)  # seconds before a stream that broke is opened again
+_LOOK = 0.5  # seconds between looks whether a batch is still wanted
 
 
 @dataclass(kw_only=True)
@@ -31,6 +32,7 @@ class StreamedSplit:
 
     Nothing is opened before the first batch. While a batch is computed with, the next one is decoded, and rows are read
     ahead: a shuffle buffer gives half of itself at once and then reads as much, which must not hold up the loop.
+    Whoever waits for a batch for long is asked whether to go on: `still_wanted` may raise.
     """
 
     total: int  # rows of an epoch
@@ -45,12 +47,13 @@ class StreamedSplit:
     say: Callable[[str], None]
     augment: str = "none"
     seed: int = 0
+    still_wanted: Callable[[], None] = lambda: None
     _at: tuple[int, int] | None = None  # epoch and position of the example that is ahead first
     _source: Source | None = None
     _rows: Iterator[tuple[Example, int]] = field(default_factory=lambda: iter(()))
     _ahead: deque[Future[tuple[np.ndarray, int]]] = field(default_factory=deque)
     _filling: Future[None] | None = None
-    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=behind))
+    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "stream", initializer=behind))
     _decoders: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(os.cpu_count(), initializer=behind)
     )
@@ -78,7 +81,8 @@ class StreamedSplit:
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """Inputs float32 (B, C, side, side) and targets int64 (B,) at these positions of an epoch, one after another.
 
-        Raises InputError where the dataset is not what it was, HubUnavailable when it stays silent.
+        Raises InputError where the dataset is not what it was, HubUnavailable when it stays silent, and what
+        `still_wanted` raises meanwhile.
         """
         assert epoch is not None, "a stream is read for training only"
         pixels, labels = zip(*self._taken(epoch, int(examples[0]), len(examples)), strict=True)
@@ -100,15 +104,16 @@ class StreamedSplit:
                 if pause is None:
                     raise
                 self.say(f"{error}; the stream is opened again in {pause:.0f} s")
-                time.sleep(pause)
+                self._awaited(self._reader.submit(time.sleep, pause))
         raise AssertionError("unreachable")
 
     def _next(self, epoch: int, position: int, count: int) -> list[tuple[np.ndarray, int]]:
         if self._at != (epoch, position):
-            self._seek(epoch, position)
+            self._filling = self._reader.submit(self._begin, epoch, position, count)
         if self._filling:
-            self._filling.result()
-        self._fill(count - len(self._ahead))
+            self._awaited(self._filling)
+        if len(self._ahead) < count:
+            self._awaited(self._reader.submit(self._fill, count - len(self._ahead)))
         if len(self._ahead) < count:
             found = position + len(self._ahead)
             raise InputError(
@@ -117,6 +122,12 @@ class StreamedSplit:
         taken = [self._ahead.popleft() for _ in range(count)]
         self._at = epoch, position + count
         return [future.result() for future in taken]
+
+    def _awaited(self, work: Future[None]) -> None:
+        """Waits for the reader's work, and raises what it raised, as long as it is wanted."""
+        while wait([work], _LOOK).not_done:
+            self.still_wanted()
+        work.result()
 
     def _read_on(self, count: int) -> None:
         """Has as many examples decoded next; not before this batch is made, for Python's threads hold each other up."""
@@ -132,17 +143,13 @@ class StreamedSplit:
     def _decoded(self, example: Example, label: int) -> tuple[np.ndarray, int]:
         from app.data.decode import stored  # a start with a warm cache decodes nothing
 
-        return stored(example.image, side=self.ask.side, channels=self.ask.channels), label
-
-    def _seek(self, epoch: int, position: int) -> None:
-        """Opens the epoch's stream and passes over what was seen before."""
-        if self._filling:
-            wait([self._filling])
-        self._filling = None
-        self._begin(epoch, position, 0)
+        try:
+            return stored(example.image, side=self.ask.side, channels=self.ask.channels), label
+        except InputError as error:
+            raise InputError(f"an image of {self.ask.dataset} is not what it was before: {error}") from error
 
     def _begin(self, epoch: int, position: int, count: int) -> None:
-        """Opens the epoch's stream at a position and reads so many of its examples."""
+        """Opens the epoch's stream, passes over what was seen before, and reads so many of its examples."""
         self._source = self._source or self.reopen()
         if position:
             self.say(f"reading the stream of {self.ask.dataset} up to row {position:,} of epoch {epoch + 1}")

@@ -20,8 +20,9 @@ from app.artifacts.card import cells_of
 from app.artifacts.paths import Run, RunFiles, read_record, write_record
 from app.config import RunConfig
 from app.data.division import Splits
+from app.data.stream import StreamedSplit
 from app.durable import require_space
-from app.errors import InputError
+from app.errors import HubUnavailable, InputError
 from app.experiment import execution, record, trials
 from app.experiment.hooks import Member
 from app.experiment.keeper import Keeper, Screen, restore
@@ -169,8 +170,15 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
             push=pusher.offer if pusher else None,
             push_every=job.options.push.every if job.options.push else math.inf,
             best=state.facts["best"] if state else None, seconds_before=state.facts["seconds"] if state else 0.0,
+            ended=state.step if state else 0,
         )  # fmt: skip
-        _fit(job, model, optimizer, keeper)
+        if isinstance(job.splits.train, StreamedSplit):
+            job.splits.train.still_wanted = keeper.while_waiting
+        try:
+            _fit(job, model, optimizer, keeper)
+        except HubUnavailable:  # the source of a stream
+            keeper.keep()
+            raise
     return _finish(job, model, keeper)
 
 

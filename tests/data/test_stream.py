@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import signal
+import threading
 from collections import namedtuple
 
 import numpy as np
@@ -284,6 +285,88 @@ def test_a_run_goes_on_as_it_began_where_there_is_more_memory(folder, tmp_path, 
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
     shutil.rmtree(tmp_path / "elsewhere")
     assert not Reading(folder).cached.streamed
+
+
+def silent(monkeypatch, *, after, then):
+    """Makes the source, after so many rows of an epoch's stream, call `then` before each row."""
+    again = opening.again
+
+    def opened(*asked):
+        source = again(*asked)
+
+        def rows(*key):
+            for number, example in enumerate(source.shuffled(*key)):
+                if number >= after:
+                    then()
+                yield example
+
+        return dataclasses.replace(source, shuffled=rows)
+
+    monkeypatch.setattr(opening, "again", opened)
+
+
+@pytest.fixture
+def held():
+    """Waits for the test's end, in place of a source that does not answer."""
+    ended = threading.Event()
+    yield lambda: ended.wait(60)
+    ended.set()
+
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("asked", "options"), [(kill, {}), (None, {"max_minutes": 0.03})])
+def test_a_stop_is_not_held_up_by_a_silent_source(folder, tmp_path, monkeypatch, held, asked, options):
+    whole = trained(folder, tmp_path / "whole")
+    with monkeypatch.context() as silenced, pytest.raises(Stopped, match="after step 2 of") as end:
+        monkeypatch.setattr(stream, "_LOOK", 0.05)
+        silent(silenced, after=90, then=held)
+        if asked:
+            threading.Timer(2, asked).start()
+        trained(folder, tmp_path / "cut", options=options)
+    assert end.value.saved
+    ended = trained(folder, tmp_path / "cut", seen := Quiet())
+    assert seen.steps[0] == 3 and ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+
+
+def test_a_stop_before_the_first_step_is_not_held_up_either(folder, tmp_path, monkeypatch, held):
+    silent(monkeypatch, after=5, then=held)
+    threading.Timer(2, kill).start()
+    with pytest.raises(Stopped, match="stopped by SIGTERM before the first step") as end:
+        trained(folder, tmp_path)
+    assert not end.value.saved
+
+
+def test_a_time_limit_lets_a_process_end_one_step(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "_LOOK", 0.05)
+    silent(monkeypatch, after=31, then=lambda: threading.Event().wait(0.01))
+    with pytest.raises(Stopped, match="after step 1 of"):
+        trained(folder, tmp_path, options={"max_minutes": 0})
+
+
+def test_a_source_that_stays_silent_costs_no_step(folder, tmp_path, monkeypatch, waited):
+    whole = trained(folder, tmp_path / "whole")
+
+    def gone():
+        raise HubUnavailable("gone")
+
+    with monkeypatch.context() as silenced, pytest.raises(HubUnavailable, match="gone"):
+        silent(silenced, after=90, then=gone)
+        trained(folder, tmp_path / "cut")
+    ended = trained(folder, tmp_path / "cut", seen := Quiet())
+    assert seen.steps[0] == 3 and ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+
+
+def test_an_image_that_changed_under_a_stream_is_told(tmp_path):
+    folder = write_images(tmp_path / "pets", each=60, splits=("train",))
+    _, splits = streamed(folder)
+    splits.train.batch(np.arange(1), epoch=0)
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"bad")
+    with pytest.raises(InputError, match="an image of local/pets is not what it was before: the bytes are"):
+        splits.train.batch(np.arange(1, len(splits.train)), epoch=0)
 
 
 def test_micro_batches_see_the_same_rows(folder, tmp_path):
