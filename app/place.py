@@ -3,6 +3,7 @@
 import inspect  # no annotations from the future here: DDP reads those of its hook
 import os
 import platform
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -85,6 +86,8 @@ class Place:
         new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # from torch 2.13 on
         apart: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
         spread = ddp(model, **apart, gradient_as_bucket_view=True)
+        # a cls token's gradient of one image, which an epoch's last batch may leave a rank, has other strides
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)
         return spread
 

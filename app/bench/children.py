@@ -66,19 +66,20 @@ class Stage:
         """Seconds from a child's start to its end."""
         began = time.perf_counter()
         process = self._started(command)
-        process.wait()
-        return time.perf_counter() - began
+        with _ended(process):
+            process.wait()
+            return time.perf_counter() - began
 
     def until_said(self, command: list[str]) -> float:
         """Seconds from a child's start to its first line on stdout."""
         began = time.perf_counter()
         process = self._started(command, out=subprocess.PIPE)
         assert process.stdout, "it was asked for"
-        with process.stdout as said:
+        with _ended(process), process.stdout as said:
             line = said.readline()
             seconds = time.perf_counter() - began
             said.read()
-        process.wait()
+            process.wait()
         if not line:
             raise RuntimeError(f"{shlex.join(command)} said nothing")
         return seconds
@@ -87,15 +88,12 @@ class Stage:
         """Seconds from a child's start to the first whole train row in a log below `runs`; then the child is killed."""
         began = time.perf_counter()
         process = self._started(command)
-        try:
+        with _ended(process):
             while not _has_train_row(runs):
                 if process.poll() is not None or time.perf_counter() - began > _PATIENCE:
                     raise RuntimeError(f"{shlex.join(command)} has no first step (exit code {process.returncode})")
                 time.sleep(_POLL)
             return time.perf_counter() - began
-        finally:
-            process.kill()
-            process.wait()
 
     def _started(self, command: list[str], out: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -134,6 +132,16 @@ def stage() -> Iterator[Stage]:
         environment |= {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "ISOSCALE_CACHE": str(folder / "cache")}
         environment |= {"HF_HUB_OFFLINE": "1", "TERM": "dumb"}
         yield Stage(folder, environment)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A child that is killed where it still runs, so that it writes nothing into a folder that is thrown away."""
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _has_train_row(runs: Path) -> bool:

@@ -19,7 +19,7 @@ from app.bench.rounds import Prepared
 from app.config import RunConfig
 from app.experiment.rehearsal import HeldBatch
 from app.place import Place
-from app.tables.shape import side_of
+from app.tables.shape import plane, side_of
 from app.tables.vit import hidden
 
 NEEDS = {
@@ -84,7 +84,7 @@ def hf_model(config: RunConfig) -> nn.Module:
     """HF's ViTForImageClassification of the classic config's shape."""
     from transformers import ViTConfig, ViTForImageClassification
 
-    more: dict[str, Any] = {"num_labels": config.classes, "image_size": config.image}
+    more: dict[str, Any] = {"num_labels": config.classes, "image_size": plane(config.image)}
     shape = ViTConfig(
         patch_size=config.patch, num_channels=config.channels, **more,
         hidden_size=config.d_model, num_hidden_layers=config.depth, num_attention_heads=config.heads,

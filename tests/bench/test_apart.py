@@ -27,6 +27,19 @@ def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+class InterruptedAtItsStart:
+    """Is sent Ctrl-C where its process reads it, before `_serve` runs, as one that still imports torch is."""
+
+    def __reduce__(self):
+        return _interrupted_here, (os.getpid(),)
+
+
+def _interrupted_here(parent):
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGINT)
+    return partial(threads_times, 1.0)
+
+
 def filling():
     block = bytearray(300_000_000)
     return lambda units: float(len(block))
@@ -59,3 +72,9 @@ def test_the_memory_of_a_contender_apart_is_its_own_process_s():
     for apart in (small, large):
         apart.prepare()(1)
     assert small.peak_bytes() + 250e6 < large.peak_bytes() and block
+
+
+def test_ctrl_c_while_a_contender_apart_starts_ends_nothing_but_what_asked_for_it():
+    assert math.isfinite(Apart(InterruptedAtItsStart()).prepare()(1))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.SIGINT not in before

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from app import data, place
-from app.bench import attention, demand, ours, step
+from app.bench import attention, demand, ours, peers, step
 from app.bench.attention import saved_bytes
 from app.bench.data import sent
 from app.bench.pictures import Pictures, cached, config_of, made
@@ -19,7 +19,7 @@ from app.data.split import Split
 from app.errors import InputError
 from app.experiment.execution import Wishes
 from app.experiment.rehearsal import HeldBatch, Walk
-from app.models import fused
+from app.models import count, fused
 from app.models.attention import ATTENTION_CLASSES
 from app.models.paths import PATHS_OF
 from app.tables.vit import ATTENTIONS
@@ -67,6 +67,18 @@ def test_configs_of_a_comparison_have_no_dropout_and_equal_shape():
     assert classic.dropout == differential.dropout == 0
     for cell in ("d_model", "depth", "mlp_ratio", "image", "patch", "classes", "batch_size"):
         assert getattr(classic, cell) == getattr(differential, cell)
+
+
+def test_a_signal_is_no_input_of_a_peer_s_and_a_field_is_one_of_hf_s():
+    pytest.importorskip("timm")
+    pytest.importorskip("transformers")
+    signal = resolved({"model": "vit_classic", "size": "1M", "dataset": "diffraction"})
+    for model in (peers.timm_model, peers.hf_model):
+        with pytest.raises(InputError, match="takes images and fields, not a signal of 3042 samples"):
+            model(signal)
+    field = resolved({"model": "vit_classic", "size": "1M", "dataset": "nested_cylinder"})
+    with torch.device("meta"):
+        assert count(peers.hf_model(field)) == field.parameters
 
 
 def test_a_watched_split_adds_up_the_seconds_of_its_batches():

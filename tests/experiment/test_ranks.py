@@ -66,6 +66,11 @@ def two(tmp_path_factory, shared_cache):
     return ended
 
 
+def test_a_rank_with_one_image_says_nothing_of_how_its_gradients_lie(tmp_path, shared_cache):
+    _, said = trained(tmp_path, shared_cache, "--epochs", "1", ranks=2)  # of 125 images by 31 one is left
+    assert "step 5/5" in said and "Grad strides" not in said
+
+
 def gaps(one, other):
     """How far the losses of two logs lie apart, row by row; the rows are of the same steps, splits and examples."""
     rows = [log.read(run.files.log)[1] for run in (one, other)]
