@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from app.bench import peers
+from app.bench import peers, step
 
 QUICK = "--rounds 1 --seconds 0 --device cpu --threads 1"
 
@@ -45,6 +45,20 @@ def without_hf(monkeypatch):
     )
 
 
+@pytest.fixture
+def together(monkeypatch):
+    """All contenders in this process: one of their own takes seconds to start."""
+
+    class Together:
+        def __init__(self, make):
+            self.prepare = make
+
+        def peak_bytes(self):
+            return 1 << 28
+
+    monkeypatch.setattr(step, "Apart", Together)
+
+
 def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(call, without_hf):
     report = asked(call, f"step --size 1M --dataset digits --batch-size 2 {QUICK}")
     (group,) = report["groups"]
@@ -60,7 +74,7 @@ def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(c
     assert report["setting"]["tokens"] == 5 and report["setting"]["batch_size"] == 2
 
 
-def test_a_step_of_little_work_takes_one_thread_and_its_peers_the_default(call, without_hf):
+def test_a_step_of_little_work_takes_one_thread_and_its_peers_the_default(call, without_hf, together):
     torch.set_num_threads(2)
     report = asked(call, "step --size 1M --dataset digits --batch-size 2 --rounds 1 --seconds 0 --device cpu")
     assert [one.get("threads") for one in report["groups"][0]["contenders"]] == [1, 1, None]
@@ -121,7 +135,7 @@ def test_startup_compares_processes_and_names_the_modules_that_are_loaded(call):
     assert report["facts"] == {"modules_of_help": [], "modules_of_train": ["torch", "numpy"]}
 
 
-def test_a_reader_gets_tables_on_stdout_and_progress_on_stderr(call, without_hf):
+def test_a_reader_gets_tables_on_stdout_and_progress_on_stderr(call, without_hf, together):
     ended = call(f"bench step --size 1M --dataset digits --batch-size 2 {QUICK}")
     assert ended.code == 0 and "warming up: vit_classic" in ended.err and "warming up" not in ended.out
     for part in (
