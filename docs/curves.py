@@ -26,6 +26,7 @@ import torch
 from app import data, place
 from app.bench import meter, ours, pictures
 from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
+from app.bench.waiting import HostHeld
 from app.config import RunConfig
 from app.data import cache
 from app.data.ahead import Ahead
@@ -100,14 +101,6 @@ def stored(folder: Path, rows: int) -> data.Cached:
              for path in at.iterdir()}  # fmt: skip
     asked = {"channels": ask.channels, "side": ask.side}
     return cache.Cached(at, {"rows": {"train": rows}, "files": files, "ask": asked}, ask)
-
-
-@dataclasses.dataclass(frozen=True)
-class HostHeld(Place):
-    """A place whose images stay in the file."""
-
-    def hold(self, array: np.ndarray) -> tuple[torch.Tensor, str]:
-        return torch.from_numpy(array), "mapped"
 
 
 def inputs(here: Place, rounds: int) -> Iterator[str]:

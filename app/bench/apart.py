@@ -88,7 +88,8 @@ def _serve(connection: Connection, make: Callable[[], Prepared]) -> None:
             value = run(units)
         except Exception as error:  # whatever a contender fails with, it is told  # noqa: BLE001
             sentence = (str(error) or type(error).__name__).splitlines()[0]
-            connection.send(MemoryError(sentence) if isinstance(error, MemoryError) else RuntimeError(sentence))
+            with suppress(OSError):  # nobody asks any more
+                connection.send(MemoryError(sentence) if isinstance(error, MemoryError) else RuntimeError(sentence))
             return
-        with suppress(OSError):  # nobody asks any more
+        with suppress(OSError):
             connection.send((value, memory.peak()))
