@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from app import machine, memory
-from app.errors import InputError
+from .errors import InputError
+from .system import machine, memory
 
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from app import memory
 from app.errors import InputError
 from app.place import Place, choose
+from app.system import memory
 
 CPU = choose(device="cpu")
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.errors import InputError
-from app.tables.shape import Extent, normal
+from ..errors import InputError
+from ..tables.shape import Extent, normal
 
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.launch import containers, skypilot, slurm
-from app.launch.job import Job
-from app.tables.names import look_up
+from ..tables.names import look_up
+from . import containers, skypilot, slurm
+from .job import Job
 
 PLACES: dict[str, Callable[[Job], str]] = {
     "docker": containers.docker,

@@ -6,8 +6,8 @@ import json
 import re
 import shlex
 
-from app.errors import InputError
-from app.launch.job import Job, in_shell, until_done
+from ..errors import InputError
+from .job import Job, in_shell, until_done
 
 _VAST_GPU, _RUNPOD_GPU = "RTX_4090", "NVIDIA GeForce RTX 4090"
 _FLAVORS = {1: "l40sx1", 4: "l40sx4", 8: "l40sx8"}  # of HF Jobs, by GPUs

@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
-from app.errors import InputError
+from ..errors import InputError
 
 PYTHON = "/usr/local/bin/python3"  # the image's; a shell of the place may have another one first
 RUN = "/app/run.py"

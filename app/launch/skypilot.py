@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from app.launch.job import Job
+from .job import Job
 
 _GPU = "RTX4090"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from app.launch.job import Job
+from .job import Job
 
 _NOTICE = 180  # seconds before the time limit at which Slurm tells the script; saving a state takes a few
 _CPUS = 8
