@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_a_gpu_test_is_skipped_before_its_fixtures_where_no_cuda_device_is():
     chosen = [
         "-m",
