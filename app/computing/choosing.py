@@ -22,6 +22,7 @@ from ..tables.vit import head_width
 from . import trials
 
 NO_PATH = "none"  # of a model without attention
+_OUT_OF_MEMORY = "out of memory"  # why a path was skipped
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 _SHARE_OF_HOST = 0.5  # of the memory that a process here may have, for activations on a CPU
 _LEAST_MICRO_BATCH = 8  # below it activations are made again instead of kept
@@ -50,51 +51,75 @@ def _work(config: RunConfig) -> float:
     return 3.0 * family_of(config.model).flops(config.shape) * config.batch_size
 
 
-def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> str:
-    """The attention path, by the table on a CPU, else the fastest here; `none` of a model without attention."""
+def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> tuple[str, dict[str, str]]:
+    """Return the attention path, by the table on a CPU, else the fastest here, and why other paths were skipped.
+
+    The path of a model without attention is `none`.
+    """
     if config.attention is None:
-        return NO_PATH
+        return NO_PATH, {}
     if place.device.type == "cpu":
-        return pick_on_cpu(attention=config.attention, tokens=config.tokens, precision=place.precision)
-    able = candidates(attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
-    return fastest(config, place, able, say)
+        return pick_on_cpu(attention=config.attention, tokens=config.tokens, precision=place.precision), {}
+    return fastest(config, place, _able(config, place), say)
 
 
-def fastest(config: RunConfig, place: Place, paths: list[str], say: Callable[[str], None]) -> str:
-    """Which path takes the least time for one layer, forward and backward; each is timed once per shape and device."""
+def _able(config: RunConfig, place: Place) -> list[str]:
+    assert config.attention is not None
+    return candidates(attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
 
-    def measure() -> dict[str, float | str]:
-        found = {path: tried for path in paths if (tried := _tried(config, place, path)) is not None}
-        if not any(isinstance(tried, float) for tried in found.values()):
-            raise InputError(  # and nothing is remembered: another process may have held the memory
-                f"one attention layer of {config.tokens} tokens does not fit into the device's memory by any of "
-                f"{', '.join(paths)}; take a smaller --batch-size, or an --attention-path and --micro-batch-size"
-            )
-        return found
 
-    key = trials.key_of(config, place) | {"paths": paths, "batch_size": config.batch_size}
-    found = trials.remembered("paths", key, measure)
-    for path, failure in found.items():
-        if isinstance(failure, str):
-            say(f"attention path {path} cannot be had here ({failure})")
+def fastest(
+    config: RunConfig, place: Place, paths: list[str], say: Callable[[str], None]
+) -> tuple[str, dict[str, str]]:
+    """Return the path that takes the least time for one layer, forward and backward, and why others were skipped.
+
+    Each path is timed once per shape and device. Raises InputError if no path works.
+    """
+    found = {path: _tried(config, place, path) for path in paths}
+    skipped = {path: tried for path, tried in found.items() if isinstance(tried, str)}
     seconds = {path: tried for path, tried in found.items() if isinstance(tried, float)}
+    if not seconds:
+        reasons = ", ".join(f"{path} ({reason})" for path, reason in skipped.items())
+        smaller = "Use a smaller --batch-size, or choose an --attention-path and a --micro-batch-size"
+        raise InputError(
+            f"no attention path works on this device for a layer of {config.tokens} tokens: {reasons}. "
+            f"{smaller if _OUT_OF_MEMORY in skipped.values() else 'Use another --device or another --model'}"
+        )
+    for path, reason in skipped.items():
+        say(f"attention path {path} is skipped: it fails on this device ({reason})")
     best = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in seconds.items())
     say(f"attention path {best}: one layer forward and backward takes {times}")
-    return best
+    return best, skipped
 
 
-def _tried(config: RunConfig, place: Place, path: str) -> float | str | None:
-    """Seconds of a path; None where it needs more memory than there is, or what its kernel could not be made with.
+def unavailable(config: RunConfig, place: Place, path: str) -> str:
+    """Return why a path is unavailable for a model on a place, by a trial on a GPU; empty if it works.
 
-    Triton compiles with what it finds on the machine: a compiler, Python's headers, the driver's library, a folder.
+    A trial that runs out of memory is no reason: a smaller micro-batch may fit.
     """
+    if (why := unfit_path(config, place, path)) or path == NO_PATH or place.device.type == "cpu":
+        return why
+    tried = _tried(config, place, path)
+    if isinstance(tried, float) or tried == _OUT_OF_MEMORY:
+        return ""
+    others = " or ".join(other for other in _able(config, place) if other != path)
+    return f"the {path} path fails on this device ({tried}); use {others}, or omit --attention-path"
+
+
+def _tried(config: RunConfig, place: Place, path: str) -> float | str:
+    """Return the seconds of a path, or why it fails here; only seconds are remembered, a failure is tried again.
+
+    Torch's operators fail with a RuntimeError: cuDNN may have no plan for unequal head widths. Triton fails with
+    anything, by what it finds on the machine: a compiler, Python's headers, the driver's library, a folder.
+    """
+    key = trials.key_of(config, place) | {"path": path, "batch_size": config.batch_size}
     try:
-        return trials.path_seconds(config, place, path)
-    except torch.OutOfMemoryError:
-        return None
+        return trials.remembered("path", key, lambda: trials.path_seconds(config, place, path))
     except Exception as error:
-        if path != "fused":  # the others are torch's own operators
+        if "out of memory" in str(error) or isinstance(error, torch.OutOfMemoryError):  # MPS raises a RuntimeError
+            return _OUT_OF_MEMORY
+        if path != "fused" and not isinstance(error, RuntimeError):  # a bug of this program
             raise
         return _first_line(error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ class Execution:
     compile: str = "off"
     checkpointing: bool = False
     gradients: str = "fp32"  # as they travel between ranks
+    paths_skipped: Mapping[str, str] = field(default_factory=dict)  # attention path -> why it fails on the device
 
     def __str__(self) -> str:
         more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
@@ -41,8 +42,9 @@ class Execution:
         return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
+        """Return the fields as JSON values; `paths_skipped` is omitted if no path failed."""
+        values = asdict(self)
+        return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
     """
     _require(config, place, wishes)
     threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
-    path = wishes.attention_path or choosing.path(config, place, say)
+    path, skipped = (wishes.attention_path, {}) if wishes.attention_path else choosing.path(config, place, say)
     checkpointing, micro_batch_size = wishes.checkpointing or False, wishes.micro_batch_size
     if micro_batch_size is None:
         wish = wishes.checkpointing
@@ -79,7 +81,8 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
         compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
     else:
         compile_ = "blocks" if wishes.compile else "off"
-    return Execution(**chosen, compile=compile_, threads=threads, gradients=wishes.gradients or "fp32")
+    gradients = wishes.gradients or "fp32"
+    return Execution(**chosen, compile=compile_, threads=threads, gradients=gradients, paths_skipped=skipped)
 
 
 def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
@@ -110,10 +113,10 @@ def again(
         if value != getattr(execution, name):
             say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
             execution = replace(execution, **{name: value})
-    if why := choosing.unfit_path(config, place, execution.attention_path):  # begun on another kind of device
-        path = choosing.path(config, place, say)
+    if why := choosing.unavailable(config, place, execution.attention_path):  # begun on another kind of device
+        path, skipped = choosing.path(config, place, say)
         say(f"{why}; the run goes on by {path}: its last bits may differ")
-        execution = replace(execution, attention_path=path)
+        execution = replace(execution, attention_path=path, paths_skipped=skipped)
     if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
         say(f"the run began compiled ({execution.compile}), but {lacks}: it goes on without; its last bits may differ")
         execution = replace(execution, compile="off")
@@ -150,7 +153,7 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
     if (path := wishes.attention_path) is not None:
         if path not in PATHS:
             raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
-        if why := choosing.unfit_path(config, place, path):
+        if why := choosing.unavailable(config, place, path):
             raise InputError(f"attention_path={path}: {why}")
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
         raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")

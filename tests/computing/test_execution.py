@@ -12,7 +12,7 @@ from torch._inductor import cpp_builder
 from app.computing import choosing, execution, trials
 from app.computing.execution import Execution, Wishes
 from app.config.run import DatasetFacts, resolve
-from app.errors import InputError
+from app.errors import InputError, Stopped
 from app.place import Place, choose
 from app.system import memory
 
@@ -233,8 +233,9 @@ def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
         return times[path]
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
-    assert choosing.fastest(SMALL, CPU, list(times), said.append) == "sdpa"
-    assert "plain 300.00 ms, sdpa 100.00 ms" in said[0] and "stored" not in said[0]
+    assert choosing.fastest(SMALL, CPU, list(times), said.append) == ("sdpa", {"stored": "out of memory"})
+    assert "stored" in said[0] and "out of memory" in said[0]
+    assert "plain 300.00 ms, sdpa 100.00 ms" in said[1] and "stored" not in said[1]
 
 
 def test_a_kernel_that_cannot_be_made_here_leaves_the_other_paths_and_is_told_each_time(monkeypatch, tmp_path):
@@ -248,8 +249,9 @@ def test_a_kernel_that_cannot_be_made_here_leaves_the_other_paths_and_is_told_ea
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
     for _ in range(2):
-        assert choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append) == "sdpa"
-    assert said[0] == said[2] == "attention path fused cannot be had here (RuntimeError: no Python.h)"
+        found = choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append)
+        assert found == ("sdpa", {"fused": "RuntimeError: no Python.h"})
+    assert said[0] == said[2] and "fused" in said[0] and said[0].endswith("(RuntimeError: no Python.h)")
 
 
 def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(monkeypatch, tmp_path):
@@ -262,10 +264,93 @@ def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(mon
         return 0.1
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
-    with pytest.raises(InputError, match=r"by any of plain, sdpa; take a smaller --batch-size.*--micro-batch-size"):
+    with pytest.raises(InputError, match=r"plain \(out of memory\), sdpa \(out of memory\).*--micro-batch-size"):
         choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None)
     full.remove("sdpa")
-    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None) == "sdpa"
+    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None)[0] == "sdpa"
+
+
+NO_PLAN = RuntimeError("cuDNN Frontend error: no plan")
+GPU = Place(torch.device("cuda"), "bf16")
+
+
+@pytest.fixture
+def failing(monkeypatch, tmp_path):
+    """A GPU that exists only in name: the failures of its attention paths, to be filled; all others take 0.1 s."""
+    failures = {}
+
+    def seconds(config, place, path):
+        if path in failures:
+            raise failures[path]
+        return 0.1
+
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    monkeypatch.setattr(trials, "key_of", lambda config, place: {})
+    monkeypatch.setattr(choosing, "candidates", lambda **_: ["plain", "sdpa", "fused"])
+    return failures
+
+
+@pytest.mark.parametrize("path", ["plain", "sdpa", "fused"])
+def test_any_path_that_fails_on_a_device_is_skipped_and_its_reason_is_printed_and_kept(failing, path):
+    failing[path] = NO_PLAN
+    said = []
+    found = chosen(SMALL, GPU, say=said.append, micro_batch_size=8)
+    reason = "RuntimeError: cuDNN Frontend error: no plan"
+    assert found.attention_path != path and path in said[0] and reason in said[0]
+    assert found.to_json()["paths_skipped"] == {path: reason}
+    assert execution.again(found.to_json(), SMALL, GPU, Wishes(), said.append) == found
+
+
+def test_no_path_left_is_an_error_that_names_each_with_its_reason(failing):
+    failing.update(plain=torch.OutOfMemoryError("20 GiB"), sdpa=NO_PLAN, fused=FileNotFoundError("no folder"))
+    with pytest.raises(InputError) as raised:
+        chosen(SMALL, GPU, micro_batch_size=8)
+    for part in ("plain (out of memory)", "sdpa (RuntimeError: cuDNN", "fused (FileNotFoundError: no folder)"):
+        assert part in str(raised.value)
+
+
+def test_a_failure_is_tried_again_for_the_next_run(failing):
+    failing["sdpa"] = RuntimeError("another process broke the device")
+    assert chosen(SMALL, GPU, micro_batch_size=8).paths_skipped
+    del failing["sdpa"]
+    assert "paths_skipped" not in chosen(SMALL, GPU, micro_batch_size=8).to_json()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Stopped("SIGTERM"), AssertionError("a bug of this program")])
+def test_what_is_no_failure_of_a_path_passes_through_its_trial(failing, stop):
+    failing["sdpa"] = stop
+    with pytest.raises(stop if isinstance(stop, type) else type(stop)):
+        chosen(SMALL, GPU, micro_batch_size=8)
+
+
+def test_a_path_that_was_asked_for_and_fails_is_an_error_and_no_fallback(failing):
+    failing["sdpa"] = NO_PLAN
+    stored = Execution(attention_path="plain", micro_batch_size=8, threads=1).to_json()
+    wishes = {"attention_path": "sdpa", "micro_batch_size": 8}
+    with pytest.raises(InputError, match=r"attention_path=sdpa.*no plan.*use plain or fused, or omit"):
+        chosen(SMALL, GPU, **wishes)
+    with pytest.raises(InputError, match=r"attention_path=sdpa.*no plan"):
+        execution.again(stored, SMALL, GPU, Wishes(**wishes), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "full", [torch.OutOfMemoryError("20 GiB"), RuntimeError("MPS backend out of memory (of 9 GB)")]
+)
+def test_a_path_that_was_asked_for_may_lack_memory_in_its_trial_for_a_smaller_micro_batch_may_fit(failing, full):
+    failing["sdpa"] = full
+    assert chosen(SMALL, GPU, attention_path="sdpa", micro_batch_size=1).attention_path == "sdpa"
+
+
+def test_a_run_whose_path_fails_on_this_device_resumes_by_another(failing):
+    failing["sdpa"] = NO_PLAN
+    said = []
+    stored = Execution(attention_path="sdpa", micro_batch_size=8, threads=1).to_json()
+    found = execution.again(stored, SMALL, GPU, Wishes(), said.append)
+    assert found.attention_path == "plain" and found.paths_skipped == {
+        "sdpa": "RuntimeError: cuDNN Frontend error: no plan"
+    }
+    assert "goes on by plain" in said[-1]
 
 
 def test_a_trial_measures_each_way_and_leaves_the_generator_alone(tmp_path, monkeypatch):
@@ -310,6 +395,7 @@ def test_cuda_graphs_are_left_behind_on_a_cpu():
 )
 def test_a_run_in_cuda_graphs_goes_on_by_blocks_where_a_step_is_no_longer_one_pass(monkeypatch, wishes, ranks):
     monkeypatch.setattr(execution, "missing", lambda _: "")
+    monkeypatch.setattr(choosing, "unavailable", lambda *_: "")  # tried on a device
     here = Place(torch.device("cuda"), "bf16", ranks=ranks)
     whole = Execution(attention_path="plain", micro_batch_size=SMALL.batch_size, threads=1, compile="graphs")
     stored = whole.to_json()
