@@ -8,6 +8,7 @@ from typing import Any
 from .. import data, evaluation, models, place
 from ..artifacts import checkpoint, record
 from ..artifacts.paths import Run, write_record
+from ..artifacts.predictions import Predictions
 from ..computing import execution
 from ..computing.execution import Wishes
 from ..data.splits.resident import Split
@@ -59,9 +60,7 @@ def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
 
-def predicted(
-    run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool
-) -> evaluation.Predictions:
+def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool) -> Predictions:
     """The predictions of the final or the best weights, computed as the run was."""
     config = run.config
     run.require_whole("best" if best else "weights")

@@ -12,6 +12,7 @@ from typing import Any
 from .. import data, evaluation, models, place
 from ..artifacts import record
 from ..artifacts.paths import Run, RunFiles, read_record, write_record
+from ..artifacts.predictions import Predictions
 from ..artifacts.runs import place_of
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
@@ -156,7 +157,7 @@ def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     if k > run.config.classes:
         raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
     kept = run.files.best_predictions if best else run.files.predictions
-    return evaluation.top_k(evaluation.Predictions.load(kept), k)
+    return evaluation.top_k(Predictions.load(kept), k)
 
 
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
@@ -168,7 +169,7 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
         sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
         run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
     run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
-    predictions = evaluation.Predictions.load(path)
+    predictions = Predictions.load(path)
     evaluation.require_same_rows(predictions, record.test_rows(run.files))
     results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
     done = dataclasses.replace(run, record=run.record | {"results": results})

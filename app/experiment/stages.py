@@ -17,6 +17,7 @@ from .. import __version__, data, evaluation, log, models, optim
 from .. import train as loop
 from ..artifacts import checkpoint, record
 from ..artifacts.paths import Run, RunFiles, read_record, write_record
+from ..artifacts.predictions import Predictions
 from ..computing import execution, trials
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
@@ -267,7 +268,7 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
     return Run(files, kept)
 
 
-def _tested(job: Job, model: nn.Module) -> evaluation.Predictions | None:
+def _tested(job: Job, model: nn.Module) -> Predictions | None:
     """The predictions of the test set, of which every rank makes its share; None on all but the first."""
     return evaluation.predict(model, job.splits.test, batch_size=job.config.val_batch_size, place=job.here)
 

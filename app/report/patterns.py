@@ -14,10 +14,10 @@ from scipy.special import softmax
 
 from .. import data
 from ..artifacts.paths import Run
+from ..artifacts.predictions import Predictions
 from ..config import checks
 from ..data.sources import signals
 from ..errors import InputError
-from ..evaluation import Predictions
 from ..task import TOPS
 from . import selection, style
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..artifacts.paths import Run
+from ..artifacts.predictions import Predictions
 from ..errors import InputError
-from ..evaluation import Predictions
 from ..sharing.card import results
 from . import selection, style
 

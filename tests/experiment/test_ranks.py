@@ -9,7 +9,7 @@ import pytest
 
 from app import data, log, place
 from app.artifacts.paths import find_runs
-from app.evaluation import Predictions
+from app.artifacts.predictions import Predictions
 from app.selftest.trial import RUN
 from tests.data import measured
 
