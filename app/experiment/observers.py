@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts import checkpoint
+from ..artifacts.manifest import BestWeights, Facts
 from ..artifacts.paths import RunFiles
 from ..errors import Stopped
 from ..log import Row, TrainingLog
@@ -43,7 +44,7 @@ class Keeper(Member):
     state_every: float  # seconds
     push: Callable[[int], None] | None = None  # takes the step of a state that may be pushed
     push_every: float = math.inf  # seconds
-    best: dict[str, Any] | None = None
+    best: BestWeights | None = None
     seconds_before: float = 0.0  # of training before this process
     peak_bytes: int = 0  # of any rank, in all processes
     ended: int = 0  # the last step that ended
@@ -84,10 +85,10 @@ class Keeper(Member):
     def epoch_end(self, *, step: int, epoch: int) -> None:
         self.log.drain()
         loss = self.log.last["val_full"]["loss"]
-        if self.best is None or loss < self.best["val_loss"]:
+        if self.best is None or loss < self.best.val_loss:
             name = f"best-{step}.safetensors"
             checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
-            self.best = {"val_loss": loss, "step": step, "epoch": epoch, "file": name}
+            self.best = BestWeights(val_loss=loss, step=step, epoch=epoch, file=name)
 
     def step_end(self, *, step: int) -> None:
         self.ended, self._began = step, True
@@ -132,14 +133,14 @@ class Keeper(Member):
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         moments = checkpoint.optimizer_tensors(self.model, self.optimizer)
         tensors = weights | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
-        facts = {
-            "best": self.best,
-            "log_bytes": log_bytes,
-            "log_sha256": self.log.sha256,
-            "seconds": round(self.seconds, 3),
-            "peak_bytes": self.peak_bytes,
-        }
-        best = self.best["file"] if self.best else None
+        facts = Facts(
+            best=self.best,
+            log_bytes=log_bytes,
+            log_sha256=self.log.sha256,
+            seconds=round(self.seconds, 3),
+            peak_bytes=self.peak_bytes,
+        )
+        best = self.best.file if self.best else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)
         self._state_at = time.monotonic()
 

@@ -8,7 +8,7 @@ import torch
 from data.test_signals import opened
 
 from app import data
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 from app.data.sources import signals
 from app.errors import InputError
 from app.synthetic import diffraction

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from data.measured import fields, patterns
 
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 from app.log import read
 
 FIELDS = (

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from app import models
-from app.artifacts.paths import Run
+from app.artifacts.runs import Run
 from app.computing import execution
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment

@@ -10,7 +10,7 @@ import time
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from app.artifacts.paths import Run
+from app.artifacts.runs import Run
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 from app.experiment.run import Push

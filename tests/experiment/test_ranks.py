@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app import data, log, place
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 from app.artifacts.predictions import Predictions
 from app.selftest.trial import RUN
 from tests.data import measured

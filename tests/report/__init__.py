@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from app.artifacts.paths import Run, RunFiles, write_record
+from app.artifacts import record as records
+from app.artifacts.paths import RunFiles
+from app.artifacts.runs import Run
 from app.artifacts.predictions import Predictions
 from app.config.run import RunConfig, dataset_facts, resolve
 from app.evaluation import metrics
