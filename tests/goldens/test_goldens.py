@@ -76,6 +76,7 @@ def test_commands_about_a_run_end_with_the_codes_they_ended_with(alone):
         assert not [*kept.differences(kept.load("exits")["in order"], topics.exit_codes(lines.EXITS_IN_ORDER))]
 
 
+@pytest.mark.slow
 def test_json_for_machines_has_the_keys_it_had(alone):
     with observe.surroundings(alone):
         assert not [*kept.differences(kept.load("json_keys")["told"], topics.json_keys(lines.AS_JSON))]
