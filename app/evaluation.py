@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app import task
-from app.durable import replacing
-from app.errors import InputError
-from app.place import Place
+from . import task
+from .errors import InputError
+from .place import Place
+from .system.durable import replacing
 
 _RESAMPLINGS = 2000
 _SAME = 1e-12  # of the targets' square: a variance below it is rounding

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.durable import make_folder, no_space_named
-from app.errors import InputError
+from .errors import InputError
+from .system.durable import make_folder, no_space_named
 
 FORMAT = 1
 _LAG = 2  # rows that may wait for their numbers, so that no step waits for the device

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from app import machine, memory
-from app.errors import InputError
+from .errors import InputError
+from .system import machine, memory
 
 _DEVICES = ("cuda", "mps", "cpu")
+_BF16_UNITS = (8, 0)  # compute capability; older GPUs emulate bf16, which `torch.cuda.is_bf16_supported` counts too
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
 
@@ -210,8 +211,8 @@ class Place:
 def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Place:
     """The place for a run; raises InputError for a device that this machine does not have.
 
-    `auto` takes CUDA, then Apple's MPS, then the CPU; `auto` precision is bf16 on CUDA and fp32 elsewhere. A GPU that
-    is there but cannot be used is refused: hours of a CPU at a GPU's price are nobody's wish.
+    `auto` takes CUDA, then Apple's MPS, then the CPU; `auto` precision is bf16 on a GPU with bf16 units and fp32
+    elsewhere. A GPU that is there but cannot be used is refused: hours of a CPU at a GPU's price are nobody's wish.
     """
     if device == "auto":
         if not torch.cuda.is_available():
@@ -237,7 +238,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if found.type == "cpu":
         memory.keep()
     if precision == "auto":
-        precision = "bf16" if found.type == "cuda" else "fp32"
+        has_units = found.type == "cuda" and torch.cuda.get_device_capability(found) >= _BF16_UNITS
+        precision = "bf16" if has_units else "fp32"
     return Place(found, precision)
 
 

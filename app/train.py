@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app import task
+from . import task
 
 _NONE = np.empty(0, np.int64)  # no examples
 

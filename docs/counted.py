@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from app import sizing  # noqa: E402
+from app.config import sizing  # noqa: E402
 from app.errors import InputError  # noqa: E402
 from app.models import constructor, counting  # noqa: E402
 from app.tables.counted import CountedRow  # noqa: E402

@@ -27,13 +27,13 @@ from app import data, place
 from app.bench import meter, ours, pictures
 from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
 from app.bench.waiting import HostHeld
-from app.config import RunConfig
-from app.data import cache
-from app.data.ahead import Ahead
-from app.data.split import Split
+from app.computing import execution
+from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
+from app.config.run import RunConfig
+from app.data.splits.ahead import Ahead
+from app.data.splits.resident import Split
+from app.data.store import cache
 from app.errors import InputError
-from app.experiment import execution
-from app.experiment.rehearsal import HeldBatch, Rehearsal, Walk
 from app.place import Place
 from app.tables.computing import PATHS_OF
 from app.tables.models import family_of

@@ -16,9 +16,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from app import place
 from app.bench import ours
+from app.computing import execution
+from app.computing.rehearsal import HeldBatch, Rehearsal
 from app.errors import InputError
-from app.experiment import execution
-from app.experiment.rehearsal import HeldBatch, Rehearsal
 
 KINDS = {  # the first whose names an operator's name holds
     "linear layers' products": ("aten::mm", "aten::addmm"),

@@ -13,6 +13,16 @@ for name in ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_CO
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "NO_COLOR": "1"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before any fixture is set up
+def pytest_runtest_setup(item):
+    """Skips the tests marked `gpu` on a machine without a CUDA device."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
     """A cache for datasets that every test reads alike."""

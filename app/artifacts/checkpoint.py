@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from app.durable import replacing, seal, sha256, write_text
-from app.errors import InputError
+from ..errors import InputError
+from ..system.durable import replacing, seal, sha256, write_text
 
 _HEADER = "isoscale"
 _HEADER_BYTES = 1 << 16  # room for the names and shapes before the tensors

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.artifacts import form
-from app.config import RunConfig
-from app.durable import seal, sha256, write_text
-from app.errors import InputError
+from ..config.run import RunConfig
+from ..errors import InputError
+from ..system.durable import seal, sha256, write_text
+from . import form
 
 FORMAT = 1
 _NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record of any format

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from app import memory
-from app.bench.rounds import Prepared
+from ..system import memory
+from .rounds import Prepared
 
 
 class Apart:

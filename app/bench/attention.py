@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.bench import demand, meter, ours, peers
-from app.bench.report import Group, Report, hardware
-from app.bench.rounds import Contender, Pace, Prepared, measure
-from app.config import RunConfig
-from app.errors import InputError
-from app.models.attention import ATTENTION_CLASSES
-from app.models.paths import PATHS_OF, unfit
-from app.place import Place
-from app.tables.vit import ATTENTIONS
+from ..config.run import RunConfig
+from ..errors import InputError
+from ..models.attention import ATTENTION_CLASSES
+from ..models.attention.paths import PATHS_OF, unfit
+from ..place import Place
+from ..tables.vit import ATTENTIONS
+from . import demand, meter, ours, peers
+from .report import Group, Report, hardware
+from .rounds import Contender, Pace, Prepared, measure
 
 _BASELINE, _TIMM = "classic sdpa", "timm DiffAttention"
 _NOTES = (

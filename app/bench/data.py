@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.bench import meter, ours, peers
-from app.bench.pictures import Pictures, cached, config_of, made, train_split, written
-from app.bench.report import Group, Report, hardware
-from app.bench.request import resolved
-from app.bench.rounds import Contender, Pace, Prepared, measure
-from app.bench.waiting import waiting
-from app.config import RunConfig
-from app.data.split import Split
-from app.errors import InputError
-from app.experiment.rehearsal import Walk
-from app.place import Place
-from app.tables.shape import side_of
+from ..computing.rehearsal import Walk
+from ..config.run import RunConfig
+from ..data.splits.resident import Split
+from ..errors import InputError
+from ..place import Place
+from ..tables.shape import side_of
+from . import meter, ours, peers
+from .pictures import Pictures, cached, config_of, made, train_split, written
+from .report import Group, Report, hardware
+from .request import resolved
+from .rounds import Contender, Pace, Prepared, measure
+from .waiting import waiting
 
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
 _BATCH = 128  # images that are loaded at a time, whatever the batch of a step

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from app.bench import meter, ours
-from app.bench.report import Group, Report, hardware
-from app.bench.request import resolved
-from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
-from app.experiment import execution
-from app.experiment.rehearsal import HeldBatch, Rehearsal
-from app.log import Row, TrainingLog
-from app.place import Place
+from ..computing import execution
+from ..computing.rehearsal import HeldBatch, Rehearsal
+from ..log import Row, TrainingLog
+from ..place import Place
+from . import meter, ours
+from .report import Group, Report, hardware
+from .request import resolved
+from .rounds import Contender, Pace, Prepared, Samples, measure, spread
 
 _LINES_A_STEP = 2  # train and val
 _BARE, _ADD, _FETCHED = "bare write and flush", "TrainingLog.add", "TrainingLog.add, sums from the device"

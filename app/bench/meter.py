@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from app.bench.rounds import Prepared
+    from .rounds import Prepared
 
 
 def synchronise(device: torch.device) -> None:
@@ -87,7 +87,7 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
     """Floating-point operations per second of a square bf16 matrix product, the median over calls."""
     import torch
 
-    from app.bench.rounds import spread
+    from .rounds import spread
 
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     run = stopwatch(lambda: left @ right, device)

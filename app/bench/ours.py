@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.bench import meter
-from app.bench.request import resolved
-from app.config import RunConfig
-from app.experiment import execution
-from app.place import Place
+from ..computing import execution
+from ..config.run import RunConfig
+from ..place import Place
+from . import meter
+from .request import resolved
 
 _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
 

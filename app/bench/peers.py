@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from app.bench.meter import stopwatch, synchronise
-from app.bench.rounds import Prepared
-from app.config import RunConfig
-from app.experiment.rehearsal import HeldBatch
-from app.place import Place
-from app.tables.shape import plane, side_of
-from app.tables.vit import hidden
+from ..computing.rehearsal import HeldBatch
+from ..config.run import RunConfig
+from ..place import Place
+from ..tables.shape import plane, side_of
+from ..tables.vit import hidden
+from .meter import stopwatch, synchronise
+from .rounds import Prepared
 
 NEEDS = {
     "timm": ("timm",),

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from app import data
-from app.bench import peers
-from app.config import RunConfig, dataset_facts, resolve
-from app.data import cache
-from app.errors import InputError
-from app.place import Place
-from app.sizing import is_whole
-from app.tables.datasets import DATASETS
-from app.tables.models import family_of
-from app.tables.names import look_up
-from app.tables.shape import side_of
-from app.train import Examples
+from .. import data
+from ..config.run import RunConfig, dataset_facts, resolve
+from ..config.sizing import is_whole
+from ..data.store import cache
+from ..errors import InputError
+from ..place import Place
+from ..tables.datasets import DATASETS
+from ..tables.models import family_of
+from ..tables.names import look_up
+from ..tables.shape import side_of
+from ..train import Examples
+from . import peers
 
 SIDE = 32  # pixels, of made images
 _ROWS, _CLASSES = 2048, 10

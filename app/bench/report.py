@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from app import __version__
-from app.bench.rounds import Samples, ratios, spread
+from .. import __version__
+from .rounds import Samples, ratios, spread
 
 _LIBRARIES = ("torch", "numpy", "typer", "timm", "torchvision", "datasets", "transformers", "accelerate", "triton")
 

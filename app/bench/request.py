@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.config import RunConfig, dataset_facts, resolve
-from app.errors import InputError
-from app.tables.datasets import DATASETS, DEFAULT_DATASET
-from app.tables.names import look_up
+from ..config.run import RunConfig, dataset_facts, resolve
+from ..errors import InputError
+from ..tables.datasets import DATASETS, DEFAULT_DATASET
+from ..tables.names import look_up
 
 _MOST_TOKENS = 2**20
 

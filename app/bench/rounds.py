@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Any, NamedTuple, TypeVar
 
-from app.bench.meter import Memory, threads
-from app.errors import InputError
+from ..errors import InputError
+from .meter import Memory, threads
 
 Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from app.bench import meter
-from app.bench.children import Stage, stage
-from app.bench.report import Group, Report, hardware
-from app.bench.rounds import Contender, Pace, Samples, measure
-from app.place import Place
+from ..place import Place
+from . import meter
+from .children import Stage, stage
+from .report import Group, Report, hardware
+from .rounds import Contender, Pace, Samples, measure
 
 _HEAVY = ("torch", "numpy", "datasets", "torchvision", "timm")
 _TRAIN = ("train", "--dataset", "digits", "--epochs", "1", "--limit-train", "64", "--threads", "1")

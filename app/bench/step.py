@@ -9,19 +9,19 @@ from typing import Any
 
 from torch import nn
 
-from app import memory
-from app.bench import meter, ours, peers
-from app.bench.apart import Apart
-from app.bench.report import Group, Report, hardware
-from app.bench.rounds import Contender, Pace, Prepared, Samples, measure, spread
-from app.config import RunConfig
-from app.errors import InputError
-from app.experiment import choosing, execution
-from app.experiment.rehearsal import HeldBatch, Rehearsal
-from app.models import count
-from app.place import Place
-from app.tables.computing import PATHS
-from app.tables.models import family_of
+from ..computing import choosing, execution
+from ..computing.rehearsal import HeldBatch, Rehearsal
+from ..config.run import RunConfig
+from ..errors import InputError
+from ..models import count
+from ..place import Place
+from ..system import memory
+from ..tables.computing import PATHS
+from ..tables.models import family_of
+from . import meter, ours, peers
+from .apart import Apart
+from .report import Group, Report, hardware
+from .rounds import Contender, Pace, Prepared, Samples, measure, spread
 
 _NOTES = (
     "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach "
@@ -31,7 +31,7 @@ _NOTES = (
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
     "on a CPU each contender has a process of its own, as its users run it: that this program keeps freed memory "
-    "(app/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
+    "(app/system/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
     "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app import train as loop
-from app.bench import meter, ours
-from app.bench.pictures import Pictures, train_split
-from app.bench.report import Group
-from app.bench.rounds import Contender, Pace, Prepared, measure, spread
-from app.config import RunConfig
-from app.data.augment import to_input
-from app.experiment import execution
-from app.experiment.rehearsal import Rehearsal
-from app.place import Place
-from app.tables.shape import side_of
+from .. import train as loop
+from ..computing import execution
+from ..computing.rehearsal import Rehearsal
+from ..config.run import RunConfig
+from ..data.transforms.augment import to_input
+from ..place import Place
+from ..tables.shape import side_of
+from . import meter, ours
+from .pictures import Pictures, train_split
+from .report import Group
+from .rounds import Contender, Pace, Prepared, measure, spread
 
 
 class HostHeld(Place):

@@ -14,9 +14,9 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from app import __version__
-from app.cli import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
-from app.errors import InputError, NotUploaded, Stopped
+from .. import __version__
+from ..errors import InputError, NotUploaded, Stopped
+from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
 
 DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
 

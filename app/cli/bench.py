@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 if TYPE_CHECKING:
-    from app.bench.report import Report
-    from app.bench.rounds import Pace
-    from app.place import Place
+    from ..bench.report import Report
+    from ..bench.rounds import Pace
+    from ..place import Place
 
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Samples of each contender, taken in turns.")]
 Seconds = Annotated[
@@ -77,7 +77,7 @@ def step(
     request = _request(size=size, dataset=dataset, image=image, patch=patch, batch_size=batch_size, precision=precision)
 
     def compare(here: Place, pace: Pace) -> Report:
-        from app.bench.step import compare
+        from ..bench.step import compare
 
         return compare(request, here, pace, threads=threads, attention_path=attention_path, compiled=compiled)
 
@@ -103,7 +103,7 @@ def data(
     _require_cacheable(dataset)
 
     def compare(here: Place, pace: Pace) -> Report:
-        from app.bench.data import compare
+        from ..bench.data import compare
 
         return compare(request, here, pace, dataset=dataset, threads=threads)
 
@@ -123,13 +123,13 @@ def attention(
     as_json: o.AsJson = False,
 ) -> None:
     """Forward and backward of one attention layer by each path, its width from the size (batch 1 on a CPU, else 8)."""
-    from app.bench.request import token_counts
+    from ..bench.request import token_counts
 
     counts = token_counts(tokens)
     request = _request(size=size, dataset=dataset, batch_size=batch_size, precision=precision)
 
     def compare(here: Place, pace: Pace) -> Report:
-        from app.bench.attention import compare
+        from ..bench.attention import compare
 
         few = {"batch_size": 1 if here.device.type == "cpu" else 8}
         return compare({**few, **request}, here, pace, tokens=counts)
@@ -153,7 +153,7 @@ def log(
     named = [_request(size=size, **common)["size"] for size in sizes.split(",")]
 
     def compare(here: Place, pace: Pace) -> Report:
-        from app.bench.log import compare
+        from ..bench.log import compare
 
         return compare(_request(**common), here, pace, sizes=named, threads=threads)
 
@@ -169,7 +169,7 @@ def startup(
     """Wall time of help and errors against an empty Typer app, and to the first step against importing torch (cpu)."""
 
     def compare(here: Place, pace: Pace) -> Report:
-        from app.bench.startup import compare
+        from ..bench.startup import compare
 
         return compare(here, pace)
 
@@ -178,8 +178,8 @@ def startup(
 
 def _request(**given: Any) -> dict[str, Any]:
     """The options that were given; raises InputError for what no model can have, without torch."""
-    from app.bench.request import resolved
-    from app.tables.sizes import parse_size
+    from ..bench.request import resolved
+    from ..tables.sizes import parse_size
 
     request = {name: value for name, value in given.items() if value is not None}
     if "size" in request:
@@ -191,8 +191,8 @@ def _request(**given: Any) -> dict[str, Any]:
 def _require_cacheable(dataset: str | None) -> None:
     """Raises InputError for a dataset without a row."""
     if dataset is not None:
-        from app.tables.datasets import DATASETS
-        from app.tables.names import look_up
+        from ..tables.datasets import DATASETS
+        from ..tables.names import look_up
 
         look_up("dataset", dataset, DATASETS)
 
@@ -202,10 +202,10 @@ def _run(
     rounds: int, seconds: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Measures at the place asked for; the result on stdout, all else on stderr."""
-    from app import place
-    from app.bench import meter
-    from app.bench.rounds import Pace
-    from app.cli.screen import Screen
+    from .. import place
+    from ..bench import meter
+    from ..bench.rounds import Pace
+    from .screen import Screen
 
     with Screen() as screen, meter.threads(threads):
         here = place.choose(device=device or "auto", precision=precision or "auto", threads=threads)

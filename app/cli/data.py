@@ -46,14 +46,14 @@ def nested_cylinder(
     out: Out, simulations: Simulations = 200, frames: Frames = 1, seed: Seed = 0, design: Design = None
 ) -> None:
     """Density fields of a detonated nested cylinder, and their design table: drawn, not computed by hydrodynamics."""
-    from app.durable import sha256
-    from app.recipes import FieldRecipe
+    from ..system.durable import sha256
+    from ..tables.synthetic import FieldRecipe
 
     recipe = FieldRecipe(simulations=simulations, frames=frames, seed=seed)
     if design is not None:
         recipe = dataclasses.replace(recipe, design=sha256(_file("--design", design)))
-    from app.cli.screen import Screen
-    from app.data.synthetic.cylinder_files import make
+    from ..synthetic.cylinder_files import make
+    from .screen import Screen
 
     with Screen() as screen:
         found = make(recipe, out, design=design, progress=screen.making)
@@ -85,11 +85,11 @@ def diffraction(
 ) -> None:
     """Powder patterns of random crystals, labelled by Bravais lattice or space group: simulated, not measured."""
     given = {name: value for name, value in locals().items() if name != "out"}
-    from app.recipes import PatternRecipe
+    from ..tables.synthetic import PatternRecipe
 
     recipe = PatternRecipe(**given)
-    from app.cli.screen import Screen
-    from app.data.synthetic.diffraction import make
+    from ..synthetic.diffraction import make
+    from .screen import Screen
 
     with Screen() as screen:
         found = make(recipe, out, progress=partial(screen.making, what="patterns"))
@@ -110,8 +110,8 @@ def split(
     seed: Seed = 0,
 ) -> None:
     """Lists of nested-cylinder files by simulation, or train and validation files of powder patterns by class."""
-    from app.cli.screen import Screen
-    from app.tables.ranges import check_known, check_not_negative
+    from ..tables.ranges import check_known, check_not_negative
+    from .screen import Screen
 
     check_known("--by", by or "simulation", ("simulation", "file"))
     check_not_negative(seed=seed)
@@ -124,7 +124,7 @@ def split(
     _require_none(
         "patterns, which are split in two by class", by=by, train_fraction=train_fraction, test_fraction=test_fraction
     )
-    from app.data.pattern_split import split as split_patterns
+    from ..data.sources.pattern_split import split as split_patterns
 
     rows = split_patterns(source, out, tag=tag or "Split", val_fraction=val_fraction, seed=seed)
     for path, count in rows.items():
@@ -138,7 +138,7 @@ def _split_fields(
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Writes the lists, and says aloud what was left out and what leaks."""
-    from app.data.filelist import divided, require_fractions, write
+    from ..data.sources.filelist import divided, require_fractions, write
 
     usual = {"train": (fractions[0], 0.6), "val": (fractions[1], 0.2), "test": (fractions[2], 0.2)}
     given = {split: default if share is None else share for split, (share, default) in usual.items()}
@@ -155,7 +155,7 @@ def _split_fields(
 
 def _require_none(what: str, **given: float | str | None) -> None:
     """Raises InputError for an option that has no effect on what is split."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     for name, value in given.items():
         if value is not None:
@@ -165,7 +165,7 @@ def _require_none(what: str, **given: float | str | None) -> None:
 
 def _require_there(source: Path) -> None:
     """Raises InputError where nothing is."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if not source.exists():
         raise InputError(f"there is no {source}; name a folder of .npz files, or .pt files")
@@ -173,7 +173,7 @@ def _require_there(source: Path) -> None:
 
 def _file(option: str, path: Path) -> Path:
     """The path; raises InputError unless it is a file."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if not path.is_file():
         raise InputError(f"{option} {path} is no file; give one that is")

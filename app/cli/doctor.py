@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 
 def register(app: typer.Typer) -> None:
@@ -16,8 +16,8 @@ def register(app: typer.Typer) -> None:
 
 def doctor(checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson = False) -> None:
     """Whether this machine can train and upload: GPU, memory, disks, clock, Hub, token; a line each."""
-    from app.doctor import examine
-    from app.findings import require_good, worst
+    from ..doctor import examine
+    from ..system.findings import require_good, worst
 
     found = []
     for line in examine(checkpoints):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 if TYPE_CHECKING:
-    from app.artifacts.paths import Run
-    from app.cli.screen import Screen
+    from ..artifacts.paths import Run
+    from .screen import Screen
 
 Where = Annotated[
     str | None, typer.Argument(help="A run's folder, name or file, or hf://owner/name/path; else --run or --model ...")
@@ -44,11 +44,11 @@ def evaluate(
     as_json: o.AsJson = False,
 ) -> None:
     """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
-    from app.cli.screen import Screen
+    from .screen import Screen
 
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
-        from app import experiment  # torch, which a wrong name above should not wait for
+        from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
         options = experiment.Options(device=device or "auto", threads=threads, **files)
@@ -65,7 +65,7 @@ def evaluate(
 
 def _require_alone(**others: Any) -> None:
     """Raises InputError for an option that is about the run's own test."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
@@ -73,7 +73,7 @@ def _require_alone(**others: Any) -> None:
 
 def _require_with_on(data: str | None, **others: str | None) -> None:
     """Raises InputError for an option that says something of files that are not named."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if given := [name for name, value in others.items() if value and (name == "grid" or not data)]:
         raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
@@ -81,7 +81,7 @@ def _require_with_on(data: str | None, **others: str | None) -> None:
 
 def _elsewhere(run: Run, found: dict[str, Any], *, as_json: bool) -> str:
     """What is said of other files than the run's own test."""
-    from app.artifacts.card import test_lines
+    from ..sharing.card import test_lines
 
     about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
     if as_json:
@@ -94,10 +94,10 @@ def _elsewhere(run: Run, found: dict[str, Any], *, as_json: bool) -> str:
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
     """The run that is meant; raises InputError where that is unclear."""
-    from app.artifacts import finding
-    from app.errors import InputError
-    from app.tables.models import MODELS, TIMM, model_row
-    from app.tables.sizes import parse_size
+    from ..artifacts import runs as finding
+    from ..errors import InputError
+    from ..tables.models import MODELS, TIMM, model_row
+    from ..tables.sizes import parse_size
 
     named = {name: value for name, value in triple.items() if value is not None}
     if sum(map(bool, (where, run, named))) != 1:
@@ -119,19 +119,19 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
 
 
 def _dataset_name(asked: str) -> str:
-    from app.tables.datasets import dataset_row
+    from ..tables.datasets import dataset_row
 
     if row := dataset_row(asked):
         return row.name
-    from app import data
+    from .. import data
 
     return data.dataset_name(asked)
 
 
 def _fetched(address: str, screen: Screen) -> Path:
     """A run of the Hub, downloaded into the cache."""
-    from app.artifacts import store
-    from app.data.cache import root
+    from ..data.store.cache import root
+    from ..sharing import store
 
     target = root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
     store.download(address, target, screen.say)
@@ -140,7 +140,7 @@ def _fetched(address: str, screen: Screen) -> Path:
 
 def _draw(run: Run) -> None:
     """The figure of the test, where it is not there yet."""
-    from app.report import testing
+    from ..report import testing
 
     testing.draw_once(run)
 
@@ -153,7 +153,7 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
 
 
 def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
-    from app.artifacts.card import percent, test_lines
+    from ..sharing.card import percent, test_lines
 
     result, names = _result(run, best), run.record["data"]["class_names"]
     what = f"{result['model']} {result['size']} on {result['dataset']}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +25,8 @@ def upload(
     ] = None,
 ) -> None:
     """Put a run, a folder or a file into HF_REPOSITORY, in one commit."""
-    from app.artifacts import store
-    from app.cli.screen import Screen
+    from ..sharing import store
+    from .screen import Screen
 
     typer.echo(store.upload(local_path, hub_folder, say=Screen().say, private=private, message=message))
 
@@ -36,8 +36,8 @@ def download(
     local_folder: Annotated[Path, typer.Argument(help="Where its contents go.")],
 ) -> None:
     """Get a folder, a run or a file of the Hub, verified by checksum."""
-    from app.artifacts import store
-    from app.cli.screen import Screen
+    from ..sharing import store
+    from .screen import Screen
 
     files = store.download(hub_path, local_folder, Screen().say)
     typer.echo(f"{len(files)} files in {local_folder}")

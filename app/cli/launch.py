@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import options as o
-from app.cli import train as of_train
+from . import options as o
+from . import train as of_train
 
 _option = partial(typer.Option, show_default=False)
 
@@ -56,7 +56,7 @@ def launch(
     disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = None,
 ) -> None:  # fmt: skip
     """Print the command, template or file with which a place runs a training; nothing is run."""
-    from app.launch import Job, text
+    from ..launch import Job, text
 
     given = _checked(command)
     _require_effect(place, hours)
@@ -75,7 +75,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
     """The options of a `train` command; raises what `train` itself would for those that can be told without torch."""
     from typer.main import get_command
 
-    from app.errors import InputError
+    from ..errors import InputError
 
     if command[0] != "train":
         raise InputError(f"after -- a train command is wanted, not {command[0]!r}; write: launch PLACE -- train ...")
@@ -92,7 +92,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
 
 def _require_effect(place: str, hours: float | None) -> None:
     """Raises InputError for a limit on hours at a place that sets none."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if hours is not None and place not in ("hfjobs", "slurm"):
         raise InputError(f"--hours has no effect on {place}, which runs until the training is done; leave it out")
@@ -100,7 +100,7 @@ def _require_effect(place: str, hours: float | None) -> None:
 
 def _require_there(option: str, path: str) -> None:
     """Raises InputError for a path of this machine; in the container only /workspace is written, and kept."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     named = option != "dataset" and path not in ("", str(o.DEFAULT_CHECKPOINTS))
     local = named or path.startswith((".", "~", "/"))
@@ -112,8 +112,8 @@ def _require_there(option: str, path: str) -> None:
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
     """Variables by value, and names of the secrets; raises InputError where an upload has no place to go."""
-    from app import hub
-    from app.errors import InputError
+    from ..errors import InputError
+    from ..system import hub
 
     environment = {"HF_REPOSITORY": hub.repository()} if uploads else {}
     if endpoint := os.environ.get("HF_ENDPOINT"):
@@ -124,15 +124,15 @@ def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def _usual_image() -> str:
-    from app import __version__
-    from app.tables.image import CUDA, REPOSITORY
+    from .. import __version__
+    from ..tables.image import CUDA, REPOSITORY
 
     return f"{REPOSITORY}:{__version__}-cuda-{CUDA}"
 
 
 def _remark(job: Any) -> None:
     """What is to be known of a text that works as it stands, but perhaps not as it is wished."""
-    from app.tables.image import REPOSITORY
+    from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
         typer.echo("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE", err=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.errors import InputError
-from app.tables.shape import Extent, normal
+from ..errors import InputError
+from ..tables.shape import Extent, normal
 
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
@@ -174,7 +174,7 @@ WeightDecay = Annotated[
 ClipNorm = Annotated[float | None, _learn("--clip-norm", help="Largest gradient norm (no limit).")]
 Seed = Annotated[int | None, _learn("--seed", help="Of weights, order, augmentation and dropout (0).")]
 Precision = Annotated[
-    str | None, _learn("--precision", help="fp32, bf16 or auto: bf16 on CUDA, fp32 elsewhere (auto).")
+    str | None, _learn("--precision", help="fp32, bf16 or auto: bf16 on GPUs with bf16 units, else fp32 (auto).")
 ]
 
 Device = Annotated[str | None, _compute("--device", help="cpu, cuda, cuda:1, mps or auto: the first there is (auto).")]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import options as o
-from app.cli import train
+from . import options as o
+from . import train
 
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", metavar="", help="End with 2 where a line warns.",
                                       show_default=False)]  # fmt: skip
@@ -41,13 +41,13 @@ def plan(**given: Any) -> None:
     like = None if "match" in given else given.pop("like", None)
     request, computing, _ = train.divided(given)
     if like:
-        from app.tables.models import model_row
+        from ..tables.models import model_row
 
         model_row(like)
-    from app.cli.screen import Screen
-    from app.experiment import Options
-    from app.findings import require_good
-    from app.plan import draw_up
+    from ..experiment.run import Options
+    from ..plan import draw_up
+    from ..system.findings import require_good
+    from .screen import Screen
 
     with Screen(quiet=as_json) as screen:
         found = draw_up(
@@ -59,7 +59,7 @@ def plan(**given: Any) -> None:
 
 def _require_probe(usd_per_hour: float | None, *, probed: bool) -> None:
     """Raises InputError for a price without a time."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if usd_per_hour is not None and not probed:
         raise InputError("--usd-per-hour needs a time to multiply; add --probe")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 if TYPE_CHECKING:
-    from app.artifacts.paths import Run
+    from ..artifacts.paths import Run
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the figures.")]
 
@@ -32,7 +32,7 @@ def loss(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
     """Training and validation loss per batch: a figure per architecture and split, a curve per size."""
-    from app.report import loss as figures
+    from ..report import loss as figures
 
     _draw(figures.draw, run, checkpoints, out)
 
@@ -41,8 +41,8 @@ def scaling(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
     """Test accuracy against parameters, a figure per architecture."""
-    from app.cli.screen import Screen
-    from app.report import scaling as figures
+    from ..report import scaling as figures
+    from .screen import Screen
 
     _draw(partial(figures.draw, say=Screen().say), run, checkpoints, out)
 
@@ -58,8 +58,8 @@ def history(
     out: Folder = Path("figures"),
 ) -> None:
     """Loss per epoch of runs that differ in --seed, model and size, and the time until it is under a threshold."""
-    from app.report import history as figures
-    from app.report.selection import repeated
+    from ..report import history as figures
+    from ..report.selection import repeated
 
     draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom)
     _draw(draw, run, checkpoints, out, choose=repeated)
@@ -74,7 +74,7 @@ def field(
     out: Folder = Path("figures"),
 ) -> None:
     """A field of one simulation, early and late, in cm and microseconds."""
-    from app.report import field as figures
+    from ..report import field as figures
 
     for path in figures.draw(folder, field=name, simulation=simulation, out=out):
         typer.echo(str(path))
@@ -87,9 +87,9 @@ def patterns(
     out: Folder = Path("figures"),
 ) -> None:
     """Test patterns of a run with their class and the model's three likeliest."""
-    from app.artifacts import finding
-    from app.cli.screen import Screen
-    from app.report import patterns as figures
+    from ..artifacts import runs as finding
+    from ..report import patterns as figures
+    from .screen import Screen
 
     screen = Screen()
     wanted = {"model": None, "size": None, "dataset": "diffraction"}
@@ -106,9 +106,9 @@ def _draw(
     draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path,
     choose: Callable[..., dict[str, list[Run]]] | None = None,
 ) -> None:  # fmt: skip
-    from app.artifacts.paths import find_runs
-    from app.cli.screen import Screen
-    from app.report.selection import comparable
+    from ..artifacts.paths import find_runs
+    from ..report.selection import comparable
+    from .screen import Screen
 
     say = Screen().say
     for runs in (choose or comparable)(find_runs(checkpoints, say), named=named, say=say).values():

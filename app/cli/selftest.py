@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 if TYPE_CHECKING:
-    from app.selftest import Trial, Verdict
+    from ..selftest import Trial, Verdict
 
 Kill = Annotated[
     int | None,
@@ -74,7 +74,7 @@ def selftest(
     setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
-        from app.selftest import run
+        from ..selftest import run
 
         verdicts = run({name: int(count) for name, count in asked.items()}, trial)
     typer.echo(_json(verdicts, setting) if as_json else _summary(verdicts, setting, time.monotonic() - began))
@@ -82,7 +82,7 @@ def selftest(
 
 
 def _named(model: str) -> str:
-    from app.tables.models import model_row
+    from ..tables.models import model_row
 
     return model_row(model).name
 
@@ -92,9 +92,9 @@ def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Tria
     """The selftest's setting, in a folder that is new, and gone at the end unless it shall be kept."""
     import tempfile
 
-    from app.cli import main
-    from app.errors import InputError
-    from app.selftest import Trial
+    from ..errors import InputError
+    from ..selftest import Trial
+    from . import main
 
     if keep and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty; --keep takes a new folder")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import options as o
+from . import options as o
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.tables.datasets import DatasetRow
+    from ..tables.datasets import DatasetRow
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +28,8 @@ def models(
     as_json: o.AsJson = False,
 ) -> None:
     """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
-    from app.tables.shape import with_unit
-    from app.tables.sizes import parse_size
+    from ..tables.shape import with_unit
+    from ..tables.sizes import parse_size
 
     rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
     if as_json:
@@ -68,8 +68,8 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
     A model of another kind of data than this stands at the first dataset of its own kind.
     """
-    from app.tables.datasets import DATASETS
-    from app.tables.models import MODELS, family_of
+    from ..tables.datasets import DATASETS
+    from ..tables.models import MODELS, family_of
 
     asked = _dataset_row(dataset)
     rows = []
@@ -86,11 +86,11 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
-    from app.config import dataset_facts, resolve
-    from app.errors import InputError
-    from app.tables.models import family_of
-    from app.tables.protocols import PROTOCOLS
-    from app.tables.shape import CELLS
+    from ..config.run import dataset_facts, resolve
+    from ..errors import InputError
+    from ..tables.models import family_of
+    from ..tables.protocols import PROTOCOLS
+    from ..tables.shape import CELLS
 
     named = {"model": request["model"], "size": request.get("size", request["model"]), "dataset": row.name}
     try:
@@ -115,9 +115,9 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
 
 def _dataset_row(dataset: str) -> DatasetRow:
     """The row of a dataset's name or of its repository on the Hub; raises InputError where there is none."""
-    from app.errors import InputError
-    from app.tables.datasets import DATASETS, dataset_row
-    from app.tables.names import look_up
+    from ..errors import InputError
+    from ..tables.datasets import DATASETS, dataset_row
+    from ..tables.names import look_up
 
     if "/" not in dataset:
         return look_up("dataset", dataset, DATASETS)
@@ -128,9 +128,9 @@ def _dataset_row(dataset: str) -> DatasetRow:
 
 def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
-    from app.tables.datasets import DATASETS
-    from app.tables.protocols import PROTOCOLS, UNKNOWN
-    from app.tables.shape import with_unit
+    from ..tables.datasets import DATASETS
+    from ..tables.protocols import PROTOCOLS, UNKNOWN
+    from ..tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
     rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
@@ -155,7 +155,7 @@ def datasets(as_json: o.AsJson = False) -> None:
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
-    from app.tables.shape import spelled
+    from ..tables.shape import spelled
 
     heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
     lines = [

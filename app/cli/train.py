@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from app.cli import options as o
-from app.cli.screen import program
-from app.tables.datasets import DEFAULT_DATASET
-from app.tables.names import suggestion
+from ..tables.datasets import DEFAULT_DATASET
+from ..tables.names import suggestion
+from . import options as o
+from .screen import program
 
 if TYPE_CHECKING:
-    from app.artifacts.paths import Run
-    from app.cli.screen import Screen
-    from app.errors import NotUploaded
-    from app.experiment import Push
+    from ..artifacts.paths import Run
+    from ..errors import NotUploaded
+    from ..experiment.run import Push
+    from .screen import Screen
 
 _COMPUTING = (
     "checkpoints", "device", "threads", "attention_path", "micro_batch_size", "compile", "checkpointing", "gradients",
@@ -86,7 +86,7 @@ def divided(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
 
 def _refuse_without_upload(given: dict[str, Any]) -> None:
     """Raises InputError for an option that has an effect with --upload only; takes the switch out."""
-    from app.errors import InputError
+    from ..errors import InputError
 
     if useless := [name for name in _HUB if given.get(name, False) is not False]:
         option = f"--{useless[0].replace('_', '-')}"
@@ -96,12 +96,12 @@ def _refuse_without_upload(given: dict[str, Any]) -> None:
 
 def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
     """Raises InputError for what can be told without torch; a dataset or subset without a row is looked at later."""
-    from app import checks, matching
-    from app.config import dataset_facts, resolve
-    from app.tables.computing import GRADIENTS, PATHS
-    from app.tables.datasets import dataset_row
-    from app.tables.models import DEFAULT_MODEL, model_row
-    from app.tables.ranges import check_known
+    from ..config import checks, matching
+    from ..config.run import dataset_facts, resolve
+    from ..tables.computing import GRADIENTS, PATHS
+    from ..tables.datasets import dataset_row
+    from ..tables.models import DEFAULT_MODEL, model_row
+    from ..tables.ranges import check_known
 
     for name in (request.get("model", DEFAULT_MODEL), *([request["like"]] if matching.asked(request) else [])):
         model_row(name)
@@ -116,8 +116,9 @@ def _refuse_early(request: dict[str, Any], computing: dict[str, Any]) -> None:
 
 def _trained(request: dict[str, Any], computing: dict[str, Any], at_hub: dict[str, Any] | None) -> Run | None:
     """Trains and draws; None on all ranks but the first."""
-    from app import data, experiment, place
-    from app.cli.screen import Screen
+    from .. import data, place
+    from ..experiment import run as experiment
+    from .screen import Screen
 
     command = shlex.join(["python", "run.py", *sys.argv[1:]])
     with Screen(quiet=place.rank() > 0) as screen:
@@ -136,9 +137,9 @@ def _push(
     *, private: bool, push_every: float = 1800.0, if_held: str = "wait", lease: float = 900.0, screen: Screen
 ) -> Push:
     """How the run is kept on the Hub; bad tokens and repositories end here, before the first step."""
-    from app import hub, repositories
-    from app.errors import HubUnavailable, InputError
-    from app.experiment import Push
+    from ..errors import HubUnavailable, InputError
+    from ..experiment.run import Push
+    from ..system import hub, repositories
 
     if if_held not in ("wait", "refuse"):
         raise InputError(f"unknown --if-held {if_held!r}; {suggestion(if_held, ['wait', 'refuse'])}")
@@ -153,10 +154,10 @@ def _push(
 
 def _draw(run: Run) -> None:
     """The run's own figures, where they are not there yet."""
-    from app.report import testing
+    from ..report import testing
 
     if not testing.picture(run).exists():
-        from app.report import loss
+        from ..report import loss
 
         loss.draw_run(run)
         testing.draw_once(run)
@@ -164,9 +165,9 @@ def _draw(run: Run) -> None:
 
 def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
     """The address of the run's commit, or the error with the command that repeats the upload."""
-    from app.artifacts import store
-    from app.cli.screen import Screen
-    from app.errors import NotUploaded
+    from ..errors import NotUploaded
+    from ..sharing import store
+    from .screen import Screen
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
@@ -182,7 +183,7 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 
 
 def _summary(run: Run, address: str | None) -> str:
-    from app.artifacts.card import test_lines
+    from ..sharing.card import test_lines
 
     test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())

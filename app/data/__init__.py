@@ -7,24 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import checks
-from app.config import DatasetFacts, RunConfig, dataset_facts
-from app.data import cache, fields, opening, signals
-from app.data.cache import Cached
-from app.data.files import printable
-from app.data.membership import Membership
-from app.data.opening import at, fingerprint
-from app.data.source import Ask, Source
-from app.data.writer import Progress, TooLarge
-from app.errors import InputError
-from app.tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
-from app.tables.protocols import UNKNOWN
-from app.tables.reading import FieldReading, reading_of
-from app.tables.shape import normal, smaller, with_unit
+from ..config import checks
+from ..config.run import DatasetFacts, RunConfig, dataset_facts
+from ..errors import InputError
+from ..tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
+from ..tables.protocols import UNKNOWN
+from ..tables.reading import FieldReading, reading_of
+from ..tables.shape import normal, smaller, with_unit
+from .sources import fields, opening, signals
+from .sources.files import printable
+from .sources.opening import at, fingerprint
+from .sources.source import Ask, Source
+from .splits.membership import Membership
+from .store import cache
+from .store.cache import Cached
+from .store.writer import Progress, TooLarge
 
 if TYPE_CHECKING:
-    from app.data.division import Splits
-    from app.data.split import Holder, Split
+    from .splits.division import Splits
+    from .splits.resident import Holder, Split
 
 _SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
 _COLUMNS = ("image_column", "group_column")
@@ -193,14 +194,14 @@ def prepare(
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     """Train, validation and test of a run, as `division.splits` has them; the first that needs torch."""
-    from app.data import division
+    from .splits import division
 
     return division.splits(config, place, cached, say)
 
 
 def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
     """Every row of a source for testing, as `division.whole` has them."""
-    from app.data import division
+    from .splits import division
 
     return division.whole(config, place, cached, say, names)
 

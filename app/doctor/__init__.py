@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.doctor import gpu, host, remote
-from app.findings import Finding
+from ..system.findings import Finding
+from . import gpu, host, remote
 
 
 def examine(checkpoints: Path, root: Path = Path("/")) -> Iterator[Finding]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from app import machine
-from app.findings import FAIL, PASS, WARN, Finding
+from ..system import machine
+from ..system.findings import FAIL, PASS, WARN, Finding
 
 _SIDE = 256  # of the product's matrices: entries of -1, 0, 1 make sums that even bfloat16 holds exactly
 

@@ -6,11 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from app import machine
-from app import memory as of_host
-from app.data import cache
-from app.durable import standing
-from app.findings import FAIL, PASS, WARN, Finding
+from ..data.store import cache
+from ..system import machine
+from ..system import memory as of_host
+from ..system.durable import standing
+from ..system.findings import FAIL, PASS, WARN, Finding
 
 _MEMORY = 4 * 10**9  # bytes that torch, the libraries and a small dataset take
 _SHARED = 2**30  # bytes that ranks on several GPUs may want

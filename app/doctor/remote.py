@@ -7,9 +7,9 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from app import hub
-from app.errors import HubUnavailable, InputError
-from app.findings import FAIL, PASS, WARN, Finding
+from ..errors import HubUnavailable, InputError
+from ..system import hub
+from ..system.findings import FAIL, PASS, WARN, Finding
 
 _OFF = 300.0  # seconds: beyond them logs mislead, and leases between machines end too early or too late
 _TOKEN = "put HF_TOKEN=... into .env (see .env.example); tokens are made on the Hub under Settings, Access Tokens"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from app import data, evaluation, models, place
-from app.artifacts import checkpoint
-from app.artifacts.paths import Run, write_record
-from app.data.split import Split
-from app.durable import lock
-from app.errors import InputError
-from app.experiment import execution, record, training
-from app.experiment.execution import Wishes
-from app.experiment.keeper import Screen
-from app.experiment.options import Options
-from app.place import Place
+from .. import data, evaluation, models, place
+from ..artifacts import checkpoint, record
+from ..artifacts.paths import Run, write_record
+from ..computing import execution
+from ..computing.execution import Wishes
+from ..data.splits.resident import Split
+from ..errors import InputError
+from ..place import Place
+from ..system.durable import lock
+from . import stages as training
+from .observers import Screen
+from .options import Options
 
 
 def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None = None, best: bool = False) -> Run:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app import draws
-from app.errors import Stopped
-from app.experiment.stopping import Reason
-from app.place import Place
+from .. import draws
+from ..errors import Stopped
+from ..place import Place
+from .stopping import Reason
 
 GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # what a rank wishes at a step's end; the largest wish is done by all
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from app.experiment.execution import Wishes
-from app.experiment.pushing import Push
+from ..computing.execution import Wishes
+from .pushing import Push
 
 
 @dataclass(frozen=True, kw_only=True)

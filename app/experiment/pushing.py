@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app import hub, repositories
-from app.artifacts import checkpoint
-from app.artifacts.branch import Branch, LeaseLost, Standing, read_holder
-from app.artifacts.paths import RunFiles
-from app.config import RunConfig
-from app.errors import HubUnavailable, InputError
-from app.experiment.stopping import Reason
+from ..artifacts import checkpoint
+from ..artifacts.paths import RunFiles
+from ..config.run import RunConfig
+from ..errors import HubUnavailable, InputError
+from ..sharing.branch import Branch, LeaseLost, Standing, read_holder
+from ..system import hub, repositories
+from .stopping import Reason
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
 

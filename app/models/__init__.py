@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from app.config import RunConfig
-from app.models.cnn import CNN
-from app.models.resnet1d import ResNet1d
-from app.models.t2t import T2TViT
-from app.models.vit import ViT
-from app.tables.models import TIMM, family_of, model_row
+from ..config.run import RunConfig
+from ..tables.models import TIMM, family_of, model_row
+from .cnn import CNN
+from .resnet1d import ResNet1d
+from .t2t import T2TViT
+from .vit import ViT
 
 _INPUT = ("image", "channels", "classes")
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
@@ -27,10 +27,10 @@ def constructor(model: str) -> Callable[..., nn.Module]:
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
     if row.family == "resnet":
-        from app.models.resnet import ResNet
+        from .resnet import ResNet
 
         return ResNet
-    from app.models import zoo
+    from . import zoo
 
     if row.family == "timm":
         return partial(zoo.named, name=row.name.removeprefix(TIMM))
@@ -58,7 +58,7 @@ def require_known(model: str) -> None:
     """Raises InputError for a name that timm does not know, before a dataset is looked at."""
     row = model_row(model)
     if row.family == "timm":
-        from app.models import zoo
+        from . import zoo
 
         zoo.check_name(row.name.removeprefix(TIMM))
 
@@ -71,12 +71,12 @@ def require(config: RunConfig) -> None:
     family = family_of(config.model)
     if family.closed:
         return
-    from app.models import zoo
+    from . import zoo
 
     what: dict[str, Any] = {"image": config.image, "channels": config.channels, "classes": config.classes}
     zoo.check_takes(config.model, lambda: build(config, attention_path="none"), **what)
     if config.pretrained:
-        from app.models.pretrained import weights
+        from .pretrained import weights
 
         weights(config.model.removeprefix(TIMM))
 

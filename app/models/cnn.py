@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from app.tables.cnn import HIDDEN, KERNEL, Sides, reductions
-from app.tables.shape import Extent
+from ..tables.cnn import HIDDEN, KERNEL, Sides, reductions
+from ..tables.shape import Extent
 
 
 class ConvolutionBlock(nn.Module):

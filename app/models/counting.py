@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.models import constructor
-from app.tables.families import FAMILIES, Family
-from app.tables.models import model_row
-from app.tables.shape import Extent, Shape, extent
+from ..tables.families import FAMILIES, Family
+from ..tables.models import model_row
+from ..tables.shape import Extent, Shape, extent
+from . import constructor
 
 _IMAGES = 2  # counted together: a batch norm wants more than one value per channel
 _TOKENS = ("cls_token", "dist_token", "reg_token", "pos_embed")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.errors import HubUnavailable, InputError
-from app.hub import api, call
-from app.repositories import listing
+from ..errors import HubUnavailable, InputError
+from ..system.hub import api, call
+from ..system.repositories import listing
 
 _FILE = "model.safetensors"
 _SAFE = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # what lies beside it

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from app.tables.resnet import DEPTHS, is_small
-from app.tables.shape import Extent
+from ..tables.resnet import DEPTHS, is_small
+from ..tables.shape import Extent
 
 
 class ResNet(nn.Module):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from app.tables.resnet1d import POOL, STAGES, STEM_KERNEL, Stage, check_length
-from app.tables.shape import Extent
+from ..tables.resnet1d import POOL, STAGES, STEM_KERNEL, Stage, check_length
+from ..tables.shape import Extent
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from app.models.attention import ATTENTION_CLASSES
-from app.models.layers import Block, through
-from app.models.tokens_to_token import TokensToToken
-from app.tables.shape import Extent, plane
-from app.tables.t2t import TOKENIZERS
+from ..tables.shape import Extent, plane
+from ..tables.t2t import TOKENIZERS
+from .attention import ATTENTION_CLASSES
+from .layers import Block, through
+from .tokens_to_token import TokensToToken
 
 
 def sinusoids(tokens: int, d_model: int) -> Tensor:

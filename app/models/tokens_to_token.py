@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from app.models.layers import MLP, through
-from app.tables.t2t import Split, Tokenizer
+from ..tables.t2t import Split, Tokenizer
+from .layers import MLP, through
 
 _EPS = 1e-8  # of the performer's sum of weights
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from app.models.attention import ATTENTION_CLASSES
-from app.models.layers import NORMS, PATCHINGS, Block, sincos, through
-from app.tables.shape import Extent, extent
-from app.tables.vit import check_patches, grid
+from ..tables.shape import Extent, extent
+from ..tables.vit import check_patches, grid
+from .attention import ATTENTION_CLASSES
+from .layers import NORMS, PATCHINGS, Block, sincos, through
 
 
 class ViT(nn.Module):

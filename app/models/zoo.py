@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from app.errors import InputError
-from app.models.pretrained import weights
-from app.tables.zoo import SWIN_HEADS, SWIN_WINDOW
+from ..errors import InputError
+from ..tables.zoo import SWIN_HEADS, SWIN_WINDOW
+from .pretrained import weights
 
 CONVMIXER_KERNEL = 8
 _VGG19 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 4, 0, 8, 8, 8, 8, 0, 8, 8, 8, 8, 0)  # widths of `width`; 0 is a max-pool

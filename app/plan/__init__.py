@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app import data, experiment, machine, matching, place
-from app.config import RunConfig
-from app.experiment import execution
-from app.experiment.keeper import Screen
-from app.experiment.options import Options
-from app.findings import Finding
-from app.plan import costs, findings, probe
-from app.plan.extent import Extent, extent_of
-from app.plan.report import Plan
-from app.tables.datasets import dataset_row
+from .. import data, place
+from ..computing import execution
+from ..config import matching
+from ..config.run import RunConfig
+from ..experiment import run as experiment
+from ..experiment.observers import Screen
+from ..experiment.options import Options
+from ..system import machine
+from ..system.findings import Finding
+from ..tables.datasets import dataset_row
+from . import costs, findings, probe
+from .extent import Extent, extent_of
+from .report import Plan
 
 
 def draw_up(

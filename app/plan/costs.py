@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app import machine
-from app import train as loop
-from app.config import RunConfig
-from app.data import cache
-from app.experiment.execution import Execution, Wishes
-from app.place import Place
-from app.plan.extent import Extent
-from app.tables.computing import KEEPING_MAPS
-from app.tables.models import family_of
-from app.tables.shape import extent as axes_of
+from .. import train as loop
+from ..computing.execution import Execution, Wishes
+from ..config.run import RunConfig
+from ..data.store import cache
+from ..place import Place
+from ..system import machine
+from ..tables.computing import KEEPING_MAPS
+from ..tables.models import family_of
+from ..tables.shape import extent as axes_of
+from .extent import Extent
 
 _FLOAT = 4  # bytes
 _LINE_OF_LOG = 200  # bytes, about; two lines a step

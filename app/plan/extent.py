@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.config import RunConfig
-from app.data import carve, opening
-from app.data.cache import Cached, find
-from app.data.source import Ask
-from app.tables.datasets import UNKNOWN_TEST_FRACTION
+from ..config.run import RunConfig
+from ..data.sources import opening
+from ..data.sources.source import Ask
+from ..data.splits import holdout as carve
+from ..data.store.cache import Cached, find
+from ..tables.datasets import UNKNOWN_TEST_FRACTION
 
 
 @dataclass(frozen=True, kw_only=True)

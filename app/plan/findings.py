@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from app import machine, optim
-from app.config import RunConfig
-from app.findings import FAIL, PASS, WARN, Finding
-from app.matching import counted
-from app.plan.extent import Extent
-from app.tables.datasets import DatasetRow
-from app.tables.shape import with_unit
-from app.tables.sizes import TOLERANCE
+from .. import optim
+from ..config.matching import counted
+from ..config.run import RunConfig
+from ..system import machine
+from ..system.findings import FAIL, PASS, WARN, Finding
+from ..tables.datasets import DatasetRow
+from ..tables.shape import with_unit
+from ..tables.sizes import TOLERANCE
+from .extent import Extent
 
 _LONG_WARMUP = 0.2  # of the schedule
 _FEW_ROWS = 50  # of a class

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from app.config import RunConfig
-from app.experiment.execution import Execution
-from app.experiment.rehearsal import HeldBatch, Rehearsal
-from app.place import Place
-from app.plan.costs import counts, forward_images
-from app.plan.extent import Extent
+from ..computing.execution import Execution
+from ..computing.rehearsal import HeldBatch, Rehearsal
+from ..config.run import RunConfig
+from ..place import Place
+from .costs import counts, forward_images
+from .extent import Extent
 
 STEPS, _UNCOUNTED = 20, 5
 _LEAST_ON_CPU = 2  # images, of which batch statistics can be taken

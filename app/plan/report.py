@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.config import RunConfig
-from app.findings import Finding
+from ..config.run import RunConfig
+from ..system.findings import Finding
 
 _WIDTH = 100
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from app.artifacts.paths import Run
-from app.errors import InputError
-from app.report import selection, style
+from ..artifacts.paths import Run
+from ..errors import InputError
+from . import selection, style
 
 _NAMED = 12  # classes up to which cells hold numbers and ticks hold names
 _PAIRS = 16  # most confused pairs that are listed

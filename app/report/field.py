@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MultipleLocator
 
-from app.data import design
-from app.errors import InputError
-from app.report import style
-from app.tables.names import suggestion
-from app.tables.reading import FRAME_MICROSECONDS, PIXEL_CM, PUBLISHED_COLUMNS, PUBLISHED_ROWS
+from ..data.sources import design
+from ..errors import InputError
+from ..tables.names import suggestion
+from ..tables.reading import FRAME_MICROSECONDS, PIXEL_CM, PUBLISHED_COLUMNS, PUBLISHED_ROWS
+from . import style
 
 _FRAME = re.compile(r"_idx(\d+)")
 _NOT_READ = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError)

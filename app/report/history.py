@@ -15,11 +15,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from app import checks, log
-from app.artifacts.paths import Run
-from app.errors import InputError
-from app.report import events, selection, style
-from app.report.events import IN_A_ROW, Event
+from .. import log
+from ..artifacts.paths import Run
+from ..config import checks
+from ..errors import InputError
+from . import events, selection, style
+from .events import IN_A_ROW, Event
 
 THRESHOLD = 1e-3  # of a mean squared error, as published
 TOP, ZOOM = 0.4, 0.025  # ends of the loss axes of LANL's figures

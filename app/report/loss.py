@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from app import checks, log
-from app.artifacts.paths import Run
-from app.config import RunConfig
-from app.errors import InputError
-from app.report import selection, style
+from .. import log
+from ..artifacts.paths import Run
+from ..config import checks
+from ..config.run import RunConfig
+from ..errors import InputError
+from . import selection, style
 
 Floats = npt.NDArray[np.float64]
 _SPLITS = {"train": "training", "val": "validation"}

@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import softmax
 
-from app import checks, data
-from app.artifacts.paths import Run
-from app.data import signals
-from app.errors import InputError
-from app.evaluation import Predictions
-from app.report import selection, style
-from app.task import TOPS
+from .. import data
+from ..artifacts.paths import Run
+from ..config import checks
+from ..data.sources import signals
+from ..errors import InputError
+from ..evaluation import Predictions
+from ..task import TOPS
+from . import selection, style
 
 _LIKELIEST = TOPS[1]
 _COUNT = 6

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app import checks
-from app.artifacts.paths import Run
-from app.errors import InputError
-from app.report import selection, style
+from ..artifacts.paths import Run
+from ..config import checks
+from ..errors import InputError
+from . import selection, style
 
 _FIT_NEEDS = 3  # different sizes
 _LOG_RATIO = 4  # of parameters, from which the axis is logarithmic

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from app.artifacts.card import cells_of
-from app.artifacts.paths import Run
-from app.config import DatasetFacts, RunConfig, resolve
-from app.errors import InputError
-from app.sizing import is_whole
-from app.tables.datasets import DATASETS
-from app.tables.models import MODELS, model_row
-from app.tables.protocols import PROTOCOLS, UNKNOWN
-from app.tables.shape import CELLS
-from app.tables.vit import head_width
+from ..artifacts.paths import Run
+from ..config.run import DatasetFacts, RunConfig, resolve
+from ..config.sizing import is_whole
+from ..errors import InputError
+from ..sharing.card import cells_of
+from ..tables.datasets import DATASETS
+from ..tables.models import MODELS, model_row
+from ..tables.protocols import PROTOCOLS, UNKNOWN
+from ..tables.shape import CELLS
+from ..tables.vit import head_width
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from app.durable import replacing
+from ..system.durable import replacing
 
 # Okabe and Ito (2008) without the yellow; each colour has its own marker and dashes, so that grey prints too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

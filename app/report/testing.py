@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.artifacts.paths import Run
-from app.report import confusion, truth
+from ..artifacts.paths import Run
+from . import confusion, truth
 
 
 def picture(run: Run) -> Path:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.artifacts.card import results
-from app.artifacts.paths import Run
-from app.errors import InputError
-from app.evaluation import Predictions
-from app.report import selection, style
+from ..artifacts.paths import Run
+from ..errors import InputError
+from ..evaluation import Predictions
+from ..sharing.card import results
+from . import selection, style
 
 Floats = npt.NDArray[np.float64]
 

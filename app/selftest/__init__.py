@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.errors import InputError
-from app.selftest import damage, full_disk, hub_faults, hub_move, kill, rows, signals
-from app.selftest.trial import Failed, Trial, Verdict
+from ..errors import InputError
+from . import damage, full_disk, hub_faults, hub_move, kill, rows, signals
+from .trial import Failed, Trial, Verdict
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.artifacts.paths import read_record
-from app.errors import InputError
-from app.selftest import kept
+from ..artifacts.paths import read_record
+from ..errors import InputError
+from . import kept
 
 if TYPE_CHECKING:
-    from app.selftest.trial import Trial
+    from .trial import Trial
 
 Normal = Callable[[Path], Any]  # a file as two runs must have it alike
 _FIGURES = (".png", ".svg")

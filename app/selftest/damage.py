@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from app.selftest import kept
-from app.selftest.answer import Answer, Caller, Normal, finished, unchanged
-from app.selftest.kill import killed
-from app.selftest.trial import Failed, Trial, Verdict
+from . import kept
+from .answer import Answer, Caller, Normal, finished, unchanged
+from .kill import killed
+from .trial import Failed, Trial, Verdict
 
 CRASHES = 3  # runs killed at different steps, whose states are damaged
 GOOD = ("refused", "passed over", "harmless")

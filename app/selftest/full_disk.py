@@ -11,9 +11,9 @@ import resource
 import signal
 from pathlib import Path
 
-from app.selftest import kept
-from app.selftest.child import Child
-from app.selftest.trial import ALWAYS, Failed, Trial, Verdict
+from . import kept
+from .child import Child
+from .trial import ALWAYS, Failed, Trial, Verdict
 
 BAD_INPUT = 2
 _MORE = 20  # bytes of a log's row that still go to the file

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.selftest.hub_server import HubServer
+    from .hub_server import HubServer
 
 DONE, BAD_INPUT, NOT_UPLOADED, STOPPED = 0, 2, 3, 75
 ALWAYS = 10**6  # times

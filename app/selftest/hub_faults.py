@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.selftest import kept
-from app.selftest.hub_cases import DONE, NOT_UPLOADED, ROWS, At, Row
-from app.selftest.hub_repositories import Repositories
-from app.selftest.trial import Failed, Trial, Verdict
-from app.selftest.worker import Said, Worker
+from . import kept
+from .hub_cases import DONE, NOT_UPLOADED, ROWS, At, Row
+from .hub_repositories import Repositories
+from .trial import Failed, Trial, Verdict
+from .worker import Said, Worker
 
 if TYPE_CHECKING:
-    from app.selftest.hub_server import HubServer
+    from .hub_server import HubServer
 
 HUB_SECONDS = "3"  # a call's deadline here
 _AT_ONCE = 3  # processes: most of the time is waiting
@@ -56,7 +56,7 @@ def rows_of_the_table() -> list[Row]:
 @contextmanager
 def _begun(trial: Trial, name: str) -> Iterator[Cases]:
     """A place for cases: a Hub of its own, and a process that has its libraries loaded and its reference trained."""
-    from app.selftest.hub_server import TOKENS, HubServer
+    from .hub_server import TOKENS, HubServer
 
     with HubServer(tokens=dict(TOKENS)) as server:
         cases = Cases(replace(trial, root=trial.folder(name)), server)

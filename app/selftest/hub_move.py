@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.selftest import kept
-from app.selftest.child import PATIENCE, Child, Ended
-from app.selftest.trial import Failed, Trial, Verdict
+from . import kept
+from .child import PATIENCE, Child, Ended
+from .trial import Failed, Trial, Verdict
 
 if TYPE_CHECKING:
-    from app.selftest.hub_server import HubServer
+    from .hub_server import HubServer
 
 REPOSITORY = "tester/runs"
 _LEASE = 4.0  # seconds; a machine takes about as long to begin
@@ -55,7 +55,7 @@ def _moved(
 ) -> list[int]:
     """A run that is disturbed by each of the signals, on a machine of its own each time; returns the pushed steps."""
     reference, folder, steps = trial.reference, trial.folder(name), [0]
-    from app.selftest.hub_server import HubServer
+    from .hub_server import HubServer
 
     with HubServer() as server:
         there = Mover(trial, server, folder)

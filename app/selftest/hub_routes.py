@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
-from app.selftest.hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
+from .hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
 
 if TYPE_CHECKING:
-    from app.selftest.hub_server import HubServer
+    from .hub_server import HubServer
 
 
 @dataclass

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from app.selftest.faults import Fault
-from app.selftest.hub_repositories import Commit, Refusal, Repositories, Visitor
-from app.selftest.hub_routes import ROUTES, Answer, Request, as_json
+from .faults import Fault
+from .hub_repositories import Commit, Refusal, Repositories, Visitor
+from .hub_routes import ROUTES, Answer, Request, as_json
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app import log
-from app.artifacts.paths import Run, find_runs
-from app.errors import InputError
+from .. import log
+from ..artifacts.paths import Run, find_runs
+from ..errors import InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record

@@ -7,8 +7,8 @@ import re
 import time
 from pathlib import Path
 
-from app.selftest import kept
-from app.selftest.trial import ALWAYS, Failed, Trial, Verdict
+from . import kept
+from .trial import ALWAYS, Failed, Trial, Verdict
 
 _LATER = 0.05  # seconds after a step within which the kill comes: a few steps and states of the tiny run
 

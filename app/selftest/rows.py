@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.artifacts.paths import Run
-from app.selftest import kept
-from app.selftest.kill import killed
-from app.selftest.trial import Trial, Verdict
+from ..artifacts.paths import Run
+from . import kept
+from .kill import killed
+from .trial import Trial, Verdict
 
 
 def prove(trial: Trial, _count: int) -> Verdict:

@@ -8,9 +8,9 @@ import signal
 import time
 from pathlib import Path
 
-from app.selftest import kept
-from app.selftest.child import Ended
-from app.selftest.trial import ALWAYS, Trial, Verdict
+from . import kept
+from .child import Ended
+from .trial import ALWAYS, Trial, Verdict
 
 STOPPED, INTERRUPTED = 75, 130
 MOST_SECONDS = 10.0  # from the signal to the exit

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from app.selftest.child import Child, Ended
+from .child import Child, Ended
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 TRAIN_ROWS, BATCH_SIZE = 160, 32

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from app.selftest.trial import RUN, Failed
+from .trial import RUN, Failed
 
 PATIENCE = 120.0  # seconds for one command
 _CODE = "from app.cli import main; from app.selftest import worker; worker.serve(main)"

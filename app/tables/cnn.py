@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.errors import InputError
-from app.tables.ranges import MOST, check_positive
-from app.tables.shape import Extent, Shape, plane
+from ..errors import InputError
+from .ranges import MOST, check_positive
+from .shape import Extent, Shape, plane
 
 KERNEL = 5
 SMALLEST = 8  # the reduction ends once both sides are this or less

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.tables.counted_rows import COUNTED
-from app.tables.shape import Shape
+from .counted_rows import COUNTED
+from .shape import Shape
 
 if TYPE_CHECKING:
-    from app.tables.families import Family
+    from .families import Family
 
 Measure = Callable[[str], "Family"]  # of a model by name
 

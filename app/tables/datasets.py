@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import InputError
-from app.tables.names import look_up
-from app.tables.shape import Extent
+from ..errors import InputError
+from .names import look_up
+from .shape import Extent
 
 
 @dataclass(frozen=True, kw_only=True)

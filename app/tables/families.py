@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from app.tables import cnn, resnet, resnet1d, t2t, vit, zoo
-from app.tables.shape import Shape
+from . import cnn, resnet, resnet1d, t2t, vit, zoo
+from .shape import Shape
 
 _MEASURED: Any = None  # in place of a closed form: app.tables.counted has rows, or the model is built and counted
 

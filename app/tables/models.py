@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.tables import counted
-from app.tables.families import FAMILIES, Family
-from app.tables.names import look_up
+from . import counted
+from .families import FAMILIES, Family
+from .names import look_up
 
 TIMM = "timm/"  # before the name of any model of timm's
 

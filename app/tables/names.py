@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-from app.errors import InputError
+from ..errors import InputError
 
 Row = TypeVar("Row")
 

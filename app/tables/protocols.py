@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.tables.shape import Extent
+from .shape import Extent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ import math
 import sys
 from collections.abc import Iterable
 
-from app.errors import InputError
-from app.tables.names import suggestion
+from ..errors import InputError
+from .names import suggestion
 
 MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import InputError
-from app.tables.datasets import DATASETS, DatasetRow
-from app.tables.ranges import check_known
-from app.tables.symmetry import SYMMETRIES
+from ..errors import InputError
+from .datasets import DATASETS, DatasetRow
+from .ranges import check_known
+from .symmetry import SYMMETRIES
 
 DTYPES = ("float32", "float16")  # that inputs are stored in
 _OF_FIELDS = ("field", "crop", "mirror")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.errors import InputError
-from app.tables.ranges import MOST, check_positive
-from app.tables.shape import Extent, Shape, plane
+from ..errors import InputError
+from .ranges import MOST, check_positive
+from .shape import Extent, Shape, plane
 
 IMAGENET_FROM = 64  # pixels: from this shorter side on the stem is ImageNet's
 

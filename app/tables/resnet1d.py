@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.errors import InputError
-from app.tables.ranges import MOST, check_known, check_positive
-from app.tables.shape import Extent, Shape, extent, normal, require, spelled
+from ..errors import InputError
+from .ranges import MOST, check_known, check_positive
+from .shape import Extent, Shape, extent, normal, require, spelled
 
 STEM_KERNEL = 13
 POOL = 7  # samples, and as many between windows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import InputError
-from app.tables.ranges import MOST
+from ..errors import InputError
+from .ranges import MOST
 
 Extent = int | tuple[int, ...]  # the side of a square, (H, W) of an image or field in pixels, (L,) of a signal
 TASKS = ("classification", "regression")

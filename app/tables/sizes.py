@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.errors import InputError
-from app.tables.names import suggestion
+from ..errors import InputError
+from .names import suggestion
 
 _UNITS = {"K": 10**3, "M": 10**6}
 TOLERANCE = 0.05  # a shape further than this from its budget is not that size

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.errors import InputError
-from app.tables.ranges import MOST, check_known, check_positive
-from app.tables.shape import Shape, plane, spelled
-from app.tables.vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
+from ..errors import InputError
+from .ranges import MOST, check_known, check_positive
+from .shape import Shape, plane, spelled
+from .vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
 
 
 class Split(NamedTuple):

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.errors import InputError
-from app.tables.ranges import MOST, around, check_known, check_positive
-from app.tables.shape import Extent, Shape, extent, normal, require, spelled
+from ..errors import InputError
+from .ranges import MOST, around, check_known, check_positive
+from .shape import Extent, Shape, extent, normal, require, spelled
 
 NORMS = ("layer", "dyt")
 POOLINGS = ("cls", "mean")

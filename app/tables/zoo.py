@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.errors import InputError
-from app.tables.ranges import MOST, around, check_positive
-from app.tables.shape import Shape, side_of
-from app.tables.vit import check_patches
+from ..errors import InputError
+from .ranges import MOST, around, check_positive
+from .shape import Shape, side_of
+from .vit import check_patches
 
 SWIN_HEADS = (3, 6, 12, 24)
 SWIN_WINDOW = 4  # patches per side

@@ -6,8 +6,8 @@ import pytest
 from huggingface_hub import ModelCard, ModelCardData, metadata_load
 from report import made_up_run
 
-from app.artifacts import card
 from app.cli import evaluate
+from app.sharing import card
 
 
 def test_a_rate_stands_with_its_interval_and_n():

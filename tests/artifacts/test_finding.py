@@ -5,7 +5,7 @@ import shutil
 import pytest
 from report import made_up_run, seeds_of
 
-from app.artifacts import finding
+from app.artifacts import runs as finding
 from app.artifacts.paths import write_record
 from app.errors import InputError
 

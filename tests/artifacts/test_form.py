@@ -4,10 +4,11 @@ import copy
 
 import pytest
 
-from app.artifacts import card, form
+from app.artifacts import form
 from app.artifacts.paths import Run, read_record, write_record
 from app.cli import evaluate
 from app.errors import InputError
+from app.sharing import card
 
 
 def keys(value, before=()):

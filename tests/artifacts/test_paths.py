@@ -9,7 +9,7 @@ import pytest
 from report import made_up_run
 
 from app.artifacts.paths import RunFiles, find_runs, read_record, write_record
-from app.config import dataset_facts, resolve
+from app.config.run import dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 

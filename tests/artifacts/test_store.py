@@ -6,12 +6,12 @@ import pytest
 from huggingface_hub import ModelCard
 from report import reseeded
 
-from app import hub, repositories
-from app.artifacts import store
-from app.artifacts.parcel import pack
 from app.artifacts.paths import write_record
 from app.errors import HubUnavailable, InputError
 from app.selftest.hub_repositories import Blob
+from app.sharing import store
+from app.sharing.parcel import pack
+from app.system import hub, repositories
 
 REPOSITORY = "tester/runs"
 

@@ -4,7 +4,7 @@ import torch
 
 from app import place
 from app.bench.rounds import Pace
-from app.experiment.execution import Wishes
+from app.computing.execution import Wishes
 from docs import curves
 
 CPU = place.choose(device="cpu")

@@ -13,15 +13,15 @@ from app.bench.pictures import Pictures, cached, config_of, made
 from app.bench.request import resolved, token_counts
 from app.bench.rounds import Pace
 from app.bench.waiting import HostHeld, Watched
-from app.data import cache
-from app.data.source import Example, Source
-from app.data.split import Split
+from app.computing.execution import Wishes
+from app.computing.rehearsal import HeldBatch, Walk
+from app.data.sources.source import Example, Source
+from app.data.splits.resident import Split
+from app.data.store import cache
 from app.errors import InputError
-from app.experiment.execution import Wishes
-from app.experiment.rehearsal import HeldBatch, Walk
-from app.models import count, fused
-from app.models.attention import ATTENTION_CLASSES
-from app.models.paths import PATHS_OF
+from app.models import count
+from app.models.attention import ATTENTION_CLASSES, fused
+from app.models.attention.paths import PATHS_OF
 from app.tables.vit import ATTENTIONS
 
 CPU = place.choose(device="cpu")
@@ -136,10 +136,10 @@ def test_what_a_run_would_take_leaves_the_threads_as_they_are():
 
 def test_a_batch_that_is_larger_than_the_free_memory_is_not_begun(monkeypatch):
     config = resolved({"dataset": "digits", "batch_size": 6})
-    monkeypatch.setattr("app.memory.free", lambda: 4 * 6 * 64 - 1)
+    monkeypatch.setattr("app.system.memory.free", lambda: 4 * 6 * 64 - 1)
     with pytest.raises(MemoryError, match="are free"):
         HeldBatch.of(config, torch.device("cpu"))
-    monkeypatch.setattr("app.memory.free", lambda: 4 * 6 * 64)
+    monkeypatch.setattr("app.system.memory.free", lambda: 4 * 6 * 64)
     assert len(HeldBatch.of(config, torch.device("cpu"))) == 6
 
 
@@ -237,10 +237,10 @@ def test_a_call_that_needs_too_much_memory_or_time_is_named_before_it_runs(monke
     def why(path, tokens, batch_size=1):
         return demand.too_much("classic", path, at(batch_size), CPU, tokens=tokens)
 
-    monkeypatch.setattr("app.memory.free", lambda: 2 * 4 * (4 * 4 * 1024**2 + 16 * 1024 * 128))
+    monkeypatch.setattr("app.system.memory.free", lambda: 2 * 4 * (4 * 4 * 1024**2 + 16 * 1024 * 128))
     assert why("plain", 1024) == why("sdpa", 4096) == ""
     assert why("plain", 1025) == "a call takes about 0.1 GB, and 0.1 GB may be taken here"
-    monkeypatch.setattr("app.memory.free", lambda: 10**18)
+    monkeypatch.setattr("app.system.memory.free", lambda: 10**18)
     assert why("sdpa", 2**20) == "a call takes about 2,815 minutes here"  # 6 x 128 n (512 + 2 n)
     assert why("sdpa", 64, batch_size=2_000_000_000).endswith("minutes here")
 

@@ -96,7 +96,7 @@ def renamed_record(scene: Scene) -> None:
 
 def damaged_cache(scene: Scene) -> None:
     """One bit of the largest file is wrong."""
-    from app.data.cache import root
+    from app.data.store.cache import root
 
     folder = shutil.copytree(root(), scene.work.parent / "damaged")
     scene.patch.setenv("ISOSCALE_CACHE", str(folder))

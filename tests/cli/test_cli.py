@@ -14,10 +14,10 @@ import pytest
 from conftest import TINY
 
 from app import __version__
-from app.checks import FILES
 from app.cli import spelled, train
 from app.cli.screen import program
-from app.config import RunConfig
+from app.config.checks import FILES
+from app.config.run import RunConfig
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS
 
@@ -170,7 +170,7 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
         def evaluate(*_, **__):
             raise error
 
-        monkeypatch.setattr("app.experiment.evaluate", evaluate)
+        monkeypatch.setattr("app.experiment.run.evaluate", evaluate)
 
     fails(ZeroDivisionError("division by zero"))
     ended = call("evaluate checkpoints")

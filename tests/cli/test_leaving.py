@@ -11,7 +11,7 @@ LEFT_EARLY = """
 import sys
 from app import data
 from app.cli import leave
-from app.data.streamed import open_folder
+from app.data.sources.streamed import open_folder
 
 source = open_folder(data.ask_of({"dataset": sys.argv[1]}, path=sys.argv[1]))
 rows = source.shuffled(0, 64)
@@ -40,7 +40,7 @@ OPENING = """
 import dataclasses
 import time
 from app.cli import leave
-from app.data.stream import StreamedSplit
+from app.data.splits.stream import StreamedSplit
 
 parts = [field.name for field in dataclasses.fields(StreamedSplit) if not field.name.startswith("_")]
 StreamedSplit(**dict.fromkeys(parts))._reader.submit(time.sleep, 60)

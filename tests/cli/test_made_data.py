@@ -9,9 +9,9 @@ from data.test_signals import opened
 
 from app import data
 from app.artifacts.paths import find_runs
-from app.data import signals
-from app.data.synthetic import diffraction
+from app.data.sources import signals
 from app.errors import InputError
+from app.synthetic import diffraction
 
 DIFFRACTION = "data make diffraction --patterns 4 --val-fraction 0.25 --test-fraction 0.25"
 TRAIN = "train --epochs 1 --train-batches 1 --val-batches 1 --threads 1"

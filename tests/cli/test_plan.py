@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.config import dataset_facts, resolve
+from app.config.run import dataset_facts, resolve
 from app.plan.extent import divided
 from app.tables.datasets import DATASETS
 

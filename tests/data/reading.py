@@ -3,7 +3,7 @@
 import pytest
 
 from app import data
-from app.config import resolve
+from app.config.run import resolve
 from app.errors import InputError
 from app.place import choose
 

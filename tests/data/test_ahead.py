@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from app import data, train
-from app.data.ahead import Ahead
-from app.data.split import Split
+from app.data.splits.ahead import Ahead
+from app.data.splits.resident import Split
 
 from .reading import Reading
 

@@ -7,8 +7,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from app import draws
-from app.data.augment import flip_crop, to_input
-from app.data.resize import resized, weights
+from app.data.transforms.augment import flip_crop, to_input
+from app.data.transforms.resize import resized, weights
 
 from .pictures import noise
 

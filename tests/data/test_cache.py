@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.data import cache, writer
-from app.data.source import Ask, Example, Source
+from app.data.sources.source import Ask, Example, Source
+from app.data.store import cache, writer
 from app.errors import InputError
 
 from .pictures import encoded, noise

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.data.carve import held_out, limited
+from app.data.splits.holdout import held_out, limited
 from app.errors import InputError
 
 from .reading import Reading

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from app import data, place
-from app.config import resolve
+from app.config.run import resolve
 from app.errors import InputError
 
 from . import measured

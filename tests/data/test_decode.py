@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import InterpolationMode, Resize
 
-from app.data.decode import stored
+from app.data.store.decode import stored
 from app.errors import InputError
 
 from .pictures import encoded, noise
@@ -100,7 +100,7 @@ def test_bytes_that_are_no_whole_image_are_refused(content):
 
 @pytest.mark.parametrize("bound", [100, 1000, 2000])  # PIL raises, PIL warns, PIL says nothing
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch, bound):
-    monkeypatch.setattr("app.data.decode._MOST_PIXELS", 500)
+    monkeypatch.setattr("app.data.store.decode._MOST_PIXELS", 500)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -110,7 +110,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch
 
 def test_a_bomb_says_one_sentence_and_nothing_beside_it():
     code = (
-        "import io; from app.data.decode import _MOST_PIXELS, stored; from app.errors import InputError\n"
+        "import io; from app.data.store.decode import _MOST_PIXELS, stored; from app.errors import InputError\n"
         "header = b'P5 200000 1000 255 '\n"
         "try: stored(header, side=8, channels=3)\n"
         "except InputError as error: print(error)"
@@ -123,7 +123,7 @@ def test_a_bomb_says_one_sentence_and_nothing_beside_it():
 
 
 def test_a_file_of_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch):
-    monkeypatch.setattr("app.data.decode.MOST_BYTES", 10**6)
+    monkeypatch.setattr("app.data.store.decode.MOST_BYTES", 10**6)
     with pytest.raises(InputError, match="the encoded image has more than 1 MB"):
         stored(bytes(10**6 + 1), side=16, channels=3)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app import data
-from app.config import resolve
-from app.data import design
+from app.config.run import resolve
+from app.data.sources import design
 from app.errors import InputError
 
 from . import measured
@@ -104,7 +104,7 @@ def test_options_at_their_published_values_name_the_same_run(folder):
 
 
 def test_the_disk_must_have_room_for_the_bytes_of_the_fields(folder, monkeypatch):
-    monkeypatch.setattr("app.durable.shutil.disk_usage", lambda _: type("Disk", (), {"free": 1 << 19}))
+    monkeypatch.setattr("app.system.durable.shutil.disk_usage", lambda _: type("Disk", (), {"free": 1 << 19}))
     with pytest.raises(InputError, match=r"take a smaller part by --crop or --stored-dtype float16.*not streamed"):
         opened(folder)
 

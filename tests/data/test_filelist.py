@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from app.data import filelist
-from app.data.design import key_of
+from app.data.sources import filelist
+from app.data.sources.design import key_of
 from app.errors import InputError
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}

@@ -252,7 +252,7 @@ def test_a_refusal_is_one_sentence_and_exit_2_and_nothing_is_written(hub, client
 WARM = """
 import sys
 from pathlib import Path
-from app import experiment
+from app.experiment import run as experiment
 from app.cli.screen import Screen
 
 class AtFirstStep(Screen):

@@ -81,5 +81,5 @@ def test_a_picture_of_floating_point_numbers_is_refused_by_its_file(tmp_path):
 def test_a_file_of_too_many_bytes_is_not_read_to_its_end(tmp_path, monkeypatch):
     folder = write_images(tmp_path / "pets", splits=("",))
     (folder / "cat" / "00.png").write_bytes(encoded(noise(0)) + bytes(10**6))
-    monkeypatch.setattr("app.data.decode.MOST_BYTES", 10**6)
+    monkeypatch.setattr("app.data.store.decode.MOST_BYTES", 10**6)
     assert "the encoded image has more than 1 MB; make it smaller or leave it out; the file is" in refused(folder)

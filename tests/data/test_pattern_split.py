@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from app.data.pattern_split import split
+from app.data.sources.pattern_split import split
 from app.errors import InputError
 
 

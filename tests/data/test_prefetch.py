@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.data.prefetch import Prefetch
+from app.data.splits.prefetch import Prefetch
 
 
 def readers():

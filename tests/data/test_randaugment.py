@@ -7,8 +7,8 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode, RandAugment
 from torchvision.transforms.v2 import functional as tv
 
-from app.data.augment import AUGMENTATIONS, flip_crop
-from app.data.randaugment import OPERATIONS, applied, drawn, randaugment
+from app.data.transforms.augment import AUGMENTATIONS, flip_crop
+from app.data.transforms.randaugment import OPERATIONS, applied, drawn, randaugment
 
 from .pictures import noise
 

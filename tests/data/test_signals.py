@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from app import data
-from app.config import resolve
-from app.data import signals
+from app.config.run import resolve
+from app.data.sources import signals
 from app.errors import InputError
 from app.tables.symmetry import BRAVAIS
 

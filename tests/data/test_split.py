@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.data.split import Split, channel_statistics
+from app.data.splits.resident import Split, channel_statistics
 
 from .pictures import noise
 from .reading import Reading

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from app import experiment
-from app.data import cache, opening, stream
+from app.data.sources import opening
+from app.data.splits import stream
+from app.data.store import cache
 from app.errors import HubUnavailable, InputError, Stopped
+from app.experiment import run as experiment
 from tests.experiment.runs import Quiet
 
 from .pictures import TINY, encoded, noise, write_hub, write_images, write_parquet

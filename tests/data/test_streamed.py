@@ -3,7 +3,7 @@
 import datasets
 import pytest
 
-from app.data import streamed
+from app.data.sources import streamed
 
 from .pictures import write_parquet
 

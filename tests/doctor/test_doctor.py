@@ -11,8 +11,9 @@ import pytest
 import torch
 from online import lead_to
 
-from app import cli, doctor, machine
+from app import cli, doctor
 from app.doctor import gpu, host, remote
+from app.system import machine
 
 OLD = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.90.07  Fri May 31 09:35:42 UTC 2024\n"
 

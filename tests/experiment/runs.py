@@ -1,7 +1,7 @@
 """A run of seconds: the whole program on a cut of digits, for tests to make, stop and compare."""
 
-from app import experiment
 from app.artifacts.paths import Run
+from app.experiment import run as experiment
 
 TINY = {"dataset": "digits", "size": "100K", "d_model": 64, "epochs": 2, "limit_train": 160, "limit_val": 40,
         "limit_test": 60, "batch_size": 32, "val_batch_size": 16}  # fmt: skip

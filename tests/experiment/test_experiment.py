@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from app import experiment, log
+from app import log
 from app.artifacts import checkpoint
 from app.artifacts.paths import read_record, write_record
 from app.errors import InputError, Stopped
+from app.experiment import run as experiment
 
 from .runs import TINY, Quiet, train
 
@@ -171,7 +172,7 @@ def test_the_same_run_cannot_be_trained_twice_at_once(tmp_path):
 
 def test_the_weights_file_alone_tells_how_to_build_the_model(tmp_path):
     from app import models
-    from app.config import RunConfig
+    from app.config.run import RunConfig
 
     run = train(tmp_path)
     header = json.loads(safe_open(run.files.weights, framework="pt").metadata()["isoscale"])

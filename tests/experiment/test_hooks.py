@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from app.experiment.hooks import Member
-from app.experiment.keeper import Keeper
+from app.experiment.observers import Keeper
 
 
 class Meetings:

@@ -10,13 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from app import experiment, models
-from app.artifacts import card
+from app import models
 from app.artifacts.paths import Run
+from app.computing import execution
 from app.errors import InputError, Stopped
-from app.experiment import execution
+from app.experiment import run as experiment
 from app.place import Place
 from app.report import confusion, loss
+from app.sharing import card
 
 from .runs import TINY, Quiet
 

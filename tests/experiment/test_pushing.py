@@ -10,11 +10,12 @@ import time
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from app import experiment, repositories
-from app.artifacts.branch import Branch, discard, read_holder
 from app.artifacts.paths import Run
 from app.errors import InputError, Stopped
-from app.experiment import Push
+from app.experiment import run as experiment
+from app.experiment.run import Push
+from app.sharing.branch import Branch, discard, read_holder
+from app.system import repositories
 
 from .runs import TINY, Quiet, train
 
@@ -177,7 +178,7 @@ def test_a_damaged_state_on_the_hub_is_never_taken(tmp_path, repository, name):
 
 
 def test_a_run_that_is_done_on_the_hub_is_fetched_and_not_trained(tmp_path, repository):
-    from app.artifacts import store
+    from app.sharing import store
 
     run = train(tmp_path / "here")
     store.upload(run.files.folder / run.files.stem, f"{run.config.model}/{run.files.stem}")
@@ -207,7 +208,7 @@ def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_l
 
 
 def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_path, repository):
-    from app.artifacts import store
+    from app.sharing import store
 
     run = train(tmp_path, options=pushing())
     assert branch_of(run.record["run_id"]).look() is not None and run.files.holder.exists()
@@ -216,9 +217,9 @@ def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_p
 
 
 def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, repository, monkeypatch):
-    from app.artifacts import store
+    from app.sharing import store
 
-    monkeypatch.setattr("app.artifacts.branch._LOOK_AGAIN", 0.1)  # seconds; a look at a Hub elsewhere costs more
+    monkeypatch.setattr("app.sharing.branch._LOOK_AGAIN", 0.1)  # seconds; a look at a Hub elsewhere costs more
     done = train(tmp_path / "here")
     other = branch_of(run_id(), lease=900.0)
     other.take(wait=False, say=print)
@@ -240,7 +241,7 @@ def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, r
 
 
 def test_a_run_left_unfinished_here_and_finished_elsewhere_is_fetched(tmp_path, repository):
-    from app.artifacts import store
+    from app.sharing import store
 
     stopped_at(tmp_path / "here", 4)
     done = train(tmp_path / "elsewhere")
@@ -283,7 +284,7 @@ def test_a_disk_without_room_for_a_snapshot_costs_the_push_only(tmp_path, reposi
 
 
 def test_the_branch_of_a_run_that_another_machine_trains_stays(tmp_path, repository):
-    from app.artifacts import store
+    from app.sharing import store
 
     done = train(tmp_path)
     branch_of(run_id(), lease=900.0).take(wait=False, say=print)

@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from app.models import fused
+from app.models.attention import fused
 
 EPS = 1e-5
 # name -> what differs from `findings`' defaults

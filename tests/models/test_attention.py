@@ -16,8 +16,8 @@ from app.models.attention import (
     attention_map,
     lambda_init,
 )
-from app.models.paths import PATHS_OF, candidates, unfit
-from app.models.tiled import tiled
+from app.models.attention.paths import PATHS_OF, candidates, unfit
+from app.models.attention.tiled import tiled
 from app.place import own_threads
 
 ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
@@ -195,7 +195,7 @@ def test_the_fused_path_takes_a_compiler_that_triton_finds(monkeypatch, compiler
     pytest.importorskip("triton")
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: name if name == compiler else None)
-    monkeypatch.setattr("app.models.fused.available", lambda device: True)
+    monkeypatch.setattr("app.models.attention.fused.available", lambda device: True)
     why = unfit("fused", attention="differential", head_width=64, device="cuda")
     assert (why == "") == able and ("C compiler" in why) != able
     monkeypatch.setenv("CC", "/opt/cc")

@@ -12,7 +12,7 @@ import torch
 from fused_cases import CASES, findings
 
 from app.errors import InputError
-from app.models import fused
+from app.models.attention import fused
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("out", "d_q", "d_k", "d_v", "d_weight")
@@ -43,7 +43,7 @@ def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64
 
 
 def test_importing_it_does_not_import_triton():
-    command = "import sys, app.models.fused; assert 'triton' not in sys.modules"
+    command = "import sys, app.models.attention.fused; assert 'triton' not in sys.modules"
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, timeout=120)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.models.fused import TABLE
+from app.models.attention.fused import TABLE
 
 pytestmark = pytest.mark.slow
 POINTERS = {"weight": "*fp32", "stats": "*fp32", "deltas": "*fp32", "scale": "fp32", "eps": "fp32"}
@@ -31,7 +31,7 @@ def shared_memory(kernel, cut, width, dtype, capability):
 @pytest.mark.parametrize(("size", "width"), [(2, 64), (2, 128), (4, 64)])
 def test_kernels_compile_and_fit_into_99_kib_of_shared_memory(size, width, capability, tmp_path, monkeypatch):
     pytest.importorskip("triton")
-    from app.models import kernels
+    from app.models.attention import kernels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     made = (kernels.forward_kernel, kernels.keys_kernel, kernels.queries_kernel)

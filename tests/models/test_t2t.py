@@ -8,13 +8,13 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from app.config.sizing import nearest
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES
-from app.models.paths import PATHS_OF
+from app.models.attention.paths import PATHS_OF
 from app.models.t2t import T2TViT, sinusoids
 from app.models.tokens_to_token import soft_split
-from app.sizing import nearest
 from app.tables import t2t
 from app.tables.families import FAMILIES
 from app.tables.models import MODELS

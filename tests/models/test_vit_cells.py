@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim
-from app.config import DatasetFacts, resolve
+from app.config.run import DatasetFacts, resolve
 from app.errors import InputError
+from app.models.attention.paths import PATHS_OF
 from app.models.compiling import compiled
-from app.models.paths import PATHS_OF
 from app.models.vit import ViT
 from app.tables import vit
 from app.tables.models import MODELS, family_of

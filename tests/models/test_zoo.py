@@ -7,10 +7,12 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from app import hub, models, optim, sizing
+from app import models, optim
+from app.config import sizing
 from app.errors import HubUnavailable, InputError
 from app.models import zoo
 from app.models.counting import Build, counted, measured
+from app.system import hub
 from app.tables import counted as table
 from app.tables.families import FAMILIES
 from app.tables.models import ALIASES, MODELS, model_row

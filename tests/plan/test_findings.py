@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from app import machine
-from app.config import dataset_facts, resolve
+from app.config.run import dataset_facts, resolve
 from app.plan import costs, findings
 from app.plan.extent import Extent, divided
+from app.system import machine
 from app.tables.datasets import DATASETS
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}

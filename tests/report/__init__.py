@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.artifacts.paths import Run, RunFiles, write_record
-from app.config import RunConfig, dataset_facts, resolve
+from app.config.run import RunConfig, dataset_facts, resolve
 from app.evaluation import Predictions, metrics
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS

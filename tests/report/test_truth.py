@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.artifacts import card
 from app.cli import evaluate
 from app.errors import InputError
 from app.report import confusion, loss, scaling, testing, truth
+from app.sharing import card
 
 from . import made_up_run
 

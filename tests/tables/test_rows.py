@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.config import dataset_facts, resolve
+from app.config.run import dataset_facts, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, folder_hint, hub_name, is_local
 from app.tables.models import DEFAULT_MODEL, MODELS

@@ -1,0 +1,197 @@
+"""How a run is computed where that changes no result: attention path, micro-batch, compiling; chosen once and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import torch
+
+from .. import models
+from ..config.run import RunConfig
+from ..errors import InputError
+from ..models.compiling import missing
+from ..place import Place
+from ..tables.computing import COMPILING, GRADIENTS, PATHS
+from ..tables.names import suggestion
+from . import choosing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What is written into the record before step 0 and used again on continuing."""
+
+    attention_path: str
+    micro_batch_size: int
+    threads: int
+    compile: str = "off"
+    checkpointing: bool = False
+    gradients: str = "fp32"  # as they travel between ranks
+    paths_skipped: Mapping[str, str] = field(default_factory=dict)  # attention path -> why it fails on the device
+
+    def __str__(self) -> str:
+        more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
+        more += ", activation checkpointing" if self.checkpointing else ""
+        return f"attention path {self.attention_path}, micro-batch {self.micro_batch_size}{more}"
+
+    @property
+    def of_the_model(self) -> dict[str, Any]:
+        """What the model is built with."""
+        return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values; `paths_skipped` is omitted if no path failed."""
+        values = asdict(self)
+        return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a command asks for; None leaves it to measurement."""
+
+    attention_path: str | None = None
+    micro_batch_size: int | None = None
+    compile: bool | None = None
+    checkpointing: bool | None = None
+    gradients: str | None = None
+    threads: int | None = None
+
+
+def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None]) -> Execution:
+    """What was asked for, the rest by a table on a CPU and by trying on a GPU; `say` tells what was chosen and why.
+
+    A step of little work takes one thread on a CPU: more gain little, and lose much where the cores are shared.
+    Raises InputError for a wish that cannot be had.
+    """
+    _require(config, place, wishes)
+    threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
+    path, skipped = (wishes.attention_path, {}) if wishes.attention_path else choosing.path(config, place, say)
+    checkpointing, micro_batch_size = wishes.checkpointing or False, wishes.micro_batch_size
+    if micro_batch_size is None:
+        wish = wishes.checkpointing
+        micro_batch_size, checkpointing = choosing.micro_batch(config, place, path, checkpointing=wish, say=say)
+    chosen: dict[str, Any] = {
+        "attention_path": path,
+        "micro_batch_size": micro_batch_size,
+        "checkpointing": checkpointing,
+    }
+    if wishes.compile is None:
+        compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
+    else:
+        compile_ = "blocks" if wishes.compile else "off"
+    gradients = wishes.gradients or "fp32"
+    return Execution(**chosen, compile=compile_, threads=threads, gradients=gradients, paths_skipped=skipped)
+
+
+def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
+    """Raises InputError for gradients of no such kind, and for those in bf16 where one process exchanges none.
+
+    A run that began with them on several ranks may go on, and end, on one by the same command.
+    """
+    if gradients is not None and gradients not in GRADIENTS:
+        raise InputError(f"unknown --gradients {gradients!r}; {suggestion(gradients, list(GRADIENTS))}")
+    began = (stored or {}).get("gradients")
+    if gradients == "bf16" != began and place.ranks == 1:
+        raise InputError("--gradients bf16 has no effect with one process; leave it out, or start several by torchrun")
+
+
+def again(
+    stored: Mapping[str, Any], config: RunConfig, place: Place, wishes: Wishes, say: Callable[[str], None]
+) -> Execution:
+    """The choices a run began with, unless others are asked for now; what differs or cannot be had is said aloud.
+
+    Raises InputError for a wish that cannot be had.
+    """
+    _require(config, place, wishes)
+    execution = _read(stored)
+    given = {name: value for name, value in asdict(wishes).items() if value is not None}
+    if wishes.compile is not None:
+        given["compile"] = "blocks" if wishes.compile else "off"
+    for name, value in given.items():
+        if value != getattr(execution, name):
+            say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
+            execution = replace(execution, **{name: value})
+    if why := choosing.unavailable(config, place, execution.attention_path):  # begun on another kind of device
+        path, skipped = choosing.path(config, place, say)
+        say(f"{why}; the run goes on by {path}: its last bits may differ")
+        execution = replace(execution, attention_path=path, paths_skipped=skipped)
+    if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
+        say(f"the run began compiled ({execution.compile}), but {lacks}: it goes on without; its last bits may differ")
+        execution = replace(execution, compile="off")
+    if execution.compile == "graphs" and not choosing.fits_graphs(config, place, execution.to_json()):
+        say("the run began in CUDA graphs, which take each batch whole: it goes on by blocks; its last bits may differ")
+        execution = replace(execution, compile="blocks")
+    if execution.gradients == "bf16" and place.ranks == 1:
+        say("the run began with --gradients bf16, which has no effect with one process, as now")
+    if place.device.type == "cpu" and execution.threads > (os.cpu_count() or 1):
+        say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")
+    return execution
+
+
+def _read(stored: Mapping[str, Any]) -> Execution:
+    """The choices as a record holds them; raises InputError for what no version of this program wrote."""
+    known = {field.name for field in fields(Execution)}
+    if strange := sorted(set(stored) - known):
+        raise InputError(f"the record's execution has unknown fields {', '.join(strange)}; it is another version's")
+    execution = Execution(**stored)
+    if execution.compile not in COMPILING:
+        raise InputError(f"the record's execution has compile={execution.compile!r}; there are: {', '.join(COMPILING)}")
+    return execution
+
+
+def _cannot_compile(how: str, place: Place) -> str:
+    """Why a place cannot compile that way; empty where it can."""
+    if how == "graphs" and place.device.type != "cuda":
+        return "CUDA graphs need a CUDA device"
+    return missing(place.device.type)
+
+
+def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
+    """Raises InputError for a wish that cannot be had."""
+    if (path := wishes.attention_path) is not None:
+        if path not in PATHS:
+            raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
+        if why := choosing.unavailable(config, place, path):
+            raise InputError(f"attention_path={path}: {why}")
+    if wishes.compile and (lacks := _cannot_compile("blocks", place)):
+        raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")
+    if wishes.checkpointing and config.attention is None:
+        raise InputError(
+            f"--checkpointing has no effect on {config.model}, which has no attention of ours; leave it out"
+        )
+    if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
+        raise InputError(
+            f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"
+        )
+
+
+def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *, examples: int) -> None:
+    """Raises InputError where a model that normalises over the batch would not see each batch whole, or only one image.
+
+    Micro-batches would give it other statistics, so another result; so would ranks, but on GPUs they share them.
+    """
+    size, apart, last = config.batch_size, chosen.micro_batch_size, examples % config.batch_size or config.batch_size
+    share = -(-size // place.ranks)
+    together = place.ranks == 1 or place.device.type == "cuda"
+    if (apart >= share and together and last > 1 and last >= place.ranks) or not models.has_batch_statistics(config):
+        return
+    because = f"{config.model} normalises over the batch"
+    if not together:
+        raise InputError(f"{because}, which {place.ranks} ranks would split; start one process")
+    if apart < share:
+        raise InputError(
+            f"{because}, so {share} images cannot be computed {apart} at a time; "
+            f"give --batch-size {apart * place.ranks}"
+        )
+    raise InputError(
+        f"{because}, and an epoch of {examples:,} images would end in a batch of {last}, too few for {place.ranks} "
+        f"{'process' if place.ranks == 1 else 'ranks'}; give --batch-size {_ending_in_more(examples, size, place)}"
+    )
+
+
+def _ending_in_more(examples: int, size: int, place: Place) -> int:
+    """The nearest larger batch whose epochs end in a batch that is large enough."""
+    least = max(2, place.ranks)
+    return next(larger for larger in range(size + 1, examples + size + 1) if (examples % larger or larger) >= least)

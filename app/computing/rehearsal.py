@@ -1,0 +1,117 @@
+"""The program's own loop over any examples, a step at a time: what benchmarks and plans measure."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import models, optim
+from .. import train as loop
+from ..config.run import RunConfig
+from ..experiment.hooks import Member
+from ..models.compiling import compiled
+from ..place import Place
+from ..system import memory
+from . import trials
+from .execution import Execution
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldBatch:
+    """The loop's training split as one batch that lies on the device, as the model sees it: no input work at all."""
+
+    images: Tensor  # float32 (B, C, H, W) or (B, C, L)
+    targets: Tensor  # int64 (B,), or float32 (B,) of a regression
+
+    @classmethod
+    def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
+        """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
+        draw = torch.Generator(device).manual_seed(0)
+        size = (config.batch_size, *config.input_shape)
+        taken, free = 4 * math.prod(size), memory.free()
+        if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
+            raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
+        images = torch.randn(size, device=device, generator=draw)
+        if config.task == "regression":
+            return cls(images, torch.randn(size[:1], device=device, generator=draw))
+        return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
+        """As it lies."""
+        del epoch, size
+        return np.arange(len(self))
+
+    def expect(self, examples: np.ndarray) -> None:
+        """It lies there already."""
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
+        """A part of it, without a copy."""
+        del epoch
+        part = slice(int(examples[0]), int(examples[-1]) + 1)
+        return self.images[part], self.targets[part]
+
+
+@dataclasses.dataclass
+class Walk:
+    """Batches of example numbers in the order of training, epoch after epoch; orders are made as the loop makes them.
+
+    A last batch that is smaller is passed over, so that every unit of work is alike.
+    """
+
+    train: loop.Examples
+    batch_size: int
+    _epoch: int = -1
+    _position: int = 0
+    _order: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __call__(self) -> tuple[np.ndarray, int]:
+        """(examples, epoch)."""
+        if self._position + self.batch_size > len(self._order):
+            self._epoch, self._position = self._epoch + 1, 0
+            self._order = self.train.order(self._epoch)
+        self._position += self.batch_size
+        return self._order[self._position - self.batch_size : self._position], self._epoch
+
+
+class Rehearsal:
+    """A model in training, of which each call makes the next step; logging is left out, and nothing is kept."""
+
+    def __init__(self, config: RunConfig, here: Place, train: loop.Examples, chosen: Execution) -> None:
+        torch.manual_seed(config.seed)
+        here.forget_peak()
+        model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
+        model = compiled(model, chosen.compile, cache=trials.compiled_programs())
+        self._optimizer = optim.of(config, model)
+        self._model = here.spread(model)
+        self._hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
+        self._schedule = loop.Schedule(
+            epochs=1, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
+            micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,
+        )  # fmt: skip
+        self._train, self._walk, self._number = train, Walk(train, config.batch_size), 0
+        self._following = self._walk()
+
+    def step(self) -> None:
+        """One step, from the order to the hooks at its end; validation is left out."""
+        self._number += 1
+        (examples, epoch), self._following = self._following, self._walk()
+        lr = self._schedule.learning_rate(self._number)
+        self._hooks.begin(step=self._number)
+        sums = loop.update(
+            self._model, self._optimizer, self._train, examples, epoch=epoch, lr=lr, schedule=self._schedule,
+            hooks=self._hooks,
+        )  # fmt: skip
+        self._train.expect(self._following[0][: self._schedule.micro_batch_size])
+        self._hooks.row("train", step=self._number, epoch=epoch, examples=len(examples), lr=lr, sums=sums)
+        self._hooks.step_end(step=self._number)
+
+    def validate(self, examples: np.ndarray) -> None:
+        """One batch without gradients."""
+        loop.validate(self._model, self._train, examples, hooks=self._hooks)

@@ -1,0 +1,163 @@
+"""Measurements before the first step, on the very device: which path is faster, what fits, whether compiling pays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import optim, task
+from ..config.run import RunConfig
+from ..data.store.cache import root
+from ..errors import InputError
+from ..models import build
+from ..models.attention import ATTENTION_CLASSES
+from ..models.compiling import compiled
+from ..place import Place
+from ..system.durable import write_text
+from ..tables.shape import CELLS
+
+_REPEATS = 3
+_IMAGES = 32  # at a time, when paths are timed
+
+
+def compiled_programs() -> Path:
+    """Where programs that were compiled are kept."""
+    return root() / "compiled"
+
+
+def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+    """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
+    asked = json.dumps({"what": what, **key, "torch": torch.__version__}, sort_keys=True)
+    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
+    path = root() / "measured" / f"{what}-{digest}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == whole:
+            return kept["found"]
+    found = measure()
+    with suppress(OSError):  # a cache that cannot be written costs the next run a second measurement
+        write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
+    return found
+
+
+def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
+    """What a measurement depends on: the device, the precision and the model's shape."""
+    here = place.describe()
+    shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
+    return {"device": here["device"], "precision": here["precision"], "threads": here["threads"], **shape}
+
+
+def path_seconds(config: RunConfig, place: Place, path: str) -> float:
+    """The median time of one attention layer, forward and backward."""
+    with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
+        kind = ATTENTION_CLASSES[config.attention]
+        shape = {name: getattr(config.shape, name) for name in ("d_model", "heads", "head_width")}
+        layer = kind(**shape, layer=0, dropout=0.0, path=path)
+        tokens = torch.randn(min(_IMAGES, config.batch_size), config.tokens, config.d_model)
+
+    def work() -> None:
+        with place.autocast():
+            out = layer(tokens)
+        out.backward(torch.ones_like(out))
+
+    return timed(place, work)
+
+
+def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> float:
+    """The median seconds of some work on the device, after one time that does not count."""
+    work()
+    times = []
+    for _ in range(repeats):
+        place.wait()
+        began = time.perf_counter()
+        work()
+        place.wait()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
+    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside.
+
+    So are gradients for a part of a batch, which is computed beside those of the parts before it.
+    """
+    with torch.random.fork_rng(devices=_devices(place)):
+        model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
+        model = place.laid_out(model)
+
+        def attempt(size: int) -> None:
+            model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
+            copies = 2 if size == config.batch_size else 3
+            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(copies)]
+            images = torch.randn(size, *config.input_shape, device=place.device)
+            with place.autocast():
+                loss = model(images).float().logsumexp(1).sum()
+            loss.backward()
+            del aside
+
+        return fitting_micro_batch(config.batch_size, attempt)
+
+
+def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
+    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
+    size = batch_size
+    while True:
+        try:
+            attempt(size)
+            return size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
+        torch.cuda.empty_cache()
+        size = -(-size // 2)
+
+
+def step_trial(
+    config: RunConfig, place: Place, how: str, *, attention_path: str, checkpointing: bool, micro_batch_size: int
+) -> dict[str, Any]:
+    """Seconds of a step per image and of making its programs, and the losses of the first steps, on fixed noise."""
+    with torch.random.fork_rng(devices=_devices(place)):
+        torch.manual_seed(0)
+        model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
+        model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
+        optimizer = optim.of(config, model)
+        images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
+        targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
+        losses: list[Tensor] = []
+
+        def work() -> None:
+            losses.append(_step(model, optimizer, images, targets, place))
+
+        began = time.perf_counter()
+        work()
+        place.wait()
+        first = time.perf_counter() - began
+        seconds = timed(place, work)
+    return {
+        "seconds": seconds / micro_batch_size,
+        "preparation": first - seconds,
+        "losses": torch.stack(losses).tolist(),
+    }
+
+
+def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, place: Place) -> Tensor:
+    with place.autocast():
+        logits = model(images)
+    loss = task.losses(logits, targets).mean()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach().clone()
+
+
+def _devices(place: Place) -> list[torch.device]:
+    return [place.device] if place.device.type == "cuda" else []

@@ -1,0 +1,164 @@
+"""From a model's row and a budget to a shape: the size table, or the growth axis at the integer nearest to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from ..tables import counted
+from ..tables.families import Family
+from ..tables.models import ModelRow, family_of, model_row
+from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
+from ..tables.ranges import MOST, check_known, check_positive
+from ..tables.shape import CELLS, Extent, Shape
+from ..tables.sizes import TOLERANCE, budget, parse_size, row_for
+from ..tables.vit import ATTENTIONS
+
+_MOST = 2**20  # of a growth axis
+
+
+def sized(
+    row: ModelRow,
+    request: Mapping[str, Any],
+    protocol: Protocol,
+    *,
+    dataset: str,
+    image: Extent,
+    classes: int,
+    channels: int,
+) -> dict[str, Any]:
+    """The cells of a model's shape and its size, of what was asked for, the model's row and the size table.
+
+    A cell that the family has not is None. Raises InputError for a cell that was asked for and has no effect, and for a
+    budget that no integer reaches.
+    """
+    family = family_of(row.name)
+    _refuse_foreign(row, family, request)
+    if "attention" in request:
+        check_known("attention", request["attention"], ATTENTIONS)
+    given = {name: request[name] for name in family.cells if name in request}
+    check_positive(**{name: value for name, value in given.items() if type(value) in (int, float)}, most=MOST)
+    if "attention" in given and "heads" in row.cells:
+        given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
+    if "patch" in family.cells:
+        given.setdefault("patch", row.cells.get("patch", protocol.patch))
+    cells: dict[str, Any] = {**dict.fromkeys(CELLS), **row.cells, **given}
+    cells |= {name: None for name, value in family.defaults.items() if cells[name] == value}  # one name for one thing
+    common = {"image": image, "classes": classes, "channels": channels}
+    if not row.sized:
+        return _of_whole(row, family, cells, common, request)
+    size = parse_size(request.get("size", protocol.size))
+    return cells | {"size": size} | _of_table(family, cells, common, request, size=size, dataset=dataset)
+
+
+def _refuse_foreign(row: ModelRow, family: Family, request: Mapping[str, Any]) -> None:
+    """Raises InputError for a cell that the family has not."""
+    for name in CELLS:
+        if name in request and name not in family.cells:
+            own = ", ".join(f"--{cell.replace('_', '-')}" for cell in family.cells)
+            raise InputError(
+                f"--{name.replace('_', '-')} has no effect on {row.name}; its shape has {own or 'no options'}"
+            )
+
+
+def _of_table(
+    family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any],
+    *, size: str, dataset: str,
+) -> dict[str, Any]:  # fmt: skip
+    """d_model, depth, heads and MLP ratio of the size table, or the nearest depth where it does not apply."""
+    size_row, own = row_for(size, dataset)
+    attention = cells["attention"]
+    asked = {name: request.get(name, getattr(size_row, name)) for name in ("d_model", "mlp_ratio")}
+    asked["heads"] = request.get("heads", ATTENTIONS[attention].of_classic(size_row.heads))
+    if "depth" in request:
+        return asked | {"depth": request["depth"]}
+    table_holds = own and (asked["d_model"], asked["mlp_ratio"]) == (size_row.d_model, size_row.mlp_ratio)
+    if table_holds and attention in ("classic", "differential"):
+        return asked | {"depth": size_row.depth}
+    return asked | {"depth": nearest(family, family.shape({**cells, **common, **asked, "depth": 1}), budget(size))}
+
+
+def _of_whole(
+    row: ModelRow, family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A model that is named whole, or its growth axis at the budget that was asked for."""
+    if "size" not in request:
+        return cells | {"size": row.name}
+    size = parse_size(request["size"])
+    if family.growth in request:
+        return cells | {"size": size}
+    if not family.growth:
+        raise InputError(f"{row.name} has one size; leave --size out")
+    shape = family.shape({**cells, **common})
+    if not family.closed:
+        family.check(shape)  # before it is built to be counted
+    return cells | {"size": size, family.growth: nearest_of(row.name, shape, size)}
+
+
+def grown(family: Family, shape: Shape, value: int) -> Shape:
+    """The shape with its growth axis at a value."""
+    changed: dict[str, Any] = {family.growth: value}
+    return dataclasses.replace(shape, **changed)
+
+
+def nearest(family: Family, shape: Shape, wanted: int) -> int:
+    """The integer of the growth axis, at least 1, whose count comes nearest to the budget; counts grow with it."""
+
+    def count(value: int) -> int:
+        return family.parameters(grown(family, shape, value))
+
+    return nearest_by(count, wanted, step=family.step)
+
+
+def nearest_of(model: str, shape: Shape, size: str) -> int:
+    """The same for a model and a size by name, from what was counted before where nothing is a closed form."""
+    family = family_of(model)
+    known = None if family.closed else counted.listed_at(family, model, model_row(model).cells, shape, size)
+    return known or nearest(family, shape, budget(size))
+
+
+def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
+    """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted."""
+    low, high = 1, 2  # in steps
+    while count(high * step) < wanted and high < _MOST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle * step) < wanted else (low, middle)
+    return min((low * step, high * step), key=lambda value: abs(count(value) - wanted))
+
+
+def reachable(family: Family, shape: Shape, near: int) -> str:
+    """The sizes around a value of the growth axis, for a message."""
+    values = sorted({max(family.step, near - family.step), near, near + family.step})
+    counts = {value: family.parameters(grown(family, shape, value)) for value in values}
+    digits = 2 if min(counts.values()) > 1e5 else 4
+    return ", ".join(f"{count / 1e6:.{digits}f}M at {family.growth}={value}" for value, count in counts.items())
+
+
+def is_whole(model: str, size: str) -> bool:
+    """Whether a model stands for itself, without a budget."""
+    return not model_row(model).sized and size == model
+
+
+def is_a_row(model: str, size: str, dataset: str, shape: Shape) -> bool:
+    """Whether the shape is the size table's own at the dataset's own image and patch."""
+    if not model_row(model).sized:
+        return False
+    row, own = row_for(size, dataset)
+    protocol, attention = PROTOCOLS.get(dataset, UNKNOWN), model_row(model).cells["attention"]
+    cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
+    heads = ATTENTIONS[attention].of_classic(row.heads)
+    return own and cells == (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
+
+
+def misses(model: str, shape: Shape, wanted: int) -> float:
+    """By which share a shape's count is off a budget."""
+    return family_of(model).parameters(shape) / wanted - 1
+
+
+def too_far(model: str, shape: Shape, wanted: int) -> bool:
+    """Whether that is more than a size allows."""
+    return abs(misses(model, shape, wanted)) > TOLERANCE

@@ -1,0 +1,1 @@
+"""Where rows come from: what a command asks for, and what is stored there."""

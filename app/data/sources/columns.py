@@ -1,0 +1,65 @@
+"""Which columns of a dataset hold the image and the label: as named, or as the only candidates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import InputError
+from ...tables.names import suggestion
+from .source import Ask
+
+_LABELS = ("label", "labels", "fine_label", "class", "target", "category")
+_CLASSES = ("int", "uint", "bool", "string", "large_string")  # types whose values can name classes
+
+
+def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
+    """The names of the image and the label column; raises InputError with what there is."""
+    import datasets
+
+    names = list(features)
+    for given in (ask.image_column, ask.label_column, ask.group_column):
+        if given and given not in names:
+            raise InputError(f"{where} has no column {given!r}; {suggestion(given, names)}")
+    images = [name for name in names if isinstance(features[name], datasets.Image)]
+    images = images or [name for name in names if _holds_images(features[name])]
+    labels = [name for name in names if isinstance(features[name], datasets.ClassLabel)]
+    labels = labels or [name for name in names if name in _LABELS]
+    image = ask.image_column or (images[0] if len(images) == 1 else None)
+    label = ask.label_column or (labels[0] if len(labels) == 1 else None)
+    if not image or not label:
+        missing = "image" if not image else "label"
+        raise InputError(
+            f"which column of {where} is the {missing}? name it with --{missing}-column; "
+            f"there are: {', '.join(f'{name} ({_kind(features[name])})' for name in names)}"
+        )
+    if not _holds_images(features[image]):
+        raise InputError(f"column {image} of {where} holds {_kind(features[image])}, not images")
+    if not _holds_classes(features[label]):
+        raise InputError(f"column {label} of {where} holds {_kind(features[label])}, not one class per row")
+    return image, label
+
+
+def _holds_images(feature: Any) -> bool:
+    """Images as `datasets` marks them, or as other writers of parquet leave them: bytes, or bytes with a path."""
+    import datasets
+
+    if isinstance(feature, datasets.Value):
+        return feature.dtype in ("binary", "large_binary")
+    return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and {*feature} == {"bytes", "path"})
+
+
+def _holds_classes(feature: Any) -> bool:
+    import datasets
+
+    if isinstance(feature, datasets.Value):
+        return feature.dtype.startswith(_CLASSES)
+    return isinstance(feature, datasets.ClassLabel)
+
+
+def _kind(feature: Any) -> str:
+    """A column's type as a reader knows it."""
+    import datasets
+
+    if _holds_images(feature):
+        return "image"
+    return str(feature.dtype) if isinstance(feature, datasets.Value) else type(feature).__name__

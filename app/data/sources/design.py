@@ -1,0 +1,76 @@
+"""Which simulation a field file is of, and what its target is.
+
+As lanl/CNN-T2TViT-comparison has them: a key that begins the file's name, and a CSV whose header holds spaces.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+from ...errors import InputError
+from ...tables.names import suggestion
+from .files import printable
+
+
+def key_of(file: str) -> str:
+    """The simulation of a file: the first three `_` parts of its base name, `nc231213_Sn_id0020`."""
+    return "_".join(Path(file).name.removesuffix(".npz").split("_")[:3])
+
+
+def design_file(root: Path, given: str | None) -> Path:
+    """The design CSV: as given, or the only one in the folder of the fields. Raises InputError for none."""
+    if given:
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise InputError(f"there is no design file {given}; --design takes a CSV with a row for each simulation")
+        return path
+    found = sorted(root.glob("*.csv"))
+    if len(found) != 1:
+        there = f"holds {len(found)} CSV files" if found else "holds no CSV file"
+        raise InputError(f"{root} {there}; name the one with the simulations' targets by --design FILE")
+    return found[0]
+
+
+def targets(path: Path, column: str) -> dict[str, float]:
+    """Simulation -> target, of a column of the design CSV; spaces around names and numbers are passed over.
+
+    Raises InputError for a column that is not there, and for a row without a finite number or with a key seen before.
+    """
+    lines = _rows(path)
+    names = [name.strip() for name in lines[0]] if lines else []
+    if len(names) < 2:
+        raise InputError(f"the design file {path} has no header such as `key, {column}`")
+    if column not in names[1:]:
+        raise InputError(f"the design file {path} has no column {column!r}; {suggestion(column, names[1:])}")
+    at, found = names.index(column), {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not any(cell.strip() for cell in line):
+            continue
+        key = line[0].strip()
+        if key in found:
+            raise InputError(f"line {number} of the design file {path} has {printable(key)} a second time")
+        found[key] = _number(line[at] if at < len(line) else "", path, number, column)
+    if not found:
+        raise InputError(f"the design file {path} has a header and no rows")
+    return found
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"the design file {path} cannot be read as a CSV ({str(error).splitlines()[0]})") from error
+
+
+def _number(text: str, path: Path, line: int, column: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or abs(value) > 1e30:  # beyond it a squared error is no float32
+        shown = printable(text.strip()[:40])
+        raise InputError(f"line {line} of the design file {path} has {shown!r} as {column}, which is no finite number")
+    return value

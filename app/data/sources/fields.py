@@ -1,0 +1,227 @@
+"""Fields of simulations: one `.npz` per simulation and time, its target in a design CSV, its split by simulation."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...system.durable import sha256
+from ...tables.names import suggestion
+from ...tables.reading import FieldReading
+from . import design, filelist, synthetic
+from .files import folder, printable
+from .source import Array, Ask, Example, Source
+
+_MOST_BYTES = 1 << 31  # of one field in memory
+
+
+class Unreadable(Exception):
+    """A file that is no whole archive."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The files that a command means, and who reads what of them."""
+
+    root: Path
+    design: Path
+    splits: Mapping[str, list[Path]]
+    lists: Mapping[str, Path]
+    notes: tuple[str, ...]
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for files in self.splits.values() for file in files]
+
+
+def find(ask: Ask) -> _Found:
+    """The files of a folder, or of the lists; raises InputError where there are none or one is in two lists."""
+    assert ask.path
+    if not Path(ask.path).expanduser().is_dir():
+        raise InputError(f"there is no folder {ask.path}; --data takes the folder of the .npz files")
+    root = folder(ask.path)
+    csv, notes = design.design_file(root, ask.design), list(synthetic.notes(root))
+    if not ask.filelist:
+        files, velocimetry = filelist.field_files(root)
+        if velocimetry:
+            notes.append(f"{velocimetry:,} velocimetry files (*_pdv_*) of {ask.path} are not read")
+        if not files:
+            raise InputError(f"{ask.path} holds no .npz files; make some with `data make nested_cylinder`")
+        assert isinstance(ask.reading, FieldReading)
+        return _Found(root, csv, {"test" if ask.reading.whole else "train": files}, {}, tuple(notes))
+    named = filelist.lists(ask.filelist)
+    splits = {split: filelist.listed(path, root) for split, path in named.items()}
+    if ask.reading and ask.reading.whole:
+        splits = {"test": splits.get("test") or [file for files in splits.values() for file in files]}
+        return _Found(root, csv, splits, named, tuple(notes))
+    if ask.carve_test and splits.pop("test", []):
+        notes.append("the list of test is not read: test is carved from train's, by simulation")
+    if "train" not in splits:
+        raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
+    _require_apart(splits)
+    if leaking := filelist.shared(splits.values()):
+        notes.append(
+            f"the lists have {leaking:,} simulations in more than one split: test and validation hold frames of "
+            "simulations that are trained on"
+        )
+    return _Found(root, csv, splits, named, tuple(notes))
+
+
+def _require_apart(splits: Mapping[str, list[Path]]) -> None:
+    seen: dict[Path, str] = {}
+    for split, files in splits.items():
+        for file in files:
+            if seen.setdefault(file, split) != split:
+                raise InputError(f"{printable(file.name)} stands in both the {seen[file]} and the {split} list")
+
+
+def fingerprint(ask: Ask) -> str:
+    """16 hex digits of a hash over the names, the content and the splits of the files, and over the design file."""
+    found, digest = find(ask), hashlib.sha256()
+    digest.update(f"{sha256(found.design)}\n".encode())
+    for split, files in found.splits.items():
+        for file in files:
+            digest.update(os.fsencode(f"{split}\0{file.name}\0{sha256(file)}\n"))
+    if found.lists:
+        digest.update(b"listed")
+    return digest.hexdigest()[:16]
+
+
+def shape(ask: Ask) -> tuple[int, int, int]:
+    """(channels, H, W) of what a model sees, by the first file that can be read; raises InputError."""
+    assert isinstance(ask.reading, FieldReading)
+    for file in find(ask).files:
+        try:
+            raw = _header(file, ask.reading.fields[0])
+        except Unreadable:
+            continue
+        return (len(ask.reading.fields), *_taken(raw, ask.reading, file))
+    raise InputError(f"none of the .npz files of {ask.path} can be read")
+
+
+def open_fields(ask: Ask) -> Source:
+    """The fields as rows: channels (C, H, W) float, the target, the simulation as group. Raises InputError.
+
+    Files that are no whole archives are left out and named; a field that is missing, of another shape, or not finite
+    ends the reading.
+    """
+    reading = ask.reading
+    assert isinstance(reading, FieldReading)
+    found = find(ask)
+    target = design.targets(found.design, reading.target)
+    strangers = [file.name for file in found.files if design.key_of(file.name) not in target]
+    if strangers:
+        shown = ", ".join(map(printable, strangers[:3]))
+        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+    size = shape(ask)
+
+    def examples(split: str) -> Iterator[Example]:
+        weight = 4 * math.prod(size)
+        for file in found.splits[split]:
+            key = design.key_of(file.name)
+            yield Example(b"", target[key], key, file=str(file), weight=weight)
+
+    left_out: list[str] = []
+
+    def decode(example: Example) -> np.ndarray | None:
+        try:
+            return read(Path(example.file), reading, size)
+        except Unreadable:
+            left_out.append(Path(example.file).name)
+            return None
+
+    return Source(
+        version=fingerprint(ask),
+        rows={split: len(files) for split, files in found.splits.items()},
+        class_names=(reading.target,),
+        examples=examples,
+        notes=found.notes,
+        array=Array(reading.stored_dtype, size, decode, left_out),
+        regression=True,
+    )
+
+
+def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.ndarray:
+    """The channels of one file as the cache holds them: (C, H, W).
+
+    Raises Unreadable for what is no whole archive, InputError for fields that cannot be used.
+    """
+    channels = []
+    for name in reading.fields:
+        raw = _header(path, name)
+        if (taken := _taken(raw, reading, path)) != size[1:]:
+            raise InputError(
+                f"{printable(path.name)}: {name} gives {taken[0]}x{taken[1]} pixels, other files {size[1]}x{size[2]}"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                field = archive[name]
+        except Exception as error:  # a reader meets damage with whatever it stumbled over
+            raise Unreadable from error
+        part = field[slice(*reading.rows), slice(*reading.columns)]
+        with np.errstate(over="ignore"):
+            part = part.astype(reading.stored_dtype)
+        if not np.isfinite(part).all():
+            wide = f" as {reading.stored_dtype}" if np.isfinite(field).all() else ""
+            raise InputError(f"{printable(path.name)}: {name} holds numbers that are not finite{wide}")
+        channels.append(np.concatenate([np.fliplr(part), part], axis=1) if reading.mirror else part)
+    return np.stack(channels)  # (C, H, W)
+
+
+def _header(path: Path, name: str) -> tuple[int, ...]:
+    """The shape of a field as its file says; raises InputError for one that is missing or holds no real numbers."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [entry.removesuffix(".npy") for entry in archive.namelist() if entry.endswith(".npy")]
+            if name not in names:
+                missing = f"{printable(path.name)} has no field {printable(name)!r}"
+                raise InputError(f"{missing}; {suggestion(name, names) if names else 'it has none'}")
+            info = archive.getinfo(f"{name}.npy")
+            with archive.open(info) as member:
+                found, dtype = _described(member)
+    except InputError:
+        raise
+    except Exception as error:  # the same
+        raise Unreadable from error
+    where = f"{printable(path.name)}: {printable(name)}"
+    if dtype.kind not in "fiu":
+        raise InputError(f"{where} holds {dtype if not dtype.hasobject else 'Python objects'}, not real numbers")
+    if len(found) != 2 or min(found) < 1:
+        raise InputError(f"{where} has the shape {found}, not rows x columns")
+    held = math.prod(found) * dtype.itemsize
+    if held > min(info.file_size, _MOST_BYTES):
+        raise InputError(f"{where} claims {held:,} bytes, more than its file holds or a field may have (2 GiB)")
+    return found
+
+
+def _described(member: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of an `.npy` stream."""
+    version = np.lib.format.read_magic(member)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read_header:
+        raise ValueError(f"version {version}")
+    found, _, dtype = read_header[version](member)
+    return found, dtype
+
+
+def _taken(raw: tuple[int, ...], reading: FieldReading, path: Path) -> tuple[int, int]:
+    """(H, W) of the part that is taken of a field of (rows, columns); raises InputError where it does not reach."""
+    spans = []
+    for has, (first, end), what in zip(raw, (reading.rows, reading.columns), ("rows", "columns"), strict=True):
+        last = has if end is None else end
+        if not 0 <= first < last <= has:
+            raise InputError(
+                f"{printable(path.name)} has {has:,} {what}, of which {first}:{last} cannot be taken; "
+                "say another part with --crop TOP:BOTTOM,LEFT:RIGHT"
+            )
+        spans.append(last - first)
+    return spans[0], spans[1] * (2 if reading.mirror else 1)

@@ -1,0 +1,162 @@
+"""Lists of field files for train, val and test, a path per line: made by simulation, since its frames are nearly alike.
+
+Their names are those of lanl/CNN-T2TViT-comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ... import draws
+from ...errors import InputError
+from ...system import durable
+from .design import key_of
+from .files import printable
+
+_SPLIT = 0x5917  # what a key of draws is for, beside those of `draws`
+_SPLITS = ("train", "val", "test")
+_LISTS = ("datalist_{}_samples.txt", "PVI_only_{}_samples.txt")  # the first is the one that is written
+_VELOCIMETRY = "_pdv_"  # files of the same simulations that hold no fields
+
+
+def field_files(root: Path) -> tuple[list[Path], int]:
+    """The `.npz` files of fields below a folder, in the order of their names, and how many of velocimetry there are."""
+    every = sorted(path for path in root.rglob("*.npz") if path.is_file() and not _hidden(path.relative_to(root)))
+    files = [path for path in every if _VELOCIMETRY not in path.name]
+    return files, len(every) - len(files)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def divided(
+    folder: Path, *, fractions: Mapping[str, float], by: str, seed: int
+) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The files of each split, and those that cannot be read, from a folder of `.npz` files.
+
+    `by` is "simulation" (the first three words of a file's name stay in one split) or "file". Raises InputError where
+    there are no files, or too few of them for a split that has a share.
+    """
+    files, _ = field_files(folder)
+    unreadable = [path for path in files if not readable(path)]
+    files = [path for path in files if path not in set(unreadable)]
+    if not files:
+        broken = f" but {len(unreadable):,} that cannot be read" if unreadable else ""
+        raise InputError(f"{folder} holds no .npz files of fields{broken}; name the folder that has them")
+    units: dict[str, list[Path]] = {}
+    for path in files:
+        units.setdefault(key_of(path.name) if by == "simulation" else path.name, []).append(path)
+    names = sorted(units)
+    order = [names[i] for i in draws.permutation(draws.key(_SPLIT, seed), len(names))]
+    out, first = {}, 0
+    for split, fraction in fractions.items():
+        last = first + int(np.floor(len(order) * fraction + 1e-9))
+        if fraction and last == first:
+            raise InputError(f"{len(order):,} {by}s are too few for a share of {fraction:g} as {split}; make it larger")
+        out[split] = sorted(path for name in order[first:last] for path in units[name])
+        first = last
+    return out, unreadable
+
+
+def readable(path: Path) -> bool:
+    """Whether a file is an archive whose every member is whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.namelist()) and archive.testzip() is None
+    except (OSError, ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
+        return False
+
+
+def write(found: Mapping[str, list[Path]], out: Path) -> list[Path]:
+    """Writes `datalist_{split}_samples.txt`, a path per line, for each split that has files; returns their paths.
+
+    Raises InputError, before any is written, where one is there already and says something else.
+    """
+    texts = {out / _LISTS[0].format(split): "".join(f"{path}\n" for path in paths)
+             for split, paths in found.items() if paths}  # fmt: skip
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text.encode():
+            raise InputError(f"{path} is there and lists other files; give --out a new folder")
+    for path, text in texts.items():
+        durable.write_text(path, text)
+    return list(texts)
+
+
+def require_fractions(fractions: Mapping[str, float]) -> None:
+    """Raises InputError unless the shares lie between 0 and 1, and their sum too."""
+    shown = ", ".join(f"{split} {fraction:g}" for split, fraction in fractions.items())
+    if not all(0 <= fraction <= 1 for fraction in fractions.values()) or not 0 < sum(fractions.values()) <= 1 + 1e-9:
+        raise InputError(f"the shares {shown} must each lie within 0 and 1, and their sum above 0 and at most 1")
+
+
+def lists(given: str) -> dict[str, Path]:
+    """The lists of train, val and test in a folder, or beside the one that is named; any other is of train's.
+
+    Raises InputError where there are none, or both of upstream's namings.
+    """
+    path = Path(given).expanduser()
+    if path.is_dir():
+        sets = [found for name in _LISTS if (found := _present(path, name))]
+        if len(sets) != 1:
+            names = " or ".join(name.format("{train,val,test}") for name in _LISTS)
+            what = "both kinds of lists, of which one is wanted: name its train list" if sets else f"no {names}"
+            raise InputError(f"the folder {given} holds {what}")
+        return sets[0]
+    if not path.is_file():
+        raise InputError(f"there is no list {given}; --filelist takes a folder of lists, or one of them")
+    for name in _LISTS:
+        if path.name in [name.format(split) for split in _SPLITS]:
+            return _present(path.parent, name)
+    return {"train": path}
+
+
+def _present(folder: Path, name: str) -> dict[str, Path]:
+    return {split: path for split in _SPLITS if (path := folder / name.format(split)).is_file()}
+
+
+def listed(path: Path, root: Path) -> list[Path]:
+    """The files of a list: as they stand, relative to the data's folder or the list's, or by their names in it.
+
+    Raises InputError for a list that names nothing, a file twice, or a file that is not there.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the list {path} cannot be read as text ({str(error).splitlines()[0]})") from error
+    names = [line for line in lines if line]
+    if not names:
+        raise InputError(f"the list {path} is empty; it takes one path per line")
+    found = {name: _resolved(name, root, path.parent) for name in names}
+    if missing := [name for name, file in found.items() if file is None]:
+        shown = printable(missing[0][:120])
+        raise InputError(f"{len(missing):,} of the {len(names):,} files of {path} are not there, {shown} for one")
+    files = [file for name in names if (file := found[name])]
+    if twice := [file.name for file, count in Counter(files).items() if count > 1]:
+        raise InputError(f"the list {path} names {printable(twice[0])} twice")
+    return files
+
+
+def _resolved(name: str, root: Path, beside: Path) -> Path | None:
+    if "\0" in name:
+        return None
+    for place in (root / name, Path(name), beside / name, root / Path(name).name):
+        try:
+            if place.is_file():
+                return Path(os.path.realpath(place))
+        except OSError:  # a line that is longer than a path may be
+            return None
+    return None
+
+
+def shared(splits: Iterable[Iterable[Path]]) -> int:
+    """How many simulations stand in more than one of the lists: what a split by file leaks."""
+    count = Counter(key for files in splits for key in {key_of(file.name) for file in files})
+    return sum(number > 1 for number in count.values())

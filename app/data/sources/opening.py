@@ -1,0 +1,107 @@
+"""Which version of a dataset is meant, and opening it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from ...errors import HubUnavailable, InputError
+from ...system import hub
+from ...tables.datasets import folder_hint
+from ...tables.reading import FieldReading
+from ..store import cache
+from . import bundled, fields, files, signals, streamed
+from .source import Ask, Source
+
+
+def newest(ask: Ask, say: Callable[[str], None]) -> str:
+    """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
+    if ask.path:
+        return ask.fingerprint or fingerprint(ask)
+    if ask.reading:
+        return _required(ask.fingerprint, ask)
+    if not ask.hub:
+        return bundled.VERSION
+    try:
+        return hub.dataset_sha(ask.hub, ask.revision)
+    except HubUnavailable as error:
+        cached = cache.find(ask, None)
+        if cached is None:
+            raise _not_cached(ask, error) from error
+        say(f"{error}; the cached {ask.dataset} is used")
+        return str(cached.manifest["version"])
+    except InputError as error:
+        raise InputError(f"{error}{folder_hint(ask.dataset)}") from error
+
+
+def first(ask: Ask, version: str) -> Source:
+    """The source of a dataset that is not in the cache. Raises InputError, for a silent Hub too."""
+    try:
+        return _opened(ask, version)
+    except HubUnavailable as error:
+        raise _not_cached(ask, error) from error
+
+
+def again(ask: Ask, version: str) -> Source:
+    """The source that a cache was made from. Raises HubUnavailable, and InputError where a folder has changed."""
+    source = _opened(ask, version)
+    require_version(ask, source, version)
+    return source
+
+
+def require_version(ask: Ask, source: Source, version: str) -> None:
+    """Raises InputError unless the source is the one that a run was made with."""
+    if version != source.version:
+        raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+
+
+def fingerprint(ask: Ask) -> str:
+    """16 hex digits over the content of a local dataset, as far as it is read."""
+    assert ask.path
+    if not ask.reading:
+        return files.fingerprint(ask.path)
+    return (fields if isinstance(ask.reading, FieldReading) else signals).fingerprint(ask)
+
+
+def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None = None) -> Ask:
+    """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
+    if not ask.path:
+        raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
+    there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)
+    if (found := fingerprint(there)) != ask.fingerprint:
+        raise InputError(
+            f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
+            f"give the folder that {ask.dataset} was"
+        )
+    return there
+
+
+def _required(version: str | None, ask: Ask) -> str:
+    if version is None:
+        raise InputError(f"{ask.dataset} is read from files of your own; say where they are with --data")
+    return version
+
+
+def _opened(ask: Ask, version: str) -> Source:
+    if ask.reading and not ask.path:
+        raise InputError(f"{ask.dataset} is not in the cache; say where its files are with --data")
+    if ask.reading:
+        return fields.open_fields(ask) if isinstance(ask.reading, FieldReading) else signals.open_signals(ask)
+    if ask.path:
+        if not Path(ask.path).expanduser().is_dir():
+            raise InputError(
+                f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
+                "cache; start the command in the directory that the run was started in, or give evaluate --data FOLDER"
+            )
+        return streamed.open_folder(ask)
+    if not ask.hub:
+        return bundled.open_digits()
+    return streamed.open_hub(ask, version)
+
+
+def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
+    return InputError(
+        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
+        f"--dataset digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
+    )

@@ -1,0 +1,114 @@
+"""Where rows come from: one description for the Hub, for folders, for files of fields and signals, and for digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...config.run import DatasetRow
+from ...tables.reading import FieldReading, Reading
+from ...tables.shape import Extent
+from ..splits.membership import Membership
+
+
+class Example(NamedTuple):
+    """One row as the source has it; `label` None or -1 is unlabelled."""
+
+    image: bytes | np.ndarray
+    label: Any
+    group: Any
+    apart: bool = False  # the image lies in a file of its own
+    file: str = ""  # that file, or what the source calls it
+    weight: int = 0  # bytes that it takes once it is read, where the image is read from its file
+
+    @property
+    def size(self) -> int:
+        """Bytes of the image as it came."""
+        return self.weight or (self.image.nbytes if isinstance(self.image, np.ndarray) else len(self.image))
+
+
+class Array(NamedTuple):
+    """Inputs that are no images: they are stored as they are, and no statistics are taken of them."""
+
+    dtype: str  # float32 | float16
+    shape: tuple[int, ...]  # of one input: (C, H, W), or (1, L) of a signal
+    decode: Callable[[Example], np.ndarray | None]  # None: left out, and named in
+    left_out: list[str]  # files that cannot be read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a command asks for in a dataset; together with the version found it names a cache.
+
+    `path` says where a local dataset lies and takes no part in its name: its content does. What is said of streaming
+    names the cache of a set that is streamed, and no other.
+    """
+
+    dataset: str
+    row: DatasetRow | None = field(compare=False)
+    path: str | None = field(default=None, compare=False)
+    fingerprint: str | None = field(default=None, compare=False)  # of the folder's content, where it is known already
+    config: str | None
+    revision: str
+    image_column: str | None
+    label_column: str | None
+    group_column: str | None
+    side: Extent
+    channels: int
+    carve_test: bool  # the source's own test split is not read
+    membership: Membership | None = field(default=None, compare=False)  # of a streamed set's rows; None: not streamed
+    streamed: bool | None = field(default=None, compare=False)  # as a run began; None: where the set does not fit
+    limit_train: int | None = field(default=None, compare=False)
+    reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
+    design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
+    filelist: str | None = field(default=None, compare=False)  # the lists of the fields' splits
+
+    @property
+    def hub(self) -> str | None:
+        """The Hub's owner/name, None where the dataset is not on the Hub."""
+        if self.row:
+            return self.row.hub
+        return None if self.path else self.dataset
+
+    def tested_whole(self) -> Ask:
+        """The same fields or signals, all of them for testing."""
+        assert self.reading
+        return replace(self, reading=replace(self.reading, whole=True), fingerprint=None)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether rows belong to groups, each of which stays in one split: a column's, or the fields' simulations."""
+        return self.group_column is not None or isinstance(self.reading, FieldReading)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number of an input in the cache."""
+        return {None: 1, "float16": 2}.get(self.reading.stored_dtype if self.reading else None, 4)
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Class names that mean "no label"."""
+        return self.row.unlabelled if self.row else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An opened dataset of which no row is read yet."""
+
+    version: str  # the Hub's commit, a folder's fingerprint, a library's version
+    rows: Mapping[str, int | None]  # split ("train", "val", "test") -> rows, None: unknown before reading
+    class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
+    examples: Callable[[str], Iterator[Example]]
+    shuffled: Callable[[int, int], Iterator[Example]] | None = None  # (seed, rows of the buffer) -> train's rows
+    licence: str = "unknown"
+    notes: tuple[str, ...] = ()  # said aloud once
+    array: Array | None = None  # None: images
+    regression: bool = False  # labels are numbers, and the one class name is the target's
+
+    def class_indices(self, unlabelled: tuple[str, ...]) -> dict[Any, int]:
+        """The source's label -> our class index, for the classes that are labels."""
+        labels = [label for label, name in enumerate(self.class_names or ()) if name not in unlabelled]
+        return {label: index for index, label in enumerate(labels)}

@@ -1,0 +1,77 @@
+"""The folder of a synthetic set: new, or one that holds a part of the same set, which is then gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...system import durable
+from ...tables.synthetic import MANIFEST, PatternRecipe
+
+_NOTES = {
+    "nested_cylinder": "the fields are synthetic: drawn, not computed by hydrodynamics",
+    "diffraction": "the patterns are synthetic: simulated from random structures, not measured",
+}
+
+
+def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes the manifest into an empty or new folder; raises InputError where something else is there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; --out takes a folder")
+    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        _require_same(folder, manifest)
+        return
+    durable.write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def manifest_of(folder: Path) -> dict[str, Any] | None:
+    """What a synthetic set's manifest says, None where there is none; raises InputError for one that is damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        held = None
+    if not isinstance(held, dict):
+        raise InputError(f"{path} is no description of a synthetic set; make the set anew in another folder")
+    return held
+
+
+def notes(folder: Path) -> tuple[str, ...]:
+    """What every figure and card of a run on a synthetic set says; nothing for other sets."""
+    held = manifest_of(folder)
+    said = _NOTES.get(str(held.get("dataset"))) if held else None
+    return (said,) if said else ()
+
+
+def pattern_recipe(folder: Path) -> PatternRecipe | None:
+    """What the patterns of a folder are made from, None where they are not synthetic; raises InputError for damage."""
+    held = manifest_of(folder)
+    if held is None or held.get("dataset") != "diffraction":
+        return None
+    try:
+        return PatternRecipe.of_json(held)
+    except InputError as error:
+        raise InputError(f"{folder / MANIFEST} is no recipe of patterns: {error}") from error
+
+
+def _require_same(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises InputError unless the folder's manifest says the same, naming the first thing that differs."""
+    there = manifest_of(folder)
+    if there is None:
+        raise InputError(f"{folder} is not empty, and holds no synthetic set; give --out a new folder")
+    for name in (*manifest, *there):
+        if there.get(name) != manifest.get(name):
+            there_is, asked = _short(there.get(name)), _short(manifest.get(name))
+            raise InputError(
+                f"{folder} holds another synthetic set, its {name} {there_is} and not {asked}; give --out a new folder"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

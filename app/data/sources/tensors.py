@@ -1,0 +1,106 @@
+"""Files as `torch.save` writes them, patterns {'X', 'Y'} above all: the only place that reads and writes `.pt`.
+
+A file is read as plain tensors: what would be executed on reading is refused.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...system import durable
+from .files import printable
+
+
+def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:
+    """Writes patterns (N, L) as X [N, 1, L] and labels (N,) as Y, whole or not at all; always the same bytes."""
+    import torch
+
+    held = {"X": torch.from_numpy(patterns[:, None]), "Y": torch.from_numpy(labels)}
+    with durable.replacing(path, wanted=patterns.nbytes + labels.nbytes) as aside, aside.open("wb") as file:
+        torch.save(held, file)  # into an open file: given a path, its name would stand in the bytes
+
+
+def read(file: Path, *, mapped: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Patterns float (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for others.
+
+    X is [N, L] or [N, 1, L], Y [N] or [N, 1]; their values are not looked at.
+    """
+    held, name = load(file, mapped=mapped), printable(file.name)
+    if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
+        raise InputError(f"{name} does not hold patterns X and labels Y: it is no {{'X', 'Y'}} file")
+    patterns, labels = _plain_array(held["X"], name, "X", file), _plain_array(held["Y"], name, "Y", file)
+    if patterns.dtype.kind != "f":
+        raise InputError(f"{name}: X is {patterns.dtype}, not floating-point numbers")
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"{name}: Y is {labels.dtype}, not whole numbers")
+    if patterns.ndim == 3 and patterns.shape[1] == 1:
+        patterns = patterns[:, 0]
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if patterns.ndim != 2 or labels.shape != patterns.shape[:1]:
+        raise InputError(f"{name}: X {patterns.shape} and Y {labels.shape} are not [N, L] or [N, 1, L] and [N]")
+    if 0 in patterns.shape:
+        raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
+    return patterns, labels.astype(np.int64)
+
+
+def pattern_files(path: Path) -> list[Path]:
+    """The file, or the `.pt` files in a folder that may hold patterns, in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob("*.pt") if file.name != "mapping.pt" and not file.name.startswith("."))
+
+
+def load(file: Path, *, mapped: bool = False) -> Any:
+    """What stands in a file, of which nothing is executed; raises InputError for damage and for what is not plain."""
+    import torch
+
+    if not mapped:
+        _require_sums(file)
+    try:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+        except RuntimeError:
+            if not mapped:
+                raise
+            return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
+    except UnpicklingError as error:
+        raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+
+
+def _require_sums(file: Path) -> None:
+    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
+    if not zipfile.is_zipfile(file):  # a format of before, which has none
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # a reader meets damage with whatever it stumbled over
+        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+    if damaged:
+        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
+
+
+def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
+    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
+        raise InputError(f"{name}: {part} is no dense tensor")
+    if tensor.numel() * tensor.element_size() > file.stat().st_size:
+        raise InputError(f"{name}: {part} claims more numbers than its file holds")
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    try:
+        return tensor.detach().numpy()
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"{name}: {part} is {tensor.dtype}, which is not read") from error

@@ -1,0 +1,206 @@
+"""From a dataset in the cache to the train, validation and test of one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...config.run import RunConfig
+from ...errors import InputError
+from ...tables.shape import extent
+from ..sources import opening
+from ..store.cache import Cached
+from . import holdout as carve
+from .ahead import Ahead
+from .resident import Holder, Split, channel_statistics, statistics_of_sums
+from .stream import StreamedSplit
+
+_Statistics = tuple[np.ndarray, np.ndarray] | None  # mean and deviation of each channel; None: inputs are as stored
+_MEMORY = {
+    "device": "are held in device memory",
+    "pinned": "are held in pinned host memory, since the device has no room for them",
+    "mapped": "are read from their memory-mapped file, since neither device nor host memory has room for them",
+}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test of a run, and what its record says of them."""
+
+    train: Split | StreamedSplit
+    val: Split
+    test: Split
+    record: dict[str, Any]
+
+
+def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    """Train, validation and test as the config carves them, held where the place finds room.
+
+    The training rows of a set that is too large are streamed, from the first batch on; `say` tells when that takes
+    long. Raises InputError where a split would be empty or a group would stand in two.
+    """
+    if config.classes != (classes := len(cached.manifest["class_names"])):
+        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
+    return (_streamed if cached.streamed else _resident)(config, place, cached, say)
+
+
+def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    train, val, test = carve.members(
+        config,
+        labels=cached.array("train", "labels"),
+        groups=_groups(config, cached),
+        test_rows=cached.manifest["rows"].get("test"),
+        val_rows=cached.manifest["rows"].get("val"),
+    )
+    statistics = None
+    if not cached.has_array:
+        statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
+    common = _common(config, place, statistics)
+    held, where = _held(cached, [*cached.manifest["rows"]], place, say)
+    test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
+    made = {
+        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
+        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common),
+        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common),
+    }
+    record = _record(made, statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
+    record |= {"val_from": val_from} if val_from != "train" else {}
+    return Splits(**made, record=record | {"held": where["train"]})
+
+
+def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
+    """Every row of a source that is all for testing, with labels as in these class names, those of a run.
+
+    Rows of other classes are left out and told. Raises InputError where none is left.
+    """
+    at = {name: index for index, name in enumerate(names)}
+    theirs = cached.manifest["class_names"]
+    known = np.array([at.get(name, -1) for name in theirs], np.int64)
+    labels = cached.array("test", "labels")
+    members = np.arange(len(labels))
+    if labels.dtype.kind == "i":
+        labels = known[labels]
+        members = np.flatnonzero(labels >= 0)
+        if strange := len(labels) - len(members):
+            say(f"{strange:,} of {len(labels):,} rows are of classes that the run does not know, and are left out")
+    elif [*names] != theirs:
+        raise InputError(f"the run learned {', '.join(names)}, and these files hold {', '.join(theirs)}")
+    if not len(members):
+        raise InputError("no row is of a class that the run knows")
+    images, _ = place.hold(cached.images("test"))
+    held = _sources(images, torch.from_numpy(labels).to(place.device), place)
+    return Split(**held, **_rows(cached, "test", members), **_common(config, place, None))
+
+
+def _pixels(config: RunConfig) -> int:
+    """Of one image as the cache stores it."""
+    return math.prod(extent(config.stored_side))
+
+
+def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+    ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
+    assert ask.membership
+    membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
+    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * _pixels(config))
+    common = _common(config, place, statistics)
+    train = StreamedSplit(
+        total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,
+        reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
+    )  # fmt: skip
+    limits = {"val": config.limit_val, "test": config.limit_test}
+    images, where = _held(cached, [*limits], place, say)
+    held = {}
+    for name, limit in limits.items():
+        members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
+        held[name] = Split(**images[name](), **_rows(cached, name, members), **common)
+    rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
+    record = _record({"train": train, **held}, statistics)
+    record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
+    return Splits(
+        train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer, "held": where["val"]}
+    )
+
+
+def _common(config: RunConfig, place: Holder, statistics: _Statistics) -> dict[str, Any]:
+    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics or ((), ()))
+    return {
+        "side": config.image,
+        "mean": mean if statistics else None,
+        "std": std if statistics else None,
+        "send": place.send,
+        "seed": config.seed,
+    }
+
+
+def _record(made: Mapping[str, Split | StreamedSplit], statistics: _Statistics) -> dict[str, Any]:
+    numbers = dict(zip(("mean", "std"), statistics or (), strict=False))
+    return {"rows": {name: len(split) for name, split in made.items()}} | {
+        name: [round(float(value), 6) for value in values] for name, values in numbers.items()
+    }
+
+
+def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
+    """The groups of train's rows, None where rows have none; raises InputError for groups that test shares.
+
+    Lists of files decide by themselves what they share.
+    """
+    if not cached.ask.grouped:
+        return None
+    groups = cached.array("train", "groups")
+    if (
+        config.group_column
+        and "test" in cached.manifest["rows"]
+        and (shared := len(np.intersect1d(groups, cached.array("test", "groups"))))
+    ):
+        raise InputError(
+            f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
+        )
+    return groups
+
+
+def _held(
+    cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
+) -> tuple[dict[str, Callable[[], dict[str, Any]]], dict[str, str]]:
+    """Makes what a Split takes of each cached split, held where the place finds room; where that is, a choice told."""
+    held: dict[str, Callable[[], dict[str, Any]]] = {}
+    where: dict[str, str] = {}
+    told = []
+    for name in names:
+        images, where[name] = place.hold(cached.images(name))
+        labels = torch.from_numpy(cached.array(name, "labels")).to(place.device)
+        held[name] = partial(_sources, images, labels, place)
+        if chosen := _MEMORY.get(where[name]):
+            told.append(f"{name} images ({images.nbytes / 1e6:,.0f} MB) {chosen}")
+    if told:
+        say("; ".join(told))
+    return held, where
+
+
+def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
+    """Images and labels, with a reader of its own for each Split: what one expects next is no concern of another."""
+    ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
+    return {"images": images, "labels": labels, "ahead": ahead}
+
+
+def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
+    named = f"{split}-names.npy" in cached.manifest["files"]
+    names = cached.array(split, "names")[members] if named else None
+    return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
+
+
+def _fingerprint(made: Mapping[str, Split], rule: str = "") -> str:
+    """16 hex digits over which published rows are in which split, and the rule that divides the rows that stream."""
+    digest = hashlib.sha256()
+    for name, split in made.items():
+        digest.update(name.encode() + split.rows.astype("<i8").tobytes())
+    digest.update(rule.encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""One split of a dataset on its device: batches by example number, in an order keyed by seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ... import draws
+from ...tables.shape import Extent
+from ..transforms.augment import AUGMENTATIONS, to_input
+from .ahead import Ahead
+
+
+class Holder(Protocol):
+    """What a split needs of a place."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def hold(self, array: np.ndarray) -> tuple[Tensor, str]: ...
+
+    def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor: ...
+
+    def send(self, tensor: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Rows of a cached source; `images` and `labels` are the source's, `members` the rows that belong here."""
+
+    images: Tensor  # as the cache stores them, (source rows, C, H, W) or (source rows, C, L); on the device or not
+    labels: Tensor  # int64, or float32 of a regression, (source rows,), on the device
+    members: np.ndarray  # int64 (n,): positions in images
+    rows: np.ndarray  # int64 (n,): row numbers in the dataset as published
+    side: Extent  # of what the model sees
+    mean: Tensor | None  # (C,), of pixels in [0, 1]; None: inputs are given as they are stored
+    std: Tensor | None  # (C,)
+    send: Callable[[Tensor], Tensor]
+    ahead: Ahead | None = None  # of images that are not on the device
+    augment: str = "none"
+    seed: int = 0
+    names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray:
+        """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks.
+
+        Of another `size` it is so many of them, of one permutation after the other.
+        """
+        keys = [(self.seed, epoch, *([more] if more else [])) for more in range(-(-(size or 1) // len(self)))]
+        orders = [draws.permutation(draws.key(draws.ORDER, *key), len(self)) for key in keys]
+        return np.concatenate(orders)[:size]
+
+    def expect(self, examples: np.ndarray) -> None:
+        """Says which examples come next, so that host memory is read before they are asked for."""
+        if self.ahead and len(examples):
+            self.ahead.expect(self.members[examples])
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs float32 (B, C, H, W) or (B, C, L) and targets int64 (B,), float32 (B,) of a regression.
+
+        Images are augmented where an epoch is given. Nothing in it waits for the device.
+        """
+        members = self.members[examples]
+        at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
+        images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
+        if self.mean is None or self.std is None:
+            return images.float(), self.labels.index_select(0, at)
+        if epoch is not None and self.augment != "none":
+            images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
+        return to_input(images, side=self.side, mean=self.mean, std=self.std), self.labels.index_select(0, at)
+
+    def batches(
+        self, batch_size: int, examples: np.ndarray | None = None
+    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+        """These examples, or every one, once and in order, without augmentation: (examples, inputs, targets)."""
+        examples = np.arange(len(self)) if examples is None else examples
+        for start in range(0, len(examples), batch_size):
+            part = examples[start : start + batch_size]
+            batch = self.batch(part)
+            self.expect(examples[start + batch_size : start + 2 * batch_size])
+            yield part, *batch
+
+
+def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over pixels in [0, 1], from exact sums: int64 (n, C, 2) -> (C,) x 2.
+
+    `pixels` are those of one image. A channel without variation gets a deviation of 1.
+    """
+    return statistics_of_sums(moments.sum(0), len(moments) * pixels)
+
+
+def statistics_of_sums(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same from the sums over all images, int64 (C, 2), and the number of pixels: -> (C,) x 2."""
+    sums, squares = moments.astype(np.float64).T  # (C,) each
+    mean = sums / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255
+    return mean / 255, np.where(std > 1e-6, std, 1.0)

@@ -1,0 +1,1 @@
+"""The cache: one file of inputs per split, read once from the source."""

@@ -1,0 +1,1 @@
+"""What happens to a batch on its device: resizing and augmentation."""

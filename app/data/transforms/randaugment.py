@@ -1,0 +1,142 @@
+"""RandAugment (arXiv:1909.13719, section 3.1) for a batch on its device: each example has draws of its own.
+
+The operations are those of torchvision's v2 RandAugment on float images, nearest pixel, zeros outside.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ... import draws
+
+OPERATIONS = (
+    "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast",
+    "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize",
+)  # fmt: skip
+LAYERS = 2
+_STRENGTH = 9 / 30  # magnitude 9 of 0..30
+_SHEAR, _ROTATE, _ENHANCE = 0.3 * _STRENGTH, 30.0 * _STRENGTH, 0.9 * _STRENGTH  # slope, degrees, factor from 1
+_TRANSLATE = 150 / 331 * _STRENGTH  # of the side
+_LEVELS = 1 << round(8 - 4 * _STRENGTH)
+_THRESHOLD = 1.0 - _STRENGTH
+_OPERATION, _SIGN = 3, 4  # parts of a draw's key, after those of flip_crop
+_GREY = (0.2989, 0.587, 0.114)  # of red, green, blue
+
+
+def randaugment(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
+    """Two operations for each example, drawn evenly from the fourteen and from both signs.
+
+    uint8 (B, C, S, S), int64 (B,) -> uint8 (B, C, S, S); grey levels are rounded once, at the end.
+    """
+    x = images.float() / 255
+    for layer in range(LAYERS):
+        which, negative = drawn(examples, seed=seed, epoch=epoch, layer=layer)
+        x = applied(x, which, negative)
+    return (x * 255).round_().to(torch.uint8)
+
+
+def drawn(examples: Tensor, *, seed: int, epoch: int, layer: int) -> tuple[Tensor, Tensor]:
+    """For each example the operation's place in OPERATIONS, and 1 where its magnitude is negative: int64 (B,) each."""
+    which = draws.integers(draws.key(draws.AUGMENT, seed, epoch, _OPERATION, layer), examples, len(OPERATIONS))
+    return which, draws.integers(draws.key(draws.AUGMENT, seed, epoch, _SIGN, layer), examples, 2)
+
+
+def applied(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
+    """Each example after its own operation: float (B, C, S, S) in [0, 1], int64 (B,) twice -> (B, C, S, S).
+
+    Every operation is computed for every example and its own is taken: shapes never depend on what was drawn.
+    """
+    is_ = {name: (which == number)[:, None, None, None] for number, name in enumerate(OPERATIONS)}
+    moved = _moved(x, which, negative)  # by one of five; as it is at the others
+    blended = _blended(moved, is_, negative)
+    x = torch.where(is_["Posterize"], (moved * _LEVELS).floor_().clamp_(0, _LEVELS - 1) / _LEVELS, blended)
+    x = torch.where(is_["Solarize"] & (moved >= _THRESHOLD), 1 - moved, x)
+    x = torch.where(is_["AutoContrast"], _stretched(moved), x)
+    return torch.where(is_["Equalize"], _equalized(moved), x)
+
+
+def _moved(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
+    """Sheared, translated or rotated: each pixel from the place where its example's affine map finds it."""
+    side = x.shape[-1]
+    a, b, c, d, e, f = _maps(side, x.device).index_select(0, 2 * which + negative).T[..., None, None]  # (B, 1, 1)
+    along = torch.linspace((1 - side) / 2, (side - 1) / 2, side, device=x.device)
+    across, down = along[None, None, :], along[None, :, None]
+    grid = torch.stack([a * across + b * down + c, d * across + e * down + f], dim=3)  # (B, S, S, 2)
+    return F.grid_sample(x, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+
+@lru_cache(maxsize=8)
+def _maps(side: int, device: torch.device) -> Tensor:
+    """(2 x 14, 6): for each operation, positive then negative, where an output pixel comes from.
+
+    Pixels count from the image's centre, and the result is in halves of the side, as `grid_sample` wants it. A shear
+    holds the upper left corner; a translation is by whole pixels; a rotation is counter-clockwise.
+    """
+    rows = []
+    for name in OPERATIONS:
+        for sign in (1, -1):
+            slope, turn, shift = sign * _SHEAR, math.radians(sign * _ROTATE), float(sign * int(_TRANSLATE * side))
+            rows.append({
+                "ShearX": (1.0, slope, slope * side / 2, 0.0, 1.0, 0.0),
+                "ShearY": (1.0, 0.0, 0.0, slope, 1.0, slope * side / 2),
+                "TranslateX": (1.0, 0.0, -shift, 0.0, 1.0, 0.0),
+                "TranslateY": (1.0, 0.0, 0.0, 0.0, 1.0, -shift),
+                "Rotate": (math.cos(turn), -math.sin(turn), 0.0, math.sin(turn), math.cos(turn), 0.0),
+            }.get(name, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)))  # fmt: skip
+    with torch.inference_mode(False):
+        return (torch.tensor(rows, dtype=torch.float64) / (side / 2)).float().to(device)
+
+
+def _blended(x: Tensor, is_: dict[str, Tensor], negative: Tensor) -> Tensor:
+    """r x + (1 - r) y, cut to [0, 1]: y is black, grey, the mean grey or the blurred image, r 0.73 or 1.27."""
+    grey = _grey(x)
+    mean = grey.mean((2, 3), keepdim=True)
+    other = torch.where(is_["Color"], grey, torch.where(is_["Contrast"], mean, 0.0))  # (B, 1, S, S)
+    other = torch.where(is_["Sharpness"], _blurred(x), other)
+    enhances = is_["Brightness"] | is_["Color"] | is_["Contrast"] | is_["Sharpness"]
+    ratio = torch.where(enhances, 1 + _ENHANCE * (1 - 2 * negative)[:, None, None, None], 1.0)
+    return (x * ratio + other * (1 - ratio)).clamp_(0, 1)
+
+
+def _grey(x: Tensor) -> Tensor:
+    """(B, C, S, S) -> (B, 1, S, S)."""
+    if x.shape[1] == 1:
+        return x
+    red, green, blue = x.unbind(1)
+    return (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue)[:, None]
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """The weighted mean of a pixel (5 parts) and its neighbours (1 each); the image's edge stays as it is."""
+    if x.shape[-1] <= 2:
+        return x
+    nine = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]  # columns first, then rows
+    nine = nine[..., :-2] + nine[..., 1:-1] + nine[..., 2:]  # (B, C, S - 2, S - 2)
+    blurred = x.clone()
+    blurred[..., 1:-1, 1:-1] = (nine + 4 * x[..., 1:-1, 1:-1]) / 13
+    return blurred
+
+
+def _stretched(x: Tensor) -> Tensor:
+    """Each channel from its darkest to its brightest pixel stretched over [0, 1]; a flat one stays."""
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    flat = low == high
+    return ((x - low.masked_fill(flat, 0)) / (high - low).masked_fill(flat, 1)).clamp_(0, 1)
+
+
+def _equalized(x: Tensor) -> Tensor:
+    """Each channel's grey levels spread so that their histogram is flat, as Pillow's `ImageOps.equalize` does."""
+    levels = (x * 255.999).to(torch.uint8).flatten(2).long()  # (B, C, S S)
+    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=x.device)
+    counts.scatter_add_(2, levels, torch.ones_like(levels))
+    sums = counts.cumsum(2)
+    brightest = counts.gather(2, levels.amax(2, keepdim=True))
+    step = (levels.shape[2] - brightest) // 255
+    table = F.pad((sums[..., :-1] + step // 2) // step.clamp(min=1), (1, 0)).clamp_(0, 255)
+    spread = torch.where(step > 0, table.gather(2, levels), levels)
+    return (spread.float() / 255).view_as(x)

@@ -1,0 +1,198 @@
+"""One run, from what was asked for to its artifacts: `train_run` makes or continues it, `evaluate` measures it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from .. import data, evaluation, models, place
+from ..artifacts import record
+from ..artifacts.paths import Run, RunFiles, read_record, write_record
+from ..artifacts.runs import place_of
+from ..config.run import RunConfig, resolve
+from ..data.sources.source import Ask
+from ..errors import InputError, Stopped
+from ..system.durable import lock, sha256
+from ..tables.models import DEFAULT_MODEL
+from . import pushing
+from . import stages as training
+from .elsewhere import evaluate_on, latest, predicted
+from .observers import Screen
+from .options import Options
+from .pushing import Push, Pusher
+
+READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
+_LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
+
+
+def plan(request: Mapping[str, Any], screen: Screen) -> RunConfig:
+    """The config that a request stands for; nothing is written but a dataset's cache and published weights.
+
+    Raises InputError.
+    """
+    models.require_known(request.get("model", DEFAULT_MODEL))
+    config = resolve(request, data.facts(request, screen.say, screen.reading))
+    models.require(config)
+    return config
+
+
+def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:
+    """Trains a run to its end, or continues it where it was stopped, or finds it done; then tests its final weights.
+
+    `path` is where a local dataset lies. Under `torchrun` the first rank gets the run, the others None. Raises
+    InputError for bad input, and Stopped when a signal or the time limit asked for it.
+    """
+    with place.own_threads():
+        return _trained(config, options, screen, path)
+
+
+def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
+    deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
+    files = _files(config, options)
+    chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    with place.joined(chosen) as here, ExitStack() as held:
+        if here.rank:
+            if here.agree(READY) == READY:
+                with _together(here):
+                    training.follow(config, files, path, options, screen, here, deadline=deadline)
+            return None
+        pusher = None
+        with _telling(here):
+            held.enter_context(lock(files.lock, wait=False))
+            files.sweep()
+            kept = _kept(files, options)
+            if options.push and not (kept and kept["status"] == "done"):
+                pusher = held.enter_context(_pushed(config, files, options, options.push, screen))
+                kept = _kept(files, options)
+            done = _found_done(Run(files, kept), screen) if kept and kept["status"] == "done" else None
+            job = None if done else training.prepare(config, files, kept, path, options, screen, here)
+        here.agree(READY if job else DONE)
+        if job is None:
+            return done
+        with _together(here), held.pop_all():
+            return training.train(job, pusher, deadline=deadline)
+
+
+def _files(config: RunConfig, options: Options) -> RunFiles:
+    """Where the run is, or shall be."""
+    return RunFiles.of(options.checkpoints, config) if options.fresh else place_of(options.checkpoints, config)
+
+
+@contextmanager
+def _together(here: place.Place) -> Iterator[None]:
+    """No rank ends before the first has kept what it must; one that is stopped outside of the loop ends alone."""
+    try:
+        yield
+    except Stopped as stopped:
+        if stopped.saved:
+            here.agree(READY)
+        raise
+    here.agree(READY)
+
+
+@contextmanager
+def _telling(here: place.Place) -> Iterator[None]:
+    """The other ranks end too, where the first does not come to training."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RuntimeError):  # they are gone
+            here.agree(FAILED)
+        raise
+
+
+def _found_done(run: Run, screen: Screen) -> Run:
+    """The run as it is; raises InputError when its files are damaged or gone."""
+    screen.say(f"done already: {run.files.record} (--fresh trains it anew)")
+    run.require_whole()
+    shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
+    return run
+
+
+def _kept(files: RunFiles, options: Options) -> dict[str, Any] | None:
+    """The record of the run as it was begun, None where it is begun now."""
+    return read_record(files.record) if files.record.exists() and not options.fresh else None
+
+
+@contextmanager
+def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, screen: Screen) -> Iterator[Pusher]:
+    """The pusher of a run that is kept on the Hub, from the claim of the run to its last push."""
+    pusher = pushing.begin(config, files, push, screen.say, fresh=options.fresh)
+    pusher.start()
+    try:
+        yield pusher
+    except Stopped as stopped:
+        there = pusher.close(seconds=_LAST_PUSH if stopped.in_time else _LAST_PUSH_IN_TIME, release=True)
+        if not stopped.saved:
+            raise
+        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
+    except BaseException:
+        pusher.close(seconds=_LAST_PUSH_IN_TIME, release=True)
+        raise
+    pusher.close(seconds=_LAST_PUSH_IN_TIME, release=False)
+
+
+def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:
+    """The run with its test results: from the stored predictions, or with `again` from its weights and data.
+
+    Raises InputError for an unfinished run, for damaged files, and unless every test row was seen exactly once.
+    """
+    if not run.done:
+        raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+    if options.data and not again:
+        raise InputError("--data has an effect with --again only; add it, or leave --data out")
+    with lock(run.files.lock, wait=False):
+        return _evaluated(run, options, screen, best=best, again=again)
+
+
+def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
+    """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
+    if run.config.task == "regression":
+        raise InputError(f"--top-k has no effect on run {run.record['run_id']}, which predicts a number; leave it out")
+    if k > run.config.classes:
+        raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
+    kept = run.files.best_predictions if best else run.files.predictions
+    return evaluation.top_k(evaluation.Predictions.load(kept), k)
+
+
+def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
+    name = "best_predictions" if best else "predictions"
+    path = getattr(run.files, name)
+    if again or not path.exists():
+        with place.own_threads():
+            _predict(run, options, screen, best=best)
+        sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
+        run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
+    run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
+    predictions = evaluation.Predictions.load(path)
+    evaluation.require_same_rows(predictions, record.test_rows(run.files))
+    results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
+    done = dataclasses.replace(run, record=run.record | {"results": results})
+    write_record(run.files.record, done.record)
+    return done
+
+
+def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
+    """Makes the predictions of the final or the best weights anew."""
+    config = run.config
+    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    here = training.in_its_precision(here, config, run.record, screen.say)
+    known = run.record["data"]
+    files = {name: known.get(name) for name in ("path", "design", "filelist")}
+    ask: Ask = data.ask_of(config.to_json(), **files, streamed=known.get("streamed", False))
+    if options.data:
+        ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
+    cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])
+    splits = data.splits(config, here, cached, screen.say)
+    if splits.record["split_fingerprint"] != known["split_fingerprint"]:
+        raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
+    record.save_splits(run.files, splits)
+    predictions = predicted(run, splits.test, here, options, screen, best=best)
+    predictions.save(run.files.best_predictions if best else run.files.predictions)
+
+
+__all__ = ["Options", "Push", "evaluate", "evaluate_on", "latest", "plan", "top_k", "train_run"]

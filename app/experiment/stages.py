@@ -1,0 +1,278 @@
+"""The stages of training one run: its data and its record, the loop, and what is kept at the end."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import __version__, data, evaluation, log, models, optim
+from .. import train as loop
+from ..artifacts import checkpoint, record
+from ..artifacts.paths import Run, RunFiles, read_record, write_record
+from ..computing import execution, trials
+from ..config.run import RunConfig
+from ..data.splits.division import Splits
+from ..data.splits.stream import StreamedSplit
+from ..errors import HubUnavailable, InputError
+from ..models.compiling import compiled
+from ..place import Place
+from ..sharing.card import cells_of
+from ..system.durable import require_space
+from .hooks import Member
+from .observers import Keeper, Screen, restore
+from .options import Options
+from .pushing import Pusher
+from .stopping import stop_requests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run under way, on one rank: what one stage hands to the next; `kept` is the record as it grows."""
+
+    config: RunConfig
+    files: RunFiles
+    kept: dict[str, Any]
+    splits: Splits
+    here: Place
+    chosen: execution.Execution
+    state: checkpoint.State | None
+    options: Options
+    screen: Screen
+
+
+def prepare(
+    config: RunConfig, files: RunFiles, kept: dict[str, Any] | None, path: str | None, options: Options,
+    screen: Screen, here: Place,
+) -> Job:  # fmt: skip
+    """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    execution.require_effect(options.gradients, here, stored=kept["execution"] if kept else None)
+    here = in_its_precision(here, config, kept, screen.say)
+    cached = _cached(config, kept, path, options, screen)
+    splits = data.splits(config, here, cached, screen.say)
+    if config.train_batches and splits.record.get("streamed"):
+        raise InputError(f"{config.dataset} is streamed here, an epoch at a time; leave --train-batches out")
+    if here.ranks > 1 and splits.record.get("streamed"):
+        raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
+    if kept:
+        chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
+    else:
+        chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
+    execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
+    if not kept:
+        require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
+        _forget(files)
+        kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
+    kept["execution"] = chosen.to_json()
+    here.take_threads(chosen.threads)
+    record.save_splits(files, splits)
+    state = checkpoint.load_state(files.state, screen.say)
+    began = {"from_step": state.step if state else 0, "started": record.now()}
+    kept["places"].append({**here.describe(), **began, "execution": chosen.to_json()})
+    _schedule(config, kept, splits, screen)
+    write_record(files.record, kept)
+    return Job(
+        config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
+        screen=screen,
+    )  # fmt: skip
+
+
+def _cached(
+    config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, options: Options, screen: Screen
+) -> data.Cached:
+    """The run's dataset in the cache, at the version that it began with."""
+    began = kept["data"].get("streamed", False) if kept else None
+    where = {"path": path, "design": options.design, "filelist": options.filelist}
+    ask = data.ask_of(config.to_json(), **where, streamed=began)
+    return data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
+
+
+def _forget(files: RunFiles) -> None:
+    for path in files.present():
+        path.unlink()
+    shutil.rmtree(files.state, ignore_errors=True)
+
+
+def in_its_precision(
+    here: Place, config: RunConfig, kept: Mapping[str, Any] | None, say: Callable[[str], None]
+) -> Place:
+    """The place with the precision that a run with `--precision auto` began in, wherever it goes on."""
+    if config.precision != "auto" or not kept or not kept["places"]:
+        return here
+    began = kept["places"][0]["precision"]
+    if began == "bf16":
+        say("the run began in bf16 and goes on in it")
+    return replace(here, precision=began)
+
+
+def _steps(config: RunConfig, splits: Splits) -> int:
+    """Optimiser steps of the whole run."""
+    return config.epochs * (config.train_batches or loop.steps_per_epoch(len(splits.train), config.batch_size))
+
+
+def _shown(config: RunConfig, splits: Splits) -> int:
+    """Examples that an epoch shows."""
+    return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
+
+
+def _schedule(config: RunConfig, kept: dict[str, Any], splits: Splits, screen: Screen) -> None:
+    """Writes the schedule's length and warm-up into the record; says what a reader of the result must know."""
+    total = _steps(config, splits)
+    warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
+    kept["schedule"] = {"total_steps": total, "warmup_steps": warmup_steps}
+    for note in (kept["data"]["warning"], clamped):
+        if note:
+            screen.say(f"note: {note}")
+
+
+def _named(config: RunConfig) -> str:
+    """The model and its size, which are one where it is named whole."""
+    return config.model if config.size == config.model else f"{config.model} {config.size}"
+
+
+def _headline(job: Job) -> str:
+    kept, shape, rows = job.kept, job.config, job.kept["data"]["rows"]
+    begin = "begins"
+    if job.state:
+        left = job.state.step < kept["schedule"]["total_steps"]
+        begin = f"continues at step {job.state.step + 1}" if left else "has made all its steps and is tested"
+    ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
+    return (
+        f"run {kept['run_id']} {begin}: {_named(shape)} ({kept['parameters']['total']:,} parameters: "
+        f"{cells_of(shape.to_json())}, {kept['tokens']} tokens) on "
+        f"{shape.dataset} (train {rows['train']:,}, validation {rows['val']:,}, test {rows['test']:,}), "
+        f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
+    )
+
+
+def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
+    """Trains from the state, or from the start, to the end; then tests the final weights and completes the record."""
+    job.screen.say(_headline(job))
+    model, optimizer = _model(job)
+    config, state, numbers = job.config, job.state, job.kept["schedule"]
+    header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
+    header |= {"task": config.task} if config.task != "classification" else {}
+    kept_rows = {"offset": state.facts["log_bytes"], "sha256": state.facts["log_sha256"]} if state else {}
+    rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
+    with closing(rows), stop_requests(deadline=deadline) as stop_asked:
+        keeper = Keeper(
+            place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
+            screen=job.screen, total_steps=numbers["total_steps"], state_every=job.options.state_every,
+            peak_bytes=state.facts.get("peak_bytes", 0) if state else 0,
+            stop_asked=lambda: stop_asked() or (pusher.lost if pusher else None),
+            push=pusher.offer if pusher else None,
+            push_every=job.options.push.every if job.options.push else math.inf,
+            best=state.facts["best"] if state else None, seconds_before=state.facts["seconds"] if state else 0.0,
+            ended=state.step if state else 0,
+        )  # fmt: skip
+        if isinstance(job.splits.train, StreamedSplit):
+            job.splits.train.still_wanted = keeper.while_waiting
+        try:
+            _fit(job, model, optimizer, keeper)
+        except HubUnavailable:  # the source of a stream
+            keeper.keep()
+            raise
+    return _finish(job, model, keeper)
+
+
+def follow(
+    config: RunConfig, files: RunFiles, path: str | None, options: Options, screen: Screen, here: Place,
+    *, deadline: float | None,
+) -> None:  # fmt: skip
+    """What the other ranks do once the first has prepared the run: the same loop, and nothing is written."""
+    kept = read_record(files.record)
+    here = in_its_precision(here, config, kept, screen.say)
+    splits = data.splits(config, here, _cached(config, kept, path, options, screen), screen.say)
+    job = Job(
+        config=config, files=files, kept=kept, splits=splits, here=here,
+        chosen=execution.again(kept["execution"], config, here, options.wishes, screen.say),
+        state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
+    )  # fmt: skip
+    here.take_threads(job.chosen.threads)
+    model, optimizer = _model(job)
+    with stop_requests(deadline=deadline) as stop_asked:
+        _fit(job, model, optimizer, Member(place=here, seed=config.seed, stop_asked=stop_asked))
+    _tested(job, model)
+
+
+def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The model and its optimiser as of the state, or as the seed makes them."""
+    torch.manual_seed(job.config.seed)
+    job.here.forget_peak()
+    pretrained = job.config.pretrained and not job.state
+    model = job.here.laid_out(
+        models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
+    )
+    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
+    optimizer = optim.of(job.config, model)
+    if job.state:
+        restore(job.state, model, optimizer)
+    return model, optimizer
+
+
+def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: loop.Hooks) -> None:
+    """Runs the loop to the last step; this rank's share of it."""
+    config = job.config
+    schedule = loop.Schedule(
+        epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
+        micro_batch_size=job.chosen.micro_batch_size, clip_norm=config.clip_norm,
+        train_batches=config.train_batches, val_batches=config.val_batches,
+        learning_rate=lambda step: optim.learning_rate(
+            step, lr=config.lr, **job.kept["schedule"], schedule=config.schedule
+        ),
+    )  # fmt: skip
+    first = job.state.step + 1 if job.state else 1
+    if job.here.ranks > 1 and job.here.device.type == "cuda":
+        models.share_statistics(model)
+    try:
+        loop.fit(
+            job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
+            val=job.splits.val, schedule=schedule, hooks=hooks, first_step=first,
+        )  # fmt: skip
+    except torch.OutOfMemoryError as error:
+        smaller = max(1, schedule.micro_batch_size // 2)
+        mend = f"--micro-batch-size {smaller} continues the run"
+        if models.has_batch_statistics(config):  # whose batches stay whole
+            mend = f"train with --batch-size {smaller}, which is another run"
+        raise InputError(
+            f"the device's memory is too small for {schedule.micro_batch_size} images at a time; {mend}"
+        ) from error
+
+
+def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
+    """Keeps final and best weights, tests the final ones, completes the record; only then is the state let go."""
+    assert keeper.best is not None, "no epoch ended"
+    files, kept, text = job.files, job.kept, _metadata(job.kept)
+    checkpoint.save_weights(files.weights, model, text)
+    began = time.monotonic()
+    predictions = _tested(job, model)
+    assert predictions, "the first rank has them all"
+    predictions.save(files.predictions)
+    kept["best"] = {name: value for name, value in keeper.best.items() if name != "file"}
+    kept["seconds"] = {"training": round(keeper.seconds, 1), "test": round(time.monotonic() - began, 1)}
+    kept["peak_bytes"] = keeper.peak_bytes
+    kept["results"] = {"test": evaluation.metrics(predictions)}
+    checkpoint.load_weights(files.state / keeper.best["file"], model)
+    checkpoint.save_weights(files.best, model, text)
+    kept |= {"status": "done", "finished": record.now(), "files": files.sums()}
+    write_record(files.record, kept)
+    shutil.rmtree(files.state)
+    return Run(files, kept)
+
+
+def _tested(job: Job, model: nn.Module) -> evaluation.Predictions | None:
+    """The predictions of the test set, of which every rank makes its share; None on all but the first."""
+    return evaluation.predict(model, job.splits.test, batch_size=job.config.val_batch_size, place=job.here)
+
+
+def _metadata(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the weights' own header says: enough to build the model again from the file alone."""
+    names = kept["data"]["class_names"]
+    return {"version": __version__, "run_id": kept["run_id"], "config": kept["config"], "class_names": names}

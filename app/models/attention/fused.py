@@ -1,0 +1,164 @@
+"""Differential attention and its norm in one pass: (B, N, 3 D) -> (B, H, N, 2 d), for CUDA devices, by Triton.
+
+x_hat = A rsqrt(mean(A^2) + eps) with A = (softmax(Q1 K1^T / sqrt(d)) - lambda softmax(Q2 K2^T / sqrt(d))) V
+(arXiv:2410.05258, section 2.1; the norm without its weight). Nothing of size N x N is kept: for the backward pass stay
+qkv, x_hat, the second map's output and three float32 numbers per token and head. The kernels are in kernels.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+
+WIDTHS = (16, 32, 64, 128)  # of one map's head; values are twice as wide
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class Blocks(NamedTuple):
+    """How one kernel is cut: rows of queries and of keys per step, warps, stages of the pipeline that loads them."""
+
+    queries: int
+    keys: int
+    warps: int
+    stages: int
+
+
+# By bytes of a number and head width: forward, keys' and queries' gradient. Chosen by what compilers for sm_80, 86, 90
+# and 120 report: few spilled registers, and no more than the 99 KiB of shared memory that consumer cards have. Fixed
+# rather than tuned at run time: a choice by timing would change the order of sums, and so a run's bits.
+TABLE = {
+    (2, 16): (Blocks(128, 64, 8, 3), Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
+    (2, 32): (Blocks(128, 64, 8, 3), Blocks(64, 128, 8, 3), Blocks(64, 64, 4, 2)),
+    (2, 64): (Blocks(128, 32, 8, 3), Blocks(32, 64, 4, 2), Blocks(64, 32, 4, 2)),
+    (2, 128): (Blocks(32, 32, 8, 2), Blocks(16, 32, 8, 2), Blocks(64, 32, 8, 1)),
+    (4, 16): (Blocks(32, 32, 8, 1), Blocks(32, 32, 4, 1), Blocks(32, 32, 8, 1)),
+    (4, 32): (Blocks(16, 32, 8, 1), Blocks(32, 32, 8, 1), Blocks(16, 16, 8, 1)),
+    (4, 64): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
+    (4, 128): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
+}
+_PREPARE_ROWS = 32
+
+
+def fits(width: int) -> bool:
+    """Whether the kernels take a map's head width d."""
+    return width in WIDTHS
+
+
+def available(device: torch.device | str) -> bool:
+    """Whether the kernels run on a device: an NVIDIA GPU of compute capability 8.0 or later, with triton installed."""
+    device = torch.device(device)
+    if device.type != "cuda" or torch.version.cuda is None or importlib.util.find_spec("triton") is None:
+        return False
+    return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def normalised_difference(qkv: Tensor, weight: Tensor, *, heads: int, eps: float) -> Tensor:
+    """x_hat, (B, H, N, 2 d) in qkv's dtype, of which `.transpose(1, 2).flatten(2)` is a view; differentiable once.
+
+    qkv is (B, N, 3 D) as `DifferentialAttention.qkv` gives it: queries as (heads, 2, d), keys likewise, values as
+    (heads, 2 d), with D = heads 2 d; `weight` is lambda, of 0 dimensions. Raises InputError for a width or dtype that
+    has no kernel.
+    """
+    width, left = divmod(qkv.shape[-1], 6 * heads)
+    if left or not fits(width) or qkv.dtype not in DTYPES:
+        raise InputError(
+            f"fused differential attention has kernels for head widths {WIDTHS} in float32, bfloat16 and float16, "
+            f"not for {qkv.dtype} qkv {tuple(qkv.shape)} of {heads} heads: use the path sdpa"
+        )
+    out, _, _ = _forward(qkv, weight.to(torch.float32), heads, eps)
+    return out.unflatten(-1, (heads, 2 * width)).transpose(1, 2)  # (B, N, D) -> (B, H, N, 2d)
+
+
+@torch.library.custom_op("isoscale::normalised_difference", mutates_args=())
+def _forward(qkv: Tensor, weight: Tensor, heads: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """-> x_hat and the second map's output, (B, N, D), and the statistics, (3, B, H, N)."""
+    from . import kernels
+
+    qkv, cuts = _rows_whole(qkv), _cuts(qkv, heads)
+    x_hat, second, stats = _forward_outputs(qkv, weight, heads, eps)
+    sizes = (*qkv.stride()[:2], stats[0].numel(), qkv.shape[1], heads)
+    with torch.cuda.device_of(qkv):
+        kernels.forward_kernel[_programs(qkv, heads, cuts[0].queries)](
+            qkv, weight, x_hat, second, stats, *sizes, eps, _width(qkv, heads) ** -0.5, **_options(qkv, heads, cuts[0])
+        )
+    return x_hat, second, stats
+
+
+@_forward.register_fake
+def _forward_outputs(qkv: Tensor, _weight: Tensor, heads: int, _eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    batch, tokens, packed = qkv.shape
+    x_hat = qkv.new_empty(batch, tokens, packed // 3)
+    return x_hat, torch.empty_like(x_hat), qkv.new_empty(3, batch, heads, tokens, dtype=torch.float32)
+
+
+@torch.library.custom_op("isoscale::normalised_difference_backward", mutates_args=())
+def _backward(
+    grad: Tensor, qkv: Tensor, weight: Tensor, x_hat: Tensor, second: Tensor, stats: Tensor, heads: int, eps: float
+) -> tuple[Tensor, Tensor]:
+    """-> the gradients of qkv, (B, N, 3 D), and of weight, ()."""
+    from . import kernels
+
+    qkv, grad, (_, by_keys, by_queries) = _rows_whole(qkv), grad.contiguous(), _cuts(qkv, heads)
+    width, sizes = _width(qkv, heads), (stats[0].numel(), qkv.shape[1], heads)
+    upstream, deltas = torch.empty_like(x_hat), torch.empty_like(stats[:2])
+    programs = _programs(qkv, heads, _PREPARE_ROWS)
+    partial = stats.new_empty(programs)
+    d_qkv = torch.empty_like(qkv, memory_format=torch.contiguous_format)
+    with torch.cuda.device_of(qkv):
+        kernels.prepare_kernel[programs](
+            grad, x_hat, second, stats, weight, upstream, deltas, partial, *sizes, eps, W=width, BLOCK_M=_PREPARE_ROWS
+        )
+        shared = (qkv, upstream, stats, deltas, weight, d_qkv, *qkv.stride()[:2], *sizes, width**-0.5)
+        kernels.keys_kernel[_programs(qkv, heads, by_keys.keys)](*shared, **_options(qkv, heads, by_keys))
+        kernels.queries_kernel[_programs(qkv, heads, by_queries.queries)](*shared, **_options(qkv, heads, by_queries))
+    return d_qkv, partial.sum()
+
+
+@_backward.register_fake
+def _backward_outputs(_grad: Tensor, qkv: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(qkv, memory_format=torch.contiguous_format), torch.empty_like(weight)
+
+
+def _remember(ctx: Any, inputs: tuple[Tensor, Tensor, int, float], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    qkv, weight, ctx.heads, ctx.eps = inputs
+    ctx.save_for_backward(qkv, weight, *output)
+    ctx.set_materialize_grads(False)  # no zeros for the two outputs that nobody differentiates
+
+
+def _differentiate(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor, Tensor, None, None]:
+    qkv, weight, x_hat, second, stats = ctx.saved_tensors
+    return *_backward(grad, qkv, weight, x_hat, second, stats, ctx.heads, ctx.eps), None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_remember)
+
+
+def _width(qkv: Tensor, heads: int) -> int:
+    return qkv.shape[-1] // (6 * heads)
+
+
+def _rows_whole(qkv: Tensor) -> Tensor:
+    """The kernels take any stride of images and tokens, but a token's numbers next to each other."""
+    return qkv if qkv.stride(-1) == 1 else qkv.contiguous()
+
+
+def _cuts(qkv: Tensor, heads: int) -> tuple[Blocks, Blocks, Blocks]:
+    return TABLE[qkv.element_size(), _width(qkv, heads)]
+
+
+def _programs(qkv: Tensor, heads: int, rows: int) -> tuple[int]:
+    """The grid: one program for each block of rows of each head of each image."""
+    batch, tokens, _ = qkv.shape
+    return (-(-tokens // rows) * heads * batch,)
+
+
+def _options(qkv: Tensor, heads: int, cut: Blocks) -> dict[str, int]:
+    return {
+        "W": _width(qkv, heads), "BLOCK_M": cut.queries, "BLOCK_N": cut.keys,
+        "num_warps": cut.warps, "num_stages": cut.stages, "enable_fp_fusion": True,
+    }  # fmt: skip

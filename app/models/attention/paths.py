@@ -1,0 +1,60 @@
+"""The exact ways to compute attention, and which is the faster on a CPU.
+
+`plain` keeps the N x N maps; `sdpa` calls torch's kernels, twice for a pair of maps; `tiled` and `fused` keep nothing
+N x N and make a pair's shared products once, with matrix products of torch and as a Triton kernel for CUDA; `stored` is
+`tiled` with its maps kept.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...tables.computing import PATHS_OF
+from ..compiling import missing
+from . import fused
+
+
+def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
+    """Why a path cannot be had, in a sentence; empty where it can. `head_width` is that of a query."""
+    if path not in PATHS_OF[attention]:
+        return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
+    if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
+        return f"the {path} path is for CPUs; on a {device} device take another --attention-path, or leave it out"
+    if path == "fused" and (not fused.available(device) or missing("cuda")):
+        needs = "a CUDA device, Triton and a C compiler on PATH"
+        return f"the fused path needs {needs}; take another --attention-path, or leave it out"
+    if path == "fused" and not fused.fits(head_width):
+        return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; take another --attention-path"
+    return ""
+
+
+def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
+    """The paths that can be had on a device, to be timed there."""
+    return [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
+
+
+def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
+    """The faster path on a CPU, from a table of what was measured: see docs/performance.md."""
+    for most_tokens, path in _ON_CPU[attention, precision == "bf16" and not _has_amx()]:
+        if tokens <= most_tokens:
+            return path
+    raise AssertionError("unreachable")
+
+
+_ANY = 1 << 62
+_ON_CPU = {
+    # attention, bf16 on a CPU without its matrix units -> (tokens up to, path)
+    ("classic", False): ((_ANY, "sdpa"),),
+    ("classic", True): ((500, "plain"), (1100, "stored"), (_ANY, "tiled")),
+    ("differential", False): ((300, "plain"), (_ANY, "tiled")),
+    ("differential", True): ((500, "plain"), (1100, "stored"), (_ANY, "tiled")),
+    ("differential_v2", False): ((128, "plain"), (_ANY, "sdpa")),
+    ("differential_v2", True): ((_ANY, "plain"),),
+    ("lsa", False): ((_ANY, "sdpa"),),
+    ("lsa", True): ((_ANY, "plain"),),
+}
+
+
+def _has_amx() -> bool:
+    """Whether the CPU multiplies matrices of bf16 in hardware: torch's own kernels use it."""
+    return torch.cpu._is_amx_tile_supported()

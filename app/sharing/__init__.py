@@ -1,0 +1,1 @@
+"""A run and the Hub: branch and lease, uploads and downloads, model cards."""

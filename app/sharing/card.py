@@ -1,0 +1,250 @@
+"""Model cards: a run's own README, and the repository's index of all runs; both with model-index metadata."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ..artifacts.paths import Run
+from ..tables.datasets import DATASETS
+from ..tables.models import model_row
+from ..tables.shape import CELLS, normal, with_unit
+
+_TASKS = {"classification": "image-classification", "regression": "image-regression"}
+_RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
+_ERRORS = (("rmse", "RMSE", "rmse"), ("mae", "MAE", "mae"), ("r_squared", "R2", "r2"))
+_PIPELINES = ("image-classification",)  # tasks that the Hub has a page of; it has none of numbers from images
+
+
+def percent(fraction: float) -> str:
+    """A rate for a reader: two decimals."""
+    return f"{100 * fraction:.2f} %"
+
+
+def with_interval(test: Mapping[str, Any]) -> str:
+    """Top-1 accuracy with its 95 % interval and n."""
+    low, high = test["top1_interval"]
+    return f"{percent(test['top1'])} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test['n']:,})"
+
+
+def is_regression(run: Run) -> bool:
+    """Whether a number was learned."""
+    return run.config.task == "regression"
+
+
+def results(run: Run, test: Mapping[str, Any]) -> dict[str, str]:
+    """A test's numbers by name, as a reader's table holds them; the first is what runs are compared by."""
+    if is_regression(run):
+        return _errors(test)
+    found = {"top-1 accuracy": with_interval(test)}
+    for k in (3, 5):
+        if run.config.classes > k and f"top{k}" in test:  # records of earlier versions lack top-3
+            found[f"top-{k} accuracy"] = percent(test[f"top{k}"])
+    return found | {"cross-entropy": f"{test['loss']:.4f}"}
+
+
+def test_lines(run: Run, test: Mapping[str, Any]) -> list[str]:
+    """A test's numbers as lines for a terminal."""
+    first, *others = results(run, test).items()
+    name = "accuracy" if first[0] == "top-1 accuracy" else first[0]
+    return [f"test {name}: {first[1]}", "; ".join(f"{name}: {text}" for name, text in others)]
+
+
+def _errors(test: Mapping[str, Any]) -> dict[str, str]:
+    """RMSE, MAE and R2 with their intervals, and the spread of the targets to hold them against."""
+    found = {}
+    for name in ("rmse", "mae", "r2"):
+        if test.get(name) is not None:
+            n = [f"n = {test['n']:,}"] if name == "rmse" else []
+            within = test[f"{name}_interval"]  # none of one simulation, or where a resampling of few has no R2
+            interval = [f"95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}"] if within else []
+            beside = f" ({', '.join(interval + n)})" if interval + n else ""
+            found[name.upper()] = f"{test[name]:.4g}{beside}"
+    return found | {"standard deviation of the targets": f"{test['target_std']:.4g}"}
+
+
+def dataset_title(name: str) -> str:
+    """The dataset's name as a reader knows it."""
+    return DATASETS[name].title if name in DATASETS else name
+
+
+def index_entry(run: Run) -> dict[str, Any]:
+    """The run's entry of the Hub's model-index: test top-1 and top-5, with what a table of runs wants beside them."""
+    from huggingface_hub import EvalResult
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    record, test = run.record, run.record["results"]["test"]
+    regression = is_regression(run)
+    common = {
+        "task_type": _TASKS[run.config.task],
+        "dataset_type": record["data"]["hub"] or record["dataset"],
+        "dataset_name": dataset_title(record["dataset"]),
+        "dataset_split": "test",
+        "dataset_revision": record["data"]["version"],
+    }
+    about = {
+        "run_id": record["run_id"], "model": record["model"], "size": record["size"],
+        "parameters": record["parameters"]["total"], "seed": run.config.seed,
+        "limited": run.config.limited, "n": test["n"],
+        "interval": test["rmse_interval" if regression else "top1_interval"],
+    }  # fmt: skip
+    first, *others = _ERRORS if regression else _RATES
+    found = [EvalResult(metric_type=first[0], metric_name=first[1], metric_value=test[first[2]], metric_args=about,
+                        **common)]  # fmt: skip
+    found += [
+        EvalResult(metric_type=kind, metric_name=name, metric_value=test[key], **common)
+        for kind, name, key in others if test.get(key) is not None
+    ]  # fmt: skip
+    return eval_results_to_model_index(run.files.stem, found)[0]
+
+
+def _front(fields: Mapping[str, Any]) -> str:
+    from huggingface_hub import CardData
+
+    return f"---\n{CardData(**fields).to_yaml()}\n---\n"
+
+
+def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dict[str, Any]:
+    listed = list(entries)
+    tasks = {result["task"]["type"] for entry in listed for result in entry["results"]}
+    metrics = {metric["type"] for entry in listed for result in entry["results"] for metric in result["metrics"]}
+    fields: dict[str, Any] = {
+        "library_name": "isoscale",
+        "tags": ["isoscale", "vision-transformer", "differential-attention"],
+        "metrics": sorted(metrics),
+        "model-index": listed,
+    }
+    if tasks <= set(_PIPELINES):
+        fields["pipeline_tag"] = _PIPELINES[0]
+    return fields | ({"datasets": found} if (found := sorted(set(datasets))) else {})
+
+
+def run_card(run: Run, address: str) -> str:
+    """The README of a run's folder: what, how, data and licence, numbers, the exact command, and how to get it back.
+
+    `address` is the folder's own, `hf://owner/name/path`.
+    """
+    hub = run.record["data"]["hub"]
+    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
+{_what(run)}
+
+## How
+
+{_how(run.record, run.config.to_json())}
+
+## Data
+
+{_data(run)}
+
+## Getting it back
+
+```
+python run.py {shlex.join(["download", address, run.files.stem])}
+python run.py {shlex.join(["evaluate", run.files.stem])}
+```
+"""
+
+
+def _what(run: Run) -> str:
+    """The model, its numbers, and what must be known to read them."""
+    record, test, best = run.record, run.record["results"]["test"], run.record["best"]
+    row = model_row(record["model"])
+    began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
+    limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
+    numbers = "\n".join(f"| {name} | {text} |" for name, text in results(run, test).items())
+    warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
+    return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
+
+Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"]["total"]:,} trainable parameters
+({record["parameters"]["non_embedding"]:,} without embeddings), {began}.{limited}{warning}
+
+| test | |
+|---|---|
+{numbers}
+
+These are the final weights after {run.config.epochs} epochs; the test set was evaluated once, at the end.
+The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
+
+
+def cells_of(config: Mapping[str, Any]) -> str:
+    """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
+    given = {name: config[name] for name in CELLS if config.get(name) is not None}
+    cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
+    return ", ".join(cells) or "its own"
+
+
+def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Shape, protocol, machine, versions and command."""
+    place, schedule = record["places"][-1], record["schedule"]
+    memory = f", peak memory {record['peak_bytes'] / 1e9:,.1f} GB" if "peak_bytes" in record else ""
+    names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return f"""| | |
+|---|---|
+| shape | {cells_of(config)} |
+| input | {with_unit(normal(config["image"]))}, {record["tokens"]} tokens |
+| optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
+{schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
+| regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
+| seed | {config["seed"]} |
+| computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s{memory} |
+| versions | {names} |
+
+```
+{record["command"]}
+```"""
+
+
+def _data(run: Run) -> str:
+    """The dataset, its licence, and which rows were used for what."""
+    data, hub = run.record["data"], run.record["data"]["hub"]
+    rows = data["rows"]
+    numbered = "validation and test rows' numbers" if data.get("streamed") else "row numbers"
+    return f"""{dataset_title(run.record["dataset"])}\
+{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
+version `{data["version"]}`, licence: {data["licence"]}.
+{rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
+(split `{data["split_fingerprint"]}`; the {numbered} are in `{run.files.splits.name}`)."""
+
+
+def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
+    """The repository's README: a line for every run, best first within its dataset; `folders` says where each is."""
+    datasets = [entry["results"][0]["dataset"]["type"] for entry in entries]
+    front = _front(_metadata(entries, [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]))
+    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
+    return f"""{front}
+# {repository.partition("/")[2]}
+
+Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
+Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
+
+| dataset | model | size | parameters | seed | result | interval | n | run |
+|---|---|---|---|---|---|---|---|---|
+{chr(10).join(lines)}
+"""
+
+
+def _index_order(entry: dict[str, Any]) -> tuple[str, float, str]:
+    result = entry["results"][0]
+    metric = result["metrics"][0]
+    return result["dataset"]["name"], metric["value"] * (1 if metric["type"] == "rmse" else -1), entry["name"]
+
+
+def _index_line(entry: dict[str, Any], folder: str) -> str:
+    result = entry["results"][0]
+    metric, about = result["metrics"][0], result["metrics"][0]["args"]
+    low, high = about["interval"]
+    trial = " (trial)" if about["limited"] else ""
+    text = (lambda error: f"RMSE {error:.4g}") if metric["type"] == "rmse" else percent
+    cells = (
+        f"{result['dataset']['name']}{trial}", about["model"], about["size"], f"{about['parameters']:,}",
+        about["seed"], text(metric["value"]), f"{text(low)} to {text(high)}", f"{about['n']:,}",
+        f"[{about['run_id']}]({quote(folder)})",
+    )  # fmt: skip
+    return f"| {' | '.join(_cell(str(text)) for text in cells)} |"
+
+
+def _cell(text: str) -> str:
+    """A text that cannot end its cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

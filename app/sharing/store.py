@@ -1,0 +1,168 @@
+"""Runs and folders on the Hub: one commit per upload upon a known parent, downloads of one commit, verified."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import HubUnavailable, InputError
+from ..system import hub, repositories
+from ..system.durable import require_space
+from . import branch, card
+from .parcel import ROOT, Parcel, pack
+
+_RACES = 8  # times that another writer may be quicker before an upload gives up
+
+
+def upload(
+    local: Path, folder: str, *, private: bool = False, message: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> str:  # fmt: skip
+    """Puts a run, a folder or a file into the repository's folder in one commit; returns the commit's address.
+
+    The repository's README is rebuilt in the same commit; where another upload is quicker, upon its commit. All that
+    is wrong here raises InputError before the Hub is asked for anything. What the Hub kept of the runs while they were
+    unfinished is removed.
+    """
+    repository, within = parse_address(folder)
+    parcel = pack(local, _visible(within))
+    cards, message = _cards(repository, parcel), message or f"Add {local.resolve().name}"
+    repositories.require_writable(repository, private=private)
+    for _ in range(_RACES):
+        parent = repositories.head(repository)
+        operations = _operations(repository, parent, parcel, cards)
+        try:
+            address = repositories.commit(repository, operations, message=message, parent=parent)
+        except hub.StaleParent:
+            continue
+        branch.discard(repository, parcel.runs.values(), say)
+        return address
+    raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
+
+
+def _visible(folder: str) -> str:
+    """A folder as paths in the repository begin with it; raises InputError for one that the Hub would not take."""
+    found = repositories.safe_path(folder.strip("/") or ROOT)
+    if any(part.startswith(".") for part in found.parts):
+        raise InputError(f"{folder!r} is hidden; give a folder whose name begins with no dot")
+    return found.as_posix()
+
+
+def _cards(repository: str, parcel: Parcel) -> dict[str, str]:
+    """A README for every run's folder that brings none; the root's is the index."""
+    places = {folder: f"{folder}/README.md" for folder in parcel.runs if folder != ROOT}
+    return {
+        path: card.run_card(parcel.runs[folder], f"hf://{repository}/{folder}")
+        for folder, path in places.items()
+        if path not in parcel.files
+    }
+
+
+def _operations(repository: str, parent: str, parcel: Parcel, cards: dict[str, str]) -> list[Any]:
+    from huggingface_hub import CommitOperationAdd
+
+    texts = cards | _index(repository, parent, parcel)
+    adds = [CommitOperationAdd(name, str(path)) for name, path in parcel.files.items() if name not in texts]
+    return adds + [CommitOperationAdd(name, text.encode()) for name, text in texts.items()]
+
+
+def _index(repository: str, parent: str, parcel: Parcel) -> dict[str, str]:
+    """The root README with the parcel's runs added to those it lists that are still there, where it is ours."""
+    brought = parcel.files.get("README.md")  # an index of earlier is made anew
+    if not parcel.runs or (brought and not _is_index(brought)):
+        return {}
+    there = repositories.listing(repository, parent)
+    old = _listed(repository, parent, there)
+    if old is None:
+        return {}
+    new = {run.files.stem: card.index_entry(run) for run in parcel.runs.values()}
+    where = _folders(there) | {run.files.stem: folder for folder, run in parcel.runs.items()}
+    entries = {name: entry for name, entry in old.items() if name in where} | new
+    return {"README.md": card.index_card(repository, list(entries.values()), where)}
+
+
+def _folders(there: Iterable[str]) -> dict[str, str]:
+    """Stem -> folder of every run's record in the repository; of several copies the one in a folder of that name."""
+    records = [PurePosixPath(path) for path in there if path.endswith(".json")]
+    records.sort(key=lambda path: (path.parent.name == path.stem, path.as_posix()))
+    return {path.stem: path.parent.as_posix() for path in records}
+
+
+def _listed(repository: str, parent: str, there: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """What the root README lists, by name, without entries that are not ours; None if somebody wrote it by hand."""
+    from huggingface_hub import metadata_load
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    if "README.md" not in there:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "README.md"
+        repositories.fetch(repository, parent, there["README.md"], target)
+        if not _is_index(target):
+            return None
+        try:
+            listed = (metadata_load(target) or {}).get("model-index") or []
+        except (ValueError, YAMLError):
+            return {}
+    return {entry["name"]: entry for entry in listed if _is_ours(entry)}
+
+
+def _is_index(readme: Path) -> bool:
+    return "library_name: isoscale" in readme.read_text(encoding="utf-8", errors="replace")
+
+
+def _is_ours(entry: Any) -> bool:
+    try:
+        return "run_id" in entry["results"][0]["metrics"][0]["args"]
+    except (LookupError, TypeError):
+        return False
+
+
+def parse_address(path: str) -> tuple[str, str]:
+    """Repository and path within it: of `hf://owner/name/path`, or of a plain path in HF_REPOSITORY."""
+    if not path.startswith("hf://"):
+        return hub.repository(), path
+    owner, _, rest = path.removeprefix("hf://").partition("/")
+    name, _, folder = rest.partition("/")
+    if not hub.NAME.fullmatch(f"{owner}/{name}"):
+        raise InputError(f"{path} is no address of the form hf://owner/name/path")
+    return f"{owner}/{name}", folder
+
+
+def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
+    """Puts the contents of a folder of the Hub, a run or one file into a local folder; returns what is there now.
+
+    All files come from one commit and are compared with its checksums; those already there are not fetched again.
+    """
+    repository, wanted = parse_address(path)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; give a folder to download into")
+    wanted = wanted.strip("/")
+    sha = repositories.head(repository)
+    base, files = _meant(repositories.listing(repository, sha), wanted)
+    if not files:
+        raise InputError(f"{repository} has no {wanted or 'files'}; look at what it has on the Hub's page")
+    places = {target / repositories.safe_path(name[len(base) :].lstrip("/")): file for name, file in files.items()}
+    missing = {place: file for place, file in places.items() if not repositories.matches(place, file)}
+    require_space(target, sum(file.size or 0 for file in missing.values()), f"downloading {path}")
+    for number, (place, file) in enumerate(missing.items(), start=1):
+        say(f"{number}/{len(missing)} {file.rfilename} ({file.size:,} bytes)")
+        repositories.fetch(repository, sha, file, place)
+    return list(places)
+
+
+def _meant(there: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:
+    """The files that a path stands for, and the folder that their names begin with.
+
+    A folder stands for its contents; a run's stem, or its `.json`, for all files of the run; else a file for itself.
+    """
+    if inside := {name: file for name, file in there.items() if not path or name.startswith(f"{path}/")}:
+        return path, inside
+    parent, _, name = path.rpartition("/")
+    stem = path.removesuffix(".json") if name.startswith("model_") else path
+    if f"{stem}.json" in there and (path not in there or path != stem):
+        own = [other for other in there if other.startswith((f"{stem}.", f"{stem}_")) and "/" not in other[len(stem) :]]
+        return parent, {other: there[other] for other in own}
+    return parent, {path: there[path]} if path in there else {}

@@ -1,0 +1,144 @@
+"""Files that are whole or not there: written aside, fsynced, renamed; checksums, locks and free space."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
+_ATTEMPTS = 100  # at opening a lock that others come to and leave
+
+
+@contextmanager
+def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes.
+
+    `wanted` is its size in bytes, where that is known. Raises InputError where there is no space for them.
+    """
+    make_folder(path.parent)
+    require_space(path.parent, wanted, path.name)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.aside")
+    try:
+        with no_space_named(path, wanted):
+            aside.touch()
+            mode = aside.stat().st_mode  # what the user's umask gives; some writers make files only they can read
+            yield aside
+            aside.chmod(mode)
+            with aside.open("rb") as written:
+                os.fsync(written.fileno())
+            aside.replace(path)
+            fsync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small text file so that a reader sees the old one or the new one, never a part."""
+    data = text.encode()
+    with replacing(path, wanted=len(data)) as aside:
+        aside.write_bytes(data)
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder and those above it, also where a link leads to one that is not there yet; returns it."""
+    Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes a rename inside the folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """Hex digest over what a JSON object says, however it is laid out: what tells one that was changed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
+    """Turns the system's `no space left` into a sentence that names the folder and the bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        why = "a file may not grow as large" if error.errno == errno.EFBIG else "no space left"
+        size = f"{path.name} wants {wanted:,} bytes" if wanted else f"{path.name} could not be written"
+        raise InputError(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
+
+
+def standing(folder: Path) -> Path:
+    """The folder, or the nearest on the way to it that is there, where its links lead."""
+    whole = Path(os.path.realpath(folder))
+    return next(path for path in (whole, *whole.parents) if os.path.isdir(path))  # noqa: PTH112  # never raises
+
+
+def require_space(folder: Path, wanted: int, what: str) -> None:
+    """Raises InputError unless the file system below `folder` has `wanted` bytes free."""
+    free = shutil.disk_usage(standing(folder)).free
+    if free < wanted:
+        raise InputError(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool) -> Iterator[None]:
+    """Holds an exclusive lock on a file; raises InputError when it is held elsewhere and `wait` is False.
+
+    The lock goes with the process, so a killed holder blocks nobody. At the end the file is removed, and with it the
+    folders that were made for it and are still empty.
+    """
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    file = _locked(path, wait=wait)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _locked(path: Path, *, wait: bool) -> IO[str]:
+    """The file, locked; opened again where another holder removed it, or its folder, in between."""
+    for attempt in itertools.count(1):
+        try:
+            make_folder(path.parent)
+            file = path.open("a")
+        except (FileNotFoundError, FileExistsError):  # the folder goes at this very moment
+            if attempt == _ATTEMPTS:
+                raise
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            file.close()
+            raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+    raise AssertionError("unreachable")

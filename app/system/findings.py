@@ -1,0 +1,37 @@
+"""What speaks for and against a run or a machine: a line each, pass, warn or fail, and how a failing one is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..errors import InputError
+
+PASS, WARN, FAIL = "pass", "warn", "fail"
+
+
+class Finding(NamedTuple):
+    """One line; `mend` is the command or the step to take where it does not pass."""
+
+    verdict: str
+    about: str
+    says: str
+    mend: str = ""
+
+    def line(self) -> str:
+        """The line as it is read."""
+        return f"{self.verdict}  {self.about}: {self.says}{f'; {self.mend}' if self.mend else ''}"
+
+
+def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
+    """Raises InputError where a line fails, or with `strict` warns."""
+    bad = (FAIL, WARN) if strict else (FAIL,)
+    if lines := [line for line in findings if line.verdict in bad]:
+        about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
+        raise InputError(f"{len(lines)} of {len(findings)} checks did not pass: {about}; see the lines above")
+
+
+def worst(findings: Iterable[Finding]) -> str:
+    """The verdict over all lines."""
+    verdicts = {line.verdict for line in findings}
+    return next((verdict for verdict in (FAIL, WARN) if verdict in verdicts), PASS)

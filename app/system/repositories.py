@@ -1,0 +1,170 @@
+"""Model repositories of the Hub: branches, commits upon a known parent, and files that are verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import InputError
+from .durable import make_folder, no_space_named, replacing, sha256
+from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, status, token
+
+
+def require_writable(name: str, *, private: bool) -> None:
+    """Makes the model repository if it is missing; raises InputError unless the token may write to it.
+
+    So it does where `private` is asked for and the repository stands open.
+    """
+    if not token():
+        raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
+    call("the token's owner", lambda: api().whoami())
+    call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
+    call(f"writing to {name}", lambda: api().auth_check(name, write=True))
+    if private and not call(name, lambda: api().model_info(name, timeout=CONNECT_SECONDS)).private:
+        raise InputError(
+            f"--private was asked for, but {name} exists and is public; make it private in its settings on the Hub, "
+            "choose another HF_REPOSITORY, or leave --private out"
+        )
+
+
+def head(name: str, revision: str = "main") -> str:
+    """The newest commit of a model repository's branch; raises NoBranch where there is none of that name."""
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    def once() -> str:
+        try:
+            return str(api().model_info(name, revision=revision, timeout=CONNECT_SECONDS).sha)
+        except RevisionNotFoundError as error:
+            raise NoBranch(revision) from error
+
+    return call(f"model repository {name}", once)
+
+
+def branches(name: str) -> set[str]:
+    """The names of a model repository's branches."""
+    refs = call(f"the branches of {name}", lambda: api().list_repo_refs(name))
+    return {ref.name for ref in refs.branches}
+
+
+def create_branch(name: str, branch: str) -> None:
+    """Makes a branch of a model repository where main stands; one that is there stays as it is."""
+    call(f"making branch {branch} of {name}", lambda: api().create_branch(name, branch=branch, exist_ok=True))
+
+
+def delete_branch(name: str, branch: str) -> None:
+    """Removes a branch of a model repository, if it is there."""
+    with suppress(NoBranch):
+        head(name, branch)
+        call(f"removing branch {branch} of {name}", lambda: api().delete_branch(name, branch=branch))
+
+
+def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
+    """Path -> file of a model repository at one commit, below a folder (or the file of that name)."""
+    info = call(
+        f"the files of {name}",
+        lambda: api().model_info(name, revision=sha, files_metadata=True, timeout=CONNECT_SECONDS),
+    )
+    files = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    prefix = folder.strip("/")
+    return {path: file for path, file in files.items() if path == prefix or not prefix or path.startswith(f"{prefix}/")}
+
+
+def fetch(name: str, sha: str, file: Any, target: Path) -> None:
+    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs.
+
+    Each attempt has a folder of its own, so one that was given up cannot meddle with the next.
+    """
+    import huggingface_hub
+
+    size = file.size or 0
+
+    def once(scratch: Path) -> Path:
+        api()
+        own = tempfile.mkdtemp(dir=scratch)
+        path = Path(
+            huggingface_hub.hf_hub_download(name, file.rfilename, revision=sha, local_dir=own, force_download=True)
+        )
+        if not matches(path, file):
+            raise ConnectionError(f"{file.rfilename} arrived damaged")
+        return path
+
+    with no_space_named(target, size), _scratch(target) as scratch:
+        path = call(f"{name}/{file.rfilename}", lambda: once(scratch), size=size)
+        with replacing(target) as aside:
+            shutil.move(path, aside)
+
+
+def text(name: str, sha: str, file: Any) -> str:
+    """The content of a small text file of a commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "file"
+        fetch(name, sha, file, target)
+        return target.read_text(encoding="utf-8", errors="replace")
+
+
+def matches(path: Path, file: Any) -> bool:
+    """Whether a local file is the repository's: by sha256 for a large file, by git's blob hash for a small one."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    if file.lfs:
+        return sha256(path) == str(file.lfs.sha256)
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.blob_id
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A folder beside the target for the client's own bookkeeping, removed at the end."""
+    folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
+    make_folder(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def safe_path(path: str) -> PurePosixPath:
+    """A repository path that cannot leave the folder it is put into; raises InputError."""
+    found = PurePosixPath(path)
+    if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
+        raise InputError(f"{path!r} would lead out of its folder; nothing is written there")
+    return found
+
+
+def commit(
+    name: str, operations: Sequence[Any], *, message: str, parent: str, branch: str = "main", size: int = 0
+) -> str:
+    """One commit on a branch upon `parent`; returns its address.
+
+    Raises StaleParent when the branch has moved on, NoBranch when it is gone.
+
+    `size` is how many bytes the operations add. Each attempt has copies of them: the client marks what it has
+    committed, also where nobody waited for its answer any more.
+    """
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    def once() -> str:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+                done = api().create_commit(
+                    name, [copy(one) for one in operations],
+                    commit_message=message, parent_commit=parent, revision=branch,
+                )  # fmt: skip
+        except Exception as error:
+            if status(error) == 412:
+                raise StaleParent from error
+            if isinstance(error, RevisionNotFoundError):
+                raise NoBranch(branch) from error
+            raise
+        return str(done.commit_url)
+
+    return call(f"writing to {name}", once, size=size)
