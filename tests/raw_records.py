@@ -19,4 +19,5 @@ def read(path):
 def put(path, values):
     """Writes a record as an earlier or later version may have, or a careful forger."""
     sealed = {"format": record.FORMAT} | {name: value for name, value in values.items() if name != "seal"}
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(sealed | {"seal": seal(sealed)}, indent=2))

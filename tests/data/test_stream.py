@@ -274,7 +274,7 @@ def test_a_run_stopped_in_an_epoch_ends_in_the_same_bits(folder, tmp_path, step)
     ended = trained(folder, tmp_path / "cut", seen)
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
     assert ended.files.predictions.read_bytes() == whole.files.predictions.read_bytes()
-    assert seen.steps[0] == step + 1 and ended.record["data"]["streamed"]
+    assert seen.steps[0] == step + 1 and ended.record.data.streamed
 
 
 def test_a_run_goes_on_as_it_began_where_there_is_more_memory(folder, tmp_path, monkeypatch):
@@ -374,7 +374,7 @@ def test_an_image_that_changed_under_a_stream_is_told(tmp_path):
 def test_micro_batches_see_the_same_rows(folder, tmp_path):
     whole = trained(folder, tmp_path / "whole", dropout=0.0)
     parts = trained(folder, tmp_path / "parts", dropout=0.0, options={"micro_batch_size": 12})
-    assert abs(whole.record["results"]["test"]["loss"] - parts.record["results"]["test"]["loss"]) < 1e-4
+    assert abs(whole.record.test.loss - parts.record.test.loss) < 1e-4
 
 
 def test_evaluate_needs_no_training_row(folder, tmp_path, monkeypatch):
@@ -385,7 +385,7 @@ def test_evaluate_needs_no_training_row(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_opened", lambda *_: pytest.fail("the source was opened"))
     options = experiment.Options(checkpoints=tmp_path / "runs")
     again = experiment.evaluate(run, options, Quiet(), again=True)
-    assert again.record["results"]["test"] == run.record["results"]["test"]
+    assert again.record.results.test == run.record.results.test
 
 
 def test_the_next_epoch_is_opened_before_its_first_batch_is_asked_for(folder):
