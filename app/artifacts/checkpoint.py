@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..system.durable import replacing, sha256
-from . import manifest
-from .manifest import Facts, Manifest
+from . import states
+from .states import Facts, Manifest
 
 _HEADER = "isoscale"
 _HEADER_BYTES = 1 << 16  # room for the names and shapes before the tensors
@@ -105,7 +105,7 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
     path = folder / f"state-{state.step}.safetensors"
     _save(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
-    manifest.write(folder / f"state-{state.step}.json", Manifest(step=state.step, facts=state.facts, files=files))
+    states.write(folder / f"state-{state.step}.json", Manifest(step=state.step, facts=state.facts, files=files))
     _prune(folder)
 
 
@@ -120,7 +120,7 @@ def _prune(folder: Path) -> None:
     kept = _manifests(folder)[:KEPT]
     needed = {path.name for path in kept}
     for path in kept:
-        needed |= set(found.files if (found := manifest.read(path)) else ())
+        needed |= set(found.files if (found := states.read(path)) else ())
     for path in folder.iterdir():
         if path.name not in needed:
             path.unlink()
@@ -136,14 +136,14 @@ def newest_step(folder: Path) -> int:
 
 def files_of(folder: Path, step: int) -> tuple[list[str], int]:
     """The names of a state's files, and how many bytes of the log belong to it."""
-    found = manifest.read(folder / f"state-{step}.json")
+    found = states.read(folder / f"state-{step}.json")
     assert found, "the state was just written"
     return [f"state-{step}.json", *found.files], found.facts.log_bytes
 
 
 def _whole(path: Path) -> Manifest | None:
     """A state's manifest, or None unless it and all its files are as they were written."""
-    found = manifest.read(path)
+    found = states.read(path)
     if found and all(_matches(path.parent / name, digest) for name, digest in found.files.items()):
         return found
     return None

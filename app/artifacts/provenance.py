@@ -12,10 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .. import __version__
 from ..config.run import RunConfig
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
+from ..data.store.manifest import Manifest
 from ..tables.models import family_of
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
 from .record import Record
@@ -24,7 +27,7 @@ _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
 
 
 def begun(
-    config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Splits, command: str, execution: Execution,
+    config: RunConfig, *, ask: Ask, manifest: Manifest, splits: Splits, command: str, execution: Execution,
     schedule: Schedule,
 ) -> Record:  # fmt: skip
     """Return the record of a run before its first step; its places are empty."""
@@ -56,29 +59,29 @@ def place(described: Mapping[str, Any], *, from_step: int, execution: Execution)
     return part(Place, {**described, "from_step": from_step, "started": now(), "execution": execution})
 
 
-def _data(ask: Ask, manifest: Mapping[str, Any], splits: Splits) -> DataRecord:
+def _data(ask: Ask, manifest: Manifest, splits: Splits) -> DataRecord:
     return part(
         DataRecord,
         {
             "hub": ask.hub,
             "path": ask.path,
-            "version": manifest["version"],
-            "class_names": manifest["class_names"],
-            "unlabelled_rows": manifest["unlabelled"],
-            "licence": ask.row.licence if ask.row else manifest["licence"],
-            "warning": "; ".join(filter(None, (ask.row.warning if ask.row else "", *manifest.get("notes", ())))),
+            "version": manifest.version,
+            "class_names": manifest.class_names,
+            "unlabelled_rows": manifest.unlabelled,
+            "licence": ask.row.licence if ask.row else manifest.licence,
+            "warning": "; ".join(filter(None, (ask.row.warning if ask.row else "", *(manifest.notes or ())))),
             **_files(ask, manifest),
             **splits.record,
         },
     )
 
 
-def _files(ask: Ask, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _files(ask: Ask, manifest: Manifest) -> dict[str, Any]:
     """How files of fields and signals were read, and which of them were left out."""
     if not ask.reading:
         return {}
-    about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest["left_out"]}
-    return about | {"reading": dataclasses.asdict(ask.reading), "inputs": manifest["array"]}
+    about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest.left_out or []}
+    return about | {"reading": dataclasses.asdict(ask.reading), "inputs": msgspec.to_builtins(manifest.array)}
 
 
 def now() -> str:

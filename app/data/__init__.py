@@ -56,7 +56,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     version = fingerprint(ask) if path else None
     ask = replace(ask, fingerprint=version)
     if cached := cache.find(ask, version):
-        classes = len(cached.manifest["class_names"])
+        classes = len(cached.manifest.class_names)
     else:
         classes = _count_classes(ask, say, progress)
     known: dict[str, Any] = (
@@ -113,7 +113,7 @@ def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> 
     source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
         return len(set(source.class_names) - set(ask.unlabelled))
-    return len(prepare(ask, say, progress, source=source).manifest["class_names"])
+    return len(prepare(ask, say, progress, source=source).manifest.class_names)
 
 
 def ask_of(
@@ -182,7 +182,7 @@ def prepare(
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        if found.streamed and (reason := _not_streamed(ask, test_from=found.manifest["stream"]["test_from"])):
+        if (stream := found.manifest.stream) and (reason := _not_streamed(ask, test_from=stream.test_from)):
             raise InputError(f"{ask.dataset} at {ask.side} px does not fit into this machine's memory, and {reason}")
         return _told(found.verified(), say)
     source = source or opening.first(ask, version)
@@ -208,7 +208,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
     """The same, after saying which files are not in it."""
-    if left_out := cached.manifest.get("left_out"):
+    if left_out := cached.manifest.left_out:
         more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
         names = ", ".join(map(printable, left_out[:10]))
         say(f"left out of {cached.ask.dataset}, since they cannot be read: {names}{more}")

@@ -39,10 +39,11 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
         names = run.record.data.class_names
         split = data.whole(run.config, here, cached, screen.say, names)
         predictions = predicted(run, split, here, options, screen, best=best)
-        about = {"path": options.data, "version": cached.manifest["version"], "weights": "best" if best else "final"}
-        about |= {"reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": provenance.now()}
-        about |= {"rows_left_out": cached.manifest["rows"]["test"] - len(split)}
-        found = tested(about | evaluation.metrics(predictions))
+        found = tested({
+            "path": options.data, "version": cached.manifest.version, "weights": "best" if best else "final",
+            "reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": provenance.now(),
+            "rows_left_out": cached.manifest.rows["test"] - len(split), **evaluation.metrics(predictions),
+        })  # fmt: skip
         results = run.record.results or Results()
         elsewhere = (results.elsewhere or {}) | {f"{ask.fingerprint}-{found.weights}": found}
         results = msgspec.structs.replace(results, elsewhere=elsewhere)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts import checkpoint
-from ..artifacts.manifest import BestWeights, Facts
 from ..artifacts.paths import RunFiles
+from ..artifacts.states import BestWeights, Facts
 from ..errors import Stopped
 from ..log import Row, TrainingLog
 from .hooks import SAVE, STOP_IN_TIME, Member, wish_of

@@ -57,7 +57,7 @@ def extent_of(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Extent
 def _of_cache(config: RunConfig, ask: Ask, cached: Cached) -> Extent:
     """The very rows of the run."""
     manifest = cached.manifest
-    rows = manifest["rows"]
+    rows = manifest.rows
     if cached.streamed:
         counts = [rows["train"], _limited(rows["val"], config.limit_val), _limited(rows["test"], config.limit_test)]
     else:
@@ -67,7 +67,7 @@ def _of_cache(config: RunConfig, ask: Ask, cached: Cached) -> Extent:
         counts = [len(part) for part in carve.members(config, labels=labels, groups=groups, **own)]
     return Extent(
         train=counts[0], val=counts[1], test=counts[2], total=sum(rows.values()),
-        classes=len(manifest["class_names"]), licence=ask.row.licence if ask.row else manifest["licence"],
+        classes=len(manifest.class_names), licence=ask.row.licence if ask.row else manifest.licence,
         download_bytes=0, cached=True, carved_test="test" not in rows,
     )  # fmt: skip
 

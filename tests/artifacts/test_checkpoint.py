@@ -10,7 +10,7 @@ from torch import nn
 
 from app.artifacts import checkpoint
 from app.artifacts.checkpoint import State
-from app.artifacts.manifest import Facts
+from app.artifacts.states import Facts
 from app.errors import InputError
 from app.optim import adamw
 from app.place import choose

@@ -71,8 +71,8 @@ def test_large_images_are_decoded_a_few_at_a_time(monkeypatch):
 def test_a_version_is_found_by_its_name_and_the_newest_without_one():
     for version in ("v1", "v2", "v3"):
         build(version=version)
-    assert cache.find(ASK, "v2").manifest["version"] == "v2"
-    assert cache.find(ASK, None).manifest["version"] == "v3"
+    assert cache.find(ASK, "v2").manifest.version == "v2"
+    assert cache.find(ASK, None).manifest.version == "v3"
     assert cache.find(ASK, "v4") is None
 
 
@@ -164,7 +164,7 @@ def test_of_two_processes_one_writes_and_both_succeed():
                 time.sleep(0.3)
 
         start.wait(20)
-        os._exit(0 if build(before_row=count).verified().manifest["rows"] == {"train": 300} else 1)
+        os._exit(0 if build(before_row=count).verified().manifest.rows == {"train": 300} else 1)
 
     processes = [FORK.Process(target=work) for _ in range(2)]
     for process in processes:

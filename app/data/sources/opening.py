@@ -30,7 +30,7 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
         if cached is None:
             raise _not_cached(ask, error) from error
         say(f"{error}; the cached {ask.dataset} is used")
-        return str(cached.manifest["version"])
+        return cached.manifest.version
     except InputError as error:
         raise InputError(f"{error}{folder_hint(ask.dataset)}") from error
 

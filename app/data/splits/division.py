@@ -48,7 +48,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     The training rows of a set that is too large are streamed, from the first batch on; `say` tells when that takes
     long. Raises InputError where a split would be empty or a group would stand in two.
     """
-    if config.classes != (classes := len(cached.manifest["class_names"])):
+    if config.classes != (classes := len(cached.manifest.class_names)):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
     return (_streamed if cached.streamed else _resident)(config, place, cached, say)
 
@@ -58,14 +58,14 @@ def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         config,
         labels=cached.array("train", "labels"),
         groups=_groups(config, cached),
-        test_rows=cached.manifest["rows"].get("test"),
-        val_rows=cached.manifest["rows"].get("val"),
+        test_rows=cached.manifest.rows.get("test"),
+        val_rows=cached.manifest.rows.get("val"),
     )
     statistics = None
     if not cached.has_array:
         statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
     common = _common(config, place, statistics)
-    held, where = _held(cached, [*cached.manifest["rows"]], place, say)
+    held, where = _held(cached, [*cached.manifest.rows], place, say)
     test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
     made = {
         "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
@@ -83,7 +83,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
     Rows of other classes are left out and told. Raises InputError where none is left.
     """
     at = {name: index for index, name in enumerate(names)}
-    theirs = cached.manifest["class_names"]
+    theirs = cached.manifest.class_names
     known = np.array([at.get(name, -1) for name in theirs], np.int64)
     labels = cached.array("test", "labels")
     members = np.arange(len(labels))
@@ -107,14 +107,14 @@ def _pixels(config: RunConfig) -> int:
 
 
 def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
-    ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
-    assert ask.membership
-    membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
-    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * _pixels(config))
+    ask, rows, facts = cached.ask, cached.manifest.rows, cached.manifest.stream
+    assert ask.membership and facts
+    membership = ask.membership.without_test() if facts.test_from == "test" else ask.membership
+    statistics = statistics_of_sums(np.array(facts.moments), rows["train"] * _pixels(config))
     common = _common(config, place, statistics)
     train = StreamedSplit(
-        total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,
-        reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
+        total=rows["train"], membership=membership, ask=ask, buffer=facts.buffer, say=say, augment=config.augment,
+        reopen=partial(opening.again, ask, cached.manifest.version), **common,
     )  # fmt: skip
     limits = {"val": config.limit_val, "test": config.limit_test}
     images, where = _held(cached, [*limits], place, say)
@@ -124,7 +124,7 @@ def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[s
         held[name] = Split(**images[name](), **_rows(cached, name, members), **common)
     rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
     record = _record({"train": train, **held}, statistics)
-    record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
+    record |= {"test_from": facts.test_from, "split_fingerprint": _fingerprint(held, rule)}
     return Splits(
         train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer, "held": where["val"]}
     )
@@ -158,7 +158,7 @@ def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
     groups = cached.array("train", "groups")
     if (
         config.group_column
-        and "test" in cached.manifest["rows"]
+        and "test" in cached.manifest.rows
         and (shared := len(np.intersect1d(groups, cached.array("test", "groups"))))
     ):
         raise InputError(
@@ -192,7 +192,7 @@ def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
 
 
 def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
-    named = f"{split}-names.npy" in cached.manifest["files"]
+    named = f"{split}-names.npy" in cached.manifest.files
     names = cached.array(split, "names")[members] if named else None
     return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
 

@@ -23,6 +23,8 @@ from ...tables.reading import FieldReading
 from ...tables.shape import extent, normal, spelled, with_unit
 from ..sources.source import Ask, Source
 from . import heldout, writer
+from . import manifest as manifests
+from .manifest import Manifest
 from .writer import Progress, Room, TooLarge
 
 FORMAT = 1
@@ -41,30 +43,30 @@ class Cached:
     """A dataset in the cache."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     ask: Ask
 
     @property
     def streamed(self) -> bool:
         """Whether it holds validation and test only, and training rows are read anew each epoch."""
-        return "stream" in self.manifest
+        return self.manifest.stream is not None
 
     def images(self, split: str) -> np.ndarray:
         """The inputs as they are stored, memory-mapped; writing to it does not reach the file.
 
         Images are uint8 (rows, channels, H, W); fields and signals float32 or float16 (rows, C, H, W) or (rows, C, L).
         """
-        ask = self.manifest["ask"]
+        ask = self.manifest.ask
         dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
-        if array := self.manifest.get("array"):
-            dtype, shape = array["dtype"], array["shape"]
+        if array := self.manifest.array:
+            dtype, shape = array.dtype, tuple(array.shape)
         path = self.folder / writer.inputs_file(split, dtype)
-        return np.memmap(path, dtype, mode="c", shape=(self.manifest["rows"][split], *shape))
+        return np.memmap(path, dtype, mode="c", shape=(self.manifest.rows[split], *shape))
 
     @property
     def has_array(self) -> bool:
         """Whether the inputs are no images: they are given to a model as they are."""
-        return "array" in self.manifest
+        return self.manifest.array is not None
 
     def array(self, split: str, name: str) -> np.ndarray:
         """`labels` int64 (rows,), float32 of a regression; `rows` int64 (rows,) numbers in the source, `groups` int64
@@ -75,10 +77,10 @@ class Cached:
 
     def verified(self) -> Cached:
         """Itself, its files compared with the manifest by size and sha256; raises InputError if one differs."""
-        for name, expected in self.manifest["files"].items():
+        for name, expected in self.manifest.files.items():
             path = self.folder / name
-            whole = path.is_file() and path.stat().st_size == expected["bytes"]
-            if not whole or durable.sha256(path) != expected["sha256"]:
+            whole = path.is_file() and path.stat().st_size == expected.bytes
+            if not whole or durable.sha256(path) != expected.sha256:
                 raise _damaged(self.folder, f"{name} does not match its checksum")
         return self
 
@@ -110,9 +112,9 @@ def find(ask: Ask, version: str | None) -> Cached | None:
     found = []
     for path in (root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
         manifest = _read_manifest(path.parent)
-        if manifest["ask"] in described and version in (None, manifest["version"]):
+        if manifest.ask in described and version in (None, manifest.version):
             found.append(Cached(path.parent, manifest, ask))
-    return max(found, key=lambda cached: cached.manifest["made"], default=None)
+    return max(found, key=lambda cached: cached.manifest.made, default=None)
 
 
 def _damaged(folder: Path, what: str) -> InputError:
@@ -121,19 +123,11 @@ def _damaged(folder: Path, what: str) -> InputError:
     )
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        seal = manifest.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damaged(folder, "its manifest cannot be read") from error
-    if seal != _seal(manifest):
-        raise _damaged(folder, "its manifest does not match its checksum")
-    return manifest
-
-
-def _seal(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+        return manifests.read(folder)
+    except manifests.Unreadable as error:
+        raise _damaged(folder, str(error)) from error
 
 
 def build(ask: Ask, source: Source, progress: Progress, *, streamed: bool = False) -> Cached:
@@ -156,8 +150,8 @@ def build(ask: Ask, source: Source, progress: Progress, *, streamed: bool = Fals
         aside.mkdir()
         try:
             facts = write(ask, source, aside, progress, room)
-            manifest = {"ask": described, **facts, "files": _checksums(aside), "made": time.time()}
-            durable.write_text(aside / "manifest.json", json.dumps(manifest | {"seal": _seal(manifest)}, indent=1))
+            manifest = manifests.of({"ask": described, **facts, "files": _checksums(aside), "made": time.time()})
+            manifests.write(aside, manifest)
             aside.replace(folder)
             durable.fsync_folder(folder.parent)
         finally:

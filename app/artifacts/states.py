@@ -1,4 +1,4 @@
-"""The manifest of a state, `state-<step>.json`: its files with their digests, and what resuming needs besides them."""
+"""A saved state on disk: its manifest `state-<step>.json` with digests of its files, and what resuming needs."""
 
 from __future__ import annotations
 
