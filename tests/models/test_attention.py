@@ -6,19 +6,18 @@ import pytest
 import torch
 from timm.layers import DiffAttention
 
-from app.models.attention import (
-    ATTENTION_CLASSES,
-    ClassicAttention,
-    DifferentialAttention,
-    DifferentialAttentionV2,
-    LocalityAttention,
-    UnitRMS,
-    attention_map,
-    lambda_init,
-)
-from app.models.attention.paths import PATHS_OF, candidates, unfit
+from app.models.attention import ATTENTION_CLASSES
+from app.models.attention.classic import ClassicAttention
+from app.models.attention.differential import DifferentialAttention, lambda_init
+from app.models.attention.differential_v2 import DifferentialAttentionV2
+from app.models.attention.layer import attention_map
+from app.models.attention.lsa import LocalityAttention
+from app.models.attention.norm import UnitRMS
+from app.models.attention.paths import PATHS_OF, candidates, pick_on_cpu, unfit
 from app.models.attention.tiled import tiled
 from app.place import own_threads
+from app.tables.computing import PATHS
+from app.tables.vit import ATTENTIONS
 
 ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
 
@@ -312,3 +311,21 @@ def test_attention_does_not_know_the_order_of_tokens(kind):
     module, x = make(kind, "plain"), torch.randn(2, 7, 48, dtype=torch.float64)
     order = torch.randperm(7)
     torch.testing.assert_close(module(x)[:, order], module(x[:, order]), rtol=0, atol=1e-12)
+
+
+def test_a_kind_has_one_name_and_one_row_of_counts_and_paths():
+    assert ATTENTION_CLASSES.keys() == ATTENTIONS.keys()
+    assert all(make.kind == kind for kind, make in ATTENTION_CLASSES.items())
+    assert all(row.paths[0] == "plain" and set(row.paths) <= set(PATHS) for row in ATTENTIONS.values())
+
+
+def test_a_kind_that_nobody_measured_takes_the_plain_path_on_a_cpu():
+    assert pick_on_cpu(attention="of tomorrow", tokens=785, precision="fp32") == "plain"
+    assert pick_on_cpu(attention="classic", tokens=785, precision="fp32") == "sdpa"
+
+
+@pytest.mark.parametrize("kind", ATTENTION_CLASSES)
+def test_a_row_says_whether_a_token_may_attend_to_itself(kind):
+    module = make(ATTENTION_CLASSES[kind], "plain")
+    alone = module.maps(torch.randn(1, 3, 48, dtype=torch.float64)).first.diagonal(dim1=-2, dim2=-1)
+    assert bool((alone == 0).all()) == ATTENTIONS[kind].masked

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import torch
 
-from ...tables.computing import PATHS_OF
+from ...tables.vit import ATTENTIONS
 from ..compiling import missing
+from ..internals import has_amx
 from . import fused
+
+PATHS_OF = {kind: row.paths for kind, row in ATTENTIONS.items()}
 
 
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
@@ -35,10 +38,8 @@ def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
 
 def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
     """The faster path on a CPU, from a table of what was measured: see docs/performance.md."""
-    for most_tokens, path in _ON_CPU[attention, precision == "bf16" and not _has_amx()]:
-        if tokens <= most_tokens:
-            return path
-    raise AssertionError("unreachable")
+    measured = _ON_CPU.get((attention, precision == "bf16" and not has_amx()), ((_ANY, "plain"),))
+    return next(path for most_tokens, path in measured if tokens <= most_tokens)
 
 
 _ANY = 1 << 62
@@ -53,8 +54,3 @@ _ON_CPU = {
     ("lsa", False): ((_ANY, "sdpa"),),
     ("lsa", True): ((_ANY, "plain"),),
 }
-
-
-def _has_amx() -> bool:
-    """Whether the CPU multiplies matrices of bf16 in hardware: torch's own kernels use it."""
-    return torch.cpu._is_amx_tile_supported()
