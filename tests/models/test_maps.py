@@ -9,12 +9,12 @@ from app.errors import InputError
 from app.models.attention import ATTENTION_CLASSES
 from app.models.attention.layer import Attention
 from app.models.attention.maps import maps_of
-from app.models.attention.paths import PATHS_OF
 from app.models.t2t import T2TViT
 from app.models.tokens_to_token import TokenPerformer
 from app.models.vit import ViT
+from app.tables.vit import ATTENTIONS
 
-KINDS = [(kind, path) for kind, paths in PATHS_OF.items() for path in paths if path != "fused"]
+KINDS = [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 SHAPES = {
     "vit": (ViT, {"image": 16, "patch": 4, "head_width": 10}),
     "t2t": (T2TViT, {"image": 48, "tokenizer": "performer", "value_skip": True}),
@@ -103,7 +103,7 @@ def test_a_map_sums_to_one_and_a_difference_to_one_minus_lambda(name, kind, path
             assert maps.lambdas.shape == ()
 
 
-@pytest.mark.parametrize("path", PATHS_OF["lsa"])
+@pytest.mark.parametrize("path", ATTENTIONS["lsa"].paths)
 def test_a_map_of_locality_has_zeros_on_its_diagonal_and_follows_its_temperature(path):
     model = model_of("vit", "lsa", path)
     for layer in layers_of(model):
@@ -117,7 +117,7 @@ def test_a_map_of_locality_has_zeros_on_its_diagonal_and_follows_its_temperature
     assert sharper[0].first.amax(-1).mean() > softer[0].first.amax(-1).mean()
 
 
-@pytest.mark.parametrize("path", PATHS_OF["differential_v2"])
+@pytest.mark.parametrize("path", ATTENTIONS["differential_v2"].paths)
 def test_lambda_of_the_second_version_lies_between_0_and_1_for_each_token_and_head(path):
     model = model_of("vit", "differential_v2", path)
     for layer, maps, x in zip(layers_of(model), maps_of(model, images_of(model)), inputs_of(model, images_of(model)),
@@ -205,3 +205,14 @@ def test_a_performer_refuses_in_a_sentence_while_its_backbone_has_maps():
 def test_models_without_attention_of_ours_refuse_in_a_sentence(model):
     with pytest.raises(InputError, match=f"a {type(model).__name__} has no attention maps"):
         maps_of(model, torch.randn(1, 4, 24))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("value_skip", [False, True])
+def test_the_maps_give_the_output_of_the_fused_path(value_skip):
+    torch.manual_seed(0)
+    given = {"d_model": 64, "heads": 2, "layer": 2, "dropout": 0.0, "value_skip": value_skip}
+    layer = ATTENTION_CLASSES["differential"](**given, path="fused").cuda()
+    x = torch.randn(2, 70, 64, device="cuda")
+    with torch.no_grad():
+        torch.testing.assert_close(output_from(layer, layer.maps(x), x), layer(x), rtol=0, atol=1e-4)

@@ -14,13 +14,11 @@ from ..compiling import missing
 from ..internals import has_amx
 from . import fused
 
-PATHS_OF = {kind: row.paths for kind, row in ATTENTIONS.items()}
-
 
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
     """Why a path cannot be had, in a sentence; empty where it can. `head_width` is that of a query."""
-    if path not in PATHS_OF[attention]:
-        return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
+    if path not in (paths := ATTENTIONS[attention].paths):
+        return f"{attention} attention has the paths {', '.join(paths)}; not {path}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
         return f"the {path} path is for CPUs; on a {device} device take another --attention-path, or leave it out"
     if path == "fused" and (not fused.available(device) or missing("cuda")):
@@ -33,7 +31,11 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
 
 def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
     """The paths that can be had on a device, to be timed there."""
-    return [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
+    return [
+        p
+        for p in ATTENTIONS[attention].paths
+        if not unfit(p, attention=attention, head_width=head_width, device=device)
+    ]
 
 
 def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
