@@ -1,6 +1,6 @@
 """The second version of differential attention: lambda per token and head, no norm (the authors' unilm, January 2026).
 
-It lies in that repository as Diff-Transformer-V2.
+Its folder there is Diff-Transformer-V2.
 """
 
 from __future__ import annotations
