@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import httpx
 from PIL import Image
 
-from app.selftest.hub_server import HubServer
+from hub.server import HubServer
 
 REPO = "tester/vit"
 LARGE = bytes(range(256)) * 4096  # 1 MiB, binary
