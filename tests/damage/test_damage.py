@@ -1,4 +1,4 @@
-"""Damaged files of a run and of the cache: each is refused, passed over or without effect, and none is used unnoticed."""
+"""Damaged files of a run and of the cache: each is refused, passed over or harmless, and none is used unnoticed."""
 
 import random
 import shutil

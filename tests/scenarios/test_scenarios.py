@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import pytest
@@ -35,10 +36,11 @@ def test_a_limit_lets_a_write_fail_in_its_middle(tmp_path):
         assert child.log().stat().st_size == size
 
 
-def test_half_a_line_is_put_behind_a_log(trained):
-    log = kept.the_run(trained).files.log
+def test_half_a_line_is_put_behind_a_log(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "cut")
+    log = kept.the_run(folder).files.log
     before = log.read_text()
-    half = cut_log.spoil(trained, 0.5)
+    half = cut_log.spoil(folder, 0.5)
     assert log.read_text() == before + half and not half.endswith("}")
     with pytest.raises(ValueError):
         json.loads(half)
