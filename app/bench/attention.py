@@ -16,8 +16,9 @@ from ..models.attention.paths import unfit
 from ..place import Place
 from ..tables.vit import ATTENTIONS
 from . import demand, meter, ours, peers
+from .meter import Prepared
 from .report import Group, Report, hardware
-from .rounds import Contender, Pace, Prepared, measure
+from .rounds import Contender, Pace, measure
 
 _BASELINE, _TIMM = "classic sdpa", "timm DiffAttention"
 _NOTES = (
