@@ -53,6 +53,3 @@ prove seeds="20":
     done
     for seed in 0 1; do try --damage 500 --seed "$seed"; done
 
-# writes app/tables/counted_rows.py: what the models that timm builds count
-counted:
-    uv run docs/counted.py

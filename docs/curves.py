@@ -30,15 +30,15 @@ from app.bench.waiting import HostHeld
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
 from app.config.run import RunConfig
+from app.counts import family_of
+from app.counts.vit import ATTENTIONS
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
 from app.tables.computing import PATHS_OF
-from app.tables.models import family_of
 from app.tables.shape import Shape
-from app.tables.vit import ATTENTIONS
 from app.train import Examples
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)

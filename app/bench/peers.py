@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 
 from ..computing.rehearsal import HeldBatch
 from ..config.run import RunConfig
+from ..counts.vit import hidden
 from ..place import Place
 from ..tables.shape import plane, side_of
-from ..tables.vit import hidden
 from .meter import stopwatch, synchronise
 from .rounds import Prepared
 

@@ -14,11 +14,11 @@ import numpy as np
 from .. import data
 from ..config.run import RunConfig, dataset_facts, resolve
 from ..config.sizing import is_whole
+from ..counts import family_of
 from ..data.store import cache
 from ..errors import InputError
 from ..place import Place
 from ..tables.datasets import DATASETS
-from ..tables.models import family_of
 from ..tables.names import look_up
 from ..tables.shape import side_of
 from ..train import Examples

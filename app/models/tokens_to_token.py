@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tables.t2t import Split, Tokenizer
+from ..counts.t2t import Split, Tokenizer
 from .layers import MLP, through
 
 _EPS = 1e-8  # of the performer's sum of weights

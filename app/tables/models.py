@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import counted
-from .families import FAMILIES, Family
 from .names import look_up
 
 TIMM = "timm/"  # before the name of any model of timm's
@@ -190,17 +188,10 @@ ALIASES = {  # other spellings
 }
 
 
-def family_of(model: str) -> Family:
-    """The family of a model by name; where it has no closed form, counts are those of this model."""
-    row = model_row(model)
-    family = FAMILIES[row.family]
-    return family if family.closed else counted.with_counts(family, row.name, row.cells)
-
-
 def model_row(name: str) -> ModelRow:
     """The row of a model's name or of one of its other spellings; raises InputError with the nearest name.
 
-    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.models.zoo.check_name).
+    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.counts.builders.check_name).
     """
     asked = ALIASES.get(name.lower(), name)
     if asked.startswith(TIMM):

@@ -15,6 +15,7 @@ from app.bench.rounds import Pace
 from app.bench.waiting import HostHeld, Watched
 from app.computing.execution import Wishes
 from app.computing.rehearsal import HeldBatch, Walk
+from app.counts.vit import ATTENTIONS
 from app.data.sources.source import Example, Source
 from app.data.splits.resident import Split
 from app.data.store import cache
@@ -22,7 +23,6 @@ from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES, fused
 from app.models.attention.paths import PATHS_OF
-from app.tables.vit import ATTENTIONS
 
 CPU = place.choose(device="cpu")
 
