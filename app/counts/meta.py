@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,8 @@ def counted(build: Callable[[], nn.Module], channels: int, image: Extent) -> Cou
     model = built(build).train()
     with torch.device("meta"):
         images = torch.empty(_IMAGES, channels, *extent(image))
-        with FlopCounterMode(display=False) as flops:
+        with FlopCounterMode(display=False) as flops, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Using padding='same'")  # of speed, and nothing is computed
             saved = _saved_bytes(model, images)
     embedding = _patches(model)
     own = sum(parameter.numel() for name, parameter in model.named_parameters() if name in _TOKENS)
