@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..counts import Family, family_of, family_of_row
+from ..counts import Family, family_for, family_of
 from ..errors import InputError
 from ..tables.families import FAMILIES
 from ..tables.models import ModelRow, model_row
@@ -63,7 +63,7 @@ def matched(
     The size is the other's, where it stands for the same shape here, so that one model has one name; else it is the
     count that was reached. Raises InputError where no integer comes within 5 %.
     """
-    family, match = family_of_row(row), request["match"]
+    family, match = family_for(row), request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
     _require_freedom(row, family, rest)
     common: dict[str, Any] = {"image": other.image, "channels": channels, "classes": classes}

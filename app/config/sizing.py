@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..counts import Family, family_of, family_of_row
+from ..counts import Family, family_for, family_of
 from ..counts.vit import ATTENTIONS
 from ..errors import InputError
 from ..tables.models import ModelRow, model_row
@@ -33,7 +33,7 @@ def sized(
     A cell that the family has not is None. Raises InputError for a cell that was asked for and has no effect, and for a
     budget that no integer reaches.
     """
-    family = family_of_row(row)
+    family = family_for(row)
     _refuse_foreign(row, family, request)
     if "attention" in request:
         check_known("attention", request["attention"], ATTENTIONS)

@@ -35,7 +35,7 @@ class Family(FamilyRow):
 COUNTS = ("check", "parameters", "embedding_parameters", "flops", "tokens", "activation_bytes")
 
 
-def family_of_row(row: ModelRow) -> Family:
+def family_for(row: ModelRow) -> Family:
     """Return the family of a model's row, with what counts the model."""
     closed = CLOSED.get(row.family)
     counts = closed or Measured(row)
@@ -45,4 +45,4 @@ def family_of_row(row: ModelRow) -> Family:
 
 def family_of(model: str) -> Family:
     """Return the family of a model by name; raises InputError with the nearest name for an unknown one."""
-    return family_of_row(model_row(model))
+    return family_for(model_row(model))
