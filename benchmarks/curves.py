@@ -30,14 +30,14 @@ from app.bench.rounds import Contender, Pace, measure, ratios, spread
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
 from app.config.run import RunConfig
+from app.counts import family_of
+from app.counts.vit import ATTENTIONS
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
-from app.tables.models import family_of
 from app.tables.shape import Shape
-from app.tables.vit import ATTENTIONS
 from app.train import Examples
 
 from .waiting import HostHeld

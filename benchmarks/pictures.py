@@ -14,11 +14,11 @@ import numpy as np
 from app import data
 from app.config.run import RunConfig, dataset_facts, resolve
 from app.config.sizing import is_whole
+from app.counts import family_of
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
 from app.tables.datasets import DATASETS
-from app.tables.models import family_of
 from app.tables.names import look_up
 from app.tables.shape import side_of
 from app.train import Examples

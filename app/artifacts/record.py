@@ -16,11 +16,11 @@ import numpy as np
 
 from .. import __version__
 from ..config.run import RunConfig
+from ..counts import family_of
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..errors import InputError
 from ..system.durable import replacing
-from ..tables.models import family_of
 from .paths import RunFiles
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")

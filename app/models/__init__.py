@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config.run import RunConfig
-from ..tables.models import TIMM, family_of, model_row
+from ..counts import family_of
+from ..tables.models import TIMM, model_row
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -33,9 +34,7 @@ def constructor(model: str) -> Callable[..., nn.Module]:
         return ResNet
     from . import zoo
 
-    if row.family == "timm":
-        return partial(zoo.named, name=row.name.removeprefix(TIMM))
-    return zoo.CONSTRUCTORS[row.family]
+    return zoo.constructor(row)
 
 
 def build(
@@ -59,9 +58,9 @@ def require_known(model: str) -> None:
     """Raises InputError for a name that timm does not know, before a dataset is looked at."""
     row = model_row(model)
     if row.family == "timm":
-        from . import zoo
+        from ..counts.builders import check_name
 
-        zoo.check_name(row.name.removeprefix(TIMM))
+        check_name(row.name.removeprefix(TIMM))
 
 
 def require(config: RunConfig) -> None:

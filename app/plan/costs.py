@@ -11,11 +11,11 @@ from typing import Any
 from .. import train as loop
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig
+from ..counts import family_of
 from ..data.store import cache
 from ..place import Place
 from ..system import machine
 from ..tables.computing import KEEPING_MAPS
-from ..tables.models import family_of
 from ..tables.shape import extent as axes_of
 from .extent import Extent
 

@@ -12,13 +12,13 @@ from app.bench.request import resolved, token_counts
 from app.bench.rounds import Pace
 from app.computing.execution import Wishes
 from app.computing.rehearsal import HeldBatch, Walk
+from app.counts.vit import ATTENTIONS
 from app.data.sources.source import Example, Source
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES, fused
-from app.tables.vit import ATTENTIONS
 from benchmarks.data import sent
 from benchmarks.pictures import Pictures, cached, config_of, made
 from benchmarks.waiting import HostHeld, Watched

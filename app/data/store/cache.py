@@ -19,6 +19,7 @@ import numpy as np
 from ...config.run import RESIZE
 from ...errors import InputError
 from ...system import durable, memory
+from ...system.home import root
 from ...tables.reading import FieldReading
 from ...tables.shape import extent, normal, spelled, with_unit
 from ..sources.source import Ask, Source
@@ -27,13 +28,6 @@ from .writer import Progress, Room, TooLarge
 
 FORMAT = 1
 _SHARE_OF_MEMORY = 0.6  # of the host's, for a dataset
-
-
-def root() -> Path:
-    """Where datasets are kept: $ISOSCALE_CACHE, else $XDG_CACHE_HOME/isoscale, else ~/.cache/isoscale."""
-    if given := os.environ.get("ISOSCALE_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "isoscale"
 
 
 @dataclass(frozen=True)
