@@ -35,7 +35,6 @@ from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
-from app.tables.computing import PATHS_OF
 from app.tables.models import family_of
 from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
@@ -160,7 +159,8 @@ def main() -> None:
     here = place.choose(device=given.device, precision=given.precision, threads=given.threads)
     wishes = execution.Wishes(threads=given.threads)
     pace = Pace(rounds=given.rounds, seconds=60, say=say)
-    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
+    paths = {kind: row.paths for kind, row in ATTENTIONS.items()}
+    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": paths}))
     small = {"image": 32, "patch": 4, "d_model": 128, "heads": 4}
     wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
     print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")

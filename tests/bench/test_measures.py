@@ -18,7 +18,6 @@ from app.data.store import cache
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES, fused
-from app.models.attention.paths import PATHS_OF
 from app.tables.vit import ATTENTIONS
 from benchmarks.data import sent
 from benchmarks.pictures import Pictures, cached, config_of, made
@@ -217,7 +216,7 @@ def at(batch_size, **more):
 
 
 @pytest.mark.parametrize(
-    ("kind", "path"), [(kind, path) for kind in PATHS_OF for path in PATHS_OF[kind] if path != "fused"]
+    ("kind", "path"), [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 )
 def test_maps_are_expected_of_the_paths_that_keep_them(kind, path):
     def saved(tokens):
