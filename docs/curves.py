@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from app import data, place
-from app.bench import meter, ours, pictures
+from app.bench import meter, ours
 from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
 from app.bench.waiting import HostHeld
 from app.computing import execution
@@ -43,7 +43,7 @@ from app.train import Examples
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
-ROWS, STREAMED_ROWS = (1_000, 10_000, 50_000, 200_000), (10_000, 50_000)
+ROWS = (1_000, 10_000, 50_000, 200_000)
 BATCH, SIDE = 512, 224  # of the input's table
 MODELS = ("vit_classic", "vit_differential")
 
@@ -112,9 +112,6 @@ def inputs(here: Place, rounds: int) -> Iterator[str]:
             ways = [here] if here.device.type == "cpu" else [here, HostHeld(here.device, here.precision)]
             for way in ways:
                 yield held_input(cached, way, rows, rounds)
-    for rows in STREAMED_ROWS:
-        with pictures.written(*pictures.made(rows)) as images:
-            yield streamed_input(images, here, rounds)
 
 
 def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
@@ -125,16 +122,6 @@ def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=SIDE, mean=half,
                   std=half, send=here.send, ahead=ahead)  # fmt: skip
     return input_row(rows, where, split, starts, here, rounds)
-
-
-def streamed_input(images: pictures.Pictures, here: Place, rounds: int) -> str:
-    """PNG files of a table on this machine, by the program's own door; a start is a warm one."""
-    shape = {"image": SIDE, "patch": 16, "d_model": 128, "heads": 4, "depth": 5, "batch_size": BATCH}
-    model = at_shape(MODELS[0], shape, here)
-    config = pictures.config_of(images, model)
-    pictures.train_split(config, images, here, streamed=True)
-    starts, split = timed(lambda: pictures.train_split(config, images, here, streamed=True), here, rounds)
-    return input_row(len(images.labels), "streamed", split, starts, here, rounds)
 
 
 def timed(work: Callable[[], Any], here: Place, rounds: int) -> tuple[list[float], Any]:

@@ -89,7 +89,6 @@ def _notes(here: Place) -> tuple[str, ...]:
         "and normalising, which is the device's work (an upper bound on a GPU, which is waited for on both "
         "sides); steps are without validation and on as many of the host's cores as --threads says, in all; the "
         "second model does the least work on an image, so it is the first to wait",
-        "streamed: rows come from a parquet file on this machine, not over a network",
     )
 
 
@@ -121,9 +120,7 @@ def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]]
 
 
 def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split:
-    split = train_split(config, images, place, streamed=False)
-    assert isinstance(split, Split), "it fits"
-    return dataclasses.replace(split, side=side)
+    return dataclasses.replace(train_split(config, images, place), side=side)
 
 
 def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:

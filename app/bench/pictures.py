@@ -14,6 +14,7 @@ import numpy as np
 from .. import data
 from ..config.run import RunConfig, dataset_facts, resolve
 from ..config.sizing import is_whole
+from ..data.splits.resident import Split
 from ..data.store import cache
 from ..errors import InputError
 from ..place import Place
@@ -21,7 +22,6 @@ from ..tables.datasets import DATASETS
 from ..tables.models import family_of
 from ..tables.names import look_up
 from ..tables.shape import side_of
-from ..train import Examples
 from . import peers
 
 SIDE = 32  # pixels, of made images
@@ -115,9 +115,9 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
     return resolve(request, replace(facts, native=images.side))
 
 
-def train_split(config: RunConfig, images: Pictures, place: Place, *, streamed: bool) -> Examples:
-    """The training split through the program's own door, held where the place finds room, or streamed."""
-    ask = data.ask_of(config.to_json(), path=str(images.folder), streamed=streamed)
+def train_split(config: RunConfig, images: Pictures, place: Place) -> Split:
+    """Return the training split through the program's own door, held where the place finds room."""
+    ask = data.ask_of(config.to_json(), path=str(images.folder))
     held = data.prepare(replace(ask, side=side_of(config.stored_side)), _silent, _silent)
     return data.splits(config, place, held, _silent).train
 

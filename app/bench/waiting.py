@@ -1,4 +1,4 @@
-"""The share of a training step that waits for its input: images that the device holds, the host holds, or a stream."""
+"""The share of a training step that waits for its input: images that the device or the host holds."""
 
 from __future__ import annotations
 
@@ -64,15 +64,14 @@ def waiting(
     """Percent of a step that passes inside batch(), for each way to hold the images."""
     chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
     splits: dict[str, Callable[[], loop.Examples]] = {
-        "resident": lambda: train_split(config, images, here, streamed=False),
-        "streamed": lambda: train_split(config, images, here, streamed=True),
+        "resident": lambda: train_split(config, images, here),
     }
     left_out = []
     if here.device.type == "cpu":
         left_out.append("host-held: on a CPU that is the same as resident")
     else:
         apart = HostHeld(here.device, here.precision)
-        splits["host-held"] = lambda: train_split(config, images, apart, streamed=False)
+        splits["host-held"] = lambda: train_split(config, images, apart)
     with meter.threads(chosen.threads):
         resizing = _resizing(config, images, here)
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in splits}

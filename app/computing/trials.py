@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from .. import optim, task
 from ..config.run import RunConfig
-from ..data.store.cache import root
 from ..errors import InputError
 from ..models import build
 from ..models.attention import ATTENTION_CLASSES
 from ..models.compiling import compiled
 from ..place import Place
+from ..system import folders
 from ..system.durable import write_text
 from ..tables.shape import CELLS
 
@@ -31,14 +31,14 @@ _IMAGES = 32  # at a time, when paths are timed
 
 def compiled_programs() -> Path:
     """Where programs that were compiled are kept."""
-    return root() / "compiled"
+    return folders.cache() / "compiled"
 
 
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
     """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
     asked = json.dumps({"what": what, **key, "torch": torch.__version__}, sort_keys=True)
     whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
-    path = root() / "measured" / f"{what}-{digest}.json"
+    path = folders.cache() / "measured" / f"{what}-{digest}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["key"] == whole:

@@ -58,13 +58,10 @@ def _of_cache(config: RunConfig, ask: Ask, cached: Cached) -> Extent:
     """The very rows of the run."""
     manifest = cached.manifest
     rows = manifest["rows"]
-    if cached.streamed:
-        counts = [rows["train"], _limited(rows["val"], config.limit_val), _limited(rows["test"], config.limit_test)]
-    else:
-        groups = cached.array("train", "groups") if ask.grouped else None
-        labels = cached.array("train", "labels")
-        own = {"test_rows": rows.get("test"), "val_rows": rows.get("val")}
-        counts = [len(part) for part in carve.members(config, labels=labels, groups=groups, **own)]
+    groups = cached.array("train", "groups") if ask.grouped else None
+    labels = cached.array("train", "labels")
+    own = {"test_rows": rows.get("test"), "val_rows": rows.get("val")}
+    counts = [len(part) for part in carve.members(config, labels=labels, groups=groups, **own)]
     return Extent(
         train=counts[0], val=counts[1], test=counts[2], total=sum(rows.values()),
         classes=len(manifest["class_names"]), licence=ask.row.licence if ask.row else manifest["licence"],

@@ -30,7 +30,7 @@ def test_a_shape_of_a_curve_is_just_what_was_asked_for():
 
 
 def test_a_row_of_the_input_states_where_images_are_held(monkeypatch):
-    for name, few in {"ROWS": (64,), "STREAMED_ROWS": (64,), "BATCH": 8}.items():
+    for name, few in {"ROWS": (64,), "BATCH": 8}.items():
         monkeypatch.setattr(curves, name, few)
-    _, held, streamed = curves.inputs(CPU, 1)
-    assert held.startswith("| 64 | 0 | memory-mapped | ") and streamed.startswith("| 64 | 0 | streamed | ")
+    _, held = curves.inputs(CPU, 1)
+    assert held.startswith("| 64 | 0 | memory-mapped | ")

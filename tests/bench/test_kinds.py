@@ -108,7 +108,7 @@ def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
         assert group["unit"] == "images per host-core-second" and contenders(group) == [*ours, *theirs]
         assert ratio_names(group) == [(mine, peer) for mine in ours for peer in theirs]
     assert [waits["title"].rpartition(" ")[2] for waits in waiting] == ["2", "128"]
-    assert all(contenders(waits) == ["resident", "streamed"] for waits in waiting)
+    assert all(contenders(waits) == ["resident"] for waits in waiting)
     assert report["setting"]["size"] == "1M" and waiting[0]["contenders"][0]["threads"] == 1
     for one in [one for waits in waiting for one in waits["contenders"]]:
         assert 0 <= one["waiting_percent"] <= one["median"] < 100 and 0 < one["input_ms"] < one["step_ms"]

@@ -43,13 +43,6 @@ def first(ask: Ask, version: str) -> Source:
         raise _not_cached(ask, error) from error
 
 
-def again(ask: Ask, version: str) -> Source:
-    """The source that a cache was made from. Raises HubUnavailable, and InputError where a folder has changed."""
-    source = _opened(ask, version)
-    require_version(ask, source, version)
-    return source
-
-
 def require_version(ask: Ask, source: Source, version: str) -> None:
     """Raises InputError unless the source is the one that a run was made with."""
     if version != source.version:

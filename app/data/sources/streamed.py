@@ -64,11 +64,7 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         with _sentences(where):
             for row, content in _fetched(rows, image, where):
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
-                apart = bool(held) and held["bytes"] is None
-                yield Example(content, row[label], group, apart, held.get("path") or "")
-
-    def shuffled(seed: int, buffer: int) -> Iterator[Example]:
-        return read(iter(undecoded["train"].shuffle(seed=seed, buffer_size=buffer)))
+                yield Example(content, row[label], group, held.get("path") or "")
 
     known, kind = train.info.splits or {}, train.features[label]
     counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
@@ -77,7 +73,6 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         rows={ours: counts.get(ours) for ours in wanted},
         class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
         examples=lambda split: read(_resumed(undecoded[split])),
-        shuffled=shuffled if isinstance(kind, datasets.ClassLabel) else None,
         notes=notes,
     )
 

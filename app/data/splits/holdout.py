@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ... import draws
 from ...config.run import RunConfig
 from ...errors import InputError
-from ...tables.datasets import UNKNOWN_TEST_FRACTION
+from ...tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow
 
 _TEST, _VAL, _LIMIT = range(3)
 
@@ -52,6 +55,11 @@ def members(
         limited(val, config.limit_val, stream=stream),
         limited(test, config.limit_test, stream=stream),
     )
+
+
+def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> bool:
+    """Whether test is held out from train even where the source has a test split: as asked, or as the row says."""
+    return bool(fields.get("test_fraction") or (row and row.test_fraction))
 
 
 def limit_stream(config: RunConfig) -> int:

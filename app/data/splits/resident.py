@@ -94,12 +94,8 @@ def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np
 
     `pixels` are those of one image. A channel without variation gets a deviation of 1.
     """
-    return statistics_of_sums(moments.sum(0), len(moments) * pixels)
-
-
-def statistics_of_sums(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same from the sums over all images, int64 (C, 2), and the number of pixels: -> (C,) x 2."""
-    sums, squares = moments.astype(np.float64).T  # (C,) each
-    mean = sums / pixels
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255
+    sums, squares = moments.sum(0).astype(np.float64).T  # (C,) each
+    count = len(moments) * pixels
+    mean = sums / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0)) / 255
     return mean / 255, np.where(std > 1e-6, std, 1.0)
