@@ -109,7 +109,8 @@ class Place:
         tensor = torch.from_numpy(array)
         if self.device.type == "cpu":
             return tensor, "memory-mapped"
-        free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else memory.total()  # MPS shares it
+        cuda = self.device.type == "cuda"
+        free = torch.cuda.mem_get_info(self.device)[0] if cuda else memory.total()  # which MPS shares
         if tensor.nbytes < _SHARE_FOR_DATA * free:
             return tensor.to(self.device), "device"
         taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two

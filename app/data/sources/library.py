@@ -1,4 +1,4 @@
-"""Datasets through the `datasets` library, streamed: repositories of the Hub, folders of parquet, image folders."""
+"""Datasets through the `datasets` library: repositories of the Hub, folders of parquet, folders of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from ...errors import HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from . import columns
+from . import columns, undocumented
 from .files import fingerprint, folder, require_all_read
 from .source import Ask, Example, Source
 
@@ -82,12 +82,11 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
     import datasets
 
     datasets.disable_progress_bars()
-    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # seconds at each stream's end; app.cli.leave makes up for it
+    undocumented.end_without_sleep()
     with _sentences(where):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
-            if hasattr(builder.config, "decode_num_threads"):
-                builder.config.decode_num_threads = 0  # or the Hub's image folders come decoded
+            undocumented.leave_encoded(builder)
             if ask.path:
                 _require_all_images(builder, ask.path)
             return builder.as_streaming_dataset()
@@ -102,15 +101,13 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _require_all_images(builder: Any, path: str) -> None:
     """Raises InputError for a picture of an image folder that the builder leaves out, where no list chooses them."""
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-
-    if not isinstance(builder, ImageFolder):
+    if not (there := undocumented.image_files(builder)):
         return
-    files = {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
-    listed = any(Path(file).name in builder.METADATA_FILENAMES for found in files.values() for file in found)
+    files, endings, lists = there
+    listed = any(Path(file).name in lists for found in files.values() for file in found)
     card = folder(path) / "README.md"
     if not listed and not (card.exists() and "\nconfigs:" in card.read_text(encoding="utf-8", errors="replace")):
-        require_all_read(path, files, builder.EXTENSIONS)
+        require_all_read(path, files, endings)
 
 
 def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
@@ -152,13 +149,11 @@ def _bytes(image: Any, where: str) -> bytes:
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
-    from datasets.download.streaming_download_manager import xopen
-
     from ..store.decode import MOST_BYTES
 
     def once() -> bytes:
-        with xopen(image["path"], "rb") as file:
-            return bytes(file.read(MOST_BYTES + 1))  # one more, so that `stored` sees what is too large
+        with undocumented.opened(image["path"]) as file:
+            return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
     return hub.call(f"an image of {where}", once)
 
