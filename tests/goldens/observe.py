@@ -102,7 +102,7 @@ def initial_weights(config: dict[str, Any]) -> dict[str, np.ndarray]:
     import torch
 
     from app import models
-    from app.config import RunConfig
+    from app.config.run import RunConfig
 
     read = RunConfig.from_json(config)
     torch.manual_seed(read.seed)
@@ -113,7 +113,7 @@ def initial_weights(config: dict[str, Any]) -> dict[str, np.ndarray]:
 def first_order(record: dict[str, Any]) -> np.ndarray:
     """The examples of epoch 0 in the order that training takes them; the dataset is in the cache."""
     from app import data, place
-    from app.config import RunConfig
+    from app.config.run import RunConfig
 
     config, known = RunConfig.from_json(record["config"]), record["data"]
     where = {name: known.get(name) for name in ("path", "design", "filelist")}
