@@ -14,6 +14,7 @@ from torch import Tensor
 from ..computing.rehearsal import Walk
 from ..config.run import RunConfig
 from ..data.splits.resident import Split
+from ..data.transforms.resize import Resize
 from ..errors import InputError
 from ..place import Place
 from ..tables.shape import side_of
@@ -120,7 +121,9 @@ def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]]
 
 
 def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split:
-    return dataclasses.replace(train_split(config, images, place), side=side)
+    split = train_split(config, images, place)
+    way = [Resize(side) if isinstance(one, Resize) else one for one in split.transforms]
+    return dataclasses.replace(split, transforms=tuple(way))
 
 
 def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:

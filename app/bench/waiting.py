@@ -14,7 +14,8 @@ from .. import train as loop
 from ..computing import execution
 from ..computing.rehearsal import Rehearsal
 from ..config.run import RunConfig
-from ..data.transforms.augment import to_input
+from ..data.transforms import chain
+from ..data.transforms.transform import Draws
 from ..place import Place
 from ..tables.shape import side_of
 from . import meter, ours
@@ -89,7 +90,9 @@ def _resizing(config: RunConfig, images: Pictures, here: Place) -> float:
     size = (config.batch_size, images.pixels.shape[3], images.side, images.side)
     stored = torch.zeros(size, dtype=torch.uint8, device=here.device)
     mean = std = torch.full(size[1:2], 0.5, device=here.device)
-    run = meter.stopwatch(lambda: to_input(stored, side=side_of(config.image), mean=mean, std=std), here.device)
+    way = chain.of_images("none", stored=images.side, side=side_of(config.image), mean=mean, std=std)
+    numbers = torch.arange(config.batch_size, device=here.device)
+    run = meter.stopwatch(lambda: chain.passed(way, stored, numbers, Draws(0, None, numbers)), here.device)
     run(2)
     return spread([run(1) for _ in range(9)]).median
 

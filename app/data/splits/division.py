@@ -17,6 +17,9 @@ from ...config.run import RunConfig
 from ...errors import InputError
 from ...tables.shape import extent
 from ..store.cache import Cached
+from ..transforms import chain
+from ..transforms.normalise import AsFloat
+from ..transforms.transform import Transform
 from . import holdout as carve
 from .ahead import Ahead
 from .resident import Holder, Split, channel_statistics
@@ -56,13 +59,14 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     statistics = None
     if not cached.has_array:
         statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
-    common = _common(config, place, statistics)
+    inputs = partial(_inputs, config, place, statistics)
+    common: dict[str, Any] = {"send": place.send, "seed": config.seed}
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
     test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
     made = {
-        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
-        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common),
-        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common),
+        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, transforms=inputs(config.augment)),
+        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common, transforms=inputs("none")),
+        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common, transforms=inputs("none")),
     }
     record = _record(made, statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"val_from": val_from} if val_from != "train" else {}
@@ -90,7 +94,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
         raise InputError("no row is of a class that the run knows")
     images, _ = place.hold(cached.images("test"))
     held = _sources(images, torch.from_numpy(labels).to(place.device), place)
-    return Split(**held, **_rows(cached, "test", members), **_common(config, place, None))
+    return Split(**held, **_rows(cached, "test", members), send=place.send, seed=config.seed, transforms=(AsFloat(),))
 
 
 def _pixels(config: RunConfig) -> int:
@@ -98,15 +102,12 @@ def _pixels(config: RunConfig) -> int:
     return math.prod(extent(config.stored_side))
 
 
-def _common(config: RunConfig, place: Holder, statistics: _Statistics) -> dict[str, Any]:
-    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics or ((), ()))
-    return {
-        "side": config.image,
-        "mean": mean if statistics else None,
-        "std": std if statistics else None,
-        "send": place.send,
-        "seed": config.seed,
-    }
+def _inputs(config: RunConfig, place: Holder, statistics: _Statistics, augment: str) -> tuple[Transform, ...]:
+    """Return the transforms from what is stored to what the model sees."""
+    if statistics is None:
+        return (AsFloat(),)
+    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics)
+    return chain.of_images(augment, stored=config.stored_side, side=config.image, mean=mean, std=std)
 
 
 def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any]:
