@@ -15,11 +15,11 @@ from typing import Any
 from ...errors import HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
+from ..splits import holdout
 from . import columns, undocumented
 from .files import fingerprint, folder, require_all_read
 from .source import Ask, Example, Source
 
-_HELD_OUT = ("test", "validation", "valid", "val", "dev")  # what may serve as test, the better name first
 _FILES_AT_ONCE = 16
 _WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
 
@@ -41,7 +41,7 @@ def open_folder(ask: Ask) -> Source:
 def _folder_options(root: Path) -> dict[str, Any]:
     """How to load a folder: one of images without folders for splits is all train, whatever its files are called."""
     tables = any(path.suffix in (".parquet", ".arrow", ".csv", ".json", ".jsonl") for path in root.rglob("*"))
-    named = any(entry.is_dir() and entry.name.lower() in ("train", *_HELD_OUT) for entry in root.iterdir())
+    named = any(entry.is_dir() and entry.name.lower() in ("train", *holdout.PUBLISHED) for entry in root.iterdir())
     if tables or named or (root / "README.md").exists():
         return {"path": str(root)}
     return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
@@ -162,16 +162,13 @@ def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str
     """Which of the source's splits are train and test, and what to say of the choice."""
     if "train" not in there and len(there) > 1:
         raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
-    wanted, notes = {"train": "train" if "train" in there else there[0]}, []
+    wanted, notes = holdout.published(there, carve_test=carve_test), []
     if wanted["train"] != "train":
         notes.append(
             f"{where} has one split, {there[0]}: it is used as train, and validation and test are carved from it"
         )
-    held_out = [name for name in _HELD_OUT if name in there and name != wanted["train"]]
-    if held_out and not carve_test:
-        wanted["test"] = held_out[0]
-        if wanted["test"] != "test":
-            notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
+    if wanted.get("test", "test") != "test":
+        notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
     if unused := [name for name in there if name not in wanted.values()]:
         notes.append(f"not used of {where}: {', '.join(unused)} (validation is carved from train)")
     return wanted, tuple(notes)

@@ -20,7 +20,7 @@ from ..store.cache import Cached
 from ..transforms import chain
 from ..transforms.normalise import AsFloat
 from ..transforms.transform import Transform
-from . import holdout as carve
+from . import holdout
 from .ahead import Ahead
 from .resident import Holder, Split, channel_statistics
 
@@ -49,27 +49,24 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     """
     if config.classes != (classes := len(cached.manifest["class_names"])):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
-    train, val, test = carve.members(
-        config,
-        labels=cached.array("train", "labels"),
-        groups=_groups(config, cached),
-        test_rows=cached.manifest["rows"].get("test"),
-        val_rows=cached.manifest["rows"].get("val"),
-    )
+    rows = holdout.members_of(config, cached)
     statistics = None
     if not cached.has_array:
-        statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
+        statistics = channel_statistics(cached.array("train", "moments")[rows.train], _pixels(config))
     inputs = partial(_inputs, config, place, statistics)
     common: dict[str, Any] = {"send": place.send, "seed": config.seed}
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
-    test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
-    made = {
-        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, transforms=inputs(config.augment)),
-        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common, transforms=inputs("none")),
-        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common, transforms=inputs("none")),
+    parts = {
+        "train": ("train", rows.train, config.augment),
+        "val": (rows.val_from, rows.val, "none"),
+        "test": (rows.test_from, rows.test, "none"),
     }
-    record = _record(made, statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
-    record |= {"val_from": val_from} if val_from != "train" else {}
+    made = {
+        name: Split(**held[source](), **_rows(cached, source, members), **common, transforms=inputs(augment))
+        for name, (source, members, augment) in parts.items()
+    }
+    record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
+    record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
     return Splits(**made, record=record | {"held": where["train"]})
 
 
@@ -115,25 +112,6 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
     return {"rows": {name: len(split) for name, split in made.items()}} | {
         name: [round(float(value), 6) for value in values] for name, values in numbers.items()
     }
-
-
-def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
-    """The groups of train's rows, None where rows have none; raises InputError for groups that test shares.
-
-    Lists of files decide by themselves what they share.
-    """
-    if not cached.ask.grouped:
-        return None
-    groups = cached.array("train", "groups")
-    if (
-        config.group_column
-        and "test" in cached.manifest["rows"]
-        and (shared := len(np.intersect1d(groups, cached.array("test", "groups"))))
-    ):
-        raise InputError(
-            f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
-        )
-    return groups
 
 
 def _held(
