@@ -1,11 +1,11 @@
-"""docs/curves.py: rows of its tables on one tiny shape, and the threads of each model's turn."""
+"""benchmarks/curves.py: rows of its tables on one tiny shape, and the threads of each model's turn."""
 
 import torch
 
 from app import place
 from app.bench.rounds import Pace
 from app.computing.execution import Wishes
-from docs import curves
+from benchmarks import curves
 
 CPU = place.choose(device="cpu")
 TINY = {"image": 8, "patch": 4, "d_model": 32, "heads": 4, "depth": 1, "batch_size": 1}

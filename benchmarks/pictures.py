@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import data
-from ..config.run import RunConfig, dataset_facts, resolve
-from ..config.sizing import is_whole
-from ..data.splits.resident import Split
-from ..data.store import cache
-from ..errors import InputError
-from ..place import Place
-from ..tables.datasets import DATASETS
-from ..tables.models import family_of
-from ..tables.names import look_up
-from ..tables.shape import side_of
-from . import peers
+from app import data
+from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.sizing import is_whole
+from app.data.splits.resident import Split
+from app.data.store import cache
+from app.errors import InputError
+from app.place import Place
+from app.tables.datasets import DATASETS
+from app.tables.models import family_of
+from app.tables.names import look_up
+from app.tables.shape import side_of
+
+from . import loaders
 
 SIDE = 32  # pixels, of made images
 _ROWS, _CLASSES = 2048, 10
@@ -80,7 +81,7 @@ def _write(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     datasets.disable_progress_bars()
     names = [f"class {number}" for number in range(int(labels.max()) + 1)]
     features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=names))
-    images = [{"bytes": content, "path": None} for content in peers.pngs(pixels)]
+    images = [{"bytes": content, "path": None} for content in loaders.pngs(pixels)]
     folder.mkdir()
     table = datasets.Dataset.from_dict({"image": images, "label": labels.tolist()}, features=features)
     table.to_parquet(str(folder / "train.parquet"))

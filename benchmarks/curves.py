@@ -1,6 +1,6 @@
 """What a step, the input and a start cost as depth, tokens, batch and dataset grow: tables for docs/performance.md.
 
-    uv run python -m docs.curves [--device cpu] [--precision fp32] [--threads N] [--rounds 3]
+    uv run python -m benchmarks.curves [--device cpu] [--precision fp32] [--threads N] [--rounds 3]
 
 Classic and differential take turns at each point, each on the threads that a run of it would take; times are medians,
 and ratios are taken in each round.
@@ -25,8 +25,8 @@ import torch
 
 from app import data, place
 from app.bench import meter, ours
-from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
-from app.bench.waiting import HostHeld
+from app.bench.meter import Prepared
+from app.bench.rounds import Contender, Pace, measure, ratios, spread
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
 from app.config.run import RunConfig
@@ -36,11 +36,12 @@ from app.data.store import cache
 from app.data.transforms import chain
 from app.errors import InputError
 from app.place import Place
-from app.tables.computing import PATHS_OF
 from app.tables.models import family_of
 from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
 from app.train import Examples
+
+from .waiting import HostHeld
 
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
@@ -160,7 +161,8 @@ def main() -> None:
     here = place.choose(device=given.device, precision=given.precision, threads=given.threads)
     wishes = execution.Wishes(threads=given.threads)
     pace = Pace(rounds=given.rounds, seconds=60, say=say)
-    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
+    paths = {kind: row.paths for kind, row in ATTENTIONS.items()}
+    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": paths}))
     small = {"image": 32, "patch": 4, "d_model": 128, "heads": 4}
     wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
     print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")

@@ -10,18 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import train as loop
-from ..computing import execution
-from ..computing.rehearsal import Rehearsal
-from ..config.run import RunConfig
-from ..data.transforms import chain
-from ..data.transforms.transform import Draws
-from ..place import Place
-from ..tables.shape import side_of
-from . import meter, ours
+from app import train as loop
+from app.bench import meter, ours
+from app.bench.meter import Prepared
+from app.bench.report import Group
+from app.bench.rounds import Contender, Pace, measure, spread
+from app.computing import execution
+from app.computing.rehearsal import Rehearsal
+from app.config.run import RunConfig
+from app.data.transforms import chain
+from app.data.transforms.transform import Draws
+from app.place import Place
+from app.tables.shape import side_of
+
 from .pictures import Pictures, train_split
-from .report import Group
-from .rounds import Contender, Pace, Prepared, measure, spread
 
 
 class HostHeld(Place):
