@@ -35,6 +35,7 @@ from app.counts.vit import ATTENTIONS
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
 from app.data.store import cache
+from app.data.transforms import chain
 from app.errors import InputError
 from app.place import Place
 from app.tables.shape import Shape
@@ -120,8 +121,9 @@ def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     labels = torch.from_numpy(cached.array("train", "labels")).to(images.device)
     half = torch.full((3,), 0.5, device=here.device)
     ahead = Ahead(images, here.staging) if images.device != here.device else None
-    split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=SIDE, mean=half,
-                  std=half, send=here.send, ahead=ahead)  # fmt: skip
+    way = chain.of_images("none", stored=32, side=SIDE, mean=half, std=half)
+    split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), transforms=way,
+                  send=here.send, ahead=ahead)  # fmt: skip
     return input_row(rows, where, split, starts, here, rounds)
 
 

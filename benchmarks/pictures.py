@@ -15,13 +15,13 @@ from app import data
 from app.config.run import RunConfig, dataset_facts, resolve
 from app.config.sizing import is_whole
 from app.counts import family_of
+from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
 from app.tables.datasets import DATASETS
 from app.tables.names import look_up
 from app.tables.shape import side_of
-from app.train import Examples
 
 from . import loaders
 
@@ -116,8 +116,8 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
     return resolve(request, replace(facts, native=images.side))
 
 
-def train_split(config: RunConfig, images: Pictures, place: Place) -> Examples:
-    """The training split through the program's own door, held where the place finds room."""
+def train_split(config: RunConfig, images: Pictures, place: Place) -> Split:
+    """Return the training split through the program's own door, held where the place finds room."""
     ask = data.ask_of(config.to_json(), path=str(images.folder))
     held = data.prepare(replace(ask, side=side_of(config.stored_side)), _silent, _silent)
     return data.splits(config, place, held, _silent).train

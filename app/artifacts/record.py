@@ -88,7 +88,7 @@ def _commit() -> str | None:
 
 
 def save_splits(files: RunFiles, splits: Splits) -> None:
-    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
+    """Keeps which published rows were train, validation and test."""
     import pyarrow as pa
     from pyarrow import parquet
 

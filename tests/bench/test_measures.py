@@ -168,8 +168,8 @@ def test_the_hosts_part_makes_what_a_split_sends_to_its_device():
 
     images = torch.randint(256, (9, 3, 4, 4), dtype=torch.uint8)
     split = Split(
-        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5), side=4,
-        mean=torch.zeros(3), std=torch.ones(3), send=send,
+        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5),
+        transforms=(), send=send,
     )  # fmt: skip
     examples = np.array([3, 0, 4])
     split.batch(examples)
