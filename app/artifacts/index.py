@@ -1,7 +1,7 @@
 """The index of the runs under a folder: what a lookup needs of each record, so that unchanged ones are not opened.
 
 It is a cache in one file, which may be deleted at any time. It is read and written without a lock, since it is
-replaced in one step. A folder that cannot be written has none.
+replaced in one step. A folder that cannot be written, or has few runs, has none.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .record import Record, Status
 NAME = ".index.json"
 RECORDS = "model_*.json"
 _FORMAT = 1
+_WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
 
 Say = Callable[[str], None]
@@ -80,7 +81,7 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
             found.append(entry)
         elif new := _opened(folder, path, say):
             found.append(new[0])
-    if found != list(known.values()):
+    if found != list(known.values()) and (known or len(found) >= _WORTH):
         _write(folder, found)
     return found
 

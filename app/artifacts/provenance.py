@@ -16,10 +16,10 @@ import msgspec
 
 from .. import __version__
 from ..config.run import RunConfig
+from ..counts import family_of
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
-from ..tables.models import family_of
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
 from .record import Record
 

@@ -48,7 +48,6 @@ class Keeper(Member):
     seconds_before: float = 0.0  # of training before this process
     peak_bytes: int = 0  # of any rank, in all processes
     ended: int = 0  # the last step that ended
-    _began: bool = False  # whether a step ended in this process
     _started: float = field(default_factory=time.monotonic)
     _row_at: float = field(default_factory=time.monotonic)
     _state_at: float = field(default_factory=time.monotonic)
@@ -91,7 +90,7 @@ class Keeper(Member):
             self.best = BestWeights(val_loss=loss, step=step, epoch=epoch, file=name)
 
     def step_end(self, *, step: int) -> None:
-        self.ended, self._began = step, True
+        self.ended = step
         now = time.monotonic()
         rate = self._images / max(now - self._started, 1e-9)
         self.screen.step(step, self.total_steps, self.log.last, rate)
@@ -105,23 +104,6 @@ class Keeper(Member):
             self._push_at = time.monotonic()
         if wish >= STOP_IN_TIME:
             raise self._stopped(reason, in_time=wish == STOP_IN_TIME)
-
-    def while_waiting(self) -> None:
-        """Stops within a step that waits long for its inputs; a time limit lets a process end one step at least."""
-        reason = self.stop_asked()
-        if reason is None or (reason.in_time and not self._began):
-            return
-        if not self.keep():
-            raise Stopped(f"stopped {reason.why} before the first step; the same command begins anew")
-        raise self._stopped(reason, in_time=reason.in_time)
-
-    def keep(self) -> bool:
-        """Saves the state as of the last step that ended, before its next one changed anything; False without one."""
-        if self.ended:
-            self.save_state(self.ended)
-            if self.push:
-                self.push(self.ended)
-        return self.ended > 0
 
     def _stopped(self, reason: Reason | None, *, in_time: bool) -> Stopped:
         text = f"stopped {reason.why if reason else 'by another rank'} after step {self.ended} of {self.total_steps}"

@@ -118,8 +118,22 @@ def _found_done(run: Run, screen: Screen) -> Run:
 
 
 def _kept(files: RunFiles, options: Options) -> Record | None:
-    """The record of the run as it was begun, None where it is begun now."""
-    return record.read(files.record) if files.record.exists() and not options.fresh else None
+    """Return the record of the run as it was begun, None where it is begun now.
+
+    Raises InputError for a run that an earlier version trained from the stream: its ID names other splits now.
+    """
+    kept = record.read(files.record) if files.record.exists() and not options.fresh else None
+    if kept and kept.data.streamed:
+        raise InputError(f"{_streamed(kept)}; train with --fresh, which replaces it")
+    return kept
+
+
+def _streamed(kept: Record) -> str:
+    """Say why a run that an earlier version trained from the stream has no data any more."""
+    return (
+        f"run {kept.run_id} was trained from the stream by an earlier version, on validation and test rows that "
+        "depended on the machine's memory; this is no longer supported"
+    )
 
 
 @contextmanager
@@ -192,8 +206,12 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     here = training.in_its_precision(here, config, run.record, screen.say)
     known = run.record.data
+    if known.streamed:
+        raise InputError(
+            f"{_streamed(run.record)}; evaluate its stored predictions (without --again), or train with --fresh"
+        )
     files = {"path": known.path, "design": known.design or None, "filelist": known.filelist or None}
-    ask: Ask = data.ask_of(config.to_json(), **files, streamed=bool(known.streamed))
+    ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
     cached = data.prepare(ask, screen.say, screen.reading, version=known.version)

@@ -23,8 +23,7 @@ from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..data.splits.stream import StreamedSplit
-from ..errors import HubUnavailable, InputError
+from ..errors import InputError
 from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
@@ -60,10 +59,6 @@ def prepare(
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
     splits = data.splits(config, here, cached, screen.say)
-    if config.train_batches and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, an epoch at a time; leave --train-batches out")
-    if here.ranks > 1 and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
@@ -94,9 +89,8 @@ def prepare(
 
 def _cached(config: RunConfig, kept: Record | None, path: str | None, options: Options, screen: Screen) -> data.Cached:
     """The run's dataset in the cache, at the version that it began with."""
-    began = bool(kept.data.streamed) if kept else None
     where = {"path": path, "design": options.design, "filelist": options.filelist}
-    ask = data.ask_of(config.to_json(), **where, streamed=began)
+    ask = data.ask_of(config.to_json(), **where)
     return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
 
 
@@ -173,13 +167,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
             best=state.facts.best if state else None, seconds_before=state.facts.seconds if state else 0.0,
             ended=state.step if state else 0,
         )  # fmt: skip
-        if isinstance(job.splits.train, StreamedSplit):
-            job.splits.train.still_wanted = keeper.while_waiting
-        try:
-            _fit(job, model, optimizer, keeper)
-        except HubUnavailable:  # the source of a stream
-            keeper.keep()
-            raise
+        _fit(job, model, optimizer, keeper)
     return _finish(job, model, keeper)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.artifacts.record import plain
 from app.config.run import dataset_facts, resolve
-from app.plan.extent import divided
+from app.data.splits.holdout import counted as divided
 from app.tables.datasets import DATASETS
 
 from .scenes import Scene, pictures

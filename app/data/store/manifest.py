@@ -22,14 +22,6 @@ class Array(msgspec.Struct, kw_only=True):
     regression: bool
 
 
-class Stream(msgspec.Struct, kw_only=True):
-    """What training rows that are not in the cache are streamed by."""
-
-    buffer: int  # rows
-    moments: list[list[int]]  # of each channel: sums of the pixels and of their squares
-    test_from: str
-
-
 class File(msgspec.Struct, kw_only=True):
     """One file of the folder."""
 
@@ -49,7 +41,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     unlabelled: dict[str, int]
     class_names: list[str]
     licence: str
-    stream: Stream | None = None
+    stream: dict[str, Any] | None = None  # of earlier versions: the training rows are not in the cache
     files: dict[str, File]
     made: float  # seconds since 1970
 
