@@ -115,10 +115,9 @@ def members(
     else:
         train, val = cut(train, config.val_fraction, _VAL)
     stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
+    limits = ((train, config.limit_train), (val, config.limit_val), (test, config.limit_test))
     return Members(
-        limited(train, config.limit_train, stream=stream),
-        limited(val, config.limit_val, stream=stream),
-        limited(test, config.limit_test, stream=stream),
+        *(limited(rows, limit, stream=stream) for rows, limit in limits),
         val_from="train" if val_rows is None else "val",
         test_from="train" if test_rows is None else "test",
     )
