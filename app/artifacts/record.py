@@ -28,7 +28,7 @@ _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
 
 def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Splits, command: str) -> dict[str, Any]:
     """The record of a run before its first step."""
-    family, total = family_of(config.model), config.parameters
+    family, total = config.family, config.parameters
     return {
         "run_id": config.run_id,
         "status": "running",

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import data
-from ..config.run import RunConfig, dataset_facts, resolve
-from ..config.sizing import is_whole
+from ..config.facts import dataset_facts
+from ..config.run import RunConfig, resolve
 from ..data.store import cache
 from ..errors import InputError
 from ..place import Place
@@ -109,7 +109,7 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
     request = {name: value for name in cells if (value := getattr(model, name)) is not None}
     request |= {"dataset": str(images.folder), "augment": "none", "dropout": 0.0}
     facts = data.facts(request, _silent, _silent)
-    if not is_whole(model.model, model.size):
+    if not model.sized.whole:
         shape = replace(model.shape, classes=facts.classes, channels=facts.channels)
         request["size"] = f"{family.parameters(shape) / 1000:.3f}K"
     return resolve(request, replace(facts, native=images.side))

@@ -86,7 +86,8 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
-    from ..config.run import dataset_facts, resolve
+    from ..config.facts import dataset_facts
+    from ..config.run import resolve
     from ..errors import InputError
     from ..tables.models import family_of
     from ..tables.protocols import PROTOCOLS
@@ -97,7 +98,7 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         config = resolve(request, dataset_facts(row))
     except InputError as error:
         return {**named, "image": PROTOCOLS[row.name].image, "why_not": str(error)}
-    family = family_of(config.model)
+    family = config.family
     cells = {name: value for name in CELLS if (value := getattr(config, name)) is not None}
     return {
         **named,

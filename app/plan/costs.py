@@ -38,7 +38,7 @@ class Counts:
 
 def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
     """The counts of a config's model by its family."""
-    family, shape = family_of(config.model), config.shape
+    family, shape = config.family, config.shape
     return Counts(
         parameters=config.parameters,
         non_embedding=config.parameters - family.embedding_parameters(shape),

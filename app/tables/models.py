@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import InputError
 from . import counted
 from .families import FAMILIES, Family
 from .names import look_up
@@ -28,6 +29,18 @@ class ModelRow:
     sized: bool = False
     preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
+    revision: int = 1  # of what the row means; a default or an initialisation that changes results raises it
+    earlier: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # revision -> cells that it left to None
+
+    def left_at(self, revision: int) -> Mapping[str, Any]:
+        """Return the values of cells that a config of that revision leaves to the row, where they changed since.
+
+        Raises InputError for a revision that this version does not know.
+        """
+        if revision != self.revision and revision not in self.earlier:
+            known = ", ".join(map(str, sorted({self.revision, *self.earlier})))
+            raise InputError(f"model_revision={revision} of {self.name} is unknown here; known: {known}. Update isoscale")
+        return self.earlier.get(revision, {})
 
     @property
     def attention(self) -> str | None:
@@ -192,7 +205,11 @@ ALIASES = {  # other spellings
 
 def family_of(model: str) -> Family:
     """The family of a model by name; where it has no closed form, counts are those of this model."""
-    row = model_row(model)
+    return family_for(model_row(model))
+
+
+def family_for(row: ModelRow) -> Family:
+    """The family of a model by its row."""
     family = FAMILIES[row.family]
     return family if family.closed else counted.with_counts(family, row.name, row.cells)
 

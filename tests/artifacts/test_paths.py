@@ -9,7 +9,8 @@ import pytest
 from report import made_up_run
 
 from app.artifacts.paths import RunFiles, find_runs, read_record, write_record
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.plan.extent import divided
 from app.tables.datasets import DATASETS
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 from app.tables.models import family_of

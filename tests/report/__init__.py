@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from app.artifacts.paths import Run, RunFiles, write_record
-from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.evaluation import Predictions, metrics
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS

@@ -1,0 +1,18 @@
+"""Every setting of a run, declared once: options, checks, run IDs, JSON and docs/options.md are derived from it."""
+
+from __future__ import annotations
+
+from .computing import Computing
+from .data import Data, Files
+from .declaring import Setting, checked, declared, flag, options_of, parsed
+from .keeping import Keeping
+from .model import Matching, Model, Revisions
+from .recipe import Recipe
+
+REQUESTED = (Model, Matching, Data, Files, Recipe)  # what decides the result, and where it is read
+GROUPS = (*REQUESTED, Computing, Keeping)
+
+__all__ = [
+    "GROUPS", "REQUESTED", "Computing", "Data", "Files", "Keeping", "Matching", "Model", "Recipe", "Revisions",
+    "Setting", "checked", "declared", "flag", "options_of", "parsed",
+]  # fmt: skip
