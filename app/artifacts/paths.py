@@ -8,6 +8,7 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ class Run:
     files: RunFiles
     record: dict[str, Any]
 
-    @property
+    @cached_property
     def config(self) -> RunConfig:
-        """The config it was trained with."""
+        """The config it was trained with, read once."""
         return RunConfig.from_json(self.record["config"])
 
     @property

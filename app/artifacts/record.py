@@ -20,7 +20,6 @@ from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..errors import InputError
 from ..system.durable import replacing
-from ..tables.models import family_of
 from .paths import RunFiles
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")

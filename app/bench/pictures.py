@@ -18,7 +18,6 @@ from ..data.store import cache
 from ..errors import InputError
 from ..place import Place
 from ..tables.datasets import DATASETS
-from ..tables.models import family_of
 from ..tables.names import look_up
 from ..tables.shape import side_of
 from ..train import Examples
@@ -104,7 +103,7 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
 
     Its shape is the model's, so its size is the count that it comes to with as many classes as there are here.
     """
-    family = family_of(model.model)
+    family = model.family
     cells = ("model", "image", "batch_size", "precision", *family.cells)
     request = {name: value for name in cells if (value := getattr(model, name)) is not None}
     request |= {"dataset": str(images.folder), "augment": "none", "dropout": 0.0}

@@ -17,7 +17,6 @@ from ..models import count
 from ..place import Place
 from ..system import memory
 from ..tables.computing import PATHS
-from ..tables.models import family_of
 from . import meter, ours, peers
 from .apart import Apart
 from .report import Group, Report, hardware

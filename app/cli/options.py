@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config.settings import GROUPS, declared, flag, options_of
+from ..config.settings import GROUPS, PANELS, declared, flag, options_of
 from ..config.settings.declaring import Setting, from_text
 from ..errors import InputError
 
@@ -39,8 +39,7 @@ def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..
 def parameters(groups: tuple[type, ...], own: Mapping[str, tuple[Any, Any]]) -> list[inspect.Parameter]:
     """Return a command's parameters for the settings of some groups, panel by panel, and then its own."""
     fields = options_of(*groups)
-    panels = list(dict.fromkeys(declared(field).panel for group in groups for field in options_of(group).values()))
-    order = sorted(fields, key=lambda name: _rank(name, panels.index(declared(fields[name]).panel)))
+    order = sorted(fields, key=lambda name: _rank(name, PANELS.index(declared(fields[name]).panel)))
     annotations = {name: _annotation(groups, name) for name in order}
     made = {name: (Annotated[annotations[name] | None, option(fields[name])], _default(fields[name])) for name in order}
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -56,10 +55,9 @@ def _rank(name: str, panel: int) -> tuple[int, int]:
 
 
 def _annotation(groups: tuple[type, ...], name: str) -> Any:
-    """Return the type of an option that Typer converts to; a text with a parser is any."""
-    group = next(group for group in groups if name in options_of(group))
-    kinds = typing.get_args(hint) if (hint := typing.get_type_hints(group)[name]) and typing.get_args(hint) else (hint,)
-    return kinds[0]
+    """Return the type that Typer converts an option to."""
+    hint = typing.get_type_hints(next(group for group in groups if name in options_of(group)))[name]
+    return next(iter(typing.get_args(hint)), hint)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -159,7 +157,9 @@ OnFilelist = Annotated[
     str | None,
     _option("--filelist", help="Read the splits of fields from these file lists, with --on or --data. Default: none."),
 ]
-OfModel = Annotated[str | None, _option("--model", help="Evaluate the newest finished run of this model. Default: any.")]
+OfModel = Annotated[
+    str | None, _option("--model", help="Evaluate the newest finished run of this model. Default: any.")
+]
 OfSize = Annotated[str | None, _option("--size", help="Evaluate the newest finished run of this size. Default: any.")]
 OfDataset = Annotated[
     str | None,

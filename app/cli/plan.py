@@ -24,9 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=o.WHERE_DEFAULTS_COME_FROM)(plan)
 
 
-@o.takes(
-    as_json=(o.AsJson, False), strict=(Strict, False), probe=(Probe, False), usd_per_hour=(UsdPerHour, None)
-)
+@o.takes(as_json=(o.AsJson, False), strict=(Strict, False), probe=(Probe, False), usd_per_hour=(UsdPerHour, None))
 def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None, **options: Any) -> None:
     """What a `train` command would make and cost, and what speaks against it; --like alone compares with a model."""
     from ..config.command import Command

@@ -69,12 +69,12 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
     A model of another kind of data than this stands at the first dataset of its own kind.
     """
     from ..tables.datasets import DATASETS
-    from ..tables.models import MODELS, family_of
+    from ..tables.models import MODELS, family_for
 
     asked = _dataset_row(dataset)
     rows = []
     for model in MODELS.values():
-        kinds = family_of(model.name).kinds
+        kinds = family_for(model).kinds
         row = next(each for each in (asked, *DATASETS.values()) if each.kind in kinds)
         if asked.kind not in (row.kind, "image"):
             continue  # models of images have a table of their own
@@ -89,7 +89,6 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
     from ..config.facts import dataset_facts
     from ..config.run import resolve
     from ..errors import InputError
-    from ..tables.models import family_of
     from ..tables.protocols import PROTOCOLS
     from ..tables.shape import CELLS
 

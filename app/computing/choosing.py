@@ -17,7 +17,6 @@ from ..models.compiling import missing
 from ..place import Place
 from ..system import memory
 from ..tables.computing import KEEPING_MAPS
-from ..tables.models import family_of
 from ..tables.vit import head_width
 from . import trials
 

@@ -12,7 +12,6 @@ from ..tables.protocols import Protocol
 from ..tables.shape import CELLS, Shape
 from ..tables.sizes import TOLERANCE, budget, spelled
 from . import sizing
-from .settings.model import MATCHES
 from .sizing import Sized
 
 _OWN = {"match", "like", "model", *CELLS} - {"patch"}  # of a request, what says nothing of the other model
@@ -49,9 +48,7 @@ def counted(family: Family, shape: Shape, match: str) -> int:
     return family.parameters(shape) if match == "params" else family.flops(shape)
 
 
-def matched(
-    row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other: Sized
-) -> dict[str, Any]:
+def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other: Sized) -> dict[str, Any]:
     """The request with a size, and with the growth axis at the integer that comes nearest to the other model.
 
     The size is the other's, where it stands for the same shape here, so that one model has one name; else it is the
@@ -93,9 +90,7 @@ def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) 
         raise InputError(f"--{family.growth.replace('_', '-')} leaves --match nothing to choose; give one of them")
 
 
-def _missed(
-    row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int
-) -> str:
+def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
     """The sentence for a model that no integer brings near another, with what can be reached."""
     scale, unit = (1e6, "M parameters") if match == "params" else (1e9, " GFLOPs")
     wanted = counted(other.family, other.shape, match) / scale

@@ -18,7 +18,7 @@ from ..tables.shape import Extent, Shape, extent, smaller
 from . import checks, matching
 from . import resolve as resolving
 from .facts import DatasetFacts, dataset_facts
-from .settings import Data, Files, Matching, Model, Recipe, Revisions, checked, declaring, options_of, parsed
+from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
 from .sizing import Sized
 
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
@@ -159,7 +159,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return {name: value for name, value in values.items() if name not in revisions or value != 1}
 
 
-SETTINGS = options_of(Model, Matching, Data, Files, Recipe)  # that a request may have
+SETTINGS = options_of(*REQUESTED)  # that a request may have
 
 
 def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | None = None) -> RunConfig:

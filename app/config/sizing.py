@@ -13,7 +13,7 @@ from ..tables.families import Family
 from ..tables.models import ModelRow, family_for
 from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from ..tables.shape import CELLS, Extent, Shape
-from ..tables.sizes import TOLERANCE, budget, parse_size, row_for
+from ..tables.sizes import budget, parse_size, row_for
 from ..tables.vit import ATTENTIONS
 from . import effects
 

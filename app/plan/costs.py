@@ -15,7 +15,6 @@ from ..data.store import cache
 from ..place import Place
 from ..system import machine
 from ..tables.computing import KEEPING_MAPS
-from ..tables.models import family_of
 from ..tables.shape import extent as axes_of
 from .extent import Extent
 

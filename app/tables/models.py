@@ -39,7 +39,7 @@ class ModelRow:
         """
         if revision != self.revision and revision not in self.earlier:
             known = ", ".join(map(str, sorted({self.revision, *self.earlier})))
-            raise InputError(f"model_revision={revision} of {self.name} is unknown here; known: {known}. Update isoscale")
+            raise InputError(f"model_revision={revision} of {self.name} is unknown; known: {known}. Update isoscale")
         return self.earlier.get(revision, {})
 
     @property

@@ -13,4 +13,4 @@ def require_known(name: str, revision: int) -> None:
     """Raise InputError for a revision of a rule that this version does not know."""
     if revision not in KNOWN[name]:
         known = ", ".join(map(str, KNOWN[name]))
-        raise InputError(f"{name}={revision} is unknown here; known: {known}. Update isoscale")
+        raise InputError(f"{name}={revision} is unknown; known: {known}. Update isoscale")

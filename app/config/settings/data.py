@@ -32,9 +32,7 @@ class Data:
     dataset_config: str | None = setting(
         None, panel=PANEL, shown="the only one", help="Name the subset of a dataset on the Hub."
     )
-    revision: str = setting(
-        "main", panel=PANEL, help="Select the branch, tag or commit of the dataset on the Hub."
-    )
+    revision: str = setting("main", panel=PANEL, help="Select the branch, tag or commit of the dataset on the Hub.")
     image_column: str | None = setting(
         None, panel=PANEL, shown="the only image column", help="Name the column with the images."
     )

@@ -44,7 +44,5 @@ class Keeping:
         False, "Make the repository private if it has to be created.", off="--public", needs_upload=True, shown="public"
     )
     push_every: float = _time(1800.0, "Upload the state at this interval, with --upload.", shown="30m")
-    if_held: str = _hub(
-        "wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD
-    )
+    if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
     lease: float = _time(900.0, "Release a run after this time if its machine disappears, with --upload.", shown="15m")

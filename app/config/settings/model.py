@@ -41,7 +41,12 @@ class Model:
     heads: int = _count("Set the number of attention heads.")
     head_width: int = _count("Set the width of one head's queries, in channels.", shown="d_model / heads")
     mlp_ratio: float = setting(
-        4.0, panel=PANEL, cell=True, above=0, most=MOST, help="Set the hidden width of the MLP as a multiple of d_model."
+        4.0,
+        panel=PANEL,
+        cell=True,
+        above=0,
+        most=MOST,
+        help="Set the hidden width of the MLP as a multiple of d_model.",
     )
     qkv_bias: bool = _cell("Give queries, keys and values a bias.")
     projection_bias: bool = _cell("Give the output projection of the attention a bias.")

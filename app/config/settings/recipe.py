@@ -35,9 +35,7 @@ class Recipe:
         None, panel=PANEL, shown=f"{_PROTOCOL}, else all", above=0, most=_BATCHES,
         help="Use this many batches in the validation pass at the end of an epoch.",
     )  # fmt: skip
-    optimizer: str = setting(
-        "adamw", panel=PANEL, shown=_PROTOCOL, choices=OPTIMIZERS, help="Select the optimiser."
-    )
+    optimizer: str = setting("adamw", panel=PANEL, shown=_PROTOCOL, choices=OPTIMIZERS, help="Select the optimiser.")
     eps: float = setting(1e-8, panel=PANEL, above=0, help="Set epsilon in the denominator of the optimiser.",
                          shown=f"{_PROTOCOL}, else 1e-08")  # fmt: skip
     schedule: str = setting(
