@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config.settings import GROUPS, PANELS, declared, flag, options_of
-from ..config.settings.declaring import Setting, from_text
+from ..config.settings.declaring import Setting, from_text, types_of
 from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "epochs", "batch_size", "lr", "seed", "match", "like")  # in --help
@@ -69,14 +69,14 @@ def option(field: dataclasses.Field[Any]) -> Any:
     """Return the Typer option of a setting."""
     its = declared(field)
     more: dict[str, Any] = {"rich_help_panel": its.panel, "help": help_of(its)}
-    if "Extent" in str(field.type) or its.time:
+    if "Extent" in types_of(field) or its.time:
         more["parser"] = _parser(field)
     if not its.decides and its.least is not None:
         more["min"] = its.least
     if its.choices:
         more["autocompletion"] = lambda: list(its.choices)
     name = flag(field.name)
-    if "bool" in str(field.type):
+    if "bool" in types_of(field):
         name += f"/{its.off or '--no-' + name[2:]}"
         more["metavar"] = ""
     if its.metavar:

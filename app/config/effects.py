@@ -27,7 +27,7 @@ def families_of(name: str) -> tuple[str, ...]:
     """Return the model families for which a setting has an effect; empty: for all."""
     if name in CELLS:
         return tuple(family.name for family in FAMILIES.values() if name in family.cells)
-    return declared(_ASKED[name]).families
+    return declared(_ASKED[name]).families if name in _ASKED else ()
 
 
 def require_on_data(values: Mapping[str, Any], *, dataset: str, kind: str) -> None:

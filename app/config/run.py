@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,6 +80,12 @@ class RunConfig(Revisions, Recipe, Data, Model):
     def row(self) -> ModelRow:
         """The row of the model."""
         return model_row(self.model)
+
+    def at_earlier_revisions(self) -> Iterator[RunConfig]:
+        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
+        for revision in sorted(self.row.earlier, reverse=True):
+            with suppress(InputError):  # a size that this shape does not have
+                yield dataclasses.replace(self, model_revision=revision)
 
     @cached_property
     def family(self) -> Family:

@@ -51,7 +51,19 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with place.own_threads():
-        return _trained(config, options, screen, path)
+        return _trained(_as_begun(config, options, screen), options, screen, path)
+
+
+def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
+    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished."""
+    for earlier in () if options.fresh else config.at_earlier_revisions():
+        files = place_of(options.checkpoints, earlier)
+        if files.record.exists() and not Run.load(files.record).done:
+            screen.say(
+                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
+            )
+            return earlier
+    return config
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:

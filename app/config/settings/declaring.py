@@ -83,12 +83,19 @@ def options_of(*groups: type) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in fields if declared(field).help}
 
 
+def types_of(field: dataclasses.Field[Any]) -> list[str]:
+    """Return the names of the types that a field is declared with, such as int and None."""
+    return (field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))).split(
+        " | "
+    )
+
+
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     """Return a value in its field's declared type; raise InputError unless it has that type already.
 
     A whole number becomes a float where the field is one, so that 0 and 0.0 are one run, and a list an extent.
     """
-    types = str(field.type).split(" | ")
+    types = types_of(field)
     if value is None and ("None" in types or declared(field).cell):
         return None
     if "Extent" in types and isinstance(value, int | list | tuple) and not isinstance(value, bool):
@@ -102,13 +109,13 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     if not any(isinstance(value, kinds[name]) for name in types if name in kinds) or (
         isinstance(value, bool) and "bool" not in types
     ):
-        raise InputError(f"the config's {field.name}={value!r} is not of type {field.type}")
+        raise InputError(f"the config's {field.name}={value!r} is not of type {' | '.join(types)}")
     return value
 
 
 def from_text(field: dataclasses.Field[Any], text: str) -> Any:
     """Return the value that a text of a command or table stands for; raise InputError for a text that is none."""
-    types, text = str(field.type).split(" | "), text.strip()
+    types, text = types_of(field), text.strip()
     if declared(field).time:
         return seconds(text)
     if "Extent" in types:
