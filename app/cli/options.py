@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,22 +30,34 @@ def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..
     """Give a command the options of every setting, and then its `own`: name -> annotation and default."""
 
     def give(command: Callable[..., None]) -> Callable[..., None]:
-        command.__signature__ = inspect.Signature(parameters(GROUPS, own))  # type: ignore[attr-defined]
+        taken = [*_of_settings(), *_parameters(own)]
+        command.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
         return command
 
     return give
 
 
-def parameters(groups: tuple[type, ...], own: Mapping[str, tuple[Any, Any]]) -> list[inspect.Parameter]:
-    """Return a command's parameters for the settings of some groups, panel by panel, and then its own."""
+@cache
+def _of_settings() -> list[inspect.Parameter]:
+    return parameters(GROUPS)
+
+
+def parameters(groups: tuple[type, ...]) -> list[inspect.Parameter]:
+    """Return a command's parameters for the settings of some groups, panel by panel."""
     fields = options_of(*groups)
     order = sorted(fields, key=lambda name: _rank(name, PANELS.index(declared(fields[name]).panel)))
-    annotations = {name: _annotation(groups, name) for name in order}
-    made = {name: (Annotated[annotations[name] | None, option(fields[name])], _default(fields[name])) for name in order}
+    hints = {name: hint for group in groups for name, hint in typing.get_type_hints(group).items()}
+    made = {
+        name: (Annotated[_first(hints[name]) | None, option(fields[name])], _default(fields[name])) for name in order
+    }
+    return _parameters(made)
+
+
+def _parameters(made: Mapping[str, tuple[Any, Any]]) -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
     return [
         inspect.Parameter(name, kind, default=default, annotation=annotation)
-        for name, (annotation, default) in (made | dict(own)).items()
+        for name, (annotation, default) in made.items()
     ]
 
 
@@ -54,9 +66,8 @@ def _rank(name: str, panel: int) -> tuple[int, int]:
     return (0, FIRST.index(name)) if name in FIRST else (1, panel)
 
 
-def _annotation(groups: tuple[type, ...], name: str) -> Any:
-    """Return the type that Typer converts an option to."""
-    hint = typing.get_type_hints(next(group for group in groups if name in options_of(group)))[name]
+def _first(hint: Any) -> Any:
+    """Return the type that Typer converts an option to: the first of a union's."""
     return next(iter(typing.get_args(hint)), hint)
 
 

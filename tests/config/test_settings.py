@@ -74,7 +74,7 @@ def test_one_line_gives_a_setting_its_option_its_json_key_its_place_in_the_id_it
     def command(**given):
         seen.update(given)
 
-    command.__signature__ = inspect.Signature(o.parameters((*GROUPS, Widened), {}))
+    command.__signature__ = inspect.Signature(o.parameters((*GROUPS, Widened)))
     app.command()(command)
     get_command(app).main(["--label-smoothing", "0.2", "--lr", "1"], standalone_mode=False)
     assert o.given(seen) | {"checkpoints": 0} == {
