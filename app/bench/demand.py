@@ -49,7 +49,7 @@ def _maps(kind: str, path: str, config: RunConfig, *, device: str) -> int:
     wide_values = path == "sdpa" and attention.parts > 1 and device != "cuda"
     if path in KEEPING_MAPS or wide_values:
         return attention.of_classic(config.heads) * attention.parts * attention.products // 2
-    return int(kind == "lsa")  # its mask
+    return int(attention.masked)  # its mask
 
 
 def _rate(device: str) -> float:

@@ -19,8 +19,9 @@ from ..system import memory
 from ..tables.computing import PATHS
 from . import meter, ours, peers
 from .apart import Apart
+from .meter import Prepared
 from .report import Group, Report, hardware
-from .rounds import Contender, Pace, Prepared, Samples, measure, spread
+from .rounds import Contender, Pace, Samples, measure, spread
 
 _NOTES = (
     "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach "

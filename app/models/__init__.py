@@ -17,6 +17,7 @@ from .t2t import T2TViT
 from .vit import ViT
 
 _INPUT = ("image", "channels", "classes")
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
@@ -88,7 +89,7 @@ def has_batch_statistics(config: RunConfig) -> bool:
         return False
     with torch.device("meta"):
         model = build(config, attention_path="none")
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    return any(isinstance(module, _BATCH_NORMS) for module in model.modules())
 
 
 def share_statistics(model: nn.Module) -> None:

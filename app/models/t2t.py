@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -61,17 +63,12 @@ class T2TViT(nn.Module):
         self.cls = nn.Parameter(torch.empty(1, 1, d_model))
         self.register_buffer("positions", sinusoids(rows * columns + 1, d_model)[None], persistent=False)  # (1, N, D)
         self.dropout = nn.Dropout(dropout)
-        make = ATTENTION_CLASSES[attention]
-        kept = {"path": attention_path, "bias": qkv_bias, "value_skip": value_skip}
-        self.blocks = nn.ModuleList(
-            Block(
-                make(d_model=d_model, heads=heads, layer=layer, dropout=dropout, **kept),
-                d_model=d_model,
-                hidden=int(d_model * mlp_ratio),
-                dropout=dropout,
-            )
-            for layer in range(depth)
-        )
+        make = partial(
+            ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, dropout=dropout, path=attention_path,
+            bias=qkv_bias, value_skip=value_skip,
+        )  # fmt: skip
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout)
+        self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
         self.norm = nn.LayerNorm(d_model, eps=1e-6)
         self.head = nn.Linear(d_model, classes)
         self.initialise()

@@ -18,7 +18,10 @@ PATCHINGS = ("linear", "shifted")
 
 @dataclass(frozen=True)
 class Attention:
-    """How an attention counts, with d the width of a query head and `inner` = heads * parts * d that of its values."""
+    """What differs between kinds of attention: their counts, their paths, and whether a token attends to itself.
+
+    d is the width of a query head, and `inner` = heads * parts * d that of its values.
+    """
 
     parts: int  # queries of a head
     linear: int  # maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
@@ -26,6 +29,8 @@ class Attention:
     gates: int = 0  # numbers that each head takes from d_model, without a bias
     own: Callable[[int], int] = lambda _: 0  # d -> parameters that are no linear map's
     of_classic: Callable[[int], int] = lambda heads: heads  # heads of the classic model -> heads here
+    paths: tuple[str, ...] = ("plain", "sdpa")  # the ways to compute it, of `tables.computing.PATHS`
+    masked: bool = False  # whether no token attends to itself, so that there must be two
 
     def head_width(self, d_model: int, heads: int) -> int:
         """Width of a query head where none is asked for."""
@@ -33,15 +38,20 @@ class Attention:
 
 
 ATTENTIONS = {
-    "classic": Attention(parts=1, linear=3, products=2),
+    "classic": Attention(parts=1, linear=3, products=2, paths=("plain", "sdpa", "tiled", "stored")),
     # arXiv:2410.05258: half the heads; four lambda vectors and one norm weight of 2 widths per layer
     "differential": Attention(
-        parts=2, linear=3, products=2, own=lambda width: 6 * width, of_classic=lambda heads: heads // 2
+        parts=2,
+        linear=3,
+        products=2,
+        own=lambda width: 6 * width,
+        of_classic=lambda heads: heads // 2,
+        paths=("plain", "sdpa", "tiled", "stored", "fused"),
     ),
     # the authors' second version: twice the queries over the same keys and values, lambda by token and head
     "differential_v2": Attention(parts=1, linear=4, products=4, gates=1),
     # arXiv:2112.13492, section 4.2: a learned temperature
-    "lsa": Attention(parts=1, linear=3, products=2, own=lambda _: 1),
+    "lsa": Attention(parts=1, linear=3, products=2, own=lambda _: 1, masked=True),
 }
 
 
@@ -101,10 +111,10 @@ def check_together(shape: Shape) -> None:
             f"sines and cosines of {'two coordinates' if coordinates == 2 else 'one coordinate'}; "
             "or take positions=learned"
         )
-    if shape.attention == "lsa" and tokens(shape) == 1:
+    if ATTENTIONS[shape.attention].masked and tokens(shape) == 1:
         raise InputError(
-            f"attention=lsa lets no token attend to itself, and image={spelled(shape.image)} at patch={shape.patch} "
-            f"with pooling={shape.pooling} is one token alone; take a smaller patch"
+            f"attention={shape.attention} lets no token attend to itself, and image={spelled(shape.image)} at "
+            f"patch={shape.patch} with pooling={shape.pooling} is one token alone; take a smaller patch"
         )
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hub.repositories import Blob
 from huggingface_hub import ModelCard
 from report import reseeded
 
 from app.artifacts.paths import write_record
 from app.errors import HubUnavailable, InputError
-from app.selftest.hub_repositories import Blob
 from app.sharing import store
 from app.sharing.parcel import pack
 from app.system import hub, repositories

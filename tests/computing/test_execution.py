@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch._inductor import cpp_builder
 
 from app.computing import choosing, execution, trials
 from app.computing.execution import Execution, Wishes
@@ -376,7 +375,6 @@ def test_a_device_that_is_not_there_is_a_sentence():
 def test_a_wish_to_compile_without_a_compiler_is_a_sentence_and_a_run_that_began_so_goes_on_without(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
-    cpp_builder.cpp_compiler_search.cache_clear()  # of what another test found
     with pytest.raises(InputError, match="no C\\+\\+ compiler is on PATH; install it, or leave --compile out"):
         chosen(SMALL, compile=True)
     stored = Execution(attention_path="plain", micro_batch_size=8, threads=1, compile="blocks").to_json()

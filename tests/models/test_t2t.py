@@ -12,7 +12,6 @@ from app.config.sizing import nearest
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES
-from app.models.attention.paths import PATHS_OF
 from app.models.t2t import T2TViT, sinusoids
 from app.models.tokens_to_token import soft_split
 from app.tables import t2t
@@ -151,7 +150,7 @@ def test_positions_are_sines_and_cosines_of_a_geometric_series_and_frozen():
 
 
 @pytest.mark.parametrize(
-    ("attention", "path"), [(kind, path) for kind, paths in PATHS_OF.items() for path in paths if path != "fused"]
+    ("attention", "path"), [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 )
 def test_value_skip_adds_the_values_to_the_attentions_output(attention, path):
     given = {"d_model": 16, "heads": 2, "layer": 1, "dropout": 0.0, "path": path, "bias": False}

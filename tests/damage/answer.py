@@ -11,14 +11,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..artifacts.paths import read_record
-from ..errors import InputError
-from . import kept
-
-if TYPE_CHECKING:
-    from .trial import Trial
+from app.artifacts.paths import read_record
+from app.cli import main
+from app.errors import InputError
+from app.selftest import kept
+from app.selftest.trial import Trial
 
 Normal = Callable[[Path], Any]  # a file as two runs must have it alike
 _FIGURES = (".png", ".svg")
@@ -108,7 +107,7 @@ class Caller:
         arguments = self._commands[command]
         sys.argv = ["run.py", *arguments]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = self._trial.main(arguments)
+            code = main(arguments)
         if code in _ENDS:
             raise KeyboardInterrupt
         files = {} if code else self._files(normal)

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import data
-from ..config.facts import dataset_facts
-from ..config.run import RunConfig, resolve
-from ..data.store import cache
-from ..errors import InputError
-from ..place import Place
-from ..tables.datasets import DATASETS
-from ..tables.names import look_up
-from ..tables.shape import side_of
-from ..train import Examples
-from . import peers
+from app import data
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
+from app.data.store import cache
+from app.errors import InputError
+from app.place import Place
+from app.tables.datasets import DATASETS
+from app.tables.names import look_up
+from app.tables.shape import side_of
+from app.train import Examples
+
+from . import loaders
 
 SIDE = 32  # pixels, of made images
 _ROWS, _CLASSES = 2048, 10
@@ -79,7 +80,7 @@ def _write(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     datasets.disable_progress_bars()
     names = [f"class {number}" for number in range(int(labels.max()) + 1)]
     features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=names))
-    images = [{"bytes": content, "path": None} for content in peers.pngs(pixels)]
+    images = [{"bytes": content, "path": None} for content in loaders.pngs(pixels)]
     folder.mkdir()
     table = datasets.Dataset.from_dict({"image": images, "label": labels.tolist()}, features=features)
     table.to_parquet(str(folder / "train.parquet"))
@@ -114,9 +115,9 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
     return resolve(request, replace(facts, native=images.side))
 
 
-def train_split(config: RunConfig, images: Pictures, place: Place, *, streamed: bool) -> Examples:
-    """The training split through the program's own door, held where the place finds room, or streamed."""
-    ask = data.ask_of(config.to_json(), path=str(images.folder), streamed=streamed)
+def train_split(config: RunConfig, images: Pictures, place: Place) -> Examples:
+    """The training split through the program's own door, held where the place finds room."""
+    ask = data.ask_of(config.to_json(), path=str(images.folder))
     held = data.prepare(replace(ask, side=side_of(config.stored_side)), _silent, _silent)
     return data.splits(config, place, held, _silent).train
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
+RUN_PY = Path(__file__).resolve().parents[1] / "run.py"
 _POLL = 0.002  # seconds between looks at the log
 _PATIENCE = 600.0  # seconds for the slowest first step
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts in

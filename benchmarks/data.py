@@ -1,29 +1,44 @@
-"""`bench data`: images per host-core-second of ours and of map-style loaders, and the share of a step that waits."""
+"""Input: images per host-core-second of ours and of map-style loaders, and the share of a step that waits."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
-from ..computing.rehearsal import Walk
-from ..config.run import RunConfig
-from ..data.splits.resident import Split
-from ..errors import InputError
-from ..place import Place
-from ..tables.shape import side_of
-from . import meter, ours, peers
+from app.bench import meter, ours
+from app.bench.meter import Prepared
+from app.bench.report import Group, Report, hardware
+from app.bench.request import resolved
+from app.bench.rounds import Contender, Pace, measure
+from app.cli import bench
+from app.cli import options as o
+from app.computing.rehearsal import Walk
+from app.config.run import RunConfig
+from app.data.splits.resident import Split
+from app.errors import InputError
+from app.place import Place
+from app.tables.datasets import DATASETS
+from app.tables.names import look_up
+from app.tables.shape import side_of
+
+from . import loaders
+from .command import run, spelled
+from .cores import core_seconds, cores
 from .pictures import Pictures, cached, config_of, made, train_split, written
-from .report import Group, Report, hardware
-from .request import resolved
-from .rounds import Contender, Pace, Prepared, measure
 from .waiting import waiting
 
+CachedDataset = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Take the images of this cached dataset (made ones).", show_default=False),
+]
 _HOST, _WHOLE, _PIL, _DATASETS = "ours, host's part", "ours, CPU resizes", "map-style PIL loader", "datasets map-style"
 _BATCH = 128  # images that are loaded at a time, whatever the batch of a step
 _CALLS = 20  # batches that are issued before the device is waited for: no queue of it is full by then
@@ -35,7 +50,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
     Without `dataset` the images are made.
     """
     model = ours.config_at(request, here)
-    left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := peers.missing(peer))]
+    left_out = [sentence for peer in ("PIL loader", "datasets loader") if (sentence := loaders.missing(peer))]
     with written(*(cached(dataset) if dataset else made())) as images:
         config = config_of(images, model)
         if 2 * max(_BATCH, config.batch_size) > len(images.labels):
@@ -48,7 +63,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
         with meter.threads(1):
             found = [_loading(loading, images, here, pace.share(2 * len(sides)), side) for side in sides]
         models = list(dict.fromkeys([config, config_of(images, _smallest(model, images))]))
-        with meter.cores(threads):
+        with cores(threads):
             found += [waiting(one, images, here, pace.share(2 * len(models)), threads=threads) for one in models]
     return Report(
         bench="data",
@@ -89,31 +104,30 @@ def _notes(here: Place) -> tuple[str, ...]:
         "and normalising, which is the device's work (an upper bound on a GPU, which is waited for on both "
         "sides); steps are without validation and on as many of the host's cores as --threads says, in all; the "
         "second model does the least work on an image, so it is the first to wait",
-        "streamed: rows come from a parquet file on this machine, not over a network",
     )
 
 
 def _loading(config: RunConfig, images: Pictures, here: Place, pace: Pace, side: int) -> tuple[Group, list[str]]:
     """Every way to a batch at one side."""
     cpu = Place(torch.device("cpu"), "fp32")
-    loaders = {_PIL: ("PIL loader", peers.pil_loader), _DATASETS: ("datasets loader", peers.datasets_loader)}
+    others = {_PIL: ("PIL loader", loaders.pil_loader), _DATASETS: ("datasets loader", loaders.datasets_loader)}
     contenders = [
         _contender(_HOST, config.batch_size, partial(_host_part, config, images, here, side), here),
         _contender(_WHOLE, config.batch_size, partial(_batches, config, images, cpu, side), cpu),
     ]
-    for name, (peer, loader) in loaders.items():
-        if not peers.missing(peer):
+    for name, (peer, loader) in others.items():
+        if not loaders.missing(peer):
             make = partial(loader, images.pixels, images.labels, side=side, batch_size=config.batch_size)
             contenders.append(_contender(name, config.batch_size, make, cpu))
     samples, failed = measure(contenders, pace, meter.Memory(None))
-    pairs = [(mine, theirs) for mine in (_HOST, _WHOLE) for theirs in loaders]
+    pairs = [(mine, theirs) for mine in (_HOST, _WHOLE) for theirs in others]
     title = f"{images.side} px stored, {side} px for the model"
     return Group(title=title, unit="images per host-core-second", samples=samples, pairs=pairs), failed
 
 
 def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]], place: Place) -> Contender:
     def prepare() -> Prepared:
-        run = meter.core_seconds(make(), place.device)
+        run = core_seconds(make(), place.device)
         return lambda units: batch_size / run(units)
 
     most = _CALLS if place.device.type != "cpu" else 1000
@@ -121,7 +135,7 @@ def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]]
 
 
 def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split:
-    split = train_split(config, images, place, streamed=False)
+    split = train_split(config, images, place)
     assert isinstance(split, Split), "it fits"
     return dataclasses.replace(split, side=side)
 
@@ -151,3 +165,30 @@ def _host_part(config: RunConfig, images: Pictures, here: Place, side: int) -> C
 def sent(split: Split, examples: np.ndarray) -> Tensor:
     """What Split.batch sends to a device that holds the images, made as there and copied once: int64 (2, B)."""
     return torch.from_numpy(np.stack([split.members[examples], examples])).clone()
+
+
+def data(
+    model: o.Model = None,
+    size: o.Size = None,
+    dataset: CachedDataset = None,
+    image: o.Image = None,
+    patch: o.Patch = None,
+    batch_size: o.BatchSize = None,
+    precision: o.Precision = None,
+    device: o.Device = None,
+    threads: o.Threads = 1,
+    rounds: bench.Rounds = bench.ROUNDS,
+    seconds: bench.Seconds = bench.SECONDS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Images per host-core-second, ours and map-style loaders, and the share of a step that waits (on one thread)."""
+    asked = {"model": model, "size": size, "image": image, "patch": patch, "batch_size": batch_size}
+    request = bench.requested(**asked, precision=precision)
+    if dataset is not None:
+        look_up("dataset", dataset, DATASETS)
+    measured = partial(compare, request, dataset=dataset, threads=threads)
+    bench.present(measured, device, precision, threads, rounds, seconds, as_json, spelled(data))
+
+
+if __name__ == "__main__":
+    sys.exit(run(data))

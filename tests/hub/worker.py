@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from .trial import RUN, Failed
+from app.selftest.trial import Failed
 
 PATIENCE = 120.0  # seconds for one command
-_CODE = "from app.cli import main; from app.selftest import worker; worker.serve(main)"
+_TESTS = Path(__file__).resolve().parents[1]
+_CODE = "from app.cli import main; from hub import worker; worker.serve(main)"
 
 
 class Said(NamedTuple):
@@ -38,7 +39,7 @@ class Worker:
     """The process, from `with` to its end."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        path = os.pathsep.join(filter(None, (str(RUN.parent), environment.get("PYTHONPATH", ""))))
+        path = os.pathsep.join(filter(None, (str(_TESTS.parent), str(_TESTS), environment.get("PYTHONPATH", ""))))
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE], cwd=folder, env={**environment, "PYTHONPATH": path},

@@ -1,4 +1,4 @@
-"""`--enospc`: a write that fails in its middle, as on a full disk; the state before it is whole, and the run goes on.
+"""A full disk: a write that fails in its middle, as on a full disk; the state before it is whole, and the run goes on.
 
 The disk is not filled: the child's files are limited in size (RLIMIT_FSIZE), so that the system refuses with EFBIG
 where a full disk refuses with ENOSPC.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 
-from . import kept
-from .child import Child
-from .trial import ALWAYS, Failed, Trial, Verdict
+from app.selftest import kept
+from app.selftest.child import Child
+from app.selftest.trial import ALWAYS, Failed, Trial, Verdict
 
 BAD_INPUT = 2
 _MORE = 20  # bytes of a log's row that still go to the file
@@ -24,7 +25,14 @@ def available() -> bool:
     return hasattr(resource, "prlimit")
 
 
-def prove(trial: Trial, _count: int) -> Verdict:
+def limit_files(child: Child, size: int) -> None:
+    """Lets no file grow beyond `size` bytes from now on: a write that would is cut there and fails (Linux)."""
+    for process in child.processes():
+        with suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (size, size))
+
+
+def prove(trial: Trial) -> Verdict:
     """Lets a state and a log fail, then runs the same commands without the limit."""
     verdict, sentences = Verdict("enospc"), []
     for what, fail in (("state", _a_state), ("log", _a_row)):
@@ -56,7 +64,7 @@ def _a_state(trial: Trial, folder: Path) -> Child:
         if not child.reaches(aim):
             raise Failed(f"the run for a failing state ended before step {aim}: {child.wait().last_line}")
         size = max(path.stat().st_size for path in folder.rglob("state-*.safetensors"))
-        child.limit_files(trial.chance("limit").randint(size // 2, size - 1))
+        limit_files(child, trial.chance("limit").randint(size // 2, size - 1))
         trial.say(f"state: from step {child.step()} on no file may reach the {size:,} bytes of a state")
     except BaseException:
         child.kill()
@@ -76,7 +84,7 @@ def _a_row(trial: Trial, folder: Path) -> Child:
             raise Failed(f"the run for a failing log ended early: {child.wait().last_line}")
         log = child.log()
         assert log, "a step was logged"
-        child.limit_files(log.stat().st_size + _MORE)
+        limit_files(child, log.stat().st_size + _MORE)
         trial.say(f"log: from step {child.step()} on no file may grow beyond {log.stat().st_size + _MORE:,} bytes")
     except BaseException:
         child.kill()

@@ -1,16 +1,21 @@
-"""`bench startup`: processes timed from outside, `--help` against an empty Typer app, a first step against torch."""
+"""Start-up: processes timed from outside, `--help` against an empty Typer app, a first step against torch."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from ..place import Place
-from . import meter
+from app.bench import meter
+from app.bench.report import Group, Report, hardware
+from app.bench.rounds import Contender, Pace, Samples, measure
+from app.cli import bench
+from app.cli import options as o
+from app.place import Place
+
 from .children import Stage, stage
-from .report import Group, Report, hardware
-from .rounds import Contender, Pace, Samples, measure
+from .command import run, spelled
 
 _HEAVY = ("torch", "numpy", "datasets", "torchvision", "timm")
 _TRAIN = ("train", "--dataset", "digits", "--epochs", "1", "--limit-train", "64", "--threads", "1")
@@ -98,3 +103,17 @@ def _first_step(on: Stage, here: Place) -> list[Process]:
 def _train(on: Stage, here: Place, runs: str) -> list[str]:
     """The arguments of a run whose files go below a folder of that name."""
     return [*_TRAIN, "--device", str(here.device), "--checkpoints", str(on.folder / runs)]
+
+
+def startup(
+    device: o.Device = "cpu",
+    rounds: bench.Rounds = bench.ROUNDS,
+    seconds: bench.Seconds = bench.SECONDS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Wall time of help and errors against an empty Typer app, and to the first step against importing torch (cpu)."""
+    bench.present(compare, device, None, None, rounds, seconds, as_json, spelled(startup))
+
+
+if __name__ == "__main__":
+    sys.exit(run(startup))

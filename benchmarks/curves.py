@@ -1,6 +1,6 @@
 """What a step, the input and a start cost as depth, tokens, batch and dataset grow: tables for docs/performance.md.
 
-    uv run python -m docs.curves [--device cpu] [--precision fp32] [--threads N] [--rounds 3]
+    uv run python -m benchmarks.curves [--device cpu] [--precision fp32] [--threads N] [--rounds 3]
 
 Classic and differential take turns at each point, each on the threads that a run of it would take; times are medians,
 and ratios are taken in each round.
@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from app import data, place
-from app.bench import meter, ours, pictures
-from app.bench.rounds import Contender, Pace, Prepared, measure, ratios, spread
-from app.bench.waiting import HostHeld
+from app.bench import meter, ours
+from app.bench.meter import Prepared
+from app.bench.rounds import Contender, Pace, measure, ratios, spread
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
 from app.config.run import RunConfig
@@ -35,15 +35,16 @@ from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
-from app.tables.computing import PATHS_OF
 from app.tables.models import family_of
 from app.tables.shape import Shape
 from app.tables.vit import ATTENTIONS
 from app.train import Examples
 
+from .waiting import HostHeld
+
 DEPTHS, TOKENS, BATCHES = (3, 6, 12, 24, 48), (65, 257, 785, 1025, 2026, 4097), (1, 2, 4, 8, 16, 32)
 IMAGES = {65: 64, 257: 128, 785: 224, 1025: 256, 2026: 360, 4097: 512}  # sides in pixels for patches of 8
-ROWS, STREAMED_ROWS = (1_000, 10_000, 50_000, 200_000), (10_000, 50_000)
+ROWS = (1_000, 10_000, 50_000, 200_000)
 BATCH, SIDE = 512, 224  # of the input's table
 MODELS = ("vit_classic", "vit_differential")
 
@@ -112,9 +113,6 @@ def inputs(here: Place, rounds: int) -> Iterator[str]:
             ways = [here] if here.device.type == "cpu" else [here, HostHeld(here.device, here.precision)]
             for way in ways:
                 yield held_input(cached, way, rows, rounds)
-    for rows in STREAMED_ROWS:
-        with pictures.written(*pictures.made(rows)) as images:
-            yield streamed_input(images, here, rounds)
 
 
 def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
@@ -125,16 +123,6 @@ def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=SIDE, mean=half,
                   std=half, send=here.send, ahead=ahead)  # fmt: skip
     return input_row(rows, where, split, starts, here, rounds)
-
-
-def streamed_input(images: pictures.Pictures, here: Place, rounds: int) -> str:
-    """PNG files of a table on this machine, by the program's own door; a start is a warm one."""
-    shape = {"image": SIDE, "patch": 16, "d_model": 128, "heads": 4, "depth": 5, "batch_size": BATCH}
-    model = at_shape(MODELS[0], shape, here)
-    config = pictures.config_of(images, model)
-    pictures.train_split(config, images, here, streamed=True)
-    starts, split = timed(lambda: pictures.train_split(config, images, here, streamed=True), here, rounds)
-    return input_row(len(images.labels), "streamed", split, starts, here, rounds)
 
 
 def timed(work: Callable[[], Any], here: Place, rounds: int) -> tuple[list[float], Any]:
@@ -171,7 +159,8 @@ def main() -> None:
     here = place.choose(device=given.device, precision=given.precision, threads=given.threads)
     wishes = execution.Wishes(threads=given.threads)
     pace = Pace(rounds=given.rounds, seconds=60, say=say)
-    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": PATHS_OF}))
+    paths = {kind: row.paths for kind, row in ATTENTIONS.items()}
+    print(json.dumps(here.describe() | {"cores": os.cpu_count(), "paths": paths}))
     small = {"image": 32, "patch": 4, "d_model": 128, "heads": 4}
     wide = {"d_model": 256, "heads": 4, "depth": 2, "patch": 8}
     print("\n### Depth (d_model 128, 65 tokens, batch 16)\n")

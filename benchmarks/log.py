@@ -1,26 +1,35 @@
-"""`bench log`: what a line of the training log costs beside the write itself, and its share of a step."""
+"""The training log: what a line of the training log costs beside the write itself, and its share of a step."""
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+import typer
 
-from ..computing import execution
-from ..computing.rehearsal import HeldBatch, Rehearsal
-from ..log import Row, TrainingLog
-from ..place import Place
-from . import meter, ours
-from .report import Group, Report, hardware
-from .request import resolved
-from .rounds import Contender, Pace, Prepared, Samples, measure, spread
+from app.bench import meter, ours
+from app.bench.meter import Prepared
+from app.bench.report import Group, Report, hardware
+from app.bench.request import resolved
+from app.bench.rounds import Contender, Pace, Samples, measure, spread
+from app.cli import bench
+from app.cli import options as o
+from app.computing import execution
+from app.computing.rehearsal import HeldBatch, Rehearsal
+from app.log import Row, TrainingLog
+from app.place import Place
 
+from .command import run, spelled
+
+Sizes = Annotated[str, typer.Option("--sizes", help="Sizes whose steps a line is compared with; 1M is on digits.")]
 _LINES_A_STEP = 2  # train and val
 _BARE, _ADD, _FETCHED = "bare write and flush", "TrainingLog.add", "TrainingLog.add, sums from the device"
 _SUMS = (123.45678, 64.0)
@@ -109,3 +118,25 @@ def _step(request: Mapping[str, Any], here: Place, size: str, threads: int | Non
         name=f"{config.model} {size}", prepare=prepare, facts=facts | {"threads": chosen.threads}, required=True,
         threads=chosen.threads,
     )  # fmt: skip
+
+
+def log(
+    model: o.Model = None,
+    sizes: Sizes = "1M,10M",
+    batch_size: o.BatchSize = None,
+    precision: o.Precision = None,
+    device: o.Device = None,
+    threads: o.Threads = None,
+    rounds: bench.Rounds = bench.ROUNDS,
+    seconds: bench.Seconds = bench.SECONDS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Microseconds per line of the training log beside the write itself, and its share of a step."""
+    common: dict[str, Any] = {"model": model, "batch_size": batch_size, "precision": precision}
+    named = [bench.requested(size=size, **common)["size"] for size in sizes.split(",")]
+    measured = partial(compare, bench.requested(**common), sizes=named, threads=threads)
+    bench.present(measured, device, precision, threads, rounds, seconds, as_json, spelled(log))
+
+
+if __name__ == "__main__":
+    sys.exit(run(log))

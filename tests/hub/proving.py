@@ -1,79 +1,36 @@
-"""`--hub-faults`: a Hub that fails in every way that is known; no run is lost, and each ends in the same bytes."""
+"""Proof that a failing Hub loses no run: what is laid out for a row of the table, run, and compared in the end."""
 
 from __future__ import annotations
 
-import queue
 import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from . import kept
-from .hub_cases import DONE, NOT_UPLOADED, ROWS, At, Row
-from .hub_repositories import Repositories
-from .trial import Failed, Trial, Verdict
+from app.selftest import kept
+from app.selftest.trial import Failed, Trial
+
+from .cases import DONE, NOT_UPLOADED, At, Row
+from .repositories import Repositories
+from .server import TOKENS, HubServer
 from .worker import Said, Worker
 
-if TYPE_CHECKING:
-    from .hub_server import HubServer
-
 HUB_SECONDS = "3"  # a call's deadline here
-_AT_ONCE = 3  # processes: most of the time is waiting
-_EPOCHS = 8  # so that a run outlasts its first pushes
+EPOCHS = 8  # so that a run outlasts its first pushes
 _PATIENCE = {"ISOSCALE_HUB_SECONDS": HUB_SECONDS, "HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
 
 
-def prove(trial: Trial, _count: int) -> Verdict:
-    """Goes through the table; each row on a repository of its own."""
-    verdict = Verdict("hub-faults")
-    longer = replace(trial, root=trial.folder("hub-faults"), epochs=max(trial.epochs, _EPOCHS), ranks=1)
-    rows = queue.SimpleQueue[Row]()
-    for row in rows_of_the_table():
-        rows.put(row)
-    with ExitStack() as begun:
-        places = [begun.enter_context(_begun(longer, f"hub-{number}")) for number in range(_AT_ONCE)]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            told = [fact for facts in pool.map(lambda cases: _through(cases, rows), places) for fact in facts]
-    verdict.failures = [f"{fact['fault']}: {what}" for fact in told for what in fact["failures"]]
-    verdict.facts = {"rows": told}
-    verdict.summary = (
-        f"{len(told)} faults, each ended as the table says, and every run in the undisturbed run's bytes, here and on "
-        "the Hub"
-    )
-    return verdict
-
-
-def rows_of_the_table() -> list[Row]:
-    """The slowest scenes first, so that no process is left with one at the end."""
-    return sorted(ROWS, key=lambda row: row.scene == "done")
-
-
 @contextmanager
-def _begun(trial: Trial, name: str) -> Iterator[Cases]:
+def begun(trial: Trial) -> Iterator[Cases]:
     """A place for cases: a Hub of its own, and a process that has its libraries loaded and its reference trained."""
-    from .hub_server import TOKENS, HubServer
-
     with HubServer(tokens=dict(TOKENS)) as server:
-        cases = Cases(replace(trial, root=trial.folder(name)), server)
+        cases = Cases(trial, server)
         environment = trial.environment() | server.environment(home=cases.trial.root / "home") | _PATIENCE
         with Worker(cases.trial.root, environment) as worker:
             cases.begin(worker)
             yield cases
-
-
-def _through(cases: Cases, rows: queue.SimpleQueue[Row]) -> list[dict[str, Any]]:
-    """What came of the rows that one place has taken."""
-    told = []
-    while True:
-        try:
-            told.append(cases.prove(rows.get_nowait()))
-        except queue.Empty:
-            return told
 
 
 class Cases:
@@ -107,8 +64,8 @@ class Cases:
             raise Failed(f"{name} ended with exit {said.code}: {said.last_line}")
         return said
 
-    def prove(self, row: Row) -> dict[str, Any]:
-        """One row; returns what came of it."""
+    def prove(self, row: Row) -> list[str]:
+        """Runs one row; returns what is wrong, nothing where it ended as the table says."""
         name = re.sub(r"\W+", "-", row.name).strip("-")
         folder, at = self.trial.folder(name), At(self.server, f"tester/{name}", self.branch)
         self._lay_out(row, folder, at)
@@ -120,10 +77,9 @@ class Cases:
             again = self._call(self._retry(row, said, at), folder, name)
             found += [f"the retry ended with exit {again.code}: {again.last_line}"] if again.code else []
         found += self._end(row, folder, at)
-        told = said.last_line if said.code else f"{said.seconds:.1f} s"
-        self.trial.say(f"{row.name}: exit {said.code}, {told}{''.join(f'; FAIL {what}' for what in found)}")
+        self.trial.say(f"{row.name}: exit {said.code}, {said.seconds:.1f} s: {said.last_line}")
         shutil.rmtree(folder)
-        return {"fault": row.name, "exit": said.code, "seconds": round(said.seconds, 1), "failures": found}
+        return found
 
     def _end_of_fault(self) -> None:
         self.server.faults.clear()

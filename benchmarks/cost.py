@@ -1,6 +1,6 @@
 """What states and pushes cost a step: the same run with and without them, in turns, as ratios of the mean step time.
 
-    uv run docs/cost.py [pairs]
+    uv run python -m benchmarks.cost [pairs]
 
 It trains `digits` at 1M against a small Hub on this machine, with states and pushes far more often than by default.
 """
@@ -34,7 +34,7 @@ def mean_step(folder: Path, options: list[str], environment: dict[str, str]) -> 
 def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 8
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "app.selftest.hub_server", "--port", "8141", "--seconds", "7200"]
+        command = [sys.executable, "-m", "tests.hub.server", "--port", "8141", "--seconds", "7200"]
         server = subprocess.Popen(command, cwd=RUN, stdout=subprocess.DEVNULL)
         own = {"HF_ENDPOINT": "http://127.0.0.1:8141", "HF_TOKEN": "hf_write", "HF_REPOSITORY": "tester/cost",
                "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""`--damage N`: cut or flipped files of a run and of the cache, each met by the command that reads it.
+"""Damage: cut or flipped files of a run and of the cache, each met by the command that reads it.
 
 A case passes where the damage is refused in a sentence (exit 2), where it is named and passed over, or where the right
 numbers come out all the same; it fails at a traceback, at a defect, and where a wrong number is used without a word.
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from . import kept
+from app.selftest import kept
+from app.selftest.kill import killed
+from app.selftest.trial import Failed, Trial, Verdict
+
 from .answer import Answer, Caller, Normal, finished, unchanged
-from .kill import killed
-from .trial import Failed, Trial, Verdict
 
 CRASHES = 3  # runs killed at different steps, whose states are damaged
 GOOD = ("refused", "passed over", "harmless")
@@ -119,14 +120,14 @@ def _case(caller: Caller, scene: Scene, row: Row, command: str, chance: random.R
     whole = _undamaged(caller, scene, command)
     folder = caller.lay_out(scene.folder)
     path = max(folder.glob(row.place), key=lambda found: (len(found.name), found.name))
-    how = _spoil(path, chance)
+    how = spoil(path, chance)
     spoilt, name = path.stat(), str(path.relative_to(folder))
     answer = caller.call(command, scene.normal)
     stays = path.exists() and (path.stat().st_ino, path.stat().st_mtime_ns) == (spoilt.st_ino, spoilt.st_mtime_ns)
     # what a run is continued from must be right in the end; what is only read may stay as it is
     unread = (name,) if stays and (not row.stopped or name.startswith("cache")) else ()
     wrong = ", ".join(answer.differences(whole, unread))
-    verdict = _verdict(answer, wrong)
+    verdict = judged(answer, wrong)
     said = answer.last_line if answer.code or not wrong else f"exit 0, but {wrong} differs"
     return Case(row.artifact, command, verdict, f"{how} of the {row.artifact}, then {command}: {verdict}: {said}")
 
@@ -141,7 +142,7 @@ def _undamaged(caller: Caller, scene: Scene, command: str) -> Answer:
     return scene.answers[command]
 
 
-def _spoil(path: Path, chance: random.Random) -> str:
+def spoil(path: Path, chance: random.Random) -> str:
     """Cuts the file or flips one of its bits; says where."""
     data = bytearray(path.read_bytes())
     place = chance.randrange(len(data))
@@ -154,7 +155,7 @@ def _spoil(path: Path, chance: random.Random) -> str:
     return f"bit {bit} of byte {place:,} of {len(data):,} flipped"
 
 
-def _verdict(answer: Answer, wrong: str) -> str:
+def judged(answer: Answer, wrong: str) -> str:
     """What the answer to a damaged file is worth; `wrong` names what is not as without damage."""
     if answer.code == 2 and answer.is_sentence:
         return "refused"

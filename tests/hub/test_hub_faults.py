@@ -9,7 +9,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 from huggingface_hub.utils import httpx
 
-from app.selftest.hub_server import HubServer
+from hub.server import HubServer
 
 REPO, BRANCH = "tester/vit", "run-1a2b3c4d"
 LARGE = bytes(range(256)) * 4096  # 1 MiB, binary

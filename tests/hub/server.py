@@ -1,6 +1,6 @@
 """A small Hugging Face Hub on loopback, for the real clients: real answers and refusals, and faults on order.
 
-By hand: `python -m app.selftest.hub_server --datasets FOLDER` serves FOLDER/owner/name/... as datasets, takes pushes.
+By hand: `python -m tests.hub.server --datasets FOLDER` serves FOLDER/owner/name/... as datasets and takes pushes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .faults import Fault
-from .hub_repositories import Commit, Refusal, Repositories, Visitor
-from .hub_routes import ROUTES, Answer, Request, as_json
+from .messages import Answer, Request, as_json
+from .repositories import Commit, Refusal, Repositories, Visitor
+from .routes import ROUTES
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
 

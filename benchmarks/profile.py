@@ -1,6 +1,6 @@
 """Where a training step's time goes on a CPU, by kind of work: shares for docs/performance.md.
 
-    uv run python -m docs.profile [--model vit_classic] [--size 10M] [--precision bf16] [--threads 1] [--steps 3]
+    uv run python -m benchmarks.profile [--model vit_classic] [--size 10M] [--precision bf16] [--threads 1] [--steps 3]
 
 Shares are of the operators' own time on the main thread, so take one thread where they are to add up.
 """

@@ -6,52 +6,11 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from email.message import Message
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
-from .hub_repositories import Commit, Contents, Refusal, Repository, Visitor, card_data, change, is_large
-
-if TYPE_CHECKING:
-    from .hub_server import HubServer
-
-
-@dataclass
-class Request:
-    """A request on its way to a route, and who sent it."""
-
-    hub: HubServer
-    method: str
-    path: str  # still quoted
-    query: dict[str, str]
-    headers: Message
-    body: bytes
-    visitor: Visitor
-
-    @property
-    def contents(self) -> Contents:
-        return self.hub.repositories.contents
-
-    def json(self) -> dict:
-        return json.loads(self.body)
-
-
-@dataclass
-class Answer:
-    """Status, headers and the parts of a body, which may be read from disk while it is sent."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: Iterable[bytes] = ()
-
-
-def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    data = json.dumps(value).encode()
-    lengths = {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(data))}
-    return Answer(status, {**lengths, **(headers or {})}, [data])
+from .messages import Answer, Request, as_json, paginate
+from .repositories import Commit, Refusal, Repository, card_data, change, is_large
 
 
 def whoami(request: Request) -> Answer:
@@ -174,14 +133,6 @@ def describe_path(request: Request, repository: Repository, revision: str, path:
     if entry and request.query.get("expand") == "true":
         entry["lastCommit"] = describe_commit(request, repository.last_change(revision, path))
     return entry
-
-
-def paginate(request: Request, items: list, describe: Callable[..., dict]) -> Answer:
-    start = int(request.query.get("cursor", 0))
-    stop = start + request.hub.page_size
-    query = urlencode({**request.query, "cursor": stop})
-    link = {"Link": f'<{request.hub.url}{request.path}?{query}>; rel="next"'} if stop < len(items) else {}
-    return as_json([describe(request, item) for item in items[start:stop]], headers=link)
 
 
 def resolve(request: Request, repository: Repository, revision: str, path: str) -> Answer:

@@ -1,4 +1,4 @@
-"""The share of a training step that waits for its input: images that the device holds, the host holds, or a stream."""
+"""The share of a training step that waits for its input: images that the device holds, or the host."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import train as loop
-from ..computing import execution
-from ..computing.rehearsal import Rehearsal
-from ..config.run import RunConfig
-from ..data.transforms.augment import to_input
-from ..place import Place
-from ..tables.shape import side_of
-from . import meter, ours
+from app import train as loop
+from app.bench import meter, ours
+from app.bench.meter import Prepared
+from app.bench.report import Group
+from app.bench.rounds import Contender, Pace, measure, spread
+from app.computing import execution
+from app.computing.rehearsal import Rehearsal
+from app.config.run import RunConfig
+from app.data.transforms.augment import to_input
+from app.place import Place
+from app.tables.shape import side_of
+
 from .pictures import Pictures, train_split
-from .report import Group
-from .rounds import Contender, Pace, Prepared, measure, spread
 
 
 class HostHeld(Place):
@@ -64,15 +66,14 @@ def waiting(
     """Percent of a step that passes inside batch(), for each way to hold the images."""
     chosen = ours.choose(config, here, execution.Wishes(threads=threads), say=lambda _: None)
     splits: dict[str, Callable[[], loop.Examples]] = {
-        "resident": lambda: train_split(config, images, here, streamed=False),
-        "streamed": lambda: train_split(config, images, here, streamed=True),
+        "resident": lambda: train_split(config, images, here),
     }
     left_out = []
     if here.device.type == "cpu":
         left_out.append("host-held: on a CPU that is the same as resident")
     else:
         apart = HostHeld(here.device, here.precision)
-        splits["host-held"] = lambda: train_split(config, images, apart, streamed=False)
+        splits["host-held"] = lambda: train_split(config, images, apart)
     with meter.threads(chosen.threads):
         resizing = _resizing(config, images, here)
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in splits}

@@ -6,10 +6,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .hub_server import HubServer
+from .server import HubServer
 
 DONE, BAD_INPUT, NOT_UPLOADED, STOPPED = 0, 2, 3, 75
 ALWAYS = 10**6  # times

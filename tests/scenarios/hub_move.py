@@ -1,4 +1,4 @@
-"""`--hub-move N`: killed, its folder emptied, continued from the Hub, N times; the end equals an undisturbed run's."""
+"""A run that moves: killed, its folder emptied, continued from the Hub; the end equals an undisturbed run's."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import kept
-from .child import PATIENCE, Child, Ended
-from .trial import Failed, Trial, Verdict
+from hub.server import HubServer
 
-if TYPE_CHECKING:
-    from .hub_server import HubServer
+from app.selftest import kept
+from app.selftest.child import PATIENCE, Child, Ended
+from app.selftest.trial import Failed, Trial, Verdict
 
 REPOSITORY = "tester/runs"
 _LEASE = 4.0  # seconds; a machine takes about as long to begin
@@ -55,8 +54,6 @@ def _moved(
 ) -> list[int]:
     """A run that is disturbed by each of the signals, on a machine of its own each time; returns the pushed steps."""
     reference, folder, steps = trial.reference, trial.folder(name), [0]
-    from .hub_server import HubServer
-
     with HubServer() as server:
         there = Mover(trial, server, folder)
         for number in signals:
