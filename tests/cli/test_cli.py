@@ -222,3 +222,20 @@ def test_a_training_looks_its_model_s_row_up_twice_at_most_and_is_resolved_once(
     ended = call(f"train --dataset digits {TINY.partition('--dataset digits ')[2]} --seed 3 --threads 1 --fresh")
     assert ended.code == 0 and "test accuracy" in ended.out
     assert 1 <= len(seen) <= 2 and len(made) == 1
+
+
+def test_a_run_that_began_at_an_earlier_revision_is_resumed_and_evaluated_as_it_began(call, work, monkeypatch):
+    assert call(f"{TRAIN} --seed 5 --max-minutes 0").code == 75
+    (path,) = work.rglob("model_*.json")
+    row = dataclasses.replace(MODELS["vit_differential"], revision=2, earlier={1: {}})
+    monkeypatch.setitem(MODELS, "vit_differential", row)
+    ended = call(f"{TRAIN} --seed 5")
+    run_id = json.loads(path.read_text())["run_id"]
+    assert ended.code == 0 and f"resuming run {run_id} at revision 1 of vit_differential" in ended.err
+    assert list(work.rglob("model_*.json")) == [path] and "model_revision" not in json.loads(path.read_text())["config"]
+    assert call(f"evaluate --run {run_id} --again").code == 0
+    plan = json.loads(call(f"plan {TINY} --seed 5 --json").out)  # done never gets another meaning
+    assert plan["run_id"] != run_id and plan["config"]["model_revision"] == 2
+    monkeypatch.setitem(MODELS, "vit_differential", dataclasses.replace(row, earlier={}))
+    refused = call(f"evaluate --run {run_id}")
+    assert refused.code == 2 and "model_revision=1 of vit_differential is unknown; known: 2" in refused.err
