@@ -9,14 +9,16 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
+import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import InputError, NotUploaded, Stopped
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
+from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, spelling, tables, train
 
 DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
 
@@ -53,35 +55,15 @@ def _common(
     load_dotenv(find_dotenv(usecwd=True))
 
 
-_SWITCHES = (
-    "--upload", "--private", "--fresh", "--json", "--best", "--again", "--compile", "--checkpointing", "--qkv-bias",
-    "--projection-bias", "--value-skip", "--strict", "--probe",
-)  # fmt: skip
+@cache
+def _switches() -> dict[str, str]:
+    """Each switch of any command, and the flag that turns it off."""
+    return dict(spelling.switches_of(typer.main.get_command(app)))
 
 
 def spelled(arguments: list[str]) -> list[str]:
     """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    out: list[str] = []
-    for argument in arguments:
-        name, sign, value = argument.partition("=")
-        if name.startswith("--"):
-            name = name.replace("_", "-")
-            out += [_switched(name, value)] if sign and _is_truth(name, value) else [name + sign + value]
-        elif out and _is_truth(out[-1], argument):
-            out.append(_switched(out.pop(), argument))
-        else:
-            out.append(argument)
-    return out
-
-
-def _is_truth(name: str, value: str) -> bool:
-    return name in _SWITCHES and value.lower() in ("true", "false")
-
-
-def _switched(name: str, value: str) -> str:
-    if value.lower() == "true":
-        return name
-    return "--public" if name == "--private" else f"--no-{name[2:]}"
+    return spelling.spelled(arguments, _switches)
 
 
 def main(arguments: list[str] | None = None) -> int:

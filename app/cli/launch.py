@@ -75,6 +75,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
     """The options of a `train` command; raises what `train` itself would for those that can be told without torch."""
     from typer.main import get_command
 
+    from ..config.command import Command
     from ..errors import InputError
 
     if command[0] != "train":
@@ -83,7 +84,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
     of_train.register(alone)
     context = get_command(alone).make_context("run.py train", command[1:])
     given = {option: value for option, value in context.params.items() if value is not None}
-    of_train.divided(dict(given))
+    Command.of({name: value for name, value in given.items() if name != "as_json"})
     for option in _INSTEAD:
         for path in str(given.get(option, "")).split(","):
             _require_there(option, path)

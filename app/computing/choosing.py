@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..counts.vit import head_width
 from ..errors import InputError
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
@@ -48,7 +47,7 @@ def unfit_path(config: RunConfig, place: Place, path: str) -> str:
 
 def _work(config: RunConfig) -> float:
     """Floating-point operations of an optimiser step, backward pass included."""
-    return 3.0 * family_of(config.model).flops(config.shape) * config.batch_size
+    return 3.0 * config.flops * config.batch_size
 
 
 def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> tuple[str, dict[str, str]]:
@@ -143,7 +142,7 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
         room = {"batch_size": config.batch_size, "channels": config.channels, "classes": config.classes}
         key = trials.key_of(config, place) | shape | room | {"memory": place.memory()}
         return trials.remembered("micro-batch", key, lambda: trials.fitting(config, place, **shape))
-    per_image = family_of(config.model).activation_bytes(
+    per_image = config.family.activation_bytes(
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
     )
     size = config.batch_size

@@ -21,7 +21,7 @@ from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
 from ..system.durable import lock, sha256
-from ..tables.models import DEFAULT_MODEL
+from ..tables.models import DEFAULT_MODEL, model_row
 from . import pushing
 from . import stages as training
 from .elsewhere import evaluate_on, latest, predicted
@@ -33,13 +33,17 @@ READY, DONE, FAILED = range(3)  # what the first rank tells the others; the larg
 _LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
 
 
-def plan(request: Mapping[str, Any], screen: Screen) -> RunConfig:
+def plan(request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None) -> RunConfig:
     """The config that a request stands for; nothing is written but a dataset's cache and published weights.
 
-    Raises InputError.
+    `config` is the request's, where it was resolved before. Raises InputError.
     """
-    models.require_known(request.get("model", DEFAULT_MODEL))
-    config = resolve(request, data.facts(request, screen.say, screen.reading))
+    if config is None:
+        row = model_row(request.get("model", DEFAULT_MODEL))
+        models.require_known(row)
+        config = resolve(request, data.facts(request, screen.say, screen.reading), row)
+    else:
+        models.require_known(config.row)
     models.require(config)
     return config
 
@@ -51,7 +55,19 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with place.own_threads():
-        return _trained(config, options, screen, path)
+        return _trained(_as_begun(config, options, screen), options, screen, path)
+
+
+def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
+    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished."""
+    for earlier in () if options.fresh else config.at_earlier_revisions():
+        files = place_of(options.checkpoints, earlier)
+        if files.record.exists() and not Run.load(files.record).done:
+            screen.say(
+                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
+            )
+            return earlier
+    return config
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:

@@ -11,7 +11,6 @@ from typing import Any
 from .. import train as loop
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..place import Place
 from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
@@ -37,7 +36,7 @@ class Counts:
 
 def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
     """The counts of a config's model by its family."""
-    family, shape = family_of(config.model), config.shape
+    family, shape = config.family, config.shape
     return Counts(
         parameters=config.parameters,
         non_embedding=config.parameters - family.embedding_parameters(shape),

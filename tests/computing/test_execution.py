@@ -10,7 +10,8 @@ from torch import nn
 
 from app.computing import choosing, execution, trials
 from app.computing.execution import Execution, Wishes
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.errors import InputError, Stopped
 from app.place import Place, choose
 from app.system import memory

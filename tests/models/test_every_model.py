@@ -7,7 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim, task
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.counts import family_of
 from app.errors import InputError
 from app.tables.models import MODELS

@@ -16,7 +16,8 @@ from raw_records import put, raw
 from app.artifacts.paths import RunFiles
 from app.artifacts.predictions import Predictions
 from app.artifacts.runs import Run
-from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.evaluation import metrics
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS
