@@ -54,6 +54,3 @@ prove seeds="20":
     for seed in 0 1; do uv run pytest -m slow tests/damage --damages 500 --scenario-seed "$seed"; done
     uv run pytest -m slow tests/hub/test_proving.py
 
-# writes app/tables/counted_rows.py: what the models that timm builds count
-counted:
-    uv run docs/counted.py

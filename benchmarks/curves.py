@@ -30,14 +30,15 @@ from app.bench.rounds import Contender, Pace, measure, ratios, spread
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal, Walk
 from app.config.run import RunConfig
+from app.counts import family_of
+from app.counts.vit import ATTENTIONS
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
-from app.data.store import cache
+from app.data.store import cache, manifest
+from app.data.transforms import chain
 from app.errors import InputError
 from app.place import Place
-from app.tables.models import family_of
 from app.tables.shape import Shape
-from app.tables.vit import ATTENTIONS
 from app.train import Examples
 
 from .waiting import HostHeld
@@ -101,7 +102,8 @@ def stored(folder: Path, rows: int) -> data.Cached:
     files = {path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
              for path in at.iterdir()}  # fmt: skip
     asked = {"channels": ask.channels, "side": ask.side}
-    return cache.Cached(at, {"rows": {"train": rows}, "files": files, "ask": asked}, ask)
+    facts = {"version": "noise", "unlabelled": {}, "class_names": [], "licence": "", "made": 0.0}
+    return cache.Cached(at, manifest.of({"rows": {"train": rows}, "files": files, "ask": asked, **facts}), ask)
 
 
 def inputs(here: Place, rounds: int) -> Iterator[str]:
@@ -120,8 +122,9 @@ def held_input(cached: data.Cached, here: Place, rows: int, rounds: int) -> str:
     labels = torch.from_numpy(cached.array("train", "labels")).to(images.device)
     half = torch.full((3,), 0.5, device=here.device)
     ahead = Ahead(images, here.staging) if images.device != here.device else None
-    split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), side=SIDE, mean=half,
-                  std=half, send=here.send, ahead=ahead)  # fmt: skip
+    way = chain.of_images("none", stored=32, side=SIDE, mean=half, std=half)
+    split = Split(images=images, labels=labels, members=np.arange(rows), rows=np.arange(rows), transforms=way,
+                  send=here.send, ahead=ahead)  # fmt: skip
     return input_row(rows, where, split, starts, here, rounds)
 
 

@@ -23,6 +23,7 @@ from app.cli import options as o
 from app.computing.rehearsal import Walk
 from app.config.run import RunConfig
 from app.data.splits.resident import Split
+from app.data.transforms.resize import Resize
 from app.errors import InputError
 from app.place import Place
 from app.tables.datasets import DATASETS
@@ -136,8 +137,8 @@ def _contender(name: str, batch_size: int, make: Callable[[], Callable[[], Any]]
 
 def _held(config: RunConfig, images: Pictures, place: Place, side: int) -> Split:
     split = train_split(config, images, place)
-    assert isinstance(split, Split), "it fits"
-    return dataclasses.replace(split, side=side)
+    way = [Resize(side) if isinstance(one, Resize) else one for one in split.transforms]
+    return dataclasses.replace(split, transforms=tuple(way))
 
 
 def _batches(config: RunConfig, images: Pictures, place: Place, side: int) -> Callable[[], Any]:

@@ -14,13 +14,13 @@ import numpy as np
 from app import data
 from app.config.facts import dataset_facts
 from app.config.run import RunConfig, resolve
+from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.place import Place
 from app.tables.datasets import DATASETS
 from app.tables.names import look_up
 from app.tables.shape import side_of
-from app.train import Examples
 
 from . import loaders
 
@@ -115,8 +115,8 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
     return resolve(request, replace(facts, native=images.side))
 
 
-def train_split(config: RunConfig, images: Pictures, place: Place) -> Examples:
-    """The training split through the program's own door, held where the place finds room."""
+def train_split(config: RunConfig, images: Pictures, place: Place) -> Split:
+    """Return the training split through the program's own door, held where the place finds room."""
     ask = data.ask_of(config.to_json(), path=str(images.folder))
     held = data.prepare(replace(ask, side=side_of(config.stored_side)), _silent, _silent)
     return data.splits(config, place, held, _silent).train

@@ -1,4 +1,4 @@
-"""The share of a training step that waits for its input: images that the device holds, or the host."""
+"""The share of a training step that waits for its input: images that the device or the host holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from app.bench.rounds import Contender, Pace, measure, spread
 from app.computing import execution
 from app.computing.rehearsal import Rehearsal
 from app.config.run import RunConfig
-from app.data.transforms.augment import to_input
+from app.data.transforms import chain
+from app.data.transforms.transform import Draws
 from app.place import Place
 from app.tables.shape import side_of
 
@@ -91,7 +92,9 @@ def _resizing(config: RunConfig, images: Pictures, here: Place) -> float:
     size = (config.batch_size, images.pixels.shape[3], images.side, images.side)
     stored = torch.zeros(size, dtype=torch.uint8, device=here.device)
     mean = std = torch.full(size[1:2], 0.5, device=here.device)
-    run = meter.stopwatch(lambda: to_input(stored, side=side_of(config.image), mean=mean, std=std), here.device)
+    way = chain.of_images("none", stored=images.side, side=side_of(config.image), mean=mean, std=std)
+    numbers = torch.arange(config.batch_size, device=here.device)
+    run = meter.stopwatch(lambda: chain.passed(way, stored, numbers, Draws(0, None, numbers)), here.device)
     run(2)
     return spread([run(1) for _ in range(9)]).median
 

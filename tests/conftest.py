@@ -48,6 +48,14 @@ def shared_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_user_s_cache(shared_cache):
+    """What is counted or measured is remembered in the session's cache, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOSCALE_CACHE", str(shared_cache))
+        yield
+
+
 @pytest.fixture
 def cache_folder(shared_cache, monkeypatch):
     """Points the program at the session's cache."""

@@ -16,8 +16,8 @@ from sklearn.metrics import (
 )  # fmt: skip
 
 from app import evaluation
+from app.artifacts.predictions import Predictions
 from app.errors import InputError
-from app.evaluation import Predictions
 from app.place import Place
 
 DRAWN = np.random.default_rng(0)

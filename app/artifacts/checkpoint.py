@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..system.durable import replacing, seal, sha256, write_text
+from ..system.durable import replacing, sha256
+from . import states
+from .states import Facts, Manifest
 
 _HEADER = "isoscale"
 _HEADER_BYTES = 1 << 16  # room for the names and shapes before the tensors
@@ -73,7 +75,7 @@ class State(NamedTuple):
 
     step: int
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    facts: Facts
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -103,8 +105,7 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
     path = folder / f"state-{state.step}.safetensors"
     _save(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
-    manifest = {"step": state.step, "facts": state.facts, "files": files}
-    write_text(folder / f"state-{state.step}.json", json.dumps(manifest | {"seal": seal(manifest)}))
+    states.write(folder / f"state-{state.step}.json", Manifest(step=state.step, facts=state.facts, files=files))
     _prune(folder)
 
 
@@ -114,22 +115,12 @@ def _manifests(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem.removeprefix("state-")), reverse=True)
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
-    """A state's manifest, or None when it is not as it was written."""
-    try:
-        manifest = json.loads(path.read_text())
-        given = manifest.pop("seal")
-        return manifest if given == seal(manifest) else None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return None
-
-
 def _prune(folder: Path) -> None:
     """Removes states before the last two and every file that those two do not name."""
     kept = _manifests(folder)[:KEPT]
     needed = {path.name for path in kept}
     for path in kept:
-        needed |= set((_read_manifest(path) or {"files": ()})["files"])
+        needed |= set(found.files if (found := states.read(path)) else ())
     for path in folder.iterdir():
         if path.name not in needed:
             path.unlink()
@@ -138,23 +129,23 @@ def _prune(folder: Path) -> None:
 def newest_step(folder: Path) -> int:
     """The step of the newest state whose every byte is as it was written, 0 where there is none."""
     for path in _manifests(folder):
-        if manifest := _whole(path):
-            return int(manifest["step"])
+        if found := _whole(path):
+            return found.step
     return 0
 
 
 def files_of(folder: Path, step: int) -> tuple[list[str], int]:
     """The names of a state's files, and how many bytes of the log belong to it."""
-    manifest = _read_manifest(folder / f"state-{step}.json")
-    assert manifest, "the state was just written"
-    return [f"state-{step}.json", *manifest["files"]], int(manifest["facts"]["log_bytes"])
+    found = states.read(folder / f"state-{step}.json")
+    assert found, "the state was just written"
+    return [f"state-{step}.json", *found.files], found.facts.log_bytes
 
 
-def _whole(path: Path) -> dict[str, Any] | None:
+def _whole(path: Path) -> Manifest | None:
     """A state's manifest, or None unless it and all its files are as they were written."""
-    manifest = _read_manifest(path)
-    if manifest and all(_matches(path.parent / name, digest) for name, digest in manifest["files"].items()):
-        return manifest
+    found = states.read(path)
+    if found and all(_matches(path.parent / name, digest) for name, digest in found.files.items()):
+        return found
     return None
 
 
@@ -164,11 +155,10 @@ def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
 
     damaged: list[Path] = []
     for path in _manifests(folder):
-        if manifest := _whole(path):
+        if found := _whole(path):
             for broken in damaged:  # or it would count among the states that are kept
                 broken.unlink(missing_ok=True)
-            step = int(manifest["step"])
-            return State(step, load_file(folder / f"state-{step}.safetensors"), manifest["facts"])
+            return State(found.step, load_file(folder / f"state-{found.step}.safetensors"), found.facts)
         say(f"the saved state {path} is damaged and left out")
         damaged.append(path)
     return None

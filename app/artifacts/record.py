@@ -1,122 +1,203 @@
-"""What `<stem>.json` says of a run besides its results: the resolved config, what it costs, where it was made."""
+"""The record of a run, `<stem>.json`: its parts with their types, its one reader and its one writer."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import platform
-import subprocess
+import json
+import re
+import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Generic, Literal
 
-import numpy as np
+import msgspec
+from msgspec import UNSET, UnsetType
 
-from .. import __version__
 from ..config.run import RunConfig
-from ..data.sources.source import Ask
-from ..data.splits.division import Splits
 from ..errors import InputError
-from ..system.durable import replacing
-from .paths import RunFiles
+from ..system.durable import seal, write_text
+from .parts import (
+    Best,
+    DataRecord,
+    Errors,
+    Execution,
+    Failure,
+    Number,
+    Parameters,
+    Part,
+    Place,
+    Rates,
+    Results,
+    Schedule,
+    Seconds,
+    Test,
+)  # fmt: skip
 
-_LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
-
-
-def new(config: RunConfig, *, ask: Ask, manifest: Mapping[str, Any], splits: Splits, command: str) -> dict[str, Any]:
-    """The record of a run before its first step."""
-    family, total = config.family, config.parameters
-    return {
-        "run_id": config.run_id,
-        "status": "running",
-        "model": config.model,
-        "size": config.size,
-        "dataset": config.dataset,
-        "started": now(),
-        "command": command,
-        "config": config.to_json(),
-        "parameters": {"total": total, "non_embedding": total - family.embedding_parameters(config.shape)},
-        "flops_per_image": family.flops(config.shape),
-        "tokens": config.tokens,
-        "data": {
-            "hub": ask.hub,
-            "path": ask.path,
-            "version": manifest["version"],
-            "class_names": manifest["class_names"],
-            "unlabelled_rows": manifest["unlabelled"],
-            "licence": ask.row.licence if ask.row else manifest["licence"],
-            "warning": "; ".join(filter(None, (ask.row.warning if ask.row else "", *manifest.get("notes", ())))),
-            **_files(ask, manifest),
-            **splits.record,
-        },
-        "versions": {"isoscale": __version__, "python": platform.python_version()}
-        | {library: version(library.replace("_", "-")) for library in _LIBRARIES},
-        "commit": _commit(),
-        "places": [],
-    }
+FORMAT = 1
+Status = Literal["missing", "running", "stopped", "done", "failed"]  # missing: of a run that has no record
+_FIX = "download the run again, or train it again with --fresh"
+_NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record of any format
+_ONCE_DONE = ("best", "seconds", "results", "files")
 
 
-def _files(ask: Ask, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """How files of fields and signals were read, and which of them were left out."""
-    if not ask.reading:
-        return {}
-    about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest["left_out"]}
-    return about | {"reading": dataclasses.asdict(ask.reading), "inputs": manifest["array"]}
+class Record(Part, Generic[Test], kw_only=True):
+    """A run: what it is, how it was computed, and how it ended. Fields are in the order of the file."""
+
+    format: int | None = None  # None until the record was read from a file
+    run_id: str
+    status: Literal["running", "stopped", "done", "failed"]
+    failure: Failure | None = None
+    model: str
+    size: str
+    dataset: str
+    started: str = ""
+    command: str
+    config: dict[str, Any]  # as it was written: a field that came later is missing; `Run.config` fills it in
+    parameters: Parameters
+    flops_per_image: Number | None = None
+    tokens: int
+    data: DataRecord
+    versions: dict[str, str]
+    commit: str | UnsetType | None = UNSET
+    places: Annotated[list[Place], msgspec.Meta(min_length=1)]
+    execution: Execution
+    schedule: Schedule
+    best: Best | None = None
+    seconds: Seconds | None = None
+    peak_bytes: int | None = None
+    energy_kwh: Number | None = None  # this and the next: None until they are measured
+    dollars: Number | None = None
+    results: Results[Test] | None = None
+    finished: str = ""
+    files: dict[str, str] | None = None  # sha256 of the finished files, by their name in RunFiles
+    unknown: dict[str, Any] = msgspec.field(default_factory=dict, name="(unknown)")  # keys of a later version
+
+    def __post_init__(self) -> None:
+        if (self.status == "failed") != (self.failure is not None):
+            raise ValueError("a record has a failure if, and only if, its status is failed")
+
+    @property
+    def done(self) -> bool:
+        """Whether the run was trained to its end."""
+        return self.status == "done"
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is a test of the final weights."""
+        return self.results is not None and self.results.test is not None
+
+    @property
+    def test(self) -> Test:
+        """The test of the final weights of a run that was tested."""
+        assert self.results is not None and self.results.test is not None, "ask `tested` first"
+        return self.results.test
+
+    @property
+    def stored_execution(self) -> dict[str, Any]:
+        """Return the execution as the file has it, keys of a later version included."""
+        return dict(plain(self)["execution"])
 
 
-def now() -> str:
-    """The time in UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+_RECORDS: dict[str, Any] = {"classification": Record[Rates], "regression": Record[Errors]}
 
 
-def _commit() -> str | None:
-    """The commit of this program: what its image was built from, or its checkout's, `-dirty` where it was changed."""
-    if built_from := os.environ.get("ISOSCALE_COMMIT"):
-        return built_from
-    here = Path(__file__).parent
+def plain(record: Part) -> dict[str, Any]:
+    """Return a record, or a part of one, as JSON values in the order of the file."""
+    values = msgspec.to_builtins(record)
+    return _joined(values, values.pop("(unknown)", {}))
+
+
+def write(path: Path, record: Record) -> None:
+    """Write `<stem>.json` indented, lists of numbers on one line, with a seal: a digest of all that it says."""
+    sealed = {"format": FORMAT} | plain(record)
+    text = json.dumps(sealed | {"seal": seal(sealed)}, indent=2, allow_nan=False)
+    flat = re.compile(r"\[\n\s+((?:[-\d.e+]+,\n\s+)*[-\d.e+]+)\n\s+\]")
+    write_text(path, flat.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n")
+
+
+def read(path: Path) -> Record:
+    """Return a run's record; raise InputError, with the file and what to do, unless it is complete and unchanged."""
+    raw = _object(path)
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip() or None
+        config = RunConfig.from_json(raw["config"])
+    except InputError as error:
+        raise _damaged(path, str(error)) from error
+    given = raw.pop("seal", None)
+    record = _typed(path, raw, config)
+    _require_own(path, record, config)
+    if given != seal(raw):
+        raise _damaged(path, "it is not as it was written")
+    record.unknown = _unknown(raw, plain(record))
+    return record
 
 
-def save_splits(files: RunFiles, splits: Splits) -> None:
-    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    named = {"train": splits.train, "val": splits.val, "test": splits.test}
-    codes = np.repeat(np.arange(len(named), dtype=np.int32), [len(split.rows) for split in named.values()])
-    rows = np.concatenate([split.rows for split in named.values()])
-    ends = np.cumsum([0, *map(len, named)], dtype=np.int32)
-    names = _arrow(pa.string(), len(named), ends, np.frombuffer("".join(named).encode(), np.uint8))
-    split = pa.DictionaryArray.from_arrays(_arrow(pa.int32(), len(codes), codes), names)
-    table = pa.Table.from_arrays([split, _arrow(pa.int64(), len(rows), rows)], names=["split", "row"])
-    with replacing(files.splits) as aside:
-        parquet.write_table(table, aside)
-
-
-def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
-    """An Arrow array over numpy's memory; `pa.array` would import pandas, half a second before the first step."""
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
-
-
-def test_rows(files: RunFiles) -> np.ndarray:
-    """The test rows that a run was made for; raises InputError when their file is missing or damaged."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import parquet
-
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object of a record of this format; raises InputError for anything else."""
     try:
-        table = parquet.read_table(files.splits)
-        return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise InputError(f"the split file {files.splits} is damaged; evaluate with --again makes it anew") from error
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no run record {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(name), kind) for name, kind in _NEEDED.items()):
+        raise InputError(f"{path} is not a run record; {_FIX}")
+    if raw.get("format") != FORMAT:
+        raise InputError(f"{path} has format {raw.get('format')}, this version reads {FORMAT}; {_FIX}")
+    return raw
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(f"the run record {path} is damaged ({what}); {_FIX}")
+
+
+def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
+    """The record's values with their types; raises InputError for the first that is missing or of another type."""
+    try:
+        record: Record = msgspec.convert(raw, _RECORDS[config.task])
+    except msgspec.ValidationError as error:
+        found = re.search(r"missing required field `(\w+)`(?: - at `\$\.(\S+)`)?", str(error))
+        lacks = ".".join(filter(None, (found[2], found[1]))) if found else ""
+        raise _damaged(path, f"it lacks {lacks} as this version writes it" if lacks else str(error)) from error
+    if record.done and (missing := [name for name in _ONCE_DONE if getattr(record, name) is None]):
+        raise _damaged(path, f"it lacks {missing[0]} as this version writes it")
+    return record
+
+
+def _require_own(path: Path, record: Record, config: RunConfig) -> None:
+    """Raises InputError unless record and file are named by the config within."""
+    for name in ("run_id", "model", "size", "dataset"):
+        if (given := getattr(record, name)) != (own := getattr(config, name)):
+            raise _damaged(path, f"{name} is {given}, its config's {own}")
+    if _composed(path.stem) != _composed(config.stem):
+        raise InputError(
+            f"{path} is the record of {config.stem} under another name; rename it to {config.stem}.json, "
+            "or remove it where that is there already"
+        )
+
+
+def _composed(name: str) -> str:
+    """A name as it is compared: some file systems keep an umlaut as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _unknown(raw: Any, known: Any) -> dict[Any, Any]:
+    """What a JSON value holds beyond what is known of it, under the same keys; of a list, by place."""
+    found: dict[Any, Any] = {}
+    if raw == known:
+        return found
+    for key, value in raw.items() if isinstance(raw, dict) else enumerate(raw):
+        if isinstance(known, dict) and key not in known:
+            found[key] = value
+        elif isinstance(value, dict | list) and (inner := _unknown(value, known[key])):
+            found[key] = inner
+    return found
+
+
+def _joined(values: Any, unknown: Mapping[Any, Any]) -> Any:
+    """The values with what was unknown of them back in its place."""
+    for key, value in unknown.items():
+        inside = key in values if isinstance(values, dict) else key < len(values)
+        if inside and isinstance(value, dict):
+            _joined(values[key], value)
+        elif isinstance(values, dict):
+            values[key] = value
+    return values

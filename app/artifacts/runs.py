@@ -1,14 +1,85 @@
-"""Which run is meant: by its id, by a path, by an address on the Hub, or by model, size and dataset."""
+"""Which runs are there: found by ID, by path, by configuration, or by model, size and dataset."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..config.run import RunConfig
 from ..errors import InputError
-from .paths import Run, RunFiles, find_runs
+from ..system.durable import sha256
+from . import index, record
+from .index import Entry
+from .paths import RunFiles
+from .record import Record, Status
+
+Say = Callable[[str], None]
+_FIX = "download the run again, or train it again with --fresh"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run found on disk: its files and its record."""
+
+    files: RunFiles
+    record: Record
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The config it was trained with."""
+        return RunConfig.from_json(self.record.config)
+
+    @property
+    def done(self) -> bool:
+        """Whether it was trained to its end."""
+        return self.record.done
+
+    def require_whole(self, *names: str, mend: str = "") -> None:
+        """Raises InputError unless these files, by default all that the record has sums of, are as they were written.
+
+        `mend` says what to do; else it is to get the run again.
+        """
+        sums = self.record.files or {}
+        for name in names or sums:
+            path = getattr(self.files, name)
+            if name in sums and (not path.is_file() or sha256(path) != sums[name]):
+                what = "damaged" if path.exists() else "gone"
+                raise InputError(f"{path} is {what}; {mend or _FIX}")
+
+    @classmethod
+    def load(cls, path: Path) -> Run:
+        """Reads `<stem>.json`; raises InputError when it is damaged or of another version."""
+        return cls(RunFiles(path.parent, path.stem), record.read(path))
+
+
+def find_runs(checkpoints: Path, say: Say | None = None, *, named: str = index.RECORDS) -> list[Run]:
+    """Every run below a folder whose record fits the pattern, oldest first; copies of a run count as one.
+
+    A record that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    """
+    records = dict(index.opened(checkpoints, say, named=named))
+    return [Run(_files(checkpoints, entry), records[entry]) for entry in _first(records)]
+
+
+def indexed(checkpoints: Path, say: Say | None = None) -> list[Entry]:
+    """The same runs as the index of the checkpoints has them: records that have not changed are not opened."""
+    return _first(index.updated(checkpoints, say))
+
+
+def _files(checkpoints: Path, entry: Entry) -> RunFiles:
+    return RunFiles(checkpoints / entry.path.parent, entry.path.stem)
+
+
+def _first(entries: Iterable[Entry]) -> list[Entry]:
+    """The entry that counts of each run's copies, oldest run first."""
+    copies: dict[str, list[Entry]] = {}
+    for entry in entries:
+        copies.setdefault(entry.run_id, []).append(entry)
+    found = [max(each, key=lambda entry: entry.preference) for each in copies.values()]
+    return sorted(found, key=lambda entry: (entry.started, entry.path.stem))
 
 
 def at_path(path: Path) -> Run:
@@ -27,50 +98,61 @@ def at_path(path: Path) -> Run:
 
 def _records_of(path: Path) -> list[Path]:
     """The records that a file may belong to, by the beginning of its name; the longest match first."""
-    records = [record for record in path.parent.glob("model_*.json") if path.name.startswith(record.stem)]
+    records = [record for record in path.parent.glob(index.RECORDS) if path.name.startswith(record.stem)]
     return sorted(records, key=lambda record: -len(record.stem))
 
 
 def place_of(checkpoints: Path, config: RunConfig) -> RunFiles:
     """Where a config's run lies or will lie: where `train` puts it, unless only a copy elsewhere below is finished."""
+    copy = _copy(checkpoints, config)
+    return copy.files if copy and copy.done else RunFiles.of(checkpoints, config)
+
+
+def status_of(checkpoints: Path, config: RunConfig) -> Status:
+    """The status of a config's run: `missing` where no record of it can be read."""
+    copy = _copy(checkpoints, config)
+    return copy.record.status if copy else "missing"
+
+
+def _copy(checkpoints: Path, config: RunConfig) -> Run | None:
     copies = find_runs(checkpoints, lambda _: None, named=f"{glob.escape(config.stem)}.json")
-    return copies[0].files if copies and copies[0].done else RunFiles.of(checkpoints, config)
+    return copies[0] if copies else None
 
 
-def by_id(run_id: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
+def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
     """The run whose id begins so; records that cannot be read are said.
 
     Raises InputError for none or several, and for the one whose whole id it is if its record cannot be read.
     """
     damaged: list[str] = []
-    runs = find_runs(checkpoints, damaged.append)
-    found = [run for run in runs if run.record["run_id"].startswith(run_id)]
+    runs = indexed(checkpoints, damaged.append)
+    found = [run for run in runs if run.run_id.startswith(run_id)]
     if not found:
-        find_runs(checkpoints, named=f"model_{glob.escape(run_id)}_*.json")
+        find_runs(checkpoints, named=f"model_{glob.escape(run_id)}_*.json")  # raises where its record is damaged
     for text in damaged:
         say(text)
     if len(found) == 1 and run_id:
-        return found[0]
-    there = ", ".join(run.record["run_id"] for run in runs) or "none; `run.py train` makes one"
+        return Run.load(checkpoints / found[0].name)
+    there = ", ".join(run.run_id for run in runs) or "none; `run.py train` makes one"
     raise InputError(
         f"{len(found)} runs under {checkpoints} have an id that begins with {run_id!r}; there are: {there}"
     )
 
 
-def newest(
-    *, model: str | None, size: str | None, dataset: str | None, checkpoints: Path, say: Callable[[str], None]
-) -> Run:
+def newest(*, model: str | None, size: str | None, dataset: str | None, checkpoints: Path, say: Say) -> Run:
     """The newest finished run that fits; the others that fit, and records that cannot be read, are said.
 
     Raises InputError where none fits.
     """
     wanted = {name: value for name, value in (("model", model), ("size", size), ("dataset", dataset)) if value}
-    runs = [run for run in find_runs(checkpoints, say) if wanted.items() <= run.record.items()]
-    done = [run for run in runs if run.done]
+    runs = [
+        run for run in indexed(checkpoints, say) if all(getattr(run, name) == value for name, value in wanted.items())
+    ]
+    done = [run for run in runs if run.status == "done"]
     if not done:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items()) or "any"
         unfinished = f" ({len(runs)} unfinished: the same train command continues one)" if runs else ""
         raise InputError(f"there is no finished run of {asked} under {checkpoints}{unfinished}; train or download one")
-    if others := [run.record["run_id"] for run in done[:-1]]:
-        say(f"taken: run {done[-1].record['run_id']}, the newest; --run takes another that fits: {', '.join(others)}")
-    return done[-1]
+    if others := [run.run_id for run in done[:-1]]:
+        say(f"taken: run {done[-1].run_id}, the newest; --run takes another that fits: {', '.join(others)}")
+    return Run.load(checkpoints / done[-1].name)

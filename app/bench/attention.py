@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ..config.run import RunConfig
+from ..counts.vit import ATTENTIONS
 from ..errors import InputError
 from ..models.attention import ATTENTION_CLASSES
 from ..models.attention.paths import unfit
 from ..place import Place
-from ..tables.vit import ATTENTIONS
 from . import demand, meter, ours, peers
 from .meter import Prepared
 from .report import Group, Report, hardware

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from ..config.run import RunConfig
+from ..counts.vit import ATTENTIONS
 from ..place import Place
 from ..system import memory
 from ..tables.computing import KEEPING_MAPS
-from ..tables.vit import ATTENTIONS
 
 _MOST_SECONDS = 60.0  # of a call
 _RATES = {"cuda": 1e13, "mps": 1e12, "cpu": 1e10}  # operations per second that a device reaches, a CPU's per thread

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from ..computing.rehearsal import HeldBatch
 from ..config.run import RunConfig
+from ..counts.vit import hidden
 from ..place import Place
 from ..tables.shape import plane, side_of
-from ..tables.vit import hidden
 from .meter import Prepared, stopwatch, synchronise
 
 NEEDS = {

@@ -11,7 +11,8 @@ import typer
 from . import options as o
 
 if TYPE_CHECKING:
-    from ..artifacts.paths import Run
+    from ..artifacts.parts import Errors, Rates
+    from ..artifacts.runs import Run
     from .screen import Screen
 
 Where = Annotated[
@@ -79,15 +80,15 @@ def _require_with_on(data: str | None, **others: str | None) -> None:
         raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
 
 
-def _elsewhere(run: Run, found: dict[str, Any], *, as_json: bool) -> str:
+def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> str:
     """What is said of other files than the run's own test."""
+    from ..artifacts.record import plain
     from ..sharing.card import test_lines
 
-    about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
     if as_json:
-        return json.dumps(about | {"split": "elsewhere", **found})
-    head = f"run {about['run_id']}, {found['weights']} weights, on {found['n']:,} rows of {found['path']}"
-    left = found["rows_left_out"]
+        return json.dumps(_names(run) | {"split": "elsewhere", **plain(found)})
+    head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {found.path}"
+    left = found.rows_left_out
     notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
     return "\n".join([head, *test_lines(run, found), *notes, f"kept beside the run's own test in {run.files.record}"])
 
@@ -130,10 +131,10 @@ def _dataset_name(asked: str) -> str:
 
 def _fetched(address: str, screen: Screen) -> Path:
     """A run of the Hub, downloaded into the cache."""
-    from ..data.store.cache import root
     from ..sharing import store
+    from ..system import home
 
-    target = root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
+    target = home.root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
     store.download(address, target, screen.say)
     return target
 
@@ -147,23 +148,38 @@ def _draw(run: Run) -> None:
 
 def _result(run: Run, best: bool) -> dict[str, Any]:
     """What `--json` prints."""
-    about = {name: run.record[name] for name in ("run_id", "model", "size", "dataset")}
+    from ..artifacts.record import plain
+
     weights = "best" if best else "final"
-    return about | {"split": "test", "weights": weights, **run.record["results"]["test_best" if best else "test"]}
+    return _names(run) | {"split": "test", "weights": weights, **plain(_test(run, best))}
+
+
+def _names(run: Run) -> dict[str, str]:
+    return {"run_id": run.record.run_id, "model": run.record.model, "size": run.record.size,
+            "dataset": run.record.dataset}  # fmt: skip
+
+
+def _test(run: Run, best: bool) -> Rates | Errors:
+    """The results that were just made."""
+    assert run.record.results
+    found: Rates | Errors | None = run.record.results.test_best if best else run.record.results.test
+    assert found
+    return found
 
 
 def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
+    from ..artifacts.parts import Errors
     from ..sharing.card import percent, test_lines
 
-    result, names = _result(run, best), run.record["data"]["class_names"]
-    what = f"{result['model']} {result['size']} on {result['dataset']}"
+    test, about = _test(run, best), run.record
+    what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {'best' if best else 'final'} weights"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
-    lines = [f"run {result['run_id']}: {what}, {result['weights']} weights", *test_lines(run, result), *asked]
-    rates = zip(result.get("per_class", ()), names, strict="per_class" in result)
+    lines = [what, *test_lines(run, test), *asked]
+    rates = [] if isinstance(test, Errors) else list(zip(test.per_class, about.data.class_names, strict=True))
     if classes := sorted((rate, name) for rate, name in rates if rate is not None):
         lines.append("hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]))
         files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
     else:
         files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"
-    warning = run.record["data"]["warning"]
+    warning = about.data.warning
     return "\n".join([*lines, *([f"note: {warning}"] if warning else []), files])

@@ -12,7 +12,7 @@ import typer
 from . import options as o
 
 if TYPE_CHECKING:
-    from ..artifacts.paths import Run
+    from ..artifacts.runs import Run
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the figures.")]
 
@@ -106,7 +106,7 @@ def _draw(
     draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path,
     choose: Callable[..., dict[str, list[Run]]] | None = None,
 ) -> None:  # fmt: skip
-    from ..artifacts.paths import find_runs
+    from ..artifacts.runs import find_runs
     from ..report.selection import comparable
     from .screen import Screen
 

@@ -68,8 +68,9 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
     A model of another kind of data than this stands at the first dataset of its own kind.
     """
+    from ..counts import family_for
     from ..tables.datasets import DATASETS
-    from ..tables.models import MODELS, family_for
+    from ..tables.models import MODELS
 
     asked = _dataset_row(dataset)
     rows = []

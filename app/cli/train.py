@@ -14,7 +14,7 @@ from . import options as o
 from .screen import program
 
 if TYPE_CHECKING:
-    from ..artifacts.paths import Run
+    from ..artifacts.runs import Run
     from ..config.command import Command
     from ..errors import NotUploaded
     from .screen import Screen
@@ -34,9 +34,11 @@ def train(*, as_json: bool, **options: Any) -> None:
     run = _trained(command)
     if run is None:  # the first rank speaks for all
         return
+    from ..artifacts.record import plain
+
     keeping = command.keeping
     address, failed = _uploaded(run, private=keeping.private) if keeping.upload else (None, None)
-    typer.echo(json.dumps(run.record) if as_json else _summary(run, address))
+    typer.echo(json.dumps(plain(run.record)) if as_json else _summary(run, address))
     if failed:
         raise failed
 
@@ -88,7 +90,7 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
-        message = f"Add run {run.record['run_id']}"
+        message = f"Add run {run.record.run_id}"
         address = store.upload(local, folder, say=Screen().say, private=private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
         words = [*program(), "upload", *(["--private"] if private else []), str(local), folder]
@@ -102,7 +104,7 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
 def _summary(run: Run, address: str | None) -> str:
     from ..sharing.card import test_lines
 
-    test, stem = run.record["results"]["test"], run.files.folder / run.files.stem
+    test, stem = run.record.test, run.files.folder / run.files.stem
     written = ", ".join(path.name.removeprefix(run.files.stem) for path in run.files.present())
     return "\n".join(
         [

@@ -7,7 +7,7 @@ from ..tables import revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
 from ..tables.reading import reading_of
 from ..tables.shape import Extent, smaller
-from ..tables.sizes import TOLERANCE, parse_size
+from ..tables.sizes import TOLERANCE, budget, parse_size
 from . import effects, sizing
 from .settings import Data, Model, Revisions
 from .sizing import Sized
@@ -67,7 +67,7 @@ def check_size(sized: Sized) -> None:
         return
     family, shape = sized.family, sized.shape
     grown = [name for name in dict.fromkeys(("d_model", family.growth)) if getattr(shape, name) is not None]
-    near = sizing.nearest_of(sized.row, family, shape, sized.size)
+    near = sizing.nearest(family, shape, budget(sized.size))
     cells = " ".join(f"{name}={getattr(shape, name)}" for name in grown)
     raise InputError(
         f"size={sized.size} is missed by {sized.missed_by:+.1%}: {cells} has "

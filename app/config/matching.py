@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..counts import Family, family_for
 from ..errors import InputError
-from ..tables.families import FAMILIES, Family
-from ..tables.models import ModelRow, family_for, model_row
+from ..tables.families import FAMILIES
+from ..tables.models import ModelRow, model_row
 from ..tables.protocols import Protocol
 from ..tables.shape import CELLS, Shape
 from ..tables.sizes import TOLERANCE, budget, spelled

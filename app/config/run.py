@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..counts import Family, family_for
 from ..errors import InputError
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
-from ..tables.families import Family
-from ..tables.models import DEFAULT_MODEL, ModelRow, family_for, model_row
+from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
 from . import checks, matching
 from . import resolve as resolving

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+import msgspec
 
 from .. import data, evaluation, models, place
-from ..artifacts import checkpoint, record
-from ..artifacts.paths import Run, write_record
+from ..artifacts import checkpoint, provenance, record
+from ..artifacts.parts import Errors, Rates, Results, tested
+from ..artifacts.predictions import Predictions
+from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
 from ..data.splits.resident import Split
@@ -27,23 +30,25 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
     and for files that give other inputs than the run's.
     """
     if not run.done:
-        raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, grid)
         cached = data.prepare(ask, screen.say, screen.reading)
         here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
         here = training.in_its_precision(here, run.config, run.record, screen.say)
-        names = run.record["data"]["class_names"]
+        names = run.record.data.class_names
         split = data.whole(run.config, here, cached, screen.say, names)
         predictions = predicted(run, split, here, options, screen, best=best)
-        about = {"path": options.data, "version": cached.manifest["version"], "weights": "best" if best else "final"}
-        about |= {"reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": record.now()}
-        about |= {"rows_left_out": cached.manifest["rows"]["test"] - len(split)}
-        found = about | evaluation.metrics(predictions)
-        before = run.record["results"].get("elsewhere", {})
-        results = run.record["results"] | {"elsewhere": before | {f"{ask.fingerprint}-{about['weights']}": found}}
-        done = dataclasses.replace(run, record=run.record | {"results": results})
-        write_record(run.files.record, done.record)
+        found = tested({
+            "path": options.data, "version": cached.manifest.version, "weights": "best" if best else "final",
+            "reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": provenance.now(),
+            "rows_left_out": cached.manifest.rows["test"] - len(split), **evaluation.metrics(predictions),
+        })  # fmt: skip
+        results = run.record.results or Results()
+        elsewhere = (results.elsewhere or {}) | {f"{ask.fingerprint}-{found.weights}": found}
+        results = msgspec.structs.replace(results, elsewhere=elsewhere)
+        done = Run(run.files, msgspec.structs.replace(run.record, results=results))
+        record.write(run.files.record, done.record)
     return done
 
 
@@ -59,13 +64,11 @@ def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
 
-def predicted(
-    run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool
-) -> evaluation.Predictions:
+def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool) -> Predictions:
     """The predictions of the final or the best weights, computed as the run was."""
     config = run.config
     run.require_whole("best" if best else "weights")
-    chosen = execution.again(run.record["execution"], config, here, Wishes(threads=options.threads), screen.say)
+    chosen = execution.again(run.record.stored_execution, config, here, Wishes(threads=options.threads), screen.say)
     here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
@@ -74,6 +77,7 @@ def predicted(
     return predictions
 
 
-def latest(run: Run) -> dict[str, Any]:
+def latest(run: Run) -> Rates | Errors:
     """The metrics that were measured last."""
-    return dict(max(run.record["results"]["elsewhere"].values(), key=lambda found: found["measured"]))
+    assert run.record.results and run.record.results.elsewhere, "they were just measured"
+    return max(run.record.results.elsewhere.values(), key=lambda found: found.measured or "")

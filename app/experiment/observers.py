@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
+from ..artifacts.states import BestWeights, Facts
 from ..errors import Stopped
 from ..log import Row, TrainingLog
 from .hooks import SAVE, STOP_IN_TIME, Member, wish_of
@@ -43,11 +44,10 @@ class Keeper(Member):
     state_every: float  # seconds
     push: Callable[[int], None] | None = None  # takes the step of a state that may be pushed
     push_every: float = math.inf  # seconds
-    best: dict[str, Any] | None = None
+    best: BestWeights | None = None
     seconds_before: float = 0.0  # of training before this process
     peak_bytes: int = 0  # of any rank, in all processes
     ended: int = 0  # the last step that ended
-    _began: bool = False  # whether a step ended in this process
     _started: float = field(default_factory=time.monotonic)
     _row_at: float = field(default_factory=time.monotonic)
     _state_at: float = field(default_factory=time.monotonic)
@@ -84,13 +84,13 @@ class Keeper(Member):
     def epoch_end(self, *, step: int, epoch: int) -> None:
         self.log.drain()
         loss = self.log.last["val_full"]["loss"]
-        if self.best is None or loss < self.best["val_loss"]:
+        if self.best is None or loss < self.best.val_loss:
             name = f"best-{step}.safetensors"
             checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
-            self.best = {"val_loss": loss, "step": step, "epoch": epoch, "file": name}
+            self.best = BestWeights(val_loss=loss, step=step, epoch=epoch, file=name)
 
     def step_end(self, *, step: int) -> None:
-        self.ended, self._began = step, True
+        self.ended = step
         now = time.monotonic()
         rate = self._images / max(now - self._started, 1e-9)
         self.screen.step(step, self.total_steps, self.log.last, rate)
@@ -105,23 +105,6 @@ class Keeper(Member):
         if wish >= STOP_IN_TIME:
             raise self._stopped(reason, in_time=wish == STOP_IN_TIME)
 
-    def while_waiting(self) -> None:
-        """Stops within a step that waits long for its inputs; a time limit lets a process end one step at least."""
-        reason = self.stop_asked()
-        if reason is None or (reason.in_time and not self._began):
-            return
-        if not self.keep():
-            raise Stopped(f"stopped {reason.why} before the first step; the same command begins anew")
-        raise self._stopped(reason, in_time=reason.in_time)
-
-    def keep(self) -> bool:
-        """Saves the state as of the last step that ended, before its next one changed anything; False without one."""
-        if self.ended:
-            self.save_state(self.ended)
-            if self.push:
-                self.push(self.ended)
-        return self.ended > 0
-
     def _stopped(self, reason: Reason | None, *, in_time: bool) -> Stopped:
         text = f"stopped {reason.why if reason else 'by another rank'} after step {self.ended} of {self.total_steps}"
         return Stopped(f"{text}; its state is saved", saved=True, in_time=in_time)
@@ -132,14 +115,14 @@ class Keeper(Member):
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         moments = checkpoint.optimizer_tensors(self.model, self.optimizer)
         tensors = weights | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
-        facts = {
-            "best": self.best,
-            "log_bytes": log_bytes,
-            "log_sha256": self.log.sha256,
-            "seconds": round(self.seconds, 3),
-            "peak_bytes": self.peak_bytes,
-        }
-        best = self.best["file"] if self.best else None
+        facts = Facts(
+            best=self.best,
+            log_bytes=log_bytes,
+            log_sha256=self.log.sha256,
+            seconds=round(self.seconds, 3),
+            peak_bytes=self.peak_bytes,
+        )
+        best = self.best.file if self.best else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)
         self._state_at = time.monotonic()
 

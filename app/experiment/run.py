@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import msgspec
+
 from .. import data, evaluation, models, place
-from ..artifacts import record
-from ..artifacts.paths import Run, RunFiles, read_record, write_record
-from ..artifacts.runs import place_of
+from ..artifacts import record, split_rows
+from ..artifacts.parts import Results, tested
+from ..artifacts.paths import RunFiles
+from ..artifacts.predictions import Predictions
+from ..artifacts.record import Record
+from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
@@ -81,10 +85,10 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
             held.enter_context(lock(files.lock, wait=False))
             files.sweep()
             kept = _kept(files, options)
-            if options.push and not (kept and kept["status"] == "done"):
+            if options.push and not (kept and kept.done):
                 pusher = held.enter_context(_pushed(config, files, options, options.push, screen))
                 kept = _kept(files, options)
-            done = _found_done(Run(files, kept), screen) if kept and kept["status"] == "done" else None
+            done = _found_done(Run(files, kept), screen) if kept and kept.done else None
             job = None if done else training.prepare(config, files, kept, path, options, screen, here)
         here.agree(READY if job else DONE)
         if job is None:
@@ -129,9 +133,23 @@ def _found_done(run: Run, screen: Screen) -> Run:
     return run
 
 
-def _kept(files: RunFiles, options: Options) -> dict[str, Any] | None:
-    """The record of the run as it was begun, None where it is begun now."""
-    return read_record(files.record) if files.record.exists() and not options.fresh else None
+def _kept(files: RunFiles, options: Options) -> Record | None:
+    """Return the record of the run as it was begun, None where it is begun now.
+
+    Raises InputError for a run that an earlier version trained from the stream: its ID names other splits now.
+    """
+    kept = record.read(files.record) if files.record.exists() and not options.fresh else None
+    if kept and kept.data.streamed:
+        raise InputError(f"{_streamed(kept)}; train with --fresh, which replaces it")
+    return kept
+
+
+def _streamed(kept: Record) -> str:
+    """Say why a run that an earlier version trained from the stream has no data any more."""
+    return (
+        f"run {kept.run_id} was trained from the stream by an earlier version, on validation and test rows that "
+        "depended on the machine's memory; this is no longer supported"
+    )
 
 
 @contextmanager
@@ -158,7 +176,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
     Raises InputError for an unfinished run, for damaged files, and unless every test row was seen exactly once.
     """
     if not run.done:
-        raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     if options.data and not again:
         raise InputError("--data has an effect with --again only; add it, or leave --data out")
     with lock(run.files.lock, wait=False):
@@ -168,11 +186,11 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
     if run.config.task == "regression":
-        raise InputError(f"--top-k has no effect on run {run.record['run_id']}, which predicts a number; leave it out")
+        raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number; leave it out")
     if k > run.config.classes:
         raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
     kept = run.files.best_predictions if best else run.files.predictions
-    return evaluation.top_k(evaluation.Predictions.load(kept), k)
+    return evaluation.top_k(Predictions.load(kept), k)
 
 
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
@@ -182,14 +200,20 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
         with place.own_threads():
             _predict(run, options, screen, best=best)
         sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
-        run = dataclasses.replace(run, record=run.record | {"files": run.record["files"] | sums})
+        run = _changed(run, files=(run.record.files or {}) | sums)
     run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
-    predictions = evaluation.Predictions.load(path)
-    evaluation.require_same_rows(predictions, record.test_rows(run.files))
-    results = run.record["results"] | {"test_best" if best else "test": evaluation.metrics(predictions)}
-    done = dataclasses.replace(run, record=run.record | {"results": results})
-    write_record(run.files.record, done.record)
+    predictions = Predictions.load(path)
+    evaluation.require_same_rows(predictions, split_rows.of_test(run.files))
+    results = run.record.results or Results()
+    found = {"test_best" if best else "test": tested(evaluation.metrics(predictions))}
+    done = _changed(run, results=msgspec.structs.replace(results, **found))
+    record.write(run.files.record, done.record)
     return done
+
+
+def _changed(run: Run, **fields: Any) -> Run:
+    """The run with other values in its record."""
+    return Run(run.files, msgspec.structs.replace(run.record, **fields))
 
 
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
@@ -197,16 +221,20 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     config = run.config
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     here = training.in_its_precision(here, config, run.record, screen.say)
-    known = run.record["data"]
-    files = {name: known.get(name) for name in ("path", "design", "filelist")}
-    ask: Ask = data.ask_of(config.to_json(), **files, streamed=known.get("streamed", False))
+    known = run.record.data
+    if known.streamed:
+        raise InputError(
+            f"{_streamed(run.record)}; evaluate its stored predictions (without --again), or train with --fresh"
+        )
+    files = {"path": known.path, "design": known.design or None, "filelist": known.filelist or None}
+    ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])
+    cached = data.prepare(ask, screen.say, screen.reading, version=known.version)
     splits = data.splits(config, here, cached, screen.say)
-    if splits.record["split_fingerprint"] != known["split_fingerprint"]:
+    if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
-    record.save_splits(run.files, splits)
+    split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,13 +15,15 @@ from torch import nn
 
 from .. import __version__, data, evaluation, log, models, optim
 from .. import train as loop
-from ..artifacts import checkpoint, record
-from ..artifacts.paths import Run, RunFiles, read_record, write_record
+from ..artifacts import checkpoint, parts, provenance, record, split_rows
+from ..artifacts.paths import RunFiles
+from ..artifacts.predictions import Predictions
+from ..artifacts.record import Record
+from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..data.splits.stream import StreamedSplit
-from ..errors import HubUnavailable, InputError
+from ..errors import InputError
 from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
@@ -39,7 +41,7 @@ class Job:
 
     config: RunConfig
     files: RunFiles
-    kept: dict[str, Any]
+    kept: Record
     splits: Splits
     here: Place
     chosen: execution.Execution
@@ -49,49 +51,47 @@ class Job:
 
 
 def prepare(
-    config: RunConfig, files: RunFiles, kept: dict[str, Any] | None, path: str | None, options: Options,
+    config: RunConfig, files: RunFiles, kept: Record | None, path: str | None, options: Options,
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
-    execution.require_effect(options.gradients, here, stored=kept["execution"] if kept else None)
+    execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
     splits = data.splits(config, here, cached, screen.say)
-    if config.train_batches and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, an epoch at a time; leave --train-batches out")
-    if here.ranks > 1 and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
     if kept:
-        chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
+        chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
         chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
     execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
+    schedule, clamped = _schedule(config, splits)
     if not kept:
         require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
         _forget(files)
-        kept = record.new(config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command)
-    kept["execution"] = chosen.to_json()
+        kept = provenance.begun(
+            config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
+            execution=parts.part(parts.Execution, chosen.to_json()), schedule=schedule,
+        )  # fmt: skip
+    kept.execution, kept.schedule = parts.part(parts.Execution, chosen.to_json()), schedule
     here.take_threads(chosen.threads)
-    record.save_splits(files, splits)
+    split_rows.save(files, splits)
     state = checkpoint.load_state(files.state, screen.say)
-    began = {"from_step": state.step if state else 0, "started": record.now()}
-    kept["places"].append({**here.describe(), **began, "execution": chosen.to_json()})
-    _schedule(config, kept, splits, screen)
-    write_record(files.record, kept)
+    from_step = state.step if state else 0
+    kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
+    for note in filter(None, (kept.data.warning, clamped)):
+        screen.say(f"note: {note}")
+    record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
         screen=screen,
     )  # fmt: skip
 
 
-def _cached(
-    config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, options: Options, screen: Screen
-) -> data.Cached:
+def _cached(config: RunConfig, kept: Record | None, path: str | None, options: Options, screen: Screen) -> data.Cached:
     """The run's dataset in the cache, at the version that it began with."""
-    began = kept["data"].get("streamed", False) if kept else None
     where = {"path": path, "design": options.design, "filelist": options.filelist}
-    ask = data.ask_of(config.to_json(), **where, streamed=began)
-    return data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
+    ask = data.ask_of(config.to_json(), **where)
+    return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
 
 
 def _forget(files: RunFiles) -> None:
@@ -100,13 +100,11 @@ def _forget(files: RunFiles) -> None:
     shutil.rmtree(files.state, ignore_errors=True)
 
 
-def in_its_precision(
-    here: Place, config: RunConfig, kept: Mapping[str, Any] | None, say: Callable[[str], None]
-) -> Place:
+def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: Callable[[str], None]) -> Place:
     """The place with the precision that a run with `--precision auto` began in, wherever it goes on."""
-    if config.precision != "auto" or not kept or not kept["places"]:
+    if config.precision != "auto" or not kept or not kept.places:
         return here
-    began = kept["places"][0]["precision"]
+    began = kept.places[0].precision
     if began == "bf16":
         say("the run began in bf16 and goes on in it")
     return replace(here, precision=began)
@@ -122,14 +120,11 @@ def _shown(config: RunConfig, splits: Splits) -> int:
     return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
 
 
-def _schedule(config: RunConfig, kept: dict[str, Any], splits: Splits, screen: Screen) -> None:
-    """Writes the schedule's length and warm-up into the record; says what a reader of the result must know."""
+def _schedule(config: RunConfig, splits: Splits) -> tuple[parts.Schedule, str]:
+    """Return the length of the schedule and its warm-up, and a note, which is empty unless the warm-up was clamped."""
     total = _steps(config, splits)
     warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
-    kept["schedule"] = {"total_steps": total, "warmup_steps": warmup_steps}
-    for note in (kept["data"]["warning"], clamped):
-        if note:
-            screen.say(f"note: {note}")
+    return parts.Schedule(total_steps=total, warmup_steps=warmup_steps), clamped
 
 
 def _named(config: RunConfig) -> str:
@@ -138,16 +133,16 @@ def _named(config: RunConfig) -> str:
 
 
 def _headline(job: Job) -> str:
-    kept, shape, rows = job.kept, job.config, job.kept["data"]["rows"]
+    kept, shape, rows = job.kept, job.config, job.kept.data.rows
     begin = "begins"
     if job.state:
-        left = job.state.step < kept["schedule"]["total_steps"]
+        left = job.state.step < kept.schedule.total_steps
         begin = f"continues at step {job.state.step + 1}" if left else "has made all its steps and is tested"
     ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
     return (
-        f"run {kept['run_id']} {begin}: {_named(shape)} ({kept['parameters']['total']:,} parameters: "
-        f"{cells_of(shape.to_json())}, {kept['tokens']} tokens) on "
-        f"{shape.dataset} (train {rows['train']:,}, validation {rows['val']:,}, test {rows['test']:,}), "
+        f"run {kept.run_id} {begin}: {_named(shape)} ({kept.parameters.total:,} parameters: "
+        f"{cells_of(shape.to_json())}, {kept.tokens} tokens) on "
+        f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
         f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )
 
@@ -156,29 +151,23 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Trains from the state, or from the start, to the end; then tests the final weights and completes the record."""
     job.screen.say(_headline(job))
     model, optimizer = _model(job)
-    config, state, numbers = job.config, job.state, job.kept["schedule"]
+    config, state, numbers = job.config, job.state, job.kept.schedule
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
     header |= {"task": config.task} if config.task != "classification" else {}
-    kept_rows = {"offset": state.facts["log_bytes"], "sha256": state.facts["log_sha256"]} if state else {}
+    kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
     with closing(rows), stop_requests(deadline=deadline) as stop_asked:
         keeper = Keeper(
             place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
-            screen=job.screen, total_steps=numbers["total_steps"], state_every=job.options.state_every,
-            peak_bytes=state.facts.get("peak_bytes", 0) if state else 0,
+            screen=job.screen, total_steps=numbers.total_steps, state_every=job.options.state_every,
+            peak_bytes=(state.facts.peak_bytes or 0) if state else 0,
             stop_asked=lambda: stop_asked() or (pusher.lost if pusher else None),
             push=pusher.offer if pusher else None,
             push_every=job.options.push.every if job.options.push else math.inf,
-            best=state.facts["best"] if state else None, seconds_before=state.facts["seconds"] if state else 0.0,
+            best=state.facts.best if state else None, seconds_before=state.facts.seconds if state else 0.0,
             ended=state.step if state else 0,
         )  # fmt: skip
-        if isinstance(job.splits.train, StreamedSplit):
-            job.splits.train.still_wanted = keeper.while_waiting
-        try:
-            _fit(job, model, optimizer, keeper)
-        except HubUnavailable:  # the source of a stream
-            keeper.keep()
-            raise
+        _fit(job, model, optimizer, keeper)
     return _finish(job, model, keeper)
 
 
@@ -187,12 +176,12 @@ def follow(
     *, deadline: float | None,
 ) -> None:  # fmt: skip
     """What the other ranks do once the first has prepared the run: the same loop, and nothing is written."""
-    kept = read_record(files.record)
+    kept = record.read(files.record)
     here = in_its_precision(here, config, kept, screen.say)
     splits = data.splits(config, here, _cached(config, kept, path, options, screen), screen.say)
     job = Job(
         config=config, files=files, kept=kept, splits=splits, here=here,
-        chosen=execution.again(kept["execution"], config, here, options.wishes, screen.say),
+        chosen=execution.again(kept.stored_execution, config, here, options.wishes, screen.say),
         state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
     )  # fmt: skip
     here.take_threads(job.chosen.threads)
@@ -225,7 +214,8 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
         micro_batch_size=job.chosen.micro_batch_size, clip_norm=config.clip_norm,
         train_batches=config.train_batches, val_batches=config.val_batches,
         learning_rate=lambda step: optim.learning_rate(
-            step, lr=config.lr, **job.kept["schedule"], schedule=config.schedule
+            step, lr=config.lr, total_steps=job.kept.schedule.total_steps, warmup_steps=job.kept.schedule.warmup_steps,
+            schedule=config.schedule,
         ),
     )  # fmt: skip
     first = job.state.step + 1 if job.state else 1
@@ -255,24 +245,24 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
     predictions = _tested(job, model)
     assert predictions, "the first rank has them all"
     predictions.save(files.predictions)
-    kept["best"] = {name: value for name, value in keeper.best.items() if name != "file"}
-    kept["seconds"] = {"training": round(keeper.seconds, 1), "test": round(time.monotonic() - began, 1)}
-    kept["peak_bytes"] = keeper.peak_bytes
-    kept["results"] = {"test": evaluation.metrics(predictions)}
-    checkpoint.load_weights(files.state / keeper.best["file"], model)
+    kept.best = parts.Best(val_loss=keeper.best.val_loss, step=keeper.best.step, epoch=keeper.best.epoch)
+    kept.seconds = parts.Seconds(training=round(keeper.seconds, 1), test=round(time.monotonic() - began, 1))
+    kept.peak_bytes = keeper.peak_bytes
+    kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))
+    checkpoint.load_weights(files.state / keeper.best.file, model)
     checkpoint.save_weights(files.best, model, text)
-    kept |= {"status": "done", "finished": record.now(), "files": files.sums()}
-    write_record(files.record, kept)
+    kept.status, kept.finished, kept.files = "done", provenance.now(), files.sums()
+    record.write(files.record, kept)
     shutil.rmtree(files.state)
     return Run(files, kept)
 
 
-def _tested(job: Job, model: nn.Module) -> evaluation.Predictions | None:
+def _tested(job: Job, model: nn.Module) -> Predictions | None:
     """The predictions of the test set, of which every rank makes its share; None on all but the first."""
     return evaluation.predict(model, job.splits.test, batch_size=job.config.val_batch_size, place=job.here)
 
 
-def _metadata(kept: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(kept: Record) -> dict[str, Any]:
     """What the weights' own header says: enough to build the model again from the file alone."""
-    names = kept["data"]["class_names"]
-    return {"version": __version__, "run_id": kept["run_id"], "config": kept["config"], "class_names": names}
+    names = kept.data.class_names
+    return {"version": __version__, "run_id": kept.run_id, "config": kept.config, "class_names": names}

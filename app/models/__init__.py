@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config.run import RunConfig
-from ..tables.models import TIMM, ModelRow, model_row
+from ..tables.models import TIMM, ModelRow
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -21,12 +20,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
-def constructor(model: str) -> Callable[..., nn.Module]:
-    """What builds a model by name, from plain values."""
-    return constructor_of(model_row(model))
-
-
-def constructor_of(row: ModelRow) -> Callable[..., nn.Module]:
+def constructor(row: ModelRow) -> Callable[..., nn.Module]:
     """What builds a row's model, from plain values; torchvision and timm are imported where it is one of theirs."""
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
@@ -36,9 +30,7 @@ def constructor_of(row: ModelRow) -> Callable[..., nn.Module]:
         return ResNet
     from . import zoo
 
-    if row.family == "timm":
-        return partial(zoo.named, name=row.name.removeprefix(TIMM))
-    return zoo.CONSTRUCTORS[row.family]
+    return zoo.constructor(row)
 
 
 def build(
@@ -55,15 +47,15 @@ def build(
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
     if pretrained:
         cells |= {"pretrained": True}
-    return constructor_of(config.row)(**cells, dropout=config.dropout)
+    return constructor(config.row)(**cells, dropout=config.dropout)
 
 
 def require_known(row: ModelRow) -> None:
     """Raises InputError for a name that timm does not know, before a dataset is looked at."""
     if row.family == "timm":
-        from . import zoo
+        from ..counts.builders import check_name
 
-        zoo.check_name(row.name.removeprefix(TIMM))
+        check_name(row.name.removeprefix(TIMM))
 
 
 def require(config: RunConfig) -> None:

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ..counts.t2t import TOKENIZERS
 from ..tables.shape import Extent, plane
-from ..tables.t2t import TOKENIZERS
 from .attention import ATTENTION_CLASSES
 from .layers import Block, through
 from .tokens_to_token import TokensToToken
@@ -25,7 +25,7 @@ class T2TViT(nn.Module):
     """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
 
     images (B, channels, H, W) -> logits (B, classes); `image` is (H, W) in pixels, or the side of a square; `tokenizer`
-    a name of `app.tables.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
+    a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
     values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, the performer's too, which is always
     0.1 in the authors' code: here a run at dropout 0 is free of chance. Raises ValueError for an image too small.
     With `checkpointing` the backward pass computes each block and stage again instead of keeping what is inside.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..counts.t2t import Split, Tokenizer
 from ..errors import InputError
-from ..tables.t2t import Split, Tokenizer
 from .layers import MLP, through, without_autocast
 
 _EPS = 1e-8  # of the performer's sum of weights

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..counts.vit import check_patches, grid
 from ..tables.shape import Extent, extent
-from ..tables.vit import check_patches, grid
 from .attention import ATTENTION_CLASSES
 from .layers import NORMS, PATCHINGS, Block, sincos, through
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from ..artifacts.paths import Run
+from ..artifacts.parts import Rates
+from ..artifacts.runs import Run
 from ..errors import InputError
 from . import selection, style
 
@@ -23,11 +24,11 @@ Floats = npt.NDArray[np.float64]
 
 def draw_run(run: Run) -> list[Path]:
     """The confusion matrix beside the run's other files. Raises InputError where the run is not evaluated."""
-    test = (run.record.get("results") or {}).get("test")
-    if not test or not test.get("confusion"):
-        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record['run_id']}")
-    counts = np.array(test["confusion"])  # (classes, classes), truth by row
-    names = [_short(style.legible(str(name))) for name in run.record["data"]["class_names"]]
+    test = run.record.test if run.record.tested else None
+    if not isinstance(test, Rates):
+        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
+    counts = np.array(test.confusion)  # (classes, classes), truth by row
+    names = [_short(style.legible(str(name))) for name in run.record.data.class_names]
     title = f"{selection.run_title(run.config)}: confusion"
     with style.house_style():
         figure = _few(title, counts, names) if len(counts) <= _NAMED else _many(title, counts, names)
@@ -115,14 +116,14 @@ def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, ga
 
 
 def _facts(run: Run, counts: npt.NDArray[np.int_]) -> list[str]:
-    test = run.record["results"]["test"]
-    low, high = test["top1_interval"]
+    test = run.record.test
+    low, high = test.top1_interval
     empty = int((counts.sum(axis=1) == 0).sum())
     return [
-        f"n = {test['n']:,} test {selection.examples([run])};",
-        f"accuracy {100 * test['top1']:.1f} % (95 % Wilson interval {100 * low:.1f} to {100 * high:.1f});",
-        f"{run.record['parameters']['total']:,} parameters; {selection.seeds([run])};",
-        f"run {run.record['run_id']}, final weights (epoch {run.config.epochs}).",
+        f"n = {test.n:,} test {selection.examples([run])};",
+        f"accuracy {100 * test.top1:.1f} % (95 % Wilson interval {100 * low:.1f} to {100 * high:.1f});",
+        f"{run.record.parameters.total:,} parameters; {selection.seeds([run])};",
+        f"run {run.record.run_id}, final weights (epoch {run.config.epochs}).",
         f"Classes without a test row (grey): {empty}." if empty else "",
         selection.warning([run]),
     ]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .. import log
-from ..artifacts.paths import Run
+from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
 from . import events, selection, style

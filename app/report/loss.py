@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from .. import log
-from ..artifacts.paths import Run
+from ..artifacts.runs import Run
 from ..config import checks
 from ..config.run import RunConfig
 from ..errors import InputError
@@ -167,7 +167,7 @@ def _by_size(drawn: list[tuple[Run, Curve, int]], split: str, frame: Frame) -> F
     for _, curve, place in drawn:
         _draw_points(axes, curve, place)
     for run, curve, place in drawn:
-        count = f"{run.record['parameters']['total'] / 1e6:.2f} M parameters"
+        count = f"{run.record.parameters.total / 1e6:.2f} M parameters"
         _draw_line(axes, curve, place, f"{run.config.size}: {count}{'' if run.done else ' (not finished)'}")
     _finish(figure, axes, frame, curves[0].per_epoch, config)
     style.facts_below(figure, _facts(runs, curves, frame))
@@ -217,13 +217,13 @@ def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: Ru
 
 def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
     """The small print: examples, batches, seeds, smoothing, and what the frame cuts off."""
-    config, rows, kind = runs[0].config, runs[0].record["data"]["rows"], selection.examples(runs)
+    config, rows, kind = runs[0].config, runs[0].record.data.rows, selection.examples(runs)
     losses = np.concatenate([curve.losses for curve in curves])
     out = losses[(losses < frame.low) | (losses > frame.high)]
     reach = f"{out.min():.3g} to {out.max():.3g}" if len(out) > 1 else f"{out.max():.3g}" if len(out) else ""
     batches = " or ".join(f"{count:,}" for count in sorted({curve.examples for curve in curves}))
     return [
-        f"n = {rows['train']:,} training and {rows['val']:,} validation {kind};",
+        f"n = {rows.train:,} training and {rows.val:,} validation {kind};",
         f"training batch {config.batch_size}; {selection.seeds(runs)}. Points: single batches of {batches} {kind}.",
         f"Lines: centred mean of {curves[0].window} batches (line fit at the ends).",
         f"Outside the frame: {len(out):,} of {len(losses):,} points ({reach})." if reach else "",

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from scipy.special import softmax
 
 from .. import data
-from ..artifacts.paths import Run
+from ..artifacts.predictions import Predictions
+from ..artifacts.runs import Run
 from ..config import checks
 from ..data.sources import signals
 from ..errors import InputError
-from ..evaluation import Predictions
 from ..task import TOPS
 from . import selection, style
 
@@ -48,32 +48,32 @@ def draw(
         raise InputError(f"{selection.label(run)} is no run on patterns; name one with --run")
     if not run.files.predictions.exists():
         raise InputError(
-            f"{selection.label(run)} has no predictions; run.py evaluate --run {run.record['run_id']} --again"
+            f"{selection.label(run)} has no predictions; run.py evaluate --run {run.record.run_id} --again"
         )
     run.require_whole("predictions", mend="evaluate with --again makes it anew")
     found = Predictions.load(run.files.predictions)
     chosen = np.sort(np.random.default_rng(0).permutation(len(found.rows))[:count])
     held, angles = _inputs(run, found.rows[chosen], say, progress)
-    names = [style.legible(name) for name in run.record["data"]["class_names"]]
+    names = [style.legible(name) for name in run.record.data.class_names]
     patterns = [
         _pattern(found, int(place), np.asarray(intensity, float), names)
         for place, intensity in zip(chosen, held, strict=True)
     ]
     with style.house_style():
         figure = _figure(run, patterns, angles)
-    return style.save(figure, folder / f"patterns_{run.record['run_id']}_{checks.file_part(run.config.dataset)}")
+    return style.save(figure, folder / f"patterns_{run.record.run_id}_{checks.file_part(run.config.dataset)}")
 
 
 def _inputs(
     run: Run, rows: npt.NDArray[np.int64], say: selection.Say, progress: Callable[..., None]
 ) -> tuple[npt.NDArray[np.floating], Floats | None]:
     """The first channel of the patterns of these rows (n, L), and their angles (L,) where they are known."""
-    known = run.record["data"]
+    known = run.record.data
     ask = data.ask_of(
-        run.config.to_json(), path=known["path"], design=known.get("design"), filelist=known.get("filelist")
+        run.config.to_json(), path=known.path, design=known.design or None, filelist=known.filelist or None
     )
-    cached = data.prepare(ask, say, progress, version=known["version"])
-    split = known["test_from"]
+    cached = data.prepare(ask, say, progress, version=known.version)
+    split = known.test_from or "test"
     published = cached.array(split, "rows")
     order = np.argsort(published, kind="stable")
     places = order[np.searchsorted(published, rows, sorter=order)]
@@ -96,11 +96,11 @@ def _figure(run: Run, patterns: list[Pattern], angles: Floats | None) -> Figure:
         _draw(axes, pattern, angles)
     panels[-1].set_xlabel("point of the pattern" if angles is None else "2θ (degrees)")
     panels[len(panels) // 2].set_ylabel("intensity")
-    test = run.record["results"]["test"]
+    test = run.record.test
     style.facts_below(figure, [
-        f"{len(patterns)} of {test['n']:,} test patterns, drawn at random, each with its class and the three that the",
-        f"model holds likeliest (green: right). Over all of them top-1 is {100 * test['top1']:.1f} %, top-3",
-        f"{100 * test['top3']:.1f} %; {selection.seeds([run])}; run {run.record['run_id']}, final weights.",
+        f"{len(patterns)} of {test.n:,} test patterns, drawn at random, each with its class and the three that the",
+        f"model holds likeliest (green: right). Over all of them top-1 is {100 * test.top1:.1f} %, top-3",
+        f"{100 * test.top3:.1f} %; {selection.seeds([run])}; run {run.record.run_id}, final weights.",
         selection.warning([run]),
     ])  # fmt: skip
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..artifacts.paths import Run
+from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
 from . import selection, style
@@ -32,14 +32,14 @@ class Point:
     @classmethod
     def of(cls, run: Run) -> Point:
         """Reads a run's record; raises InputError for a regression."""
-        test = run.record["results"]["test"]
+        test = run.record.test
         if run.config.task == "regression":
             raise InputError(
                 f"{selection.label(run)} predicts a number; its error stands in its own figure, "
                 f"{run.files.truth_png.name}"
             )
-        low, high = test["top1_interval"]
-        return cls(run, run.record["parameters"]["total"] / 1e6, 100 * test["top1"], 100 * low, 100 * high)
+        low, high = test.top1_interval
+        return cls(run, run.record.parameters.total / 1e6, 100 * test.top1, 100 * low, 100 * high)
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,9 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None) -> 
     points = [Point.of(run) for run in runs if _evaluated(run)]
     for run in runs:
         if say and not _evaluated(run):
-            say(
-                f"left out {selection.label(run)}: it has no test results; run.py evaluate --run {run.record['run_id']}"
-            )
+            say(f"left out {selection.label(run)}: it has no test results; run.py evaluate --run {run.record.run_id}")
     if not points:
-        raise InputError(f"no run has test results; get them with: run.py evaluate --run {runs[-1].record['run_id']}")
+        raise InputError(f"no run has test results; get them with: run.py evaluate --run {runs[-1].record.run_id}")
     paths = []
     for name, members in selection.architectures(runs).items():
         if own := [Point.of(run) for run in members if _evaluated(run)]:
@@ -85,7 +83,7 @@ def fitted(points: list[Point]) -> Fit | None:
 
 
 def _evaluated(run: Run) -> bool:
-    return "test" in (run.record.get("results") or {})
+    return run.record.tested
 
 
 def _figure(own: list[Point], shared: list[Point], missing: list[str], order: list[str]) -> Figure:
@@ -158,7 +156,7 @@ def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
 
 def _facts(points: list[Point], missing: list[str]) -> list[str]:
     runs = [point.run for point in points]
-    counts, kind = sorted({run.record["results"]["test"]["n"] for run in runs}), selection.examples(runs)
+    counts, kind = sorted({run.record.test.n for run in runs}), selection.examples(runs)
     trials = "Trials with a limited dataset." if any(run.config.limited for run in runs) else ""
     return [
         f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}; {selection.seeds(runs)}; bars: 95 % Wilson interval",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..artifacts.paths import Run
+from ..artifacts.runs import Run
 from ..config.facts import DatasetFacts
 from ..config.run import RunConfig, resolve
+from ..counts.vit import head_width
 from ..errors import InputError
 from ..sharing.card import cells_of
 from ..tables.datasets import DATASETS
 from ..tables.models import MODELS
 from ..tables.protocols import PROTOCOLS, UNKNOWN
 from ..tables.shape import CELLS
-from ..tables.vit import head_width
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells
@@ -99,7 +99,7 @@ def sizes(runs: Iterable[Run]) -> list[str]:
 
 def label(run: Run) -> str:
     """A run as messages name it."""
-    return f"{run.record['run_id']} ({run.config.model} {run.config.size} {run.config.dataset})"
+    return f"{run.record.run_id} ({run.config.model} {run.config.size} {run.config.dataset})"
 
 
 def examples(runs: Iterable[Run]) -> str:
@@ -109,7 +109,7 @@ def examples(runs: Iterable[Run]) -> str:
 
 def warning(runs: Iterable[Run]) -> str:
     """What the dataset warns of, as one sentence for the small print; empty where it warns of nothing."""
-    found = sorted({run.record["data"].get("warning") or "" for run in runs} - {""})
+    found = sorted({run.record.data.warning for run in runs} - {""})
     return f"Warning: {'; '.join(found)}." if found else ""
 
 
@@ -120,11 +120,11 @@ def seeds(runs: Iterable[Run]) -> str:
 
 
 def _started(run: Run) -> str:
-    return str(run.record.get("started", ""))
+    return run.record.started
 
 
 def _count(run: Run) -> int:
-    return int(run.record["parameters"]["total"])
+    return run.record.parameters.total
 
 
 def _place(run: Run) -> tuple[int, str, str, int]:
@@ -136,14 +136,14 @@ def _place(run: Run) -> tuple[int, str, str, int]:
 def _by_name(runs: list[Run], named: list[str], say: Say) -> list[Run]:
     wanted: set[str] = set()
     for text in named:
-        fitting = [run for run in runs if run.record["run_id"].startswith(text.lower())]
-        if len({run.record["run_id"] for run in fitting}) != 1:
+        fitting = [run for run in runs if run.record.run_id.startswith(text.lower())]
+        if len({run.record.run_id for run in fitting}) != 1:
             problem = "fits several runs" if fitting else "fits no run"
             raise InputError(f"--run {text} {problem}; there are: {_listed(fitting or runs)}")
-        wanted.add(fitting[0].record["run_id"])
+        wanted.add(fitting[0].record.run_id)
         if not fitting[-1].done:
             say(f"{label(fitting[-1])} is not finished: it is drawn as far as it went")
-    return [run for run in runs if run.record["run_id"] in wanted]
+    return [run for run in runs if run.record.run_id in wanted]
 
 
 def _listed(runs: list[Run]) -> str:
@@ -189,8 +189,8 @@ def _held_equal(run: Run) -> dict[str, Any]:
     config = run.config
     held = {name: value for name, value in config.to_json().items() if name not in _FREE}
     held |= {"stored_side": config.stored_side, "shape": _shape(config), "patch": _patch(config)}
-    data = {name: run.record["data"].get(name) for name in ("split_fingerprint", "version")}
-    precisions = sorted({place["precision"] for place in run.record.get("places", []) if "precision" in place})
+    data = {"split_fingerprint": run.record.data.split_fingerprint, "version": run.record.data.version}
+    precisions = sorted({place.precision for place in run.record.places})
     return held | data | {"precision": config.precision, "computed_in": ", ".join(precisions)}
 
 

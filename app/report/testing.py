@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..artifacts.paths import Run
+from ..artifacts.runs import Run
 from . import confusion, truth
 
 

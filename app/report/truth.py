@@ -9,9 +9,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..artifacts.paths import Run
+from ..artifacts.predictions import Predictions
+from ..artifacts.runs import Run
 from ..errors import InputError
-from ..evaluation import Predictions
 from ..sharing.card import results
 from . import selection, style
 
@@ -22,8 +22,8 @@ def draw_run(run: Run) -> list[Path]:
     """The figure beside the run's other files. Raises InputError for a classification and for a run without a test."""
     if run.config.task != "regression":
         raise InputError(f"{selection.label(run)} predicts classes; its figure is {run.files.confusion_png.name}")
-    if "test" not in (run.record.get("results") or {}):
-        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record['run_id']}")
+    if not run.record.tested:
+        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
     run.require_whole("predictions", mend="evaluate with --again makes it anew")
     found = Predictions.load(run.files.predictions)
     with style.house_style():
@@ -33,7 +33,7 @@ def draw_run(run: Run) -> list[Path]:
 
 
 def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
-    name = style.legible(str(run.record["data"]["class_names"][0]))
+    name = style.legible(str(run.record.data.class_names[0]))
     figure = style.blank(f"{selection.run_title(run.config)}: truth and prediction", height=9.5)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     ends = _ends(np.concatenate([truth, prediction]))
@@ -42,11 +42,11 @@ def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
     above.set_xlim(*ends)
     above.set_ylim(*ends)
     above.set_ylabel(f"predicted {name}")
-    test = run.record["results"]["test"]
+    test = run.record.test
     below.axhline(0, color=style.GREY, linestyle="--", linewidth=1.5)
     _draw_points(below, truth, prediction - truth)
-    band = f"RMSE = {test['rmse']:.3g}"
-    below.axhspan(-test["rmse"], test["rmse"], color=style.COLOURS[5], alpha=0.25, linewidth=0, label=band)
+    band = f"RMSE = {test.rmse:.3g}"
+    below.axhspan(-test.rmse, test.rmse, color=style.COLOURS[5], alpha=0.25, linewidth=0, label=band)
     below.set_ylabel("prediction - truth")
     below.set_xlabel(f"true {name}")
     below.legend(loc="best", fontsize=11)
@@ -67,14 +67,14 @@ def _draw_points(axes: Axes, x: Floats, y: Floats) -> None:
 
 def _facts(run: Run) -> list[str]:
     """The small print: n, errors with intervals, what they are resampled by, seed."""
-    test = run.record["results"]["test"]
+    test = run.record.test
     numbers = results(run, test)
-    numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test['n']:,}", "")
-    units = "groups of one name (the frames of a simulation)" if test["resampled"] == "names" else "examples"
+    numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test.n:,}", "")
+    units = "groups of one name (the frames of a simulation)" if test.resampled == "names" else "examples"
     return [
-        f"n = {test['n']:,} test examples. {'; '.join(f'{name} {text}' for name, text in numbers.items())}.",
+        f"n = {test.n:,} test examples. {'; '.join(f'{name} {text}' for name, text in numbers.items())}.",
         f"Intervals are of 2,000 resamplings of {units}.",
-        f"{run.record['parameters']['total']:,} parameters; {selection.seeds([run])}; run {run.record['run_id']},",
+        f"{run.record.parameters.total:,} parameters; {selection.seeds([run])}; run {run.record.run_id},",
         f"final weights (epoch {run.config.epochs}).",
         selection.warning([run]),
     ]

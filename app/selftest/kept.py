@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import log
-from ..artifacts.paths import Run, find_runs
+from ..artifacts.runs import Run, find_runs
 from ..errors import InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
@@ -43,7 +43,9 @@ def differences(reference: Path, other: Path) -> list[str]:
             found.append(_first_difference(rows(one.files.log), rows(two.files.log)))
     except InputError as error:
         return [str(error)]
-    found += [f"{name!r} of the record differs" for name in FACTS if one.record.get(name) != two.record.get(name)]
+    found += [
+        f"{name!r} of the record differs" for name in FACTS if getattr(one.record, name) != getattr(two.record, name)
+    ]
     left = sorted(names(other) - names(reference))
     gone = sorted(names(reference) - names(other))
     return found + [f"{name} is left behind" for name in left] + [f"{name} is missing" for name in gone]

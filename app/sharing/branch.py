@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..artifacts.paths import Run, RunFiles
+from ..artifacts.paths import RunFiles
+from ..artifacts.runs import Run
 from ..errors import HubUnavailable, InputError
 from ..system import hub, repositories
 from ..system.durable import fsync_folder, make_folder, require_space, seal, sha256, write_text
@@ -235,7 +236,7 @@ def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) ->
     try:
         there = repositories.branches(repository)
         for run in runs:
-            path, run_id = run.files.holder, run.record["run_id"]
+            path, run_id = run.files.holder, run.record.run_id
             branch = Branch(repository, run_id, read_holder(path) if path.exists() else "", 0.0)
             if branch.name in there and branch.is_held_elsewhere():
                 say(f"another machine still trains run {run_id}; its branch stays until it ends")

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..artifacts.paths import Run
+from ..artifacts.parts import Errors, Rates
+from ..artifacts.record import Record
+from ..artifacts.runs import Run
 from ..tables.datasets import DATASETS
 from ..tables.models import model_row
 from ..tables.shape import CELLS, normal, with_unit
@@ -23,10 +25,10 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
-def with_interval(test: Mapping[str, Any]) -> str:
+def with_interval(test: Rates) -> str:
     """Top-1 accuracy with its 95 % interval and n."""
-    low, high = test["top1_interval"]
-    return f"{percent(test['top1'])} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test['n']:,})"
+    low, high = test.top1_interval
+    return f"{percent(test.top1)} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test.n:,})"
 
 
 def is_regression(run: Run) -> bool:
@@ -34,35 +36,35 @@ def is_regression(run: Run) -> bool:
     return run.config.task == "regression"
 
 
-def results(run: Run, test: Mapping[str, Any]) -> dict[str, str]:
+def results(run: Run, test: Rates | Errors) -> dict[str, str]:
     """A test's numbers by name, as a reader's table holds them; the first is what runs are compared by."""
-    if is_regression(run):
+    if isinstance(test, Errors):
         return _errors(test)
     found = {"top-1 accuracy": with_interval(test)}
-    for k in (3, 5):
-        if run.config.classes > k and f"top{k}" in test:  # records of earlier versions lack top-3
-            found[f"top-{k} accuracy"] = percent(test[f"top{k}"])
-    return found | {"cross-entropy": f"{test['loss']:.4f}"}
+    for k, rate in ((3, test.top3), (5, test.top5)):
+        if run.config.classes > k and rate is not None:  # records of earlier versions lack top-3
+            found[f"top-{k} accuracy"] = percent(rate)
+    return found | {"cross-entropy": f"{test.loss:.4f}"}
 
 
-def test_lines(run: Run, test: Mapping[str, Any]) -> list[str]:
+def test_lines(run: Run, test: Rates | Errors) -> list[str]:
     """A test's numbers as lines for a terminal."""
     first, *others = results(run, test).items()
     name = "accuracy" if first[0] == "top-1 accuracy" else first[0]
     return [f"test {name}: {first[1]}", "; ".join(f"{name}: {text}" for name, text in others)]
 
 
-def _errors(test: Mapping[str, Any]) -> dict[str, str]:
+def _errors(test: Errors) -> dict[str, str]:
     """RMSE, MAE and R2 with their intervals, and the spread of the targets to hold them against."""
     found = {}
     for name in ("rmse", "mae", "r2"):
-        if test.get(name) is not None:
-            n = [f"n = {test['n']:,}"] if name == "rmse" else []
-            within = test[f"{name}_interval"]  # none of one simulation, or where a resampling of few has no R2
+        if isinstance(value := getattr(test, name), int | float):
+            n = [f"n = {test.n:,}"] if name == "rmse" else []
+            within = getattr(test, f"{name}_interval")  # none of one simulation, or where a resampling of few has no R2
             interval = [f"95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}"] if within else []
             beside = f" ({', '.join(interval + n)})" if interval + n else ""
-            found[name.upper()] = f"{test[name]:.4g}{beside}"
-    return found | {"standard deviation of the targets": f"{test['target_std']:.4g}"}
+            found[name.upper()] = f"{value:.4g}{beside}"
+    return found | {"standard deviation of the targets": f"{test.target_std:.4g}"}
 
 
 def dataset_title(name: str) -> str:
@@ -75,27 +77,28 @@ def index_entry(run: Run) -> dict[str, Any]:
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
-    record, test = run.record, run.record["results"]["test"]
+    record, test = run.record, run.record.test
     regression = is_regression(run)
-    common = {
+    common: dict[str, Any] = {
         "task_type": _TASKS[run.config.task],
-        "dataset_type": record["data"]["hub"] or record["dataset"],
-        "dataset_name": dataset_title(record["dataset"]),
+        "dataset_type": record.data.hub or record.dataset,
+        "dataset_name": dataset_title(record.dataset),
         "dataset_split": "test",
-        "dataset_revision": record["data"]["version"],
+        "dataset_revision": record.data.version,
     }
     about = {
-        "run_id": record["run_id"], "model": record["model"], "size": record["size"],
-        "parameters": record["parameters"]["total"], "seed": run.config.seed,
-        "limited": run.config.limited, "n": test["n"],
-        "interval": test["rmse_interval" if regression else "top1_interval"],
+        "run_id": record.run_id, "model": record.model, "size": record.size,
+        "parameters": record.parameters.total, "seed": run.config.seed,
+        "limited": run.config.limited, "n": test.n,
+        "interval": test.rmse_interval if regression else test.top1_interval,
     }  # fmt: skip
     first, *others = _ERRORS if regression else _RATES
-    found = [EvalResult(metric_type=first[0], metric_name=first[1], metric_value=test[first[2]], metric_args=about,
+    kind, name, key = first
+    found = [EvalResult(metric_type=kind, metric_name=name, metric_value=getattr(test, key), metric_args=about,
                         **common)]  # fmt: skip
     found += [
-        EvalResult(metric_type=kind, metric_name=name, metric_value=test[key], **common)
-        for kind, name, key in others if test.get(key) is not None
+        EvalResult(metric_type=kind, metric_name=name, metric_value=value, **common)
+        for kind, name, key in others if isinstance(value := getattr(test, key), int | float)
     ]  # fmt: skip
     return eval_results_to_model_index(run.files.stem, found)[0]
 
@@ -126,7 +129,7 @@ def run_card(run: Run, address: str) -> str:
 
     `address` is the folder's own, `hf://owner/name/path`.
     """
-    hub = run.record["data"]["hub"]
+    hub = run.record.data.hub
     return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
 {_what(run)}
 
@@ -149,23 +152,24 @@ python run.py {shlex.join(["evaluate", run.files.stem])}
 
 def _what(run: Run) -> str:
     """The model, its numbers, and what must be known to read them."""
-    record, test, best = run.record, run.record["results"]["test"], run.record["best"]
-    row = model_row(record["model"])
+    record, test, best = run.record, run.record.test, run.record.best
+    assert best, "a finished run has a best epoch"
+    row = model_row(record.model)
     began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     numbers = "\n".join(f"| {name} | {text} |" for name, text in results(run, test).items())
-    warning = f"\n\n**Note:** {record['data']['warning']}." if record["data"]["warning"] else ""
-    return f"""# {row.title}, {record["size"]}, {dataset_title(record["dataset"])}
+    warning = f"\n\n**Note:** {record.data.warning}." if record.data.warning else ""
+    return f"""# {row.title}, {record.size}, {dataset_title(record.dataset)}
 
-Run `{record["run_id"]}`: a {row.title} ({row.source}) of {record["parameters"]["total"]:,} trainable parameters
-({record["parameters"]["non_embedding"]:,} without embeddings), {began}.{limited}{warning}
+Run `{record.run_id}`: a {row.title} ({row.source}) of {record.parameters.total:,} trainable parameters
+({record.parameters.non_embedding:,} without embeddings), {began}.{limited}{warning}
 
 | test | |
 |---|---|
 {numbers}
 
 These are the final weights after {run.config.epochs} epochs; the test set was evaluated once, at the end.
-The weights best on validation (epoch {best["epoch"]}, loss {best["val_loss"]:.4f}) are kept beside them."""
+The weights best on validation (epoch {best.epoch}, loss {best.val_loss:.4f}) are kept beside them."""
 
 
 def cells_of(config: Mapping[str, Any]) -> str:
@@ -175,37 +179,36 @@ def cells_of(config: Mapping[str, Any]) -> str:
     return ", ".join(cells) or "its own"
 
 
-def _how(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def _how(record: Record, config: Mapping[str, Any]) -> str:
     """Shape, protocol, machine, versions and command."""
-    place, schedule = record["places"][-1], record["schedule"]
-    memory = f", peak memory {record['peak_bytes'] / 1e9:,.1f} GB" if "peak_bytes" in record else ""
-    names = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    place, schedule, seconds = record.places[-1], record.schedule, record.seconds
+    assert seconds, "a finished run has its seconds"
+    memory = f", peak memory {record.peak_bytes / 1e9:,.1f} GB" if record.peak_bytes is not None else ""
+    names = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     return f"""| | |
 |---|---|
 | shape | {cells_of(config)} |
-| input | {with_unit(normal(config["image"]))}, {record["tokens"]} tokens |
+| input | {with_unit(normal(config["image"]))}, {record.tokens} tokens |
 | optimiser | AdamW, lr {config["lr"]:g}, weight decay {config["weight_decay"]:g}, batch {config["batch_size"]}, \
-{schedule["warmup_steps"]} warm-up steps of {schedule["total_steps"]:,}, cosine to 0 |
+{schedule.warmup_steps} warm-up steps of {schedule.total_steps:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
 | seed | {config["seed"]} |
-| computed on | {place["device"]}, {place["precision"]}, {record["seconds"]["training"]:,.0f} s{memory} |
+| computed on | {place.device}, {place.precision}, {seconds.training:,.0f} s{memory} |
 | versions | {names} |
 
 ```
-{record["command"]}
+{record.command}
 ```"""
 
 
 def _data(run: Run) -> str:
     """The dataset, its licence, and which rows were used for what."""
-    data, hub = run.record["data"], run.record["data"]["hub"]
-    rows = data["rows"]
-    numbered = "validation and test rows' numbers" if data.get("streamed") else "row numbers"
-    return f"""{dataset_title(run.record["dataset"])}\
+    data, hub, rows = run.record.data, run.record.data.hub, run.record.data.rows
+    return f"""{dataset_title(run.record.dataset)}\
 {f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
-version `{data["version"]}`, licence: {data["licence"]}.
-{rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
-(split `{data["split_fingerprint"]}`; the {numbered} are in `{run.files.splits.name}`)."""
+version `{data.version}`, licence: {data.licence}.
+{rows.train:,} rows trained on, {rows.val:,} for validation, {rows.test:,} for the test
+(split `{data.split_fingerprint}`; the row numbers are in `{run.files.splits.name}`)."""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..artifacts.paths import Run, RunFiles, find_runs
+from ..artifacts.paths import RunFiles
+from ..artifacts.runs import Run, find_runs
 from ..errors import InputError
 
 ROOT = "."  # the repository's own folder
@@ -54,8 +55,8 @@ def _is_uploaded(name: str) -> bool:
 
 
 def _tested(run: Run) -> Run:
-    if "test" not in run.record["results"]:
-        run_id = run.record["run_id"]
+    if not run.record.tested:
+        run_id = run.record.run_id
         raise InputError(f"run {run_id} has no test results; run.py evaluate {run.files.record} makes them")
     run.require_whole()
     return run
@@ -63,7 +64,7 @@ def _tested(run: Run) -> Run:
 
 def _single(run: Run) -> tuple[dict[str, Path], dict[str, Run]]:
     if not run.done:
-        raise InputError(f"run {run.record['run_id']} is not finished; its train command continues it")
+        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     return {path.name: path for path in run.files.present()}, {ROOT: run}
 
 

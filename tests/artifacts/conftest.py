@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 
 
 @pytest.fixture

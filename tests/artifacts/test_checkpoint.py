@@ -10,6 +10,7 @@ from torch import nn
 
 from app.artifacts import checkpoint
 from app.artifacts.checkpoint import State
+from app.artifacts.states import Facts
 from app.errors import InputError
 from app.optim import adamw
 from app.place import choose
@@ -80,8 +81,12 @@ def test_an_optimizer_restored_goes_on_as_if_it_had_not_stopped():
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
+def facts(log_bytes):
+    return Facts(best=None, log_bytes=log_bytes, log_sha256="0" * 64, seconds=1.5)
+
+
 def save(folder, step, best=None):
-    checkpoint.save_state(folder, State(step, {"x": torch.tensor([float(step)])}, {"log_bytes": step}), best=best)
+    checkpoint.save_state(folder, State(step, {"x": torch.tensor([float(step)])}, facts(step)), best=best)
 
 
 def test_the_newest_state_is_read_and_only_the_last_two_with_what_they_need_are_kept(tmp_path):
@@ -89,7 +94,7 @@ def test_the_newest_state_is_read_and_only_the_last_two_with_what_they_need_are_
         (tmp_path / f"best-{step}").write_text(str(step))
         save(tmp_path, step, best=f"best-{step}")
     state = checkpoint.load_state(tmp_path, pytest.fail)
-    assert (state.step, state.tensors["x"].item(), state.facts) == (10, 10.0, {"log_bytes": 10})
+    assert (state.step, state.tensors["x"].item(), state.facts) == (10, 10.0, facts(10))
     assert {path.name for path in tmp_path.iterdir()} == {
         f"{kind}-{step}{end}" for step in (2, 10) for kind, end in
         (("state", ".json"), ("state", ".safetensors"), ("best", ""))
@@ -142,7 +147,7 @@ def test_a_network_whose_channels_lie_last_continues_from_its_state_in_the_same_
     whole, optimizer = convolutional()
     convolved(whole, optimizer, range(3))
     moments = checkpoint.optimizer_tensors(whole, optimizer)
-    checkpoint.save_state(tmp_path, State(3, {**whole.state_dict(), **moments}, {"log_bytes": 0}), best=None)
+    checkpoint.save_state(tmp_path, State(3, {**whole.state_dict(), **moments}, facts(0)), best=None)
     convolved(whole, optimizer, range(3, 6))
     saved = checkpoint.load_state(tmp_path, print).tensors
     ended, optimizer = convolutional()

@@ -12,13 +12,13 @@ from app.bench.request import resolved, token_counts
 from app.bench.rounds import Pace
 from app.computing.execution import Wishes
 from app.computing.rehearsal import HeldBatch, Walk
+from app.counts.vit import ATTENTIONS
 from app.data.sources.source import Example, Source
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES, fused
-from app.tables.vit import ATTENTIONS
 from benchmarks.data import sent
 from benchmarks.pictures import Pictures, cached, config_of, made
 from benchmarks.waiting import HostHeld, Watched
@@ -168,8 +168,8 @@ def test_the_hosts_part_makes_what_a_split_sends_to_its_device():
 
     images = torch.randint(256, (9, 3, 4, 4), dtype=torch.uint8)
     split = Split(
-        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5), side=4,
-        mean=torch.zeros(3), std=torch.ones(3), send=send,
+        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5),
+        transforms=(), send=send,
     )  # fmt: skip
     examples = np.array([3, 0, 4])
     split.batch(examples)

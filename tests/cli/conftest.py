@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 from app.cli import main
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 from online import lead_to
 from PIL import Image
 from pyarrow import parquet
@@ -18,7 +19,9 @@ from report import reseeded, seeds_of
 from safetensors.torch import save_file
 from torch import zeros
 
-from app.artifacts.paths import RunFiles, find_runs, read_record, write_record
+from app.artifacts import record
+from app.artifacts.paths import RunFiles
+from app.artifacts.runs import find_runs
 
 # the empty folder that the command runs in, pytest's monkeypatch, the small Hub, a finished run's checkpoints folder
 Scene = namedtuple("Scene", "work patch hub trained")
@@ -73,7 +76,7 @@ def lost_weights(scene: Scene) -> None:
 
 def unfinished(scene: Scene) -> None:
     path = a_run(scene).record
-    write_record(path, read_record(path) | {"status": "running"})
+    record.write(path, replace(record.read(path), status="running"))
 
 
 def two_runs_of_one_beginning(scene: Scene) -> None:
@@ -96,9 +99,9 @@ def renamed_record(scene: Scene) -> None:
 
 def damaged_cache(scene: Scene) -> None:
     """One bit of the largest file is wrong."""
-    from app.data.store.cache import root
+    from app.system import home
 
-    folder = shutil.copytree(root(), scene.work.parent / "damaged")
+    folder = shutil.copytree(home.root(), scene.work.parent / "damaged")
     scene.patch.setenv("ISOSCALE_CACHE", str(folder))
     largest = max(folder.rglob("digits*/*"), key=lambda path: path.stat().st_size)
     content = bytearray(largest.read_bytes())

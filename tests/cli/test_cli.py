@@ -31,7 +31,7 @@ import sys
 from app.cli import main
 codes = [main(line.split()) for line in (
     "--version", "--help", "train --help", "plot --help", "selftest --help", "bench --help",
-    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets", "models",
+    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets",
     "train --sise 1M", "train --epochs x", "train --model vit_clasic", "train --size 10B",
     "train --dataset cifar-1000", "train --image 30",
     "evaluate --model vit_clasic", "evaluate --run abc", "upload nothing x", "download hf://x y", "plot --run abc",
@@ -47,7 +47,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 def test_help_tables_and_errors_import_no_heavy_library(work):
     command = [sys.executable, "-c", IMPORTS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=RUN_PY.parent)
-    assert json.loads(done.stdout.splitlines()[-1]) == 12 * [0] + 20 * [2]
+    assert json.loads(done.stdout.splitlines()[-1]) == 11 * [0] + 20 * [2]
     imported = set(done.stderr.splitlines()[-1].split())
     assert "typer" in imported
     assert not imported & {"torch", "torchvision", "numpy", "scipy", "datasets", "huggingface_hub", "matplotlib"}
@@ -116,13 +116,13 @@ def test_train_ends_with_the_result_what_was_written_and_the_next_command(call, 
 
 def test_json_is_all_that_stands_on_stdout(call, run):
     record = json.loads(call(f"{TRAIN} --json").out)
-    assert (record["run_id"], record["status"]) == (run.record["run_id"], "done")
+    assert (record["run_id"], record["status"]) == (run.record.run_id, "done")
     assert [row["name"] for row in json.loads(call("datasets --json").out)] == [*DATASETS]
     models = json.loads(call("models --json").out)
     assert {row["model"] for row in models} == set(MODELS)
-    result = json.loads(call(f"evaluate --run {run.record['run_id'][:4]} --json").out)
+    result = json.loads(call(f"evaluate --run {run.record.run_id[:4]} --json").out)
     for name in ("run_id", "model", "size", "dataset"):
-        assert result[name] == run.record[name]
+        assert result[name] == getattr(run.record, name)
     assert (result["split"], result["weights"], result["n"], len(result["per_class"])) == ("test", "final", 60, 10)
     assert result["top1_interval"][0] < result["top1"] < result["top1_interval"][1] < result["top5"] <= 1
     assert result["loss"] > 0 and sum(map(sum, result["confusion"])) == 60
@@ -131,17 +131,17 @@ def test_json_is_all_that_stands_on_stdout(call, run):
 def test_a_run_is_evaluated_alike_however_it_is_named(call, run):
     stem = run.files.record.with_suffix("")
     by_files = [f"{stem}{ending}" for ending in ("", ".json", ".safetensors", "_best.safetensors", "_training.log")]
-    by_name = [f"--run {run.record['run_id']}", "--model vit_differential --size 100K --dataset Digits"]
+    by_name = [f"--run {run.record.run_id}", "--model vit_differential --size 100K --dataset Digits"]
     results = [call(f"evaluate {name} --json") for name in ("checkpoints", *by_files, *by_name)]
     assert len({ended.out for ended in results}) == 1 and results[0].code == 0
-    assert json.loads(results[0].out)["top1"] == run.record["results"]["test"]["top1"]
+    assert json.loads(results[0].out)["top1"] == run.record.test.top1
 
 
 def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(call, run):
     stored, again = (json.loads(call(f"evaluate checkpoints --json {more}").out) for more in ("", "--again"))
     assert stored == again
     assert json.loads(call("evaluate checkpoints --json --best").out)["weights"] == "best"
-    assert call("evaluate checkpoints").out.startswith(f"run {run.record['run_id']}: vit_differential 100K on digits")
+    assert call("evaluate checkpoints").out.startswith(f"run {run.record.run_id}: vit_differential 100K on digits")
 
 
 def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
@@ -165,7 +165,7 @@ def test_tables_have_straight_columns(call):
 
 def test_figures_are_drawn_and_their_paths_printed(call, run):
     for command in ("loss", "scaling"):
-        ended = call(f"plot {command} --run {run.record['run_id']} --out drawn")
+        ended = call(f"plot {command} --run {run.record.run_id} --out drawn")
         paths = [Path(line) for line in ended.out.splitlines()]
         assert ended.code == 0 and paths and all(path.parent.name == "drawn" and path.is_file() for path in paths)
 

@@ -31,7 +31,7 @@ def test_a_run_goes_up_in_one_commit_with_its_card_and_comes_back_with_the_same_
         ".gitattributes", "README.md", f"{folder}/README.md",
     }  # fmt: skip
     assert [commit.message for commit in online.commits(REPOSITORY)] == [
-        f"Add run {run.record['run_id']}", "initial commit",
+        f"Add run {run.record.run_id}", "initial commit",
     ]  # fmt: skip
 
     assert call(f"download {folder} back/{stem}").code == 0
@@ -51,10 +51,10 @@ def test_the_index_lists_the_run_with_valid_metadata(call, run, online, work):
     entry = metadata_load(work / "README.md")["model-index"][0]
     metric = entry["results"][0]["metrics"][0]
     assert (entry["name"], metric["type"], metric["value"]) == (
-        run.files.stem, "accuracy", run.record["results"]["test"]["top1"],
+        run.files.stem, "accuracy", run.record.test.top1,
     )  # fmt: skip
     assert ModelCard.load(work / "README.md").data.model_name == run.files.stem
-    assert f"[{run.record['run_id']}](some/where)" in (work / "README.md").read_text()
+    assert f"[{run.record.run_id}](some/where)" in (work / "README.md").read_text()
 
 
 def test_a_folder_of_runs_goes_up_as_runs_and_each_is_evaluated_where_it_went(call, run, online):
@@ -63,11 +63,11 @@ def test_a_folder_of_runs_goes_up_as_runs_and_each_is_evaluated_where_it_went(ca
     there = online.files(REPOSITORY)
     for one in (run, other):
         place = f"vit_differential/{one.files.stem}"
-        assert f"[{one.record['run_id']}]({place})" in there["README.md"].decode()
+        assert f"[{one.record.run_id}]({place})" in there["README.md"].decode()
         assert metadata_of(there[f"{place}/README.md"])["model-index"][0]["name"] == one.files.stem
         for address in (place, f"{place}/{one.files.stem}", f"{place}/{one.files.stem}.json"):
             found = json.loads(call(f"evaluate hf://{REPOSITORY}/{address} --json").out)
-            assert (found["run_id"], found["n"]) == (one.record["run_id"], 60)
+            assert (found["run_id"], found["n"]) == (one.record.run_id, 60)
 
 
 def metadata_of(content):
@@ -75,7 +75,7 @@ def metadata_of(content):
 
 
 def test_a_run_that_was_downloaded_beside_itself_is_still_one_run(call, run, online):
-    folder, run_id = "checkpoints/vit_differential", run.record["run_id"]
+    folder, run_id = "checkpoints/vit_differential", run.record.run_id
     assert call(f"upload {folder} hf://{REPOSITORY}/vit_differential").code == 0
     assert call(f"download vit_differential {folder}").code == 0
     assert (run.files.folder / run.files.stem / run.files.record.name).exists()
@@ -94,7 +94,7 @@ def test_nothing_but_the_address_is_printed_by_an_upload(call, run, online):
 
 def test_one_damaged_record_is_named_and_stops_no_other_run(call, run):
     reseeded(run, run.files.folder, 1).files.record.write_text("{")
-    run_id = run.record["run_id"]
+    run_id = run.record.run_id
     for command in (f"evaluate --run {run_id[:6]}", "evaluate --dataset digits", f"plot loss --run {run_id}"):
         ended = call(command)
         assert ended.code == 0

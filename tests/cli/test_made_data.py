@@ -8,7 +8,8 @@ import torch
 from data.test_signals import opened
 
 from app import data
-from app.artifacts.paths import find_runs
+from app.artifacts.parts import Rows
+from app.artifacts.runs import find_runs
 from app.data.sources import signals
 from app.errors import InputError
 from app.synthetic import diffraction
@@ -38,10 +39,10 @@ def test_made_fields_are_split_into_lists_that_a_run_goes_by(call, made, work):
     trained = call(f"{TRAIN} {asked} --batch-size 2")
     assert trained.code == 0, trained.err
     assert "in more than one split" not in trained.err
-    known = find_runs(work / "checkpoints")[0].record["data"]
-    assert known["rows"] == {"train": 6, "val": 2, "test": 2} and known["class_names"] == ["ptw_scale"]
-    assert known["warning"] == "the fields are synthetic: drawn, not computed by hydrodynamics"
-    assert f"note: {known['warning']}" in trained.err
+    known = find_runs(work / "checkpoints")[0].record.data
+    assert known.rows == Rows(train=6, val=2, test=2) and known.class_names == ["ptw_scale"]
+    assert known.warning == "the fields are synthetic: drawn, not computed by hydrodynamics"
+    assert f"note: {known.warning}" in trained.err
 
 
 def test_made_patterns_are_read_as_they_are_and_cut_by_the_angles_of_their_recipe(call, made, work):
@@ -49,8 +50,8 @@ def test_made_patterns_are_read_as_they_are_and_cut_by_the_angles_of_their_recip
     trained = call(f"{TRAIN} --dataset diffraction --data made --range 10:40 --model resnet1d --batch-size 14")
     assert trained.code == 0, trained.err
     run = find_runs(work / "checkpoints")[0]
-    assert run.record["data"]["rows"] == {"train": 28, "val": 14, "test": 14} and run.config.image == (121,)
-    assert run.record["data"]["warning"].startswith("the patterns are synthetic: simulated")
+    assert run.record.data.rows == Rows(train=28, val=14, test=14) and run.config.image == (121,)
+    assert run.record.data.warning.startswith("the patterns are synthetic: simulated")
     drawn = call("plot patterns --count 1 --out drawn")
     assert drawn.code == 0, drawn.err
     _, splits, _ = opened(work / "made", range="10:40", model="resnet1d")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from data.measured import fields, patterns
 
-from app.artifacts.paths import find_runs
+from app.artifacts.runs import find_runs
 from app.log import read
 
 FIELDS = (
@@ -33,7 +33,7 @@ def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     header, rows = read(run.files.log)
     assert header["task"] == "regression" and all("mae" in row and "correct" not in row for row in rows)
     full = [row for row in rows if row["split"] == "val_full"]
-    assert min(row["loss"] for row in full) == run.record["best"]["val_loss"]
+    assert min(row["loss"] for row in full) == run.record.best.val_loss
     found = json.loads(call("evaluate checkpoints --json").out)
     assert found["rmse_interval"][0] <= found["rmse"] <= found["rmse_interval"][1] and found["resampled"] == "names"
     assert found == json.loads(call("evaluate checkpoints --json --again").out)

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from app.artifacts.record import plain
 from app.config.facts import dataset_facts
 from app.config.run import resolve
-from app.plan.extent import divided
+from app.data.splits.holdout import counted as divided
 from app.tables.datasets import DATASETS
 
 from .scenes import Scene, pictures
@@ -38,14 +39,14 @@ def test_the_study_s_runs_are_planned_without_a_network_matched_and_nothing_is_w
 
 def test_a_plan_of_what_train_would_do_has_its_name_and_counts(call, run):
     """`run` is the tiny run of all tests, so that its data are in the cache."""
-    config = run.record["config"]
+    config = run.record.config
     limits = " ".join(f"--{name.replace('_', '-')} {config[name]}" for name in
                       ("val_batch_size", "limit_train", "limit_val", "limit_test"))  # fmt: skip
     plan = json.loads(call(f"{TINY} {limits} --json").out)
-    assert plan["run_id"] == run.record["run_id"] and plan["config"] == config
-    assert plan["costs"]["steps"] == run.record["schedule"]["total_steps"]
-    assert plan["costs"]["rows"] == run.record["data"]["rows"]
-    assert plan["execution"] == run.record["execution"]
+    assert plan["run_id"] == run.record.run_id and plan["config"] == config
+    assert plan["costs"]["steps"] == run.record.schedule.total_steps
+    assert plan["costs"]["rows"] == plain(run.record.data.rows)
+    assert plan["execution"] == plain(run.record.execution)
     kept = sum(path.stat().st_size for path in (run.files.weights, run.files.best))
     assert abs(plan["costs"]["disk_bytes"]["weights"] / kept - 1) < 0.2
     assert abs(plan["costs"]["disk_bytes"]["log"] / run.files.log.stat().st_size - 1) < 0.5

@@ -6,9 +6,9 @@ import pytest
 
 from app.config.facts import dataset_facts
 from app.config.run import RunConfig, resolve
+from app.counts import family_of
 from app.errors import InputError
 from app.tables.datasets import DATASETS
-from app.tables.models import family_of
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.artifacts.paths import read_record
+from app.artifacts import record
 from app.cli import main
 from app.errors import InputError
 from app.selftest import kept
@@ -60,8 +60,8 @@ def finished(path: Path) -> Any:
         if path.name.endswith("_training.log"):
             return kept.rows(path)
         if path.suffix == ".json" and path.name.startswith("model_"):
-            record = read_record(path)
-            return {name: record.get(name) for name in kept.FACTS}
+            found = record.plain(record.read(path))
+            return {name: found.get(name) for name in kept.FACTS}
     return unchanged(path)
 
 
@@ -71,7 +71,7 @@ class Caller:
     def __init__(self, trial: Trial) -> None:
         self.folder = trial.root / "case"
         self._trial = trial
-        run_id = kept.the_run(trial.reference).record["run_id"]
+        run_id = kept.the_run(trial.reference).record.run_id
         self._commands = {
             "train": [*trial.arguments(), *self._here()],
             "evaluate": ["evaluate", *self._here(), "--json", "--dataset", "digits", "--threads", "1"],

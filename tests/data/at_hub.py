@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,7 +63,7 @@ def read(request, version):
         "said": said,
         "was_read": was_read,
         "folder": str(cached.folder),
-    } | cached.manifest
+    } | msgspec.to_builtins(cached.manifest)
 
 
 def run(arguments):

@@ -1,5 +1,6 @@
 """Datasets as a command reads them, in this process: what it asked for, what it was told, what lies in the cache."""
 
+import msgspec
 import pytest
 
 from app import data
@@ -23,7 +24,7 @@ class Reading:
         path = request["dataset"] if self.config.fingerprint else None
         self.ask = data.ask_of(self.config.to_json(), path=path)
         self.cached = data.prepare(self.ask, self.said.append, self.progress, version=version)
-        self.manifest = self.cached.manifest
+        self.manifest = msgspec.to_builtins(self.cached.manifest)  # as the file has it
 
     def progress(self, *seen):
         self.seen.append(seen)

@@ -274,8 +274,8 @@ def test_a_damaged_file_among_whole_ones_is_left_out_and_named_and_its_value_is_
         config = resolve({"model": "cnn", "depth": 1} | request, facts)
         ask = data.ask_of(config.to_json(), **data.where(request))
         cached = data.prepare(ask, said.append, silent)
-        assert cached.manifest["left_out"] == ["nc231213_Sn_id0008_pvi_idx00112.npz"] and "id0008" in said[-1]
-        assert cached.manifest["rows"] == {"train": 7}
+        assert cached.manifest.left_out == ["nc231213_Sn_id0008_pvi_idx00112.npz"] and "id0008" in said[-1]
+        assert cached.manifest.rows == {"train": 7}
 
 
 def test_these_are_more_than_a_hundred_inputs():

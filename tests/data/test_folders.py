@@ -283,4 +283,4 @@ def test_an_image_folder_without_folders_for_splits_is_all_train_whatever_its_fi
             Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "set" / name / f"{kind}_{number}.png")
     ask = data.ask_of({"dataset": "local/set", "image": 8}, path=str(tmp_path / "set"))
     cached = data.prepare(ask, lambda text: None, lambda *_: None)
-    assert cached.manifest["rows"] == {"train": 12} and cached.manifest["class_names"] == ["cat", "dog"]
+    assert cached.manifest.rows == {"train": 12} and cached.manifest.class_names == ["cat", "dog"]

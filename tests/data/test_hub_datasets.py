@@ -268,7 +268,7 @@ run = experiment.train_run(
     experiment.plan(request, screen), experiment.Options(checkpoints=Path(folder), threads=1), screen
 )
 late = {"pandas", "sklearn", "matplotlib", "scipy"} & screen.imported
-print(run.record["data"]["version"], *late, *{"datasets", "torchvision", "timm"} & set(sys.modules))
+print(run.record.data.version, *late, *{"datasets", "torchvision", "timm"} & set(sys.modules))
 """
 
 

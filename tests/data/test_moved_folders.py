@@ -41,7 +41,7 @@ def test_a_folder_that_is_gone_is_missed_in_the_directory_where_it_was_sought(tm
 def test_a_run_s_dataset_is_read_from_another_folder_of_the_same_content_and_no_other(tmp_path, monkeypatch):
     ask, version = moved(tmp_path, monkeypatch)
     found = data.prepare(data.at(ask, "./elsewhere"), print, lambda *_: None, version=version)
-    assert found.manifest["version"] == version and found.manifest["rows"] == {"train": 24, "test": 24}
+    assert found.manifest.version == version and found.manifest.rows == {"train": 24, "test": 24}
     with pytest.raises(InputError, match=r"other is not what the run was made with \(its fingerprint is .*; give the"):
         data.at(ask, str(write_images(tmp_path / "other", each=3)))
     with pytest.raises(InputError, match=r"digits is read from no folder; leave \./elsewhere out"):

@@ -36,7 +36,7 @@ def test_patterns_of_either_shape_and_any_length_are_inputs_as_they_stand(folder
     inputs, targets = splits.train.batch(np.arange(len(splits.train)), epoch=0)
     assert config.image == (length,) and inputs.shape[1:] == (1, length)
     assert torch.equal(inputs.squeeze(1), held["X"].reshape(60, length)[splits.train.rows])
-    assert torch.equal(targets, held["Y"][splits.train.rows]) and cached.manifest["class_names"] == [*BRAVAIS]
+    assert torch.equal(targets, held["Y"][splits.train.rows]) and cached.manifest.class_names == [*BRAVAIS]
 
 
 def test_splits_are_the_files_where_they_are_named_and_stratified_where_they_are_not(folder):
@@ -76,7 +76,7 @@ def test_space_groups_are_230_or_those_of_a_mapping_and_the_other_target_s_files
     assert said[0] == "not read for --target space_group: BravaisLattice_Data.pt"
     torch.save({"Space Group": {label: label + 3 for label in range(144)}}, folder / "mapping.pt")
     config, _, cached = opened(folder, target="space_group", model="resnet1d")
-    assert config.classes == 144 and cached.manifest["class_names"][-1] == "146"
+    assert config.classes == 144 and cached.manifest.class_names[-1] == "146"
 
 
 def test_other_files_are_measured_whole_and_labels_meet_by_their_names(folder):

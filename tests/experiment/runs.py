@@ -1,6 +1,6 @@
 """A run of seconds: the whole program on a cut of digits, for tests to make, stop and compare."""
 
-from app.artifacts.paths import Run
+from app.artifacts.runs import Run
 from app.experiment import run as experiment
 
 TINY = {"dataset": "digits", "size": "100K", "d_model": 64, "epochs": 2, "limit_train": 160, "limit_val": 40,

@@ -6,11 +6,12 @@ import signal
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors import safe_open
 
 from app import log
 from app.artifacts import checkpoint
-from app.artifacts.paths import read_record, write_record
+from app.artifacts import record as records
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 
@@ -34,7 +35,7 @@ def test_two_equal_runs_are_equal_bit_for_bit(tmp_path, model):
     for name in ("weights", "best"):
         assert getattr(first.files, name).read_bytes() == getattr(second.files, name).read_bytes()
     assert rows_without_times(first.files.log) == rows_without_times(second.files.log)
-    assert first.record["results"] == second.record["results"]
+    assert first.record.results == second.record.results
 
 
 @pytest.mark.parametrize("stops", [[1], [5], [3, 7]], ids=str)
@@ -60,14 +61,14 @@ def test_the_log_has_a_train_and_a_val_row_for_every_step_and_a_full_pass_per_ep
 def test_the_peak_of_memory_stands_in_each_full_pass_and_the_largest_in_the_record(tmp_path):
     run = train(tmp_path)
     peaks = [row["peak_bytes"] for row in log.read(run.files.log)[1] if row["split"] == "val_full"]
-    assert len(peaks) == 2 and run.record["peak_bytes"] == max(peaks) > 1e7
+    assert len(peaks) == 2 and run.record.peak_bytes == max(peaks) > 1e7
 
 
 def test_the_peak_of_a_continued_run_is_the_largest_of_all_its_processes(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(Stopped):
         patched.setattr("app.place.Place.peak_bytes", lambda _: 10**15)
         train(tmp_path, stop_at(7))
-    assert train(tmp_path).record["peak_bytes"] == 10**15
+    assert train(tmp_path).record.peak_bytes == 10**15
 
 
 def test_each_train_row_says_how_long_the_step_waited_for_its_input(tmp_path):
@@ -79,16 +80,16 @@ def test_each_train_row_says_how_long_the_step_waited_for_its_input(tmp_path):
 
 def test_the_record_says_where_images_are_held_and_an_older_record_without_it_is_continued(tmp_path):
     whole = train(tmp_path / "whole", augment="randaugment")
-    assert whole.record["data"]["held"] == "memory-mapped"
+    assert whole.record.data.held == "memory-mapped"
     with pytest.raises(Stopped):
         train(tmp_path / "cut", stop_at(3), augment="randaugment")
     path = next((tmp_path / "cut").rglob("model_*.json"))
-    record = read_record(path)
-    del record["data"]["held"]
-    write_record(path, record)
+    record = records.read(path)
+    record.data.held = None
+    records.write(path, record)
     ended = train(tmp_path / "cut", augment="randaugment")
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
-    assert ended.record["data"] == {name: value for name, value in whole.record["data"].items() if name != "held"}
+    assert ended.record.data == replace(whole.record.data, held=None) and "held" not in path.read_text()
 
 
 def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):
@@ -96,7 +97,7 @@ def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):
     split = train(tmp_path / "split", dropout=0.0, options={"micro_batch_size": 12})
     for one, other in zip(rows_without_times(whole.files.log), rows_without_times(split.files.log), strict=True):
         assert abs(one["loss"] - other["loss"]) < 1e-4
-    assert whole.record["run_id"] == split.record["run_id"]
+    assert whole.record.run_id == split.record.run_id
 
 
 def test_one_batch_is_overfitted(tmp_path):
@@ -117,8 +118,8 @@ def test_a_finished_run_is_not_trained_again_unless_fresh(tmp_path):
 def test_best_is_the_epoch_of_lowest_full_validation_loss(tmp_path):
     run = train(tmp_path, epochs=4, lr=5e-3)
     full = {row["epoch"]: row["loss"] for row in log.read(run.files.log)[1] if row["split"] == "val_full"}
-    assert run.record["best"]["epoch"] == min(full, key=full.__getitem__)
-    assert run.record["best"]["val_loss"] == min(full.values())
+    assert run.record.best.epoch == min(full, key=full.__getitem__)
+    assert run.record.best.val_loss == min(full.values())
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
@@ -143,8 +144,8 @@ def test_a_damaged_newest_state_falls_back_to_the_one_before_and_says_so(tmp_pat
 def test_the_record_stands_before_the_first_step_and_results_at_the_end(tmp_path):
     seen = []
     files = experiment.RunFiles.of(tmp_path, experiment.plan(TINY, Quiet()))
-    run = train(tmp_path, Quiet(after=lambda _: seen.append(read_record(files.record)["status"])))
-    assert set(seen) == {"running"} and run.record["status"] == "done"
+    run = train(tmp_path, Quiet(after=lambda _: seen.append(records.read(files.record).status)))
+    assert set(seen) == {"running"} and run.record.status == "done"
     assert json.loads(run.files.record.read_text())["results"]["test"]["n"] == 60
 
 
@@ -154,7 +155,7 @@ def test_gradients_between_ranks_are_refused_where_there_is_one_process(tmp_path
     with pytest.raises(InputError, match="unknown --gradients 'fp16'; "):
         train(tmp_path, options={"gradients": "fp16"})
     assert not list(tmp_path.rglob("*.json"))
-    assert train(tmp_path).record["execution"]["gradients"] == "fp32"
+    assert train(tmp_path).record.execution.gradients == "fp32"
 
 
 def test_the_same_run_cannot_be_trained_twice_at_once(tmp_path):
@@ -185,17 +186,17 @@ def test_evaluate_repeats_the_numbers_from_predictions_and_from_weights(tmp_path
     options = experiment.Options(checkpoints=tmp_path)
     stored = experiment.evaluate(run, options, Quiet())
     again = experiment.evaluate(run, options, Quiet(), again=True)
-    assert stored.record["results"]["test"] == again.record["results"]["test"] == run.record["results"]["test"]
+    assert stored.record.results.test == again.record.results.test == run.record.results.test
     best = experiment.evaluate(run, options, Quiet(), best=True)
-    assert best.record["results"]["test_best"]["n"] == 60 and best.files.best_predictions.exists()
-    assert "best_predictions" in best.record["files"] and "best_predictions" not in run.record["files"]
+    assert best.record.results.test_best.n == 60 and best.files.best_predictions.exists()
+    assert "best_predictions" in best.record.files and "best_predictions" not in run.record.files
 
 
 def test_bf16_is_another_run_and_still_learns(tmp_path):
     run = train(tmp_path, precision="bf16")
-    assert run.record["run_id"] != train(tmp_path).record["run_id"]
-    assert run.record["places"][0]["precision"] == "bf16"
-    assert torch.isfinite(torch.tensor(run.record["results"]["test"]["loss"]))
+    assert run.record.run_id != train(tmp_path).record.run_id
+    assert run.record.places[0].precision == "bf16"
+    assert torch.isfinite(torch.tensor(run.record.test.loss))
 
 
 def test_a_run_that_dies_in_its_last_evaluation_needs_no_more_steps(tmp_path, monkeypatch):
@@ -207,7 +208,7 @@ def test_a_run_that_dies_in_its_last_evaluation_needs_no_more_steps(tmp_path, mo
     ended = train(tmp_path / "cut", screen)
     assert screen.steps == []
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
-    assert ended.record["results"] == whole.record["results"]
+    assert ended.record.results == whole.record.results
 
 
 def test_what_a_continued_run_is_computed_by_stands_in_its_record(tmp_path):
@@ -215,10 +216,10 @@ def test_what_a_continued_run_is_computed_by_stands_in_its_record(tmp_path):
     with pytest.raises(Stopped):
         train(tmp_path, stop_at(3), options=plain)
     record = train(tmp_path, options=tiled).record
-    assert [at["execution"]["attention_path"] for at in record["places"]] == ["plain", "tiled"]
-    assert record["execution"]["attention_path"] == "tiled" and record["execution"]["micro_batch_size"] == 16
+    assert [at.execution.attention_path for at in record.places] == ["plain", "tiled"]
+    assert record.execution.attention_path == "tiled" and record.execution.micro_batch_size == 16
 
 
 def test_a_run_leaves_the_process_s_threads_as_they_were(tmp_path):
     torch.set_num_threads(2)
-    assert train(tmp_path).record["execution"]["threads"] == 1 and torch.get_num_threads() == 2
+    assert train(tmp_path).record.execution.threads == 1 and torch.get_num_threads() == 2

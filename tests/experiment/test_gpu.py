@@ -55,7 +55,7 @@ def test_paths_and_micro_batches_are_measured_once_per_shape_and_device(tmp_path
     kept = sorted((tmp_path / "cache" / "measured").iterdir())
     times = [path.stat().st_mtime_ns for path in kept]
     other = train(tmp_path / "other", second, options={"device": "cuda"})
-    assert one.record["execution"] == other.record["execution"]
+    assert one.record.execution == other.record.execution
     assert kept and [path.stat().st_mtime_ns for path in kept] == times
     assert any(text.startswith("attention path") for text in first.said)
 

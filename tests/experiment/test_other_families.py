@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from app import models
-from app.artifacts.paths import Run
+from app.artifacts.runs import Run
 from app.computing import execution
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
@@ -47,9 +47,9 @@ def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, model):
     ended = run_of(tmp_path / "cut", model)
     assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
     assert ended.files.best.read_bytes() == whole.files.best.read_bytes()
-    assert ended.record["results"] == whole.record["results"]
+    assert ended.record.results == whole.record.results
     again = experiment.evaluate(ended, experiment.Options(checkpoints=tmp_path), Quiet(), again=True)
-    assert again.record["results"]["test"] == whole.record["results"]["test"]
+    assert again.record.results.test == whole.record.results.test
 
 
 def test_a_model_of_timm_s_has_a_folder_a_card_and_figures_named_without_a_slash(tmp_path):

@@ -10,7 +10,7 @@ import time
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from app.artifacts.paths import Run
+from app.artifacts.runs import Run
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 from app.experiment.run import Push
@@ -66,9 +66,9 @@ def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the
     assert screen.steps[0] == 5 and "the run goes on from the Hub" in screen.said
     for name in ("weights", "best", "predictions", "splits"):
         assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
-    assert [place["from_step"] for place in ended.record["places"]] == [0, 4]
+    assert [place.from_step for place in ended.record.places] == [0, 4]
     discard(REPOSITORY, [ended], screen.say)
-    assert branch_of(ended.record["run_id"]).look() is None and not ended.files.holder.exists()
+    assert branch_of(ended.record.run_id).look() is None and not ended.files.holder.exists()
 
 
 def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, repository):
@@ -211,9 +211,9 @@ def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_p
     from app.sharing import store
 
     run = train(tmp_path, options=pushing())
-    assert branch_of(run.record["run_id"]).look() is not None and run.files.holder.exists()
+    assert branch_of(run.record.run_id).look() is not None and run.files.holder.exists()
     store.upload(run.files.folder / run.files.stem, "x")
-    assert branch_of(run.record["run_id"]).look() is None and not run.files.holder.exists()
+    assert branch_of(run.record.run_id).look() is None and not run.files.holder.exists()
 
 
 def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, repository, monkeypatch):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from app import data, log, place
-from app.artifacts.paths import find_runs
-from app.evaluation import Predictions
+from app.artifacts.predictions import Predictions
+from app.artifacts.runs import find_runs
 from tests.data import measured
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
@@ -85,7 +86,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_on_one_with_the_losses_of_one(tmp_pa
     stopped, said = trained(tmp_path, shared_cache, "--max-minutes", "0", ranks=2, code=1)
     assert not stopped.done and "stopped by --max-minutes after step 1 of 15; its state is saved" in said
     ended, said = trained(tmp_path, shared_cache)
-    assert "continues at step 2" in said and [place["ranks"] for place in ended.record["places"]] == [2, 1]
+    assert "continues at step 2" in said and [place.ranks for place in ended.record.places] == [2, 1]
     assert max(gaps(whole, ended)) < 1e-4
 
 
@@ -94,7 +95,7 @@ def test_the_predictions_of_ranks_of_which_one_failed_before_are_those_of_one_ro
     assert np.array_equal(one.rows, other.rows) and np.array_equal(one.labels, other.labels) and len(one.rows) == 61
     assert np.abs(one.logits - other.logits).max() < 1e-3
     assert max(gaps(whole, two)) < 1e-4
-    assert two.record["results"]["test"]["loss"] == pytest.approx(whole.record["results"]["test"]["loss"], abs=1e-4)
+    assert two.record.test.loss == pytest.approx(whole.record.test.loss, abs=1e-4)
 
 
 def test_all_ranks_end_where_the_run_is_done_or_cannot_begin(shared_cache, two):
@@ -112,8 +113,8 @@ def test_gradients_in_bf16_change_the_losses_by_their_rounding_and_a_rank_may_ha
     tmp_path, shared_cache, two
 ):
     rounded, _ = trained(tmp_path, shared_cache, "--gradients", "bf16", "--limit-test", "1", ranks=2)
-    assert rounded.record["execution"] == two.record["execution"] | {"gradients": "bf16"}
-    assert rounded.record["results"]["test"]["n"] == 1
+    assert rounded.record.execution == replace(two.record.execution, gradients="bf16")
+    assert rounded.record.test.n == 1
     apart = gaps(two, rounded)
     assert apart[0] < 1e-6 and 1e-5 < max(apart) < 0.05  # the first loss is of weights before any exchange
 
@@ -124,7 +125,7 @@ def test_patterns_on_two_ranks_have_the_losses_of_one_and_each_epoch_its_own_ord
         measured.patterns(tmp_path / str(ranks) / "patterns.pt", 150, length=3041, classes=14)
         runs.append(trained(tmp_path / str(ranks), shared_cache, ranks=ranks, command=PATTERNS)[0])
     one, two = runs
-    assert one.record["run_id"] == two.record["run_id"] and two.record["places"][0]["ranks"] == 2
+    assert one.record.run_id == two.record.run_id and two.record.places[0].ranks == 2
     assert max(gaps(one, two)) < 1e-4
     monkeypatch.setenv("ISOSCALE_CACHE", str(shared_cache))
     ask = data.ask_of(one.config.to_json(), path=str(tmp_path / "1" / "patterns.pt"))

@@ -44,8 +44,8 @@ class Cases:
         self.worker, self.reference = worker, self.trial.folder("reference")
         self._called(self.trial.arguments(), self.reference, "reference")
         self.run = kept.the_run(self.reference)
-        self.branch = f"run-{self.run.record['run_id']}"
-        self.place = f"{self.run.record['model']}/{self.run.files.stem}"
+        self.branch = f"run-{self.run.record.run_id}"
+        self.place = f"{self.run.record.model}/{self.run.files.stem}"
         begun = self.trial.folder("begun")
         self._call(self._train("--max-minutes", "0.005"), begun, "begun")
         self.state = self.server.files("tester/begun", self.branch)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from app.selftest.child import PATIENCE
 from app.selftest.trial import Failed
 
-PATIENCE = 120.0  # seconds for one command
 _TESTS = Path(__file__).resolve().parents[1]
 _CODE = "from app.cli import main; from hub import worker; worker.serve(main)"
 

@@ -9,6 +9,8 @@ from timm.layers import DiffAttention
 from app import models
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
+from app.counts.vit import ATTENTIONS
+from app.counts.vit import Attention as Row
 from app.models.attention import ATTENTION_CLASSES
 from app.models.attention.classic import ClassicAttention
 from app.models.attention.differential import DifferentialAttention, lambda_init
@@ -21,8 +23,6 @@ from app.models.attention.paths import candidates, pick_on_cpu, unfit
 from app.models.attention.tiled import tiled
 from app.place import own_threads
 from app.tables.computing import PATHS
-from app.tables.vit import ATTENTIONS
-from app.tables.vit import Attention as Row
 
 ON_CPU = {kind: [path for path in row.paths if path != "fused"] for kind, row in ATTENTIONS.items()}
 

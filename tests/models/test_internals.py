@@ -34,9 +34,8 @@ def test_the_gradient_of_softmax_is_autograd_s_and_is_written_in_place(dtype):
     assert torch.equal(out, torch.autograd.grad((map_ * probe).sum(), scores)[0])
 
 
-def test_a_module_has_as_many_programs_as_it_is_allowed(monkeypatch):
-    for name in ("recompile_limit", "optimize_ddp"):  # both as they were, afterwards
-        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))
+@torch._dynamo.config.patch(recompile_limit=8, optimize_ddp=True)  # both are restored afterwards
+def test_a_module_has_as_many_programs_as_it_is_allowed():
     programs = []
 
     def noted(graph, _):

@@ -5,6 +5,7 @@ import torch
 from timm.layers import DiffAttention
 from torch import nn
 
+from app.counts.vit import ATTENTIONS
 from app.errors import InputError
 from app.models.attention import ATTENTION_CLASSES
 from app.models.attention.layer import Attention
@@ -12,7 +13,6 @@ from app.models.attention.maps import maps_of
 from app.models.t2t import T2TViT
 from app.models.tokens_to_token import TokenPerformer
 from app.models.vit import ViT
-from app.tables.vit import ATTENTIONS
 
 KINDS = [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 SHAPES = {

@@ -13,11 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from app import models, optim
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
+from app.counts import family_of, vit
 from app.errors import InputError
 from app.models.compiling import compiled
 from app.models.vit import ViT
-from app.tables import vit
-from app.tables.models import MODELS, family_of
+from app.tables.models import MODELS
 
 CIFAR10 = DatasetFacts(name="cifar10", classes=10, native=32)
 ZOO = [name for name, row in MODELS.items() if row.family == "vit" and not row.sized]

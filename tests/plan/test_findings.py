@@ -6,8 +6,9 @@ import pytest
 
 from app.config.facts import dataset_facts
 from app.config.run import resolve
+from app.data.splits.holdout import counted as divided
 from app.plan import costs, findings
-from app.plan.extent import Extent, divided
+from app.plan.extent import Extent
 from app.system import machine
 from app.tables.datasets import DATASETS
 

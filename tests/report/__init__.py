@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from raw_records import put, raw
 
-from app.artifacts.paths import Run, RunFiles, write_record
+from app.artifacts.paths import RunFiles
+from app.artifacts.predictions import Predictions
+from app.artifacts.runs import Run
 from app.config.facts import dataset_facts
 from app.config.run import RunConfig, resolve
-from app.evaluation import Predictions, metrics
+from app.evaluation import metrics
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS
 
@@ -50,7 +53,7 @@ def made_up_run(
     results = {} if top1 is None else {"test": made}
     started = f"2026-11-20T10:{minute:02}:00+00:00"
     made = _about(config, n) | {"status": status, "started": started, "results": results, "files": {}}
-    write_record(files.record, made | (record or {}))
+    put(files.record, made | (record or {}))
     return Run.load(files.record)
 
 
@@ -94,7 +97,7 @@ def reseeded(run: Run, folder: Path, seed: int) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     for path in run.files.present():
         shutil.copy(path, folder / path.name.replace(run.files.stem, config.stem))
-    write_record(files.record, run.record | {"run_id": config.run_id, "config": config.to_json()})
+    put(files.record, raw(run) | {"run_id": config.run_id, "config": config.to_json()})
     return Run.load(files.record)
 
 

@@ -59,7 +59,7 @@ def test_a_run_without_results_is_left_out_and_told(tmp_path):
     runs = evaluated(tmp_path, {"10M": 0.3, "25M": None})
     said = []
     svg = text_of(scaling.draw(runs, tmp_path / "figures", say=said.append)[1])
-    assert f"evaluate --run {runs[1].record['run_id']}" in said[0]
+    assert f"evaluate --run {runs[1].record.run_id}" in said[0]
     assert "Not evaluated: 25M." in svg
 
 

@@ -37,15 +37,15 @@ def test_limited_and_unfinished_runs_are_left_out_and_named(tmp_path):
     running = made_up_run(tmp_path, size="50M", status="running", steps=1, minute=2)
     kept, said = chosen([whole, trial, running])
     assert kept["cifar100"] == [("vit_classic", "10M", 0)]
-    assert trial.record["run_id"] in said
-    assert running.record["run_id"] in said
+    assert trial.record.run_id in said
+    assert running.record.run_id in said
 
 
 def test_a_named_trial_is_drawn_alone(tmp_path):
     made_up_run(tmp_path, steps=1)
     trial = made_up_run(tmp_path, size="25M", limit_train=64, steps=1)
     whole = made_up_run(tmp_path, steps=1)
-    kept, _ = chosen([whole, trial], named=[trial.record["run_id"][:5]])
+    kept, _ = chosen([whole, trial], named=[trial.record.run_id[:5]])
     assert kept["cifar100"] == [("vit_classic", "25M", 0)]
 
 
@@ -54,7 +54,7 @@ def test_a_run_that_differs_in_another_field_is_left_out_with_that_field(tmp_pat
     newest = made_up_run(tmp_path, steps=1, minute=1)
     kept, said = chosen([newest, older])
     assert kept["cifar100"] == [("vit_classic", "10M", 0)]
-    assert older.record["run_id"] in said
+    assert older.record.run_id in said
     assert "epochs=20 where the set has 50" in said
 
 
@@ -67,7 +67,7 @@ def test_the_newest_seed_is_kept_and_the_others_are_told(tmp_path):
 
 def test_runs_on_different_test_sets_are_not_compared(tmp_path):
     other = made_up_run(tmp_path, size="25M", steps=1)
-    other.record["data"]["split_fingerprint"] = "beef"
+    other.record.data.split_fingerprint = "beef"
     _, said = chosen([other, made_up_run(tmp_path, steps=1, minute=1)])
     assert "split_fingerprint=beef where the set has f00d" in said
 
@@ -114,13 +114,13 @@ def test_without_runs_the_error_says_how_to_train_one():
 
 def test_only_trials_is_an_error_that_names_them(tmp_path):
     trial = made_up_run(tmp_path, limit_train=64, steps=1)
-    with pytest.raises(InputError, match=f"--run.*{trial.record['run_id']}"):
+    with pytest.raises(InputError, match=f"--run.*{trial.record.run_id}"):
         comparable([trial], named=None, say=print)
 
 
 def test_an_unknown_or_ambiguous_name_lists_what_there_is(tmp_path):
     runs = [made_up_run(tmp_path, seed=seed, steps=1) for seed in range(2)]
-    with pytest.raises(InputError, match=f"fits no run.*{runs[0].record['run_id']}"):
+    with pytest.raises(InputError, match=f"fits no run.*{runs[0].record.run_id}"):
         comparable(runs, named=["zzzz"], say=print)
     with pytest.raises(InputError, match="fits several runs"):
         comparable(runs, named=[""], say=print)

@@ -18,8 +18,8 @@ def run(tmp_path):
 def test_truth_is_drawn_against_prediction_with_errors_intervals_and_n(run):
     paths = truth.draw_run(run)
     assert paths == [run.files.truth_png, run.files.truth_svg] and testing.picture(run) == paths[0]
-    errors = run.record["results"]["test"]
-    assert errors["resampled"] == "names" and errors["n"] == 100
+    errors = run.record.results.test
+    assert errors.resampled == "names" and errors.n == 100
     told = " ".join(truth._facts(run))
     assert "n = 100 test examples. RMSE 0.03" in told and "groups of one name" in told and "59,345 parameters" in told
 
@@ -65,4 +65,4 @@ def test_lower_errors_stand_first_in_the_index(tmp_path):
     entries = [card.index_entry(run) for run in runs]
     entries[0]["results"][0]["metrics"][0]["value"] = 9.0
     text = card.index_card("tester/runs", entries, {entry["name"]: entry["name"] for entry in entries})
-    assert text.index(f"[{runs[1].record['run_id']}]") < text.index(f"[{runs[0].record['run_id']}]")
+    assert text.index(f"[{runs[1].record.run_id}]") < text.index(f"[{runs[0].record.run_id}]")

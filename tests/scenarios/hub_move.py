@@ -66,7 +66,7 @@ def _moved(
     verdict.failures += [
         f"{name}: {what}" for what in kept.differences(reference / "checkpoints", run.files.folder.parent)
     ]
-    places = [place["from_step"] for place in run.record["places"]]
+    places = [place.from_step for place in run.record.places]
     verdict.expect(places == steps, f"{name}: the record lists places that began from steps {places}, not from {steps}")
     trial.say(f"then left alone: {ended.last_line if ended.code else f'{len(places)} places, from steps {places}'}")
     return steps[1:]
@@ -165,7 +165,7 @@ def pushed_step(server: HubServer) -> int:
 def _on_the_hub(server: HubServer, folder: Path) -> list[str]:
     """What is wrong with a finished run on main."""
     run, there = kept.the_run(folder), server.files(REPOSITORY)
-    place = f"{run.record['model']}/{run.files.stem}"
+    place = f"{run.record.model}/{run.files.stem}"
     found = [f"the branch {name} is still there" for name in branches(server)]
     for path in run.files.present():
         if there.get(f"{place}/{path.name}") != path.read_bytes():

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from app.artifacts.paths import write_record
+from app.artifacts import record
 from app.selftest import kept, kill, rows
 from app.selftest.child import Child, Ended
 from app.selftest.trial import Trial
@@ -86,7 +87,7 @@ def test_two_runs_of_the_same_bytes_do_not_differ_whatever_the_clock_said(pair):
     log = next(pair[1].rglob("*.log"))
     log.write_text(log.read_text().replace('"seconds": 0.', '"seconds": 1.'))
     run = kept.the_run(pair[1])
-    write_record(run.files.record, run.record | {"started": "1999-11-21T00:00:00.000+00:00"})
+    record.write(run.files.record, replace(run.record, started="1999-11-21T00:00:00.000+00:00"))
     assert kept.differences(*pair) == []
 
 

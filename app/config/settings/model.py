@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...counts.vit import ATTENTIONS
 from ...tables.models import DEFAULT_MODEL
 from ...tables.shape import Extent
-from ...tables.vit import ATTENTIONS
 from .declaring import MOST, derived, setting
 
 PANEL = "Model"

@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import hashlib
 import json
-import math
 import os
 import shutil
 import time
@@ -18,22 +17,15 @@ import numpy as np
 
 from ...config.run import RESIZE
 from ...errors import InputError
-from ...system import durable, memory
-from ...tables.reading import FieldReading
-from ...tables.shape import extent, normal, spelled, with_unit
+from ...system import durable, home
+from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
-from . import heldout, writer
-from .writer import Progress, Room, TooLarge
+from . import manifest as manifests
+from . import room, writer
+from .manifest import Manifest
+from .writer import Progress
 
 FORMAT = 1
-_SHARE_OF_MEMORY = 0.6  # of the host's, for a dataset
-
-
-def root() -> Path:
-    """Where datasets are kept: $ISOSCALE_CACHE, else $XDG_CACHE_HOME/isoscale, else ~/.cache/isoscale."""
-    if given := os.environ.get("ISOSCALE_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "isoscale"
 
 
 @dataclass(frozen=True)
@@ -41,30 +33,25 @@ class Cached:
     """A dataset in the cache."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     ask: Ask
-
-    @property
-    def streamed(self) -> bool:
-        """Whether it holds validation and test only, and training rows are read anew each epoch."""
-        return "stream" in self.manifest
 
     def images(self, split: str) -> np.ndarray:
         """The inputs as they are stored, memory-mapped; writing to it does not reach the file.
 
         Images are uint8 (rows, channels, H, W); fields and signals float32 or float16 (rows, C, H, W) or (rows, C, L).
         """
-        ask = self.manifest["ask"]
+        ask = self.manifest.ask
         dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
-        if array := self.manifest.get("array"):
-            dtype, shape = array["dtype"], array["shape"]
+        if array := self.manifest.array:
+            dtype, shape = array.dtype, tuple(array.shape)
         path = self.folder / writer.inputs_file(split, dtype)
-        return np.memmap(path, dtype, mode="c", shape=(self.manifest["rows"][split], *shape))
+        return np.memmap(path, dtype, mode="c", shape=(self.manifest.rows[split], *shape))
 
     @property
     def has_array(self) -> bool:
         """Whether the inputs are no images: they are given to a model as they are."""
-        return "array" in self.manifest
+        return self.manifest.array is not None
 
     def array(self, split: str, name: str) -> np.ndarray:
         """`labels` int64 (rows,), float32 of a regression; `rows` int64 (rows,) numbers in the source, `groups` int64
@@ -75,20 +62,17 @@ class Cached:
 
     def verified(self) -> Cached:
         """Itself, its files compared with the manifest by size and sha256; raises InputError if one differs."""
-        for name, expected in self.manifest["files"].items():
+        for name, expected in self.manifest.files.items():
             path = self.folder / name
-            whole = path.is_file() and path.stat().st_size == expected["bytes"]
-            if not whole or durable.sha256(path) != expected["sha256"]:
+            whole = path.is_file() and path.stat().st_size == expected.bytes
+            if not whole or durable.sha256(path) != expected.sha256:
                 raise _damaged(self.folder, f"{name} does not match its checksum")
         return self
 
 
-def _described(ask: Ask, *, streamed: bool) -> dict[str, Any]:
-    """The ask as a manifest holds it: what decides the cached bytes."""
+def _described(ask: Ask) -> dict[str, Any]:
+    """Return the ask as a manifest holds it: what decides the cached bytes."""
     fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
-    if streamed:
-        assert ask.membership
-        fields["membership"] = dataclasses.asdict(ask.membership)
     if ask.reading:
         fields["reading"] = dataclasses.asdict(ask.reading)
     described = fields | {"resize": RESIZE, "format": FORMAT}
@@ -105,14 +89,18 @@ def find(ask: Ask, version: str | None) -> Cached | None:
 
     Raises InputError for a manifest of that dataset that is damaged.
     """
-    kinds = (False, True) if ask.streamed is None else (ask.streamed,)
-    described = [_described(ask, streamed=streamed) for streamed in kinds if ask.membership or not streamed]
-    found = []
-    for path in (root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
+    described, found = _described(ask), []
+    for path in (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
         manifest = _read_manifest(path.parent)
-        if manifest["ask"] in described and version in (None, manifest["version"]):
+        if manifest.ask == described and version in (None, manifest.version):
             found.append(Cached(path.parent, manifest, ask))
-    return max(found, key=lambda cached: cached.manifest["made"], default=None)
+    return max(found, key=lambda cached: cached.manifest.made, default=None)
+
+
+def of_streams(ask: Ask) -> list[Path]:
+    """Return the folders of a dataset that earlier versions made for training from the stream; nothing reads them."""
+    there = (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json")
+    return [path.parent for path in there if _read_manifest(path.parent).stream is not None]
 
 
 def _damaged(folder: Path, what: str) -> InputError:
@@ -121,43 +109,34 @@ def _damaged(folder: Path, what: str) -> InputError:
     )
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        seal = manifest.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damaged(folder, "its manifest cannot be read") from error
-    if seal != _seal(manifest):
-        raise _damaged(folder, "its manifest does not match its checksum")
-    return manifest
+        return manifests.read(folder)
+    except manifests.Unreadable as error:
+        raise _damaged(folder, str(error)) from error
 
 
-def _seal(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+def build(ask: Ask, source: Source, progress: Progress) -> Cached:
+    """Read the source once into a new cache folder, which is renamed into place when it is complete.
 
-
-def build(ask: Ask, source: Source, progress: Progress, *, streamed: bool = False) -> Cached:
-    """Reads the source once into a new cache folder, renamed into place when whole; if `streamed`, its held-out rows.
-
-    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and
-    TooLarge where memory or disk have no room for them.
+    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and for a
+    disk without room for them: before a row is read, where the source says how many there are.
     """
-    described, write = _described(ask, streamed=streamed), heldout.write if streamed else writer.write
+    described = _described(ask)
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
-    folder = root() / "data" / f"{_stem(ask)}{digest}"
+    folder = home.root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
     with durable.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():  # made by the process that was waited for
             return Cached(folder, _read_manifest(folder), ask).verified()
-        room = _room(ask, folder.parent, streamed=streamed)
-        _require_room(ask, source, folder.parent, streamed=streamed)
+        left = room.left(ask, source, folder.parent)
         aside = folder.with_name(f".{folder.name}.aside")
         shutil.rmtree(aside, ignore_errors=True)  # a killed writer's
         aside.mkdir()
         try:
-            facts = write(ask, source, aside, progress, room)
-            manifest = {"ask": described, **facts, "files": _checksums(aside), "made": time.time()}
-            durable.write_text(aside / "manifest.json", json.dumps(manifest | {"seal": _seal(manifest)}, indent=1))
+            facts = writer.write(ask, source, aside, progress, left)
+            manifest = manifests.of({"ask": described, **facts, "files": _checksums(aside), "made": time.time()})
+            manifests.write(aside, manifest)
             aside.replace(folder)
             durable.fsync_folder(folder.parent)
         finally:
@@ -178,53 +157,3 @@ def _require_writable(folder: Path) -> None:
         writable = False
     if not writable:
         raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
-
-
-def _most(ask: Ask) -> float:
-    """Bytes that a dataset may take, but for the disk's limit: fields and signals stay in their mapped files."""
-    return math.inf if ask.reading else _memory()
-
-
-def _memory() -> float:
-    """Bytes of host memory that a dataset may take."""
-    return _SHARE_OF_MEMORY * memory.total()
-
-
-def _what(ask: Ask, *, streamed: bool) -> str:
-    return f"{'validation and test of ' if streamed else ''}{ask.dataset} at {with_unit(ask.side)}"
-
-
-def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
-    """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
-    most, free = _most(ask), shutil.disk_usage(folder).free
-    limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if most < free else f"the bytes free in {folder}"
-    refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; {_smaller(ask)}"
-    return Room(min(most, free), refusal)
-
-
-def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> None:
-    """Raises TooLarge before a row is read, where the source says how many there are."""
-    if None in source.rows.values():
-        return
-    rows = sum(rows or 0 for rows in source.rows.values())
-    if streamed:
-        rows = heldout.expected(ask, source)
-    shape = source.array.shape if source.array else (ask.channels, *extent(ask.side))
-    wanted, what = rows * math.prod(shape) * ask.itemsize, _what(ask, streamed=streamed)
-    try:
-        durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
-    except InputError as error:
-        raise TooLarge(f"{error}; {_smaller(ask)}" if ask.reading else str(error)) from error
-    if wanted > _most(ask):
-        raise TooLarge(
-            f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; {_smaller(ask)}"
-        )
-
-
-def _smaller(ask: Ask) -> str:
-    """What takes less room."""
-    if not ask.reading:
-        return "take a smaller --image"
-    part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
-    half = " or --stored-dtype float16" if ask.reading.stored_dtype == "float32" else ""
-    return f"take a smaller part by {part}{half}"

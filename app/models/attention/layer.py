@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...tables.vit import ATTENTIONS
+from ...counts.vit import ATTENTIONS
 from ..layers import without_autocast
 
 
@@ -37,7 +37,7 @@ class Maps(NamedTuple):
 class Attention(nn.Module):
     """Attention of one kind, (B, N, D) -> (B, N, D): heads read the tokens, and a linear map joins the heads."""
 
-    kind: ClassVar[str]  # its name, and its row in tables.vit.ATTENTIONS
+    kind: ClassVar[str]  # its name, and its row in counts.vit.ATTENTIONS
 
     def __init__(
         self,

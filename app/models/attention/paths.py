@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from ...tables.vit import ATTENTIONS
+from ...counts.vit import ATTENTIONS
 from ..compiling import missing
 from ..internals import has_amx
 from . import fused

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..errors import InputError
-from .ranges import MOST, check_known, check_positive
-from .shape import Shape, plane, spelled
+from ..tables.ranges import MOST, check_known, check_positive
+from ..tables.shape import Shape, plane, spelled
 from .vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .ranges import MOST, check_positive
-from .shape import Extent, Shape, plane
+from ..tables.ranges import MOST, check_positive
+from ..tables.shape import Extent, Shape, plane
 
 IMAGENET_FROM = 64  # pixels: from this shorter side on the stem is ImageNet's
 

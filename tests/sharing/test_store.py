@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hub.repositories import Blob
 from huggingface_hub import ModelCard
+from raw_records import put, raw
 from report import reseeded
 
-from app.artifacts.paths import write_record
 from app.errors import HubUnavailable, InputError
 from app.sharing import store
 from app.sharing.parcel import pack
@@ -28,7 +28,7 @@ def another(run, seed):
 
 
 def names(*runs):
-    return {run.record["run_id"] for run in runs}
+    return {run.record.run_id for run in runs}
 
 
 def stem(run):
@@ -72,7 +72,7 @@ def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(ru
     runs = [run, reseeded(run, folder, 1), reseeded(run, folder, 2)]
     copy = reseeded(run, folder / "mine" / "more", 3)  # stays behind: the next is the same run
     settled = reseeded(run, folder / "mine" / copy.files.stem, 3)
-    write_record(runs[2].files.record, runs[2].record | {"status": "running"})
+    put(runs[2].files.record, raw(runs[2]) | {"status": "running"})
     store.upload(folder, "x")
     there = online.files(REPOSITORY)
     places = {f"x/{one.files.stem}": one for one in runs[:2]} | {f"x/mine/{settled.files.stem}": settled}
@@ -80,7 +80,7 @@ def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(ru
         for path in one.files.present():
             assert there[f"{place}/{path.name}"] == path.read_bytes()
         assert f"python run.py download hf://{REPOSITORY}/{place} " in there[f"{place}/README.md"].decode()
-        assert f"[{one.record['run_id']}]({place})" in there["README.md"].decode()
+        assert f"[{one.record.run_id}]({place})" in there["README.md"].decode()
     loose = {f"x/{path.name}" for path in runs[2].files.present()}
     assert len(there) == 2 + sum(len(one.files.present()) + 1 for one in places.values()) + len(loose)
     assert loose < there.keys() and listed(online) == names(*places.values())
@@ -103,10 +103,10 @@ def test_the_index_follows_runs_to_where_their_records_are(run, online):
     for folder in ("old", f"new/{other.files.stem}"):
         store.upload(stem(other), folder)
     store.upload(stem(run), "x")
-    assert f"[{other.record['run_id']}](new/{other.files.stem})" in online.files(REPOSITORY)["README.md"].decode()
+    assert f"[{other.record.run_id}](new/{other.files.stem})" in online.files(REPOSITORY)["README.md"].decode()
     api.delete_file(f"new/{other.files.stem}/{other.files.record.name}", repo_id=REPOSITORY)  # what else is there stays
     store.upload(stem(run), "y")
-    assert f"[{other.record['run_id']}](old)" in online.files(REPOSITORY)["README.md"].decode()
+    assert f"[{other.record.run_id}](old)" in online.files(REPOSITORY)["README.md"].decode()
 
 
 def test_a_single_file_goes_up_alone(online, tmp_path):
@@ -225,7 +225,7 @@ def test_a_repository_s_file_cannot_leave_the_target_folder(online, tmp_path):
     ],
 )
 def test_what_is_wrong_here_is_told_before_the_hub_is_asked(run, online, wrong, folder, says):
-    write_record(run.files.record, run.record | wrong)
+    put(run.files.record, raw(run) | wrong)
     with pytest.raises(InputError, match=says):
         store.upload(stem(run), folder)
     assert not online.requests

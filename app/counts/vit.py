@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .ranges import MOST, around, check_known, check_positive
-from .shape import Extent, Shape, extent, normal, require, spelled
+from ..tables.ranges import MOST, around, check_known, check_positive
+from ..tables.shape import Extent, Shape, extent, normal, require, spelled
 
 NORMS = ("layer", "dyt")
 POOLINGS = ("cls", "mean")

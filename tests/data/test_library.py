@@ -3,7 +3,7 @@
 import datasets
 import pytest
 
-from app.data.sources import streamed
+from app.data.sources import library
 
 from .pictures import write_parquet
 
@@ -44,7 +44,7 @@ def rows(tmp_path):
 
 
 def labels(rows):
-    return [row["label"] for row in streamed._resumed(rows)]
+    return [row["label"] for row in library._resumed(rows)]
 
 
 @pytest.mark.parametrize("places", [(0,), (1,), (5, 6, 7), (19, 20), (39,), (3, 3, 3)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import InputError
-from .ranges import MOST, around, check_positive
-from .shape import Shape, side_of
+from ..tables.ranges import MOST, around, check_positive
+from ..tables.shape import Shape, side_of
 from .vit import check_patches
 
 SWIN_HEADS = (3, 6, 12, 24)
@@ -44,10 +44,6 @@ def check_mlpmixer(shape: Shape) -> None:
         raise InputError(f"d_model={shape.d_model} with mlp_ratio={shape.mlp_ratio} leaves an MLP no hidden layer")
 
 
-check_convmixer = _checked("patch", "d_model", "depth")
-check_named = _checked()
-
-
 def check_swin(shape: Shape) -> None:
     """Raises InputError for a Swin that cannot be built."""
     _checked("patch", "width")(shape)
@@ -72,3 +68,14 @@ def check_vgg(shape: Shape) -> None:
     _checked("width")(shape)
     if side_of(shape.image) < VGG_SMALLEST:
         raise InputError(f"image={shape.image} is too small for vgg's five max-pools; the smallest is {VGG_SMALLEST}")
+
+
+CHECKS: dict[str, Callable[[Shape], None]] = {
+    "cait": check_cait,
+    "swin": check_swin,
+    "convmixer": _checked("patch", "d_model", "depth"),
+    "mlpmixer": check_mlpmixer,
+    "mobilevit": check_mobilevit,
+    "vgg": check_vgg,
+    "timm": _checked(),
+}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .ranges import MOST, check_known, check_positive
-from .shape import Extent, Shape, extent, normal, require, spelled
+from ..tables.ranges import MOST, check_known, check_positive
+from ..tables.shape import Extent, Shape, extent, normal, require, spelled
 
 STEM_KERNEL = 13
 POOL = 7  # samples, and as many between windows

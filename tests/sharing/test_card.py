@@ -1,28 +1,30 @@
 """Cards: what stands in them, and metadata that the Hub's own library reads back."""
 
-import dataclasses
-
 import pytest
 from huggingface_hub import ModelCard, ModelCardData, metadata_load
+from msgspec.structs import replace
 from report import made_up_run
 
+from app.artifacts.parts import Rates
+from app.artifacts.runs import Run
 from app.cli import evaluate
 from app.sharing import card
 
 
 def test_a_rate_stands_with_its_interval_and_n():
-    test = {"top1": 0.8607, "top1_interval": [0.8211, 0.8927], "n": 1359}
+    test = Rates(n=1359, top1=0.8607, top1_interval=[0.8211, 0.8927], top5=1.0, loss=0.5, per_class=[1.0],
+                 confusion=[[1]])  # fmt: skip
     assert card.with_interval(test) == "86.07 % (95 % Wilson interval 82.11 % to 89.27 %, n = 1,359)"
 
 
 def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run):
     text, record = card.run_card(run, "hf://tester/runs/a/b"), run.record
     for part in (
-        "Differential ViT, 100K, Optical digits", "arXiv:2410.05258", f"{record['parameters']['total']:,} trainable",
+        "Differential ViT, 100K, Optical digits", "arXiv:2410.05258", f"{record.parameters.total:,} trainable",
         "patch 4, attention differential, d_model 64, depth 2, heads 2, mlp_ratio 4", "8 px, 5 tokens",
         "AdamW, lr 0.001, weight decay 0.01, batch 32", "licence: cc-by-4.0", "version `uci-1998`", "n = 60",
-        "A trial: the dataset was cut", record["command"], "160 rows trained on, 40 for validation, 60 for the test",
-        f"s, peak memory {record['peak_bytes'] / 1e9:.1f} GB |",
+        "A trial: the dataset was cut", record.command, "160 rows trained on, 40 for validation, 60 for the test",
+        f"s, peak memory {record.peak_bytes / 1e9:.1f} GB |",
         f"python run.py download hf://tester/runs/a/b {run.files.stem}", f"python run.py evaluate {run.files.stem}",
     ):  # fmt: skip
         assert part in text, part
@@ -38,13 +40,13 @@ def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_pat
 
 
 def test_a_record_from_before_the_peak_of_memory_was_kept_has_a_card_without_it(run):
-    earlier = dataclasses.replace(run, record={k: v for k, v in run.record.items() if k != "peak_bytes"})
+    earlier = Run(run.files, replace(run.record, peak_bytes=None))
     assert "peak memory" not in card.run_card(earlier, "hf://tester/runs/a/b")
 
 
 def test_a_record_from_before_a_field_has_its_default_in_the_card(run):
-    config = {name: value for name, value in run.record["config"].items() if name != "mlp_ratio"}
-    older = dataclasses.replace(run, record=run.record | {"config": config})
+    config = {name: value for name, value in run.record.config.items() if name != "mlp_ratio"}
+    older = Run(run.files, replace(run.record, config=config))
     assert "mlp_ratio 4" in card.run_card(older, "hf://tester/runs/a")
 
 
@@ -55,11 +57,11 @@ def test_the_commands_of_a_card_are_quoted_where_they_must_be(run):
 def test_a_card_s_metadata_is_a_valid_model_index(run):
     loaded = ModelCard(card.run_card(run, "hf://tester/runs/a"))
     top1, top5 = loaded.data.eval_results
-    test = run.record["results"]["test"]
+    test = run.record.results.test
     assert loaded.data.model_name == run.files.stem
-    assert (top1.metric_type, top1.metric_value, top5.metric_value) == ("accuracy", test["top1"], test["top5"])
+    assert (top1.metric_type, top1.metric_value, top5.metric_value) == ("accuracy", test.top1, test.top5)
     assert (top1.task_type, top1.dataset_type, top1.dataset_split) == ("image-classification", "digits", "test")
-    assert top1.metric_args["interval"] == test["top1_interval"] and top1.metric_args["n"] == 60
+    assert top1.metric_args["interval"] == test.top1_interval and top1.metric_args["n"] == 60
     assert "datasets" not in loaded.data.to_dict()  # digits is not on the Hub
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .ranges import MOST, check_positive
-from .shape import Extent, Shape, plane
+from ..tables.ranges import MOST, check_positive
+from ..tables.shape import Extent, Shape, plane
 
 KERNEL = 5
 SMALLEST = 8  # the reduction ends once both sides are this or less

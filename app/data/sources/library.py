@@ -1,4 +1,4 @@
-"""Datasets through the `datasets` library, streamed: repositories of the Hub, folders of parquet, image folders."""
+"""Datasets through the `datasets` library: repositories of the Hub, folders of parquet, folders of images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from ...errors import HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from . import columns
+from ..splits import holdout
+from . import columns, undocumented
 from .files import fingerprint, folder, require_all_read
 from .source import Ask, Example, Source
 
-_HELD_OUT = ("test", "validation", "valid", "val", "dev")  # what may serve as test, the better name first
 _FILES_AT_ONCE = 16
 _WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
 
@@ -41,7 +41,7 @@ def open_folder(ask: Ask) -> Source:
 def _folder_options(root: Path) -> dict[str, Any]:
     """How to load a folder: one of images without folders for splits is all train, whatever its files are called."""
     tables = any(path.suffix in (".parquet", ".arrow", ".csv", ".json", ".jsonl") for path in root.rglob("*"))
-    named = any(entry.is_dir() and entry.name.lower() in ("train", *_HELD_OUT) for entry in root.iterdir())
+    named = any(entry.is_dir() and entry.name.lower() in ("train", *holdout.PUBLISHED) for entry in root.iterdir())
     if tables or named or (root / "README.md").exists():
         return {"path": str(root)}
     return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
@@ -64,11 +64,7 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         with _sentences(where):
             for row, content in _fetched(rows, image, where):
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
-                apart = bool(held) and held["bytes"] is None
-                yield Example(content, row[label], group, apart, held.get("path") or "")
-
-    def shuffled(seed: int, buffer: int) -> Iterator[Example]:
-        return read(iter(undecoded["train"].shuffle(seed=seed, buffer_size=buffer)))
+                yield Example(content, row[label], group, held.get("path") or "")
 
     known, kind = train.info.splits or {}, train.features[label]
     counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
@@ -77,7 +73,6 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         rows={ours: counts.get(ours) for ours in wanted},
         class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
         examples=lambda split: read(_resumed(undecoded[split])),
-        shuffled=shuffled if isinstance(kind, datasets.ClassLabel) else None,
         notes=notes,
     )
 
@@ -87,12 +82,11 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
     import datasets
 
     datasets.disable_progress_bars()
-    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # seconds at each stream's end; app.cli.leave makes up for it
+    undocumented.end_without_sleep()
     with _sentences(where):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
-            if hasattr(builder.config, "decode_num_threads"):
-                builder.config.decode_num_threads = 0  # or the Hub's image folders come decoded
+            undocumented.leave_encoded(builder)
             if ask.path:
                 _require_all_images(builder, ask.path)
             return builder.as_streaming_dataset()
@@ -107,15 +101,13 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _require_all_images(builder: Any, path: str) -> None:
     """Raises InputError for a picture of an image folder that the builder leaves out, where no list chooses them."""
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-
-    if not isinstance(builder, ImageFolder):
+    if not (there := undocumented.image_files(builder)):
         return
-    files = {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
-    listed = any(Path(file).name in builder.METADATA_FILENAMES for found in files.values() for file in found)
+    files, endings, lists = there
+    listed = any(Path(file).name in lists for found in files.values() for file in found)
     card = folder(path) / "README.md"
     if not listed and not (card.exists() and "\nconfigs:" in card.read_text(encoding="utf-8", errors="replace")):
-        require_all_read(path, files, builder.EXTENSIONS)
+        require_all_read(path, files, endings)
 
 
 def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
@@ -157,13 +149,11 @@ def _bytes(image: Any, where: str) -> bytes:
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
-    from datasets.download.streaming_download_manager import xopen
-
     from ..store.decode import MOST_BYTES
 
     def once() -> bytes:
-        with xopen(image["path"], "rb") as file:
-            return bytes(file.read(MOST_BYTES + 1))  # one more, so that `stored` sees what is too large
+        with undocumented.opened(image["path"]) as file:
+            return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
     return hub.call(f"an image of {where}", once)
 
@@ -172,16 +162,13 @@ def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str
     """Which of the source's splits are train and test, and what to say of the choice."""
     if "train" not in there and len(there) > 1:
         raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
-    wanted, notes = {"train": "train" if "train" in there else there[0]}, []
+    wanted, notes = holdout.published(there, carve_test=carve_test), []
     if wanted["train"] != "train":
         notes.append(
             f"{where} has one split, {there[0]}: it is used as train, and validation and test are carved from it"
         )
-    held_out = [name for name in _HELD_OUT if name in there and name != wanted["train"]]
-    if held_out and not carve_test:
-        wanted["test"] = held_out[0]
-        if wanted["test"] != "test":
-            notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
+    if wanted.get("test", "test") != "test":
+        notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
     if unused := [name for name in there if name not in wanted.values()]:
         notes.append(f"not used of {where}: {', '.join(unused)} (validation is carved from train)")
     return wanted, tuple(notes)

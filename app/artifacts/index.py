@@ -1,0 +1,135 @@
+"""The index of the runs under a folder: what a lookup needs of each record, so that unchanged ones are not opened.
+
+It is a cache in one file, which may be deleted at any time. It is read and written without a lock, since it is
+replaced in one step. A folder that cannot be written, or has few runs, has none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from ..config.checks import file_part
+from ..errors import InputError
+from ..system.durable import write_text
+from . import record
+from .record import Record, Status
+
+NAME = ".index.json"
+RECORDS = "model_*.json"
+_FORMAT = 1
+_WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
+_SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
+
+Say = Callable[[str], None]
+
+
+class Entry(msgspec.Struct, kw_only=True, frozen=True):
+    """A readable record: its file as it was when it was read, and what runs are found by."""
+
+    name: str  # the record's path below the folder
+    mtime_ns: int
+    bytes: int
+    settled: bool  # False: the file was so new that another change may not show in its time
+    run_id: str
+    status: Status
+    model: str
+    size: str
+    dataset: str
+    started: str
+    finished: str
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The record's path below the folder."""
+        return PurePosixPath(self.name)
+
+    @property
+    def preference(self) -> tuple[bool, bool, bool, str]:
+        """Of a run's copies the greatest counts: a finished one, then one where `train` puts it, then the newest."""
+        place = self.path.parent
+        own, root = place == PurePosixPath(file_part(self.model)), place == PurePosixPath()
+        return self.status == "done", own, root, self.finished or self.started
+
+
+class _Index(msgspec.Struct, kw_only=True):
+    format: int
+    entries: list[Entry]
+
+
+def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Iterator[tuple[Entry, Record]]:
+    """Every readable record below a folder whose name fits, each file opened; those in hidden folders are incomplete.
+
+    One that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    """
+    for path in _records(folder, named):
+        if found := _opened(folder, path, say):
+            yield found
+
+
+def updated(folder: Path, say: Say | None = None) -> list[Entry]:
+    """The entries of all readable records below a folder; only records that changed are opened. Renews the index."""
+    known = {entry.name: entry for entry in _read(folder)}
+    found = []
+    for path in _records(folder, RECORDS):
+        entry = known.get(path.relative_to(folder).as_posix())
+        if entry and _unchanged(entry, path):
+            found.append(entry)
+        elif new := _opened(folder, path, say):
+            found.append(new[0])
+    if found != list(known.values()) and (known or len(found) >= _WORTH):
+        _write(folder, found)
+    return found
+
+
+def _records(folder: Path, named: str) -> Iterator[Path]:
+    for path in sorted(folder.rglob(named)):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] | None:
+    """The record at a path, and its entry with the file's time before it was opened."""
+    now = time.time_ns()
+    try:
+        about = path.stat() if path.exists() else None
+        found = record.read(path)
+    except InputError as error:
+        if say is None:
+            raise
+        say(f"passed over: {error}")
+        return None
+    mtime_ns, size = (about.st_mtime_ns, about.st_size) if about else (now, 0)
+    entry = Entry(
+        name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, settled=mtime_ns < now - _SETTLED,
+        run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
+        started=found.started, finished=found.finished,
+    )  # fmt: skip
+    return entry, found
+
+
+def _unchanged(entry: Entry, path: Path) -> bool:
+    with suppress(OSError):
+        about = path.stat()
+        return entry.settled and (about.st_mtime_ns, about.st_size) == (entry.mtime_ns, entry.bytes)
+    return False
+
+
+def _read(folder: Path) -> list[Entry]:
+    """The entries of the last time; none where the index is missing, damaged or of another version."""
+    with suppress(OSError, ValueError, RecursionError):
+        found = msgspec.json.decode((folder / NAME).read_bytes(), type=_Index)
+        if found.format == _FORMAT:
+            return found.entries
+    return []
+
+
+def _write(folder: Path, entries: list[Entry]) -> None:
+    """Replaces the index; a folder that cannot be written costs the next command some time only."""
+    if folder.is_dir():
+        with suppress(OSError, InputError):
+            write_text(folder / NAME, msgspec.json.encode(_Index(format=_FORMAT, entries=entries)).decode())

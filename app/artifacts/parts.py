@@ -1,0 +1,189 @@
+"""The parts of a run's record and their types. The order of fields is the order in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Number = int | float  # as JSON has it: 1 stays 1 when a record is written again
+Interval = Annotated[list[Number], msgspec.Meta(min_length=2, max_length=2)]
+
+
+class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A part of a record. None means that the file lacks the key; where the file may hold null, UNSET means that."""
+
+
+PartOfRecord = TypeVar("PartOfRecord", bound=Part)
+Test = TypeVar("Test")  # Rates or Errors, which the config's task decides
+
+
+class Parameters(Part, kw_only=True):
+    """Trainable parameters."""
+
+    total: int
+    non_embedding: int
+
+
+class Rows(Part, kw_only=True):
+    """Rows of each split."""
+
+    train: int
+    val: int
+    test: int
+
+
+class Inputs(Part, kw_only=True):
+    """How the cache stores inputs that are no images."""
+
+    dtype: str
+    shape: list[int]
+    regression: bool
+
+
+class DataRecord(Part, kw_only=True):
+    """Which data the run learned from, and how they were read and divided."""
+
+    hub: str | None
+    path: str | None
+    version: str
+    class_names: Annotated[list[str], msgspec.Meta(min_length=1)]
+    unlabelled_rows: dict[str, int] | None = None
+    licence: str
+    warning: str
+    design: str | UnsetType | None = UNSET  # this and the next four: of fields and signals
+    filelist: str | UnsetType | None = UNSET
+    left_out: list[str] | None = None
+    reading: dict[str, Any] | None = None  # a reading of `tables.reading`, field by field
+    inputs: Inputs | None = None
+    rows: Rows
+    mean: list[Number] | None = None  # of each channel of the training images
+    std: list[Number] | None = None
+    test_from: str | None = None  # the split of the source that the test rows are of
+    split_fingerprint: str
+    val_from: str | None = None
+    streamed: bool | None = None
+    shuffle_buffer: int | None = None
+    held: str | None = None
+
+
+class Execution(Part, kw_only=True):
+    """What was chosen for the machine, as `computing.execution` writes it."""
+
+    attention_path: str
+    micro_batch_size: int
+    threads: int
+    compile: str | None = None
+    checkpointing: bool | None = None
+    gradients: str | None = None
+    paths_skipped: dict[str, str] | None = None
+
+
+class Place(Part, kw_only=True):
+    """A machine that the run was computed on, from which step, and how."""
+
+    device: str
+    device_type: str | None = None
+    precision: str
+    threads: int | None = None
+    ranks: int | None = None
+    cuda: str | UnsetType | None = UNSET
+    platform: str | None = None
+    from_step: int | None = None
+    started: str | None = None
+    execution: Execution | None = None
+
+
+class Schedule(Part, kw_only=True):
+    """The length of the run."""
+
+    total_steps: int
+    warmup_steps: int
+
+
+class Best(Part, kw_only=True):
+    """The epoch with the lowest loss over the validation split."""
+
+    val_loss: Number
+    step: int | None = None
+    epoch: int
+
+
+class Seconds(Part, kw_only=True):
+    """Seconds of each stage."""
+
+    training: Number
+    test: Number | None = None
+
+
+class Failure(Part, kw_only=True):
+    """Why a run failed: a kind of `errors`, and a sentence for the user."""
+
+    kind: str
+    sentence: str
+
+
+class Measured(Part, kw_only=True):
+    """Where a test was measured, if not on the run's own test rows; None otherwise."""
+
+    path: str | None = None
+    version: str | None = None
+    weights: str | None = None  # final | best
+    reading: dict[str, Any] | None = None
+    measured: str | None = None  # when
+    rows_left_out: int | None = None
+
+
+class Rates(Measured, kw_only=True):
+    """A test of a classification; rates are fractions, intervals are 95 % Wilson intervals."""
+
+    n: int
+    top1: Number
+    top1_interval: Interval
+    top3: Number | None = None  # records of earlier versions lack it
+    top3_interval: Interval | None = None
+    top5: Number
+    top5_interval: Interval | None = None
+    loss: Number
+    correct: int | None = None
+    per_class: Annotated[list[Number | None], msgspec.Meta(min_length=1)]  # accuracy; None: no test example
+    confusion: Annotated[list[Annotated[list[int], msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)]
+
+
+class Errors(Measured, kw_only=True):
+    """A test of a regression, in the target's unit; an interval is None if all rows are of one simulation."""
+
+    n: int
+    mse: Number | None = None
+    loss: Number
+    target_mean: Number | None = None
+    target_std: Number
+    resampled: str  # rows | names
+    rmse: Number
+    rmse_interval: Interval | None
+    mae: Number
+    mae_interval: Interval | None
+    r2: Number | UnsetType | None = UNSET  # records of earlier versions lack it
+    r2_interval: Interval | UnsetType | None = UNSET
+
+
+class Results(Part, Generic[Test], kw_only=True):
+    """The tests of the final and of the best weights, and those on other files, by their fingerprint and weights."""
+
+    test: Test | None = None
+    test_best: Test | None = None
+    elsewhere: dict[str, Test] | None = None
+
+
+def tested(metrics: Mapping[str, Any]) -> Rates | Errors:
+    """Return the metrics of a test as a record has them."""
+    return part(Errors, metrics) if "rmse" in metrics else part(Rates, metrics)
+
+
+def part(kind: type[PartOfRecord], values: Mapping[str, Any]) -> PartOfRecord:
+    """Return a part of a record from its values by name, every name known."""
+    strange = values.keys() - set(kind.__struct_fields__)
+    assert not strange, f"{kind.__name__} has no {', '.join(sorted(strange))}"
+    return msgspec.convert(values, kind)

@@ -1,0 +1,103 @@
+"""Where a run comes from: the record before its first step, with versions, commit and what its data say."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import __version__
+from ..config.run import RunConfig
+from ..data.sources.source import Ask
+from ..data.splits.division import Splits
+from ..data.store.manifest import Manifest
+from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
+from .record import Record
+
+_LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
+
+
+def begun(
+    config: RunConfig, *, ask: Ask, manifest: Manifest, splits: Splits, command: str, execution: Execution,
+    schedule: Schedule,
+) -> Record:  # fmt: skip
+    """Return the record of a run before its first step; its places are empty."""
+    family, total = config.family, config.parameters
+    return Record(
+        run_id=config.run_id,
+        status="running",
+        model=config.model,
+        size=config.size,
+        dataset=config.dataset,
+        started=now(),
+        command=command,
+        config=config.to_json(),
+        parameters=Parameters(total=total, non_embedding=total - family.embedding_parameters(config.shape)),
+        flops_per_image=family.flops(config.shape),
+        tokens=config.tokens,
+        data=_data(ask, manifest, splits),
+        versions={"isoscale": __version__, "python": platform.python_version()}
+        | {library: version(library.replace("_", "-")) for library in _LIBRARIES},
+        commit=_commit(),
+        places=[],
+        execution=execution,
+        schedule=schedule,
+    )
+
+
+def place(described: Mapping[str, Any], *, from_step: int, execution: Execution) -> Place:
+    """Return the machine that computes from a step on, as `Place.describe` describes it."""
+    return part(Place, {**described, "from_step": from_step, "started": now(), "execution": execution})
+
+
+def _data(ask: Ask, manifest: Manifest, splits: Splits) -> DataRecord:
+    return part(
+        DataRecord,
+        {
+            "hub": ask.hub,
+            "path": ask.path,
+            "version": manifest.version,
+            "class_names": manifest.class_names,
+            "unlabelled_rows": manifest.unlabelled,
+            "licence": ask.row.licence if ask.row else manifest.licence,
+            "warning": "; ".join(filter(None, (ask.row.warning if ask.row else "", *(manifest.notes or ())))),
+            **_files(ask, manifest),
+            **splits.record,
+        },
+    )
+
+
+def _files(ask: Ask, manifest: Manifest) -> dict[str, Any]:
+    """How files of fields and signals were read, and which of them were left out."""
+    if not ask.reading:
+        return {}
+    about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest.left_out or []}
+    return about | {"reading": dataclasses.asdict(ask.reading), "inputs": msgspec.to_builtins(manifest.array)}
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _commit() -> str | None:
+    """The commit of this program: what its image was built from, or its checkout's, `-dirty` where it was changed."""
+    if built_from := os.environ.get("ISOSCALE_COMMIT"):
+        return built_from
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

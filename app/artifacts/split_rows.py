@@ -1,0 +1,48 @@
+"""The split file of a run: which published rows were train, validation and test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..data.splits.division import Splits
+from ..errors import InputError
+from ..system.durable import replacing
+from .paths import RunFiles
+
+
+def save(files: RunFiles, splits: Splits) -> None:
+    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    named = {"train": splits.train, "val": splits.val, "test": splits.test}
+    codes = np.repeat(np.arange(len(named), dtype=np.int32), [len(split.rows) for split in named.values()])
+    rows = np.concatenate([split.rows for split in named.values()])
+    ends = np.cumsum([0, *map(len, named)], dtype=np.int32)
+    names = _arrow(pa.string(), len(named), ends, np.frombuffer("".join(named).encode(), np.uint8))
+    split = pa.DictionaryArray.from_arrays(_arrow(pa.int32(), len(codes), codes), names)
+    table = pa.Table.from_arrays([split, _arrow(pa.int64(), len(rows), rows)], names=["split", "row"])
+    with replacing(files.splits) as aside:
+        parquet.write_table(table, aside)
+
+
+def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
+    """An Arrow array over numpy's memory; `pa.array` would import pandas, half a second before the first step."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
+
+
+def of_test(files: RunFiles) -> np.ndarray:
+    """The test rows that a run was made for; raises InputError when their file is missing or damaged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(files.splits)
+        return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise InputError(f"the split file {files.splits} is damaged; evaluate with --again makes it anew") from error

@@ -1,0 +1,52 @@
+"""A saved state on disk: its manifest `state-<step>.json` with digests of its files, and what resuming needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..system.durable import seal, write_text
+from .parts import Best, Number, Part
+
+
+class BestWeights(Best, kw_only=True):
+    """The best epoch so far, and the file of its weights in the state's folder."""
+
+    file: str
+
+
+class Facts(Part, kw_only=True):
+    """What a run knows at the end of a step, besides its tensors."""
+
+    best: BestWeights | None
+    log_bytes: int
+    log_sha256: str
+    seconds: Number  # of training, in all processes
+    peak_bytes: int | None = None  # states of earlier versions lack it
+
+
+class Manifest(Part, kw_only=True):
+    """A complete state. The manifest is written last."""
+
+    step: int
+    facts: Facts
+    files: dict[str, str]  # name in the folder -> sha256
+
+
+def write(path: Path, manifest: Manifest) -> None:
+    """Write a manifest with its seal."""
+    content = msgspec.to_builtins(manifest)
+    write_text(path, json.dumps(content | {"seal": seal(content)}))
+
+
+def read(path: Path) -> Manifest | None:
+    """Return a state's manifest; None if it is missing, or not as it was written."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        given = content.pop("seal")
+        return msgspec.convert(content, Manifest) if given == seal(content) else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):  # msgspec's errors are ValueErrors
+        return None

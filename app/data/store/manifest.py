@@ -1,0 +1,78 @@
+"""The manifest of a cached dataset, `manifest.json`: what was asked for, what is there, and a digest of each file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...system.durable import seal, write_text
+
+NAME = "manifest.json"
+
+
+class Array(msgspec.Struct, kw_only=True):
+    """How inputs that are no images are stored."""
+
+    dtype: str
+    shape: list[int]  # of one input
+    regression: bool
+
+
+class File(msgspec.Struct, kw_only=True):
+    """One file of the folder."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A complete cache. None means that the file lacks the key. Fields are in the order of the file."""
+
+    ask: dict[str, Any]  # the fields of an Ask that decide the bytes
+    array: Array | None = None
+    left_out: list[str] | None = None  # files that could not be read
+    notes: list[str] | None = None
+    version: str
+    rows: dict[str, int]  # with a label, by split
+    unlabelled: dict[str, int]
+    class_names: list[str]
+    licence: str
+    stream: dict[str, Any] | None = None  # of earlier versions: the training rows are not in the cache
+    files: dict[str, File]
+    made: float  # seconds since 1970
+
+
+class Unreadable(ValueError):
+    """A manifest is damaged; the message says how."""
+
+
+def of(facts: Mapping[str, Any]) -> Manifest:
+    """Return the manifest of these facts, every name known."""
+    strange = facts.keys() - set(Manifest.__struct_fields__)
+    assert not strange, f"a manifest has no {', '.join(sorted(strange))}"
+    return msgspec.convert(facts, Manifest)
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest into a cache folder, with its seal."""
+    content = msgspec.to_builtins(manifest)
+    write_text(folder / NAME, json.dumps(content | {"seal": seal(content)}, indent=1))
+
+
+def read(folder: Path) -> Manifest:
+    """Return the manifest of a cache folder; raise Unreadable unless it is as it was written."""
+    try:
+        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        given = content.pop("seal")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise Unreadable("its manifest cannot be read") from error
+    if given != seal(content):
+        raise Unreadable("its manifest does not match its checksum")
+    try:
+        return msgspec.convert(content, Manifest)
+    except msgspec.ValidationError as error:
+        raise Unreadable(f"its manifest cannot be read: {error}") from error
