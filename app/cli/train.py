@@ -34,9 +34,11 @@ def train(*, as_json: bool, **options: Any) -> None:
     run = _trained(command)
     if run is None:  # the first rank speaks for all
         return
+    from ..artifacts.record import plain
+
     keeping = command.keeping
     address, failed = _uploaded(run, private=keeping.private) if keeping.upload else (None, None)
-    typer.echo(json.dumps(run.record) if as_json else _summary(run, address))
+    typer.echo(json.dumps(plain(run.record)) if as_json else _summary(run, address))
     if failed:
         raise failed
 

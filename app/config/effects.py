@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any
 
-from ..counts import Family
 from ..errors import InputError
 from ..tables.datasets import DATASETS, DatasetRow, dataset_row, is_local
-from ..tables.families import FAMILIES
+from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import ModelRow
 from ..tables.reading import reading_of
 from ..tables.shape import CELLS, normal
@@ -55,7 +54,7 @@ def _require_kind(name: str, its: Setting, dataset: str, kind: str) -> None:
         )
 
 
-def require_on_model(values: Mapping[str, Any], row: ModelRow, family: Family) -> None:
+def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow) -> None:
     """Raise InputError for a setting that is not at its default and has no effect on this model."""
     for name in CELLS:
         if name not in family.cells and values.get(name) is not None:

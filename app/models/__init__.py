@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..config.run import RunConfig
-from ..tables.models import TIMM, ModelRow, model_row
+from ..tables.models import TIMM, ModelRow
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -20,12 +20,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
-def constructor(model: str) -> Callable[..., nn.Module]:
-    """What builds a model by name, from plain values."""
-    return constructor_of(model_row(model))
-
-
-def constructor_of(row: ModelRow) -> Callable[..., nn.Module]:
+def constructor(row: ModelRow) -> Callable[..., nn.Module]:
     """What builds a row's model, from plain values; torchvision and timm are imported where it is one of theirs."""
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
@@ -52,7 +47,7 @@ def build(
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
     if pretrained:
         cells |= {"pretrained": True}
-    return constructor_of(config.row)(**cells, dropout=config.dropout)
+    return constructor(config.row)(**cells, dropout=config.dropout)
 
 
 def require_known(row: ModelRow) -> None:
