@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import task
 from .errors import InputError
 from .system.durable import make_folder, no_space_named
 
@@ -21,8 +21,7 @@ _LAG = 2  # rows that may wait for their numbers, so that no step waits for the 
 
 
 class Row(NamedTuple):
-    """A row whose sums are still on the device: `fetch` waits for (loss summed, correct, correct at k), or for
-    (loss summed, absolute error summed) where the log's header tells of a regression."""
+    """A row whose sums are still on the device: `fetch` waits for them, as the task of the log's header sums."""
 
     fields: dict[str, Any]
     fetch: Callable[[], Sequence[float]]
@@ -45,7 +44,7 @@ class TrainingLog:
         self.path = path
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()
-        self._regression = is_regression(header)
+        self._task = task.of_header(header)
         self._file = path.open("r+b" if offset else "wb")
         self._digest = hashlib.sha256(self._file.read(offset) if offset else b"")
         if sha256 and self._digest.hexdigest() != sha256:
@@ -86,12 +85,7 @@ class TrainingLog:
 
     def _take(self) -> None:
         row = self._waiting.popleft()
-        loss_sum, *more = row.fetch()
-        fields = row.fields | {"loss": loss_sum / row.fields["examples"]}
-        if self._regression:
-            fields["mae"] = more[0] / row.fields["examples"]
-        else:
-            fields |= {name: round(count) for name, count in zip(("correct", "correct_at_5"), more, strict=False)}
+        fields = row.fields | self._task.columns(row.fetch(), row.fields["examples"])
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
             raise InputError(
@@ -107,11 +101,6 @@ class TrainingLog:
             self._file.write(line)
             self._file.flush()
         self._digest.update(line)
-
-
-def is_regression(header: Mapping[str, Any]) -> bool:
-    """Whether a log is of numbers that were learned; the header of any other says nothing of it."""
-    return header.get("task") == "regression"
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -131,7 +120,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if header.get("format") != FORMAT:
         raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
     for number, row in enumerate(rows, start=2):
-        if row is None or not _is_whole(row, regression=is_regression(header)):
+        if row is None or not _is_complete(row, task.of_header(header)):
             raise _damaged(path, number)
     return header, [row for row in rows if row]
 
@@ -149,14 +138,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_whole(row: Mapping[str, Any], *, regression: bool) -> bool:
-    """Whether a row holds what figures are drawn from: counts, a split and a loss that is a number."""
-    counts = [row.get(name) for name in ("step", "epoch", "examples")]
-    counts += [] if regression else [row.get("correct"), row.get("correct_at_5", 0)]
-    counted = all(type(count) is int and 0 <= count < 2**53 for count in counts)  # a bool is no count
-    numbers = [row.get(name) for name in (("loss", "mae") if regression else ("loss",))]
-    return counted and all(map(_is_number, numbers)) and row["examples"] > 0 and isinstance(row.get("split"), str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) <= sys.float_info.max  # nor NaN
+def _is_complete(row: Mapping[str, Any], of: task.Task) -> bool:
+    """Return whether a row has what figures are drawn from: counts, a split, and its task's columns."""
+    counted = all(task.is_count(row.get(name)) for name in ("step", "epoch", "examples"))
+    return counted and of.is_complete(row) and row["examples"] > 0 and isinstance(row.get("split"), str)

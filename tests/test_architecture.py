@@ -26,7 +26,7 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
 FILES = sorted(APP.rglob("*.py"))
-PENDING = {"computing.rehearsal", "doctor.host", "bench", "cli", "config", "selftest"}  # emptied as the house is tidied
+PENDING = {"doctor.host", "bench", "cli", "config", "selftest"}  # emptied as the house is tidied
 
 
 def name_of(path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import optim, task
 from ..config.run import RunConfig
@@ -47,6 +47,16 @@ def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) ->
     with suppress(OSError):  # a cache that cannot be written costs the next run a second measurement
         write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
     return found
+
+
+def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
+    """Discard remembered answers whose key has these values, and that proved wrong; they are measured again."""
+    asked = json.loads(json.dumps({"what": what, **key, "torch": torch.__version__}))
+    for path in (root() / "measured").glob(f"{what}-*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if asked.items() <= kept["key"].items() and is_wrong(kept["found"]):
+                path.unlink()
 
 
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
@@ -96,8 +106,8 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
 
         def attempt(size: int) -> None:
             model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
-            copies = 2 if size == config.batch_size else 3
-            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(copies)]
+            floats = optim.state_bytes(config) // 4 + (size < config.batch_size)
+            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(floats)]
             images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():
                 loss = model(images).float().logsumexp(1).sum()
@@ -131,11 +141,14 @@ def step_trial(
         model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
         optimizer = optim.of(config, model)
         images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
-        targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
+        learned = task.of(config.task)
+        targets = learned.drawn(micro_batch_size, classes=config.classes, device=place.device)
         losses: list[Tensor] = []
 
         def work() -> None:
-            losses.append(_step(model, optimizer, images, targets, place))
+            with place.autocast():
+                outputs = model(images)
+            losses.append(_stepped(optimizer, learned.losses(outputs, targets).mean()))
 
         began = time.perf_counter()
         work()
@@ -149,10 +162,8 @@ def step_trial(
     }
 
 
-def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, place: Place) -> Tensor:
-    with place.autocast():
-        logits = model(images)
-    loss = task.losses(logits, targets).mean()
+def _stepped(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """Make an optimiser step on a loss; return the loss without its graph."""
     loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .. import task
 from ..errors import InputError
 from ..tables.models import DEFAULT_MODEL, MODELS, TIMM, family_of, model_row
 from ..tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
@@ -34,7 +35,7 @@ def check_shape(config: RunConfig) -> None:
     check_known("task", config.task, TASKS)
     if config.native is not None:
         smaller(config.image, config.native)
-    if config.classes < 2 and config.task == "classification":
+    if config.classes < task.of(config.task).least_outputs:
         raise InputError(f"the dataset {config.dataset} has {config.classes} class; at least 2 are needed")
     if config.attention is not None:
         check_known("attention", config.attention, ATTENTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .. import data, evaluation, models, place
+from .. import data, evaluation, models, place, task
 from ..artifacts import checkpoint, record
 from ..artifacts.paths import Run, write_record
 from ..computing import execution
@@ -69,7 +69,9 @@ def predicted(
     here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(model, split, batch_size=config.val_batch_size, place=here)
+    predictions = evaluation.predict(
+        model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
+    )
     assert predictions, "one process has them all"
     return predictions
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from .. import task
 from ..artifacts.paths import Run
 from ..tables.datasets import DATASETS
 from ..tables.models import model_row
@@ -31,7 +32,7 @@ def with_interval(test: Mapping[str, Any]) -> str:
 
 def is_regression(run: Run) -> bool:
     """Whether a number was learned."""
-    return run.config.task == "regression"
+    return task.of(run.config.task) is task.values
 
 
 def results(run: Run, test: Mapping[str, Any]) -> dict[str, str]:

@@ -74,7 +74,7 @@ def test_an_optimizer_restored_goes_on_as_if_it_had_not_stopped():
     stepped(cut, for_cut)
     resumed = copy.deepcopy(cut)
     for_resumed = adamw(resumed, lr=0.1, weight_decay=0.01)
-    checkpoint.restore_optimizer(resumed, for_resumed, checkpoint.optimizer_tensors(cut, for_cut))
+    checkpoint.restore_optimizer(resumed, for_resumed, *checkpoint.optimizer_state(cut, for_cut))
     stepped(whole, for_whole)
     stepped(resumed, for_resumed)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
@@ -141,7 +141,7 @@ def test_weights_are_the_same_bytes_whichever_way_they_lie_in_memory(tmp_path):
 def test_a_network_whose_channels_lie_last_continues_from_its_state_in_the_same_bits(tmp_path):
     whole, optimizer = convolutional()
     convolved(whole, optimizer, range(3))
-    moments = checkpoint.optimizer_tensors(whole, optimizer)
+    moments, _ = checkpoint.optimizer_state(whole, optimizer)
     checkpoint.save_state(tmp_path, State(3, {**whole.state_dict(), **moments}, {"log_bytes": 0}), best=None)
     convolved(whole, optimizer, range(3, 6))
     saved = checkpoint.load_state(tmp_path, print).tensors
