@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from app import task, train
+from app import optim, task
+from app import train as loop
 from app.artifacts import checkpoint
 from app.artifacts.paths import RunFiles
 from app.computing.arithmetic import Arithmetic
@@ -19,7 +20,7 @@ from app.log import TrainingLog
 from app.place import Place
 from app.train import Batch, EpochEnd, StepEnd
 
-from .runs import Quiet
+from .runs import Quiet, interrupted, rows, train
 
 
 class Meetings(Place):
@@ -65,10 +66,10 @@ def meetings():
 
 
 def fitted(place, observers, model, optimizer):
-    schedule = train.Schedule(
+    schedule = loop.Schedule(
         epochs=2, batch_size=4, val_batch_size=5, micro_batch_size=4, clip_norm=None, learning_rate=lambda step: 0.1
     )
-    train.fit(
+    loop.fit(
         model, optimizer, train=Points(), val=Points(), schedule=schedule, observers=observers,
         arithmetic=Arithmetic(place=place, seed=0, task=task.classes),
     )  # fmt: skip
@@ -205,3 +206,17 @@ def test_an_optimiser_s_state_may_be_any_tree_and_comes_back_through_a_file(tmp_
     checkpoint.restore_optimizer(other, again, state.part("optimizer"), state.facts.get("optimizer"))
     assert repr(state_of(other, again)) == repr(state_of(model, optimizer))
     assert state.part("ema").keys() == {"weight"}
+
+
+@pytest.mark.usefixtures("cache_folder")
+@pytest.mark.parametrize("kind", [torch.optim.SGD, Nested], ids=["empty state", "nested state"])
+def test_a_run_with_another_optimiser_s_state_is_resumed_in_the_same_bits(tmp_path, monkeypatch, kind):
+    def made(model, *, lr, weight_decay, eps):
+        return kind(optim.parameter_groups(model, weight_decay), lr=lr)
+
+    monkeypatch.setitem(optim.OPTIMISERS, "adamw", optim.Optimiser(made, state_bytes=0))
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", interrupted(7))
+    ended = train(tmp_path / "cut")
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes() and rows(ended) == rows(whole)

@@ -1,18 +1,16 @@
 """A run that runs out of memory halves its micro-batch and resumes; it fails where that cannot help."""
 
 import json
-import os
-import signal
 
 import pytest
 import torch
 
-from app import log
 from app import train as loop
 from app.artifacts.paths import find_runs, read_record
 from app.errors import OutOfMemory, Stopped
 
-from .runs import Quiet, train
+from .runs import Quiet, interrupted, rows, train
+from .test_other_families import run_of
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
 
@@ -29,15 +27,6 @@ def scarce(monkeypatch, *, room, when, error=torch.OutOfMemoryError, what="updat
         return part(*arguments, **keywords)
 
     monkeypatch.setattr(loop, what, failing)
-
-
-def rows(run):
-    measured = ("seconds", "wait_ms", "peak_bytes")
-    return [{name: row[name] for name in row if name not in measured} for row in log.read(run.files.log)[1]]
-
-
-def interrupted(at):
-    return Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == at else None)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
@@ -84,7 +73,10 @@ def test_a_validation_that_runs_out_of_memory_is_survived_too(tmp_path, monkeypa
 
 def test_at_micro_batch_1_the_run_fails_and_its_record_says_why(tmp_path, monkeypatch):
     screen = Quiet()
-    with monkeypatch.context() as patched, pytest.raises(OutOfMemory, match="too small for a micro-batch of 1") as caught:
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(OutOfMemory, match="too small for a micro-batch of 1") as caught,
+    ):
         scarce(patched, room=1, when=range(1, 100))
         train(tmp_path, screen)
     assert [text.count("with micro-batch") for text in screen.said if "out of memory" in text] == [1] * 5
@@ -97,9 +89,9 @@ def test_at_micro_batch_1_the_run_fails_and_its_record_says_why(tmp_path, monkey
 
 def test_batch_statistics_need_the_whole_batch_so_the_run_fails_at_once(tmp_path, monkeypatch):
     screen = Quiet()
-    with monkeypatch.context() as patched, pytest.raises(OutOfMemory, match="train with --batch-size 8") as caught:
+    with monkeypatch.context() as patched, pytest.raises(OutOfMemory, match="Train with --batch-size 8") as caught:
         scarce(patched, room=1, when=range(1, 100))
-        train(tmp_path, screen, model="resnet18", size=None, d_model=None, batch_size=16)
+        run_of(tmp_path, "resnet18", screen, batch_size=16)
     assert "normalises over the batch" in str(caught.value) and not any("out of memory" in said for said in screen.said)
     assert not find_runs(tmp_path)[0].done
 
