@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..tables.names import look_up
-from . import containers, skypilot, slurm
 from .job import Job
-
-PLACES: dict[str, Callable[[Job], str]] = {
-    "docker": containers.docker,
-    "vast": containers.vast,
-    "runpod": containers.runpod,
-    "hfjobs": containers.hfjobs,
-    "skypilot": skypilot.task,
-    "slurm": slurm.script,
-}
+from .places import PLACES
 
 
 def text(place: str, job: Job) -> str:
-    """The command, template or file of a place, to be pasted or saved; raises InputError for a place without one."""
-    return look_up("place", place, PLACES)(job)
+    """Return the command, template or file of a place, to be pasted or saved; raises InputError for an unknown one."""
+    return look_up("place", place, PLACES).text(job)
 
 
 __all__ = ["PLACES", "Job", "text"]

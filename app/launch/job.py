@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 
 from ..errors import InputError
@@ -81,40 +80,3 @@ class Job:
     def minutes(self) -> int:
         """The time limit, in whole minutes."""
         return max(1, round(60 * self.hours))
-
-
-def in_shell(words: list[str], width: int = 100) -> str:
-    """A command as it is pasted, broken before its options."""
-    groups: list[str] = []
-    for word in words:
-        if not groups or word.startswith("--"):
-            groups.append(shlex.quote(word))
-        else:
-            groups[-1] += f" {shlex.quote(word)}"
-    lines = [groups[0]]
-    for group in groups[1:]:
-        if len(lines[-1]) + len(group) < width:
-            lines[-1] += f" {group}"
-        else:
-            lines.append(f"  {group}")
-    return " \\\n".join(lines)
-
-
-def until_done(job: Job, place: str) -> str:
-    """The shell script of a container that its place starts again whenever it ends: trains, then stops the machine.
-
-    After a signal it leaves it to the place to start it again. bash waits for what it runs before it heeds a signal
-    that it traps.
-    """
-    return "; ".join(
-        [
-            "trap stopped=1 TERM INT",
-            "cd /app",
-            f"{PYTHON} {RUN} doctor",
-            shlex.join(job.command),
-            "code=$?",
-            'test -z "$stopped" || exit $code',
-            f"{PYTHON} -m app.launch.halt {place}",
-            "sleep infinity",
-        ]
-    )

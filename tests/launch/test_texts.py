@@ -18,7 +18,7 @@ import yaml
 from app import cli
 from app.errors import InputError
 from app.launch import PLACES, Job, halt, text
-from app.launch.job import until_done
+from app.launch.render import until_done
 
 TRAIN = ("train", "--model", "vit_classic", "--size", "10M", "--dataset", "CIFAR-100", "--upload")
 IMAGE = "ghcr.io/o/isoscale:0.1.0-cuda-13.2"

@@ -1,0 +1,82 @@
+"""The places that run a job: which template a place has, and what its text needs besides the job."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from .job import Job
+from .render import render, until_done
+
+_VAST_GPU, _RUNPOD_GPU, _SKYPILOT_GPU = "RTX_4090", "NVIDIA GeForce RTX 4090", "RTX4090"
+_FLAVORS = {1: "l40sx1", 4: "l40sx4", 8: "l40sx8"}  # of HF Jobs, by GPUs
+_CONTAINER_DISK = 20  # GB on RunPod next to the volume: what is written outside of /workspace
+_ATTEMPTS = 5  # times that a job is started again after a failure
+
+
+class Place(NamedTuple):
+    """A place for rent: its template, and the function that checks a job for it and returns the template's values."""
+
+    template: str
+    values: Callable[[Job], dict[str, Any]]
+
+    def text(self, job: Job) -> str:
+        """Return the place's text for a job; raises InputError for a job that the place cannot run."""
+        return render(self.template, job=job, attempts=_ATTEMPTS, **self.values(job))
+
+
+def _docker(job: Job) -> dict[str, Any]:
+    """`docker run --gpus` reads a CSV, in which a list of devices is quoted."""
+    given = (job.gpu or ("all" if job.gpus == 1 else str(job.gpus))).strip('"')
+    if not re.fullmatch(r"all|\d+|device=[\w:.-]+(,[\w:.-]+)*", given, re.ASCII):
+        raise InputError(f"gpu={job.gpu!r} is nothing that `docker run --gpus` takes: all, a number, or device=0,1")
+    return {"gpus": f'"{given}"' if "," in given else given}
+
+
+def _vast(job: Job) -> dict[str, Any]:
+    """A search for offers and a machine in args mode, which keeps the image's variables and has no SSH."""
+    pairs = " ".join(f"-e {name}={shlex.quote(value)}" for name, value in job.environment.items())
+    return {"gpu": job.gpu_or(_VAST_GPU, _VAST_GPU), "environment": pairs, "until_done": until_done(job, "vast")}
+
+
+def _runpod(job: Job) -> dict[str, Any]:
+    """A pod by RunPod's API, version 2. It starts a container again forever, hence the stop from within."""
+    args = {"entrypoint": ["tini", "-g", "--"], "cmd": ["bash", "-c", until_done(job, "runpod")]}
+    secrets = {name: f"{{{{ RUNPOD_SECRET_{name} }}}}" for name in job.secrets}
+    gpu = {"id": job.gpu or _RUNPOD_GPU, "count": job.gpus, "minRamPerGpu": max(1, job.memory_gb // job.gpus)}
+    pod = {
+        "name": job.name,
+        "image": job.image,
+        "args": json.dumps(args),
+        "disk": _CONTAINER_DISK,
+        "mounts": {"persistent": {"size": job.disk_gb, "path": "/workspace"}},
+        "env": job.environment | secrets,
+        "gpu": gpu | ({"minCudaVersion": job.cuda} if job.cuda else {}),
+    }
+    return {"pod": pod}
+
+
+def _hfjobs(job: Job) -> dict[str, Any]:
+    """A job keeps no files, and ends after 30 minutes unless a time limit is given."""
+    if not job.uploads:
+        raise InputError("HF Jobs keep no files: what is not uploaded is lost with the machine; add --upload")
+    if job.gpu is None and job.gpus not in _FLAVORS:
+        raise InputError(f"gpus={job.gpus} has no usual flavor; name one of `hf jobs hardware` with --gpu")
+    flavor = job.gpu or _FLAVORS[job.gpus]
+    if not re.fullmatch(r"[a-z0-9-]+", flavor):
+        raise InputError(f"gpu={flavor!r} is no flavor of HF Jobs; `hf jobs hardware` lists them")
+    return {"flavor": flavor}
+
+
+PLACES = {
+    "docker": Place("docker.sh", _docker),  # a host with NVIDIA's container toolkit, or a virtual machine
+    "vast": Place("vast.sh", _vast),
+    "runpod": Place("runpod.sh", _runpod),
+    "hfjobs": Place("hfjobs.sh", _hfjobs),
+    "skypilot": Place("skypilot.yaml", lambda job: {"gpu": job.gpu_or(_SKYPILOT_GPU, _SKYPILOT_GPU)}),
+    "slurm": Place("slurm.sbatch", lambda job: {"gpu": job.gpu_or("", "a100")}),
+}
