@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import task
-from .errors import InputError
+from .errors import Damaged
 from .place import Place
 from .system.durable import replacing
 from .task import Task
@@ -76,7 +76,7 @@ class Predictions:
                 return cls(columns["row"], target, prediction[:, None], names, task.values)
             return cls(columns["row"], columns["label"], columns["logits"].astype(np.float32), names)
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-            raise InputError(f"the predictions {path} are damaged; evaluate with --again makes them anew") from error
+            raise Damaged(f"the predictions {path} are damaged. `evaluate --again` computes them again") from error
 
 
 def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, place: Place) -> Predictions | None:
@@ -112,7 +112,7 @@ def _predicted(
 def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:
     """Raises InputError unless the predictions hold every test row exactly once."""
     if not np.array_equal(np.sort(predictions.rows), np.sort(rows)):
-        raise InputError("the predictions are not of this test set, each row once; evaluate with --again")
+        raise Damaged("the predictions are not of this test set, each row once. Use `evaluate --again`")
 
 
 def metrics(predictions: Predictions) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import task
-from .errors import InputError
+from .errors import Damaged, Diverged, InputError
 from .system.durable import make_folder, no_space_named
 
 FORMAT = 1
@@ -33,12 +33,12 @@ class TrainingLog:
     def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0, sha256: str | None = None) -> None:
         """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header.
 
-        Raises InputError where it is shorter, or where what it keeps has not the given digest.
+        Raises Damaged where it is shorter, or where what it keeps has not the given digest.
         """
         make_folder(path.parent)
         held = path.stat().st_size if path.exists() else 0
         if held < offset:
-            raise InputError(
+            raise Damaged(
                 f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh"
             )
         self.path = path
@@ -49,7 +49,7 @@ class TrainingLog:
         self._digest = hashlib.sha256(self._file.read(offset) if offset else b"")
         if sha256 and self._digest.hexdigest() != sha256:
             self._file.close()
-            raise InputError(
+            raise Damaged(
                 f"the log {path} is damaged in the rows before the saved state; put a copy of it back, or "
                 "--fresh trains the run anew"
             )
@@ -59,7 +59,7 @@ class TrainingLog:
             self._write({"log": "isoscale", "format": FORMAT, **header})
 
     def add(self, row: Row) -> None:
-        """Takes a row; writes those that have waited long enough. Raises InputError at a loss that is no number."""
+        """Takes a row; writes those that have waited long enough. Raises Diverged at a loss that is not a number."""
         self._waiting.append(row)
         while len(self._waiting) > _LAG:
             self._take()
@@ -88,7 +88,7 @@ class TrainingLog:
         fields = row.fields | self._task.columns(row.fetch(), row.fields["examples"])
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
-            raise InputError(
+            raise Diverged(
                 f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; the last good state is "
                 "kept; start another run with a lower --lr or with --clip-norm 1"
             )
@@ -106,17 +106,18 @@ class TrainingLog:
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The header and the rows of a log; a last line without its end is left out.
 
-    Raises InputError for a file that is missing or not such a log, and for the first line that is damaged.
+    Raises Damaged for a file that is missing or not such a log, and for the first line that is damaged; InputError for
+    one of another version.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
-        raise InputError(f"cannot read the log {path}: {error.strerror}") from error
+        raise Damaged(f"cannot read the log {path}: {error.strerror}") from error
     header, *rows = map(_parsed, lines) if lines else [{}]
     if header is None:
         raise _damaged(path, 1)
     if header.get("log") != "isoscale":
-        raise InputError(f"{path} is not a training log of this program; download it again or train --fresh")
+        raise Damaged(f"{path} is not a training log of this program; download it again or train --fresh")
     if header.get("format") != FORMAT:
         raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
     for number, row in enumerate(rows, start=2):
@@ -125,8 +126,8 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return header, [row for row in rows if row]
 
 
-def _damaged(path: Path, line: int) -> InputError:
-    return InputError(f"line {line} of {path} is damaged; download the log again or train --fresh")
+def _damaged(path: Path, line: int) -> Damaged:
+    return Damaged(f"line {line} of {path} is damaged; download the log again or train --fresh")
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

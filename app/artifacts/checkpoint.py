@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import Damaged
 from ..system.durable import replacing, seal, sha256, write_text
 
 _HEADER = "isoscale"
@@ -42,7 +42,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     """Reads the parameters into the model, every name and shape matched; returns the metadata.
 
-    Raises InputError for a file that is missing, damaged or of another model.
+    Raises Damaged for a file that is missing, damaged or of another model.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -51,13 +51,13 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except FileNotFoundError:
-        raise InputError(f"there are no weights {path}; download the run again or train it") from None
+        raise Damaged(f"there are no weights {path}; download the run again or train it") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"the weights {path} are damaged ({error}); download the run again") from error
+        raise Damaged(f"the weights {path} are damaged ({error}); download the run again") from error
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if own != {name: tensor.shape for name, tensor in tensors.items()}:
         wrong = sorted(name for name in own.keys() | tensors.keys() if own.get(name) != _shape(tensors.get(name)))
-        raise InputError(
+        raise Damaged(
             f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again"
         )
     model.load_state_dict(tensors)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.run import RunConfig
-from ..errors import InputError
+from ..errors import Damaged, Explained, InputError
 from ..system.durable import seal, sha256, write_text
 from . import form
 
@@ -98,7 +98,7 @@ class Run:
         return bool(self.record.get("status") == "done")
 
     def require_whole(self, *names: str, mend: str = "") -> None:
-        """Raises InputError unless these files, by default all that the record has sums of, are as they were written.
+        """Raises Damaged unless these files, by default all that the record has sums of, are as they were written.
 
         `mend` says what to do; else it is to get the run again.
         """
@@ -106,11 +106,11 @@ class Run:
             path = getattr(self.files, name)
             if name in self.record["files"] and (not path.is_file() or sha256(path) != self.record["files"][name]):
                 what = "damaged" if path.exists() else "gone"
-                raise InputError(f"{path} is {what}; {mend or _MEND}")
+                raise Damaged(f"{path} is {what}; {mend or _MEND}")
 
     @classmethod
     def load(cls, record: Path) -> Run:
-        """Reads `<stem>.json`; raises InputError when it is damaged or of another version."""
+        """Reads `<stem>.json`; raises Damaged or, for another version, InputError."""
         return cls(RunFiles(record.parent, record.stem), read_record(record))
 
 
@@ -129,7 +129,7 @@ def read_record(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"there is no run record {path}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"the run record {path} is damaged ({error}); {_MEND}") from error
+        raise Damaged(f"the run record {path} is damaged ({error}); {_MEND}") from error
     if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _NEEDED.items()):
         raise InputError(f"{path} is not a run record; {_MEND}")
     if record.get("format") != FORMAT:
@@ -137,12 +137,12 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         config = RunConfig.from_json(record["config"])
     except InputError as error:
-        raise InputError(f"the run record {path} is damaged ({error}); {_MEND}") from error
+        raise Damaged(f"the run record {path} is damaged ({error}); {_MEND}") from error
     if lacks := form.lacking(record):
-        raise InputError(f"the run record {path} is damaged (it lacks {lacks} as this version writes it); {_MEND}")
+        raise Damaged(f"the run record {path} is damaged (it lacks {lacks} as this version writes it); {_MEND}")
     _require_own(path, record, config)
     if record.pop("seal", None) != seal(record):
-        raise InputError(f"the run record {path} is damaged (it is not as it was written); {_MEND}")
+        raise Damaged(f"the run record {path} is damaged (it is not as it was written); {_MEND}")
     return record
 
 
@@ -150,7 +150,7 @@ def _require_own(path: Path, record: Mapping[str, Any], config: RunConfig) -> No
     """Raises InputError unless record and file are named by the config within."""
     for name in ("run_id", "model", "size", "dataset"):
         if record[name] != getattr(config, name):
-            raise InputError(
+            raise Damaged(
                 f"the run record {path} is damaged ({name} is {record[name]}, its config's {getattr(config, name)}); "
                 f"{_MEND}"
             )
@@ -169,7 +169,7 @@ def _composed(name: str) -> str:
 def find_runs(checkpoints: Path, say: Callable[[str], None] | None = None, *, named: str = "model_*.json") -> list[Run]:
     """Every run below a folder whose record fits the pattern, oldest first; copies of a run count as one.
 
-    A record that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    A record that cannot be read is told to `say` and passed over; without `say` it raises.
     """
     copies: dict[str, list[Run]] = {}
     for path in sorted(checkpoints.rglob(named)):
@@ -177,7 +177,7 @@ def find_runs(checkpoints: Path, say: Callable[[str], None] | None = None, *, na
             continue  # on its way here
         try:
             run = Run.load(path)
-        except InputError as error:
+        except Explained as error:
             if say is None:
                 raise
             say(f"passed over: {error}")

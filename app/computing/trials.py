@@ -17,7 +17,7 @@ from torch import Tensor
 from .. import optim, task
 from ..config.run import RunConfig
 from ..data.store.cache import root
-from ..errors import InputError
+from ..errors import DiskFull, OutOfMemory
 from ..models import build
 from ..models.attention import ATTENTION_CLASSES
 from ..models.compiling import compiled
@@ -44,7 +44,7 @@ def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) ->
         if kept["key"] == whole:
             return kept["found"]
     found = measure()
-    with suppress(OSError):  # a cache that cannot be written costs the next run a second measurement
+    with suppress(OSError, DiskFull):  # a cache that cannot be written costs the next run a second measurement
         write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
     return found
 
@@ -126,7 +126,7 @@ def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
             return size
         except torch.OutOfMemoryError:
             if size == 1:
-                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
+                raise OutOfMemory("not even one image fits into the device's memory. Use a smaller --size") from None
         torch.cuda.empty_cache()
         size = -(-size // 2)
 

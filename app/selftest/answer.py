@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.paths import read_record
-from ..errors import InputError
+from ..errors import Explained
 from . import kept
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def unchanged(path: Path) -> Any:
 
 def finished(path: Path) -> Any:
     """A file of a run that was trained to its end: every byte but what a clock says."""
-    with contextlib.suppress(InputError):  # what cannot be read is compared by its bytes
+    with contextlib.suppress(Explained):  # what cannot be read is compared by its bytes
         if path.name.endswith("_training.log"):
             return kept.rows(path)
         if path.suffix == ".json" and path.name.startswith("model_"):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...config.run import RESIZE
-from ...errors import InputError
+from ...errors import Damaged, DiskFull, InputError
 from ...system import durable, memory
 from ...tables.reading import FieldReading
 from ...tables.shape import extent, normal, spelled, with_unit
@@ -115,8 +115,8 @@ def find(ask: Ask, version: str | None) -> Cached | None:
     return max(found, key=lambda cached: cached.manifest["made"], default=None)
 
 
-def _damaged(folder: Path, what: str) -> InputError:
-    return InputError(
+def _damaged(folder: Path, what: str) -> Damaged:
+    return Damaged(
         f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again"
     )
 
@@ -213,7 +213,7 @@ def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> 
     wanted, what = rows * math.prod(shape) * ask.itemsize, _what(ask, streamed=streamed)
     try:
         durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
-    except InputError as error:
+    except DiskFull as error:
         raise TooLarge(f"{error}; {_smaller(ask)}" if ask.reading else str(error)) from error
     if wanted > _most(ask):
         raise TooLarge(
