@@ -16,6 +16,10 @@ class InputError(Explained, ValueError):
     """What was asked for cannot be done, however often it is asked (exit 2)."""
 
 
+class ChecksFailed(InputError):
+    """Checks did not pass; their lines are on stdout already."""
+
+
 class RunFailed(Explained, RuntimeError):
     """Something happened while the command ran; the same command may succeed later (exit 4)."""
 

@@ -38,9 +38,7 @@ class TrainingLog:
         make_folder(path.parent)
         held = path.stat().st_size if path.exists() else 0
         if held < offset:
-            raise Damaged(
-                f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh"
-            )
+            raise Damaged(f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh")
         self.path = path
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )  # fmt: skip
 
 from app import evaluation, task
-from app.errors import InputError
+from app.errors import Damaged
 from app.evaluation import Predictions
 from app.place import Place
 
@@ -137,14 +137,14 @@ def test_predictions_come_back_from_parquet_as_they_were(tmp_path):
 def test_truncated_predictions_are_named_with_the_mending_command(tmp_path, kept):
     FOUND.save(tmp_path / "p.parquet")
     (tmp_path / "p.parquet").write_bytes((tmp_path / "p.parquet").read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"p\.parquet are damaged; evaluate with --again"):
+    with pytest.raises(Damaged, match=r"p\.parquet are damaged.*evaluate --again"):
         Predictions.load(tmp_path / "p.parquet")
 
 
 @pytest.mark.parametrize("rows", [FOUND.rows[:-1], np.append(FOUND.rows[:-1], 0), FOUND.rows + 1])
 def test_predictions_of_other_rows_or_with_a_double_are_refused(rows):
     evaluation.require_same_rows(FOUND, FOUND.rows[::-1])
-    with pytest.raises(InputError, match="not of this test set, each row once; evaluate with --again"):
+    with pytest.raises(Damaged, match=r"not of this test set, each row once.*evaluate --again"):
         evaluation.require_same_rows(FOUND, rows)
 
 

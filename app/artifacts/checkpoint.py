@@ -57,9 +57,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if own != {name: tensor.shape for name, tensor in tensors.items()}:
         wrong = sorted(name for name in own.keys() | tensors.keys() if own.get(name) != _shape(tensors.get(name)))
-        raise Damaged(
-            f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again"
-        )
+        raise Damaged(f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again")
     model.load_state_dict(tensors)
     return metadata
 

@@ -1,6 +1,6 @@
 """`--damage N`: cut or flipped files of a run and of the cache, each met by the command that reads it.
 
-A case passes where the damage is refused in a sentence (exit 2 or 4), where it is named and passed over, or where the right
+A case passes where the damage is refused in a sentence (exit 4), where it is named and passed over, or where the right
 numbers come out all the same; it fails at a traceback, at a defect, and where a wrong number is used without a word.
 """
 

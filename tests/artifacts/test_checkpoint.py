@@ -10,7 +10,7 @@ from torch import nn
 
 from app.artifacts import checkpoint
 from app.artifacts.checkpoint import State
-from app.errors import InputError
+from app.errors import Damaged
 from app.optim import adamw
 from app.place import choose
 
@@ -55,14 +55,14 @@ def test_truncated_weights_are_named(tmp_path, kept):
     path = tmp_path / "w.safetensors"
     checkpoint.save_weights(path, model(), {})
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"w\.safetensors are damaged .*download the run again"):
+    with pytest.raises(Damaged, match=r"w\.safetensors are damaged .*download the run again"):
         checkpoint.load_weights(path, model())
 
 
 def test_weights_of_another_shape_are_refused_and_change_nothing(tmp_path):
     checkpoint.save_weights(tmp_path / "w", model(width=4), {})
     mine, before = model(), copy.deepcopy(model().state_dict())
-    with pytest.raises(InputError, match=r"do not fit the run's config \(first at 0.bias\)"):
+    with pytest.raises(Damaged, match=r"do not fit the run's config \(first at 0.bias\)"):
         checkpoint.load_weights(tmp_path / "w", mine)
     assert all(torch.equal(tensor, before[name]) for name, tensor in mine.state_dict().items())
 

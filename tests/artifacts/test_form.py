@@ -7,7 +7,7 @@ import pytest
 from app.artifacts import form
 from app.artifacts.paths import Run, read_record, write_record
 from app.cli import evaluate
-from app.errors import InputError
+from app.errors import Explained
 from app.sharing import card
 
 
@@ -44,7 +44,7 @@ def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves
         write_record(run.files.record, changed(run.record, path, *value))
         try:
             record = read_record(run.files.record)
-        except InputError as error:
+        except Explained as error:
             assert str(run.files.record) in str(error)
             refused.add(path)
             continue

@@ -10,7 +10,7 @@ from report import made_up_run
 
 from app.artifacts.paths import RunFiles, find_runs, read_record, write_record
 from app.config.run import dataset_facts, resolve
-from app.errors import InputError
+from app.errors import Damaged, Explained, InputError
 from app.tables.datasets import DATASETS
 
 CONFIG = resolve({"model": "vit_classic"}, dataset_facts(DATASETS["digits"]))
@@ -64,7 +64,7 @@ def test_a_record_is_read_back_as_written_with_lists_of_numbers_on_one_line(made
 )
 def test_a_record_that_is_none_is_named_with_what_to_do(tmp_path, content, says):
     (tmp_path / "r.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(InputError, match=f"r.json.*{says}"):
+    with pytest.raises(Explained, match=f"r.json.*{says}"):
         read_record(tmp_path / "r.json")
 
 
@@ -73,7 +73,7 @@ def test_a_record_that_is_none_is_named_with_what_to_do(tmp_path, content, says)
 )
 def test_a_record_that_is_not_named_by_its_own_config_is_refused(made, field, value):
     write_record(made.files.record, made.record | {field: value})
-    with pytest.raises(InputError, match=rf"is damaged \({field} is {value}, its config's .*--fresh"):
+    with pytest.raises(Damaged, match=rf"is damaged \({field} is {value}, its config's .*--fresh"):
         read_record(made.files.record)
 
 
@@ -126,5 +126,5 @@ def test_a_record_that_cannot_be_read_is_told_once_and_passed_over(tmp_path, mad
     said = []
     assert [run.files for run in find_runs(tmp_path, said.append)] == [made.files]
     assert len(said) == 1 and said[0].startswith(f"passed over: the run record {other.files.record} is damaged")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(Damaged, match="is damaged"):
         find_runs(tmp_path)

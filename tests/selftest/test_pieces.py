@@ -160,7 +160,7 @@ def test_damage_is_a_cut_or_one_bit(tmp_path):
     [
         (2, "error: the weights w are damaged; download the run again", "", "refused"),
         (2, "Traceback (most recent call last):", "", "defect"),
-        (1, "error: a defect of isoscale: KeyError", "", "defect"),
+        (1, "internal error in isoscale (a bug, not your input): KeyError", "", "defect"),
         (0, "", "stdout", "silent"),
         (0, "the saved state s is damaged and left out", "", "passed over"),
         (0, "the saved state s is damaged and left out", "weights", "silent"),

@@ -116,9 +116,7 @@ def find(ask: Ask, version: str | None) -> Cached | None:
 
 
 def _damaged(folder: Path, what: str) -> Damaged:
-    return Damaged(
-        f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again"
-    )
+    return Damaged(f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
