@@ -38,7 +38,7 @@ smoke:
     uv run run.py train --dataset digits --epochs 2 --checkpoints "$folder/checkpoints"
     uv run run.py evaluate --dataset digits --checkpoints "$folder/checkpoints" --again --json
 
-# what stands under "Measured" in docs/reliability.md: kills of both models, and of runs that are split, spread and moved
+# what stands under "Measured" in docs/reliability.md: kills of both models, and of runs that are split, spread and moved; damage and faults
 prove seeds="20":
     #!/usr/bin/env bash
     set -uo pipefail
@@ -49,10 +49,8 @@ prove seeds="20":
     for model in vit_classic vit_differential; do
         try --kill 10 --model "$model" --micro-batch-size 8
         try --kill 10 --model "$model" --ranks 2
-        try --hub-move 10 --model "$model"
+        uv run pytest -m slow tests/scenarios -k moves --moves 10 --scenario-model "$model"
     done
-    for seed in 0 1; do try --damage 500 --seed "$seed"; done
+    for seed in 0 1; do uv run pytest -m slow tests/damage --damages 500 --scenario-seed "$seed"; done
+    uv run pytest -m slow tests/hub/test_proving.py
 
-# writes app/tables/counted_rows.py: what the models that timm builds count
-counted:
-    uv run docs/counted.py

@@ -109,7 +109,9 @@ class Place:
         tensor = torch.from_numpy(array)
         if self.device.type == "cpu":
             return tensor, "memory-mapped"
-        if self.device.type != "cuda" or tensor.nbytes < _SHARE_FOR_DATA * torch.cuda.mem_get_info(self.device)[0]:
+        cuda = self.device.type == "cuda"
+        free = torch.cuda.mem_get_info(self.device)[0] if cuda else memory.total()  # which MPS shares
+        if tensor.nbytes < _SHARE_FOR_DATA * free:
             return tensor.to(self.device), "device"
         taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
         if taken < _SHARE_FOR_DATA * memory.free():

@@ -13,6 +13,25 @@ for name in ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_CO
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "NO_COLOR": "1"}
 
 
+def pytest_addoption(parser):
+    """Adds how often, with which model and by which seed the scenarios, damage and faults are tried."""
+    group = parser.getgroup("isoscale", "slow tests that disturb a run")
+    group.addoption("--scenario-model", default="vit_differential", metavar="MODEL", help="The model of the tiny run.")
+    group.addoption("--scenario-seed", default=0, type=int, metavar="S", help="The seed of runs, steps and bytes.")
+    group.addoption("--moves", default=1, type=int, metavar="N", help="Moves to another machine after SIGKILL.")
+    group.addoption("--damages", default=40, type=int, metavar="N", help="Files that are damaged.")
+
+
+@pytest.fixture
+def trial(tmp_path, pytestconfig):
+    """A tiny run that a test disturbs, and its folder."""
+    from app.selftest.trial import Trial
+
+    model, seed = (pytestconfig.getoption(f"--scenario-{name}") for name in ("model", "seed"))
+    (root := tmp_path / "trial").mkdir()
+    return Trial(root=root, say=print, model=model, seed=seed)
+
+
 @pytest.hookimpl(tryfirst=True)  # before any fixture is set up
 def pytest_runtest_setup(item):
     """Skips the tests marked `gpu` on a machine without a CUDA device."""
@@ -27,6 +46,14 @@ def pytest_runtest_setup(item):
 def shared_cache(tmp_path_factory):
     """A cache for datasets that every test reads alike."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_user_s_cache(shared_cache):
+    """What is counted or measured is remembered in the session's cache, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOSCALE_CACHE", str(shared_cache))
+        yield
 
 
 @pytest.fixture
@@ -49,9 +76,8 @@ def _one_thread():
 @pytest.fixture
 def online(monkeypatch):
     """A Hub on loopback that this process's client talks to, with a token that may write to tester/runs."""
+    from hub.server import HubServer
     from online import lead_to
-
-    from app.selftest.hub_server import HubServer
 
     with HubServer() as server:
         lead_to(server.url, monkeypatch)

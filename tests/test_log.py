@@ -85,7 +85,7 @@ def test_a_line_that_was_cut_off_by_a_crash_is_left_out(tmp_path):
 )
 def test_what_is_no_log_is_refused_by_name(tmp_path, content):
     (tmp_path / "a.log").write_bytes(content)
-    with pytest.raises(Damaged, match=r"a\.log"):
+    with pytest.raises(Explained, match=r"a\.log"):
         log.read(tmp_path / "a.log")
     with pytest.raises(Damaged, match=r"cannot read the log .*b\.log: No such file"):
         log.read(tmp_path / "b.log")

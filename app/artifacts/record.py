@@ -16,11 +16,11 @@ import numpy as np
 
 from .. import __version__
 from ..config.run import RunConfig
+from ..counts import family_of
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..errors import Damaged
 from ..system.durable import replacing
-from ..tables.models import family_of
 from .paths import RunFiles
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
@@ -88,7 +88,7 @@ def _commit() -> str | None:
 
 
 def save_splits(files: RunFiles, splits: Splits) -> None:
-    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
+    """Keeps which published rows were train, validation and test."""
     import pyarrow as pa
     from pyarrow import parquet
 

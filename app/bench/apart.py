@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..system import memory
-from .rounds import Prepared
+from .meter import Prepared
 
 
 class Apart:

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ..config.run import RunConfig
+from ..counts.vit import ATTENTIONS
 from ..errors import InputError
 from ..models.attention import ATTENTION_CLASSES
-from ..models.attention.paths import PATHS_OF, unfit
+from ..models.attention.paths import unfit
 from ..place import Place
-from ..tables.vit import ATTENTIONS
 from . import demand, meter, ours, peers
+from .meter import Prepared
 from .report import Group, Report, hardware
-from .rounds import Contender, Pace, Prepared, measure
+from .rounds import Contender, Pace, measure
 
 _BASELINE, _TIMM = "classic sdpa", "timm DiffAttention"
 _NOTES = (
@@ -58,7 +59,7 @@ def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group,
     layers: dict[str, Callable[[], nn.Module]] = {
         f"{kind} {path}": partial(make, **common, heads=ATTENTIONS[kind].of_classic(config.heads), path=path)
         for kind, make in ATTENTION_CLASSES.items()
-        for path in PATHS_OF[kind]
+        for path in ATTENTIONS[kind].paths
         if not unfit(path, attention=kind, head_width=_head_width(kind, config), device=here.device.type)
     }
     if not peers.missing("timm"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from ..config.run import RunConfig
+from ..counts.vit import ATTENTIONS
 from ..place import Place
 from ..system import memory
 from ..tables.computing import KEEPING_MAPS
-from ..tables.vit import ATTENTIONS
 
 _MOST_SECONDS = 60.0  # of a call
 _RATES = {"cuda": 1e13, "mps": 1e12, "cpu": 1e10}  # operations per second that a device reaches, a CPU's per thread
@@ -49,7 +49,7 @@ def _maps(kind: str, path: str, config: RunConfig, *, device: str) -> int:
     wide_values = path == "sdpa" and attention.parts > 1 and device != "cuda"
     if path in KEEPING_MAPS or wide_values:
         return attention.of_classic(config.heads) * attention.parts * attention.products // 2
-    return int(kind == "lsa")  # its mask
+    return int(attention.masked)  # its mask
 
 
 def _rate(device: str) -> float:

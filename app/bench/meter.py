@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from .rounds import Prepared
+Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
 
 
 def synchronise(device: torch.device) -> None:
@@ -32,21 +32,6 @@ def stopwatch(work: Callable[[], Any], device: torch.device) -> Prepared:
             work()
         synchronise(device)
         return (time.perf_counter() - began) / units
-
-    return run
-
-
-def core_seconds(work: Callable[[], Any], device: torch.device) -> Prepared:
-    """Seconds of a unit that cores of the host are busy, all threads together; the device is not waited for."""
-
-    def run(units: int) -> float:
-        synchronise(device)
-        began = time.process_time()
-        for _ in range(units):
-            work()
-        busy = time.process_time() - began
-        synchronise(device)
-        return max(busy, 1e-9) / units
 
     return run
 
@@ -87,26 +72,10 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
     """Floating-point operations per second of a square bf16 matrix product, the median over calls."""
     import torch
 
-    from .rounds import spread
-
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     run = stopwatch(lambda: left @ right, device)
     run(3)
-    return 2 * side**3 / spread([run(1) for _ in range(calls)]).median
-
-
-@contextmanager
-def cores(n: int | None) -> Iterator[None]:
-    """What is started within has n of the host's cores, where the system can say so; None: all that there are."""
-    if n is None or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[-n:])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+    return 2 * side**3 / statistics.median(run(1) for _ in range(calls))
 
 
 @contextmanager

@@ -11,9 +11,7 @@ from subprocess import SubprocessError
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import OutOfMemory
-from .meter import Memory, threads
-
-Prepared = Callable[[int], float]  # does so many units of work; returns the measured value of one of them
+from .meter import Memory, Prepared, threads
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
 # of a peer or of a missing kernel

@@ -12,16 +12,17 @@ from torch import nn
 from ..computing import choosing, execution
 from ..computing.rehearsal import HeldBatch, Rehearsal
 from ..config.run import RunConfig
+from ..counts import family_of
 from ..errors import InputError
 from ..models import count
 from ..place import Place
 from ..system import memory
 from ..tables.computing import PATHS
-from ..tables.models import family_of
 from . import meter, ours, peers
 from .apart import Apart
+from .meter import Prepared
 from .report import Group, Report, hardware
-from .rounds import Contender, Pace, Prepared, Samples, measure, spread
+from .rounds import Contender, Pace, Samples, measure, spread
 
 _NOTES = (
     "timm as its training script has it: create_optimizer_v2 makes torch.optim.AdamW without fused or foreach "

@@ -95,12 +95,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process, one that has read through `datasets` or opens a stream at once, not by the interpreter's end.
+    """End the process; one that has read through `datasets` ends at once, without the interpreter's shutdown.
 
     Arrow's threads outlive a stream that was left early, and hang or abort an interpreter that ends
-    (apache/arrow issue 45214): the exit code would be lost. A stream's reader may wait for a silent Hub.
+    (apache/arrow issue 45214): the exit code would be lost.
     """
-    if "datasets" in sys.modules or any(thread.name.startswith("stream") for thread in threading.enumerate()):
+    if "datasets" in sys.modules:
         for said in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 said.flush()

@@ -130,10 +130,10 @@ def _dataset_name(asked: str) -> str:
 
 def _fetched(address: str, screen: Screen) -> Path:
     """A run of the Hub, downloaded into the cache."""
-    from ..data.store.cache import root
     from ..sharing import store
+    from ..system import home
 
-    target = root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
+    target = home.root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
     store.download(address, target, screen.say)
     return target
 

@@ -21,23 +21,6 @@ Kill = Annotated[
     typer.Option("--kill", min=1, metavar="N", help="SIGKILL at N random steps, continued each time; every byte."),
 ]
 Sigterm = Annotated[bool, typer.Option("--sigterm/--no-sigterm", metavar="", help="SIGTERM, Ctrl-C, and Ctrl-C twice.")]
-Enospc = Annotated[
-    bool, typer.Option("--enospc/--no-enospc", metavar="", help="A write that fails in its middle (Linux).")
-]
-Log = Annotated[
-    bool, typer.Option("--log/--no-log", metavar="", help="Each batch once and in order, after a cut line too.")
-]
-Damage = Annotated[
-    int | None,
-    typer.Option("--damage", min=1, metavar="N", help="N files cut or flipped in a bit; none is used unnoticed."),
-]
-HubMove = Annotated[
-    int | None,
-    typer.Option("--hub-move", min=1, metavar="N", help="N moves to an empty folder, over a local Hub, after SIGKILL."),
-]
-HubFaults = Annotated[
-    bool, typer.Option("--hub-faults/--no-hub-faults", metavar="", help="A local Hub that fails in every known way.")
-]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the runs, and of every random step and byte.")]
 ModelName = Annotated[str, typer.Option("--model", help="The model of the tiny run.")]
 Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of each run, under torchrun.")]
@@ -47,19 +30,14 @@ Keep = Annotated[Path | None, typer.Option("--keep", metavar="FOLDER", help="Wor
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command(
-        epilog="Without a kind: --kill 2 --sigterm --enospc --log. Exit codes: 0 all passed; 1 one failed; 2 bad input."
-    )(selftest)
+    app.command(epilog="Without a kind: --kill 2 --sigterm. Exit codes: 0 all passed; 1 one failed; 2 bad input.")(
+        selftest
+    )
 
 
 def selftest(
     kill: Kill = None,
     sigterm: Sigterm = False,
-    enospc: Enospc = False,
-    log: Log = False,
-    damage: Damage = None,
-    hub_move: HubMove = None,
-    hub_faults: HubFaults = False,
     seed: Seed = 0,
     model: ModelName = "vit_differential",
     micro_batch_size: o.MicroBatchSize = None,
@@ -69,14 +47,12 @@ def selftest(
     as_json: o.AsJson = False,
 ) -> None:
     """Train a tiny run, disturb it, continue it, and compare every byte with a run that was left alone."""
-    asked = {"kill": kill or 0, "sigterm": sigterm, "enospc": enospc, "log": log, "damage": damage or 0}
-    asked |= {"hub-move": hub_move or 0, "hub-faults": hub_faults}
     setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
         from ..selftest import run
 
-        verdicts = run({name: int(count) for name, count in asked.items()}, trial)
+        verdicts = run({"kill": kill or 0, "sigterm": int(sigterm)}, trial)
     typer.echo(_json(verdicts, setting) if as_json else _summary(verdicts, setting, time.monotonic() - began))
     raise typer.Exit(0 if all(verdict.passed for verdict in verdicts) else 1)
 
@@ -94,16 +70,15 @@ def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Tria
 
     from ..errors import InputError
     from ..selftest import Trial
-    from . import main
 
     if keep and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty; --keep takes a new folder")
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
-        yield Trial(root=keep.resolve(), main=main, say=_say(as_json), **setting)
+        yield Trial(root=keep.resolve(), say=_say(as_json), **setting)
         return
     with tempfile.TemporaryDirectory(prefix="isoscale-selftest-", ignore_cleanup_errors=True) as folder:
-        yield Trial(root=Path(folder).resolve(), main=main, say=_say(as_json), **setting)
+        yield Trial(root=Path(folder).resolve(), say=_say(as_json), **setting)
 
 
 def _say(as_json: bool) -> Any:

@@ -68,8 +68,9 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
     A model of another kind of data than this stands at the first dataset of its own kind.
     """
+    from ..counts import family_of
     from ..tables.datasets import DATASETS
-    from ..tables.models import MODELS, family_of
+    from ..tables.models import MODELS
 
     asked = _dataset_row(dataset)
     rows = []
@@ -87,8 +88,8 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
 def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
     from ..config.run import dataset_facts, resolve
+    from ..counts import family_of
     from ..errors import InputError
-    from ..tables.models import family_of
     from ..tables.protocols import PROTOCOLS
     from ..tables.shape import CELLS
 

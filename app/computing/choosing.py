@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
+from ..counts import family_of
+from ..counts.vit import head_width
 from ..errors import InputError, is_out_of_memory
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
 from ..models.compiling import missing
 from ..place import Place
 from ..system import memory
 from ..tables.computing import KEEPING_MAPS
-from ..tables.models import family_of
-from ..tables.vit import head_width
 from . import trials
 
 NO_PATH = "none"  # of a model without attention

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +13,12 @@ from torch import Tensor
 
 from .. import optim, task
 from ..config.run import RunConfig
-from ..data.store.cache import root
-from ..errors import DiskFull, OutOfMemory
+from ..errors import OutOfMemory
 from ..models import build
 from ..models.attention import ATTENTION_CLASSES
 from ..models.compiling import compiled
 from ..place import Place
-from ..system.durable import write_text
+from ..system import home
 from ..tables.shape import CELLS
 
 _REPEATS = 3
@@ -31,32 +27,17 @@ _IMAGES = 32  # at a time, when paths are timed
 
 def compiled_programs() -> Path:
     """Where programs that were compiled are kept."""
-    return root() / "compiled"
+    return home.root() / "compiled"
 
 
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
     """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
-    asked = json.dumps({"what": what, **key, "torch": torch.__version__}, sort_keys=True)
-    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
-    path = root() / "measured" / f"{what}-{digest}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["key"] == whole:
-            return kept["found"]
-    found = measure()
-    with suppress(OSError, DiskFull):  # a cache that cannot be written costs the next run a second measurement
-        write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
-    return found
+    return home.remembered(what, {**key, "torch": torch.__version__}, measure)
 
 
 def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
     """Discard remembered answers whose key has these values, and that proved wrong; they are measured again."""
-    asked = json.loads(json.dumps({"what": what, **key, "torch": torch.__version__}))
-    for path in (root() / "measured").glob(f"{what}-*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if asked.items() <= kept["key"].items() and is_wrong(kept["found"]):
-                path.unlink()
+    home.forget(what, {**key, "torch": torch.__version__}, is_wrong)
 
 
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:

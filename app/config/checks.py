@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import task
+from ..counts import family_of
+from ..counts.vit import ATTENTIONS
 from ..errors import InputError
-from ..tables.models import DEFAULT_MODEL, MODELS, TIMM, family_of, model_row
+from ..tables.models import DEFAULT_MODEL, MODELS, TIMM, model_row
 from ..tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
 from ..tables.ranges import MOST, check_known, check_not_negative, check_positive
 from ..tables.reading import reading_of
 from ..tables.shape import CELLS, TASKS, smaller
 from ..tables.sizes import budget, parse_size
-from ..tables.vit import ATTENTIONS
 from . import sizing
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def check_size(config: RunConfig) -> None:
         return
     family = family_of(config.model)
     grown = [name for name in dict.fromkeys(("d_model", family.growth)) if getattr(config, name) is not None]
-    near = sizing.nearest_of(config.model, shape, config.size)
+    near = sizing.nearest(family, shape, budget(config.size))
     cells = " ".join(f"{name}={getattr(config, name)}" for name in grown)
     raise InputError(
         f"size={config.size} is missed by {sizing.misses(config.model, shape, wanted):+.1%}: {cells} has "

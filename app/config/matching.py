@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..counts import Family, family_for, family_of
 from ..errors import InputError
-from ..tables.families import FAMILIES, Family
-from ..tables.models import ModelRow, family_of, model_row
+from ..tables.families import FAMILIES
+from ..tables.models import ModelRow, model_row
 from ..tables.protocols import Protocol
 from ..tables.ranges import check_known
 from ..tables.shape import CELLS, Shape
@@ -62,7 +63,7 @@ def matched(
     The size is the other's, where it stands for the same shape here, so that one model has one name; else it is the
     count that was reached. Raises InputError where no integer comes within 5 %.
     """
-    family, match = FAMILIES[row.family], request["match"]
+    family, match = family_for(row), request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
     _require_freedom(row, family, rest)
     common: dict[str, Any] = {"image": other.image, "channels": channels, "classes": classes}

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..counts import family_of
 from ..errors import InputError
 from ..tables.datasets import DATASETS, DatasetRow
-from ..tables.models import DEFAULT_MODEL, family_of, model_row
+from ..tables.models import DEFAULT_MODEL, model_row
 from ..tables.protocols import PROTOCOLS, UNKNOWN
 from ..tables.reading import BACKGROUND
 from ..tables.shape import CELLS, Extent, Shape, extent, normal, smaller

@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..counts import Family, family_for, family_of
+from ..counts.vit import ATTENTIONS
 from ..errors import InputError
-from ..tables import counted
-from ..tables.families import Family
-from ..tables.models import ModelRow, family_of, model_row
+from ..tables.models import ModelRow, model_row
 from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from ..tables.ranges import MOST, check_known, check_positive
 from ..tables.shape import CELLS, Extent, Shape
 from ..tables.sizes import TOLERANCE, budget, parse_size, row_for
-from ..tables.vit import ATTENTIONS
 
 _MOST = 2**20  # of a growth axis
 
@@ -34,7 +33,7 @@ def sized(
     A cell that the family has not is None. Raises InputError for a cell that was asked for and has no effect, and for a
     budget that no integer reaches.
     """
-    family = family_of(row.name)
+    family = family_for(row)
     _refuse_foreign(row, family, request)
     if "attention" in request:
         check_known("attention", request["attention"], ATTENTIONS)
@@ -94,7 +93,7 @@ def _of_whole(
     shape = family.shape({**cells, **common})
     if not family.closed:
         family.check(shape)  # before it is built to be counted
-    return cells | {"size": size, family.growth: nearest_of(row.name, shape, size)}
+    return cells | {"size": size, family.growth: nearest(family, shape, budget(size))}
 
 
 def grown(family: Family, shape: Shape, value: int) -> Shape:
@@ -112,20 +111,19 @@ def nearest(family: Family, shape: Shape, wanted: int) -> int:
     return nearest_by(count, wanted, step=family.step)
 
 
-def nearest_of(model: str, shape: Shape, size: str) -> int:
-    """The same for a model and a size by name, from what was counted before where nothing is a closed form."""
-    family = family_of(model)
-    known = None if family.closed else counted.listed_at(family, model, model_row(model).cells, shape, size)
-    return known or nearest(family, shape, budget(size))
-
-
 def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
-    """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted."""
+    """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted.
+
+    Each try may build a model: counts are linear or quadratic in the axis, so a straight line between two ends of a
+    range finds the place in fewer tries than halves do.
+    """
     low, high = 1, 2  # in steps
     while count(high * step) < wanted and high < _MOST:
         low, high = high, 2 * high
     while high - low > 1:
-        middle = (low + high) // 2
+        least, most = count(low * step), count(high * step)
+        along = (high - low) * (wanted - least) // max(1, most - least)
+        middle = min(max(low + 1, low + along), high - 1)
         low, high = (middle, high) if count(middle * step) < wanted else (low, middle)
     return min((low * step, high * step), key=lambda value: abs(count(value) - wanted))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import checks
 from ..config.run import DatasetFacts, RunConfig, dataset_facts
 from ..errors import InputError
-from ..tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow, dataset_row, hub_name, is_local
+from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
 from ..tables.shape import normal, smaller, with_unit
@@ -18,10 +18,10 @@ from .sources import fields, opening, signals
 from .sources.files import printable
 from .sources.opening import at, fingerprint
 from .sources.source import Ask, Source
-from .splits.membership import Membership
+from .splits import holdout
 from .store import cache
 from .store.cache import Cached
-from .store.writer import Progress, TooLarge
+from .store.writer import Progress
 
 if TYPE_CHECKING:
     from .splits.division import Splits
@@ -120,14 +120,10 @@ def ask_of(
     fields: Mapping[str, Any],
     *,
     path: str | None,
-    streamed: bool | None = None,
     design: str | None = None,
     filelist: str | None = None,
 ) -> Ask:
-    """The ask of a request or of a config's fields; defaults come from the dataset's row.
-
-    `streamed` says how a run began, where it did.
-    """
+    """Return the ask of a request or of a config's fields; defaults come from the dataset's row."""
     row, reading = dataset_row(fields["dataset"]), reading_of(fields)
     image = fields.get("image") or UNKNOWN.image
     return Ask(
@@ -142,28 +138,10 @@ def ask_of(
         group_column=fields.get("group_column"),
         side=normal(image) if reading else smaller(image, row.native if row else None),
         channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
-        carve_test=bool(fields.get("test_fraction") or (row and row.test_fraction)),
-        membership=_membership(fields),
-        streamed=streamed,
-        limit_train=fields.get("limit_train"),
+        carve_test=holdout.takes_test_from_train(fields, row),
         reading=reading,
         design=design,
         filelist=filelist,
-    )
-
-
-def _membership(fields: Mapping[str, Any]) -> Membership:
-    """How the rows are divided if they have to be streamed."""
-    row = dataset_row(fields["dataset"])
-    split_seed, val_fraction = (
-        getattr(row or RunConfig, name) if (given := fields.get(name)) is None else given
-        for name in ("split_seed", "val_fraction")
-    )
-    return Membership(
-        split_seed=split_seed,
-        val_fraction=val_fraction,
-        test_fraction=fields.get("test_fraction") or (row.test_fraction if row else 0) or UNKNOWN_TEST_FRACTION,
-        grouped=fields.get("group_column") is not None,
     )
 
 
@@ -175,21 +153,21 @@ def prepare(
     version: str | None = None,
     source: Source | None = None,
 ) -> Cached:
-    """The dataset in the cache, verified; read from its source if it is not there. `version` is a continued run's own.
+    """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    Where it is too large for this machine, validation and test are cached and the rest is streamed. Raises InputError
-    for a damaged cache, for rows that cannot be used and for a silent Hub with nothing cached.
+    `version` is that of a run which is resumed. Raises InputError for a damaged cache, for a disk that cannot hold it,
+    for rows that cannot be used, and for a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        if found.streamed and (reason := _not_streamed(ask, test_from=found.manifest["stream"]["test_from"])):
-            raise InputError(f"{ask.dataset} at {ask.side} px does not fit into this machine's memory, and {reason}")
         return _told(found.verified(), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
-    return _told(_built(ask, source, say, progress), say)
+    for folder in cache.of_streams(ask):
+        say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
+    return _told(cache.build(ask, source, progress), say)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
@@ -213,37 +191,6 @@ def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
         names = ", ".join(map(printable, left_out[:10]))
         say(f"left out of {cached.ask.dataset}, since they cannot be read: {names}{more}")
     return cached
-
-
-def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
-    """A new cache, of all rows or, where they do not fit, of the held-out ones."""
-    if not ask.streamed:
-        try:
-            return cache.build(ask, source, progress)
-        except TooLarge as error:
-            reason = _not_streamed(ask, test_from="test" if "test" in source.rows else "train", source=source)
-            if reason or ask.streamed is False:
-                raise InputError("; ".join(filter(None, (str(error), reason)))) from error
-            say(f"{error}, or train from the stream, as is done now")
-    say(
-        f"{ask.dataset} is streamed: validation (and test, where it is carved) is chosen by a hash of each "
-        f"{'group' if ask.group_column else 'image'}, not by class; every epoch reads the dataset anew, and a run that "
-        "is continued reads up to where it stopped"
-    )
-    return cache.build(ask, source, progress, streamed=True)
-
-
-def _not_streamed(ask: Ask, *, test_from: str, source: Source | None = None) -> str:
-    """Why a dataset that is too large cannot be streamed either; empty where it can."""
-    if ask.reading:
-        return "fields and signals are not streamed"
-    if source and not source.shuffled:
-        return "it cannot be streamed, since its labels are not class indices (ClassLabel)"
-    if ask.limit_train is not None:
-        return "a dataset that is streamed takes no --limit-train; leave it out"
-    if ask.group_column and test_from == "test":
-        return "groups of a streamed dataset need a carved test set; add --test-fraction 0.2"
-    return ""
 
 
 __all__ = [

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ..data.store import cache
+from ..system import home as kept_in
 from ..system import machine
 from ..system import memory as of_host
 from ..system.durable import standing
@@ -20,7 +20,7 @@ _TRIED = 2**20  # bytes written to see whether a folder takes them
 
 def look(root: Path, checkpoints: Path) -> list[Finding]:
     """All lines of the host."""
-    folders = {"cache": (cache.root(), "ISOSCALE_CACHE"), "checkpoints": (checkpoints, "--checkpoints")}
+    folders = {"cache": (kept_in.root(), "ISOSCALE_CACHE"), "checkpoints": (checkpoints, "--checkpoints")}
     return [
         memory(of_host.free(root), of_host.total(root)),
         cpus(*machine.cpus(root)),

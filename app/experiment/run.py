@@ -114,8 +114,22 @@ def _found_done(run: Run, screen: Screen) -> Run:
 
 
 def _kept(files: RunFiles, options: Options) -> dict[str, Any] | None:
-    """The record of the run as it was begun, None where it is begun now."""
-    return read_record(files.record) if files.record.exists() and not options.fresh else None
+    """Return the record of the run as it was begun, None where it is begun now.
+
+    Raises InputError for a run that an earlier version trained from the stream: its ID names other splits now.
+    """
+    kept = read_record(files.record) if files.record.exists() and not options.fresh else None
+    if kept and kept["data"].get("streamed"):
+        raise InputError(f"{_streamed(kept)}; train with --fresh, which replaces it")
+    return kept
+
+
+def _streamed(kept: Mapping[str, Any]) -> str:
+    """Say why a run that an earlier version trained from the stream has no data any more."""
+    return (
+        f"run {kept['run_id']} was trained from the stream by an earlier version, on validation and test rows that "
+        "depended on the machine's memory; this is no longer supported"
+    )
 
 
 @contextmanager
@@ -183,7 +197,11 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     here = training.in_its_precision(here, config, run.record, screen.say)
     known = run.record["data"]
     files = {name: known.get(name) for name in ("path", "design", "filelist")}
-    ask: Ask = data.ask_of(config.to_json(), **files, streamed=known.get("streamed", False))
+    if known.get("streamed"):
+        raise InputError(
+            f"{_streamed(run.record)}; evaluate its stored predictions (without --again), or train with --fresh"
+        )
+    ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
     cached = data.prepare(ask, screen.say, screen.reading, version=known["version"])

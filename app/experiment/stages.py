@@ -20,7 +20,7 @@ from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..errors import InputError, RunFailed, Stopped, failure_of
+from ..errors import RunFailed, Stopped, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
@@ -44,10 +44,6 @@ def prepare(
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
     splits = data.splits(config, here, cached, screen.say)
-    if config.train_batches and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, an epoch at a time; leave --train-batches out")
-    if here.ranks > 1 and splits.record.get("streamed"):
-        raise InputError(f"{config.dataset} is streamed here, which one process does in order; train without torchrun")
     if kept:
         chosen = execution.again(kept["execution"], config, here, options.wishes, screen.say)
     else:
@@ -80,9 +76,8 @@ def _cached(
     config: RunConfig, kept: Mapping[str, Any] | None, path: str | None, options: Options, screen: Screen
 ) -> data.Cached:
     """The run's dataset in the cache, at the version that it began with."""
-    began = kept["data"].get("streamed", False) if kept else None
     where = {"path": path, "design": options.design, "filelist": options.filelist}
-    ask = data.ask_of(config.to_json(), **where, streamed=began)
+    ask = data.ask_of(config.to_json(), **where)
     return data.prepare(ask, screen.say, screen.reading, version=kept["data"]["version"] if kept else None)
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config.run import RunConfig
-from ..tables.models import TIMM, family_of, model_row
+from ..counts import family_of
+from ..tables.models import TIMM, model_row
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
 from .vit import ViT
 
 _INPUT = ("image", "channels", "classes")
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
@@ -32,9 +34,7 @@ def constructor(model: str) -> Callable[..., nn.Module]:
         return ResNet
     from . import zoo
 
-    if row.family == "timm":
-        return partial(zoo.named, name=row.name.removeprefix(TIMM))
-    return zoo.CONSTRUCTORS[row.family]
+    return zoo.constructor(row)
 
 
 def build(
@@ -58,9 +58,9 @@ def require_known(model: str) -> None:
     """Raises InputError for a name that timm does not know, before a dataset is looked at."""
     row = model_row(model)
     if row.family == "timm":
-        from . import zoo
+        from ..counts.builders import check_name
 
-        zoo.check_name(row.name.removeprefix(TIMM))
+        check_name(row.name.removeprefix(TIMM))
 
 
 def require(config: RunConfig) -> None:
@@ -87,7 +87,7 @@ def has_batch_statistics(config: RunConfig) -> bool:
         return False
     with torch.device("meta"):
         model = build(config, attention_path="none")
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    return any(isinstance(module, _BATCH_NORMS) for module in model.modules())
 
 
 def share_statistics(model: nn.Module) -> None:

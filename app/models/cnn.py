@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ..tables.cnn import HIDDEN, KERNEL, Sides, reductions
+from ..counts.cnn import HIDDEN, KERNEL, Sides, reductions
 from ..tables.shape import Extent
 
 

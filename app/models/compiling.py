@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from .internals import allow_programs, cut_to_buckets
 
 _PROGRAMS = 64  # of one block: training and evaluation, each at some batch sizes
 
@@ -21,15 +25,16 @@ _PROGRAMS = 64  # of one block: training and evaluation, each at some batch size
 def missing(device: str) -> str:
     """What a machine lacks to compile for a device, in a few words; empty where nothing is known to be missing."""
     if device == "cpu":
-        from torch._inductor import cpp_builder
-
-        try:
-            cpp_builder.get_cpp_compiler()
-        except Exception:  # its own class, which names every compiler that it looked for  # noqa: BLE001
-            return "no C++ compiler is on PATH"
-    elif not importlib.util.find_spec("triton") or not _c_compiler():
+        return "" if _cpp_compiler() else "no C++ compiler is on PATH"
+    if not importlib.util.find_spec("triton") or not _c_compiler():
         return "compiling for a GPU takes Triton and a C compiler on PATH"
     return ""
+
+
+def _cpp_compiler() -> str | None:
+    """Return the C++ compiler that torch.compile would use for a CPU, or a sign that torch may fetch one."""
+    named = shlex.split(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
+    return (shutil.which(named[0]) if named else None) or os.environ.get("TORCHINDUCTOR_INSTALL_GXX")
 
 
 def _c_compiler() -> str | None:
@@ -45,12 +50,12 @@ def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
     if how == "off":
         return model
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
-    torch._dynamo.config.recompile_limit = _PROGRAMS
+    allow_programs(_PROGRAMS)
     if how == "graphs":
         model.forward = _in_graphs(model.forward)
         return model
     # ranks exchange a block's gradients while the block before is computed; cut to their buckets, it would be in pieces
-    torch._dynamo.config.optimize_ddp = not hasattr(model, "blocks")
+    cut_to_buckets(not hasattr(model, "blocks"))
     for block in getattr(model, "blocks", [model]):  # a network of unlike stages is one program
         block.compile(dynamic=False)
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -130,3 +131,9 @@ def through(blocks: Iterable[nn.Module], x: Tensor, *, checkpointing: bool) -> T
     for block in blocks:
         x = checkpoint(block, x, use_reentrant=False) if checkpointing and torch.is_grad_enabled() else block(x)
     return x
+
+
+def without_autocast(device: str) -> AbstractContextManager[None]:
+    """Return a context whose operations keep the precision of their inputs, on a kind of device."""
+    known = torch.amp.is_autocast_available(device)  # not for the meta device
+    return torch.autocast(device, enabled=False) if known else nullcontext()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from ..tables.resnet import DEPTHS, is_small
+from ..counts.resnet import DEPTHS, is_small
 from ..tables.shape import Extent
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..tables.resnet1d import POOL, STAGES, STEM_KERNEL, Stage, check_length
+from ..counts.resnet1d import POOL, STAGES, STEM_KERNEL, Stage, check_length
 from ..tables.shape import Extent
 
 

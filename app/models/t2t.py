@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
+from ..counts.t2t import TOKENIZERS
 from ..tables.shape import Extent, plane
-from ..tables.t2t import TOKENIZERS
 from .attention import ATTENTION_CLASSES
 from .layers import Block, through
 from .tokens_to_token import TokensToToken
@@ -23,7 +25,7 @@ class T2TViT(nn.Module):
     """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
 
     images (B, channels, H, W) -> logits (B, classes); `image` is (H, W) in pixels, or the side of a square; `tokenizer`
-    a name of `app.tables.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
+    a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
     values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, the performer's too, which is always
     0.1 in the authors' code: here a run at dropout 0 is free of chance. Raises ValueError for an image too small.
     With `checkpointing` the backward pass computes each block and stage again instead of keeping what is inside.
@@ -61,17 +63,12 @@ class T2TViT(nn.Module):
         self.cls = nn.Parameter(torch.empty(1, 1, d_model))
         self.register_buffer("positions", sinusoids(rows * columns + 1, d_model)[None], persistent=False)  # (1, N, D)
         self.dropout = nn.Dropout(dropout)
-        make = ATTENTION_CLASSES[attention]
-        kept = {"path": attention_path, "bias": qkv_bias, "value_skip": value_skip}
-        self.blocks = nn.ModuleList(
-            Block(
-                make(d_model=d_model, heads=heads, layer=layer, dropout=dropout, **kept),
-                d_model=d_model,
-                hidden=int(d_model * mlp_ratio),
-                dropout=dropout,
-            )
-            for layer in range(depth)
-        )
+        make = partial(
+            ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, dropout=dropout, path=attention_path,
+            bias=qkv_bias, value_skip=value_skip,
+        )  # fmt: skip
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout)
+        self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
         self.norm = nn.LayerNorm(d_model, eps=1e-6)
         self.head = nn.Linear(d_model, classes)
         self.initialise()

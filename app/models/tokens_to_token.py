@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tables.t2t import Split, Tokenizer
-from .layers import MLP, through
+from ..counts.t2t import Split, Tokenizer
+from ..errors import InputError
+from .layers import MLP, through, without_autocast
 
 _EPS = 1e-8  # of the performer's sum of weights
 
@@ -33,9 +34,8 @@ def linear_attention(queries: Tensor, keys: Tensor, values: Tensor, directions: 
 
     Computed in at least float32 whatever the precision around it: the features span many orders of magnitude.
     """
-    wide, device = torch.promote_types(values.dtype, torch.float32), values.device.type
-    known = torch.amp.is_autocast_available(device)  # not for the meta device
-    with torch.autocast(device, enabled=False) if known else nullcontext():
+    wide = torch.promote_types(values.dtype, torch.float32)
+    with without_autocast(values.device.type):
         features = directions.to(wide)
         of_queries, of_keys = (positive_features(x.to(wide), features) for x in (queries, keys))  # (B, N, m)
         summed = of_keys.transpose(1, 2) @ values.to(wide)  # (B, m, w)
@@ -68,6 +68,13 @@ class TokenPerformer(nn.Module):
         q, k, v = self.qkv(self.norm_attention(x)).chunk(3, -1)  # (B, N, width) each
         x = v + self.dropout(self.projection(linear_attention(q, k, v, self.directions)))
         return x + self.mlp(self.norm_mlp(x))
+
+    def maps(self, x: Tensor) -> NoReturn:
+        """Raise InputError: random features stand for the exponentials, so that no map is ever computed."""
+        del x
+        raise InputError(
+            "a performer has no attention maps; only the attention layers of the backbone have them. Use those layers"
+        )
 
 
 class TokenTransformer(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..counts.vit import check_patches, grid
 from ..tables.shape import Extent, extent
-from ..tables.vit import check_patches, grid
 from .attention import ATTENTION_CLASSES
 from .layers import NORMS, PATCHINGS, Block, sincos, through
 
@@ -59,14 +59,12 @@ class ViT(nn.Module):
         self.cls = nn.Parameter(torch.empty(1, 1, d_model)) if pooling == "cls" else None
         self.add_positions(grid(image, patch), d_model, positions)
         self.dropout = nn.Dropout(dropout)
-        make = partial(ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias)
-        own = {"projection_bias": projection_bias, "dropout": dropout, "path": attention_path}
-        self.blocks = nn.ModuleList(
-            Block(
-                make(layer=layer, **own), d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norm
-            )
-            for layer in range(depth)
-        )
+        make = partial(
+            ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias,
+            projection_bias=projection_bias, dropout=dropout, path=attention_path,
+        )  # fmt: skip
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norm)
+        self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
         self.norm = NORMS[norm](d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)

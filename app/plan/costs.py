@@ -13,11 +13,10 @@ from .. import train as loop
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig
-from ..data.store import cache
+from ..counts import family_of
 from ..place import Place
-from ..system import machine
+from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
-from ..tables.models import family_of
 from ..tables.shape import extent as axes_of
 from .extent import Extent
 
@@ -120,5 +119,5 @@ def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path,
     Weights are written when the state is about to go, in the room of one that was under way.
     """
     run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + _MARGIN
-    parts = [(cache.root(), disk["cache"] or 0), (checkpoints, run)]
+    parts = [(home.root(), disk["cache"] or 0), (checkpoints, run)]
     return machine.disks(parts)

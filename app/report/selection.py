@@ -9,13 +9,13 @@ from .. import task
 from ..artifacts.paths import Run
 from ..config.run import DatasetFacts, RunConfig, resolve
 from ..config.sizing import is_whole
+from ..counts.vit import head_width
 from ..errors import InputError
 from ..sharing.card import cells_of
 from ..tables.datasets import DATASETS
 from ..tables.models import MODELS, model_row
 from ..tables.protocols import PROTOCOLS, UNKNOWN
 from ..tables.shape import CELLS
-from ..tables.vit import head_width
 
 Say = Callable[[str], None]
 # may differ within a set: the shape, where it follows from size and model, and what the dataset tells

@@ -1,4 +1,4 @@
-"""A child process that trains: watched by its log, stopped, killed, or put on a diet of disk."""
+"""A child process that trains: watched by its log, stopped or killed."""
 
 from __future__ import annotations
 
@@ -107,14 +107,6 @@ class Child:
         self._since = time.monotonic()
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
-
-    def limit_files(self, size: int) -> None:
-        """No file may grow beyond `size` bytes from now on: a write that would is cut there and fails (Linux)."""
-        import resource
-
-        for process in self.processes():
-            with suppress(ProcessLookupError):
-                resource.prlimit(process, resource.RLIMIT_FSIZE, (size, size))
 
     def wait(self) -> Ended:
         """Its end; one that does not come in time is a kill."""

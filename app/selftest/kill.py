@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from . import kept
+from . import kept, rows
 from .trial import ALWAYS, Failed, Trial, Verdict
 
 _LATER = 0.05  # seconds after a step within which the kill comes: a few steps and states of the tiny run
@@ -27,11 +27,12 @@ def prove(trial: Trial, count: int) -> Verdict:
     trial.say(f"then left alone: {begun[0] if begun else ended.last_line}")
     verdict.expect(len(struck) == count, f"{len(struck)} of {count} kills struck")
     verdict.failures += kept.differences(reference, folder)
+    verdict.failures += [f"the undisturbed run's log: {what}" for what in rows.faults(kept.the_run(reference))]
     verdict.facts = {"kills": count, "struck": len(struck), "steps": struck}
     verdict.summary = (
         f"{len(struck)} of {count} kills struck, at steps {', '.join(map(str, struck))} of {trial.steps}; weights, "
         "best weights and predictions equal the undisturbed run's in every byte, its log in all but times; "
-        "nothing is left behind"
+        f"{rows.tally(kept.the_run(reference))}; nothing is left behind"
     )
     return verdict
 

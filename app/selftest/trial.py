@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,8 @@ from typing import Any
 
 from .child import Child, Ended
 
-RUN = Path(__file__).resolve().parents[2] / "run.py"
+PACKAGE = (__package__ or "").partition(".")[0]  # its name differs between a checkout and a wheel
+_ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the package
 TRAIN_ROWS, BATCH_SIZE = 160, 32
 TINY = (
     "--dataset", "digits", "--size", "100K", "--d-model", "64", "--batch-size", str(BATCH_SIZE),
@@ -53,11 +55,10 @@ class Verdict:
 
 @dataclass(kw_only=True)
 class Trial:
-    """What all children of one selftest share; `main` is the command line for what runs in this process."""
+    """What all children of one selftest share."""
 
     root: Path
     say: Callable[[str], None]
-    main: Callable[[list[str]], int]
     seed: int = 0
     model: str = "vit_differential"
     micro_batch_size: int | None = None
@@ -71,7 +72,7 @@ class Trial:
         return self.epochs * -(-TRAIN_ROWS // BATCH_SIZE)
 
     def arguments(self) -> list[str]:
-        """The run as a command line, after `run.py`."""
+        """The run as a command line, without the program."""
         split = ("--micro-batch-size", str(self.micro_batch_size)) if self.micro_batch_size else ()
         own = ("--model", self.model, "--seed", str(self.seed), "--epochs", str(self.epochs))
         return ["train", *TINY, *own, *split]
@@ -79,13 +80,15 @@ class Trial:
     def command(self, *more: str) -> list[str]:
         """The same for the system, under `torchrun` where there are ranks."""
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.ranks)]
-        return [sys.executable, *(launcher if self.ranks > 1 else []), str(RUN), *self.arguments(), *more]
+        return [sys.executable, *(launcher if self.ranks > 1 else []), "-m", PACKAGE, *self.arguments(), *more]
 
     def environment(self) -> dict[str, str]:
         """The user's, without a Hub and with a cache of the selftest's own."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch anew
             kept["PYTHONPYCACHEPREFIX"] = str(self.root / "bytecode")
+        if _ROOT not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
+            kept["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, kept.get("PYTHONPATH", ""))))
         return kept | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "ISOSCALE_CACHE": str(self.cache)}
 
     @property

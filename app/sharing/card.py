@@ -201,12 +201,11 @@ def _data(run: Run) -> str:
     """The dataset, its licence, and which rows were used for what."""
     data, hub = run.record["data"], run.record["data"]["hub"]
     rows = data["rows"]
-    numbered = "validation and test rows' numbers" if data.get("streamed") else "row numbers"
     return f"""{dataset_title(run.record["dataset"])}\
 {f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
 version `{data["version"]}`, licence: {data["licence"]}.
 {rows["train"]:,} rows trained on, {rows["val"]:,} for validation, {rows["test"]:,} for the test
-(split `{data["split_fingerprint"]}`; the {numbered} are in `{run.files.splits.name}`)."""
+(split `{data["split_fingerprint"]}`; the row numbers are in `{run.files.splits.name}`)."""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import counted
-from .families import FAMILIES, Family
+from ..errors import InputError
 from .names import look_up
 
 TIMM = "timm/"  # before the name of any model of timm's
@@ -28,6 +27,18 @@ class ModelRow:
     sized: bool = False
     preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
+    revision: int = 1  # of what the row means; a default or an initialisation that changes results raises it
+    earlier: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # revision -> cells that it left to None
+
+    def left_at(self, revision: int) -> Mapping[str, Any]:
+        """Return the values of cells that a config of that revision leaves to the row, where they changed since.
+
+        Raises InputError for a revision that this version does not know.
+        """
+        if revision != self.revision and revision not in self.earlier:
+            known = ", ".join(map(str, sorted({self.revision, *self.earlier})))
+            raise InputError(f"model_revision={revision} of {self.name} is unknown; known: {known}. Update isoscale")
+        return self.earlier.get(revision, {})
 
     @property
     def attention(self) -> str | None:
@@ -80,9 +91,9 @@ MODELS = {
         # cnn: 59,345, 70,253 and 92,069 parameters, as LANL's, on (1, 1700, 500) with one output
         _cnn("cnn", 3), _cnn("cnn_6", 6), _cnn("cnn_12", 12),
         # resnet: parameters at 32 px with 10 classes (CIFAR's stem) / at 224 px with 1000 (ImageNet's, torchvision's)
-        _resnet(18),  #   11,173,962 / 11,689,512
-        _resnet(34),  #   21,282,122 / 21,797,672
-        _resnet(50),  #   23,520,842 / 25,557,032
+        _resnet(18),   #  11,173,962 / 11,689,512
+        _resnet(34),   #  21,282,122 / 21,797,672
+        _resnet(50),   #  23,520,842 / 25,557,032
         _resnet(101),  #  42,512,970 / 44,549,160
         # resnet1d: 627,311 parameters with 14 classes, 635,761 with 144 and 641,351 with 230, at any length
         ModelRow(
@@ -138,18 +149,19 @@ MODELS = {
             cells={"width": 64},
             note="with batch norm and one linear map on the pooled features in place of ImageNet's head",
         ),
-        # t2t: the columns are d_model, depth, heads, MLP ratio; 224 px and 1000 classes make the paper's counts
-        _t2t("t2t_vit", "T2T-ViT", 256, 7, 4, 2.0),
-        _t2t("t2t_vit_7", "T2T-ViT-7", 256, 7, 4, 2.0),
-        _t2t("t2t_vit_10", "T2T-ViT-10", 256, 10, 4, 2.0),
-        _t2t("t2t_vit_12", "T2T-ViT-12", 256, 12, 4, 2.0),
-        _t2t("t2t_vit_14", "T2T-ViT-14", 384, 14, 6, 3.0),
-        _t2t("t2t_vit_19", "T2T-ViT-19", 448, 19, 7, 3.0),
-        _t2t("t2t_vit_24", "T2T-ViT-24", 512, 24, 8, 3.0),
-        _t2t("t2t_vit_t_14", "T2T-ViT_t-14", 384, 14, 6, 3.0, tokenizer="transformer"),
-        _t2t("t2t_vit_t_19", "T2T-ViT_t-19", 448, 19, 7, 3.0, tokenizer="transformer"),
-        _t2t("t2t_vit_t_24", "T2T-ViT_t-24", 512, 24, 8, 3.0, tokenizer="transformer"),
-        _t2t("t2t_lanl", "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
+        # t2t: 224 px and 1000 classes make the paper's counts (arXiv:2101.11986, table 1)
+        #     name            title           d_model depth heads MLP ratio
+        _t2t("t2t_vit",      "T2T-ViT",           256,  7, 4, 2.0),
+        _t2t("t2t_vit_7",    "T2T-ViT-7",         256,  7, 4, 2.0),
+        _t2t("t2t_vit_10",   "T2T-ViT-10",        256, 10, 4, 2.0),
+        _t2t("t2t_vit_12",   "T2T-ViT-12",        256, 12, 4, 2.0),
+        _t2t("t2t_vit_14",   "T2T-ViT-14",        384, 14, 6, 3.0),
+        _t2t("t2t_vit_19",   "T2T-ViT-19",        448, 19, 7, 3.0),
+        _t2t("t2t_vit_24",   "T2T-ViT-24",        512, 24, 8, 3.0),
+        _t2t("t2t_vit_t_14", "T2T-ViT_t-14",      384, 14, 6, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_19", "T2T-ViT_t-19",      448, 19, 7, 3.0, tokenizer="transformer"),
+        _t2t("t2t_vit_t_24", "T2T-ViT_t-24",      512, 24, 8, 3.0, tokenizer="transformer"),
+        _t2t("t2t_lanl",     "T2T-ViT of LANL's", 1024, 12, 4, 1.0, tokenizer="transformer_31", value_skip=True,
              note="regresses one number from one channel of 1700 x 500 px, without dropout"),
         # zoo                                               parameters at 32 px, 10 classes (tested)
         ModelRow(  #                                        9,523,722; patch 2: 9,603,594; patch 8: 9,572,874
@@ -190,17 +202,10 @@ ALIASES = {  # other spellings
 }
 
 
-def family_of(model: str) -> Family:
-    """The family of a model by name; where it has no closed form, counts are those of this model."""
-    row = model_row(model)
-    family = FAMILIES[row.family]
-    return family if family.closed else counted.with_counts(family, row.name, row.cells)
-
-
 def model_row(name: str) -> ModelRow:
     """The row of a model's name or of one of its other spellings; raises InputError with the nearest name.
 
-    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.models.zoo.check_name).
+    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.counts.builders.check_name).
     """
     asked = ALIASES.get(name.lower(), name)
     if asked.startswith(TIMM):

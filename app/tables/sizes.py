@@ -27,15 +27,15 @@ class SizeRow:
 
 
 SIZES = (
-    #       size   dataset d_model depth heads      parameters classic / differential (tested)
-    SizeRow("1M", "any", 128, 5, 4),  #               1,019,236 /  1,020,196 at 32 px, patch 4, 100 classes
-    SizeRow("10M", "any", 256, 12, 4),  #             9,753,956 /  9,758,564 on cifar100
-    SizeRow("25M", "any", 256, 31, 4),  #            24,759,396 / 24,771,300
-    SizeRow("50M", "any", 256, 63, 4),  #            50,031,716 / 50,055,908
-    SizeRow("10M", "bach", 384, 5, 6),  #             9,563,908 /  9,565,828 on bach
-    SizeRow("25M", "bach", 384, 14, 6),  #           25,534,084 / 25,539,460
-    SizeRow("50M", "bach", 384, 28, 6),  #           50,376,580 / 50,387,332
-)
+    #        size  dataset   d_model depth heads    parameters classic / differential (tested)
+    SizeRow("1M",  "any",        128,    5,    4),  #  1,019,236 /  1,020,196 at 32 px, patch 4, 100 classes
+    SizeRow("10M", "any",        256,   12,    4),  #  9,753,956 /  9,758,564 on cifar100
+    SizeRow("25M", "any",        256,   31,    4),  # 24,759,396 / 24,771,300
+    SizeRow("50M", "any",        256,   63,    4),  # 50,031,716 / 50,055,908
+    SizeRow("10M", "bach",       384,    5,    6),  #  9,563,908 /  9,565,828 on bach
+    SizeRow("25M", "bach",       384,   14,    6),  # 25,534,084 / 25,539,460
+    SizeRow("50M", "bach",       384,   28,    6),  # 50,376,580 / 50,387,332
+)  # fmt: skip
 
 
 def named_sizes() -> list[str]:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hub.repositories import Blob
 from huggingface_hub import ModelCard
 from report import reseeded
 
 from app.artifacts.paths import write_record
-from app.errors import HubUnavailable, InputError
-from app.selftest.hub_repositories import Blob
+from app.errors import Explained, HubUnavailable, InputError
 from app.sharing import store
 from app.sharing.parcel import pack
 from app.system import hub, repositories
@@ -226,7 +226,7 @@ def test_a_repository_s_file_cannot_leave_the_target_folder(online, tmp_path):
 )
 def test_what_is_wrong_here_is_told_before_the_hub_is_asked(run, online, wrong, folder, says):
     write_record(run.files.record, run.record | wrong)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(Explained, match=says):
         store.upload(stem(run), folder)
     assert not online.requests
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from app.bench import children
-from app.bench.children import Stage
+from benchmarks import children
+from benchmarks.children import Stage
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
 

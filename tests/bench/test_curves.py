@@ -1,11 +1,11 @@
-"""docs/curves.py: rows of its tables on one tiny shape, and the threads of each model's turn."""
+"""benchmarks/curves.py: rows of its tables on one tiny shape, and the threads of each model's turn."""
 
 import torch
 
 from app import place
 from app.bench.rounds import Pace
 from app.computing.execution import Wishes
-from docs import curves
+from benchmarks import curves
 
 CPU = place.choose(device="cpu")
 TINY = {"image": 8, "patch": 4, "d_model": 32, "heads": 4, "depth": 1, "batch_size": 1}
@@ -30,7 +30,7 @@ def test_a_shape_of_a_curve_is_just_what_was_asked_for():
 
 
 def test_a_row_of_the_input_states_where_images_are_held(monkeypatch):
-    for name, few in {"ROWS": (64,), "STREAMED_ROWS": (64,), "BATCH": 8}.items():
+    for name, few in {"ROWS": (64,), "BATCH": 8}.items():
         monkeypatch.setattr(curves, name, few)
-    _, held, streamed = curves.inputs(CPU, 1)
-    assert held.startswith("| 64 | 0 | memory-mapped | ") and streamed.startswith("| 64 | 0 | streamed | ")
+    _, held = curves.inputs(CPU, 1)
+    assert held.startswith("| 64 | 0 | memory-mapped | ")

@@ -7,19 +7,20 @@ import pytest
 import torch
 
 from app.bench import peers, step
+from benchmarks import loaders
 
 QUICK = "--rounds 1 --seconds 0 --device cpu --threads 1"
 
 
-def asked(call, line):
+def asked(call, line, program="run.py bench "):
     """The JSON object of a command, checked for what every kind states."""
-    ended = call(f"bench {line} --json")
+    ended = call(f"{program.removeprefix('run.py ').removeprefix('-m benchmarks.')}{line} --json")
     assert ended.code == 0, ended.err
     report = json.loads(ended.out)
     assert set(report) == {
         "bench", "setting", "hardware", "groups", "left_out", "notes", "facts", "versions", "command"
     }  # fmt: skip
-    assert report["bench"] == line.split()[0] and report["command"] == f"python run.py bench {line} --json"
+    assert report["bench"] == line.split()[0] and report["command"] == f"python {program}{line} --json"
     assert {"device", "device_type", "precision", "threads", "cores"} <= set(report["hardware"])
     assert {"isoscale", "python", "torch"} <= set(report["versions"])
     for group in report["groups"]:
@@ -99,8 +100,8 @@ def test_attention_compares_every_path_with_classic_sdpa_and_counts_what_is_save
         assert all(one["saved_bytes"] > 0 for one in group["contenders"])
 
 
-def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
-    report = asked(call, f"data --size 1M --image 64 --patch 8 --batch-size 2 {QUICK}")
+def test_data_compares_both_sides_and_says_how_long_a_step_waits(measure):
+    report = asked(measure, f"data --size 1M --image 64 --patch 8 --batch-size 2 {QUICK}", "-m benchmarks.")
     big, small, *waiting = report["groups"]
     assert [big["title"], small["title"]] == [f"32 px stored, {side} px for the model" for side in (64, 32)]
     ours, theirs = ("ours, host's part", "ours, CPU resizes"), ("map-style PIL loader", "datasets map-style")
@@ -108,14 +109,14 @@ def test_data_compares_both_sides_and_says_how_long_a_step_waits(call):
         assert group["unit"] == "images per host-core-second" and contenders(group) == [*ours, *theirs]
         assert ratio_names(group) == [(mine, peer) for mine in ours for peer in theirs]
     assert [waits["title"].rpartition(" ")[2] for waits in waiting] == ["2", "128"]
-    assert all(contenders(waits) == ["resident", "streamed"] for waits in waiting)
+    assert all(contenders(waits) == ["resident"] for waits in waiting)
     assert report["setting"]["size"] == "1M" and waiting[0]["contenders"][0]["threads"] == 1
     for one in [one for waits in waiting for one in waits["contenders"]]:
         assert 0 <= one["waiting_percent"] <= one["median"] < 100 and 0 < one["input_ms"] < one["step_ms"]
 
 
-def test_log_compares_a_line_with_its_write_and_with_a_step(call):
-    report = asked(call, f"log --sizes 1M --batch-size 2 {QUICK}")
+def test_log_compares_a_line_with_its_write_and_with_a_step(measure):
+    report = asked(measure, f"log --sizes 1M --batch-size 2 {QUICK}", "-m benchmarks.")
     lines, steps = report["groups"]
     assert lines["unit"] == "µs per line" and len(lines["contenders"]) == 3 and len(lines["ratios"]) == 2
     (step,) = steps["contenders"]
@@ -126,8 +127,8 @@ def test_log_compares_a_line_with_its_write_and_with_a_step(call):
 
 
 @pytest.mark.slow
-def test_startup_compares_processes_and_names_the_modules_that_are_loaded(call):
-    report = asked(call, "startup --rounds 1 --seconds 0")
+def test_startup_compares_processes_and_names_the_modules_that_are_loaded(measure):
+    report = asked(measure, "startup --rounds 1 --seconds 0", "-m benchmarks.")
     sentences, first_step = report["groups"]
     assert len(sentences["contenders"]) == 6 and len(sentences["ratios"]) == 3
     assert ratio_names(first_step) == [("run.py train, first step", "torch alone")]
@@ -159,4 +160,4 @@ def test_a_reader_gets_tables_on_stdout_and_progress_on_stderr(call, without_hf,
 )  # fmt: skip
 def test_a_missing_peer_is_named_with_the_command_that_installs_it(monkeypatch, peer, gone, sentence):
     monkeypatch.setattr(peers, "find_spec", lambda name: None if name in gone else object())
-    assert peers.missing(peer) == sentence
+    assert (loaders if peer in loaders.NEEDS else peers).missing(peer) == sentence

@@ -8,21 +8,20 @@ from torch import nn
 from app import data, place
 from app.bench import attention, demand, ours, peers, step
 from app.bench.attention import saved_bytes
-from app.bench.data import sent
-from app.bench.pictures import Pictures, cached, config_of, made
 from app.bench.request import resolved, token_counts
 from app.bench.rounds import Pace
-from app.bench.waiting import HostHeld, Watched
 from app.computing.execution import Wishes
 from app.computing.rehearsal import HeldBatch, Walk
+from app.counts.vit import ATTENTIONS
 from app.data.sources.source import Example, Source
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES, fused
-from app.models.attention.paths import PATHS_OF
-from app.tables.vit import ATTENTIONS
+from benchmarks.data import sent
+from benchmarks.pictures import Pictures, cached, config_of, made
+from benchmarks.waiting import HostHeld, Watched
 
 CPU = place.choose(device="cpu")
 
@@ -169,8 +168,8 @@ def test_the_hosts_part_makes_what_a_split_sends_to_its_device():
 
     images = torch.randint(256, (9, 3, 4, 4), dtype=torch.uint8)
     split = Split(
-        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5), side=4,
-        mean=torch.zeros(3), std=torch.ones(3), send=send,
+        images=images, labels=torch.arange(9), members=np.array([8, 6, 4, 2, 0]), rows=np.arange(5),
+        transforms=(), send=send,
     )  # fmt: skip
     examples = np.array([3, 0, 4])
     split.batch(examples)
@@ -189,7 +188,7 @@ def test_the_hosts_part_makes_what_a_split_sends_to_its_device():
 )
 def test_a_model_keeps_its_shape_on_images_of_another_number_of_classes(tmp_path, monkeypatch, asked):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
-    from app.bench import pictures
+    from benchmarks import pictures
 
     pixels, labels = made()
     folder = tmp_path / "pictures"
@@ -217,7 +216,7 @@ def at(batch_size, **more):
 
 
 @pytest.mark.parametrize(
-    ("kind", "path"), [(kind, path) for kind in PATHS_OF for path in PATHS_OF[kind] if path != "fused"]
+    ("kind", "path"), [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 )
 def test_maps_are_expected_of_the_paths_that_keep_them(kind, path):
     def saved(tokens):

@@ -1,4 +1,4 @@
-"""Bad input to `bench` ends with exit code 2 and one sentence that says what to do."""
+"""Bad input to `bench` and to a benchmark ends with exit code 2 and one sentence that says what to do."""
 
 import re
 
@@ -7,7 +7,6 @@ import pytest
 CASES = [
     ("bench stpe", "No such command 'stpe'. Did you mean 'step'"),
     ("bench step --rounds 0", "Invalid value for '--rounds': Input should be greater than or equal to 1"),
-    ("bench data --seconds -1", "Invalid value for '--seconds': Input should be greater than or equal to 0"),
     ("bench step --threads 0", "Invalid value for '--threads': Input should be greater than or equal to 1"),
     ("bench step --size 10B", r"'10B' is billions of parameters; did you mean 10M\?"),
     ("bench step --dataset cifar1000", r"unknown dataset 'cifar1000'; did you mean cifar100\?"),
@@ -15,7 +14,6 @@ CASES = [
     ("bench step --batch-size 0", "batch_size=0 must be a number above 0"),
     ("bench step --precision fp16", "unknown precision 'fp16'; did you mean"),
     ("bench step --device gpu", "unknown device 'gpu'; there are: auto, cuda, mps, cpu, and cuda:N"),
-    ("bench startup --device mps", "device=mps cannot be used here .*; try --device cpu"),
     ("bench step --attention-path flsh --device cpu", "unknown attention path 'flsh'; "),
     (
         "bench attention --tokens 64,0",
@@ -27,26 +25,40 @@ CASES = [
         r"vit_classic does not fit into memory \(.*\); take a smaller --batch-size",
     ),
     ("bench step --attention-path fused --device cpu", "attention_path=fused: classic attention has the paths"),
-    ("bench data --model vit_clasic", r"unknown model 'vit_clasic'; did you mean vit_classic\?"),
-    ("bench data --dataset bach", "bach is not in the cache; train on it once, or leave --dataset out for made images"),
-    ("bench data --dataset digits", "digits is grey, which the loaders here do not take; leave --dataset out"),
+]
+OF_BENCHMARKS = [
+    ("data --sise 1M", "No such option: --sise.*; see python -m benchmarks.data --help"),
+    ("data --seconds -1", "Invalid value for '--seconds': Input should be greater than or equal to 0"),
+    ("startup --device mps", "device=mps cannot be used here .*; try --device cpu"),
+    ("data --model vit_clasic", r"unknown model 'vit_clasic'; did you mean vit_classic\?"),
+    ("data --dataset bach", "bach is not in the cache; train on it once, or leave --dataset out for made images"),
+    ("data --dataset digits", "digits is grey, which the loaders here do not take; leave --dataset out"),
     (
-        "bench data --batch-size 1025 --device cpu --size 1M --image 32 --patch 4",
+        "data --batch-size 1025 --device cpu --size 1M --image 32 --patch 4",
         "batch_size=1025 is more than half of the 2,048 images that are measured with; take a smaller --batch-size",
     ),
-    ("bench log --sizes 1M,huge", "'huge' is not a parameter budget"),
+    ("log --sizes 1M,huge", "'huge' is not a parameter budget"),
 ]
 
 
 @pytest.mark.parametrize(("line", "sentence"), CASES)
 def test_bad_input_ends_with_2_and_a_sentence(call, line, sentence):
-    ended = call(line)
+    refused(call(line), sentence)
+
+
+@pytest.mark.parametrize(("line", "sentence"), OF_BENCHMARKS)
+def test_bad_input_to_a_benchmark_ends_with_2_and_a_sentence(measure, line, sentence):
+    refused(measure(line), sentence)
+
+
+def refused(ended, sentence):
     errors = [text for text in ended.err.splitlines() if text.startswith("error: ")]
-    assert (ended.code, ended.out, len(errors)) == (2, "", 1)
+    assert (ended.code, ended.out, len(errors)) == (4 if "into memory" in sentence else 2, "", 1)
     assert re.search(sentence, errors[0])
 
 
 def test_without_a_kind_the_help_lists_them(call):
     ended = call("bench")
     assert ended.code == 2
-    assert all(kind in ended.out + ended.err for kind in ("step", "data", "attention", "log", "startup"))
+    assert all(f" {kind} " in ended.out + ended.err for kind in ("step", "attention"))
+    assert not any(f" {kind} " in ended.out + ended.err for kind in ("data", "log", "startup"))

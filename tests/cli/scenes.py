@@ -96,9 +96,9 @@ def renamed_record(scene: Scene) -> None:
 
 def damaged_cache(scene: Scene) -> None:
     """One bit of the largest file is wrong."""
-    from app.data.store.cache import root
+    from app.system import home
 
-    folder = shutil.copytree(root(), scene.work.parent / "damaged")
+    folder = shutil.copytree(home.root(), scene.work.parent / "damaged")
     scene.patch.setenv("ISOSCALE_CACHE", str(folder))
     largest = max(folder.rglob("digits*/*"), key=lambda path: path.stat().st_size)
     content = bytearray(largest.read_bytes())

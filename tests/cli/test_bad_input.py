@@ -4,10 +4,10 @@ import re
 
 import pytest
 from conftest import TINY
+from hub.server import HubServer
 
 from app.artifacts import checkpoint
 from app.log import read
-from app.selftest.hub_server import HubServer
 
 from . import scenes
 from .scenes import Scene

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
+from hub.server import HubServer
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.utils import are_progress_bars_disabled
 from online import lead_to
 from report import reseeded
-
-from app.selftest.hub_server import HubServer
 
 TRAIN = f"train {TINY} --threads 1"
 REPOSITORY = "tester/runs"

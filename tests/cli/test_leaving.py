@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -11,10 +10,10 @@ LEFT_EARLY = """
 import sys
 from app import data
 from app.cli import leave
-from app.data.sources.streamed import open_folder
+from app.data.sources.library import open_folder
 
 source = open_folder(data.ask_of({"dataset": sys.argv[1]}, path=sys.argv[1]))
-rows = source.shuffled(0, 64)
+rows = source.examples("train")
 [next(rows) for _ in range(70)]
 print("said")
 leave(75)
@@ -36,28 +35,10 @@ def test_a_stream_that_was_left_early_neither_hangs_nor_changes_the_exit_code(tm
     assert (ended.returncode, ended.stdout) == (75, "said\n"), ended.stderr
 
 
-OPENING = """
-import dataclasses
-import time
-from app.cli import leave
-from app.data.splits.stream import StreamedSplit
-
-parts = [field.name for field in dataclasses.fields(StreamedSplit) if not field.name.startswith("_")]
-StreamedSplit(**dict.fromkeys(parts))._reader.submit(time.sleep, 60)
-leave(75)
-"""
-
-
-def test_a_stream_that_is_being_opened_holds_no_process_up():
-    ended = subprocess.run([sys.executable, "-c", OPENING], capture_output=True, timeout=40, check=False)
-    assert ended.returncode == 75, ended.stderr
-
-
 def test_without_datasets_a_process_ends_as_python_does(monkeypatch):
     from app.cli import leave
 
     monkeypatch.delitem(sys.modules, "datasets", raising=False)
-    monkeypatch.setattr(threading, "enumerate", list)  # other tests' streams
     with pytest.raises(SystemExit) as ended:
         leave(3)
     assert ended.value.code == 3

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.config.run import dataset_facts, resolve
-from app.plan.extent import divided
+from app.data.splits.holdout import counted as divided
 from app.tables.datasets import DATASETS
 
 from .scenes import Scene, pictures

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-
-from app.selftest.hub_server import HubServer
+from hub.server import HubServer
 
 from .scenes import table
 from .test_cli import RUN_PY

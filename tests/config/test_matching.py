@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from app.config.run import RunConfig, dataset_facts, resolve
+from app.counts import family_of
 from app.errors import InputError
 from app.tables.datasets import DATASETS
-from app.tables.models import family_of
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 

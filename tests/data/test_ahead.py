@@ -11,6 +11,7 @@ from torch import nn
 from app import data, train
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
+from app.data.transforms import chain
 
 from .reading import Reading
 
@@ -58,9 +59,10 @@ def test_no_batch_is_overwritten_by_the_next():
 
 
 def test_a_split_gives_the_same_batches_from_host_memory_as_from_the_device():
-    shape = {"side": 6, "mean": torch.full((3,), 0.5), "std": torch.ones(3), "send": lambda tensor: tensor}
+    way = chain.of_images("randaugment", stored=4, side=6, mean=torch.full((3,), 0.5), std=torch.ones(3))
+    shape = {"transforms": way, "send": lambda tensor: tensor}
     shape |= {"images": IMAGES, "labels": torch.arange(40), "members": np.arange(4, 40), "rows": np.arange(4, 40)}
-    near, far = (Split(**shape, augment="randaugment", ahead=ahead) for ahead in (None, Ahead(IMAGES, Staging())))
+    near, far = (Split(**shape, ahead=ahead) for ahead in (None, Ahead(IMAGES, Staging())))
     order = near.order(0)
     for start in range(0, 36, 8):
         examples = order[start : start + 8]

@@ -7,13 +7,21 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from app import draws
-from app.data.transforms.augment import flip_crop, to_input
+from app.data.transforms import chain
+from app.data.transforms.augment import flip_crop
 from app.data.transforms.resize import resized, weights
+from app.data.transforms.transform import Draws
 
 from .pictures import noise
 
 IMAGES = torch.stack([torch.from_numpy(noise(i, size=(16, 16))).permute(2, 0, 1) for i in range(40)])  # (40, 3, 16, 16)
 EXAMPLES = torch.arange(40)
+
+
+def to_input(images, *, side, mean, std):
+    """What a model sees of images that nothing augments."""
+    way = chain.of_images("none", stored=images.shape[-1], side=side, mean=mean, std=std)
+    return chain.passed(way, images, EXAMPLES, Draws(0, None, EXAMPLES))[0]
 
 
 def augmented(at=EXAMPLES, *, seed=3, epoch=2):

@@ -1,5 +1,6 @@
 """The cache: written once and whole, by one process; found again, or named with what mends it."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -177,14 +178,39 @@ def test_of_two_processes_one_writes_and_both_succeed():
 def test_too_little_space_is_told_before_a_row_is_read(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
-    with pytest.raises(InputError, match=r"caching made/up at 8 px needs 1,109,056 bytes in .*, but 1,000 are free"):
+    with pytest.raises(InputError, match=r"caching made/up at 8 px needs 1,109,056 bytes in .*, but 1,000 are free; "):
         build(before_row=lambda _: pytest.fail("a row was read"))
 
 
-def test_a_set_beyond_the_host_s_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 50_000}[name])
-    with pytest.raises(InputError, match=r"57,600 bytes, more than 60% of this machine's memory"):
+def test_what_to_do_about_a_full_disk_is_said(monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
+    with pytest.raises(InputError, match=r"use a smaller --image, free some space, or set ISOSCALE_CACHE to a folder"):
         build()
+
+
+def test_a_set_of_unknown_length_ends_where_the_disk_s_room_ends_and_leaves_nothing(monkeypatch, folder):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10_000))
+    endless = dataclasses.replace(source(), rows={"train": None})
+    with pytest.raises(InputError, match=r"needs more than the 10,000 bytes that are free in .*smaller --image"):
+        cache.build(ASK, endless, lambda *_: None)
+    assert list(folder.glob("*/")) == []
+
+
+def test_a_set_beyond_the_host_s_memory_is_cached_all_the_same(monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 5}[name])
+    assert len(build().images("train")) == 300
+
+
+def test_a_cache_that_was_made_for_streaming_is_not_used_and_is_named():
+    made = build()
+    manifest = cache._read_manifest(made.folder)
+    manifest["ask"] |= {"membership": {"split_seed": 0}}
+    manifest |= {"stream": {"buffer": 7}}
+    (made.folder / "manifest.json").write_text(json.dumps(manifest | {"seal": cache._seal(manifest)}))
+    assert cache.find(ASK, None) is None and cache.of_streams(ASK) == [made.folder]
+    assert cache.of_streams(dataclasses.replace(ASK, side=9)) == []
 
 
 def test_space_that_runs_out_in_the_middle_is_told_and_leaves_nothing(monkeypatch, folder):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.selftest.hub_server import HubServer
+from hub.server import HubServer
 
 from .at_hub import ROOT, Client
 from .pictures import noise, write_hub, write_images, write_parquet

@@ -7,8 +7,10 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode, RandAugment
 from torchvision.transforms.v2 import functional as tv
 
-from app.data.transforms.augment import AUGMENTATIONS, flip_crop
+from app.data.transforms import chain
+from app.data.transforms.augment import flip_crop
 from app.data.transforms.randaugment import OPERATIONS, applied, drawn, randaugment
+from app.data.transforms.transform import Draws
 
 from .pictures import noise
 
@@ -99,8 +101,13 @@ def test_a_draw_takes_every_operation_alike_often_and_half_of_them_negative():
     assert 0.05 < (pairs[0][0] == pairs[1][0]).double().mean() < 0.09  # 1 in 14
 
 
+def augment(images, *, examples, seed, epoch):
+    """The augmentation of `--augment randaugment`, without what makes the model's input of it."""
+    way = chain.of_images("randaugment", stored=16, side=16, mean=torch.zeros(3), std=torch.ones(3))[:-2]
+    return chain.passed(way, images, examples, Draws(seed, epoch, examples))[0]
+
+
 def test_an_example_is_augmented_alike_in_any_batch_and_order():
-    augment = AUGMENTATIONS["randaugment"]
     whole = augment(NOISE, examples=EXAMPLES, seed=3, epoch=2)
     assert whole.dtype == torch.uint8 and whole.shape == NOISE.shape
     shuffled = torch.randperm(28, generator=torch.Generator().manual_seed(0))
@@ -118,7 +125,7 @@ def test_it_differs_by_epoch_and_by_seed(other):
 def test_the_images_are_cropped_and_flipped_first():
     given = {"examples": EXAMPLES, "seed": 3, "epoch": 2}
     cropped = flip_crop(NOISE, **given)
-    assert torch.equal(AUGMENTATIONS["randaugment"](NOISE, **given), randaugment(cropped, **given))
+    assert torch.equal(augment(NOISE, **given), randaugment(cropped, **given))
 
 
 def test_magnitudes_are_the_ninth_of_thirty_one():

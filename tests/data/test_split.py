@@ -1,10 +1,14 @@
 """A split: its order, its batches, and the numbers that normalise them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from app.data.splits.resident import Split, channel_statistics
+from app.data.transforms import chain
+from app.data.transforms.normalise import AsFloat
 
 from .pictures import noise
 from .reading import Reading
@@ -12,10 +16,11 @@ from .reading import Reading
 IMAGES = np.stack([noise(i, size=(8, 8)).transpose(2, 0, 1) for i in range(50)])  # (50, 3, 8, 8)
 
 
-def made(members=range(50), **cells):
+def made(members=range(50), *, augment="none", side=8, **cells):
     """A split of the noise images, whose labels are their numbers."""
     members = np.array(members)
-    cells = {"side": 8, "mean": torch.zeros(3), "std": torch.ones(3), "send": lambda tensor: tensor} | cells
+    way = chain.of_images(augment, stored=8, side=side, mean=torch.zeros(3), std=torch.ones(3))
+    cells = {"transforms": way, "send": lambda tensor: tensor} | cells
     return Split(
         images=torch.from_numpy(IMAGES), labels=torch.arange(50), members=members, rows=members + 1000, **cells
     )
@@ -64,7 +69,7 @@ def test_an_order_of_another_size_is_of_one_permutation_after_the_other():
 
 
 def test_inputs_without_statistics_are_given_as_they_are_stored():
-    inputs, _ = made(mean=None, std=None).batch(np.arange(3), epoch=0)
+    inputs, _ = made(transforms=(AsFloat(),)).batch(np.arange(3), epoch=0)
     assert inputs.dtype == torch.float32 and torch.equal(inputs, torch.from_numpy(IMAGES[:3]).float())
 
 
@@ -100,3 +105,35 @@ def test_a_pass_shows_every_example_once_and_in_order(batch_size):
     assert np.concatenate(seen).tolist() == list(range(40))
     assert torch.cat(targets).tolist() == list(range(5, 45))
     torch.testing.assert_close(torch.cat(inputs), torch.from_numpy(IMAGES[5:45]).float() / 255)
+
+
+class Mixed:
+    """Each example mixed with the next one, its label with that one's: what is appended to the list comes last."""
+
+    in_training_only = True
+
+    def __call__(self, inputs, targets, draws):
+        share = draws.examples.float()[:, None] / 100
+        hot = torch.nn.functional.one_hot(targets, 50).float()  # (B, K)
+        x = share[..., None, None] * inputs + (1 - share[..., None, None]) * inputs.roll(1, 0)
+        return x, share * hot + (1 - share) * hot.roll(1, 0)
+
+
+def test_a_transform_is_appended_to_the_list_and_may_make_targets_floats_of_every_class():
+    plain, mixed = made(augment="flip_crop"), made(augment="flip_crop")
+    mixed = dataclasses.replace(mixed, transforms=(*mixed.transforms, Mixed()))
+    examples = np.array([7, 3, 40])
+    (x, y), (inputs, targets) = plain.batch(examples, epoch=1), mixed.batch(examples, epoch=1)
+    assert targets.shape == (3, 50) and targets.dtype == torch.float32 and y.dtype == torch.int64
+    torch.testing.assert_close(inputs[0], 0.07 * x[0] + 0.93 * x[2])
+    torch.testing.assert_close(targets.sum(1), torch.ones(3))
+    assert targets[0, 7] == 0.07 and mixed.batch(examples)[1].tolist() == [7, 3, 40]  # outside of training: as it is
+
+
+def test_the_smaller_of_stored_and_seen_images_is_normalised():
+    def names(stored, side):
+        way = chain.of_images("randaugment", stored=stored, side=side, mean=torch.zeros(3), std=torch.ones(3))
+        return [type(one).__name__ for one in way]
+
+    assert names(32, 224) == ["FlipCrop", "RandAugment", "Normalise", "Resize"]
+    assert names(224, 32) == ["FlipCrop", "RandAugment", "Resize", "Normalise"]

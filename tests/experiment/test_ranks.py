@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from app import data, log, place
 from app.artifacts.paths import find_runs
 from app.evaluation import Predictions
-from app.selftest.trial import RUN
 from tests.data import measured
 
+RUN = Path(__file__).resolve().parents[2] / "run.py"
 TRAIN = (
     "train --dataset digits --size 100K --d-model 64 --epochs 3 --batch-size 31 --val-batch-size 15 --limit-train 125 "
     "--limit-val 40 --limit-test 61 --threads 1 --dropout 0"

@@ -241,9 +241,6 @@ MEASURED_AS_JSON = {
     "bench step": "bench step --dataset digits --size 1M --rounds 1 --seconds 1 --threads 1 --device cpu --json",
     "bench attention": "bench attention --dataset digits --size 1M --tokens 16 --rounds 1 --seconds 1 --threads 1"
     " --device cpu --json",
-    "bench log": "bench log --sizes 1M --rounds 1 --seconds 1 --threads 1 --device cpu --json",
-    "bench data": "bench data --size 1M --rounds 1 --seconds 1 --image 16 --patch 4 --batch-size 4 --device cpu --json",
-    "selftest": "selftest --log --sigterm --epochs 2 --json",
     "selftest --kill": "selftest --kill 1 --epochs 2 --json",
     "doctor": "doctor --json",
 }

@@ -117,9 +117,7 @@ def first_order(record: dict[str, Any]) -> np.ndarray:
 
     config, known = RunConfig.from_json(record["config"]), record["data"]
     where = {name: known.get(name) for name in ("path", "design", "filelist")}
-    cached = data.prepare(
-        data.ask_of(config.to_json(), **where, streamed=False), _silent, _silent, version=known["version"]
-    )
+    cached = data.prepare(data.ask_of(config.to_json(), **where), _silent, _silent, version=known["version"])
     here = place.choose(device="cpu", precision="fp32", threads=1)
     train = data.splits(config, here, cached, _silent).train
     size = config.train_batches * config.batch_size if config.train_batches else None

@@ -6,21 +6,24 @@ import pytest
 import torch
 from timm.layers import DiffAttention
 
-from app.models.attention import (
-    ATTENTION_CLASSES,
-    ClassicAttention,
-    DifferentialAttention,
-    DifferentialAttentionV2,
-    LocalityAttention,
-    UnitRMS,
-    attention_map,
-    lambda_init,
-)
-from app.models.attention.paths import PATHS_OF, candidates, unfit
+from app import models
+from app.config.run import DatasetFacts, resolve
+from app.counts.vit import ATTENTIONS
+from app.counts.vit import Attention as Row
+from app.models.attention import ATTENTION_CLASSES
+from app.models.attention.classic import ClassicAttention
+from app.models.attention.differential import DifferentialAttention, lambda_init
+from app.models.attention.differential_v2 import DifferentialAttentionV2
+from app.models.attention.layer import Attention, Maps, attention_map, joined, linear_in, split
+from app.models.attention.lsa import LocalityAttention
+from app.models.attention.maps import maps_of
+from app.models.attention.norm import UnitRMS
+from app.models.attention.paths import candidates, pick_on_cpu, unfit
 from app.models.attention.tiled import tiled
 from app.place import own_threads
+from app.tables.computing import PATHS
 
-ON_CPU = {kind: [path for path in paths if path != "fused"] for kind, paths in PATHS_OF.items()}
+ON_CPU = {kind: [path for path in row.paths if path != "fused"] for kind, row in ATTENTIONS.items()}
 
 
 def make(kind, path, *, d_model=48, heads=3, layer=2, dtype=torch.float64, seed=0, **more):
@@ -312,3 +315,54 @@ def test_attention_does_not_know_the_order_of_tokens(kind):
     module, x = make(kind, "plain"), torch.randn(2, 7, 48, dtype=torch.float64)
     order = torch.randperm(7)
     torch.testing.assert_close(module(x)[:, order], module(x[:, order]), rtol=0, atol=1e-12)
+
+
+def test_a_kind_has_one_name_and_one_row_of_counts_and_paths():
+    assert ATTENTION_CLASSES.keys() == ATTENTIONS.keys()
+    assert all(make.kind == kind for kind, make in ATTENTION_CLASSES.items())
+    assert all(row.paths[0] == "plain" and set(row.paths) <= set(PATHS) for row in ATTENTIONS.values())
+
+
+def test_a_kind_that_nobody_measured_takes_the_plain_path_on_a_cpu():
+    assert pick_on_cpu(attention="of tomorrow", tokens=785, precision="fp32") == "plain"
+    assert pick_on_cpu(attention="classic", tokens=785, precision="fp32") == "sdpa"
+
+
+@pytest.mark.parametrize("kind", ATTENTION_CLASSES)
+def test_a_row_says_whether_a_token_may_attend_to_itself(kind):
+    module = make(ATTENTION_CLASSES[kind], "plain")
+    alone = module.maps(torch.randn(1, 3, 48, dtype=torch.float64)).first.diagonal(dim1=-2, dim2=-1)
+    assert bool((alone == 0).all()) == ATTENTIONS[kind].masked
+
+
+class CosineAttention(Attention):
+    """softmax(cos(Q, K)) V: a kind as CONTRIBUTING has one added, by its three methods and `kind`."""
+
+    kind = "cosine"
+
+    def add_inputs(self, d_model, width, *, layer, bias):
+        del layer
+        self.qkv = torch.nn.Linear(d_model, 3 * self.heads * width, bias=bias)
+
+    def softmaxes(self, x):
+        queries, keys, _ = linear_in(self.qkv, x).chunk(3, -1)
+        q, k = (torch.nn.functional.normalize(split(part, self.heads), dim=-1) for part in (queries, keys))
+        return Maps((q @ k.mT).softmax(-1))
+
+    def attended(self, x):
+        values = self.qkv(x).chunk(3, -1)[2]
+        return joined(self.softmaxes(x).first @ split(values, self.heads)), values
+
+
+def test_a_kind_is_added_by_a_class_a_line_and_a_row(monkeypatch):
+    row = Row(parts=1, linear=3, products=2, paths=("plain",))
+    monkeypatch.setitem(ATTENTION_CLASSES, "cosine", CosineAttention)
+    monkeypatch.setitem(ATTENTIONS, "cosine", row)
+    facts = DatasetFacts(name="cifar10", classes=10, native=32)
+    config = resolve({"model": "vit", "attention": "cosine", "depth": 2}, facts)
+    assert candidates(attention="cosine", head_width=64, device="cpu") == ["plain"]
+    path = pick_on_cpu(attention="cosine", tokens=config.tokens, precision="bf16")
+    model = models.build(config, attention_path=path)
+    assert models.count(model) == config.parameters
+    (first, _) = maps_of(model, torch.randn(2, 3, 32, 32))
+    torch.testing.assert_close(first.combined.sum(-1), torch.ones(2, 8, config.tokens), rtol=0, atol=1e-5)

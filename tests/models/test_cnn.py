@@ -1,13 +1,15 @@
 """LANL's CNN: its counts, its shapes, its closed forms."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from app import models, optim
+from app.counts import cnn
+from app.counts.meta import counted
 from app.errors import InputError
 from app.models.cnn import CNN, ConvolutionBlock
-from app.models.counting import Build, counted
-from app.tables import cnn
 from app.tables.families import FAMILIES
 from app.tables.models import MODELS
 
@@ -53,7 +55,7 @@ def test_the_reduction_ends_for_every_side():
 @pytest.mark.parametrize("cells", SHAPES, ids=lambda cells: str(cells["image"]))
 def test_closed_forms_equal_the_built_model(cells):
     shape = FAMILIES["cnn"].shape(cells)
-    found = counted(Build.of(CNN, **cells), cells["channels"], cells["image"])
+    found = counted(partial(CNN, **cells), cells["channels"], cells["image"])
     assert (found.parameters, found.tokens) == (cnn.parameters(shape), cnn.tokens(shape))
     assert found.parameters - found.non_embedding == cnn.embedding_parameters(shape)
     assert found.flops == cnn.flops(shape)

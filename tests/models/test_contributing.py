@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from app import models
+from app import counts, models
 from app.config.run import DatasetFacts, resolve
+from app.tables import families
 from app.tables import models as tables
-from app.tables.families import Family
+from app.tables.families import FamilyRow
 from app.tables.models import ModelRow
-from app.tables.shape import Extent, Shape, extent
+from app.tables.ranges import MOST, check_positive
+from app.tables.shape import Extent, Shape, extent, require
 from tests.models import test_every_model as every
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
@@ -25,15 +27,15 @@ TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
 def example(monkeypatch):
     """The example's family and row, registered."""
     code = textwrap.dedent(re.search(r"( +)```python\n(.*?)\n +```", TEXT, re.S)[2])
-    files, rows = code.split("\n\n\nFamily(")
-    names = {"nn": nn, "Shape": Shape, "Family": Family, "ModelRow": ModelRow}
+    files, family, row = re.split(r"\n\n\n(?=FamilyRow\(|ModelRow\()", code)
+    names = {"nn": nn, "Shape": Shape, "FamilyRow": FamilyRow, "ModelRow": ModelRow}
     names |= {"Extent": Extent, "extent": extent, "prod": prod}
+    names |= {"MOST": MOST, "check_positive": check_positive, "require": require}
     exec(files, names)
-    names["perceptron"] = SimpleNamespace(parameters=names["parameters"])
-    family, row = ("Family(" + rows).split("\nModelRow(")
-    monkeypatch.setitem(tables.FAMILIES, "perceptron", eval(family, names))
-    monkeypatch.setitem(tables.MODELS, "perceptron", eval("ModelRow(" + row, names))
+    monkeypatch.setitem(families.FAMILIES, "perceptron", eval(family, names))
+    monkeypatch.setitem(tables.MODELS, "perceptron", eval(row, names))
     monkeypatch.setitem(models._FAMILIES, "perceptron", names["Perceptron"])
+    monkeypatch.setitem(counts.CLOSED, "perceptron", SimpleNamespace(**{name: names[name] for name in counts.COUNTS}))
 
 
 def test_the_example_of_a_family_is_built_counted_and_grown_to_a_budget():

@@ -8,9 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim, task
 from app.config.run import DatasetFacts, resolve
+from app.counts import family_of
 from app.errors import InputError
-from app.tables.families import FAMILIES
-from app.tables.models import MODELS, family_of
+from app.tables.models import MODELS
 from app.tables.sizes import TOLERANCE, budget, parse_size
 
 FACTS = DatasetFacts(name="cifar10", classes=10, native=32)
@@ -151,7 +151,7 @@ def overfits(config):
 
 def small(name):
     """Whether its smallest is; what timm builds is at LEAST, and is not built to be counted before tests run."""
-    return not FAMILIES[MODELS[name].family].closed or smallest(name).parameters <= LARGE
+    return not family_of(name).closed or smallest(name).parameters <= LARGE
 
 
 @pytest.mark.parametrize("name", [name for name in GROWN if small(name)])

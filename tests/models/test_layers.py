@@ -5,8 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from app.counts import vit
 from app.models.layers import NORMS, PATCHINGS, DynamicTanh, ShiftedPatchEmbedding, sincos, with_shifts
-from app.tables import vit
 
 
 def test_what_the_tables_name_is_what_there_is():

@@ -1,14 +1,16 @@
 """The ResNets: equal to torchvision's, their counts, their two stems."""
 
+from functools import partial
+
 import pytest
 import torch
 import torchvision
 
 from app import models, optim
+from app.counts import resnet
+from app.counts.meta import counted
 from app.errors import InputError
-from app.models.counting import Build, counted
 from app.models.resnet import ResNet
-from app.tables import resnet
 from app.tables.families import FAMILIES
 from app.tables.models import ALIASES, MODELS, model_row
 
@@ -53,7 +55,7 @@ def test_logits_equal_torchvision_s_with_copied_weights(row):
 @pytest.mark.parametrize("cells", SHAPES, ids=lambda cells: str(cells["image"]))
 def test_closed_forms_equal_the_built_model(cells):
     shape = FAMILIES["resnet"].shape(cells)
-    found = counted(Build.of(ResNet, **cells), cells["channels"], cells["image"])
+    found = counted(partial(ResNet, **cells), cells["channels"], cells["image"])
     assert (found.parameters, found.tokens) == (resnet.parameters(shape), resnet.tokens(shape))
     assert found.parameters - found.non_embedding == resnet.embedding_parameters(shape)
     assert found.flops == resnet.flops(shape)

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from app import models
+from app.counts import resnet1d
 from app.errors import InputError
 from app.models.resnet1d import ChannelNorm, ResNet1d
-from app.tables import resnet1d
 from app.tables.families import FAMILIES
 from app.tables.models import MODELS
 

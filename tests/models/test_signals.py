@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from app.counts.vit import check_patches, grid
 from app.errors import InputError
 from app.models.layers import PatchEmbedding, ShiftedPatchEmbedding, filled_up, sincos, with_shifts
 from app.models.vit import ViT
-from app.tables.vit import check_patches, grid
 
 SMALL = {"channels": 2, "classes": 3, "d_model": 16, "depth": 1, "heads": 2}
 

@@ -9,17 +9,16 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.config.sizing import nearest
+from app.counts import family_of, t2t
+from app.counts.vit import ATTENTIONS
 from app.errors import InputError
 from app.models import count
 from app.models.attention import ATTENTION_CLASSES
-from app.models.attention.paths import PATHS_OF
 from app.models.t2t import T2TViT, sinusoids
 from app.models.tokens_to_token import soft_split
-from app.tables import t2t
 from app.tables.families import FAMILIES
 from app.tables.models import MODELS
 from app.tables.shape import plane
-from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": (48, 32), "channels": 3, "classes": 7, "attention": "classic", "d_model": 32, "depth": 2, "heads": 2,
          "mlp_ratio": 2.0, "qkv_bias": False, "tokenizer": "performer", "value_skip": False}  # fmt: skip
@@ -77,7 +76,7 @@ def test_the_parts_of_lanls_model_have_their_published_parameters_and_tokens():
 def test_the_default_model_is_the_smallest_of_the_papers_and_grows_in_depth():
     assert MODELS["t2t_vit"].cells == MODELS["t2t_vit_7"].cells
     shape = FAMILIES["t2t"].shape(cells("t2t_vit", PAPER))
-    depth = nearest(FAMILIES["t2t"], shape, 10_000_000)
+    depth = nearest(family_of("t2t_vit"), shape, 10_000_000)
     sized = cells("t2t_vit", PAPER) | {"depth": depth}
     assert abs(count(on_meta(sized)) / 10_000_000 - 1) < 0.05
 
@@ -151,7 +150,7 @@ def test_positions_are_sines_and_cosines_of_a_geometric_series_and_frozen():
 
 
 @pytest.mark.parametrize(
-    ("attention", "path"), [(kind, path) for kind, paths in PATHS_OF.items() for path in paths if path != "fused"]
+    ("attention", "path"), [(kind, path) for kind, row in ATTENTIONS.items() for path in row.paths if path != "fused"]
 )
 def test_value_skip_adds_the_values_to_the_attentions_output(attention, path):
     given = {"d_model": 16, "heads": 2, "layer": 1, "dropout": 0.0, "path": path, "bias": False}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from app.counts.t2t import TOKENIZERS, Split
 from app.models.tokens_to_token import Stage, TokenPerformer, TokenTransformer, linear_attention, soft_split
-from app.tables.t2t import TOKENIZERS, Split
 
 
 def normed(x, norm):

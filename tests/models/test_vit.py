@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app import models
 from app.config.run import DatasetFacts, resolve
+from app.counts import vit
+from app.counts.vit import ATTENTIONS
 from app.models.compiling import compiled
 from app.models.vit import ViT
-from app.tables import vit
-from app.tables.vit import ATTENTIONS
 
 SMALL = {"image": 16, "patch": 4, "channels": 3, "classes": 7, "d_model": 32, "depth": 3, "heads": 2}
 FACTS = {

@@ -12,12 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim
 from app.config.run import DatasetFacts, resolve
+from app.counts import family_of, vit
 from app.errors import InputError
-from app.models.attention.paths import PATHS_OF
 from app.models.compiling import compiled
 from app.models.vit import ViT
-from app.tables import vit
-from app.tables.models import MODELS, family_of
+from app.tables.models import MODELS
 
 CIFAR10 = DatasetFacts(name="cifar10", classes=10, native=32)
 ZOO = [name for name, row in MODELS.items() if row.family == "vit" and not row.sized]
@@ -124,7 +123,7 @@ def test_the_width_of_heads_may_differ_from_the_model_s(attention, queries):
     assert (block.projection.in_features, block.projection.out_features) == (queries, 32)
 
 
-@pytest.mark.parametrize("attention", [name for name, paths in PATHS_OF.items() if len(paths) > 2])
+@pytest.mark.parametrize("attention", [name for name, row in vit.ATTENTIONS.items() if len(row.paths) > 2])
 def test_tiles_take_heads_of_any_width(attention):
     images, results = torch.randn(2, 3, 16, 16), []
     for path in ("plain", "tiled", "stored"):

@@ -9,16 +9,14 @@ from safetensors.torch import save_file
 
 from app import models, optim
 from app.config import sizing
+from app.counts import builders, family_of, meta
 from app.errors import HubUnavailable, InputError
 from app.models import zoo
-from app.models.counting import Build, counted, measured
 from app.system import hub
-from app.tables import counted as table
-from app.tables.families import FAMILIES
 from app.tables.models import ALIASES, MODELS, model_row
 from app.tables.sizes import TOLERANCE, budget
 
-ROWS = [row for row in MODELS.values() if row.family in zoo.CONSTRUCTORS]
+ROWS = [row for row in MODELS.values() if row.family in builders.CONSTRUCTORS]
 # at 32 px (mobilevit 64), 10 classes: ours, and by how much that is more than the zoo's; the rows' notes say why
 COUNTS = {
     "cait": (12_685_162, -160),
@@ -43,21 +41,23 @@ small_family = pytest.mark.parametrize("family", SMALL)
 
 
 def small(family, *, image=None, **more):
-    return zoo.CONSTRUCTORS[family](image=image or SIDES[family][0], channels=3, classes=5, **{**SMALL[family], **more})
+    return builders.CONSTRUCTORS[family](
+        image=image or SIDES[family][0], channels=3, classes=5, **{**SMALL[family], **more}
+    )
 
 
 @named_row
 def test_a_row_counts_as_the_zoo_s_or_by_what_its_note_says(row):
     count, more = COUNTS[row.name]
     with torch.device("meta"):
-        built = zoo.CONSTRUCTORS[row.family](image=SIDES[row.family][0], channels=3, classes=10, **row.cells)
+        built = builders.CONSTRUCTORS[row.family](image=SIDES[row.family][0], channels=3, classes=10, **row.cells)
     assert models.count(built) == count
     assert more == 0 or f"{abs(more):,} parameters {'more' if more > 0 else 'fewer'} than the zoo's" in row.note
 
 
 def test_the_pretrained_vit_s_shape_counts_as_the_zoo_s():
     name = ALIASES["vit_timm"].removeprefix("timm/")
-    found = counted(Build.of(zoo.named, name=name, image=384, channels=3, classes=10), 3, 384)
+    found = meta.counted(partial(builders.named, name=name, image=384, channels=3, classes=10), 3, 384)
     assert (found.parameters, found.tokens) == (86_098_186, 24**2 + 1)
     assert found.parameters - found.non_embedding == (16 * 16 * 3 + 1) * 768 + 768 + found.tokens * 768
 
@@ -94,7 +94,7 @@ def test_dropout_has_effect_in_training_alone(family):
 @named_row
 def test_no_norm_bias_position_or_class_token_decays(row):
     with torch.device("meta"):
-        built = zoo.CONSTRUCTORS[row.family](image=64, channels=3, classes=10, **row.cells)
+        built = builders.CONSTRUCTORS[row.family](image=64, channels=3, classes=10, **row.cells)
     decayed, plain = optim.parameter_groups(built, 0.1)
     kinds = (torch.nn.LayerNorm, torch.nn.BatchNorm2d)
     norms = {f"{name}.{own}" for name, module in built.named_modules() if isinstance(module, kinds)
@@ -122,29 +122,11 @@ def test_timm_s_own_exemptions_hold_for_any_model_of_its():
 @pytest.mark.parametrize("model", ["convmixer", "mlpmixer", "mobilevit", "vgg"])
 def test_the_growth_axis_meets_a_budget(model):
     row = MODELS[model]
-    family = measured(FAMILIES[row.family], zoo.CONSTRUCTORS[row.family])
+    family = family_of(model)
     shape = family.shape({**row.cells, "image": 64, "channels": 3, "classes": 10})
     value = sizing.nearest(family, shape, budget("10M"))
     found = family.parameters(sizing.grown(family, shape, value))
     assert abs(found / budget("10M") - 1) < TOLERANCE
-
-
-@pytest.mark.parametrize(("model", "size"), [("cait", "10M"), ("swin", "25M"), ("mobilevit", "50M"), ("vgg", "vgg")])
-def test_the_generated_table_holds_what_is_counted(model, size):
-    row = MODELS[model]
-    family = FAMILIES[row.family]
-    line = next(line for line in table.ROWS if (line.model, line.size, line.image) == (model, size, 224))
-    cells = {**row.cells, family.growth: line.value}
-    build = Build.of(zoo.CONSTRUCTORS[row.family], image=224, channels=3, classes=100, **cells)
-    found = counted(build, 3, 224)
-    assert (found.parameters, found.non_embedding, found.flops, found.tokens) == line[6:10]
-    assert found.activation_bytes == pytest.approx(line.activation_bytes, rel=0.01)
-    assert table.find(model, line.value, image=224, channels=3, classes=100).parameters == found.parameters
-    assert table.find(model, line.value, image=225, channels=3, classes=100) is None
-
-
-def test_the_generated_table_has_every_model_that_timm_builds():
-    assert {line.model for line in table.ROWS} == {row.name for row in ROWS} | {ALIASES["vit_timm"]}
 
 
 @pytest.mark.parametrize(
@@ -163,8 +145,7 @@ def test_the_generated_table_has_every_model_that_timm_builds():
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(model, cells, says):
-    row = MODELS[model]
-    family = FAMILIES[row.family]
+    row, family = MODELS[model], family_of(model)
     with pytest.raises(InputError, match=says):
         family.check(family.shape({"image": 32, "channels": 3, "classes": 10, **row.cells, **cells}))
 
@@ -263,8 +244,3 @@ def test_an_image_that_a_named_model_does_not_take_is_refused_before_anything_is
 def test_an_image_that_a_named_model_takes_passes(name, image):
     build = partial(zoo.named, name=name, image=image, channels=3, classes=10)
     zoo.check_takes(f"timm/{name}", build, image=image, channels=3, classes=10)
-
-
-def test_equal_builds_are_counted_once():
-    one, other = (Build.of(zoo.vgg, image=32, channels=3, classes=5, width=4) for _ in range(2))
-    assert one is not other and counted(one, 3, 32) is counted(other, 3, 32)

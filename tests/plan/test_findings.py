@@ -5,8 +5,9 @@ import re
 import pytest
 
 from app.config.run import dataset_facts, resolve
+from app.data.splits.holdout import counted as divided
 from app.plan import costs, findings
-from app.plan.extent import Extent, divided
+from app.plan.extent import Extent
 from app.system import machine
 from app.tables.datasets import DATASETS
 

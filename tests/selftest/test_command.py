@@ -73,20 +73,18 @@ def test_json_is_one_object_and_the_lines_go_to_stderr(call, monkeypatch):
     assert "tried 1 times" in err
 
 
+@pytest.mark.parametrize("line", ["--hub-move 1", "--hub-faults", "--enospc", "--damage 40", "--log"])
+def test_what_left_for_the_tests_is_an_unknown_option(call, line):
+    code, out, err = call(line)
+    assert (code, out) == (2, "") and err.startswith(f"error: No such option: {line.split()[0]}")
+
+
 @pytest.mark.parametrize("line", ["--model vit_clasic", "--kill 0", "--keep full", "--epochs 1", "--ranks 0"])
 def test_bad_input_is_exit_2(call, work, line):
     (work / "full").mkdir()
     (work / "full" / "file").touch()
     code, out, err = call(line)
     assert (code, out) == (2, "") and err.startswith("error: ")
-
-
-def test_a_kind_that_the_system_lacks_is_refused_and_left_out_of_the_default(call, monkeypatch):
-    monkeypatch.setattr(selftest, "KINDS", {"kill": Kind(passes, 1), "enospc": Kind(fails, 1, lambda: False)})
-    code, out, _ = call("")
-    assert code == 0 and "enospc is not available on this system and left out" in out
-    code, _, err = call("--enospc")
-    assert code == 2 and "--enospc is not available on this system" in err
 
 
 def test_the_folder_is_kept_where_that_is_asked(call, monkeypatch, work):
@@ -102,11 +100,6 @@ def test_the_folder_is_kept_where_that_is_asked(call, monkeypatch, work):
         "--kill 2",
         "--kill 1 --model vit_classic --micro-batch-size 8 --seed 5",
         "--sigterm",
-        "--log",
-        "--hub-move 1",
-        "--hub-faults",
-        "--enospc",
-        "--damage 40",
         "--kill 1 --ranks 2",
     ],
 )

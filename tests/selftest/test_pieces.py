@@ -1,6 +1,5 @@
 """The pieces of the selftest: they see what is wrong, and see nothing where nothing is."""
 
-import json
 import os
 import random
 import shutil
@@ -13,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.artifacts.paths import write_record
-from app.selftest import damage, full_disk, kept, kill, rows
-from app.selftest.answer import Answer
-from app.selftest.child import Child
+from app.selftest import kept, kill, rows
+from app.selftest.child import Child, Ended
 from app.selftest.trial import Trial
 
 TRAINS = """
@@ -78,16 +76,6 @@ def test_a_kill_of_a_process_that_has_ended_does_not_count(tmp_path):
         assert not ended.kill()
 
 
-@pytest.mark.skipif(not full_disk.available(), reason="one process cannot limit another here")
-def test_a_limit_lets_a_write_fail_in_its_middle(child):
-    assert child.reaches(2)
-    size = child.log().stat().st_size + 10
-    child.limit_files(size)
-    ended = child.wait()
-    assert ended.code == 1 and "[Errno 27] File too large" in ended.last_line
-    assert child.log().stat().st_size == size
-
-
 def test_steps_are_random_in_order_and_each_once_as_long_as_there_are_enough():
     few, many = (kill.steps(random.Random(1), count, 20) for count in (10, 30))
     assert few == sorted(set(few)) and len(few) == 10
@@ -132,58 +120,34 @@ def test_a_gap_and_a_double_in_the_log_are_found(pair, spoil):
     assert rows.faults(run)
 
 
-def test_half_a_line_is_put_behind_a_log(pair):
-    log = kept.the_run(pair[0]).files.log
-    before = log.read_text()
-    half = rows._spoil(pair[0], 0.5)
-    assert log.read_text() == before + half and not half.endswith("}")
-    with pytest.raises(ValueError):
-        json.loads(half)
-
-
-def test_damage_is_a_cut_or_one_bit(tmp_path):
-    data, seen = bytes(range(256)), set()
-    for seed in range(40):
-        (path := tmp_path / "file").write_bytes(data)
-        how = damage._spoil(path, random.Random(seed))
-        spoilt = path.read_bytes()
-        seen.add(how.split()[0])
-        if len(spoilt) == len(data):
-            assert sum((a ^ b).bit_count() for a, b in zip(data, spoilt, strict=True)) == 1
-        else:
-            assert data.startswith(spoilt)
-    assert seen == {"cut", "bit"}
-
-
-@pytest.mark.parametrize(
-    ("code", "err", "wrong", "verdict"),
-    [
-        (2, "error: the weights w are damaged; download the run again", "", "refused"),
-        (2, "Traceback (most recent call last):", "", "defect"),
-        (1, "internal error in isoscale (a bug, not your input): KeyError", "", "defect"),
-        (0, "", "stdout", "silent"),
-        (0, "the saved state s is damaged and left out", "", "passed over"),
-        (0, "the saved state s is damaged and left out", "weights", "silent"),
-        (0, "", "", "harmless"),
-    ],
-)
-def test_a_case_is_judged_by_what_came_out(code, err, wrong, verdict):
-    assert damage._verdict(Answer(code, "", err, {}), wrong) == verdict
-
-
-def test_every_row_of_damage_finds_its_file_in_a_run(trained, shared_cache, tmp_path):
-    shutil.copytree(trained, tmp_path / "checkpoints")
-    shutil.copytree(shared_cache, tmp_path / "cache")
-    for row in damage.ROWS:
-        if "state" not in row.place:
-            assert list(tmp_path.glob(row.place)), row.artifact
-
-
 def test_a_child_is_led_to_no_hub_and_to_a_cache_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    trial = Trial(root=tmp_path, say=print, main=lambda _: 0, ranks=2, micro_batch_size=8)
+    trial = Trial(root=tmp_path, say=print, ranks=2, micro_batch_size=8)
     environment, command = trial.environment(), trial.command("--state-every", "0")
     assert "HF_TOKEN" not in environment and environment["HF_HUB_OFFLINE"] == "1"
     assert environment["ISOSCALE_CACHE"] == str(tmp_path / "cache") and trial.steps == 20
     assert command[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    assert command[6:9] == ["-m", "app", "train"]
     assert command[-4:] == ["--micro-batch-size", "8", "--state-every", "0"]
+
+
+def test_a_child_runs_this_package_by_its_name_from_any_folder(tmp_path):
+    trial = Trial(root=tmp_path, say=print)
+    program = trial.command()[: trial.command().index("train")]
+    done = subprocess.run(
+        [*program, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path, env=trial.environment()
+    )
+    assert done.stdout.startswith("isoscale ") and program[1:] == ["-m", kept.__name__.partition(".")[0]]
+
+
+def test_a_gap_in_the_log_of_an_undisturbed_run_fails_the_kills(pair, monkeypatch, tmp_path):
+    trial = Trial(root=tmp_path, say=print)
+    monkeypatch.setattr(Trial, "reference", pair[0])
+    monkeypatch.setattr(Trial, "folder", lambda self, name: pair[1])
+    monkeypatch.setattr(Trial, "finish", lambda self, folder: Ended(0, "done already", 0.0))
+    assert kill.prove(trial, 0).passed
+    for folder in pair:
+        path = kept.the_run(folder).files.log
+        path.write_text("".join(line for line in path.open() if '"step": 3, ' not in line))
+    failures = kill.prove(trial, 0).failures
+    assert failures and all(what.startswith("the undisturbed run's log: ") for what in failures)

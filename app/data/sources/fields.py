@@ -6,8 +6,10 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from .files import folder, printable
 from .source import Array, Ask, Example, Source
 
 _MOST_BYTES = 1 << 31  # of one field in memory
+_TRIES = 10  # of a header, where threads parse at once
 
 
 class Unreadable(Exception):
@@ -163,8 +166,7 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
                 f"{printable(path.name)}: {name} gives {taken[0]}x{taken[1]} pixels, other files {size[1]}x{size[2]}"
             )
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                field = archive[name]
+            field = _parsed(partial(_field, path, name))
         except Exception as error:  # a reader meets damage with whatever it stumbled over
             raise Unreadable from error
         part = field[slice(*reading.rows), slice(*reading.columns)]
@@ -186,8 +188,7 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
                 missing = f"{printable(path.name)} has no field {printable(name)!r}"
                 raise InputError(f"{missing}; {suggestion(name, names) if names else 'it has none'}")
             info = archive.getinfo(f"{name}.npy")
-            with archive.open(info) as member:
-                found, dtype = _described(member)
+            found, dtype = _parsed(partial(_described, archive, info))
     except InputError:
         raise
     except Exception as error:  # the same
@@ -203,14 +204,32 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
     return found
 
 
-def _described(member: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of an `.npy` stream."""
-    version = np.lib.format.read_magic(member)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in read_header:
-        raise ValueError(f"version {version}")
-    found, _, dtype = read_header[version](member)
+def _field(path: Path, name: str) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as archive:
+        return archive[name]
+
+
+def _described(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and dtype of an `.npy` file in an archive."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in read_header:
+            raise ValueError(f"version {version}")
+        found, _, dtype = read_header[version](member)
     return found, dtype
+
+
+def _parsed(read: Callable[[], Any]) -> Any:
+    """Return what `read` returns; it is called again where the interpreter's own parser failed.
+
+    numpy parses a header with `ast.literal_eval`. In CPython 3.11 that may raise SystemError, about its recursion
+    depth, while another thread parses (python/cpython issue 106905). The file is complete and must not be left out.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(SystemError):
+            return read()
+    return read()
 
 
 def _taken(raw: tuple[int, ...], reading: FieldReading, path: Path) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from ...system import hub
 from ...tables.datasets import folder_hint
 from ...tables.reading import FieldReading
 from ..store import cache
-from . import bundled, fields, files, signals, streamed
+from . import bundled, fields, files, library, signals
 from .source import Ask, Source
 
 
@@ -41,13 +41,6 @@ def first(ask: Ask, version: str) -> Source:
         return _opened(ask, version)
     except HubUnavailable as error:
         raise _not_cached(ask, error) from error
-
-
-def again(ask: Ask, version: str) -> Source:
-    """The source that a cache was made from. Raises HubUnavailable, and InputError where a folder has changed."""
-    source = _opened(ask, version)
-    require_version(ask, source, version)
-    return source
 
 
 def require_version(ask: Ask, source: Source, version: str) -> None:
@@ -94,10 +87,10 @@ def _opened(ask: Ask, version: str) -> Source:
                 f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
                 "cache; start the command in the directory that the run was started in, or give evaluate --data FOLDER"
             )
-        return streamed.open_folder(ask)
+        return library.open_folder(ask)
     if not ask.hub:
         return bundled.open_digits()
-    return streamed.open_hub(ask, version)
+    return library.open_hub(ask, version)
 
 
 def _not_cached(ask: Ask, error: HubUnavailable) -> Unavailable:

@@ -11,7 +11,6 @@ import numpy as np
 from ...config.run import DatasetRow
 from ...tables.reading import FieldReading, Reading
 from ...tables.shape import Extent
-from ..splits.membership import Membership
 
 
 class Example(NamedTuple):
@@ -20,7 +19,6 @@ class Example(NamedTuple):
     image: bytes | np.ndarray
     label: Any
     group: Any
-    apart: bool = False  # the image lies in a file of its own
     file: str = ""  # that file, or what the source calls it
     weight: int = 0  # bytes that it takes once it is read, where the image is read from its file
 
@@ -43,8 +41,7 @@ class Array(NamedTuple):
 class Ask:
     """What a command asks for in a dataset; together with the version found it names a cache.
 
-    `path` says where a local dataset lies and takes no part in its name: its content does. What is said of streaming
-    names the cache of a set that is streamed, and no other.
+    `path` says where a local dataset lies and takes no part in its name: its content does.
     """
 
     dataset: str
@@ -59,9 +56,6 @@ class Ask:
     side: Extent
     channels: int
     carve_test: bool  # the source's own test split is not read
-    membership: Membership | None = field(default=None, compare=False)  # of a streamed set's rows; None: not streamed
-    streamed: bool | None = field(default=None, compare=False)  # as a run began; None: where the set does not fit
-    limit_train: int | None = field(default=None, compare=False)
     reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
     design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
     filelist: str | None = field(default=None, compare=False)  # the lists of the fields' splits
@@ -102,7 +96,6 @@ class Source:
     rows: Mapping[str, int | None]  # split ("train", "val", "test") -> rows, None: unknown before reading
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
-    shuffled: Callable[[int, int], Iterator[Example]] | None = None  # (seed, rows of the buffer) -> train's rows
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # said aloud once
     array: Array | None = None  # None: images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +16,13 @@ from torch import Tensor
 from ...config.run import RunConfig
 from ...errors import InputError
 from ...tables.shape import extent
-from ..sources import opening
 from ..store.cache import Cached
-from . import holdout as carve
+from ..transforms import chain
+from ..transforms.normalise import AsFloat
+from ..transforms.transform import Transform
+from . import holdout
 from .ahead import Ahead
-from .resident import Holder, Split, channel_statistics, statistics_of_sums
-from .stream import StreamedSplit
+from .resident import Holder, Split, channel_statistics
 
 _Statistics = tuple[np.ndarray, np.ndarray] | None  # mean and deviation of each channel; None: inputs are as stored
 _MEMORY = {
@@ -36,44 +36,37 @@ _MEMORY = {
 class Splits:
     """Train, validation and test of a run, and what its record says of them."""
 
-    train: Split | StreamedSplit
+    train: Split
     val: Split
     test: Split
     record: dict[str, Any]
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
-    """Train, validation and test as the config carves them, held where the place finds room.
+    """Return train, validation and test as the config holds them out, in the memory where the place finds room.
 
-    The training rows of a set that is too large are streamed, from the first batch on; `say` tells when that takes
-    long. Raises InputError where a split would be empty or a group would stand in two.
+    Raises InputError where a split would be empty or a group would be in two.
     """
     if config.classes != (classes := len(cached.manifest["class_names"])):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
-    return (_streamed if cached.streamed else _resident)(config, place, cached, say)
-
-
-def _resident(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
-    train, val, test = carve.members(
-        config,
-        labels=cached.array("train", "labels"),
-        groups=_groups(config, cached),
-        test_rows=cached.manifest["rows"].get("test"),
-        val_rows=cached.manifest["rows"].get("val"),
-    )
+    rows = holdout.members_of(config, cached)
     statistics = None
     if not cached.has_array:
-        statistics = channel_statistics(cached.array("train", "moments")[train], _pixels(config))
-    common = _common(config, place, statistics)
+        statistics = channel_statistics(cached.array("train", "moments")[rows.train], _pixels(config))
+    inputs = partial(_inputs, config, place, statistics)
+    common: dict[str, Any] = {"send": place.send, "seed": config.seed}
     held, where = _held(cached, [*cached.manifest["rows"]], place, say)
-    test_from, val_from = ("test" if "test" in held else "train"), ("val" if "val" in held else "train")
-    made = {
-        "train": Split(**held["train"](), **_rows(cached, "train", train), **common, augment=config.augment),
-        "val": Split(**held[val_from](), **_rows(cached, val_from, val), **common),
-        "test": Split(**held[test_from](), **_rows(cached, test_from, test), **common),
+    parts = {
+        "train": ("train", rows.train, config.augment),
+        "val": (rows.val_from, rows.val, "none"),
+        "test": (rows.test_from, rows.test, "none"),
     }
-    record = _record(made, statistics) | {"test_from": test_from, "split_fingerprint": _fingerprint(made)}
-    record |= {"val_from": val_from} if val_from != "train" else {}
+    made = {
+        name: Split(**held[source](), **_rows(cached, source, members), **common, transforms=inputs(augment))
+        for name, (source, members, augment) in parts.items()
+    }
+    record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
+    record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
     return Splits(**made, record=record | {"held": where["train"]})
 
 
@@ -98,7 +91,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
         raise InputError("no row is of a class that the run knows")
     images, _ = place.hold(cached.images("test"))
     held = _sources(images, torch.from_numpy(labels).to(place.device), place)
-    return Split(**held, **_rows(cached, "test", members), **_common(config, place, None))
+    return Split(**held, **_rows(cached, "test", members), send=place.send, seed=config.seed, transforms=(AsFloat(),))
 
 
 def _pixels(config: RunConfig) -> int:
@@ -106,65 +99,19 @@ def _pixels(config: RunConfig) -> int:
     return math.prod(extent(config.stored_side))
 
 
-def _streamed(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
-    ask, rows, facts = cached.ask, cached.manifest["rows"], cached.manifest["stream"]
-    assert ask.membership
-    membership = ask.membership.without_test() if facts["test_from"] == "test" else ask.membership
-    statistics = statistics_of_sums(np.array(facts["moments"]), rows["train"] * _pixels(config))
-    common = _common(config, place, statistics)
-    train = StreamedSplit(
-        total=rows["train"], membership=membership, ask=ask, buffer=facts["buffer"], say=say, augment=config.augment,
-        reopen=partial(opening.again, ask, cached.manifest["version"]), **common,
-    )  # fmt: skip
-    limits = {"val": config.limit_val, "test": config.limit_test}
-    images, where = _held(cached, [*limits], place, say)
-    held = {}
-    for name, limit in limits.items():
-        members = carve.limited(np.arange(rows[name]), limit, stream=carve.limit_stream(config))
-        held[name] = Split(**images[name](), **_rows(cached, name, members), **common)
-    rule = f"{len(train)} of {dataclasses.asdict(membership)} buffer {train.buffer}"
-    record = _record({"train": train, **held}, statistics)
-    record |= {"test_from": facts["test_from"], "split_fingerprint": _fingerprint(held, rule)}
-    return Splits(
-        train, **held, record=record | {"streamed": True, "shuffle_buffer": train.buffer, "held": where["val"]}
-    )
+def _inputs(config: RunConfig, place: Holder, statistics: _Statistics, augment: str) -> tuple[Transform, ...]:
+    """Return the transforms from what is stored to what the model sees."""
+    if statistics is None:
+        return (AsFloat(),)
+    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics)
+    return chain.of_images(augment, stored=config.stored_side, side=config.image, mean=mean, std=std)
 
 
-def _common(config: RunConfig, place: Holder, statistics: _Statistics) -> dict[str, Any]:
-    mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics or ((), ()))
-    return {
-        "side": config.image,
-        "mean": mean if statistics else None,
-        "std": std if statistics else None,
-        "send": place.send,
-        "seed": config.seed,
-    }
-
-
-def _record(made: Mapping[str, Split | StreamedSplit], statistics: _Statistics) -> dict[str, Any]:
+def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any]:
     numbers = dict(zip(("mean", "std"), statistics or (), strict=False))
     return {"rows": {name: len(split) for name, split in made.items()}} | {
         name: [round(float(value), 6) for value in values] for name, values in numbers.items()
     }
-
-
-def _groups(config: RunConfig, cached: Cached) -> np.ndarray | None:
-    """The groups of train's rows, None where rows have none; raises InputError for groups that test shares.
-
-    Lists of files decide by themselves what they share.
-    """
-    if not cached.ask.grouped:
-        return None
-    groups = cached.array("train", "groups")
-    if (
-        config.group_column
-        and "test" in cached.manifest["rows"]
-        and (shared := len(np.intersect1d(groups, cached.array("test", "groups"))))
-    ):
-        raise InputError(
-            f"{shared} groups stand in both train and test; --test-fraction 0.2 carves a test set of other groups"
-        )
-    return groups
 
 
 def _held(
@@ -197,10 +144,9 @@ def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
     return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
 
 
-def _fingerprint(made: Mapping[str, Split], rule: str = "") -> str:
-    """16 hex digits over which published rows are in which split, and the rule that divides the rows that stream."""
+def _fingerprint(made: Mapping[str, Split]) -> str:
+    """Return 16 hex digits over which published rows are in which split."""
     digest = hashlib.sha256()
     for name, split in made.items():
         digest.update(name.encode() + split.rows.astype("<i8").tobytes())
-    digest.update(rule.encode())
     return digest.hexdigest()[:16]

@@ -1,15 +1,83 @@
-"""Which rows are train, validation and test: carved by class, whole groups where there are groups, keyed by a seed."""
+"""Which rows are train, validation and test: the one place that decides what is held out.
+
+Rows are chosen by class, or as complete groups where there are groups, keyed by the split seed. The dataset and the
+options decide alone: no memory, no disk, no device.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ... import draws
 from ...config.run import RunConfig
 from ...errors import InputError
-from ...tables.datasets import UNKNOWN_TEST_FRACTION
+from ...tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow
+from ..store.cache import Cached
 
 _TEST, _VAL, _LIMIT = range(3)
+PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names of what may serve as test, the better one first
+
+
+class Members(NamedTuple):
+    """Positions of train, validation and test rows, int64 (n,) each, and whether test and validation are train's."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    val_from: str = "train"  # or val: the source's own
+    test_from: str = "train"  # or test
+
+
+def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> bool:
+    """Whether test is held out from train even where the source has a test split: as asked, or as the row says."""
+    return bool(fields.get("test_fraction") or (row and row.test_fraction))
+
+
+def published(there: Collection[str], *, carve_test: bool) -> dict[str, str]:
+    """Return train, and test if there is one, by the names of a source's splits; one split alone is train."""
+    used = {"train": "train" if "train" in there else next(iter(there))}
+    labelled = [name for name in PUBLISHED if name in there and name != used["train"]]
+    return used | ({"test": labelled[0]} if labelled and not carve_test else {})
+
+
+def members_of(config: RunConfig, cached: Cached) -> Members:
+    """Return the members of a config's splits in a cached dataset; raises InputError for groups that test shares."""
+    rows, groups = cached.manifest["rows"], cached.array("train", "groups") if cached.ask.grouped else None
+    if config.group_column and "test" in rows:  # lists of files decide by themselves what they share
+        assert groups is not None
+        if shared := len(np.intersect1d(groups, cached.array("test", "groups"))):
+            instead = "--test-fraction 0.2 holds out a test set of other groups"
+            raise InputError(f"{shared} groups stand in both train and test; {instead}")
+    labels = cached.array("train", "labels")
+    return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
+
+
+def counted(
+    config: RunConfig, rows: int | None, test_rows: int | None, *, own_test: bool, val_rows: int | None = None,
+    own_val: bool = False,
+) -> tuple[int | None, int | None, int | None]:  # fmt: skip
+    """Return how many rows train, validation and test will have, before one is read; groups may move a few.
+
+    None stands for a number that only reading tells.
+    """
+    limits = (config.limit_train, config.limit_val, config.limit_test)
+    test = test_rows if own_test else None if rows is None else round(rows * _test_fraction(config))
+    train = rows if own_test or rows is None or test is None else rows - test
+    val = val_rows if own_val else None if train is None else round(train * config.val_fraction)
+    train = train if own_val or train is None or val is None else train - val
+    found = [_fewer(count, limit) for count, limit in zip((train, val, test), limits, strict=True)]
+    return found[0], found[1], found[2]
+
+
+def _fewer(rows: int | None, limit: int | None) -> int | None:
+    return rows if limit is None or rows is None else min(rows, limit)
+
+
+def _test_fraction(config: RunConfig) -> float:
+    return config.test_fraction or UNKNOWN_TEST_FRACTION
 
 
 def members(
@@ -19,11 +87,11 @@ def members(
     groups: np.ndarray | None,
     test_rows: int | None,
     val_rows: int | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of train, validation and test rows, int64 each, from the source's train labels (and groups).
+) -> Members:
+    """Return the members of each split, from the source's train labels (and groups).
 
-    Test's are in the source's test split where it has one, of `test_rows`, else they are carved from train; and so are
-    validation's. Labels of a regression are numbers, and of one class here.
+    Test's are in the source's test split where it has one, of `test_rows`, else they are held out from train; and so
+    are validation's. Labels of a regression are numbers, and of one class here.
     Raises InputError where nothing would be left to one of them.
     """
 
@@ -41,22 +109,19 @@ def members(
     if test_rows is not None:
         test = np.arange(test_rows)
     else:
-        train, test = cut(train, config.test_fraction or UNKNOWN_TEST_FRACTION, _TEST)
+        train, test = cut(train, _test_fraction(config), _TEST)
     if val_rows is not None:
         val = np.arange(val_rows)
     else:
         train, val = cut(train, config.val_fraction, _VAL)
-    stream = limit_stream(config)
-    return (
+    stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
+    return Members(
         limited(train, config.limit_train, stream=stream),
         limited(val, config.limit_val, stream=stream),
         limited(test, config.limit_test, stream=stream),
+        val_from="train" if val_rows is None else "val",
+        test_from="train" if test_rows is None else "test",
     )
-
-
-def limit_stream(config: RunConfig) -> int:
-    """The stream of draws that `limited` cuts a config's splits by."""
-    return draws.key(draws.CARVE, config.split_seed, _LIMIT)
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ... import draws
-from ...tables.shape import Extent
-from ..transforms.augment import AUGMENTATIONS, to_input
+from ..transforms import chain
+from ..transforms.transform import Draws, Transform
 from .ahead import Ahead
 
 
@@ -37,12 +37,9 @@ class Split:
     labels: Tensor  # int64, or float32 of a regression, (source rows,), on the device
     members: np.ndarray  # int64 (n,): positions in images
     rows: np.ndarray  # int64 (n,): row numbers in the dataset as published
-    side: Extent  # of what the model sees
-    mean: Tensor | None  # (C,), of pixels in [0, 1]; None: inputs are given as they are stored
-    std: Tensor | None  # (C,)
+    transforms: tuple[Transform, ...]  # from what is stored to what the model sees, in their order
     send: Callable[[Tensor], Tensor]
     ahead: Ahead | None = None  # of images that are not on the device
-    augment: str = "none"
     seed: int = 0
     names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
 
@@ -64,18 +61,15 @@ class Split:
             self.ahead.expect(self.members[examples])
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
-        """Inputs float32 (B, C, H, W) or (B, C, L) and targets int64 (B,), float32 (B,) of a regression.
+        """Return inputs float32 (B, C, H, W) or (B, C, L), and targets int64 (B,), or float32 (B,) of a regression.
 
-        Images are augmented where an epoch is given. Nothing in it waits for the device.
+        Transforms that are for training only act where an epoch is given. Nothing in it waits for the device.
         """
         members = self.members[examples]
         at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
         images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
-        if self.mean is None or self.std is None:
-            return images.float(), self.labels.index_select(0, at)
-        if epoch is not None and self.augment != "none":
-            images = AUGMENTATIONS[self.augment](images, examples=numbers, seed=self.seed, epoch=epoch)
-        return to_input(images, side=self.side, mean=self.mean, std=self.std), self.labels.index_select(0, at)
+        targets = self.labels.index_select(0, at)
+        return chain.passed(self.transforms, images, targets, Draws(self.seed, epoch, numbers))
 
     def batches(
         self, batch_size: int, examples: np.ndarray | None = None
@@ -94,12 +88,8 @@ def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np
 
     `pixels` are those of one image. A channel without variation gets a deviation of 1.
     """
-    return statistics_of_sums(moments.sum(0), len(moments) * pixels)
-
-
-def statistics_of_sums(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same from the sums over all images, int64 (C, 2), and the number of pixels: -> (C,) x 2."""
-    sums, squares = moments.astype(np.float64).T  # (C,) each
-    mean = sums / pixels
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255
+    sums, squares = moments.sum(0).astype(np.float64).T  # (C,) each
+    count = len(moments) * pixels
+    mean = sums / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0)) / 255
     return mean / 255, np.where(std > 1e-6, std, 1.0)

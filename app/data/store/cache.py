@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import hashlib
 import json
-import math
 import os
 import shutil
 import time
@@ -17,23 +16,14 @@ from typing import Any
 import numpy as np
 
 from ...config.run import RESIZE
-from ...errors import Damaged, DiskFull, InputError
-from ...system import durable, memory
-from ...tables.reading import FieldReading
-from ...tables.shape import extent, normal, spelled, with_unit
+from ...errors import Damaged, InputError
+from ...system import durable, home
+from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
-from . import heldout, writer
-from .writer import Progress, Room, TooLarge
+from . import room, writer
+from .writer import Progress
 
 FORMAT = 1
-_SHARE_OF_MEMORY = 0.6  # of the host's, for a dataset
-
-
-def root() -> Path:
-    """Where datasets are kept: $ISOSCALE_CACHE, else $XDG_CACHE_HOME/isoscale, else ~/.cache/isoscale."""
-    if given := os.environ.get("ISOSCALE_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "isoscale"
 
 
 @dataclass(frozen=True)
@@ -43,11 +33,6 @@ class Cached:
     folder: Path
     manifest: dict[str, Any]
     ask: Ask
-
-    @property
-    def streamed(self) -> bool:
-        """Whether it holds validation and test only, and training rows are read anew each epoch."""
-        return "stream" in self.manifest
 
     def images(self, split: str) -> np.ndarray:
         """The inputs as they are stored, memory-mapped; writing to it does not reach the file.
@@ -83,12 +68,9 @@ class Cached:
         return self
 
 
-def _described(ask: Ask, *, streamed: bool) -> dict[str, Any]:
-    """The ask as a manifest holds it: what decides the cached bytes."""
+def _described(ask: Ask) -> dict[str, Any]:
+    """Return the ask as a manifest holds it: what decides the cached bytes."""
     fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
-    if streamed:
-        assert ask.membership
-        fields["membership"] = dataclasses.asdict(ask.membership)
     if ask.reading:
         fields["reading"] = dataclasses.asdict(ask.reading)
     described = fields | {"resize": RESIZE, "format": FORMAT}
@@ -105,14 +87,18 @@ def find(ask: Ask, version: str | None) -> Cached | None:
 
     Raises InputError for a manifest of that dataset that is damaged.
     """
-    kinds = (False, True) if ask.streamed is None else (ask.streamed,)
-    described = [_described(ask, streamed=streamed) for streamed in kinds if ask.membership or not streamed]
-    found = []
-    for path in (root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
+    described, found = _described(ask), []
+    for path in (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
         manifest = _read_manifest(path.parent)
-        if manifest["ask"] in described and version in (None, manifest["version"]):
+        if manifest["ask"] == described and version in (None, manifest["version"]):
             found.append(Cached(path.parent, manifest, ask))
     return max(found, key=lambda cached: cached.manifest["made"], default=None)
+
+
+def of_streams(ask: Ask) -> list[Path]:
+    """Return the folders of a dataset that earlier versions made for training from the stream; nothing reads them."""
+    there = (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json")
+    return [path.parent for path in there if "stream" in _read_manifest(path.parent)]
 
 
 def _damaged(folder: Path, what: str) -> Damaged:
@@ -134,26 +120,25 @@ def _seal(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def build(ask: Ask, source: Source, progress: Progress, *, streamed: bool = False) -> Cached:
-    """Reads the source once into a new cache folder, renamed into place when whole; if `streamed`, its held-out rows.
+def build(ask: Ask, source: Source, progress: Progress) -> Cached:
+    """Read the source once into a new cache folder, which is renamed into place when it is complete.
 
-    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and
-    TooLarge where memory or disk have no room for them.
+    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and for a
+    disk without room for them: before a row is read, where the source says how many there are.
     """
-    described, write = _described(ask, streamed=streamed), heldout.write if streamed else writer.write
+    described = _described(ask)
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
-    folder = root() / "data" / f"{_stem(ask)}{digest}"
+    folder = home.root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
     with durable.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():  # made by the process that was waited for
             return Cached(folder, _read_manifest(folder), ask).verified()
-        room = _room(ask, folder.parent, streamed=streamed)
-        _require_room(ask, source, folder.parent, streamed=streamed)
+        left = room.left(ask, source, folder.parent)
         aside = folder.with_name(f".{folder.name}.aside")
         shutil.rmtree(aside, ignore_errors=True)  # a killed writer's
         aside.mkdir()
         try:
-            facts = write(ask, source, aside, progress, room)
+            facts = writer.write(ask, source, aside, progress, left)
             manifest = {"ask": described, **facts, "files": _checksums(aside), "made": time.time()}
             durable.write_text(aside / "manifest.json", json.dumps(manifest | {"seal": _seal(manifest)}, indent=1))
             aside.replace(folder)
@@ -176,53 +161,3 @@ def _require_writable(folder: Path) -> None:
         writable = False
     if not writable:
         raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
-
-
-def _most(ask: Ask) -> float:
-    """Bytes that a dataset may take, but for the disk's limit: fields and signals stay in their mapped files."""
-    return math.inf if ask.reading else _memory()
-
-
-def _memory() -> float:
-    """Bytes of host memory that a dataset may take."""
-    return _SHARE_OF_MEMORY * memory.total()
-
-
-def _what(ask: Ask, *, streamed: bool) -> str:
-    return f"{'validation and test of ' if streamed else ''}{ask.dataset} at {with_unit(ask.side)}"
-
-
-def _room(ask: Ask, folder: Path, *, streamed: bool) -> Room:
-    """What may be written: no more than memory allows and than is free, so that rows may come without a count."""
-    most, free = _most(ask), shutil.disk_usage(folder).free
-    limit = f"{_SHARE_OF_MEMORY:.0%} of this machine's memory" if most < free else f"the bytes free in {folder}"
-    refusal = f"{_what(ask, streamed=streamed)} is more than {limit}; {_smaller(ask)}"
-    return Room(min(most, free), refusal)
-
-
-def _require_room(ask: Ask, source: Source, folder: Path, *, streamed: bool) -> None:
-    """Raises TooLarge before a row is read, where the source says how many there are."""
-    if None in source.rows.values():
-        return
-    rows = sum(rows or 0 for rows in source.rows.values())
-    if streamed:
-        rows = heldout.expected(ask, source)
-    shape = source.array.shape if source.array else (ask.channels, *extent(ask.side))
-    wanted, what = rows * math.prod(shape) * ask.itemsize, _what(ask, streamed=streamed)
-    try:
-        durable.require_space(folder, int(wanted * 1.05) + (1 << 20), f"caching {what}")
-    except DiskFull as error:
-        raise TooLarge(f"{error}; {_smaller(ask)}" if ask.reading else str(error)) from error
-    if wanted > _most(ask):
-        raise TooLarge(
-            f"{what} is {wanted:,} bytes, more than {_SHARE_OF_MEMORY:.0%} of this machine's memory; {_smaller(ask)}"
-        )
-
-
-def _smaller(ask: Ask) -> str:
-    """What takes less room."""
-    if not ask.reading:
-        return "take a smaller --image"
-    part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
-    half = " or --stored-dtype float16" if ask.reading.stored_dtype == "float32" else ""
-    return f"take a smaller part by {part}{half}"

@@ -17,30 +17,13 @@ from ...errors import InputError
 from ...system import durable
 from ..sources.files import printable
 from ..sources.source import Ask, Example, Source
+from .room import Room
 
 _CHUNK_ROWS, _CHUNK_BYTES = 128, 1 << 27  # decoded together: whichever is reached first
 _INPUTS = {"uint8": "images.u8", "float32": "inputs.f32", "float16": "inputs.f16"}
 _CARVE = "--test-fraction 0.2 carves a test set from train instead"
 
 Progress = Callable[[str, int, int | None, int], None]  # (split, rows done, rows in all if known, bytes read)
-
-
-class TooLarge(InputError):
-    """The arrays of a dataset do not fit into this machine's memory, or onto its disk."""
-
-
-@dataclass
-class Room:
-    """Bytes that arrays may still take."""
-
-    left: float
-    refusal: str
-
-    def take(self, count: int) -> None:
-        """Raises TooLarge when there are not so many left."""
-        self.left -= count
-        if self.left < 0:
-            raise TooLarge(self.refusal)
 
 
 class Decoded(NamedTuple):
@@ -99,7 +82,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
     """Writes every split of the source; returns what the manifest says of it.
 
     Test comes first: it is the smaller, and the one more often without labels. Raises InputError for unusable rows,
-    TooLarge when they take more than the room.
+    also when they take more than the room.
     """
     kept = {}
     with durable.no_space_named(folder):

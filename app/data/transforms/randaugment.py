@@ -6,13 +6,15 @@ The operations are those of torchvision's v2 RandAugment on float images, neares
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ... import draws
+from ... import draws as keyed
+from .transform import Draws
 
 OPERATIONS = (
     "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast",
@@ -40,10 +42,22 @@ def randaugment(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> T
     return (x * 255).round_().to(torch.uint8)
 
 
+@dataclass(frozen=True)
+class RandAugment:
+    """RandAugment with two operations at magnitude 9 of 30, as a step of a batch, in training only."""
+
+    in_training_only = True
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the batch with each image after its own operations; targets stay."""
+        assert draws.epoch is not None
+        return randaugment(inputs, examples=draws.examples, seed=draws.seed, epoch=draws.epoch), targets
+
+
 def drawn(examples: Tensor, *, seed: int, epoch: int, layer: int) -> tuple[Tensor, Tensor]:
     """For each example the operation's place in OPERATIONS, and 1 where its magnitude is negative: int64 (B,) each."""
-    which = draws.integers(draws.key(draws.AUGMENT, seed, epoch, _OPERATION, layer), examples, len(OPERATIONS))
-    return which, draws.integers(draws.key(draws.AUGMENT, seed, epoch, _SIGN, layer), examples, 2)
+    which = keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, _OPERATION, layer), examples, len(OPERATIONS))
+    return which, keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, _SIGN, layer), examples, 2)
 
 
 def applied(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:

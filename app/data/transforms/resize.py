@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -9,6 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...tables.shape import Extent, plane
+from .transform import Draws
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Bilinear with antialias to the side that the model sees: (B, C, H, W) -> float (B, C, H', W')."""
+
+    side: Extent
+    in_training_only = False
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the batch with resized inputs."""
+        del draws
+        return resized(inputs.float(), self.side), targets
 
 
 def resized(images: Tensor, side: Extent) -> Tensor:

@@ -9,36 +9,39 @@ from __future__ import annotations
 
 import torch
 
-from ...tables.computing import PATHS_OF
+from ...counts.vit import ATTENTIONS
 from ..compiling import missing
+from ..internals import has_amx
 from . import fused
 
 
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
-    """Why a path cannot be had, in a sentence; empty where it can. `head_width` is that of a query."""
-    if path not in PATHS_OF[attention]:
-        return f"{attention} attention has the paths {', '.join(PATHS_OF[attention])}; not {path}"
+    """Return why a path is unavailable, in a sentence; empty if it is available. `head_width` is that of a query."""
+    if path not in (paths := ATTENTIONS[attention].paths):
+        return f"{attention} attention has the paths {', '.join(paths)}; not {path}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
-        return f"the {path} path is for CPUs; on a {device} device take another --attention-path, or leave it out"
+        return f"the {path} path is for CPUs; on a {device} device use another --attention-path, or omit it"
     if path == "fused" and (not fused.available(device) or missing("cuda")):
         needs = "a CUDA device, Triton and a C compiler on PATH"
-        return f"the fused path needs {needs}; take another --attention-path, or leave it out"
+        return f"the fused path needs {needs}; use another --attention-path, or omit it"
     if path == "fused" and not fused.fits(head_width):
-        return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; take another --attention-path"
+        return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; use another --attention-path"
     return ""
 
 
 def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
-    """The paths that can be had on a device, to be timed there."""
-    return [p for p in PATHS_OF[attention] if not unfit(p, attention=attention, head_width=head_width, device=device)]
+    """Return the paths that are available on a device, to be timed there."""
+    return [
+        p
+        for p in ATTENTIONS[attention].paths
+        if not unfit(p, attention=attention, head_width=head_width, device=device)
+    ]
 
 
 def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
-    """The faster path on a CPU, from a table of what was measured: see docs/performance.md."""
-    for most_tokens, path in _ON_CPU[attention, precision == "bf16" and not _has_amx()]:
-        if tokens <= most_tokens:
-            return path
-    raise AssertionError("unreachable")
+    """Return the faster path on a CPU, from measurements (docs/performance.md); `plain` for a kind without any."""
+    measured = _ON_CPU.get((attention, precision == "bf16" and not has_amx()), ((_ANY, "plain"),))
+    return next(path for most_tokens, path in measured if tokens <= most_tokens)
 
 
 _ANY = 1 << 62
@@ -53,8 +56,3 @@ _ON_CPU = {
     ("lsa", False): ((_ANY, "sdpa"),),
     ("lsa", True): ((_ANY, "plain"),),
 }
-
-
-def _has_amx() -> bool:
-    """Whether the CPU multiplies matrices of bf16 in hardware: torch's own kernels use it."""
-    return torch.cpu._is_amx_tile_supported()

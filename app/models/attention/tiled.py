@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..internals import softmax_backward
+
 _BYTES_OF_A_TILE = 5 << 18  # 1.25 MiB a thread: measured, docs/log.md
-_softmax_backward = torch.ops.aten._softmax_backward_data.out  # the form that writes where it is told to
 
 
 @torch.library.custom_op("isoscale::tiled", mutates_args=())
@@ -56,7 +57,7 @@ def tiled_backward(
         made = [kept[head, i, images] if keep else _map(at, desk, i, tile, None) for i in range(maps)]
         for i, share in enumerate((1.0, -factor)[:maps]):
             of_scores = desk.second(images, rows)
-            _softmax_backward(of_map, made[i], -1, qkv.dtype, grad_input=of_scores)
+            softmax_backward(of_map, made[i], out=of_scores)
             alpha, which = share * at.scale, (head, i, images)
             sums.queries[which][:, rows].baddbmm_(of_scores, at.keys[which], alpha=alpha, beta=0)
             sums.keys[which].baddbmm_(of_scores.mT, at.queries[which][:, rows], alpha=alpha, beta=more)

@@ -1,0 +1,48 @@
+"""What a model counts before it is built: parameters, FLOPs, tokens and activation bytes, of every family alike.
+
+Our families have closed forms, a file each, which need the standard library only. What timm builds is measured on the
+meta device, as it is built (`measured.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..tables.families import FAMILIES, FamilyRow
+from ..tables.models import ModelRow, model_row
+from ..tables.shape import Shape
+from . import cnn, resnet, resnet1d, t2t, vit
+from .measured import Measured
+
+CLOSED: dict[str, Any] = {"vit": vit, "t2t": t2t, "cnn": cnn, "resnet": resnet, "resnet1d": resnet1d}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(FamilyRow):
+    """A family's row with the counts of one of its models, each a function of a shape."""
+
+    closed: bool  # whether they are closed forms, for which nothing has to be built
+    check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
+    parameters: Callable[[Shape], int]  # all that are trainable, embeddings and head included
+    embedding_parameters: Callable[[Shape], int]
+    flops: Callable[[Shape], int]  # of one input's forward pass, 2 per multiply-add
+    tokens: Callable[[Shape], int]  # that a block sees, 1 where there are none
+    activation_bytes: Callable[..., int]  # (shape, maps_kept, checkpointing): kept of one input for backward, float32
+
+
+COUNTS = ("check", "parameters", "embedding_parameters", "flops", "tokens", "activation_bytes")
+
+
+def family_for(row: ModelRow) -> Family:
+    """Return the family of a model's row, with what counts the model."""
+    closed = CLOSED.get(row.family)
+    counts = closed or Measured(row)
+    functions: dict[str, Any] = {name: getattr(counts, name) for name in COUNTS}
+    return Family(**vars(FAMILIES[row.family]), closed=closed is not None, **functions)
+
+
+def family_of(model: str) -> Family:
+    """Return the family of a model by name; raises InputError with the nearest name for an unknown one."""
+    return family_for(model_row(model))

@@ -1,0 +1,221 @@
+"""Models that timm builds: the CIFAR zoo's shapes, at any patch, image, width or depth, and any of timm's by name.
+
+They stand below the config because their counts are those of what is built here; `app/models/zoo.py` adds weights.
+Their parameters bear timm's names, so weights go to timm and come from it. Dropout acts where timm has it: after
+embeddings, projections and MLPs (cait, swin, mlpmixer), before the head (convmixer, mobilevit, vgg, timm/NAME). None
+drops layers: the zoo's CaiT does, in eval mode too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..tables.models import TIMM
+from .zoo import SWIN_HEADS, SWIN_WINDOW
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CONVMIXER_KERNEL = 8
+_VGG19 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 4, 0, 8, 8, 8, 8, 0, 8, 8, 8, 8, 0)  # widths of `width`; 0 is a max-pool
+
+
+def cait(
+    *,
+    image: int,
+    patch: int,
+    channels: int,
+    classes: int,
+    d_model: int,
+    depth: int,
+    heads: int,
+    mlp_ratio: float,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """CaiT (arXiv:2103.17239): talking heads, LayerScale by depth (table 1), two blocks of class attention."""
+    from timm.models.cait import Cait
+
+    scale = 0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6
+    return Cait(
+        img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model, depth=depth,
+        num_heads=heads, mlp_ratio=mlp_ratio, mlp_ratio_token_only=mlp_ratio, qkv_bias=False, init_values=scale,
+        pos_drop_rate=dropout, proj_drop_rate=dropout,
+    )  # fmt: skip
+
+
+def swin(
+    *,
+    image: int,
+    patch: int,
+    channels: int,
+    classes: int,
+    width: int,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """Swin-T (arXiv:2103.14030) with windows of 4 x 4; `width` is that of its first stage."""
+    from timm.models.swin_transformer import SwinTransformer
+
+    return SwinTransformer(
+        img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=width,
+        depths=(2, 2, 6, 2), num_heads=SWIN_HEADS, window_size=SWIN_WINDOW, qkv_bias=False,
+        proj_drop_rate=dropout, drop_path_rate=0.0,
+    )  # fmt: skip
+
+
+def convmixer(
+    *, image: int, patch: int, channels: int, classes: int, d_model: int, depth: int, dropout: float = 0.0
+) -> nn.Module:
+    """ConvMixer (arXiv:2201.09792) with kernels of 8; it takes any image that its patches divide."""
+    from timm.models.convmixer import ConvMixer
+
+    assert image % patch == 0
+    return ConvMixer(
+        dim=d_model, depth=depth, kernel_size=CONVMIXER_KERNEL, patch_size=patch, in_chans=channels,
+        num_classes=classes, drop_rate=dropout,
+    )  # fmt: skip
+
+
+def mlpmixer(
+    *,
+    image: int,
+    patch: int,
+    channels: int,
+    classes: int,
+    d_model: int,
+    depth: int,
+    mlp_ratio: float,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """MLP-Mixer (arXiv:2105.01601): `mlp_ratio` is of the channels' MLP, the tokens' has half of d_model inside."""
+    from timm.models.mlp_mixer import MlpMixer
+
+    return MlpMixer(
+        img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model,
+        num_blocks=depth, mlp_ratio=(0.5, mlp_ratio), proj_drop_rate=dropout,
+    )  # fmt: skip
+
+
+def mobilevit(*, image: int, channels: int, classes: int, width: int, dropout: float = 0.0) -> nn.Module:
+    """MobileViT-XXS (arXiv:2110.02178) at `width` 16, its stem's; the zoo's MLP ratios. Patches of 2 x 2 of a map."""
+    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
+
+    def inverted(times: int, features: float, stride: int) -> ByoBlockCfg:
+        kinds = {"bottle_in": True, "linear_out": True}
+        return ByoBlockCfg(
+            type="bottle", d=times, c=round(features * width), s=stride, gs=1, br=2.0, block_kwargs=kinds
+        )
+
+    def attending(features: float, inner: float, depth: int, ratio: float) -> tuple[ByoBlockCfg, ByoBlockCfg]:
+        d_model = 4 * max(1, round(inner * width / 4))  # of 4 heads
+        cells = {"transformer_dim": d_model, "transformer_depth": depth, "patch_size": 2, "mlp_ratio": ratio}
+        return inverted(1, features, 2), ByoBlockCfg(
+            type="mobilevit", d=1, c=round(features * width), s=1, block_kwargs=cells
+        )
+
+    assert image > 32
+    blocks = (
+        inverted(1, 1, 1), inverted(3, 1.5, 2),
+        attending(3, 4, 2, 2.0), attending(4, 5, 4, 4.0), attending(5, 6, 3, 4.0),
+    )  # fmt: skip
+    shape = ByoModelCfg(
+        blocks=blocks, stem_chs=width, stem_type="3x3", stem_pool="", downsample="", act_layer="silu",
+        num_features=20 * width,
+    )  # fmt: skip
+    return ByobNet(shape, num_classes=classes, in_chans=channels, drop_rate=dropout)
+
+
+def vgg(*, image: int, channels: int, classes: int, width: int, dropout: float = 0.0) -> nn.Module:
+    """VGG-19 with batch norm (arXiv:1409.1556) and CIFAR's head, one linear map on the pooled features."""
+    from timm.layers import ClassifierHead
+    from timm.models.vgg import VGG
+    from torch import nn
+
+    assert image >= 32
+    shape = [times * width if times else "M" for times in _VGG19]
+    # mlp_ratio: ImageNet's head, of 4096 features, is as small as it can be until it is replaced
+    model: Any = VGG(shape, num_classes=classes, in_chans=channels, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096)
+    model.pre_logits = nn.Identity()
+    model.head = ClassifierHead(8 * width, classes, drop_rate=dropout)
+    return model
+
+
+def named(*, name: str, image: int, channels: int, classes: int, dropout: float = 0.0, **more: Any) -> nn.Module:
+    """timm's model of a name (`resnet18`, `vit_base_patch16_384.augreg_in1k`), at the image's side where it is fixed.
+
+    `more` goes to timm's `create_model`. Raises InputError for an unknown name, and for an option that the model does
+    not take.
+    """
+    import timm
+
+    check_name(name)
+    arguments = more | ({"img_size": image} if _is_fixed(name) else {}) | ({"drop_rate": dropout} if dropout else {})
+    try:
+        model = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
+    except (OSError, ValueError, RuntimeError, AssertionError, TypeError) as error:
+        given = ", ".join(f"{option}={value}" for option, value in (("image", image), ("dropout", dropout)))
+        raise InputError(
+            f"timm/{name} cannot be built with {given}, channels={channels}: {first_line(error)}"
+        ) from error
+    _check_patches(model, image)
+    return model
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type where it has none."""
+    return str(error).split("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _check_patches(model: nn.Module, image: int) -> None:
+    """Raises InputError where a patch embedding without overlap would leave out a margin of the image."""
+    from torch import nn
+
+    patches: Any = getattr(model, "patch_embed", None)
+    projection: Any = getattr(patches, "proj", None)
+    if not isinstance(projection, nn.Conv2d) or getattr(patches, "dynamic_img_pad", False):
+        return
+    for patch, stride in zip(projection.kernel_size, projection.stride, strict=True):
+        if patch == stride and image % patch:
+            low = image // patch * patch
+            near = ", ".join(str(fit) for fit in (low, low + patch) if fit)
+            raise InputError(f"image={image} is not a multiple of this model's patch={patch}; nearest images: {near}")
+
+
+def check_name(name: str) -> None:
+    """Raises InputError with the closest names unless timm has a model of that name, tag included where it has one."""
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(f'timm/{close}' for close in near)}?" if near else "see timm.list_models()"
+        raise InputError(f"timm has no model {architecture!r}; {hint}")
+    known = [variant.partition(".")[2] for variant in timm.list_models(f"{architecture}.*", pretrained=True)]
+    if tag and tag not in known:
+        raise InputError(f"timm has no weights {tag!r} of {architecture}; there are: {', '.join(known) or 'none'}")
+
+
+def _is_fixed(name: str) -> bool:
+    """Whether the model is built for one side of image."""
+    import timm
+
+    shape = timm.models.get_pretrained_cfg(name)
+    return bool(shape and shape.fixed_input_size)
+
+
+CONSTRUCTORS: dict[str, Callable[..., nn.Module]] = {
+    "cait": cait,
+    "swin": swin,
+    "convmixer": convmixer,
+    "mlpmixer": mlpmixer,
+    "mobilevit": mobilevit,
+    "vgg": vgg,
+}
+
+
+def constructor(family: str, model: str) -> Callable[..., nn.Module]:
+    """Return what builds a family's model from plain values; `timm` is the family of any model by name."""
+    return partial(named, name=model.removeprefix(TIMM)) if family == "timm" else CONSTRUCTORS[family]

@@ -1,0 +1,30 @@
+"""The norm of differential attention's heads (arXiv:1910.07467), which costs no memory of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class UnitRMS(torch.autograd.Function):
+    """x / sqrt(mean(x^2) + eps) over the last axis (arXiv:1910.07467, without its weight); keeps its output alone.
+
+    The output is what the next layer keeps too, so that the norm costs no memory of its own. `apply` also returns the
+    factor of each row, (..., 1): as an output it has a gradient, without which second derivatives would lack a part.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        scale = (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
+        out = (x * scale).to(x.dtype)
+        ctx.save_for_backward(out, scale)
+        return out, scale
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, of_scale: Tensor) -> tuple[Tensor, None]:
+        out, scale = ctx.saved_tensors
+        along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype) + of_scale * scale / out.shape[-1]
+        return (scale * (gradient - out * along)).to(gradient.dtype), None

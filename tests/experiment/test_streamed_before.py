@@ -1,0 +1,52 @@
+"""Runs that earlier versions trained from the stream: refused with one sentence, their stored predictions kept."""
+
+import pytest
+
+from app.artifacts.paths import Run, read_record, write_record
+from app.errors import InputError, Stopped
+from app.experiment import run as experiment
+
+from .runs import Quiet, train
+from .test_experiment import stop_at
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+SENTENCE = r"run [0-9a-f]{8} was trained from the stream by an earlier version, .* --fresh"
+
+
+def as_before(folder):
+    """Makes the only record in a folder one of a streamed run."""
+    path = next(folder.rglob("model_*.json"))
+    record = read_record(path)
+    record["data"] |= {"streamed": True, "shuffle_buffer": 77}
+    write_record(path, record)
+
+
+def test_a_streamed_run_is_not_resumed_and_its_state_stays_until_fresh(tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path, stop_at(3))
+    as_before(tmp_path)
+    state = next(tmp_path.rglob("*.state"))
+    with pytest.raises(InputError, match=SENTENCE) as refused:
+        train(tmp_path)
+    assert "\n" not in str(refused.value) and state.is_dir()
+    ended = train(tmp_path, options={"fresh": True})
+    assert ended.done and "streamed" not in ended.record["data"]
+
+
+def test_a_streamed_run_is_not_called_done(tmp_path):
+    train(tmp_path)
+    as_before(tmp_path)
+    with pytest.raises(InputError, match=SENTENCE):
+        train(tmp_path)
+
+
+def test_a_streamed_run_is_evaluated_from_its_stored_predictions_only(tmp_path):
+    files, options = train(tmp_path).files, experiment.Options(checkpoints=tmp_path)
+    as_before(tmp_path)
+    run = Run(files, read_record(files.record))
+    again = experiment.evaluate(run, options, Quiet())
+    assert again.record["results"]["test"] == run.record["results"]["test"]
+    with pytest.raises(InputError, match=r"evaluate its stored predictions \(without --again\), or train with --fresh"):
+        experiment.evaluate(run, options, Quiet(), again=True)
+    with pytest.raises(InputError, match=SENTENCE):  # which are not stored
+        experiment.evaluate(run, options, Quiet(), best=True)
