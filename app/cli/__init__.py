@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import InputError, NotUploaded, Stopped
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
+from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, tables, train
 
 DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
 
@@ -123,7 +123,7 @@ def _terminated() -> Iterator[None]:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name="run.py", standalone_mode=False)
+        code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
