@@ -37,9 +37,9 @@ from app.data.splits.resident import Split
 from app.data.store import cache, manifest
 from app.data.transforms import chain
 from app.errors import Explained
+from app.loop import Examples
 from app.place import Place
 from app.tables.shape import Shape
-from app.train import Examples
 
 from .waiting import HostHeld
 

@@ -22,7 +22,7 @@ LAYERS = [
     {"config"},
     {"counts"},
     {"place", "log", "launch", "doctor"},
-    {"tables", "system", "train"},
+    {"tables", "system", "loop"},
     {"task", "draws", "errors", "statistics", "trackers"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}

@@ -32,7 +32,7 @@ _NOTES = (
     "device",
     "on a CPU each contender has a process of its own, as its users run it: that this program keeps freed memory "
     "(app/system/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
-    "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
+    "ours is app.loop.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (
     ("vit_classic", "timm eager"),

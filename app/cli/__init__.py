@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, spelling, tables, train
+from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
@@ -110,7 +110,7 @@ def _run(arguments: list[str] | None) -> int:
     given = spelled(sys.argv[1:] if arguments is None else arguments)
     end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(given, prog_name="run.py", standalone_mode=False)
+        code = app(given, prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE

@@ -16,6 +16,7 @@ from .screen import program
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
     from ..config.command import Command
+    from ..config.settings import Keeping
     from ..errors import NotUploaded
     from .screen import Screen
 
@@ -31,20 +32,19 @@ def train(*, as_json: bool, **options: Any) -> None:
     from ..config.command import Command
 
     command = Command.of(o.given(options))
-    run = _trained(command)
+    run = trained(command, text=shlex.join([*program(), *sys.argv[1:]]))
     if run is None:  # the first rank speaks for all
         return
     from ..artifacts.record import plain
 
-    keeping = command.keeping
-    address, failed = _uploaded(run, private=keeping.private) if keeping.upload else (None, None)
+    address, failed = kept_at_the_hub(run, command.keeping)
     typer.echo(json.dumps(plain(run.record)) if as_json else _summary(run, address))
     if failed:
         raise failed
 
 
-def _trained(command: Command) -> Run | None:
-    """Trains and draws; None on all ranks but the first."""
+def trained(command: Command, *, text: str) -> Run | None:
+    """Train and draw; return the run, None on all ranks but the first. `text` is the command as the record has it."""
     from .. import data, place
     from ..experiment import run as experiment
     from .screen import Screen
@@ -53,7 +53,7 @@ def _trained(command: Command) -> Run | None:
         config = experiment.plan(command.request, screen, command.config)
         if command.keeping.upload:
             _require_writable(screen, private=command.keeping.private)
-        options = experiment.Options.of(command, text=shlex.join(["python", "run.py", *sys.argv[1:]]))
+        options = experiment.Options.of(command, text=text)
         run = experiment.train_run(config, options, screen, path=data.where(command.request)["path"])
     if run:
         _draw(run)
@@ -82,8 +82,10 @@ def _draw(run: Run) -> None:
         testing.draw_once(run)
 
 
-def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | None]:
-    """The address of the run's commit, or the error with the command that repeats the upload."""
+def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded | None]:
+    """Return the address of the run's commit if it is to be uploaded, or the error with the command that retries."""
+    if not keeping.upload:
+        return None, None
     from ..errors import NotUploaded
     from ..sharing import store
     from .screen import Screen
@@ -91,9 +93,9 @@ def _uploaded(run: Run, *, private: bool) -> tuple[str | None, NotUploaded | Non
     local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
         message = f"Add run {run.record.run_id}"
-        address = store.upload(local, folder, say=Screen().say, private=private, message=message)
+        address = store.upload(local, folder, say=Screen().say, private=keeping.private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
-        words = [*program(), "upload", *(["--private"] if private else []), str(local), folder]
+        words = [*program(), "upload", *(["--private"] if keeping.private else []), str(local), folder]
         failed = NotUploaded(
             f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
         )

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import models, optim, task
-from .. import train as loop
+from .. import loop, models, optim, task
 from ..config.run import RunConfig
 from ..models.compiling import compiled
 from ..place import Place

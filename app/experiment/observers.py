@@ -15,8 +15,8 @@ from ..artifacts.paths import RunFiles
 from ..artifacts.states import BestWeights, Facts
 from ..errors import Stopped
 from ..log import Row, TrainingLog
+from ..loop import Batch, EpochEnd, Event, StepEnd
 from ..place import Place
-from ..train import Batch, EpochEnd, Event, StepEnd
 from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 

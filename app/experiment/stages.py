@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import __version__, data, evaluation, log, models, optim, task
-from .. import train as loop
+from .. import __version__, data, evaluation, log, loop, models, optim, task
 from ..artifacts import checkpoint, parts, provenance, record, split_rows
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions

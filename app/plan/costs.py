@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import optim
-from .. import train as loop
+from .. import loop, optim
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from app import task, train
+from app import loop as train
+from app import task
 from app.computing.arithmetic import Arithmetic
 from app.place import Place
 

@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 
-from app import log
-from app import train as loop
+from app import log, loop
 from app.computing import execution, trials
 from app.place import choose
 

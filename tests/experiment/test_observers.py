@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from app import optim, task
-from app import train as loop
+from app import loop, optim, task
 from app.artifacts import checkpoint
 from app.artifacts.paths import RunFiles
 from app.computing.arithmetic import Arithmetic
@@ -17,8 +16,8 @@ from app.errors import Stopped
 from app.experiment.observers import Best, Logging, Progress, Pushing, Saving, Stopping
 from app.experiment.stopping import Reason
 from app.log import TrainingLog
+from app.loop import Batch, EpochEnd, StepEnd
 from app.place import Place
-from app.train import Batch, EpochEnd, StepEnd
 
 from .runs import Quiet, interrupted, rows, train
 

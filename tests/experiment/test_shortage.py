@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from app import train as loop
+from app import loop
 from app.artifacts import record as records
 from app.artifacts.runs import find_runs
 from app.errors import OutOfMemory, Stopped

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from app import task, train
+from app import loop as train
+from app import task
 
 
 class Points:
