@@ -1,20 +1,23 @@
-"""The loop: a training step, a validation batch beside it, and a full validation pass at each epoch's end.
+"""The loop: a training step, a validation batch after it, and a full validation pass at each epoch's end.
 
-It knows no file, rank, dtype or progress bar: those are in what it is given.
+It knows no file, rank, dtype or progress bar. `Arithmetic` says how a step is computed here, and observers are called
+with what happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import task
+from .task import Task
 
 _NONE = np.empty(0, np.int64)  # no examples
 
@@ -41,37 +44,64 @@ class Schedule:
     micro_batch_size: int
     clip_norm: float | None
     learning_rate: Callable[[int], float]
-    train_batches: int | None = None  # of an epoch, drawn anew each time; None: every example once
+    train_batches: int | None = None  # of an epoch, drawn again each time; None: every example once
     val_batches: int | None = None  # of an epoch's validation pass
 
 
-class Hooks(Protocol):
-    """What happens beside the arithmetic, and which part of it is done here."""
+class Arithmetic(Protocol):
+    """How this process computes a step: its part of a batch, its precision, and what it draws."""
+
+    @property
+    def task(self) -> Task:
+        """Return what is learned."""
 
     def begin(self, *, step: int) -> None:
-        """Seeds what the step draws while it is computed: dropout."""
+        """Seed what the step draws while it is computed: dropout."""
 
     def share(self, examples: np.ndarray) -> np.ndarray:
-        """The part of a batch that is computed by this process; over all processes the parts are the batch."""
+        """Return the part of a batch that this process computes; over all processes the parts are the batch."""
 
-    def waiting(self) -> Any:
-        """A context around asking for a training input."""
+    def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
+        """Return a context around forward and backward."""
 
-    def micro_batch(self, model: nn.Module, *, last: bool) -> Any:
-        """A context around forward and backward."""
+    def autocast(self) -> AbstractContextManager:
+        """Return a context around forward."""
 
-    def autocast(self) -> Any:
-        """A context around forward."""
+    def total(self, sums: Tensor) -> Tensor:
+        """Return the sums over all processes, each of which calls this in the same order."""
 
-    def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        """Takes this process's sums of one batch: (loss, correct), for `val_full` (loss, correct, correct at 5);
-        of numbers (loss, absolute error)."""
+    def peak_bytes(self) -> int:
+        """Return the most memory that any process held; each calls this in the same order."""
 
-    def epoch_end(self, *, step: int, epoch: int) -> None:
-        """Comes after the full validation pass."""
 
-    def step_end(self, *, step: int) -> None:
-        """May save a state, and may raise to stop the run after this step."""
+class Batch(NamedTuple):
+    """One batch, or one full validation pass, was computed."""
+
+    split: str  # train, val, val_full
+    step: int
+    epoch: int  # from 1
+    examples: int
+    lr: float
+    sums: Tensor  # over all processes, as the task makes them
+    waited: float = 0.0  # seconds for inputs
+    peak_bytes: int | None = None  # of any process, with val_full
+
+
+class EpochEnd(NamedTuple):
+    """The full validation pass of an epoch was computed."""
+
+    step: int
+    epoch: int
+
+
+class StepEnd(NamedTuple):
+    """All of a step was computed; an observer may save a state, or raise to stop the run here."""
+
+    step: int
+
+
+Event = Batch | EpochEnd | StepEnd
+Observer = Callable[[Event], None]  # the loop calls each with each event, in the list's order
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -86,32 +116,40 @@ def fit(
     train: Examples,
     val: Examples,
     schedule: Schedule,
-    hooks: Hooks,
+    arithmetic: Arithmetic,
+    observers: Sequence[Observer],
     first_step: int = 1,
 ) -> None:
-    """Runs steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
+    """Run steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
     batches = pairwise(_batches(train, schedule, first_step))
     for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, first_step):
         ends = following_epoch != epoch
         whole = _whole(val, schedule, epoch) if ends else [_NONE]
         seen = val_examples(step, len(val), schedule.val_batch_size)
-        val.expect(_mine(hooks, seen))
-        hooks.begin(step=step)
+        val.expect(_mine(arithmetic, seen))
+        arithmetic.begin(step=step)
         lr = schedule.learning_rate(step)
-        sums = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, hooks=hooks)
-        train.expect(_mine(hooks, following)[: schedule.micro_batch_size])
-        row: dict[str, Any] = {"step": step, "epoch": epoch + 1, "lr": lr}
-        hooks.row("train", **row, examples=len(examples), sums=sums)
-        sums = validate(model, val, seen, hooks=hooks, following=whole[0])
-        hooks.row("val", **row, examples=len(seen), sums=sums)
+        sums, waited = update(
+            model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, arithmetic=arithmetic
+        )
+        train.expect(_mine(arithmetic, following)[: schedule.micro_batch_size])
+        tell(Batch("train", step, epoch + 1, len(examples), lr, arithmetic.total(sums), waited))
+        sums = validate(model, val, seen, arithmetic=arithmetic, following=whole[0])
+        tell(Batch("val", step, epoch + 1, len(seen), lr, arithmetic.total(sums)))
         if ends:
             parts = [
-                validate(model, val, part, hooks=hooks, at_k=True, following=after)
+                validate(model, val, part, arithmetic=arithmetic, at_k=True, following=after)
                 for part, after in pairwise([*whole, _NONE])
             ]
-            hooks.row("val_full", **row, examples=sum(map(len, whole)), sums=torch.stack(parts).sum(0))
-            hooks.epoch_end(step=step, epoch=epoch + 1)
-        hooks.step_end(step=step)
+            total, peak = arithmetic.total(torch.stack(parts).sum(0)), arithmetic.peak_bytes()
+            tell(Batch("val_full", step, epoch + 1, sum(map(len, whole)), lr, total, peak_bytes=peak))
+            tell(EpochEnd(step, epoch + 1))
+        tell(StepEnd(step))
 
 
 def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -136,9 +174,9 @@ def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
     return np.split(examples, range(schedule.val_batch_size, len(examples), schedule.val_batch_size))
 
 
-def _mine(hooks: Hooks, examples: np.ndarray) -> np.ndarray:
-    """What this process computes of a batch: its share, or one example, to be counted 0 times, if that is empty."""
-    mine = hooks.share(examples)
+def _mine(arithmetic: Arithmetic, examples: np.ndarray) -> np.ndarray:
+    """Return what this process computes of a batch: its share, or one example with weight 0 if that is empty."""
+    mine = arithmetic.share(examples)
     return mine if len(mine) else examples[:1]
 
 
@@ -151,32 +189,34 @@ def update(
     epoch: int,
     lr: float,
     schedule: Schedule,
-    hooks: Hooks,
-) -> Tensor:
-    """One optimiser step on the mean loss of `examples`, in micro-batches; returns this process's sums.
+    arithmetic: Arithmetic,
+) -> tuple[Tensor, float]:
+    """Make one optimiser step on the mean loss of `examples`, in micro-batches.
 
-    A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
+    Returns this process's sums and the seconds that it waited for inputs. A process whose share is empty computes one
+    example with weight 0, so that all exchange gradients alike.
     """
     model.train()
-    mine, weight, sums = _mine(hooks, examples), 1 if len(hooks.share(examples)) else 0, []
+    mine, weight, sums, waited = _mine(arithmetic, examples), 1 if len(arithmetic.share(examples)) else 0, [], 0.0
     for start in range(0, len(mine), schedule.micro_batch_size):
         end = start + schedule.micro_batch_size
-        with hooks.waiting():
-            inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        asked = time.perf_counter()
+        inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        waited += time.perf_counter() - asked
         train.expect(mine[end : end + schedule.micro_batch_size])
-        with hooks.micro_batch(model, last=end >= len(mine)):
-            with hooks.autocast():
-                logits = model(inputs)
-            batch_sums = task.sums(logits, targets) * weight
+        with arithmetic.micro_batch(model, last=end >= len(mine)):
+            with arithmetic.autocast():
+                outputs = model(inputs)
+            batch_sums = arithmetic.task.sums(outputs, targets) * weight
             (batch_sums[0] / len(examples)).backward()
         sums.append(batch_sums.detach())
     if schedule.clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_scale", 1.0)  # x * 1.0 is x, exactly
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return torch.stack(sums).sum(0)
+    return torch.stack(sums).sum(0), waited
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
@@ -193,18 +233,18 @@ def validate(
     val: Examples,
     examples: np.ndarray,
     *,
-    hooks: Hooks,
+    arithmetic: Arithmetic,
     at_k: bool = False,
     following: np.ndarray = _NONE,
 ) -> Tensor:
-    """This process's sums over one batch, without gradients, as `task.sums` makes them.
+    """Return this process's sums over one batch, without gradients, as its task makes them.
 
     `following` is the batch that is validated next.
     """
     model.eval()
-    weight = 1 if len(hooks.share(examples)) else 0
-    inputs, targets = val.batch(_mine(hooks, examples))
-    val.expect(_mine(hooks, following))
-    with torch.no_grad(), hooks.autocast():
-        logits = model(inputs)
-    return task.sums(logits, targets, at_k=at_k) * weight
+    weight = 1 if len(arithmetic.share(examples)) else 0
+    inputs, targets = val.batch(_mine(arithmetic, examples))
+    val.expect(_mine(arithmetic, following))
+    with torch.no_grad(), arithmetic.autocast():
+        outputs = model(inputs)
+    return arithmetic.task.sums(outputs, targets, at_k=at_k) * weight

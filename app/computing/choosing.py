@@ -12,7 +12,7 @@ import torch
 
 from ..config.run import RunConfig
 from ..counts.vit import head_width
-from ..errors import InputError
+from ..errors import InputError, is_out_of_memory
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
 from ..models.compiling import missing
 from ..place import Place
@@ -116,7 +116,7 @@ def _tried(config: RunConfig, place: Place, path: str) -> float | str:
     try:
         return trials.remembered("path", key, lambda: trials.path_seconds(config, place, path))
     except Exception as error:
-        if "out of memory" in str(error) or isinstance(error, torch.OutOfMemoryError):  # MPS raises a RuntimeError
+        if is_out_of_memory(error):
             return _OUT_OF_MEMORY
         if path != "fused" and not isinstance(error, RuntimeError):  # a bug of this program
             raise
@@ -149,6 +149,11 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
     while size > 1 and size * per_image > _SHARE_OF_HOST * memory.total():
         size = -(-size // 2)
     return size
+
+
+def forget_micro_batch(config: RunConfig, place: Place, *, at_least: int) -> None:
+    """Discard the remembered micro-batches of a model on this kind of device that are too large after all."""
+    trials.forget("micro-batch", trials.key_of(config, place), lambda found: found >= at_least)
 
 
 def compiling(

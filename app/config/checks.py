@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import task
 from ..errors import InputError
 from ..tables import revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
@@ -46,7 +47,7 @@ def check_revisions(revised: Revisions, row: ModelRow) -> None:
 def check_data(data: Data, *, image: Extent) -> None:
     """Raise InputError for data that the settings do not fit."""
     side = smaller(image, data.native)
-    if data.classes < 2 and data.task == "classification":
+    if data.classes < task.of(data.task).least_outputs:
         raise InputError(f"the dataset {data.dataset} has {data.classes} class; at least 2 are needed")
     if data.augment == "randaugment" and not isinstance(side, int):
         raise InputError("augment=randaugment turns square images only; give one side, or --augment flip_crop")

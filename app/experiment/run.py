@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import data, evaluation, models, place
+from .. import data, evaluation, models, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles
@@ -185,7 +185,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
 def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
-    if run.config.task == "regression":
+    if task.of(run.config.task) is task.values:
         raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number; leave it out")
     if k > run.config.classes:
         raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")

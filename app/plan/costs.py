@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import optim
 from .. import train as loop
+from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig
 from ..place import Place
@@ -19,7 +21,6 @@ from .extent import Extent
 
 _FLOAT = 4  # bytes
 _LINE_OF_LOG = 200  # bytes, about; two lines a step
-_STATE = 10 * _FLOAT  # bytes per parameter: two states of weights and moments, one under way, and the best weights
 _MARGIN = 1 << 24  # bytes of small files
 
 
@@ -88,7 +89,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
     return {
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
-        "moments": 2 * _FLOAT * found.parameters,
+        "moments": optim.state_bytes(config) * found.parameters,
         "activations": activations // 2 if here.precision == "bf16" else activations,
     }
 
@@ -106,7 +107,7 @@ def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int 
     return {
         "cache": total,
         "weights": 2 * _FLOAT * parameters,
-        "state": _STATE * parameters,
+        "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .. import task
 from ..artifacts.runs import Run
 from ..config.facts import DatasetFacts
 from ..config.run import RunConfig, resolve
@@ -84,9 +85,8 @@ def dataset_title(dataset: str) -> str:
 
 def loss_title(config: RunConfig) -> str:
     """What a run's loss is, as an axis names it."""
-    if config.task == "regression":
-        return "mean squared error (square of the target's unit)"
-    return "cross-entropy (nats per example)"
+    learned = task.of(config.task)
+    return f"{learned.loss_name} ({learned.loss_unit})"
 
 
 def sizes(runs: Iterable[Run]) -> list[str]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import HubUnavailable, InputError
+from ..errors import Explained, HubUnavailable, InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -163,7 +163,7 @@ def _asked_wait(error: BaseException) -> float:
     return 0.0
 
 
-def _refusal(what: str, error: Exception) -> InputError | None:
+def _refusal(what: str, error: Exception) -> Explained | None:
     """Our sentence for an answer that waiting cannot change; None for an error that has none."""
     from huggingface_hub.errors import RepositoryNotFoundError
 

@@ -147,7 +147,7 @@ def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(
 def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
     run.files.splits.write_bytes(b"damaged")
     refused = call("evaluate checkpoints")
-    assert refused.code == 2 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
+    assert refused.code == 4 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
     assert call("evaluate checkpoints --again").code == 0
     assert call("evaluate checkpoints").code == 0
 
@@ -179,7 +179,9 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
 
     fails(ZeroDivisionError("division by zero"))
     ended = call("evaluate checkpoints")
-    assert ended.code == 1 and ended.err.startswith("error: a defect of isoscale: ZeroDivisionError")
+    assert ended.code == 1 and ended.err.startswith(
+        "internal error in isoscale (a bug, not your input): ZeroDivisionError"
+    )
     fails(KeyboardInterrupt())
     ended = call("evaluate checkpoints")
     assert ended.code == 130 and ended.err.startswith("error: interrupted at once")
@@ -239,3 +241,40 @@ def test_a_run_that_began_at_an_earlier_revision_is_resumed_and_evaluated_as_it_
     monkeypatch.setitem(MODELS, "vit_differential", dataclasses.replace(row, earlier={}))
     refused = call(f"evaluate --run {run_id}")
     assert refused.code == 2 and "model_revision=1 of vit_differential is unknown; known: 2" in refused.err
+
+
+KINDS = [
+    ("the disk", "DiskFull", 4, "disk full"), ("the run", "Held", 4, "held"), ("lr", "InputError", 2, "bad input"),
+    ("no room", "MemoryError", 4, "out of memory"), ("CUDA", "torch.OutOfMemoryError", 4, "out of memory"),
+    ("no space", "OSError", 4, "disk full"), ("0", "ZeroDivisionError", 1, "internal error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("says", "error", "code", "kind"), KINDS, ids=[case[1] for case in KINDS])
+def test_a_failure_has_its_exit_code_and_for_machines_its_kind(call, run, monkeypatch, says, error, code, kind):
+    import builtins
+    import errno
+
+    import torch
+
+    from app import errors
+
+    kinds = {**vars(builtins), **vars(errors), "torch.OutOfMemoryError": torch.OutOfMemoryError}
+
+    def evaluate(*_, **__):
+        raise kinds[error](*([errno.ENOSPC, says] if error == "OSError" else [says]))
+
+    monkeypatch.setattr("app.experiment.run.evaluate", evaluate)
+    ended = call("evaluate checkpoints --json")
+    found = json.loads(ended.out)["error"]
+    assert (ended.code, found["kind"]) == (code, kind) and (says in found["message"] or error == "OSError")
+    assert found["message"] in ended.err and "Traceback" not in ended.err
+    assert call("evaluate checkpoints").out == ""
+
+
+def test_the_help_lists_every_exit_code(call):
+    from app import cli
+
+    lines = " ".join(call("--help").out.split())
+    for code in (cli.DONE, cli.INTERNAL, cli.BAD_INPUT, cli.NOT_UPLOADED, cli.FAILED, cli.STOPPED, cli.INTERRUPTED):
+        assert re.search(rf"\b{code} [a-z]", lines), code
