@@ -59,8 +59,13 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
 
 
 def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
-    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished."""
-    for earlier in () if options.fresh else config.at_earlier_revisions():
+    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished.
+
+    A run of the config's own revision comes first.
+    """
+    if options.fresh or place_of(options.checkpoints, config).record.exists():
+        return config
+    for earlier in config.at_earlier_revisions():
         files = place_of(options.checkpoints, earlier)
         if files.record.exists() and not Run.load(files.record).done:
             screen.say(
