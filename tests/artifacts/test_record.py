@@ -180,3 +180,10 @@ def test_a_name_with_an_umlaut_in_two_characters_is_the_same_name(tmp_path, made
     fields = {"run_id": config.run_id, "dataset": config.dataset, "config": config.to_json()}
     put(path, raw(made) | fields)
     assert record.read(path).dataset == config.dataset
+
+
+def test_a_number_that_was_changed_by_hand_is_refused(made):
+    path = made.files.record
+    path.write_text(path.read_text().replace('"top1": 0.3', '"top1": 0.4'))
+    with pytest.raises(InputError, match=r"damaged \(it is not as it was written\); .*--fresh"):
+        record.read(path)
