@@ -2,4 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, NotUploaded, RunFailed, Stopped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from .artifacts.runs import Run
+
 __version__ = "0.1.0"
+__all__ = ["InputError", "NotUploaded", "RunFailed", "Stopped", "__version__", "load", "train"]
+
+
+def train(**settings: Any) -> Run:
+    """Train a model and test it; resume the run if it was interrupted, or return it if it is done.
+
+    `settings` are the options of the command `train`, with underscores. The run has the same ID, files and numbers as
+    that of the equal command. Raises InputError for settings that cannot be used, RunFailed for what happened on the
+    way, NotUploaded, and Stopped for a signal or `max_minutes`.
+    """
+    from .cli.train import kept_at_the_hub, trained
+    from .config.command import Command
+
+    command = Command.of(settings)
+    spelled = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    run = trained(command, text=f"isoscale.train({spelled})")
+    assert run, "ranks are started by torchrun, with the command"
+    _, failed = kept_at_the_hub(run, command.keeping)
+    if failed:
+        raise failed
+    return run
+
+
+def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
+    """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
+
+    Its `classes` are the class names in the order of the K logits, of a regression the target's name (K = 1). Its
+    `preprocess` makes such inputs of images, fields or signals. Its `run_id` names the run.
+
+    `where` is a run's folder, its stem, one of its files, or hf://owner/name/path, which is downloaded to the cache.
+    `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
+    finished, and RunFailed for files that are damaged.
+    """
+    from .experiment.loading import load
+
+    return load(where, best=best, device=device)

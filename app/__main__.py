@@ -1,9 +1,22 @@
-"""The command line as a module, for child processes and for an installed package: `python -m PACKAGE --help`."""
+"""isoscale on the command line: `isoscale`, `python -m isoscale`, or `python run.py` in a checkout."""
+
+from __future__ import annotations
 
 import gc
+import os
+import sys
+from typing import NoReturn
 
-from .cli import leave, main
+
+def run() -> NoReturn:
+    """Run the command of this process's arguments, and end the process with its exit code."""
+    if os.name == "nt":
+        sys.exit("isoscale runs on Linux and macOS. On Windows, use WSL (https://learn.microsoft.com/windows/wsl).")
+    gc.set_threshold(50_000)  # torch's import makes 350,000 objects that stay; looks at them took a fifth of its time
+    from .cli import leave, main
+
+    leave(main())
+
 
 if __name__ == "__main__":
-    gc.set_threshold(50_000)  # as in run.py, which says why
-    leave(main())
+    run()

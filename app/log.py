@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import InputError
+from . import task
+from .errors import Damaged, Diverged, InputError
 from .system.durable import make_folder, no_space_named
 
 FORMAT = 1
@@ -21,8 +21,7 @@ _LAG = 2  # rows that may wait for their numbers, so that no step waits for the 
 
 
 class Row(NamedTuple):
-    """A row whose sums are still on the device: `fetch` waits for (loss summed, correct, correct at k), or for
-    (loss summed, absolute error summed) where the log's header tells of a regression."""
+    """A row whose sums are still on the device: `fetch` waits for them, as the task of the log's header sums."""
 
     fields: dict[str, Any]
     fetch: Callable[[], Sequence[float]]
@@ -34,23 +33,21 @@ class TrainingLog:
     def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0, sha256: str | None = None) -> None:
         """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header.
 
-        Raises InputError where it is shorter, or where what it keeps has not the given digest.
+        Raises Damaged where it is shorter, or where what it keeps has not the given digest.
         """
         make_folder(path.parent)
         held = path.stat().st_size if path.exists() else 0
         if held < offset:
-            raise InputError(
-                f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh"
-            )
+            raise Damaged(f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh")
         self.path = path
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()
-        self._regression = is_regression(header)
+        self._task = task.of_header(header)
         self._file = path.open("r+b" if offset else "wb")
         self._digest = hashlib.sha256(self._file.read(offset) if offset else b"")
         if sha256 and self._digest.hexdigest() != sha256:
             self._file.close()
-            raise InputError(
+            raise Damaged(
                 f"the log {path} is damaged in the rows before the saved state; put a copy of it back, or "
                 "--fresh trains the run anew"
             )
@@ -60,7 +57,7 @@ class TrainingLog:
             self._write({"log": "isoscale", "format": FORMAT, **header})
 
     def add(self, row: Row) -> None:
-        """Takes a row; writes those that have waited long enough. Raises InputError at a loss that is no number."""
+        """Takes a row; writes those that have waited long enough. Raises Diverged at a loss that is not a number."""
         self._waiting.append(row)
         while len(self._waiting) > _LAG:
             self._take()
@@ -86,15 +83,10 @@ class TrainingLog:
 
     def _take(self) -> None:
         row = self._waiting.popleft()
-        loss_sum, *more = row.fetch()
-        fields = row.fields | {"loss": loss_sum / row.fields["examples"]}
-        if self._regression:
-            fields["mae"] = more[0] / row.fields["examples"]
-        else:
-            fields |= {name: round(count) for name, count in zip(("correct", "correct_at_5"), more, strict=False)}
+        fields = row.fields | self._task.columns(row.fetch(), row.fields["examples"])
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
-            raise InputError(
+            raise Diverged(
                 f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; the last good state is "
                 "kept; start another run with a lower --lr or with --clip-norm 1"
             )
@@ -109,35 +101,31 @@ class TrainingLog:
         self._digest.update(line)
 
 
-def is_regression(header: Mapping[str, Any]) -> bool:
-    """Whether a log is of numbers that were learned; the header of any other says nothing of it."""
-    return header.get("task") == "regression"
-
-
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The header and the rows of a log; a last line without its end is left out.
 
-    Raises InputError for a file that is missing or not such a log, and for the first line that is damaged.
+    Raises Damaged for a file that is missing or not such a log, and for the first line that is damaged; InputError for
+    one of another version.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
-        raise InputError(f"cannot read the log {path}: {error.strerror}") from error
+        raise Damaged(f"cannot read the log {path}: {error.strerror}") from error
     header, *rows = map(_parsed, lines) if lines else [{}]
     if header is None:
         raise _damaged(path, 1)
     if header.get("log") != "isoscale":
-        raise InputError(f"{path} is not a training log of this program; download it again or train --fresh")
+        raise Damaged(f"{path} is not a training log of this program; download it again or train --fresh")
     if header.get("format") != FORMAT:
         raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
     for number, row in enumerate(rows, start=2):
-        if row is None or not _is_whole(row, regression=is_regression(header)):
+        if row is None or not _is_complete(row, task.of_header(header)):
             raise _damaged(path, number)
     return header, [row for row in rows if row]
 
 
-def _damaged(path: Path, line: int) -> InputError:
-    return InputError(f"line {line} of {path} is damaged; download the log again or train --fresh")
+def _damaged(path: Path, line: int) -> Damaged:
+    return Damaged(f"line {line} of {path} is damaged; download the log again or train --fresh")
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -149,14 +137,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_whole(row: Mapping[str, Any], *, regression: bool) -> bool:
-    """Whether a row holds what figures are drawn from: counts, a split and a loss that is a number."""
-    counts = [row.get(name) for name in ("step", "epoch", "examples")]
-    counts += [] if regression else [row.get("correct"), row.get("correct_at_5", 0)]
-    counted = all(type(count) is int and 0 <= count < 2**53 for count in counts)  # a bool is no count
-    numbers = [row.get(name) for name in (("loss", "mae") if regression else ("loss",))]
-    return counted and all(map(_is_number, numbers)) and row["examples"] > 0 and isinstance(row.get("split"), str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) <= sys.float_info.max  # nor NaN
+def _is_complete(row: Mapping[str, Any], of: task.Task) -> bool:
+    """Return whether a row has what figures are drawn from: counts, a split, and its task's columns."""
+    counted = all(task.is_count(row.get(name)) for name in ("step", "epoch", "examples"))
+    return counted and of.is_complete(row) and row["examples"] > 0 and isinstance(row.get("split"), str)

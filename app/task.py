@@ -1,56 +1,277 @@
-"""What is learned: a class or a number; its loss, and the sums that its metrics are made of.
+"""What a run learns, classes or values: one object each for its loss, sums, metrics and log columns.
 
-Integer targets are classes (B,), floating ones numbers (B,), and every function here goes by that.
+The configuration's `task` chooses the object once, by `of`; nothing else asks for a target's dtype.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, logs and cards of a task need neither
+    import numpy as np
+    import torch
+    from torch import Tensor
 
 TOP_K = 5  # in the log
 TOPS = (1, 3, 5)  # in results
+_RESAMPLINGS = 2000
+_SAME = 1e-12  # of the targets' square: a variance below it is rounding
 
 
-def is_regression(targets: Tensor) -> bool:
-    """Whether targets are numbers, not classes."""
-    return targets.is_floating_point()
+class Task(Protocol):
+    """What differs between classification and regression."""
+
+    name: ClassVar[str]  # as the configuration, the record and the log's header spell it
+    predicts: ClassVar[str]  # for messages
+    loss_name: ClassVar[str]
+    loss_unit: ClassVar[str]
+    least_outputs: ClassVar[int]
+
+    def outputs(self, classes: int) -> int:
+        """Return the width of the model's head."""
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example in float32 at least: (B, outputs), targets -> (B,)."""
+
+    def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
+        """Return the batch's sums for its log row, loss first, on the outputs' device."""
+
+    def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
+        """Return the columns of a log row from its sums over `examples`."""
+
+    def is_complete(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a log row has the task's columns, with values of their kind."""
+
+    def drawn(self, count: int, *, classes: int, device: torch.device) -> Tensor:
+        """Return targets without a meaning, for measurements on noise."""
+
+    def guess_loss(self, classes: int) -> float | None:
+        """Return the loss of a uniform guess; None where there is no such guess."""
+
+    def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
+        """Return the numbers of a test from labels (n,) and the model's outputs (n, outputs)."""
 
 
-def losses(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Loss per example in float32 at least: cross-entropy in nats, (B, K), (B,) -> (B,); of numbers the squared error,
-    (B, 1), (B,) -> (B,)."""
-    wide = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-    if is_regression(targets):
-        return (wide.squeeze(1) - targets).square()
-    return F.cross_entropy(wide, targets, reduction="none")
+@dataclass(frozen=True)
+class Classes:
+    """Classification: targets are class indices (B,) int64, or shares of each class (B, K) float of mixed examples."""
+
+    name: ClassVar[str] = "classification"
+    predicts: ClassVar[str] = "classes"
+    loss_name: ClassVar[str] = "cross-entropy"
+    loss_unit: ClassVar[str] = "nats"
+    least_outputs: ClassVar[int] = 2
+
+    def outputs(self, classes: int) -> int:
+        """Return the number of classes: one logit each."""
+        return classes
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross-entropy in nats: (B, K), (B,) or (B, K) -> (B,)."""
+        from torch.nn import functional as F
+
+        return F.cross_entropy(_wide(outputs), targets, reduction="none")
+
+    def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
+        """Return (loss, correct), with `at_k` also correct at 5; mixed targets count as their largest share."""
+        import torch
+
+        loss = self.losses(outputs, targets)
+        labels = targets.argmax(1) if targets.dim() == 2 else targets
+        parts = [loss.sum(), correct_at(outputs, labels, 1).sum()]
+        return torch.stack([*parts, correct_at(outputs, labels, TOP_K).sum()] if at_k else parts)
+
+    def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
+        """Return `loss`, `correct` and, where it was counted, `correct_at_5`."""
+        loss, *counts = sums
+        named = zip(("correct", "correct_at_5"), counts, strict=False)
+        return {"loss": loss / examples, **{name: round(count) for name, count in named}}
+
+    def is_complete(self, row: Mapping[str, Any]) -> bool:
+        """Return whether `loss` is a number and the counts are counts."""
+        return _is_number(row.get("loss")) and is_count(row.get("correct")) and is_count(row.get("correct_at_5", 0))
+
+    def drawn(self, count: int, *, classes: int, device: torch.device) -> Tensor:
+        """Return the classes in turn: (count,) int64."""
+        import torch
+
+        return torch.arange(count, device=device) % classes
+
+    def guess_loss(self, classes: int) -> float | None:
+        """Return ln K."""
+        return math.log(classes)
+
+    def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
+        """Return n, top1, top3 and top5 with 95 % Wilson intervals, mean loss, accuracy per class, and confusion.
+
+        Rows of the confusion are the truth. A class without test examples has an accuracy of None; rates are fractions.
+        """
+        import numpy as np
+        import torch
+
+        del names
+        n, classes = outputs.shape
+        confusion = np.zeros((classes, classes), np.int64)
+        np.add.at(confusion, (labels, outputs.argmax(1)), 1)
+        counts = confusion.sum(1)
+        rates = {name: value for k in TOPS for name, value in top_k(labels, outputs, k).items()}
+        logits, targets = torch.from_numpy(outputs), torch.from_numpy(labels)
+        return {
+            "n": n,
+            **rates,
+            "loss": float(self.losses(logits.double(), targets).mean()),
+            "correct": int(correct_at(logits, targets, 1).sum()),
+            "per_class": [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)],
+            "confusion": confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Values:
+    """Regression: targets are one value an example, (B,) float; the model has one output."""
+
+    name: ClassVar[str] = "regression"
+    predicts: ClassVar[str] = "a value"
+    loss_name: ClassVar[str] = "mean squared error"
+    loss_unit: ClassVar[str] = "square of the target's unit"
+    least_outputs: ClassVar[int] = 1
+
+    def outputs(self, classes: int) -> int:
+        """Return 1: one value an example."""
+        del classes
+        return 1
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the squared error: (B, 1), (B,) -> (B,)."""
+        return (_wide(outputs).squeeze(1) - targets).square()
+
+    def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
+        """Return (loss, absolute error)."""
+        import torch
+
+        del at_k
+        loss = self.losses(outputs, targets)
+        return torch.stack([loss.sum(), (outputs.squeeze(1).to(loss.dtype) - targets).abs().sum()])
+
+    def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
+        """Return `loss` and `mae`."""
+        loss, absolute = sums
+        return {"loss": loss / examples, "mae": absolute / examples}
+
+    def is_complete(self, row: Mapping[str, Any]) -> bool:
+        """Return whether `loss` and `mae` are numbers."""
+        return _is_number(row.get("loss")) and _is_number(row.get("mae"))
+
+    def drawn(self, count: int, *, classes: int, device: torch.device) -> Tensor:
+        """Return values from -2 to 2: (count,) float32."""
+        import torch
+
+        del classes
+        return torch.linspace(-2, 2, count, device=device)
+
+    def guess_loss(self, classes: int) -> float | None:
+        """Return None: there is no uniform guess of a value."""
+        del classes
+        return None
+
+    def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
+        """Return n, RMSE, MAE and R2 with 95 % intervals, the MSE (also as `loss`), and the targets' mean and std.
+
+        Intervals are percentiles over 2,000 resamplings of the examples, of all of one name together where several
+        have one; None where all are of one. R2 = 1 - MSE / variance of these targets; None where they are all equal.
+        Units are the target's.
+        """
+        import numpy as np
+
+        truth, found, n = labels.astype(np.float64), outputs[:, 0].astype(np.float64), len(labels)
+        units = np.arange(n) if names is None else np.unique(names, return_inverse=True)[1]
+        error, centred = found - truth, truth - truth.mean()
+        per_row = np.stack([np.ones(n), error**2, np.abs(error), centred, centred**2], axis=1)  # (n, 5)
+        per_unit = np.zeros((units.max() + 1, per_row.shape[1]))
+        np.add.at(per_unit, units, per_row)
+        rmse, mae, r2 = _errors(per_unit.sum(0))
+        spread = np.array([_errors(drawn) for drawn in _resampled(per_unit)])  # (2000, 3)
+        low, high = np.percentile(spread, (2.5, 97.5), axis=0)
+        result: dict[str, Any] = {"n": n, "mse": rmse**2, "loss": rmse**2, "target_mean": float(truth.mean())}
+        result |= {"target_std": float(truth.std()), "resampled": "names" if len(per_unit) < n else "rows"}
+        for place, (name, value) in enumerate({"rmse": rmse, "mae": mae, "r2": r2}.items()):
+            known = len(per_unit) > 1 and np.isfinite([value, low[place], high[place]]).all()
+            result |= {name: value if np.isfinite(value) else None}
+            result |= {f"{name}_interval": [float(low[place]), float(high[place])] if known else None}
+        return result
+
+
+classes, values = Classes(), Values()
+_TASKS: dict[str, Task] = {task.name: task for task in (classes, values)}
+
+
+def of(name: str) -> Task:
+    """Return the object of a configuration's `task`."""
+    return _TASKS[name]
+
+
+def of_header(header: Mapping[str, Any]) -> Task:
+    """Return the task of a log by its header, which names every task but classification."""
+    return _TASKS.get(header.get("task", classes.name), classes)
 
 
 def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
-    """Whether each target is among the k highest logits: (B, K), (B,) -> (B,) bool.
+    """Return whether each target is among the k highest logits: (B, K), (B,) -> (B,) bool.
 
     The target's rank is the number of logits above it plus those equal to it with a lower index, so ties are decided
     alike everywhere, and k above the number of classes counts everything.
     """
+    import torch
+
     own = logits.gather(1, targets[:, None])  # (B, 1)
     classes = torch.arange(logits.shape[1], device=logits.device)
     ahead = (logits > own) | ((logits == own) & (classes < targets[:, None]))
     return ahead.sum(1) < k
 
 
-def sums(outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
-    """(loss, correct) summed over a batch, with `at_k` also correct at 5; of numbers always (loss, absolute error);
-    on the outputs' device."""
-    loss = losses(outputs, targets)
-    if is_regression(targets):
-        return torch.stack([loss.sum(), (outputs.squeeze(1).to(loss.dtype) - targets).abs().sum()])
-    parts = [loss.sum(), correct_at(outputs, targets, 1).sum()]
-    return torch.stack([*parts, correct_at(outputs, targets, TOP_K).sum()] if at_k else parts)
+def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
+    """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval."""
+    import torch
+    from scipy import stats  # seconds to import, and only wanted at a run's end
+
+    found = correct_at(torch.from_numpy(logits), torch.from_numpy(labels), k)
+    correct, n = int(found.sum()), len(found)
+    interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
 
 
-def drawn(count: int, *, task: str, classes: int, device: torch.device) -> Tensor:
-    """Targets of no meaning, for what is measured on noise: the classes in turn, or numbers from -2 to 2."""
-    if task == "regression":
-        return torch.linspace(-2, 2, count, device=device)
-    return torch.arange(count, device=device) % classes
+def _wide(outputs: Tensor) -> Tensor:
+    import torch
+
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+
+def _errors(summed: np.ndarray) -> tuple[float, float, float]:
+    """Return RMSE, MAE and R2 of sums over rows: (1, squared error, absolute error, centred target, its square)."""
+    n, squared, absolute, target, square = summed
+    variance = square / n - (target / n) ** 2
+    r2 = 1 - squared / n / variance if variance > _SAME * (square / n or 1) else float("nan")
+    return math.sqrt(squared / n), float(absolute / n), float(r2)
+
+
+def _resampled(per_unit: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield sums over as many units, drawn with replacement, 2,000 times from a fixed seed; each (5,)."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    for _ in range(_RESAMPLINGS):
+        yield per_unit[random.integers(len(per_unit), size=len(per_unit))].sum(0)
+
+
+def is_count(value: Any) -> bool:
+    """Return whether a value read from a log is a count; a bool is not."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value read from a log is a finite number."""
+    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) <= sys.float_info.max  # nor NaN

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import typer
 from typer.exceptions import TyperException
 
-from app.errors import InputError
+from app.errors import Explained, InputError
 
-BAD_INPUT = 2
+BAD_INPUT, FAILED = 2, 4
 
 
 def run(body: Callable[..., None], arguments: Sequence[str] | None = None) -> int:
@@ -24,8 +24,8 @@ def run(body: Callable[..., None], arguments: Sequence[str] | None = None) -> in
         format_message = getattr(error, "format_message", None)
         sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
         return _refused(f"{sentence}; see python -m {name_of(body)} --help")
-    except InputError as error:
-        return _refused(str(error))
+    except Explained as error:
+        return _refused(str(error), BAD_INPUT if isinstance(error, InputError) else FAILED)
     return code if isinstance(code, int) else 0
 
 
@@ -39,6 +39,6 @@ def spelled(body: Callable[..., None]) -> str:
     return shlex.join(["python", "-m", name_of(body), *sys.argv[1:]])
 
 
-def _refused(sentence: str) -> int:
+def _refused(sentence: str, code: int = BAD_INPUT) -> int:
     print(f"error: {sentence}", file=sys.stderr)
-    return BAD_INPUT
+    return code

@@ -36,10 +36,10 @@ from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
 from app.data.store import cache, manifest
 from app.data.transforms import chain
-from app.errors import InputError
+from app.errors import Explained
+from app.loop import Examples
 from app.place import Place
 from app.tables.shape import Shape
-from app.train import Examples
 
 from .waiting import HostHeld
 
@@ -186,5 +186,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except InputError as error:
+    except Explained as error:
         sys.exit(f"error: {error}")

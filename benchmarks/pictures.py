@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from app import data
-from app.config.run import RunConfig, dataset_facts, resolve
-from app.config.sizing import is_whole
-from app.counts import family_of
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.data.splits.resident import Split
 from app.data.store import cache
 from app.errors import InputError
@@ -105,12 +104,12 @@ def config_of(images: Pictures, model: RunConfig) -> RunConfig:
 
     Its shape is the model's, so its size is the count that it comes to with as many classes as there are here.
     """
-    family = family_of(model.model)
+    family = model.family
     cells = ("model", "image", "batch_size", "precision", *family.cells)
     request = {name: value for name in cells if (value := getattr(model, name)) is not None}
     request |= {"dataset": str(images.folder), "augment": "none", "dropout": 0.0}
     facts = data.facts(request, _silent, _silent)
-    if not is_whole(model.model, model.size):
+    if not model.sized.whole:
         shape = replace(model.shape, classes=facts.classes, channels=facts.channels)
         request["size"] = f"{family.parameters(shape) / 1000:.3f}K"
     return resolve(request, replace(facts, native=images.side))

@@ -18,7 +18,7 @@ from app import place
 from app.bench import ours
 from app.computing import execution
 from app.computing.rehearsal import HeldBatch, Rehearsal
-from app.errors import InputError
+from app.errors import Explained
 
 KINDS = {  # the first whose names an operator's name holds
     "linear layers' products": ("aten::mm", "aten::addmm"),
@@ -67,5 +67,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except InputError as error:
+    except Explained as error:
         sys.exit(f"error: {error}")

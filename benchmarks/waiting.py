@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app import train as loop
+from app import loop
 from app.bench import meter, ours
 from app.bench.meter import Prepared
 from app.bench.report import Group

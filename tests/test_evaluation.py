@@ -15,9 +15,9 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )  # fmt: skip
 
-from app import evaluation
+from app import evaluation, task
 from app.artifacts.predictions import Predictions
-from app.errors import InputError
+from app.errors import Damaged
 from app.place import Place
 
 DRAWN = np.random.default_rng(0)
@@ -45,7 +45,9 @@ def test_top_3_and_top_5_are_scikit_learn_s_and_lie_in_their_intervals(k):
 
 
 TRUTH = DRAWN.normal(1.1, 0.5, 200).astype(np.float32)
-NUMBERS = Predictions(np.arange(200) + 7, TRUTH, (TRUTH + DRAWN.normal(0.02, 0.1, 200).astype(np.float32))[:, None])
+NUMBERS = Predictions(
+    np.arange(200) + 7, TRUTH, (TRUTH + DRAWN.normal(0.02, 0.1, 200).astype(np.float32))[:, None], task=task.values
+)
 
 
 def test_errors_are_scikit_learn_s_and_lie_in_their_intervals():
@@ -76,7 +78,11 @@ def test_frames_of_one_simulation_have_no_interval():
 
 def test_examples_of_one_name_are_resampled_together_so_that_copies_narrow_no_interval():
     twice = Predictions(
-        np.arange(400), np.repeat(TRUTH, 2), np.repeat(NUMBERS.logits, 2, axis=0), np.repeat(np.arange(200), 2)
+        np.arange(400),
+        np.repeat(TRUTH, 2),
+        np.repeat(NUMBERS.logits, 2, axis=0),
+        np.repeat(np.arange(200), 2),
+        task.values,
     )
     alone, together = evaluation.metrics(NUMBERS), evaluation.metrics(twice)
     assert together["rmse"] == pytest.approx(alone["rmse"]) and together["resampled"] == "names"
@@ -86,7 +92,9 @@ def test_examples_of_one_name_are_resampled_together_so_that_copies_narrow_no_in
 
 
 def test_targets_that_are_all_equal_have_no_r2():
-    found = evaluation.metrics(Predictions(np.arange(3), np.full(3, 0.1, np.float32), np.ones((3, 1), np.float32)))
+    found = evaluation.metrics(
+        Predictions(np.arange(3), np.full(3, 0.1, np.float32), np.ones((3, 1), np.float32), task=task.values)
+    )
     assert found["r2"] is None and found["r2_interval"] is None and found["rmse"] == pytest.approx(0.9)
 
 
@@ -94,7 +102,11 @@ def test_targets_that_are_all_equal_have_no_r2():
 def test_numbers_come_back_from_parquet_with_their_names(tmp_path, names):
     dataclasses.replace(NUMBERS, names=names).save(tmp_path / "p.parquet")
     again = Predictions.load(tmp_path / "p.parquet")
-    assert again.regression and np.array_equal(again.labels, TRUTH) and np.array_equal(again.logits, NUMBERS.logits)
+    assert (
+        again.task is task.values
+        and np.array_equal(again.labels, TRUTH)
+        and np.array_equal(again.logits, NUMBERS.logits)
+    )
     assert again.names is None if names is None else again.names.tolist() == names.tolist()
 
 
@@ -125,14 +137,14 @@ def test_predictions_come_back_from_parquet_as_they_were(tmp_path):
 def test_truncated_predictions_are_named_with_the_mending_command(tmp_path, kept):
     FOUND.save(tmp_path / "p.parquet")
     (tmp_path / "p.parquet").write_bytes((tmp_path / "p.parquet").read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"p\.parquet are damaged; evaluate with --again"):
+    with pytest.raises(Damaged, match=r"p\.parquet are damaged.*evaluate --again"):
         Predictions.load(tmp_path / "p.parquet")
 
 
 @pytest.mark.parametrize("rows", [FOUND.rows[:-1], np.append(FOUND.rows[:-1], 0), FOUND.rows + 1])
 def test_predictions_of_other_rows_or_with_a_double_are_refused(rows):
     evaluation.require_same_rows(FOUND, FOUND.rows[::-1])
-    with pytest.raises(InputError, match="not of this test set, each row once; evaluate with --again"):
+    with pytest.raises(Damaged, match=r"not of this test set, each row once.*evaluate --again"):
         evaluation.require_same_rows(FOUND, rows)
 
 
@@ -158,10 +170,10 @@ class Split:
 
 
 def test_every_example_is_predicted_once_beside_its_published_row():
-    found = evaluation.predict(torch.nn.Identity(), Split(), batch_size=3, place=HERE)
+    found = evaluation.predict(torch.nn.Identity(), Split(), task=task.classes, batch_size=3, place=HERE)
     assert found.rows.tolist() == list(range(100, 107)) and found.logits[:, 0].tolist() == list(range(7))
     with pytest.raises(AssertionError, match="seen twice, not at all, or out of turn"):
-        evaluation.predict(torch.nn.Identity(), Split(lost=5), batch_size=3, place=HERE)
+        evaluation.predict(torch.nn.Identity(), Split(lost=5), task=task.classes, batch_size=3, place=HERE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,10 +192,10 @@ class Ranked(Place):
 @pytest.mark.parametrize("ranks", [2, 3, 9])
 def test_ranks_predict_a_share_each_and_the_first_has_all_in_the_order_of_one(ranks):
     model, box = torch.nn.Linear(1, 3), {}
-    whole = evaluation.predict(model, Split(), batch_size=2, place=HERE)
+    whole = evaluation.predict(model, Split(), task=task.classes, batch_size=2, place=HERE)
     for rank in reversed(range(ranks)):
         place = Ranked(HERE.device, "fp32", rank, ranks, box=box)
-        found = evaluation.predict(model, Split(), batch_size=2, place=place)
+        found = evaluation.predict(model, Split(), task=task.classes, batch_size=2, place=place)
         assert (found is None) == (rank > 0)
     assert np.array_equal(found.rows, whole.rows) and np.array_equal(found.labels, whole.labels)
     assert np.allclose(found.logits, whole.logits, atol=1e-6)
@@ -191,5 +203,7 @@ def test_ranks_predict_a_share_each_and_the_first_has_all_in_the_order_of_one(ra
 
 def test_dropout_is_off_and_no_gradient_is_kept():
     model = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Dropout(0.9))
-    one, other = (evaluation.predict(model, Split(), batch_size=2, place=HERE).logits for _ in range(2))
+    one, other = (
+        evaluation.predict(model, Split(), task=task.classes, batch_size=2, place=HERE).logits for _ in range(2)
+    )
     assert np.array_equal(one, other) and not model.training

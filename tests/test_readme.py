@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app, spelled
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.tables.datasets import DATASETS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import spelled as spelled_out

@@ -13,9 +13,9 @@ TARGETS = torch.arange(200) % 10
 
 
 def test_losses_are_cross_entropy_per_example_in_float32_at_least():
-    torch.testing.assert_close(task.losses(LOGITS, TARGETS).mean(), F.cross_entropy(LOGITS, TARGETS))
-    assert task.losses(LOGITS.bfloat16(), TARGETS).dtype == torch.float32
-    assert task.losses(LOGITS.double(), TARGETS).dtype == torch.float64
+    torch.testing.assert_close(task.classes.losses(LOGITS, TARGETS).mean(), F.cross_entropy(LOGITS, TARGETS))
+    assert task.classes.losses(LOGITS.bfloat16(), TARGETS).dtype == torch.float32
+    assert task.classes.losses(LOGITS.double(), TARGETS).dtype == torch.float64
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 10, 11])
@@ -32,21 +32,49 @@ def test_of_equal_logits_the_lower_class_is_ahead():
 
 
 def test_sums_add_up_over_batches():
-    parts = torch.stack([task.sums(LOGITS[s : s + 64], TARGETS[s : s + 64], at_k=True) for s in range(0, 200, 64)])
-    whole = task.sums(LOGITS, TARGETS, at_k=True)
+    parts = torch.stack(
+        [task.classes.sums(LOGITS[s : s + 64], TARGETS[s : s + 64], at_k=True) for s in range(0, 200, 64)]
+    )
+    whole = task.classes.sums(LOGITS, TARGETS, at_k=True)
     torch.testing.assert_close(parts.sum(0), whole)
-    assert whole[1] == (LOGITS.argmax(1) == TARGETS).sum() and len(task.sums(LOGITS, TARGETS)) == 2
+    assert whole[1] == (LOGITS.argmax(1) == TARGETS).sum() and len(task.classes.sums(LOGITS, TARGETS)) == 2
 
 
 def test_numbers_have_squared_errors_and_sums_of_both_errors():
     outputs, targets = torch.tensor([[1.0], [2.0], [-1.0]]), torch.tensor([0.0, 2.5, -1.0])
-    assert task.losses(outputs, targets).tolist() == [1.0, 0.25, 0.0]
-    assert task.sums(outputs, targets).tolist() == [1.25, 1.5]
-    assert torch.equal(task.sums(outputs, targets, at_k=True), task.sums(outputs, targets))
-    assert task.losses(outputs.bfloat16(), targets).dtype == torch.float32
+    assert task.values.losses(outputs, targets).tolist() == [1.0, 0.25, 0.0]
+    assert task.values.sums(outputs, targets).tolist() == [1.25, 1.5]
+    assert torch.equal(task.values.sums(outputs, targets, at_k=True), task.values.sums(outputs, targets))
+    assert task.values.losses(outputs.bfloat16(), targets).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("kind", "regression"), [("classification", False), ("regression", True)])
 def test_drawn_targets_are_of_their_task(kind, regression):
-    drawn = task.drawn(7, task=kind, classes=3, device=torch.device("cpu"))
-    assert task.is_regression(drawn) is regression and len(drawn.unique()) == (7 if regression else 3)
+    learned = task.of(kind)
+    drawn = learned.drawn(7, classes=3, device=torch.device("cpu"))
+    assert drawn.is_floating_point() is regression and len(drawn.unique()) == (7 if regression else 3)
+    outputs = torch.zeros(7, learned.outputs(3))
+    assert learned.losses(outputs, drawn).shape == (7,) and learned.outputs(3) == (1 if regression else 3)
+
+
+def test_mixed_labels_weigh_the_loss_by_their_shares_and_count_by_the_largest():
+    shares = torch.full((200, 10), 0.02).scatter_(1, TARGETS[:, None], 0.82)
+    expected = -(shares * LOGITS.log_softmax(1)).sum(1)
+    torch.testing.assert_close(task.classes.losses(LOGITS, shares), expected)
+    sums = task.classes.sums(LOGITS, shares, at_k=True)
+    assert torch.equal(sums[1:], task.classes.sums(LOGITS, TARGETS, at_k=True)[1:])
+    one_hot = torch.nn.functional.one_hot(TARGETS, 10).float()
+    torch.testing.assert_close(task.classes.losses(LOGITS, one_hot), task.classes.losses(LOGITS, TARGETS))
+
+
+def test_a_log_s_header_names_every_task_but_classification():
+    assert task.of_header({}) is task.classes and task.of_header({"task": "regression"}) is task.values
+    assert task.classes.guess_loss(10) == pytest.approx(np.log(10)) and task.values.guess_loss(1) is None
+
+
+def test_a_bootstrap_interval_covers_95_percent_of_the_resampled_errors():
+    squares = np.random.default_rng(3).normal(size=400) ** 2  # of errors; the mean's own spread is known
+    found = task.values.metrics(np.zeros(400, np.float32), np.sqrt(squares)[:, None])
+    low, high = np.square(found["rmse_interval"])
+    error = squares.std() / np.sqrt(400)
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.06)  # 1.645 for 90 %

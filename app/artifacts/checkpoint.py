@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import Damaged
 from ..system.durable import replacing, sha256
 from . import states
 from .states import Facts, Manifest
@@ -44,7 +44,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     """Reads the parameters into the model, every name and shape matched; returns the metadata.
 
-    Raises InputError for a file that is missing, damaged or of another model.
+    Raises Damaged for a file that is missing, damaged or of another model.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -53,15 +53,13 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except FileNotFoundError:
-        raise InputError(f"there are no weights {path}; download the run again or train it") from None
+        raise Damaged(f"there are no weights {path}; download the run again or train it") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"the weights {path} are damaged ({error}); download the run again") from error
+        raise Damaged(f"the weights {path} are damaged ({error}); download the run again") from error
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if own != {name: tensor.shape for name, tensor in tensors.items()}:
         wrong = sorted(name for name in own.keys() | tensors.keys() if own.get(name) != _shape(tensors.get(name)))
-        raise InputError(
-            f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again"
-        )
+        raise Damaged(f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again")
     model.load_state_dict(tensors)
     return metadata
 
@@ -71,33 +69,92 @@ def _shape(tensor: Tensor | None) -> torch.Size | None:
 
 
 class State(NamedTuple):
-    """Everything that continuing needs, as of the end of a step."""
+    """Everything that resuming needs, as of the end of a step.
+
+    Each tensor's name begins with its part: `model/`, `optimizer/`, and whatever else a run keeps, such as `ema/`.
+    """
 
     step: int
     tensors: dict[str, Tensor]
     facts: Facts
 
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return a part's tensors by the rest of their names; empty if the state has no such part."""
+        return {
+            whole.removeprefix(f"{name}/"): tensor
+            for whole, tensor in self.tensors.items()
+            if whole.startswith(f"{name}/")
+        }
 
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state by parameter name: `<parameter>/<exp_avg|exp_avg_sq|step>`."""
-    return {
-        f"{name}/{kind}": value
-        for name, parameter in model.named_parameters()
-        for kind, value in optimizer.state.get(parameter, {}).items()
-    }
+
+def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the optimiser's state as tensors by `<parameter>/<path>`, and the trees that are not flat, as JSON.
+
+    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None. Its tree stands in
+    the second part unless it is a dict of tensors, as of AdamW: `<parameter>/<exp_avg|exp_avg_sq|step>`.
+    """
+    tensors: dict[str, Tensor] = {}
+    trees: dict[str, Any] = {}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {})
+        tree = _taken(state, name, tensors)
+        if not all(isinstance(value, Tensor) for value in state.values()):
+            trees[name] = tree
+    return tensors, trees
 
 
-def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts back what `optimizer_tensors` took, on each parameter's device.
+def _taken(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Put a tree's tensors under their names; return the tree as JSON, with a tensor's name in its place."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, dict):
+        assert all(isinstance(key, str) for key in value), f"{name} has a key that is not a text"
+        return {"dict": {key: _taken(part, f"{name}/{key}", tensors) for key, part in value.items()}}
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [_taken(part, f"{name}/{place}", tensors) for place, part in enumerate(value)]}
+    assert value is None or isinstance(value, bool | int | float | str), f"{name} has a {type(value).__name__}"
+    return value
+
+
+def restore_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor],
+    trees: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Put back what `optimizer_state` took, on each parameter's device.
 
     Moments lie in memory as their parameter does: the fused optimiser walks through both alike.
     """
-    parameters = dict(model.named_parameters())
-    for name, value in tensors.items():
-        parameter, _, kind = name.rpartition("/")
-        own = parameters[parameter]
+    flat: dict[str, dict[str, Any]] = {}
+    for name in tensors:
+        of, _, kind = name.partition("/")
+        flat.setdefault(of, {})[kind] = {"tensor": name}
+    whole = {name: {"dict": parts} for name, parts in flat.items()} | dict(trees or {})
+    for name, parameter in model.named_parameters():
+        if name in whole:
+            optimizer.state[parameter] = _given(whole[name], parameter, tensors)
+
+
+def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor]) -> Any:
+    """Return the tree that `_taken` made JSON of, its tensors on the parameter's device."""
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, parts),) = tree.items()
+    if kind == "tensor":
+        value = tensors[parts]
         like = own if value.shape == own.shape else value
-        optimizer.state[own][kind] = torch.empty_like(like, dtype=value.dtype, device=own.device).copy_(value)
+        return torch.empty_like(like, dtype=value.dtype, device=own.device).copy_(value)
+    if kind == "dict":
+        return {key: _given(part, own, tensors) for key, part in parts.items()}
+    made = [_given(part, own, tensors) for part in parts]
+    return tuple(made) if kind == "tuple" else made
+
+
+def state_room(parameters: int, optimizer_bytes: int) -> int:
+    """Return the bytes of disk for a run's states: those that are kept, one being written, and the best weights."""
+    weights = 4
+    return parameters * ((KEPT + 1) * (weights + optimizer_bytes) + weights)
 
 
 def save_state(folder: Path, state: State, *, best: str | None) -> None:

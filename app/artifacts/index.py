@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from ..config.checks import file_part
-from ..errors import InputError
+from ..errors import Explained
 from ..system.durable import write_text
 from . import record
 from .record import Record, Status
@@ -98,7 +98,7 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
     try:
         about = path.stat() if path.exists() else None
         found = record.read(path)
-    except InputError as error:
+    except Explained as error:
         if say is None:
             raise
         say(f"passed over: {error}")
@@ -131,5 +131,5 @@ def _read(folder: Path) -> list[Entry]:
 def _write(folder: Path, entries: list[Entry]) -> None:
     """Replaces the index; a folder that cannot be written costs the next command some time only."""
     if folder.is_dir():
-        with suppress(OSError, InputError):
+        with suppress(OSError, Explained):
             write_text(folder / NAME, msgspec.json.encode(_Index(format=_FORMAT, entries=entries)).decode())

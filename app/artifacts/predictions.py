@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from .. import task
+from ..errors import Damaged
 from ..system.durable import replacing
+from ..task import Task
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,7 @@ class Predictions:
     labels: np.ndarray  # int64 (n,), float32 (n,) of a regression
     logits: np.ndarray  # float32 (n, K)
     names: np.ndarray | None = None  # str (n,)
-
-    @property
-    def regression(self) -> bool:
-        """Whether they are of numbers."""
-        return bool(self.labels.dtype.kind == "f")
+    task: Task = task.classes
 
     def save(self, path: Path) -> None:
         """Writes them as parquet."""
@@ -39,7 +37,7 @@ class Predictions:
         columns: dict[str, Any] = {"row": self.rows}
         if self.names is not None:
             columns["name"] = [str(name) for name in self.names]
-        if self.regression:
+        if self.task is task.values:
             columns |= {"target": self.labels, "prediction": self.logits[:, 0]}
         else:
             columns |= {"label": self.labels, "logits": list(self.logits)}
@@ -48,7 +46,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Reads them; raises InputError when the file is damaged."""
+        """Reads them; raises Damaged when the file is damaged."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -58,7 +56,7 @@ class Predictions:
             names = columns.get("name")
             if "target" in columns:
                 target, prediction = (columns[name].astype(np.float32) for name in ("target", "prediction"))
-                return cls(columns["row"], target, prediction[:, None], names)
+                return cls(columns["row"], target, prediction[:, None], names, task.values)
             return cls(columns["row"], columns["label"], columns["logits"].astype(np.float32), names)
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-            raise InputError(f"the predictions {path} are damaged; evaluate with --again makes them anew") from error
+            raise Damaged(f"the predictions {path} are damaged. `evaluate --again` computes them again") from error

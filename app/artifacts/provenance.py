@@ -16,7 +16,6 @@ import msgspec
 
 from .. import __version__
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
@@ -31,7 +30,7 @@ def begun(
     schedule: Schedule,
 ) -> Record:  # fmt: skip
     """Return the record of a run before its first step; its places are empty."""
-    family, total = family_of(config.model), config.parameters
+    family, total = config.family, config.parameters
     return Record(
         run_id=config.run_id,
         status="running",

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..config.run import RunConfig
-from ..errors import InputError
+from ..errors import Damaged, InputError
 from ..system.durable import seal, write_text
 from .parts import (
     Best,
@@ -145,8 +145,8 @@ def _object(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _damaged(path: Path, what: str) -> InputError:
-    return InputError(f"the run record {path} is damaged ({what}); {_FIX}")
+def _damaged(path: Path, what: str) -> Damaged:
+    return Damaged(f"the run record {path} is damaged ({what}); {_FIX}")
 
 
 def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:

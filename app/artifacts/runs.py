@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..config.run import RunConfig
-from ..errors import InputError
+from ..errors import Damaged, InputError
 from ..system.durable import sha256
 from . import index, record
 from .index import Entry
@@ -38,7 +38,7 @@ class Run:
         return self.record.done
 
     def require_whole(self, *names: str, mend: str = "") -> None:
-        """Raises InputError unless these files, by default all that the record has sums of, are as they were written.
+        """Raises Damaged unless these files, by default all that the record has sums of, are as they were written.
 
         `mend` says what to do; else it is to get the run again.
         """
@@ -47,7 +47,7 @@ class Run:
             path = getattr(self.files, name)
             if name in sums and (not path.is_file() or sha256(path) != sums[name]):
                 what = "damaged" if path.exists() else "gone"
-                raise InputError(f"{path} is {what}; {mend or _FIX}")
+                raise Damaged(f"{path} is {what}; {mend or _FIX}")
 
     @classmethod
     def load(cls, path: Path) -> Run:

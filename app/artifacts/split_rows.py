@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..data.splits.division import Splits
-from ..errors import InputError
+from ..errors import Damaged
 from ..system.durable import replacing
 from .paths import RunFiles
 
@@ -36,7 +36,7 @@ def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
 
 
 def of_test(files: RunFiles) -> np.ndarray:
-    """The test rows that a run was made for; raises InputError when their file is missing or damaged."""
+    """The test rows that a run was made for; raises Damaged when their file is missing or damaged."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet
@@ -45,4 +45,4 @@ def of_test(files: RunFiles) -> np.ndarray:
         table = parquet.read_table(files.splits)
         return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise InputError(f"the split file {files.splits} is damaged; evaluate with --again makes it anew") from error
+        raise Damaged(f"the split file {files.splits} is damaged; evaluate with --again makes it anew") from error

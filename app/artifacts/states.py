@@ -26,6 +26,7 @@ class Facts(Part, kw_only=True):
     log_sha256: str
     seconds: Number  # of training, in all processes
     peak_bytes: int | None = None  # states of earlier versions lack it
+    optimizer: dict[str, Any] | None = None  # the trees of an optimiser's state that are not dicts of tensors
 
 
 class Manifest(Part, kw_only=True):

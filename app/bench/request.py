@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config.run import RunConfig, dataset_facts, resolve
+from ..config.facts import dataset_facts
+from ..config.run import RunConfig, resolve
 from ..errors import InputError
 from ..tables.datasets import DATASETS, DEFAULT_DATASET
 from ..tables.names import look_up

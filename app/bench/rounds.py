@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Any, NamedTuple, TypeVar
 
-from ..errors import InputError
+from ..errors import OutOfMemory
 from .meter import Memory, Prepared, threads
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
@@ -143,7 +143,7 @@ class _Lane:
 def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple[list[Samples], list[str]]:
     """Samples of all contenders, taken in turns, and a sentence for each that could not run here.
 
-    Raises InputError where one that is required does not fit into memory.
+    Raises OutOfMemory where one that is required does not fit into memory.
     """
     deadline = time.monotonic() + pace.seconds
     lanes, left_out = _lanes(contenders, pace, memory)
@@ -166,7 +166,7 @@ def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple
         except _FAILURES as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:160]
             if contender.required and _has_no_room(error):
-                raise InputError(
+                raise OutOfMemory(
                     f"{contender.name} does not fit into memory ({reason}); take a smaller --batch-size"
                 ) from error
             if contender.required:

@@ -12,7 +12,6 @@ from torch import nn
 from ..computing import choosing, execution
 from ..computing.rehearsal import HeldBatch, Rehearsal
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..errors import InputError
 from ..models import count
 from ..place import Place
@@ -33,7 +32,7 @@ _NOTES = (
     "device",
     "on a CPU each contender has a process of its own, as its users run it: that this program keeps freed memory "
     "(app/system/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
-    "ours is app.train.update with the fused AdamW; validation and the log are not in it (`bench log`)",
+    "ours is app.loop.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (
     ("vit_classic", "timm eager"),
@@ -64,7 +63,7 @@ def compare(
     rivals, absent = _rivals(classic, here, compiled=compiled)
     samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
     rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
-    flops = {config.model: family_of(config.model).flops(config.shape) for config in configs}
+    flops = {config.model: config.flops for config in configs}
     samples = [_rated(one, classic.batch_size, flops.get(one.name, flops[classic.model]), rate) for one in samples]
     cells = ("size", "dataset", "d_model", "depth", "mlp_ratio", "image", "patch", "channels", "classes", "batch_size")
     setting = {name: getattr(classic, name) for name in cells} | {"tokens": classic.tokens}

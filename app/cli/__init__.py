@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache, partial
 from typing import Annotated, NoReturn
 
 import typer
+import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import InputError, NotUploaded, Stopped
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, selftest, tables, train
+from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
-DONE, DEFECT, BAD_INPUT, NOT_UPLOADED, INTERRUPTED, STOPPED = 0, 1, 2, 3, 130, 75
+DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
+_KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 app = typer.Typer(
     name="isoscale",
     help="Which vision architecture is better at the same budget, data and seed, by how much, and is it real?",
-    epilog="Exit codes: 0 done; 1 our defect; 2 bad input or nothing to do; 3 trained but not uploaded; "
-    "75 stopped by a signal or --max-minutes with the state saved (the same command continues); "
-    "130 interrupted at once.",
+    epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
+    "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
+    "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
+    "saved (the same command resumes). 130 interrupted at once.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -53,35 +58,15 @@ def _common(
     load_dotenv(find_dotenv(usecwd=True))
 
 
-_SWITCHES = (
-    "--upload", "--private", "--fresh", "--json", "--best", "--again", "--compile", "--checkpointing", "--qkv-bias",
-    "--projection-bias", "--value-skip", "--strict", "--probe",
-)  # fmt: skip
+@cache
+def _switches() -> dict[str, str]:
+    """Each switch of any command, and the flag that turns it off."""
+    return dict(spelling.switches_of(typer.main.get_command(app)))
 
 
 def spelled(arguments: list[str]) -> list[str]:
     """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    out: list[str] = []
-    for argument in arguments:
-        name, sign, value = argument.partition("=")
-        if name.startswith("--"):
-            name = name.replace("_", "-")
-            out += [_switched(name, value)] if sign and _is_truth(name, value) else [name + sign + value]
-        elif out and _is_truth(out[-1], argument):
-            out.append(_switched(out.pop(), argument))
-        else:
-            out.append(argument)
-    return out
-
-
-def _is_truth(name: str, value: str) -> bool:
-    return name in _SWITCHES and value.lower() in ("true", "false")
-
-
-def _switched(name: str, value: str) -> str:
-    if value.lower() == "true":
-        return name
-    return "--public" if name == "--private" else f"--no-{name[2:]}"
+    return spelling.spelled(arguments, _switches)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,33 +107,38 @@ def _terminated() -> Iterator[None]:
 
 
 def _run(arguments: list[str] | None) -> int:
+    given = spelled(sys.argv[1:] if arguments is None else arguments)
+    end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(spelled(sys.argv[1:] if arguments is None else arguments), prog_name="run.py", standalone_mode=False)
+        code = app(given, prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except TyperException as error:
-        return _refused(error)
+        return _refused(error, end)
     except InputError as error:
-        return _ended(str(error), BAD_INPUT)
+        return end(str(error), BAD_INPUT, printed=isinstance(error, ChecksFailed))
+    except RunFailed as error:
+        return end(str(error), FAILED, kind=error.kind)
     except NotUploaded as error:
-        return _ended(str(error), NOT_UPLOADED)
+        return end(str(error), NOT_UPLOADED, printed=True)
     except Stopped as error:
-        return _ended(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
+        return end(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
-        return _ended(
-            "interrupted at once; the same command goes on from what was last saved, if anything was", INTERRUPTED
+        return end(
+            "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
         )
     except SystemExit:  # Typer's end where the reader of stdout is gone
         return DONE
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        return _ended(f"{error.filename}: {error.strerror}; choose another path or mend this one", BAD_INPUT)
+        return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
+        if failure := failure_of(error):
+            return end(str(failure), FAILED, kind=failure.kind)
         if os.environ.get("ISOSCALE_DEBUG"):
             traceback.print_exc()
-            return DEFECT
-        name = type(error).__name__
-        return _ended(f"a defect of isoscale: {name}: {error} (ISOSCALE_DEBUG=1 shows where; please report it)", DEFECT)
+        what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"
+        return end(f"internal error in isoscale (a bug, not your input): {what}", INTERNAL)
 
 
 def _how_to_go_on() -> str:
@@ -156,16 +146,23 @@ def _how_to_go_on() -> str:
     return f"; the same command{' without --fresh' if '--fresh' in sys.argv else ''} continues it"
 
 
-def _refused(error: TyperException) -> int:
+def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
     """Ends for arguments that do not parse; a command without any has shown its help."""
     format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
     hint = f"; see {context.command_path} --help" if context else ""
-    return _ended(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
+    return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
 
 
-def _ended(text: str, code: int) -> int:
+def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool = False) -> int:
+    """Report why a command ends, on stderr, and for `--json` on stdout: {"error": {"kind", "message"}}.
+
+    `printed` says that the command's own object is on stdout already.
+    """
     if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
-    print(f"error: {text}" if code != STOPPED else text, file=sys.stderr)
+    print(f"error: {text}" if code not in (STOPPED, INTERNAL) else text, file=sys.stderr)
+    if as_json and not printed:
+        with suppress(OSError):
+            print(json.dumps({"error": {"kind": kind or _KINDS[code], "message": text}}), flush=True)
     return code

@@ -13,9 +13,12 @@ from . import train as of_train
 
 _option = partial(typer.Option, show_default=False)
 
-Place = Annotated[str, typer.Argument(help="docker, vast, runpod, hfjobs, skypilot or slurm.")]
+Place = Annotated[str, typer.Argument(help="Select a place: docker, vast, runpod, hfjobs, skypilot or slurm.")]
 Train = Annotated[
-    list[str], typer.Argument(metavar="-- train ...", help="The command, with its options, as it would be typed here.")
+    list[str],
+    typer.Argument(
+        metavar="-- train ...", help="Give the train command with its options, as you would type it on this machine."
+    ),
 ]
 Image = Annotated[
     str | None,
@@ -23,15 +26,21 @@ Image = Annotated[
         "--image",
         envvar="ISOSCALE_IMAGE",
         show_envvar=False,
-        help="The image and its tag ($ISOSCALE_IMAGE, or ghcr.io/OWNER/isoscale at this version).",
+        help="Run this image and tag. Default: $ISOSCALE_IMAGE, else ghcr.io/OWNER/isoscale at this version.",
     ),
 ]
-Name = Annotated[str, _option("--name", help="Of the job, the container, the machine (isoscale).")]
-Gpu = Annotated[str | None, _option("--gpu", help="Which one, by the place's own name (the place's usual one).")]
-Gpus = Annotated[int, _option("--gpus", min=1, help="How many, one process for each (1).")]
-DiskGb = Annotated[int, _option("--disk-gb", help="For image, data and states: 40 or more (60).")]
-MemoryGb = Annotated[int, _option("--memory-gb", help="Of the host (32).")]
-Hours = Annotated[float | None, _option("--hours", help="Of one stretch, on hfjobs and slurm (24).")]
+Name = Annotated[str, _option("--name", help="Name the job, container or machine. Default: isoscale.")]
+Gpu = Annotated[
+    str | None, _option("--gpu", help="Select a GPU by the place's name for it. Default: the place's usual GPU.")
+]
+Gpus = Annotated[int, _option("--gpus", min=1, help="Use this many GPUs, with one process per GPU. Default: 1.")]
+DiskGb = Annotated[
+    int, _option("--disk-gb", help="Rent a disk of this many GB, at least 40, for image, data and states. Default: 60.")
+]
+MemoryGb = Annotated[int, _option("--memory-gb", help="Rent a host with this many GB of memory. Default: 32.")]
+Hours = Annotated[
+    float | None, _option("--hours", help="Limit one job on hfjobs or slurm to this many hours. Default: 24.")
+]
 
 
 # Options that may name what is on this machine, and what to do instead.
@@ -75,6 +84,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
     """The options of a `train` command; raises what `train` itself would for those that can be told without torch."""
     from typer.main import get_command
 
+    from ..config.command import Command
     from ..errors import InputError
 
     if command[0] != "train":
@@ -83,7 +93,7 @@ def _checked(command: list[str]) -> dict[str, Any]:
     of_train.register(alone)
     context = get_command(alone).make_context("run.py train", command[1:])
     given = {option: value for option, value in context.params.items() if value is not None}
-    of_train.divided(dict(given))
+    Command.of({name: value for name, value in given.items() if name != "as_json"})
     for option in _INSTEAD:
         for path in str(given.get(option, "")).split(","):
             _require_there(option, path)

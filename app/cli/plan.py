@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import Annotated, Any
 
 import typer
 
 from . import options as o
-from . import train
 
-Strict = Annotated[bool, typer.Option("--strict/--no-strict", metavar="", help="End with 2 where a line warns.",
-                                      show_default=False)]  # fmt: skip
-Probe = Annotated[bool, typer.Option("--probe/--no-probe", metavar="", help="Time 20 steps on noise here.",
-                                     show_default=False)]  # fmt: skip
+Strict = Annotated[bool, typer.Option("--strict/--no-strict", metavar="", show_default=False,
+                                      help="End with exit code 2 if a check warns. Default: off.")]  # fmt: skip
+Probe = Annotated[bool, typer.Option("--probe/--no-probe", metavar="", show_default=False,
+                                     help="Time 20 steps on noise on this machine. Default: off.")]  # fmt: skip
 UsdPerHour = Annotated[
-    float | None, typer.Option("--usd-per-hour", min=0, help="What this machine costs, with --probe.",
-                               show_default=False)
+    float | None, typer.Option("--usd-per-hour", min=0, show_default=False,
+                               help="State the price of this machine in USD per hour, with --probe. Default: none."),
 ]  # fmt: skip
-_OWN = {"strict": (Strict, False), "probe": (Probe, False), "usd_per_hour": (UsdPerHour, None)}
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command, with the options of `train` and its own."""
-    of_train = inspect.signature(train.train, eval_str=True).parameters.values()
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(name, kind, default=value, annotation=hint) for name, (hint, value) in _OWN.items()]
-    parameters = [parameter.replace(kind=kind) for parameter in (*of_train, *own)]
-    plan.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     app.command(epilog=o.WHERE_DEFAULTS_COME_FROM)(plan)
 
 
-def plan(**given: Any) -> None:
+@o.takes(as_json=(o.AsJson, False), strict=(Strict, False), probe=(Probe, False), usd_per_hour=(UsdPerHour, None))
+def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None, **options: Any) -> None:
     """What a `train` command would make and cost, and what speaks against it; --like alone compares with a model."""
-    given = {name: value for name, value in given.items() if value is not None}
-    as_json, strict, probed = given["as_json"], given.pop("strict"), given.pop("probe")
-    usd_per_hour = given.pop("usd_per_hour", None)
-    _require_probe(usd_per_hour, probed=probed)
-    like = None if "match" in given else given.pop("like", None)
-    request, computing, _ = train.divided(given)
-    if like:
-        from ..tables.models import model_row
+    from ..config.command import Command
+    from ..tables.models import model_row
 
+    _require_probe(usd_per_hour, probed=probe)
+    given = o.given(options)
+    like = None if "match" in given else given.pop("like", None)
+    command = Command.of(given)
+    if like:
         model_row(like)
     from ..experiment.run import Options
     from ..plan import draw_up
@@ -50,9 +42,7 @@ def plan(**given: Any) -> None:
     from .screen import Screen
 
     with Screen(quiet=as_json) as screen:
-        found = draw_up(
-            request, Options(**computing), screen, like=like, probed=probed, usd_per_hour=usd_per_hour
-        )  # fmt: skip
+        found = draw_up(command, Options.of(command), screen, like=like, probed=probe, usd_per_hour=usd_per_hour)
     typer.echo(json.dumps(found.to_json()) if as_json else found.to_text())
     require_good(found.findings, strict=strict)
 

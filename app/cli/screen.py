@@ -14,10 +14,23 @@ _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
 
 
+_PACKAGE = __name__.partition(".")[0]  # app in a checkout, isoscale where it is installed
+
+
+def name() -> str:
+    """Return the program's name in usage lines: `run.py` in a checkout, `isoscale` where it is installed."""
+    return "run.py" if _PACKAGE == "app" else _PACKAGE
+
+
 def program() -> list[str]:
-    """How this program was called, for the commands that it tells: under `uv run` or by Python, from where it lies."""
-    script = sys.argv[0] if Path(sys.argv[0]).name == "run.py" else "run.py"
-    return ["uv", "run", script] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", script]
+    """Return the words that call this program, for printed commands: as it was called, under `uv run` or by Python."""
+    script = Path(sys.argv[0])
+    if script.name == "__main__.py":
+        return ["python", "-m", _PACKAGE]
+    if _PACKAGE != "app":
+        return [_PACKAGE]
+    path = sys.argv[0] if script.name == "run.py" else "run.py"
+    return ["uv", "run", path] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", path]
 
 
 class Screen:

@@ -68,14 +68,14 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
     A model of another kind of data than this stands at the first dataset of its own kind.
     """
-    from ..counts import family_of
+    from ..counts import family_for
     from ..tables.datasets import DATASETS
     from ..tables.models import MODELS
 
     asked = _dataset_row(dataset)
     rows = []
     for model in MODELS.values():
-        kinds = family_of(model.name).kinds
+        kinds = family_for(model).kinds
         row = next(each for each in (asked, *DATASETS.values()) if each.kind in kinds)
         if asked.kind not in (row.kind, "image"):
             continue  # models of images have a table of their own
@@ -87,8 +87,8 @@ def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
-    from ..config.run import dataset_facts, resolve
-    from ..counts import family_of
+    from ..config.facts import dataset_facts
+    from ..config.run import resolve
     from ..errors import InputError
     from ..tables.protocols import PROTOCOLS
     from ..tables.shape import CELLS
@@ -98,7 +98,7 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         config = resolve(request, dataset_facts(row))
     except InputError as error:
         return {**named, "image": PROTOCOLS[row.name].image, "why_not": str(error)}
-    family = family_of(config.model)
+    family = config.family
     cells = {name: value for name in CELLS if (value := getattr(config, name)) is not None}
     return {
         **named,

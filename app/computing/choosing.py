@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..counts.vit import head_width
-from ..errors import InputError
+from ..errors import InputError, is_out_of_memory
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
 from ..models.compiling import missing
 from ..place import Place
@@ -48,7 +47,7 @@ def unfit_path(config: RunConfig, place: Place, path: str) -> str:
 
 def _work(config: RunConfig) -> float:
     """Floating-point operations of an optimiser step, backward pass included."""
-    return 3.0 * family_of(config.model).flops(config.shape) * config.batch_size
+    return 3.0 * config.flops * config.batch_size
 
 
 def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> tuple[str, dict[str, str]]:
@@ -117,7 +116,7 @@ def _tried(config: RunConfig, place: Place, path: str) -> float | str:
     try:
         return trials.remembered("path", key, lambda: trials.path_seconds(config, place, path))
     except Exception as error:
-        if "out of memory" in str(error) or isinstance(error, torch.OutOfMemoryError):  # MPS raises a RuntimeError
+        if is_out_of_memory(error):
             return _OUT_OF_MEMORY
         if path != "fused" and not isinstance(error, RuntimeError):  # a bug of this program
             raise
@@ -143,13 +142,18 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
         room = {"batch_size": config.batch_size, "channels": config.channels, "classes": config.classes}
         key = trials.key_of(config, place) | shape | room | {"memory": place.memory()}
         return trials.remembered("micro-batch", key, lambda: trials.fitting(config, place, **shape))
-    per_image = family_of(config.model).activation_bytes(
+    per_image = config.family.activation_bytes(
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
     )
     size = config.batch_size
     while size > 1 and size * per_image > _SHARE_OF_HOST * memory.total():
         size = -(-size // 2)
     return size
+
+
+def forget_micro_batch(config: RunConfig, place: Place, *, at_least: int) -> None:
+    """Discard the remembered micro-batches of a model on this kind of device that are too large after all."""
+    trials.forget("micro-batch", trials.key_of(config, place), lambda found: found >= at_least)
 
 
 def compiling(

@@ -41,6 +41,11 @@ class Execution:
         """What the model is built with."""
         return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
 
+    def halved(self) -> Execution:
+        """Return the same with half the micro-batch; CUDA graphs, which compute each batch whole, become blocks."""
+        compile_ = "blocks" if self.compile == "graphs" else self.compile
+        return replace(self, micro_batch_size=-(-self.micro_batch_size // 2), compile=compile_)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values; `paths_skipped` is omitted if no path failed."""
         values = asdict(self)

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import models, optim
-from .. import train as loop
+from .. import loop, models, optim, task
 from ..config.run import RunConfig
-from ..experiment.hooks import Member
 from ..models.compiling import compiled
 from ..place import Place
 from ..system import memory
 from . import trials
+from .arithmetic import Arithmetic
 from .execution import Execution
 
 
@@ -29,16 +28,17 @@ class HeldBatch:
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
-        """Noise and random classes of the config's shape; raises MemoryError before the host's memory is all taken."""
+        """Return noise of the config's shape, and targets without a meaning.
+
+        Raises MemoryError before the host's memory is all taken.
+        """
         draw = torch.Generator(device).manual_seed(0)
         size = (config.batch_size, *config.input_shape)
         taken, free = 4 * math.prod(size), memory.free()
         if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
-        if config.task == "regression":
-            return cls(images, torch.randn(size[:1], device=device, generator=draw))
-        return cls(images, torch.randint(config.classes, size[:1], device=device, generator=draw))
+        return cls(images, task.of(config.task).drawn(len(images), classes=config.classes, device=device))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -90,7 +90,8 @@ class Rehearsal:
         model = compiled(model, chosen.compile, cache=trials.compiled_programs())
         self._optimizer = optim.of(config, model)
         self._model = here.spread(model)
-        self._hooks = Member(place=here, seed=config.seed, stop_asked=lambda: None)
+        self._place = here
+        self._arithmetic = Arithmetic(place=here, seed=config.seed, task=task.of(config.task))
         self._schedule = loop.Schedule(
             epochs=1, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
             micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,
@@ -99,19 +100,19 @@ class Rehearsal:
         self._following = self._walk()
 
     def step(self) -> None:
-        """One step, from the order to the hooks at its end; validation is left out."""
+        """Make one step, from the order to what ranks agree on at its end; validation is left out."""
         self._number += 1
         (examples, epoch), self._following = self._following, self._walk()
         lr = self._schedule.learning_rate(self._number)
-        self._hooks.begin(step=self._number)
-        sums = loop.update(
+        self._arithmetic.begin(step=self._number)
+        sums, _ = loop.update(
             self._model, self._optimizer, self._train, examples, epoch=epoch, lr=lr, schedule=self._schedule,
-            hooks=self._hooks,
+            arithmetic=self._arithmetic,
         )  # fmt: skip
         self._train.expect(self._following[0][: self._schedule.micro_batch_size])
-        self._hooks.row("train", step=self._number, epoch=epoch, examples=len(examples), lr=lr, sums=sums)
-        self._hooks.step_end(step=self._number)
+        self._arithmetic.total(sums)
+        self._place.agree(0)
 
     def validate(self, examples: np.ndarray) -> None:
-        """One batch without gradients."""
-        loop.validate(self._model, self._train, examples, hooks=self._hooks)
+        """Compute one batch without gradients."""
+        loop.validate(self._model, self._train, examples, arithmetic=self._arithmetic)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import optim, task
 from ..config.run import RunConfig
-from ..errors import InputError
+from ..errors import OutOfMemory
 from ..models import build
 from ..models.attention import ATTENTION_CLASSES
 from ..models.compiling import compiled
@@ -33,6 +33,11 @@ def compiled_programs() -> Path:
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
     """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
     return home.remembered(what, {**key, "torch": torch.__version__}, measure)
+
+
+def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
+    """Discard remembered answers whose key has these values, and that proved wrong; they are measured again."""
+    home.forget(what, {**key, "torch": torch.__version__}, is_wrong)
 
 
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
@@ -82,8 +87,8 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
 
         def attempt(size: int) -> None:
             model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
-            copies = 2 if size == config.batch_size else 3
-            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(copies)]
+            floats = optim.state_bytes(config) // 4 + (size < config.batch_size)
+            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(floats)]
             images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():
                 loss = model(images).float().logsumexp(1).sum()
@@ -102,7 +107,7 @@ def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
             return size
         except torch.OutOfMemoryError:
             if size == 1:
-                raise InputError("not even one image fits into the device's memory; take a smaller --size") from None
+                raise OutOfMemory("not even one image fits into the device's memory. Use a smaller --size") from None
         torch.cuda.empty_cache()
         size = -(-size // 2)
 
@@ -117,11 +122,14 @@ def step_trial(
         model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
         optimizer = optim.of(config, model)
         images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
-        targets = task.drawn(micro_batch_size, task=config.task, classes=config.classes, device=place.device)
+        learned = task.of(config.task)
+        targets = learned.drawn(micro_batch_size, classes=config.classes, device=place.device)
         losses: list[Tensor] = []
 
         def work() -> None:
-            losses.append(_step(model, optimizer, images, targets, place))
+            with place.autocast():
+                outputs = model(images)
+            losses.append(_stepped(optimizer, learned.losses(outputs, targets).mean()))
 
         began = time.perf_counter()
         work()
@@ -135,10 +143,8 @@ def step_trial(
     }
 
 
-def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, place: Place) -> Tensor:
-    with place.autocast():
-        logits = model(images)
-    loss = task.losses(logits, targets).mean()
+def _stepped(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """Make an optimiser step on a loss; return the loss without its graph."""
     loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..counts import Family, family_for, family_of
+from ..counts import Family, family_for
 from ..errors import InputError
 from ..tables.families import FAMILIES
 from ..tables.models import ModelRow, model_row
 from ..tables.protocols import Protocol
-from ..tables.ranges import check_known
 from ..tables.shape import CELLS, Shape
 from ..tables.sizes import TOLERANCE, budget, spelled
 from . import sizing
+from .sizing import Sized
 
-if TYPE_CHECKING:
-    from .run import RunConfig
-
-MATCHES = {"params": "parameters", "flops": "FLOPs"}
 _OWN = {"match", "like", "model", *CELLS} - {"patch"}  # of a request, what says nothing of the other model
 
 
@@ -26,7 +22,6 @@ def asked(request: Mapping[str, Any]) -> bool:
     """Whether the size is to be another model's; raises InputError for half a wish."""
     match, like = request.get("match"), request.get("like")
     if match is not None:
-        check_known("match", match, MATCHES)
         if like is None:
             raise InputError(f"--match {match} needs the model to match; add --like vit_classic")
     elif like is not None:
@@ -49,15 +44,12 @@ def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"model": row.name}
 
 
-def counted(model: str, shape: Shape, match: str) -> int:
+def counted(family: Family, shape: Shape, match: str) -> int:
     """Parameters, or the FLOPs of one image's forward pass."""
-    family = family_of(model)
     return family.parameters(shape) if match == "params" else family.flops(shape)
 
 
-def matched(
-    row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other: RunConfig, *, channels: int, classes: int
-) -> dict[str, Any]:
+def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other: Sized) -> dict[str, Any]:
     """The request with a size, and with the growth axis at the integer that comes nearest to the other model.
 
     The size is the other's, where it stands for the same shape here, so that one model has one name; else it is the
@@ -66,7 +58,7 @@ def matched(
     family, match = family_for(row), request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
     _require_freedom(row, family, rest)
-    common: dict[str, Any] = {"image": other.image, "channels": channels, "classes": classes}
+    common: dict[str, Any] = {name: getattr(other.shape, name) for name in ("image", "channels", "classes")}
 
     def at(size: str) -> dict[str, Any]:
         return sizing.sized(row, rest | {"size": size}, protocol, dataset=other.dataset, **common)
@@ -76,15 +68,15 @@ def matched(
     family.check(shape)
 
     def count(value: int) -> int:
-        return counted(row.name, sizing.grown(family, shape, value), match)
+        return counted(family, sizing.grown(family, shape, value), match)
 
-    wanted = counted(other.model, other.shape, match)
+    wanted = counted(other.family, other.shape, match)
     value = sizing.nearest_by(count, wanted, step=family.step)
     if abs(count(value) / wanted - 1) > TOLERANCE:
         raise InputError(_missed(row, family, other, match, count, value))
     reached = start | {family.growth: value}
     parameters = family.parameters(sizing.grown(family, shape, value))
-    sizes = [other.size] if not sizing.is_whole(other.model, other.size) else []
+    sizes = [] if other.whole else [other.size]
     near = [size for size in sizes if abs(parameters / budget(size) - 1) <= TOLERANCE]
     own = next((size for size in near if at(size) == reached | {"size": size}), spelled(parameters))
     pinned = {name: cell for name, cell in reached.items() if name in family.cells and at(own)[name] != cell}
@@ -99,16 +91,14 @@ def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) 
         raise InputError(f"--{family.growth.replace('_', '-')} leaves --match nothing to choose; give one of them")
 
 
-def _missed(
-    row: ModelRow, family: Family, other: RunConfig, match: str, count: Callable[[int], int], value: int
-) -> str:
+def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
     """The sentence for a model that no integer brings near another, with what can be reached."""
     scale, unit = (1e6, "M parameters") if match == "params" else (1e9, " GFLOPs")
-    wanted = counted(other.model, other.shape, match) / scale
+    wanted = counted(other.family, other.shape, match) / scale
     values = sorted({max(family.step, value - family.step), value, value + family.step})
     near = ", ".join(f"{count(each) / scale:.3g} at {family.growth}={each}" for each in values)
     return (
         f"no {family.growth} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} "
-        f"of {other.model}; "
+        f"of {other.row.name}; "
         f"reachable: {near}; take another --size"
     )

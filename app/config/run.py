@@ -5,144 +5,118 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from ..counts import family_of
+from ..counts import Family, family_for
 from ..errors import InputError
-from ..tables.datasets import DATASETS, DatasetRow
-from ..tables.models import DEFAULT_MODEL, model_row
-from ..tables.protocols import PROTOCOLS, UNKNOWN
-from ..tables.reading import BACKGROUND
-from ..tables.shape import CELLS, Extent, Shape, extent, normal, smaller
-from . import checks, matching, sizing
+from ..tables.datasets import DEFAULT_DATASET, dataset_row
+from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
+from ..tables.shape import Extent, Shape, extent, smaller
+from . import checks, matching
+from . import resolve as resolving
+from .facts import DatasetFacts, dataset_facts
+from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
+from .sizing import Sized
 
-_ABSENT: Any = None  # typed as if present: a family reads its own cells only
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
+_TOLD = ("classes", "channels", "native")  # by the dataset, which is in the name already
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetFacts:
-    """What a config needs to know of a dataset; `fingerprint` is a local dataset's content."""
-
-    name: str
-    classes: int
-    channels: int = 3
-    native: Extent | None = None  # None: nothing is known, images are stored at the side the model sees
-    fingerprint: str | None = None
-    kind: str = "image"  # image | field | signal
-    image: Extent | None = None  # of fields and signals, which a model sees as their files hold them
-    task: str = "classification"  # classification | regression
-
-
-def dataset_facts(row: DatasetRow) -> DatasetFacts:
-    """The facts of a dataset with a row, of which nothing has to be opened."""
-    return DatasetFacts(
-        name=row.name, classes=row.classes, channels=row.channels, native=row.native, kind=row.kind, task=row.task
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(Revisions, Recipe, Data, Model):
     """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1).
 
-    The cells from attention to discriminator are those of the model's shape; None stands where its family has no such
-    cell, and where the family's own value holds.
+    Of a class's bases the last has its fields first: those of the model, the data, the recipe, and the revisions.
     """
 
-    model: str
-    size: str  # a budget, or the model's own name where it is named whole
-    attention: str = _ABSENT
-    d_model: int = _ABSENT
-    depth: int = _ABSENT
-    heads: int = _ABSENT
-    head_width: int = _ABSENT
-    mlp_ratio: float = 4.0
-    qkv_bias: bool = _ABSENT
-    projection_bias: bool = _ABSENT
-    norm: str = _ABSENT
-    pooling: str = _ABSENT
-    positions: str = _ABSENT
-    patching: str = _ABSENT
-    tokenizer: str = _ABSENT
-    value_skip: bool = _ABSENT
-    features: int = _ABSENT
-    width: int = _ABSENT
-    stem_pool: bool = _ABSENT
-    projection: str = _ABSENT
-    discriminator: bool = _ABSENT
-    image: Extent
-    patch: int = _ABSENT
-
-    dataset: str
-    dataset_config: str | None = None
-    revision: str = "main"
-    image_column: str | None = None
-    label_column: str | None = None
-    group_column: str | None = None
-    fingerprint: str | None = None
-    task: str = "classification"  # of the dataset's row; of a regression `classes` counts the targets
-    classes: int
-    channels: int = 3
-    native: Extent | None = None
-    augment: str = "none"
-    split_seed: int = 0
-    val_fraction: float = 0.1
-    test_fraction: float | None = None  # None: carved only where the source has no labelled test split
-    field: str | None = None  # of fields: which are stacked as channels, between commas; None: the row's own
-    target: str | None = None  # of fields and signals: what is learned; None: the row's own
-    crop: str | None = None  # of fields, TOP:BOTTOM,LEFT:RIGHT in pixels of the file; None: as published
-    mirror: bool | None = None  # of fields; None: mirrored, as published
-    background: float | None = None  # of signals, added to files without one; None: as published
-    range: str | None = None  # of signals, FROM:TO in degrees 2-theta; None: the whole pattern
-    grid: str | None = None  # of signals, START:STEP in degrees; None: as their length says
-    stored_dtype: str = "float32"  # of fields and signals in the cache
-    limit_train: int | None = None
-    limit_val: int | None = None
-    limit_test: int | None = None
-
-    batch_size: int
-    val_batch_size: int = 128
-    epochs: int
-    train_batches: int | None = None  # of an epoch, drawn anew each time; None: every example once
-    val_batches: int | None = None  # of an epoch's validation pass
-    optimizer: str = "adamw"
-    eps: float = 1e-8
-    schedule: str = "cosine"
-    lr: float
-    warmup_steps: int | None = None  # None: 10 % of the schedule
-    clamp_warmup: bool = True  # False where --warmup-steps was given
-    weight_decay: float
-    dropout: float
-    pretrained: bool = False  # of timm/NAME: begins at its published weights
-    clip_norm: float | None = None
-    seed: int = 0
-    precision: str = "auto"
-
     def __post_init__(self) -> None:
-        for name in ("image", "native"):  # lists of JSON are tuples here, and a square is its side
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, normal(getattr(self, name)))
-        checks.check_shape(self)
-        checks.check_numbers(self)
-        checks.check_size(self)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if (typed := declaring.coerced(field, value)) is not value:
+                object.__setattr__(self, field.name, typed)
+            declaring.check(field, typed)
+        checks.check_revisions(self, self.row)
+        checks.check_data(self, image=self.image)
+        checks.check_model(self, self.sized)
+        checks.check_size(self.sized)
         checks.check_name(self.dataset, size=self.size)
 
-    @property
-    def shape(self) -> Shape:
-        """The cells that the parameter count depends on."""
-        return family_of(self.model).shape(vars(self))
+    @classmethod
+    def of_row(cls, row: ModelRow, values: Mapping[str, Any]) -> RunConfig:
+        """Return the config of some values, whose model's row is at hand."""
+        config = cls.__new__(cls)
+        config.__dict__["row"] = row  # in place of a look-up
+        cls.__init__(config, **values)
+        return config
 
-    @property
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> RunConfig:
+        """Return the config of `to_json`; raise InputError for a field that is unknown, missing or of another type."""
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        if strange := sorted(set(fields) - set(known)):
+            raise InputError(f"the config has unknown fields {', '.join(strange)}; it was written by another version")
+        if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
+            raise InputError(f"the config lacks {', '.join(missing)}")
+        return cls(**fields)
+
+    @classmethod
+    def from_strings(cls, texts: Mapping[str, str], facts: DatasetFacts | None = None) -> RunConfig:
+        """Return the config of a row of a table: settings by name, as the command line spells their values.
+
+        An empty text is a setting that is not given. `facts` are those of the dataset, and may be omitted for a
+        dataset with a row whose content they do not depend on. Raises InputError.
+        """
+        return resolve(request := parsed(SETTINGS, texts), facts or _facts_of(request))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was looked up and counted is not pickled."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @cached_property
+    def row(self) -> ModelRow:
+        """The row of the model."""
+        return model_row(self.model)
+
+    def at_earlier_revisions(self) -> Iterator[RunConfig]:
+        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
+        for revision in sorted(self.row.earlier, reverse=True):
+            with suppress(InputError):  # a size that this shape does not have
+                yield dataclasses.replace(self, model_revision=revision)
+
+    @cached_property
+    def family(self) -> Family:
+        """The family of the model, with its counts."""
+        return family_for(self.row)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The cells that the parameter count depends on, as the config's own revision of the model's row means them."""
+        left = {k: v for k, v in self.row.left_at(self.model_revision).items() if getattr(self, k) is None}
+        return self.family.shape({name: getattr(self, name) for name in Shape.__dataclass_fields__} | left)
+
+    @cached_property
+    def sized(self) -> Sized:
+        """The model at its size."""
+        return Sized(row=self.row, family=self.family, shape=self.shape, size=self.size, dataset=self.dataset)
+
+    @cached_property
     def parameters(self) -> int:
         """Trainable parameters, embeddings and head included, as the family counts them."""
-        return family_of(self.model).parameters(self.shape)
+        return self.family.parameters(self.shape)
 
-    @property
+    @cached_property
+    def flops(self) -> int:
+        """FLOPs of one input's forward pass."""
+        return self.family.flops(self.shape)
+
+    @cached_property
     def tokens(self) -> int:
         """Tokens of a block of the model, 1 where it has none."""
-        return family_of(self.model).tokens(self.shape)
+        return self.family.tokens(self.shape)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -159,7 +133,7 @@ class RunConfig:
         """Whether the dataset is cut for a trial."""
         return any(limit is not None for limit in (self.limit_train, self.limit_val, self.limit_test))
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """8 hex digits of a hash over the fields that decide the result, each left out at its default.
 
@@ -170,7 +144,7 @@ class RunConfig:
         identity = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("classes", "channels", "native") and getattr(self, field.name) != field.default
+            if field.name not in _TOLD and getattr(self, field.name) != field.default
         }
         identity |= {"stored_side": self.stored_side, "resize": RESIZE}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
@@ -186,71 +160,38 @@ class RunConfig:
         return checks.run_stem(run_id=self.run_id, size=self.size, dataset=self.dataset)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> RunConfig:
-        """The config of `to_json`; raises InputError for a field that is unknown, missing or of the wrong type."""
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        if strange := sorted(set(fields) - set(known)):
-            raise InputError(f"the config has unknown fields {', '.join(strange)}; it was written by another version")
-        for name, value in fields.items():
-            if value is not None or name not in CELLS:
-                _check_type(name, value, str(known[name].type))
-        if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
-            raise InputError(f"the config lacks {', '.join(missing)}")
-        return cls(**fields)
+        """Return the fields as JSON values; a revision is left out at 1."""
+        revisions = {field.name for field in dataclasses.fields(Revisions)}
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in revisions or value != 1}
 
 
-def _check_type(name: str, value: Any, declared: str) -> None:
-    """Raises InputError unless a JSON value has its field's declared type."""
-    types: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "None": type(None)}
-    types["Extent"] = (int, list, tuple)
-    allowed = [types[part] for part in declared.split(" | ")]
-    if not any(isinstance(value, kind) for kind in allowed) or (isinstance(value, bool) and "bool" not in declared):
-        raise InputError(f"the config's {name}={value!r} is not of type {declared}")
+SETTINGS = options_of(*REQUESTED)  # that a request may have
 
 
-def resolve(request: Mapping[str, Any], facts: DatasetFacts) -> RunConfig:
-    """The config of a command: what was asked for, then the dataset's protocol, then the size table.
+def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | None = None) -> RunConfig:
+    """Return the config of a command: what was asked for, then the dataset's protocol, then the size table.
 
-    `request` holds only the options that were given, under their fields' names; `match` and `like` are no fields: they
-    say whose parameters or FLOPs the size is to meet.
+    `request` has only the options that were given, under their fields' names; `match` and `like` are no fields: they
+    say whose parameters or FLOPs the size is to meet. `row` is the model's, where it was looked up before. Raises
+    InputError.
     """
-    row = model_row(request.get("model", DEFAULT_MODEL))
-    protocol = PROTOCOLS.get(facts.name, UNKNOWN)
+    request = checked(SETTINGS, request)
+    row = row or model_row(request.get("model", DEFAULT_MODEL))
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
-        request = matching.matched(row, request, protocol, other, channels=facts.channels, classes=facts.classes)
-    cells = {
-        name: getattr(protocol, name)
-        for name in ("image", "batch_size", "val_batch_size", "epochs", "train_batches", "val_batches",
-                     "optimizer", "eps", "schedule", "lr", "warmup_steps", "weight_decay", "dropout")
-    }  # fmt: skip
-    cells |= {"augment": protocol.augment, "clamp_warmup": "warmup_steps" not in request}
-    if known := DATASETS.get(facts.name):
-        cells |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
-        cells |= {"test_fraction": known.test_fraction or None}
-    cells |= {name: value for name, value in request.items() if name in _FIELDS and name != "size"}
-    cells |= {"model": row.name, "dataset": facts.name}
-    cells |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
-    if facts.image is not None:
-        cells["image"] = facts.image
-    elif facts.kind == "signal" and isinstance(cells["image"], int):
-        cells["image"] = (cells["image"],)
-    cells |= {"native": facts.native, "fingerprint": facts.fingerprint}
-    if known:  # the row's own names, given or not, are one run
-        own: dict[str, Any] = {
-            "image_column": known.image_column,
-            "label_column": known.label_column,
-            "dataset_config": known.config,
-        }
-        own |= {"field": known.image_column, "target": known.label_column, "mirror": True, "background": BACKGROUND}
-        cells |= {name: None for name, value in own.items() if cells.get(name) == value}
-    cells |= sizing.sized(row, request, protocol, dataset=facts.name, image=cells["image"], classes=facts.classes,
-                          channels=facts.channels)  # fmt: skip
-    return RunConfig(**cells)
+        request = matching.matched(row, request, resolving.protocol_of(facts.name), other.sized)
+    asked = {name: value for name, value in request.items() if name in _FIELDS}
+    return RunConfig.of_row(row, resolving.values(asked, facts, row))
+
+
+def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
+    """Return the facts of a dataset of which nothing has to be opened; raise InputError for any other."""
+    row = dataset_row(name := request.get("dataset", DEFAULT_DATASET))
+    if row is None or row.kind != "image" or request.keys() & LOOKED_UP:
+        raise InputError(f"the classes of {name} are unknown before it is read; give its facts")
+    return dataset_facts(row)
 
 
 _FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
+LOOKED_UP = {"dataset_config", "revision", "label_column"}  # settings on which the classes of a dataset depend

@@ -4,18 +4,57 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..counts import Family, family_for, family_of
+from ..counts import Family, family_for
 from ..counts.vit import ATTENTIONS
 from ..errors import InputError
-from ..tables.models import ModelRow, model_row
+from ..tables.models import ModelRow
 from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
-from ..tables.ranges import MOST, check_known, check_positive
 from ..tables.shape import CELLS, Extent, Shape
-from ..tables.sizes import TOLERANCE, budget, parse_size, row_for
+from ..tables.sizes import budget, parse_size, row_for
+from . import effects
 
 _MOST = 2**20  # of a growth axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized:
+    """A model at a size: its row and family, looked up once, and its shape."""
+
+    row: ModelRow
+    family: Family
+    shape: Shape
+    size: str  # a budget, or the model's own name where it is named whole
+    dataset: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether the model stands for itself, without a budget."""
+        return not self.row.sized and self.size == self.row.name
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters, embeddings and head included, as the family counts them."""
+        return self.family.parameters(self.shape)
+
+    @property
+    def tabled(self) -> bool:
+        """Whether the shape is the size table's own at the dataset's own image and patch."""
+        if not self.row.sized:
+            return False
+        row, own = row_for(self.size, self.dataset)
+        protocol, attention = PROTOCOLS.get(self.dataset, UNKNOWN), self.row.cells["attention"]
+        shape, heads = self.shape, ATTENTIONS[attention].of_classic(row.heads)
+        cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
+        wanted = (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
+        return own and cells == wanted
+
+    @property
+    def missed_by(self) -> float:
+        """By which share the count is off the budget."""
+        return self.parameters / budget(self.size) - 1
 
 
 def sized(
@@ -34,11 +73,8 @@ def sized(
     budget that no integer reaches.
     """
     family = family_for(row)
-    _refuse_foreign(row, family, request)
-    if "attention" in request:
-        check_known("attention", request["attention"], ATTENTIONS)
+    effects.require_on_model(request, row, family)
     given = {name: request[name] for name in family.cells if name in request}
-    check_positive(**{name: value for name, value in given.items() if type(value) in (int, float)}, most=MOST)
     if "attention" in given and "heads" in row.cells:
         given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
     if "patch" in family.cells:
@@ -50,16 +86,6 @@ def sized(
         return _of_whole(row, family, cells, common, request)
     size = parse_size(request.get("size", protocol.size))
     return cells | {"size": size} | _of_table(family, cells, common, request, size=size, dataset=dataset)
-
-
-def _refuse_foreign(row: ModelRow, family: Family, request: Mapping[str, Any]) -> None:
-    """Raises InputError for a cell that the family has not."""
-    for name in CELLS:
-        if name in request and name not in family.cells:
-            own = ", ".join(f"--{cell.replace('_', '-')}" for cell in family.cells)
-            raise InputError(
-                f"--{name.replace('_', '-')} has no effect on {row.name}; its shape has {own or 'no options'}"
-            )
 
 
 def _of_table(
@@ -134,29 +160,3 @@ def reachable(family: Family, shape: Shape, near: int) -> str:
     counts = {value: family.parameters(grown(family, shape, value)) for value in values}
     digits = 2 if min(counts.values()) > 1e5 else 4
     return ", ".join(f"{count / 1e6:.{digits}f}M at {family.growth}={value}" for value, count in counts.items())
-
-
-def is_whole(model: str, size: str) -> bool:
-    """Whether a model stands for itself, without a budget."""
-    return not model_row(model).sized and size == model
-
-
-def is_a_row(model: str, size: str, dataset: str, shape: Shape) -> bool:
-    """Whether the shape is the size table's own at the dataset's own image and patch."""
-    if not model_row(model).sized:
-        return False
-    row, own = row_for(size, dataset)
-    protocol, attention = PROTOCOLS.get(dataset, UNKNOWN), model_row(model).cells["attention"]
-    cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
-    heads = ATTENTIONS[attention].of_classic(row.heads)
-    return own and cells == (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
-
-
-def misses(model: str, shape: Shape, wanted: int) -> float:
-    """By which share a shape's count is off a budget."""
-    return family_of(model).parameters(shape) / wanted - 1
-
-
-def too_far(model: str, shape: Shape, wanted: int) -> bool:
-    """Whether that is more than a size allows."""
-    return abs(misses(model, shape, wanted)) > TOLERANCE

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import checks
-from ..config.run import DatasetFacts, RunConfig, dataset_facts
+from ..config import checks, effects
+from ..config.facts import DatasetFacts, dataset_facts
+from ..config.run import LOOKED_UP, RunConfig
 from ..errors import InputError
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
 from ..tables.protocols import UNKNOWN
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from .splits.division import Splits
     from .splits.resident import Holder, Split
 
-_SUBSET = ("dataset_config", "revision", "label_column")  # what decides how many classes there are
-_COLUMNS = ("image_column", "group_column")
-
 
 def dataset_name(asked: str) -> str:
     """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
@@ -45,11 +43,11 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     """
     asked = request["dataset"]
     name, row = dataset_name(asked), dataset_row(asked)
-    _refuse_without_effect(request)
+    effects.require(request)
     checks.check_name(name)
     if row and row.kind != "image":
         return _facts_of_files(row, request)
-    if row and not any(option in request for option in _SUBSET):
+    if row and not request.keys() & LOOKED_UP:
         return dataset_facts(row)
     path = asked if is_local(asked) else None
     ask = ask_of({**request, "dataset": name}, path=path)
@@ -63,21 +61,6 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
         {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
     )
     return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
-
-
-def _refuse_without_effect(request: Mapping[str, Any]) -> None:
-    """Raises InputError for an option that does nothing for the dataset, and for a name that stands for no path."""
-    asked, row = request["dataset"], dataset_row(request["dataset"])
-    if asked.startswith("local/"):
-        raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
-    without_effect = (*_SUBSET, *_COLUMNS) if row and not row.hub else ("revision",) if is_local(asked) else ()
-    if given := [name for name in without_effect if name in request]:
-        raise InputError(f"--{given[0].replace('_', '-')} has no effect on the dataset {asked}; leave it out")
-    normal(request.get("image", 1))
-    if row and row.kind != "image":
-        checks.require_files(row, request)
-    elif given := [name for name in checks.FILES if name in request]:
-        raise InputError(f"--{given[0]} has no effect on the dataset {asked}; leave it out")
 
 
 def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from ..errors import HubUnavailable, InputError
+from ..errors import Explained, HubUnavailable, InputError
 from ..system import hub
 from ..system.findings import FAIL, PASS, WARN, Finding
 
@@ -70,7 +70,7 @@ def look(answer: Answer) -> list[Finding]:
         return [reached, Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)]
     try:
         who = hub.call("the token's owner", lambda: hub.api().whoami())
-    except InputError as error:
+    except Explained as error:
         return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
     if not isinstance(who, dict) or "name" not in who:
         says = f"{address} answers as no Hub does"
@@ -78,7 +78,7 @@ def look(answer: Answer) -> list[Finding]:
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
 
 
-def _refused(about: str, error: InputError, mend: str) -> Finding:
+def _refused(about: str, error: Explained, mend: str) -> Finding:
     """A refusal is ours to mend; silence is the network's."""
     if isinstance(error, HubUnavailable):
         mend = "ask again later"
@@ -98,7 +98,7 @@ def _repository(who: dict[str, Any]) -> Finding:
         return Finding(WARN if unset else FAIL, "repository", str(error))
     try:
         hub.call(f"writing to {name}", lambda: hub.api().auth_check(name, write=True))
-    except InputError as error:
+    except Explained as error:
         missing = error.__cause__ is not None and hub.status(error.__cause__) == 404
         if not missing:
             return _refused("repository", error, "make a token with write access to it, or set HF_REPOSITORY to yours")

@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from .. import data, evaluation, models, place
+from .. import data, evaluation, models, place, task
 from ..artifacts import checkpoint, provenance, record
 from ..artifacts.parts import Errors, Rates, Results, tested
 from ..artifacts.predictions import Predictions
@@ -72,7 +72,9 @@ def predicted(run: Run, split: Split, here: Place, options: Options, screen: Scr
     here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(model, split, batch_size=config.val_batch_size, place=here)
+    predictions = evaluation.predict(
+        model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
+    )
     assert predictions, "one process has them all"
     return predictions
 

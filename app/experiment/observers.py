@@ -1,28 +1,27 @@
-"""What happens beside the arithmetic of a run where it is written down: its log, its best weights, its states."""
+"""What a run does at the loop's events, one small observer each: log, best weights, screen, stopping, state, push."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..artifacts.states import BestWeights, Facts
 from ..errors import Stopped
 from ..log import Row, TrainingLog
-from .hooks import SAVE, STOP_IN_TIME, Member, wish_of
-from .stopping import Reason
+from ..loop import Batch, EpochEnd, Event, StepEnd
+from ..place import Place
+from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 
 class Screen(Protocol):
-    """Where a run tells what it does."""
+    """Where a run reports what it does."""
 
     def say(self, text: str) -> None: ...
 
@@ -31,107 +30,177 @@ class Screen(Protocol):
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None: ...
 
 
-@dataclass(kw_only=True)
-class Keeper(Member):
-    """The hooks of the rank that writes."""
+@dataclass
+class Logging:
+    """Adds a row to the training log for each batch, with its time and the wait for its inputs."""
+
+    log: TrainingLog
+    place: Place
+    peak_bytes: int = 0  # of any rank, in all processes of the run
+    _row_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, Batch):
+            return
+        now = time.monotonic()
+        fields: dict[str, Any] = {"step": event.step, "epoch": event.epoch, "split": event.split, "lr": event.lr}
+        fields |= {"examples": event.examples, "seconds": round(now - self._row_at, 6)}
+        if event.peak_bytes is not None:
+            fields["peak_bytes"] = event.peak_bytes
+            self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
+        if event.split == "train":
+            fields["wait_ms"] = round(1000 * event.waited, 3)
+        self._row_at = now
+        self.log.add(Row(fields, self.place.fetch(event.sums)))
+
+
+@dataclass
+class Best:
+    """Keeps the weights of the epoch with the lowest full validation loss; of equal losses the first epoch's."""
+
+    files: RunFiles
+    model: nn.Module
+    log: TrainingLog
+    found: BestWeights | None = None
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, EpochEnd):
+            return
+        self.log.drain()
+        loss = self.log.last["val_full"]["loss"]
+        if self.found is None or loss < self.found.val_loss:
+            name = f"best-{event.step}.safetensors"
+            checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
+            self.found = BestWeights(val_loss=loss, step=event.step, epoch=event.epoch, file=name)
+
+
+@dataclass
+class Progress:
+    """Shows each step on the screen, with the images per second of this process's training."""
+
+    screen: Screen
+    log: TrainingLog
+    total_steps: int
+    _images: int = 0
+    _began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Batch) and event.split == "train":
+            self._images += event.examples
+        elif isinstance(event, StepEnd):
+            rate = self._images / max(time.monotonic() - self._began, 1e-9)
+            self.screen.step(event.step, self.total_steps, self.log.last, rate)
+
+
+class Keeper(Protocol):
+    """What may need a state at a step's end."""
+
+    def due(self, step: int) -> bool:
+        """Return whether a state is needed now."""
+
+    def keep(self, step: int, wish: int) -> None:
+        """Do what all ranks agreed on."""
+
+
+@dataclass
+class Stopping:
+    """Agrees with the other ranks at each step's end, lets the keepers act, and stops the run where one wishes it.
+
+    It is the only observer that waits for other ranks, so every rank has one. The largest wish of any rank is done by
+    all. Raises Stopped.
+    """
+
+    place: Place
+    stop_asked: Callable[[], Reason | None]
+    total_steps: int
+    keepers: Sequence[Keeper] = ()  # in the order in which they act
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, StepEnd):
+            return
+        reason = self.stop_asked()
+        due = [keeper.due(event.step) for keeper in self.keepers]
+        wish = self.place.agree(max(wish_of(reason), SAVE * any(due)))
+        for keeper in self.keepers:
+            keeper.keep(event.step, wish)
+        if wish >= STOP_IN_TIME:
+            why = reason.why if reason else "by another rank"
+            text = f"stopped {why} after step {event.step} of {self.total_steps}; its state is saved"
+            raise Stopped(text, saved=True, in_time=wish == STOP_IN_TIME)
+
+
+@dataclass
+class Saving:
+    """Saves a state when one is due or wished for: weights, the optimiser's state, the log's length, the best epoch."""
 
     files: RunFiles
     model: nn.Module  # as it is saved
     optimizer: torch.optim.Optimizer
-    log: TrainingLog
-    screen: Screen
+    logging: Logging
+    best: Best
     total_steps: int
-    state_every: float  # seconds
-    push: Callable[[int], None] | None = None  # takes the step of a state that may be pushed
-    push_every: float = math.inf  # seconds
-    best: BestWeights | None = None
-    seconds_before: float = 0.0  # of training before this process
-    peak_bytes: int = 0  # of any rank, in all processes
-    ended: int = 0  # the last step that ended
-    _started: float = field(default_factory=time.monotonic)
-    _row_at: float = field(default_factory=time.monotonic)
-    _state_at: float = field(default_factory=time.monotonic)
-    _push_at: float = field(default_factory=time.monotonic)
-    _images: int = 0
-    _waited: float = 0.0  # seconds for the inputs of this step
+    every: float  # seconds
+    seconds_before: float = 0.0  # of training in earlier processes
+    _began: float = field(default_factory=time.monotonic)
+    _at: float = field(default_factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
         """Seconds of training in all processes of the run."""
-        return self.seconds_before + time.monotonic() - self._started
+        return self.seconds_before + time.monotonic() - self._began
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self._waited += time.perf_counter() - began
+    def due(self, step: int) -> bool:
+        """Return whether a state is due: at the last step, and after so many seconds."""
+        return step == self.total_steps or time.monotonic() - self._at >= self.every
 
-    def row(self, split: str, *, step: int, epoch: int, examples: int, lr: float, sums: Tensor) -> None:
-        now = time.monotonic()
-        fields: dict[str, Any] = {"step": step, "epoch": epoch, "split": split, "lr": lr, "examples": examples}
-        fields["seconds"] = round(now - self._row_at, 6)
-        total = self.place.total(sums)  # first, as on the other ranks
-        if split == "val_full":
-            fields["peak_bytes"] = self.place.agree(self.place.peak_bytes())
-            self.peak_bytes = max(self.peak_bytes, fields["peak_bytes"])
-        if split == "train":
-            fields["wait_ms"] = round(1000 * self._waited, 3)
-            self._waited = 0.0
-            self._images += examples
-        self._row_at = now
-        self.log.add(Row(fields, self.place.fetch(total)))
-
-    def epoch_end(self, *, step: int, epoch: int) -> None:
-        self.log.drain()
-        loss = self.log.last["val_full"]["loss"]
-        if self.best is None or loss < self.best.val_loss:
-            name = f"best-{step}.safetensors"
-            checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
-            self.best = BestWeights(val_loss=loss, step=step, epoch=epoch, file=name)
-
-    def step_end(self, *, step: int) -> None:
-        self.ended = step
-        now = time.monotonic()
-        rate = self._images / max(now - self._started, 1e-9)
-        self.screen.step(step, self.total_steps, self.log.last, rate)
-        reason, pushing = self.stop_asked(), now - self._push_at >= self.push_every
-        due = step == self.total_steps or pushing or now - self._state_at >= self.state_every
-        wish = self.place.agree(max(wish_of(reason), SAVE * due))
+    def keep(self, step: int, wish: int) -> None:
+        """Save the state of a step if a rank wishes it."""
         if wish >= SAVE:
-            self.save_state(step)
-        if self.push and (pushing or wish >= STOP_IN_TIME):
-            self.push(step)
-            self._push_at = time.monotonic()
-        if wish >= STOP_IN_TIME:
-            raise self._stopped(reason, in_time=wish == STOP_IN_TIME)
+            self.save(step)
 
-    def _stopped(self, reason: Reason | None, *, in_time: bool) -> Stopped:
-        text = f"stopped {reason.why if reason else 'by another rank'} after step {self.ended} of {self.total_steps}"
-        return Stopped(f"{text}; its state is saved", saved=True, in_time=in_time)
-
-    def save_state(self, step: int) -> None:
-        """Writes a state from which the run continues after `step`; a loss that is no number is found first."""
-        log_bytes = self.log.drain()
+    def save(self, step: int) -> None:
+        """Write a state from which the run resumes after `step`; a loss that is not a number is found first."""
+        log = self.logging.log
+        log_bytes = log.drain()
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments = checkpoint.optimizer_tensors(self.model, self.optimizer)
+        moments, trees = checkpoint.optimizer_state(self.model, self.optimizer)
         tensors = weights | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
         facts = Facts(
-            best=self.best,
+            best=self.best.found,
             log_bytes=log_bytes,
-            log_sha256=self.log.sha256,
+            log_sha256=log.sha256,
             seconds=round(self.seconds, 3),
-            peak_bytes=self.peak_bytes,
+            peak_bytes=self.logging.peak_bytes,
+            optimizer=trees or None,
         )
-        best = self.best.file if self.best else None
+        best = self.best.found.file if self.best.found else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)
-        self._state_at = time.monotonic()
+        self._at = time.monotonic()
+
+
+@dataclass
+class Pushing:
+    """Offers the saved state for the Hub when it is time, and when the run stops."""
+
+    offer: Callable[[int], None]  # takes the step of a state
+    every: float  # seconds
+    _at: float = field(default_factory=time.monotonic)
+    _asked: bool = False
+
+    def due(self, step: int) -> bool:
+        """Return whether it is time for a push."""
+        del step
+        self._asked = time.monotonic() - self._at >= self.every
+        return self._asked
+
+    def keep(self, step: int, wish: int) -> None:
+        """Offer the state of a step."""
+        if self._asked or wish >= STOP_IN_TIME:
+            self.offer(step)
+            self._at = time.monotonic()
 
 
 def restore(state: checkpoint.State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Puts a state's weights and moments back."""
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
-    for name, tensor in state.tensors.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = tensor
-    model.load_state_dict(parts["model"])
-    checkpoint.restore_optimizer(model, optimizer, parts["optimizer"])
+    """Put a state's weights and the optimiser's state back."""
+    model.load_state_dict(state.part("model"))
+    checkpoint.restore_optimizer(model, optimizer, state.part("optimizer"), state.facts.optimizer)

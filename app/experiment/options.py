@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
+from typing import Any
 
 from ..computing.execution import Wishes
+from ..config.command import Command
+from ..config.settings import Computing, Files, Keeping
 from .pushing import Push
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a run is computed and kept; nothing here is part of its name."""
+class Options(Keeping, Computing, Files):
+    """How a run is computed and kept, and where its files are; nothing here is part of its name."""
 
-    checkpoints: Path = Path("checkpoints")
-    device: str = "auto"
-    threads: int | None = None
-    attention_path: str | None = None
-    micro_batch_size: int | None = None
-    compile: bool | None = None
-    checkpointing: bool | None = None
-    gradients: str | None = None
-    state_every: float = 300.0  # seconds
-    max_minutes: float | None = None
-    push: Push | None = None
-    fresh: bool = False
-    data: str | None = None  # where a local dataset lies now, for an evaluation
-    design: str | None = None  # the CSV of a local dataset's targets
-    filelist: str | None = None  # the lists of its splits
-    command: str = ""
+    command: str = ""  # as it was typed
+
+    @classmethod
+    def of(cls, command: Command, *, text: str = "") -> Options:
+        """Return the options of a `train` command."""
+        given: dict[str, Any] = {}
+        for group in (command.keeping, command.computing, command.files):
+            given |= {field.name: getattr(group, field.name) for field in fields(group)}
+        return cls(**given, command=text)
+
+    @property
+    def push(self) -> Push | None:
+        """How the run is kept on the Hub, None if it is not."""
+        return Push(every=self.push_every, wait=self.if_held == "wait", lease=self.lease) if self.upload else None
 
     @property
     def wishes(self) -> Wishes:

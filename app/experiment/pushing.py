@@ -14,7 +14,7 @@ from pathlib import Path
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..config.run import RunConfig
-from ..errors import HubUnavailable, InputError
+from ..errors import Held, HubUnavailable, Unavailable
 from ..sharing.branch import Branch, LeaseLost, Standing, read_holder
 from ..system import hub, repositories
 from .stopping import Reason
@@ -34,8 +34,8 @@ class Push:
 def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
     """Finds the run on the Hub by its id, claims it, and puts what is newer there where the run's files are.
 
-    A Hub that cannot be reached is told; the pusher then tries by itself. Raises InputError where another machine
-    trains the run and `push` does not wait for it, and where a later state is there but cannot be fetched.
+    A Hub that cannot be reached is told; the pusher then tries by itself. Raises Held where another machine trains
+    the run and `push` does not wait for it, and Unavailable where a later state is there but cannot be fetched.
     """
     was_here = files.holder.exists()
     branch = Branch(hub.repository(), config.run_id, read_holder(files.holder), push.lease)
@@ -46,7 +46,7 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     except LeaseLost as error:
         if not was_here:
             files.holder.unlink()
-        raise InputError(f"{error}; stop it there, or leave out --if-held refuse to wait for its end") from error
+        raise Held(f"{error}; stop it there, or leave out --if-held refuse to wait for its end") from error
     except HubUnavailable as error:
         say(f"warning: {error}; training goes on, and its state is pushed once the Hub answers")
         return pusher
@@ -65,7 +65,7 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
     except HubUnavailable as error:
         with suppress(HubUnavailable, LeaseLost):
             branch.release()
-        raise InputError(
+        raise Unavailable(
             f"the Hub holds a later state of run {branch.run_id} that could not be fetched ({error}); give the same "
             "command again"
         ) from error

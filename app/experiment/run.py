@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import data, evaluation, models, place
+from .. import data, evaluation, models, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles
@@ -21,7 +21,7 @@ from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
 from ..system.durable import lock, sha256
-from ..tables.models import DEFAULT_MODEL
+from ..tables.models import DEFAULT_MODEL, model_row
 from . import pushing
 from . import stages as training
 from .elsewhere import evaluate_on, latest, predicted
@@ -33,13 +33,17 @@ READY, DONE, FAILED = range(3)  # what the first rank tells the others; the larg
 _LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
 
 
-def plan(request: Mapping[str, Any], screen: Screen) -> RunConfig:
+def plan(request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None) -> RunConfig:
     """The config that a request stands for; nothing is written but a dataset's cache and published weights.
 
-    Raises InputError.
+    `config` is the request's, where it was resolved before. Raises InputError.
     """
-    models.require_known(request.get("model", DEFAULT_MODEL))
-    config = resolve(request, data.facts(request, screen.say, screen.reading))
+    if config is None:
+        row = model_row(request.get("model", DEFAULT_MODEL))
+        models.require_known(row)
+        config = resolve(request, data.facts(request, screen.say, screen.reading), row)
+    else:
+        models.require_known(config.row)
     models.require(config)
     return config
 
@@ -51,7 +55,24 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with place.own_threads():
-        return _trained(config, options, screen, path)
+        return _trained(_as_begun(config, options, screen), options, screen, path)
+
+
+def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
+    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished.
+
+    A run of the config's own revision comes first.
+    """
+    if options.fresh or place_of(options.checkpoints, config).record.exists():
+        return config
+    for earlier in config.at_earlier_revisions():
+        files = place_of(options.checkpoints, earlier)
+        if files.record.exists() and not Run.load(files.record).done:
+            screen.say(
+                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
+            )
+            return earlier
+    return config
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
@@ -169,7 +190,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
 def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
-    if run.config.task == "regression":
+    if task.of(run.config.task) is task.values:
         raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number; leave it out")
     if k > run.config.classes:
         raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")

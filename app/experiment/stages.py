@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from .. import __version__, data, evaluation, log, models, optim
-from .. import train as loop
+from .. import __version__, data, evaluation, log, loop, models, optim, task
 from ..artifacts import checkpoint, parts, provenance, record, split_rows
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
 from ..computing import execution, trials
+from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..errors import InputError
+from ..errors import RunFailed, Stopped, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
 from ..system.durable import require_space
-from .hooks import Member
-from .observers import Keeper, Screen, restore
+from . import shortage
+from .job import Job
+from .observers import Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
 from .pushing import Pusher
-from .stopping import stop_requests
+from .stopping import Reason, stop_requests
 
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A run under way, on one rank: what one stage hands to the next; `kept` is the record as it grows."""
-
-    config: RunConfig
-    files: RunFiles
-    kept: Record
-    splits: Splits
-    here: Place
-    chosen: execution.Execution
-    state: checkpoint.State | None
-    options: Options
-    screen: Screen
+_SMALL_FILES = 1 << 24  # bytes of a run beside its weights and states
 
 
 def prepare(
@@ -66,13 +53,18 @@ def prepare(
     execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
     schedule, clamped = _schedule(config, splits)
     if not kept:
-        require_space(files.folder, 40 * config.parameters + (1 << 24), f"the run {files.stem}")
+        require_space(
+            files.folder,
+            checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES,
+            f"the run {files.stem}",
+        )
         _forget(files)
         kept = provenance.begun(
             config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
             execution=parts.part(parts.Execution, chosen.to_json()), schedule=schedule,
         )  # fmt: skip
     kept.execution, kept.schedule = parts.part(parts.Execution, chosen.to_json()), schedule
+    kept.status, kept.failure = "running", None
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
     state = checkpoint.load_state(files.state, screen.say)
@@ -148,27 +140,35 @@ def _headline(job: Job) -> str:
 
 
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
-    """Trains from the state, or from the start, to the end; then tests the final weights and completes the record."""
+    """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
     job.screen.say(_headline(job))
+    with _recorded(job.files, job.kept):
+        with stop_requests(deadline=deadline) as stop_asked:
+            job, model, saving = shortage.survived(
+                job, lambda job: _trained(job, pusher, lambda: stop_asked() or (pusher.lost if pusher else None))
+            )
+        return _finish(job, model, saving)
+
+
+def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | None]) -> tuple[Job, nn.Module, Saving]:
+    """Run the loop with the observers of the rank that writes."""
     model, optimizer = _model(job)
-    config, state, numbers = job.config, job.state, job.kept.schedule
+    config, state, total = job.config, job.state, job.kept.schedule.total_steps
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
-    header |= {"task": config.task} if config.task != "classification" else {}
+    header |= {"task": config.task} if job.task is not task.classes else {}
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
-    rows = log.TrainingLog(job.files.log, header=header, **kept_rows)
-    with closing(rows), stop_requests(deadline=deadline) as stop_asked:
-        keeper = Keeper(
-            place=job.here, seed=config.seed, files=job.files, model=model, optimizer=optimizer, log=rows,
-            screen=job.screen, total_steps=numbers.total_steps, state_every=job.options.state_every,
-            peak_bytes=(state.facts.peak_bytes or 0) if state else 0,
-            stop_asked=lambda: stop_asked() or (pusher.lost if pusher else None),
-            push=pusher.offer if pusher else None,
-            push_every=job.options.push.every if job.options.push else math.inf,
-            best=state.facts.best if state else None, seconds_before=state.facts.seconds if state else 0.0,
-            ended=state.step if state else 0,
+    with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
+        logging = Logging(rows, job.here, peak_bytes=(state.facts.peak_bytes or 0) if state else 0)
+        best = Best(job.files, model, rows, found=state.facts.best if state else None)
+        saving = Saving(
+            job.files, model, optimizer, logging, best, total_steps=total, every=job.options.state_every,
+            seconds_before=state.facts.seconds if state else 0.0,
         )  # fmt: skip
-        _fit(job, model, optimizer, keeper)
-    return _finish(job, model, keeper)
+        push = job.options.push
+        pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
+        stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
+        _fit(job, model, optimizer, [logging, best, Progress(job.screen, rows, total), stopping])
+    return job, model, saving
 
 
 def follow(
@@ -187,7 +187,8 @@ def follow(
     here.take_threads(job.chosen.threads)
     model, optimizer = _model(job)
     with stop_requests(deadline=deadline) as stop_asked:
-        _fit(job, model, optimizer, Member(place=here, seed=config.seed, stop_asked=stop_asked))
+        total = job.kept.schedule.total_steps
+        shortage.together(job, lambda: _fit(job, model, optimizer, [Stopping(here, stop_asked, total)]))
     _tested(job, model)
 
 
@@ -206,8 +207,8 @@ def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
-def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: loop.Hooks) -> None:
-    """Runs the loop to the last step; this rank's share of it."""
+def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers: Sequence[loop.Observer]) -> None:
+    """Run the loop to the last step; this rank's share of it."""
     config = job.config
     schedule = loop.Schedule(
         epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
@@ -218,38 +219,31 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, hooks: lo
             schedule=config.schedule,
         ),
     )  # fmt: skip
-    first = job.state.step + 1 if job.state else 1
     if job.here.ranks > 1 and job.here.device.type == "cuda":
         models.share_statistics(model)
-    try:
-        loop.fit(
-            job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
-            val=job.splits.val, schedule=schedule, hooks=hooks, first_step=first,
-        )  # fmt: skip
-    except torch.OutOfMemoryError as error:
-        smaller = max(1, schedule.micro_batch_size // 2)
-        mend = f"--micro-batch-size {smaller} continues the run"
-        if models.has_batch_statistics(config):  # whose batches stay whole
-            mend = f"train with --batch-size {smaller}, which is another run"
-        raise InputError(
-            f"the device's memory is too small for {schedule.micro_batch_size} images at a time; {mend}"
-        ) from error
+    loop.fit(
+        job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
+        val=job.splits.val, schedule=schedule, observers=observers,
+        arithmetic=Arithmetic(place=job.here, seed=config.seed, task=job.task),
+        first_step=job.state.step + 1 if job.state else 1,
+    )  # fmt: skip
 
 
-def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
+def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     """Keeps final and best weights, tests the final ones, completes the record; only then is the state let go."""
-    assert keeper.best is not None, "no epoch ended"
+    best = saving.best.found
+    assert best is not None, "no epoch ended"
     files, kept, text = job.files, job.kept, _metadata(job.kept)
     checkpoint.save_weights(files.weights, model, text)
     began = time.monotonic()
     predictions = _tested(job, model)
     assert predictions, "the first rank has them all"
     predictions.save(files.predictions)
-    kept.best = parts.Best(val_loss=keeper.best.val_loss, step=keeper.best.step, epoch=keeper.best.epoch)
-    kept.seconds = parts.Seconds(training=round(keeper.seconds, 1), test=round(time.monotonic() - began, 1))
-    kept.peak_bytes = keeper.peak_bytes
+    kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
+    kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))
+    kept.peak_bytes = saving.logging.peak_bytes
     kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))
-    checkpoint.load_weights(files.state / keeper.best.file, model)
+    checkpoint.load_weights(files.state / best.file, model)
     checkpoint.save_weights(files.best, model, text)
     kept.status, kept.finished, kept.files = "done", provenance.now(), files.sums()
     record.write(files.record, kept)
@@ -259,7 +253,28 @@ def _finish(job: Job, model: nn.Module, keeper: Keeper) -> Run:
 
 def _tested(job: Job, model: nn.Module) -> Predictions | None:
     """The predictions of the test set, of which every rank makes its share; None on all but the first."""
-    return evaluation.predict(model, job.splits.test, batch_size=job.config.val_batch_size, place=job.here)
+    return evaluation.predict(
+        model, job.splits.test, task=job.task, batch_size=job.config.val_batch_size, place=job.here
+    )
+
+
+@contextmanager
+def _recorded(files: RunFiles, kept: Record) -> Iterator[None]:
+    """Write into the record of a run that ends before its last step that it stopped, or why it failed."""
+    try:
+        yield
+    except (Stopped, Exception) as error:
+        failure = failure_of(error)
+        kind, sentence = (
+            (failure.kind, str(failure)) if failure else ("internal error", f"{type(error).__name__}: {error}")
+        )
+        if isinstance(error, Stopped):
+            kept.status = "stopped"
+        else:
+            kept.status, kept.failure = "failed", parts.Failure(kind=kind, sentence=sentence)
+        with suppress(OSError, RunFailed):  # a full disk, say: what is told stays the first error
+            record.write(files.record, kept)
+        raise
 
 
 def _metadata(kept: Record) -> dict[str, Any]:

@@ -16,6 +16,14 @@ class Reason(NamedTuple):
     in_time: bool = False
 
 
+GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # what a rank wishes at a step's end; the largest wish is done by all
+
+
+def wish_of(reason: Reason | None) -> int:
+    """Return what a rank with that reason to stop, or with none, wishes."""
+    return GO_ON if reason is None else STOP_IN_TIME if reason.in_time else STOP
+
+
 @contextmanager
 def stop_requests(*, deadline: float | None = None) -> Iterator[Callable[[], Reason | None]]:
     """Within it SIGTERM and the first Ctrl-C leave a note, which the yielded call reads; a second Ctrl-C interrupts.

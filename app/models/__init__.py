@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config.run import RunConfig
-from ..counts import family_of
-from ..tables.models import TIMM, model_row
+from ..tables.models import TIMM, ModelRow
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -22,10 +20,8 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cnn": CNN, "resnet1d": ResNet1d}
 
 
-@cache
-def constructor(model: str) -> Callable[..., nn.Module]:
-    """What builds a model, from plain values; torchvision and timm are imported where it is one of theirs."""
-    row = model_row(model)
+def constructor(row: ModelRow) -> Callable[..., nn.Module]:
+    """What builds a row's model, from plain values; torchvision and timm are imported where it is one of theirs."""
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
     if row.family == "resnet":
@@ -45,18 +41,17 @@ def build(
     With `pretrained` one of timm's has its published weights, as a run's first step wants them; what is measured, or
     gets a run's own weights, does without.
     """
-    family = family_of(config.model)
-    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *family.cells)}
-    if "attention" in family.cells:
+    own = config.family.cells
+    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *own)}
+    if "attention" in own:
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
     if pretrained:
         cells |= {"pretrained": True}
-    return constructor(config.model)(**cells, dropout=config.dropout)
+    return constructor(config.row)(**cells, dropout=config.dropout)
 
 
-def require_known(model: str) -> None:
+def require_known(row: ModelRow) -> None:
     """Raises InputError for a name that timm does not know, before a dataset is looked at."""
-    row = model_row(model)
     if row.family == "timm":
         from ..counts.builders import check_name
 
@@ -68,8 +63,7 @@ def require(config: RunConfig) -> None:
 
     Weights are fetched here, before a dataset is read. Other families' checks stand in their tables.
     """
-    family = family_of(config.model)
-    if family.closed:
+    if config.family.closed:
         return
     from . import zoo
 
@@ -83,7 +77,7 @@ def require(config: RunConfig) -> None:
 
 def has_batch_statistics(config: RunConfig) -> bool:
     """Whether a layer normalises over the batch in training, so that an image's result hangs on those beside it."""
-    if "attention" in family_of(config.model).cells:
+    if "attention" in config.family.cells:
         return False
     with torch.device("meta"):
         model = build(config, attention_path="none")

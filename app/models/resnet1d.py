@@ -49,9 +49,10 @@ class ResNet1d(nn.Module):
     signals (B, channels, L) -> logits (B, classes); no parameter depends on L, so that other lengths may come than the
     `image=(L,)` that it was built for. As the documentation of the original has it: batch norm, a max-pool of 7 after
     the stem's convolution (13 wide, not padded), a projection in the first block of a stage, the mean over all samples
-    at the end, and a second head, a `discriminator` of one output over the same features, for learning from patterns
-    without a label (`scores`). Its published ancestor's choices are `norm="layer"` (over channels), `pooling="max"`,
-    `stem_pool=False` and `projection="every"`; it also drops before it normalises, which is not taken over.
+    at the end. With `discriminator` it has the original's second head, of one output over the same features, for
+    learning from patterns without a label (`scores`); labels do not train it. Its published ancestor's choices are
+    `norm="layer"` (over channels), `pooling="max"`, `stem_pool=False` and `projection="every"`; it also drops before it
+    normalises, which is not done here.
     Initialisation is torch's own, as theirs. Raises InputError for a signal that is too short, and for images.
     """
 
@@ -66,7 +67,7 @@ class ResNet1d(nn.Module):
         pooling: str = "mean",
         stem_pool: bool = True,
         projection: str = "first",
-        discriminator: bool = True,
+        discriminator: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

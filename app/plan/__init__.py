@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from .. import data, place
 from ..computing import execution
 from ..config import matching
+from ..config.command import Command
 from ..config.run import RunConfig
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
@@ -21,14 +19,15 @@ from .report import Plan
 
 
 def draw_up(
-    request: Mapping[str, Any], options: Options, screen: Screen, *,
+    command: Command, options: Options, screen: Screen, *,
     like: str | None = None, probed: bool = False, usd_per_hour: float | None = None,
 ) -> Plan:  # fmt: skip
-    """The plan of a request of `train`; `like` names a model to compare with. Raises InputError as `train` does.
+    """The plan of a `train` command; `like` names a model to compare with. Raises InputError as `train` does.
 
     Nothing is written but what measurements and a dataset's class count leave in the cache.
     """
-    config = experiment.plan(request, screen)
+    request = command.request
+    config = experiment.plan(request, screen, command.config)
     like = like or request.get("like")
     other = experiment.plan(matching.of_the_other({**request, "like": like}), screen) if like else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import train as loop
+from .. import loop, optim
+from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.run import RunConfig
-from ..counts import family_of
 from ..place import Place
 from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
@@ -20,7 +20,6 @@ from .extent import Extent
 
 _FLOAT = 4  # bytes
 _LINE_OF_LOG = 200  # bytes, about; two lines a step
-_STATE = 10 * _FLOAT  # bytes per parameter: two states of weights and moments, one under way, and the best weights
 _MARGIN = 1 << 24  # bytes of small files
 
 
@@ -37,7 +36,7 @@ class Counts:
 
 def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
     """The counts of a config's model by its family."""
-    family, shape = family_of(config.model), config.shape
+    family, shape = config.family, config.shape
     return Counts(
         parameters=config.parameters,
         non_embedding=config.parameters - family.embedding_parameters(shape),
@@ -89,7 +88,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
     return {
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
-        "moments": 2 * _FLOAT * found.parameters,
+        "moments": optim.state_bytes(config) * found.parameters,
         "activations": activations // 2 if here.precision == "bf16" else activations,
     }
 
@@ -107,7 +106,7 @@ def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int 
     return {
         "cache": total,
         "weights": 2 * _FLOAT * parameters,
-        "state": _STATE * parameters,
+        "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
     }
 

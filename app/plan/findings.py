@@ -94,7 +94,7 @@ def dataset(config: RunConfig, extent: Extent) -> Finding:
 
 def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]:
     """Whether two models are of one budget, and see equally many tokens."""
-    ratio = {what: counted(config.model, config.shape, what) / counted(other.model, other.shape, what)
+    ratio = {what: counted(config.family, config.shape, what) / counted(other.family, other.shape, what)
              for what in ("params", "flops")}  # fmt: skip
     off = abs(ratio[match] - 1)
     verdict = PASS if off <= _EQUAL else WARN if off <= TOLERANCE else FAIL

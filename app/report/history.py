@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .. import log
+from .. import log, task
 from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
@@ -76,7 +76,7 @@ def draw(
     `event_<dataset>`. Raises InputError for a classification without a threshold, and for a damaged log.
     """
     config = runs[0].config
-    if threshold is None and config.task != "regression":
+    if threshold is None and task.of(config.task) is task.classes:
         raise InputError(
             f"{config.dataset} is classified; say which loss is to be reached with --threshold, such as 0.5"
         )
@@ -140,7 +140,8 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
         panels[1][column].set_facecolor(_ZOOMED)
         panels[1][column].set_xlabel("epoch")
         panels[1][column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    kind = "mean squared error" if histories[0].run.config.task == "regression" else "cross-entropy (nats)"
+    learned = task.of(histories[0].run.config.task)
+    kind = learned.loss_name if learned is task.values else f"{learned.loss_name} ({learned.loss_unit})"
     for row, axes in enumerate(panels[:, 0]):
         axes.set_ylabel(kind if not row else "zoom")
     _legend(panels[0][1], histories, compared, colours, threshold)

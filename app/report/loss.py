@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from .. import log
+from .. import log, task
 from ..artifacts.runs import Run
 from ..config import checks
 from ..config.run import RunConfig
@@ -203,10 +202,10 @@ def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: Ru
         style.plain_log(axes, "y", frame.low, frame.high)
     else:
         axes.set_ylim(frame.low, frame.high)
-    classes = config.classes
-    if config.task == "classification" and frame.low < math.log(classes) < frame.high:
-        text = f"uniform guess, ln {classes} = {math.log(classes):.2f}"
-        axes.axhline(math.log(classes), color=style.GREY, linestyle=":", linewidth=1.5, label=text)
+    guess = task.of(config.task).guess_loss(config.classes)
+    if guess is not None and frame.low < guess < frame.high:
+        text = f"uniform guess, ln {config.classes} = {guess:.2f}"
+        axes.axhline(guess, color=style.GREY, linestyle=":", linewidth=1.5, label=text)
     axes.set_xlim(0, frame.right * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .. import task
 from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
@@ -33,7 +34,7 @@ class Point:
     def of(cls, run: Run) -> Point:
         """Reads a run's record; raises InputError for a regression."""
         test = run.record.test
-        if run.config.task == "regression":
+        if task.of(run.config.task) is task.values:
             raise InputError(
                 f"{selection.label(run)} predicts a number; its error stands in its own figure, "
                 f"{run.files.truth_png.name}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .. import task
 from ..artifacts.runs import Run
-from ..config.run import DatasetFacts, RunConfig, resolve
-from ..config.sizing import is_whole
+from ..config.facts import DatasetFacts
+from ..config.run import RunConfig, resolve
 from ..counts.vit import head_width
 from ..errors import InputError
 from ..sharing.card import cells_of
 from ..tables.datasets import DATASETS
-from ..tables.models import MODELS, model_row
+from ..tables.models import MODELS
 from ..tables.protocols import PROTOCOLS, UNKNOWN
 from ..tables.shape import CELLS
 
@@ -60,20 +61,20 @@ def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in sorted(runs, key=_place):
         config = run.config
-        own = config.attention == model_row(config.model).attention
+        own = config.attention == config.row.attention
         found.setdefault(config.folder if own else f"{config.model}-{config.attention}", []).append(run)
     return found
 
 
 def model_title(config: RunConfig) -> str:
     """The architecture as a figure's title names it."""
-    row = model_row(config.model)
+    row = config.row
     return row.title if config.attention == row.attention else f"{row.title} ({config.attention})"
 
 
 def run_title(config: RunConfig) -> str:
     """One run as its own figures name it."""
-    size = "" if is_whole(config.model, config.size) else f" {config.size}"
+    size = "" if config.sized.whole else f" {config.size}"
     return f"{model_title(config)}{size} on {dataset_title(config.dataset)}"
 
 
@@ -84,9 +85,8 @@ def dataset_title(dataset: str) -> str:
 
 def loss_title(config: RunConfig) -> str:
     """What a run's loss is, as an axis names it."""
-    if config.task == "regression":
-        return "mean squared error (square of the target's unit)"
-    return "cross-entropy (nats per example)"
+    learned = task.of(config.task)
+    return f"{learned.loss_name} ({learned.loss_unit})"
 
 
 def sizes(runs: Iterable[Run]) -> list[str]:
@@ -199,7 +199,7 @@ def _patch(config: RunConfig) -> int:
 
     That is a model without patches, and one without attention at its row's own patch, which belongs to what it is.
     """
-    own = config.attention is None and config.patch == model_row(config.model).cells.get("patch")
+    own = config.attention is None and config.patch == config.row.cells.get("patch")
     return PROTOCOLS.get(config.dataset, UNKNOWN).patch if own else config.patch
 
 
@@ -211,7 +211,7 @@ def _shape(config: RunConfig) -> str:
     cells = {name: getattr(config, name) for name in _SHAPE}
     if _resolved_shape(config, ()) == cells:
         return "of the size table"
-    if not model_row(config.model).sized:
+    if not config.row.sized:
         return cells_of({name: value for name, value in cells.items() if value is not None})
     depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
     width = head_width(config.shape)
@@ -222,7 +222,7 @@ def _resolved_shape(config: RunConfig, kept: tuple[str, ...]) -> dict[str, Any] 
     """The shape that a command would get with only the `kept` cells given; None where it would be refused."""
     names = ("model", "size", "attention", "image", "patch", *kept)
     asked = {name: value for name in names if (value := getattr(config, name)) is not None}
-    if is_whole(config.model, config.size):
+    if config.sized.whole:
         del asked["size"]
     facts = {name: getattr(config, name) for name in ("classes", "channels", "native")}
     try:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .. import task
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..errors import InputError
@@ -20,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 def draw_run(run: Run) -> list[Path]:
     """The figure beside the run's other files. Raises InputError for a classification and for a run without a test."""
-    if run.config.task != "regression":
+    if task.of(run.config.task) is not task.values:
         raise InputError(f"{selection.label(run)} predicts classes; its figure is {run.files.confusion_png.name}")
     if not run.record.tested:
         raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")

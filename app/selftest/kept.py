@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import log
 from ..artifacts.runs import Run, find_runs
-from ..errors import InputError
+from ..errors import Explained, InputError
 
 WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
@@ -41,7 +41,7 @@ def differences(reference: Path, other: Path) -> list[str]:
         found = [f"{file.name} differs" for file in _unequal(one, two)]
         if rows(one.files.log) != rows(two.files.log):
             found.append(_first_difference(rows(one.files.log), rows(two.files.log)))
-    except InputError as error:
+    except Explained as error:
         return [str(error)]
     found += [
         f"{name!r} of the record differs" for name in FACTS if getattr(one.record, name) != getattr(two.record, name)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run
-from ..errors import HubUnavailable, InputError
+from ..errors import Explained, Held
 from ..system import hub, repositories
 from ..system.durable import fsync_folder, make_folder, require_space, seal, sha256, write_text
 
@@ -30,7 +30,7 @@ _EXPECTED = 500_000.0  # bytes a second of a slow line
 _RACES = 8  # times that a commit is repeated upon another of our own
 
 
-class LeaseLost(InputError):
+class LeaseLost(Held):
     """Another machine holds the run now."""
 
 
@@ -243,7 +243,7 @@ def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) ->
             elif branch.name in there:
                 repositories.delete_branch(repository, branch.name)
             path.unlink(missing_ok=True)
-    except (HubUnavailable, InputError) as error:
+    except Explained as error:
         say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from .. import task
 from ..artifacts.parts import Errors, Rates
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
@@ -33,7 +34,7 @@ def with_interval(test: Rates) -> str:
 
 def is_regression(run: Run) -> bool:
     """Whether a number was learned."""
-    return run.config.task == "regression"
+    return task.of(run.config.task) is task.values
 
 
 def results(run: Run, test: Rates | Errors) -> dict[str, str]:

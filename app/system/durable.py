@@ -15,9 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import InputError
+from ..errors import DISK_FULL, DiskFull, Held
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 _ATTEMPTS = 100  # at opening a lock that others come to and leave
 
 
@@ -25,7 +24,7 @@ _ATTEMPTS = 100  # at opening a lock that others come to and leave
 def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
     """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes.
 
-    `wanted` is its size in bytes, where that is known. Raises InputError where there is no space for them.
+    `wanted` is its size in bytes, where that is known. Raises DiskFull where there is no space for them.
     """
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
@@ -83,11 +82,11 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         why = "a file may not grow as large" if error.errno == errno.EFBIG else "no space left"
         size = f"{path.name} wants {wanted:,} bytes" if wanted else f"{path.name} could not be written"
-        raise InputError(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
+        raise DiskFull(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
 
 
 def standing(folder: Path) -> Path:
@@ -97,15 +96,15 @@ def standing(folder: Path) -> Path:
 
 
 def require_space(folder: Path, wanted: int, what: str) -> None:
-    """Raises InputError unless the file system below `folder` has `wanted` bytes free."""
+    """Raises DiskFull unless the file system below `folder` has `wanted` bytes free."""
     free = shutil.disk_usage(standing(folder)).free
     if free < wanted:
-        raise InputError(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
+        raise DiskFull(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
 
 
 @contextmanager
 def lock(path: Path, *, wait: bool) -> Iterator[None]:
-    """Holds an exclusive lock on a file; raises InputError when it is held elsewhere and `wait` is False.
+    """Holds an exclusive lock on a file; raises Held when it is held elsewhere and `wait` is False.
 
     The lock goes with the process, so a killed holder blocks nobody. At the end the file is removed, and with it the
     folders that were made for it and are still empty.
@@ -136,7 +135,7 @@ def _locked(path: Path, *, wait: bool) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             file.close()
-            raise InputError(f"another process on this machine holds {path}; wait for it to end") from error
+            raise Held(f"another process on this machine holds {path}; wait for it to end") from error
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

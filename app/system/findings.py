@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import InputError
+from ..errors import ChecksFailed
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
 
@@ -24,11 +24,11 @@ class Finding(NamedTuple):
 
 
 def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
-    """Raises InputError where a line fails, or with `strict` warns."""
+    """Raises ChecksFailed where a line fails, or with `strict` warns."""
     bad = (FAIL, WARN) if strict else (FAIL,)
     if lines := [line for line in findings if line.verdict in bad]:
         about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
-        raise InputError(f"{len(lines)} of {len(findings)} checks did not pass: {about}; see the lines above")
+        raise ChecksFailed(f"{len(lines)} of {len(findings)} checks did not pass: {about}; see the lines above")
 
 
 def worst(findings: Iterable[Finding]) -> str:

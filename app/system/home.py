@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import DiskFull
 from .durable import write_text
 
 
@@ -35,6 +35,16 @@ def remembered(what: str, key: Mapping[str, Any], find: Callable[[], Any]) -> An
         if kept["key"] == whole:
             return kept["found"]
     found = find()
-    with suppress(OSError, InputError):
+    with suppress(OSError, DiskFull):
         write_text(path, json.dumps({"key": whole, "found": found}, indent=1))
     return found
+
+
+def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
+    """Remove the remembered answers that are wrong, of keys that have these values among theirs."""
+    asked = json.loads(json.dumps({"what": what, **key}))
+    for path in (root() / "measured").glob(f"{what}-*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if asked.items() <= kept["key"].items() and is_wrong(kept["found"]):
+                path.unlink()

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import HubUnavailable, InputError
+from ..errors import Explained, HubUnavailable, InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -61,14 +61,22 @@ def api() -> HfApi:
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import httpx
-    from huggingface_hub.utils._http import hf_request_event_hook
 
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks = {"request": [hf_request_event_hook]}
+    hooks = {"request": [_refuse_offline]}
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
+
+
+def _refuse_offline(request: Any) -> None:
+    """Raise OfflineModeIsEnabled for a request under HF_HUB_OFFLINE, as the client's own factory does."""
+    import huggingface_hub
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if huggingface_hub.is_offline_mode():
+        raise OfflineModeIsEnabled(f"cannot reach {request.url}: HF_HUB_OFFLINE is set")
 
 
 def call_seconds() -> float:
@@ -163,7 +171,7 @@ def _asked_wait(error: BaseException) -> float:
     return 0.0
 
 
-def _refusal(what: str, error: Exception) -> InputError | None:
+def _refusal(what: str, error: Exception) -> Explained | None:
     """Our sentence for an answer that waiting cannot change; None for an error that has none."""
     from huggingface_hub.errors import RepositoryNotFoundError
 

@@ -17,8 +17,8 @@ _OF_VIT = {
 _OF_T2T = {
     "qkv_bias": False, "projection_bias": True, "norm": "layer", "tokenizer": "performer", "value_skip": False,
 }  # fmt: skip
-# as the documentation of the 1-D ResNet has it
-_OF_RESNET1D = {"norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "discriminator": True}
+# as the documentation of the 1-D ResNet has it, but for its second head, which labels do not train
+_OF_RESNET1D = {"norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "discriminator": False}
 
 
 @dataclass(frozen=True)

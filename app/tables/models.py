@@ -55,6 +55,8 @@ _ZOO_NOTE = (
     "cls and positions from a standard normal; ours is initialised as all of ours"
 )
 
+_WITH_DISCRIMINATOR = {1: {"discriminator": True}}  # the 1-D ResNets of revision 1
+
 
 def _cnn(name: str, depth: int) -> ModelRow:
     return ModelRow(name=name, title=f"LANL's CNN, {depth} blocks", family="cnn", source="LANL, nested cylinders",
@@ -95,16 +97,19 @@ MODELS = {
         _resnet(34),   #  21,282,122 / 21,797,672
         _resnet(50),   #  23,520,842 / 25,557,032
         _resnet(101),  #  42,512,970 / 44,549,160
-        # resnet1d: 627,311 parameters with 14 classes, 635,761 with 144 and 641,351 with 230, at any length
+        # resnet1d: 627,246 parameters with 14 classes, 635,696 with 144 and 641,286 with 230, at any length; with
+        # the original's second head, which revision 1 had, 65 more
         ModelRow(
             name="resnet1d", title="1-D ResNet", family="resnet1d", source="for powder diffraction patterns",
-            cells={"width": 32},
-            note="65 of its parameters are a second head's, which labels teach nothing (--no-discriminator)",
+            cells={"width": 32}, revision=2, earlier=_WITH_DISCRIMINATOR,
+            note="--discriminator adds the original's second head of 65 parameters, which supervised training never "
+            "uses; runs of revision 1 have it",
         ),
-        ModelRow(  # 641,071, 649,521 and 655,111
+        ModelRow(  # 641,006, 649,456 and 655,046
             name="resnet1d_layer", title="1-D ResNet with layer norm", family="resnet1d", preset=True,
             source="NIST, for powder diffraction patterns",
             cells={"width": 32, "norm": "layer", "pooling": "max", "stem_pool": False, "projection": "every"},
+            revision=2, earlier=_WITH_DISCRIMINATOR,
             note="the published ancestor's choices, which drops before it normalises and not, as here, after",
         ),
         # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs

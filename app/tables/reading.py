@@ -13,9 +13,6 @@ from .ranges import check_known
 from .symmetry import SYMMETRIES
 
 DTYPES = ("float32", "float16")  # that inputs are stored in
-_OF_FIELDS = ("field", "crop", "mirror")
-_OF_SIGNALS = ("background", "range", "grid")
-OPTIONS = (*_OF_FIELDS, *_OF_SIGNALS, "target", "stored_dtype")
 PUBLISHED_ROWS, PUBLISHED_COLUMNS = 800, 250  # rows from 800 on, columns up to 250 (lanl/CNN-T2TViT-comparison)
 PIXEL_CM, FRAME_MICROSECONDS = 0.01, 0.2  # between rows and columns; between frames, of which number 1 is at 0
 BACKGROUND = 1e-3  # that the published patterns have everywhere
@@ -52,23 +49,15 @@ Reading = FieldReading | SignalReading
 def reading_of(given: Mapping[str, Any]) -> Reading | None:
     """How a dataset is read as a request or a config's fields say; None for images.
 
-    Raises InputError for an option that has no effect on the dataset, and for one that says nothing readable.
+    Raises InputError for an option that says nothing readable.
     """
     row = DATASETS.get(given["dataset"])
     kind = row.kind if row else "image"
-    own = {"field": _OF_FIELDS, "signal": _OF_SIGNALS, "image": ()}[kind]
-    for name in OPTIONS:
-        shared = kind != "image" and name in ("target", "stored_dtype")
-        untouched = (None, "float32") if name == "stored_dtype" else (None,)
-        if given.get(name) not in untouched and name not in own and not shared:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} has no effect on the dataset {given['dataset']}; leave it out")
     if row is None or kind == "image":
         return None
     if (target := given.get("target")) is not None and not target.strip():
         raise InputError(f"--target {target!r} names nothing; leave it out, or name what is to be told")
     dtype = given.get("stored_dtype") or "float32"
-    check_known("--stored-dtype", dtype, DTYPES)
     return (_field if kind == "field" else _signal)(row, given, dtype)
 
 
@@ -93,8 +82,6 @@ def _signal(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> SignalRead
     target = given.get("target") or row.label_column
     check_known("--target", target, SYMMETRIES)
     background = given.get("background")
-    if background is not None and not 0 <= background < 1:
-        raise InputError(f"background={background} must be at least 0 and below 1: a share of the highest line")
     cut = _pair("range", given["range"], "from and to in degrees, such as 10:80") if given.get("range") else None
     if cut and cut[0] >= cut[1]:
         raise InputError(f"--range {given['range']} must end above where it begins, such as 10:80")

@@ -59,6 +59,14 @@ def normal(image: Any) -> Extent:
     return axes[0] if len(axes) == 2 and axes[0] == axes[1] else tuple(axes)
 
 
+def parsed_extent(text: str) -> Extent:
+    """Return the extent that a text stands for: a side, height x width, or the length of a signal. Raise InputError."""
+    axes = text.lower().split("x")
+    if not all(axis.strip().isdecimal() for axis in axes):
+        raise InputError(f"{text!r} is no size of an input; write 224, or height x width as 1700x500")
+    return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
+
+
 def smaller(image: Extent, native: Extent | None) -> Extent:
     """The smaller per axis of what is seen and what there is; what is seen, where nothing is known of the other."""
     seen, there = extent(image), extent(native or image)

@@ -12,7 +12,7 @@ from torch import nn
 from app.artifacts import checkpoint, states
 from app.artifacts.checkpoint import State
 from app.artifacts.states import Facts
-from app.errors import InputError
+from app.errors import Damaged
 from app.optim import adamw
 from app.place import choose
 
@@ -57,14 +57,14 @@ def test_truncated_weights_are_named(tmp_path, kept):
     path = tmp_path / "w.safetensors"
     checkpoint.save_weights(path, model(), {})
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"w\.safetensors are damaged .*download the run again"):
+    with pytest.raises(Damaged, match=r"w\.safetensors are damaged .*download the run again"):
         checkpoint.load_weights(path, model())
 
 
 def test_weights_of_another_shape_are_refused_and_change_nothing(tmp_path):
     checkpoint.save_weights(tmp_path / "w", model(width=4), {})
     mine, before = model(), copy.deepcopy(model().state_dict())
-    with pytest.raises(InputError, match=r"do not fit the run's config \(first at 0.bias\)"):
+    with pytest.raises(Damaged, match=r"do not fit the run's config \(first at 0.bias\)"):
         checkpoint.load_weights(tmp_path / "w", mine)
     assert all(torch.equal(tensor, before[name]) for name, tensor in mine.state_dict().items())
 
@@ -76,7 +76,7 @@ def test_an_optimizer_restored_goes_on_as_if_it_had_not_stopped():
     stepped(cut, for_cut)
     resumed = copy.deepcopy(cut)
     for_resumed = adamw(resumed, lr=0.1, weight_decay=0.01)
-    checkpoint.restore_optimizer(resumed, for_resumed, checkpoint.optimizer_tensors(cut, for_cut))
+    checkpoint.restore_optimizer(resumed, for_resumed, *checkpoint.optimizer_state(cut, for_cut))
     stepped(whole, for_whole)
     stepped(resumed, for_resumed)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
@@ -147,7 +147,7 @@ def test_weights_are_the_same_bytes_whichever_way_they_lie_in_memory(tmp_path):
 def test_a_network_whose_channels_lie_last_continues_from_its_state_in_the_same_bits(tmp_path):
     whole, optimizer = convolutional()
     convolved(whole, optimizer, range(3))
-    moments = checkpoint.optimizer_tensors(whole, optimizer)
+    moments, _ = checkpoint.optimizer_state(whole, optimizer)
     checkpoint.save_state(tmp_path, State(3, {**whole.state_dict(), **moments}, facts(0)), best=None)
     convolved(whole, optimizer, range(3, 6))
     saved = checkpoint.load_state(tmp_path, print).tensors

@@ -8,7 +8,7 @@ from report import made_up_run, seeds_of
 
 from app.artifacts import runs as finding
 from app.artifacts.runs import find_runs
-from app.errors import InputError
+from app.errors import Damaged, InputError
 
 
 def test_a_run_is_found_at_its_stem_at_any_of_its_files_and_alone_in_a_folder(tmp_path):
@@ -68,9 +68,9 @@ def test_a_damaged_record_stops_only_who_asks_for_it(tmp_path):
     assert finding.by_id(run.record.run_id, tmp_path, said.append) == finding.newest(**asked) == run
     assert len(said) == 2 and all(str(other.files.record) in text for text in said)
     for path in (other.files.record, other.files.folder / other.files.stem, tmp_path):
-        with pytest.raises(InputError, match="is damaged"):
+        with pytest.raises(Damaged, match="is damaged"):
             finding.at_path(path)
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(Damaged, match="is damaged"):
         finding.by_id(other.record.run_id, tmp_path, pytest.fail)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.artifacts.paths import RunFiles
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.tables.datasets import DATASETS
 
 CONFIG = resolve({"model": "vit_classic"}, dataset_facts(DATASETS["digits"]))

@@ -13,7 +13,8 @@ from report import made_up_run
 from app.artifacts import parts, record
 from app.artifacts.runs import Run
 from app.cli import evaluate
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.errors import InputError
 from app.sharing import card
 from app.tables.datasets import DATASETS

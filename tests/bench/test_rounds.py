@@ -9,7 +9,7 @@ import torch
 from app.bench.meter import Memory, threads
 from app.bench.report import Group, Report, table
 from app.bench.rounds import Contender, Pace, Samples, measure, ratios, spread, turn
-from app.errors import InputError
+from app.errors import OutOfMemory
 
 
 def pace(rounds, seconds=60.0):
@@ -154,7 +154,7 @@ def test_ours_without_room_is_refused_with_what_to_do(error):
     def fails():
         raise error
 
-    with pytest.raises(InputError, match=r"^ours does not fit into memory \(.+\); take a smaller --batch-size$"):
+    with pytest.raises(OutOfMemory, match=r"^ours does not fit into memory \(.+\); take a smaller --batch-size$"):
         measure([Contender(name="ours", prepare=fails, required=True)], pace(1), Memory(None))
     assert measure([Contender(name="peer", prepare=fails)], pace(1), Memory(None))[1] == [f"peer: {error}"]
 

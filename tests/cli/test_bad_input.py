@@ -1,4 +1,4 @@
-"""Bad input ends with exit code 2 and one sentence that says what to do, and leaves everything as it was."""
+"""Bad input ends with exit code 2 and a sentence, what happened with 4; both leave everything as it was."""
 
 import re
 
@@ -147,6 +147,7 @@ CASES = [
     ("download hf://tester/runs/x a-file", "a-file is a file; give a folder", scenes.a_file),
     ("download x here", "the Hub cannot be reached for model repository tester/runs", scenes.silent_hub),
 ]
+HAPPENED = r"cannot be reached|damaged|is gone|are free"  # not asked for: exit code 4
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
     before = tree(work)
     ended = call(arguments)
     errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
-    assert ended.code == 2
+    assert ended.code == (4 if re.search(HAPPENED, says) else 2)
     assert re.search(says, errors[-1] if errors else "") and len(errors) <= 1, ended.err
     assert "Traceback" not in ended.err and ended.err.rstrip().endswith(errors[-1] if errors else "")
     assert not arguments or not ended.out
@@ -181,7 +182,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
 def test_a_loss_that_is_no_number_names_its_step_and_the_last_good_state_stays(call, work, monkeypatch):
     monkeypatch.setattr("app.optim.learning_rate", lambda step, **_: 1e-3 if step < 4 else 1e30)
     ended = call(f"{DIGITS} --state-every 0")
-    assert ended.code == 2
+    assert ended.code == 4
     assert re.search(r"error: the \w+ loss is (nan|inf) at step 4; the last good state is kept", ended.err)
     state = checkpoint.load_state(next(work.rglob("*.state")), pytest.fail)
     assert state.step == 3

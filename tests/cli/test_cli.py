@@ -1,6 +1,7 @@
 """The command line: what it understands, prints and imports, and the exit code that each ending has."""
 
 import dataclasses
+import inspect
 import json
 import os
 import re
@@ -16,10 +17,11 @@ from conftest import TINY
 from app import __version__
 from app.cli import spelled, train
 from app.cli.screen import program
-from app.config.checks import FILES
+from app.config import run as config_run
 from app.config.run import RunConfig
+from app.config.settings import Computing, Data, Files, Keeping, Matching, Model, Recipe, options_of
 from app.tables.datasets import DATASETS
-from app.tables.models import MODELS
+from app.tables.models import MODELS, model_row
 
 RUN_PY = Path(__file__).resolve().parents[2] / "run.py"
 TRAIN = f"train {TINY} --threads 1"
@@ -71,6 +73,9 @@ def test_a_reader_that_leaves_early_is_no_error():
         ("--upload=False", "--no-upload"),
         ("--private false", "--public"),
         ("--json true --best false", "--json --no-best"),
+        ("--qkv-bias=no --mirror ON", "--no-qkv-bias --mirror"),
+        ("--discriminator 0 --compile yes --seed 1", "--no-discriminator --compile --seed 1"),
+        ("--stem-pool off --sigterm=1 --upload=maybe", "--no-stem-pool --sigterm --upload=maybe"),
         ("--message a_b --run true", "--message a_b --run true"),
     ],
 )
@@ -79,19 +84,19 @@ def test_the_spellings_of_the_original_are_accepted(typed, understood):
 
 
 def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
-    given = {parameter for parameter in train.train.__annotations__ if parameter != "return"}
+    given = set(inspect.signature(train.train).parameters)
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     derived = {"task", "classes", "channels", "native", "fingerprint", "clamp_warmup"}
-    assert fields - given == derived
-    assert given - fields == {*train._COMPUTING, *train._HUB, *FILES, "match", "like", "upload", "as_json"}
+    assert fields - given == derived | {"model_revision", "decoding_revision", "layout_revision"}
+    assert given - fields == {*options_of(Computing, Keeping, Files, Matching), "as_json"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", call("train --help").out).split())
-    for field in dataclasses.fields(RunConfig):
-        if type(field.default) in (int, float) and field.name != "channels":
+    for field in options_of(Model, Data, Recipe).values():
+        if type(field.default) in (int, float):
             option = f"--{field.name.replace('_', '-')} "
-            assert re.search(rf"{option}<\w+> [^()]*\({field.default:g}\)", text), field.name
+            assert re.search(rf"{option}<\w+> [^<>]*Default: ([^<>]* )?{field.default:g}\.", text), field.name
 
 
 def test_the_version_is_printed_alone(call):
@@ -142,7 +147,7 @@ def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(
 def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
     run.files.splits.write_bytes(b"damaged")
     refused = call("evaluate checkpoints")
-    assert refused.code == 2 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
+    assert refused.code == 4 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
     assert call("evaluate checkpoints --again").code == 0
     assert call("evaluate checkpoints").code == 0
 
@@ -174,7 +179,9 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
 
     fails(ZeroDivisionError("division by zero"))
     ended = call("evaluate checkpoints")
-    assert ended.code == 1 and ended.err.startswith("error: a defect of isoscale: ZeroDivisionError")
+    assert ended.code == 1 and ended.err.startswith(
+        "internal error in isoscale (a bug, not your input): ZeroDivisionError"
+    )
     fails(KeyboardInterrupt())
     ended = call("evaluate checkpoints")
     assert ended.code == 130 and ended.err.startswith("error: interrupted at once")
@@ -199,3 +206,75 @@ def test_a_run_stopped_while_it_was_made_anew_is_continued_without_fresh(call, w
     said = "stopped by --max-minutes after step 1 of 10; its state is saved; "
     assert stopped.code == 75 and f"{said}the same command without --fresh continues it\n" in stopped.err
     assert "continues at step 2" in call(TRAIN).err
+
+
+def test_a_training_looks_its_model_s_row_up_twice_at_most_and_is_resolved_once(call, work, monkeypatch):
+    seen, made = [], []
+    resolve = config_run.resolve
+
+    def look_up(name):
+        seen.append(name)
+        return model_row(name)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("app.") and getattr(module, "model_row", None) is model_row:
+            monkeypatch.setattr(module, "model_row", look_up)
+        if name.startswith("app.") and getattr(module, "resolve", None) is resolve:
+            monkeypatch.setattr(module, "resolve", lambda *given: made.append(given) or resolve(*given))
+    ended = call(f"train --dataset digits {TINY.partition('--dataset digits ')[2]} --seed 3 --threads 1 --fresh")
+    assert ended.code == 0 and "test accuracy" in ended.out
+    assert 1 <= len(seen) <= 2 and len(made) == 1
+
+
+def test_a_run_that_began_at_an_earlier_revision_is_resumed_and_evaluated_as_it_began(call, work, monkeypatch):
+    assert call(f"{TRAIN} --seed 5 --max-minutes 0").code == 75
+    (path,) = work.rglob("model_*.json")
+    row = dataclasses.replace(MODELS["vit_differential"], revision=2, earlier={1: {}})
+    monkeypatch.setitem(MODELS, "vit_differential", row)
+    ended = call(f"{TRAIN} --seed 5")
+    run_id = json.loads(path.read_text())["run_id"]
+    assert ended.code == 0 and f"resuming run {run_id} at revision 1 of vit_differential" in ended.err
+    assert list(work.rglob("model_*.json")) == [path] and "model_revision" not in json.loads(path.read_text())["config"]
+    assert call(f"evaluate --run {run_id} --again").code == 0
+    plan = json.loads(call(f"plan {TINY} --seed 5 --json").out)  # done never gets another meaning
+    assert plan["run_id"] != run_id and plan["config"]["model_revision"] == 2
+    monkeypatch.setitem(MODELS, "vit_differential", dataclasses.replace(row, earlier={}))
+    refused = call(f"evaluate --run {run_id}")
+    assert refused.code == 2 and "model_revision=1 of vit_differential is unknown; known: 2" in refused.err
+
+
+KINDS = [
+    ("the disk", "DiskFull", 4, "disk full"), ("the run", "Held", 4, "held"), ("lr", "InputError", 2, "bad input"),
+    ("no room", "MemoryError", 4, "out of memory"), ("CUDA", "torch.OutOfMemoryError", 4, "out of memory"),
+    ("no space", "OSError", 4, "disk full"), ("0", "ZeroDivisionError", 1, "internal error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("says", "error", "code", "kind"), KINDS, ids=[case[1] for case in KINDS])
+def test_a_failure_has_its_exit_code_and_for_machines_its_kind(call, run, monkeypatch, says, error, code, kind):
+    import builtins
+    import errno
+
+    import torch
+
+    from app import errors
+
+    kinds = {**vars(builtins), **vars(errors), "torch.OutOfMemoryError": torch.OutOfMemoryError}
+
+    def evaluate(*_, **__):
+        raise kinds[error](*([errno.ENOSPC, says] if error == "OSError" else [says]))
+
+    monkeypatch.setattr("app.experiment.run.evaluate", evaluate)
+    ended = call("evaluate checkpoints --json")
+    found = json.loads(ended.out)["error"]
+    assert (ended.code, found["kind"]) == (code, kind) and (says in found["message"] or error == "OSError")
+    assert found["message"] in ended.err and "Traceback" not in ended.err
+    assert call("evaluate checkpoints").out == ""
+
+
+def test_the_help_lists_every_exit_code(call):
+    from app import cli
+
+    lines = " ".join(call("--help").out.split())
+    for code in (cli.DONE, cli.INTERNAL, cli.BAD_INPUT, cli.NOT_UPLOADED, cli.FAILED, cli.STOPPED, cli.INTERRUPTED):
+        assert re.search(rf"\b{code} [a-z]", lines), code

@@ -59,9 +59,9 @@ def test_a_run_on_fields_goes_by_content_wherever_they_are_and_is_measured_on_ot
 def test_files_of_one_s_own_are_asked_for_and_are_of_no_other_dataset(call):
     for line, why in (
         ("--dataset diffraction", "diffraction is read from files of your own; say where they are with --data"),
-        ("--dataset digits --data p", "--data has no effect on the dataset digits; leave it out"),
-        ("--dataset digits --range 10:80", "--range has no effect on the dataset digits; leave it out"),
-        ("--dataset nested_cylinder --data p --image 64", "--crop takes a part"),
+        ("--dataset digits --data p", "--data has no effect on the dataset digits, which contains images"),
+        ("--dataset digits --range 10:80", "--range has no effect on the dataset digits, which contains images"),
+        ("--dataset nested_cylinder --data p --image 64", "Select a part with --crop for fields"),
     ):
         refused = call(f"train {line}")
         assert refused.code == 2 and why in refused.err

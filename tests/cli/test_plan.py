@@ -5,7 +5,8 @@ import json
 import pytest
 
 from app.artifacts.record import plain
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.data.splits.holdout import counted as divided
 from app.tables.datasets import DATASETS
 

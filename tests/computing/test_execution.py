@@ -10,8 +10,9 @@ from torch import nn
 
 from app.computing import choosing, execution, trials
 from app.computing.execution import Execution, Wishes
-from app.config.run import DatasetFacts, resolve
-from app.errors import InputError, Stopped
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
+from app.errors import InputError, OutOfMemory, Stopped
 from app.place import Place, choose
 from app.system import memory
 
@@ -49,7 +50,7 @@ def test_a_device_too_small_for_one_image_is_a_sentence():
     def attempt(size):
         raise torch.OutOfMemoryError
 
-    with pytest.raises(InputError, match="not even one image"):
+    with pytest.raises(OutOfMemory, match="not even one image"):
         trials.fitting_micro_batch(4, attempt)
 
 

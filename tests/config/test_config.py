@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from app import optim
 from app.artifacts import paths
 from app.config import checks
-from app.config.run import DatasetFacts, RunConfig, dataset_facts, resolve
+from app.config.facts import DatasetFacts, dataset_facts
+from app.config.run import RunConfig, resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 from app.tables.models import MODELS

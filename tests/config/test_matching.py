@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.counts import family_of
 from app.errors import InputError
 from app.tables.datasets import DATASETS

@@ -43,7 +43,7 @@ def test_what_is_counted_is_what_is_built(model):
     shape, family = shape_of(model), family_of(model)
     cells = {name: getattr(shape, name) for name in ("image", "channels", "classes", *family.cells)}
     with torch.device("meta"):
-        built = models.constructor(model)(**cells).eval()
+        built = models.constructor(model_row(model))(**cells).eval()
         with FlopCounterMode(display=False) as counted:
             assert built(torch.empty(1, 3, shape.image, shape.image)).shape == (1, 10)
     assert family.parameters(shape) == models.count(built)
@@ -55,8 +55,8 @@ def test_a_build_without_initialisation_has_the_same_parameters_and_buffers():
         shape = shape_of(model)
         cells = {name: getattr(shape, name) for name in ("image", "channels", "classes", *family_of(model).cells)}
         with torch.device("meta"):
-            plain = models.constructor(model)(**cells).state_dict()
-        unset = meta.built(lambda: models.constructor(model)(**cells)).state_dict()  # noqa: B023
+            plain = models.constructor(model_row(model))(**cells).state_dict()
+        unset = meta.built(lambda: models.constructor(model_row(model))(**cells)).state_dict()  # noqa: B023
         assert {name: (each.shape, each.dtype) for name, each in plain.items()} == {
             name: (each.shape, each.dtype) for name, each in unset.items()
         }

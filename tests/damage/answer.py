@@ -15,7 +15,7 @@ from typing import Any
 
 from app.artifacts import record
 from app.cli import main
-from app.errors import InputError
+from app.errors import Explained
 from app.selftest import kept
 from app.selftest.trial import Trial
 
@@ -56,7 +56,7 @@ def unchanged(path: Path) -> Any:
 
 def finished(path: Path) -> Any:
     """A file of a run that was trained to its end: every byte but what a clock says."""
-    with contextlib.suppress(InputError):  # what cannot be read is compared by its bytes
+    with contextlib.suppress(Explained):  # what cannot be read is compared by its bytes
         if path.name.endswith("_training.log"):
             return kept.rows(path)
         if path.suffix == ".json" and path.name.startswith("model_"):

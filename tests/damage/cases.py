@@ -1,6 +1,6 @@
 """Damage: cut or flipped files of a run and of the cache, each met by the command that reads it.
 
-A case passes where the damage is refused in a sentence (exit 2), where it is named and passed over, or where the right
+A case passes where the damage is refused in a sentence (exit 4), where it is named and passed over, or where the right
 numbers come out all the same; it fails at a traceback, at a defect, and where a wrong number is used without a word.
 """
 
@@ -157,7 +157,7 @@ def spoil(path: Path, chance: random.Random) -> str:
 
 def judged(answer: Answer, wrong: str) -> str:
     """What the answer to a damaged file is worth; `wrong` names what is not as without damage."""
-    if answer.code == 2 and answer.is_sentence:
+    if answer.code in (2, 4) and answer.is_sentence:
         return "refused"
     if answer.code or "Traceback" in answer.err:
         return "defect"

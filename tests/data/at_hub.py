@@ -47,7 +47,7 @@ class Client:
 
 def read(request, version):
     from app import data
-    from app.errors import InputError
+    from app.errors import Explained
 
     said, seen = [], []
     try:
@@ -55,7 +55,7 @@ def read(request, version):
         path = request["dataset"] if facts.fingerprint else None
         ask = data.ask_of({"image": facts.native} | request | {"dataset": facts.name}, path=path)
         cached = data.prepare(ask, said.append, lambda *at: seen.append(at), version=version)
-    except InputError as error:
+    except Explained as error:
         return {"error": str(error), "said": said}
     was_read = {split: rows for split, rows, _, _ in seen}
     return {

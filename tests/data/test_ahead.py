@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from app import data, train
+from app import data
+from app import loop as train
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
 from app.data.transforms import chain

@@ -15,7 +15,7 @@ import pytest
 from app.data.sources.source import Ask, Example, Source
 from app.data.store import cache, writer
 from app.data.store import manifest as manifests
-from app.errors import InputError
+from app.errors import Damaged, DiskFull, InputError
 
 from .pictures import encoded, noise
 
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_named_with_the_command_that_mends(name, damage):
     content[-1] ^= 1
     {"flipped": lambda: path.write_bytes(content), "truncated": lambda: path.write_bytes(content[:-1]),
      "missing": path.unlink}[damage]()  # fmt: skip
-    with pytest.raises(InputError, match=rf"damaged \({name} .*remove it with `rm -r '{path.parent}'`"):
+    with pytest.raises(Damaged, match=rf"damaged \({name} .*remove it with `rm -r '{path.parent}'`"):
         cache.find(ASK, "v1").verified()
 
 
@@ -101,14 +101,14 @@ def test_a_damaged_file_is_named_with_the_command_that_mends(name, damage):
 def test_a_broken_manifest_is_named_with_the_command_that_mends(change):
     path = build().folder / "manifest.json"
     path.write_text(change(path.read_text()))
-    with pytest.raises(InputError, match=rf"damaged \(its manifest .*remove it with `rm -r '{path.parent}'`"):
+    with pytest.raises(Damaged, match=rf"damaged \(its manifest .*remove it with `rm -r '{path.parent}'`"):
         cache.find(ASK, "v1")
 
 
 def test_a_folder_without_a_manifest_is_damaged_too():
     (build().folder / "manifest.json").unlink()
     assert cache.find(ASK, "v1") is None
-    with pytest.raises(InputError, match=r"damaged \(its manifest cannot be read\)"):
+    with pytest.raises(Damaged, match=r"damaged \(its manifest cannot be read\)"):
         build()
 
 
@@ -219,7 +219,7 @@ def test_space_that_runs_out_in_the_middle_is_told_and_leaves_nothing(monkeypatc
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match=r"no space left in "):
+    with pytest.raises(DiskFull, match=r"no space left in "):
         build()
     assert list(folder.glob("*/")) == []
 

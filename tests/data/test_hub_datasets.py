@@ -191,7 +191,7 @@ def test_a_silent_hub_with_nothing_cached_says_what_to_do(hub, client, tmp_path)
     hub.add_dataset(name, write_hub(tmp_path / "set", LABELS, NAMES))
     hub.fault("GET /api/.*", status=503, times=10_000)
     ended = client.run("train", "--dataset", name, *TINY_RUN, "--checkpoints", str(tmp_path / "runs"))
-    assert ended["code"] == 2
+    assert ended["code"] == 4
     assert "the Hub cannot be reached for dataset" in ended["stderr"]
     assert f"{name} is not in the cache at 16 px; connect once, or train --dataset digits" in ended["stderr"]
     assert "Traceback" not in ended["stderr"]

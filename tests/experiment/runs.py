@@ -1,5 +1,9 @@
 """A run of seconds: the whole program on a cut of digits, for tests to make, stop and compare."""
 
+import os
+import signal
+
+from app import log
 from app.artifacts.runs import Run
 from app.experiment import run as experiment
 
@@ -30,3 +34,14 @@ def train(folder, screen=None, *, options=None, **request) -> Run:
     screen = screen or Quiet()
     config = experiment.plan(TINY | request, screen)
     return experiment.train_run(config, experiment.Options(checkpoints=folder, **(options or {})), screen)
+
+
+def interrupted(at):
+    """A screen that sends the process SIGTERM at a step."""
+    return Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == at else None)
+
+
+def rows(run):
+    """The rows of a run's log without what was measured."""
+    measured = ("seconds", "wait_ms", "peak_bytes")
+    return [{name: row[name] for name in row if name not in measured} for row in log.read(run.files.log)[1]]

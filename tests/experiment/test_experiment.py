@@ -12,7 +12,7 @@ from safetensors import safe_open
 from app import log
 from app.artifacts import checkpoint
 from app.artifacts import record as records
-from app.errors import InputError, Stopped
+from app.errors import Diverged, Held, InputError, Stopped
 from app.experiment import run as experiment
 
 from .runs import TINY, Quiet, train
@@ -123,7 +123,7 @@ def test_best_is_the_epoch_of_lowest_full_validation_loss(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
-    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+"):
+    with pytest.raises(Diverged, match=r"loss is (nan|inf) at step \d+"):
         train(tmp_path, lr=1e30, epochs=8)
     assert not list(tmp_path.rglob("*.safetensors")) or not list(tmp_path.rglob("model_*_predictions.parquet"))
 
@@ -163,7 +163,7 @@ def test_the_same_run_cannot_be_trained_twice_at_once(tmp_path):
 
     def second(step):
         if step == 2:
-            with pytest.raises(InputError, match="another process") as error:
+            with pytest.raises(Held, match="another process") as error:
                 train(tmp_path)
             caught.append(error)
 

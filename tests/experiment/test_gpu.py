@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 
-from app import log
-from app import train as loop
+from app import log, loop
 from app.computing import execution, trials
 from app.place import choose
 
@@ -61,7 +60,8 @@ def test_paths_and_micro_batches_are_measured_once_per_shape_and_device(tmp_path
 
 
 def test_cuda_graphs_take_the_same_steps(tmp_path):
-    from app.config.run import DatasetFacts, resolve
+    from app.config.facts import DatasetFacts
+    from app.config.run import resolve
 
     config = resolve({"size": "1M", "image": 32, "patch": 4, "batch_size": 64, "dropout": 0.0},
                      DatasetFacts(name="cifar100", classes=100, native=32))  # fmt: skip
@@ -72,7 +72,8 @@ def test_cuda_graphs_take_the_same_steps(tmp_path):
 
 
 def test_the_chosen_path_is_one_that_the_device_has():
-    from app.config.run import DatasetFacts, resolve
+    from app.config.facts import DatasetFacts
+    from app.config.run import resolve
 
     config = resolve({"size": "10M"}, DatasetFacts(name="cifar100", classes=100, native=32))
     said = []

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from app.artifacts.runs import Run
-from app.errors import InputError, Stopped
+from app.errors import Held, Stopped, Unavailable
 from app.experiment import run as experiment
 from app.experiment.run import Push
 from app.sharing.branch import Branch, discard, read_holder
@@ -93,7 +93,7 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
 def test_a_run_that_another_machine_trains_is_refused_or_waited_for(tmp_path, repository):
     other = branch_of(run_id(), lease=3.0)
     other.take(wait=False, say=print)
-    with pytest.raises(InputError, match=r"another machine trains run .* leave out --if-held refuse"):
+    with pytest.raises(Held, match=r"another machine trains run .* leave out --if-held refuse"):
         train(tmp_path, options=pushing(wait=False))
     screen, began = Quiet(), time.monotonic()
     assert train(tmp_path, screen, options=pushing()).done
@@ -253,7 +253,7 @@ def test_a_run_left_unfinished_here_and_finished_elsewhere_is_fetched(tmp_path, 
 def test_a_later_state_that_cannot_be_fetched_ends_the_command_and_stays(tmp_path, repository):
     stopped_at(tmp_path / "here", 8)
     repository.fault(r"GET .*/resolve/.*state-8.safetensors", status=503, times=99)
-    with pytest.raises(InputError, match=r"holds a later state of run .* could not be fetched .*same command again"):
+    with pytest.raises(Unavailable, match=r"holds a later state of run .* could not be fetched .*same command again"):
         train(tmp_path / "elsewhere", options=pushing())
     repository.faults.clear()
     screen = Quiet()

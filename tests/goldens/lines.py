@@ -102,6 +102,7 @@ TRAININGS = {
     # signals
     "signals-resnet1d": f"{_SIGNALS} --model resnet1d --width 8",
     "signals-resnet1d-one-head": f"{_SIGNALS} --model resnet1d --width 8 --no-discriminator",
+    "signals-resnet1d-two-heads": f"{_SIGNALS} --model resnet1d --width 8 --discriminator",
     "signals-resnet1d_layer": f"{_SIGNALS} --model resnet1d_layer --width 8",
     "signals-resnet1d-options": f"{_SIGNALS}"
     " --model resnet1d --width 8 --projection every --pooling max --no-stem-pool",

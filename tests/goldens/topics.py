@@ -62,9 +62,9 @@ def training(name: str, root: Path) -> dict[str, Any]:
 def identity(name: str) -> dict[str, Any]:
     """Resolves one configuration as `plan` does, or is refused; nothing is trained or read."""
     ended = observe.call(lines.IDENTITIES[name])
-    if not ended.out:
+    plan = json.loads(ended.out) if ended.out else {"error": None}
+    if "error" in plan:
         return {"refused": ended.code}
-    plan = json.loads(ended.out)
     counts = ("parameters", "non_embedding", "flops", "tokens", "steps", "rows")
     return {
         "run_id": plan["run_id"],

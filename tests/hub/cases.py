@@ -10,7 +10,7 @@ from typing import Any
 
 from .server import HubServer
 
-DONE, BAD_INPUT, NOT_UPLOADED, STOPPED = 0, 2, 3, 75
+DONE, NOT_UPLOADED, FAILED, STOPPED = 0, 3, 4, 75
 ALWAYS = 10**6  # times
 OTHERS_CLAIM = 2.0  # seconds
 
@@ -164,7 +164,7 @@ ROWS = [
     Row(name="download cut in its middle", order=failing(GET, None, cut_after_bytes=1000), scene="whole"),
     Row(name="a flipped bit in a download", order=failing(GET, None, flip_byte=100), scene="whole"),
     Row(name="a flipped bit in each download", order=failing(GET, None, flip_byte=100, times=ALWAYS), scene="whole",
-        code=BAD_INPUT, says="arrived damaged", kept="nothing half"),
+        code=FAILED, says="arrived damaged", kept="nothing half"),
     Row(name="download that trickles", order=failing(GET, None, bytes_per_second=40.0), scene="whole", seconds=2.0),
     Row(name="silence on a download", order=failing(GET, None, delay_seconds=99), scene="whole", seconds=1.0),
     Row(name="revision that moves", order=moving, scene="whole"),

@@ -7,7 +7,8 @@ import torch
 from timm.layers import DiffAttention
 
 from app import models
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.counts.vit import ATTENTIONS
 from app.counts.vit import Attention as Row
 from app.models.attention import ATTENTION_CLASSES

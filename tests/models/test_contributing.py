@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from app import counts, models
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.tables import families
 from app.tables import models as tables
 from app.tables.families import FamilyRow

@@ -7,7 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim, task
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.counts import family_of
 from app.errors import InputError
 from app.tables.models import MODELS
@@ -137,10 +138,11 @@ def overfits(config):
     torch.manual_seed(0)
     model = built(config).train()
     optimizer = optim.adamw(model, lr=1e-3, weight_decay=0.0)
-    images, targets = inputs(config, 16), task.drawn(16, task=config.task, classes=10, device=torch.device("cpu"))
+    learned = task.of(config.task)
+    images, targets = inputs(config, 16), learned.drawn(16, classes=10, device=torch.device("cpu"))
     losses = []
     for _ in range(100):
-        loss = task.losses(model(images), targets).mean()
+        loss = learned.losses(model(images), targets).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

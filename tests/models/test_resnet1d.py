@@ -1,10 +1,14 @@
 """The 1-D ResNet: its counts, lengths and choices, and a second head that labels teach nothing."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
 from app import models
+from app.config.facts import DatasetFacts
+from app.config.run import RunConfig, resolve
 from app.counts import resnet1d
 from app.errors import InputError
 from app.models.resnet1d import ChannelNorm, ResNet1d
@@ -24,11 +28,44 @@ def shape_of(name, **more):
     [("resnet1d", (627_311, 635_761, 641_351)), ("resnet1d_layer", (641_071, 649_521, 655_111))],
 )
 def test_both_heads_and_every_norm_make_the_original_s_parameters(name, counts, classes):
-    shape = shape_of(name, classes=classes)
+    shape = shape_of(name, classes=classes, discriminator=True)
     assert resnet1d.parameters(shape) == counts[(14, 144, 230).index(classes)]
     with torch.device("meta"):
-        model = ResNet1d(**PATTERN, classes=classes, **{**MODELS[name].cells})
+        model = ResNet1d(**PATTERN, classes=classes, discriminator=True, **MODELS[name].cells)
     assert models.count(model) == resnet1d.parameters(shape)
+
+
+@pytest.mark.parametrize(("name", "count"), [("resnet1d", 627_246), ("resnet1d_layer", 641_006)])
+def test_a_row_has_one_head(name, count):
+    with torch.device("meta"):
+        model = ResNet1d(**PATTERN, classes=14, **MODELS[name].cells)
+    assert models.count(model) == resnet1d.parameters(shape_of(name, classes=14)) == count
+    assert model.discriminator is None
+
+
+def test_a_config_of_revision_1_has_its_name_its_counts_and_its_second_head():
+    facts = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
+    config = resolve({"model": "resnet1d", "image": 400}, facts)
+    written = {name: value for name, value in config.to_json().items() if name != "model_revision"}
+    earlier = RunConfig.from_json(written)
+    assert (earlier.run_id, earlier.parameters) == ("2cec88d2", 627_051)  # as before there were revisions
+    assert (config.model_revision, config.parameters) == (2, 626_986) and config.run_id != earlier.run_id
+    assert config.to_json()["model_revision"] == 2 and "model_revision" not in earlier.to_json()
+    heads = [models.build(each, attention_path="none").discriminator for each in (earlier, config)]
+    assert isinstance(heads[0], nn.Linear) and heads[1] is None
+
+
+def test_the_option_for_the_second_head_has_the_same_meaning_at_each_revision():
+    facts = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
+    plain, off, on = (
+        resolve({"model": "resnet1d", "image": 400} | more, facts)
+        for more in ({}, {"discriminator": False}, {"discriminator": True})
+    )
+    assert off == plain and on.run_id != plain.run_id
+    assert [each.shape.discriminator for each in (plain, on)] == [False, True]
+    earlier = [dataclasses.replace(each, model_revision=1).shape.discriminator for each in (plain, on)]
+    assert earlier == [True, True]
+    assert not dataclasses.replace(plain, model_revision=1, discriminator=False).shape.discriminator
 
 
 def test_the_second_head_is_65_parameters():
@@ -82,7 +119,7 @@ def test_a_channel_norm_is_each_sample_s_over_its_channels():
 
 def test_labels_teach_the_second_head_nothing_and_scores_do():
     torch.manual_seed(0)
-    model = ResNet1d(image=(400,), channels=1, classes=3, width=4, norm="layer")
+    model = ResNet1d(image=(400,), channels=1, classes=3, width=4, norm="layer", discriminator=True)
     signals = torch.randn(4, 1, 400)
     logits = model(signals)
     nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()

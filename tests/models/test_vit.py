@@ -10,7 +10,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.counts import vit
 from app.counts.vit import ATTENTIONS
 from app.models.compiling import compiled

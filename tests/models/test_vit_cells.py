@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models, optim
-from app.config.run import DatasetFacts, resolve
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
 from app.counts import family_of, vit
 from app.errors import InputError
 from app.models.compiling import compiled

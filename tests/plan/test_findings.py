@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.data.splits.holdout import counted as divided
 from app.plan import costs, findings
 from app.plan.extent import Extent

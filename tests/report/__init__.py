@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from raw_records import put, raw
 
+from app import task
 from app.artifacts.paths import RunFiles
 from app.artifacts.predictions import Predictions
 from app.artifacts.runs import Run
-from app.config.run import RunConfig, dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.evaluation import metrics
 from app.log import Row, TrainingLog
 from app.tables.datasets import DATASETS
@@ -116,7 +118,9 @@ def _test_errors(path: Path, n: int) -> dict[str, Any]:
     """Writes the predictions of n numbers, two of each name; returns their errors."""
     truth = np.linspace(0.3, 1.9, n).astype(np.float32)
     found = truth + 0.05 * np.sin(7 * np.arange(n)).astype(np.float32)
-    predictions = Predictions(np.arange(n), truth, found[:, None], np.array([f"id{i // 2:04}" for i in range(n)]))
+    predictions = Predictions(
+        np.arange(n), truth, found[:, None], np.array([f"id{i // 2:04}" for i in range(n)]), task.values
+    )
     predictions.save(path)
     return metrics(predictions)
 

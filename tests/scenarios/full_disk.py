@@ -16,7 +16,7 @@ from app.selftest import kept
 from app.selftest.child import Child
 from app.selftest.trial import ALWAYS, Failed, Trial, Verdict
 
-BAD_INPUT = 2
+FAILED = 4
 _MORE = 20  # bytes of a log's row that still go to the file
 
 
@@ -41,7 +41,7 @@ def prove(trial: Trial) -> Verdict:
             ended = child.wait()
         sentence = ended.last_line
         trial.say(f"{what}: exit {ended.code}: {sentence}")
-        verdict.expect(ended.code == BAD_INPUT, f"a {what} that failed ended with exit {ended.code}: {sentence}")
+        verdict.expect(ended.code == FAILED, f"a {what} that failed ended with exit {ended.code}: {sentence}")
         verdict.expect("Traceback" not in ended.err, f"a {what} that failed ended with a traceback")
         wanted = re.search(r"\d[\d,]* bytes", sentence)
         verdict.expect(bool(wanted), f"the sentence for a {what} that failed does not say how many bytes are wanted")
@@ -52,7 +52,7 @@ def prove(trial: Trial) -> Verdict:
         verdict.failures += [f"after a {what} failed: {how}" for how in kept.differences(trial.reference, folder)]
         sentences.append(sentence)
     verdict.facts = {"sentences": sentences}
-    verdict.summary = "a state and a log that could not be written: one sentence, exit 2, and the same bytes afterwards"
+    verdict.summary = "a state and a log that could not be written: one sentence, exit 4, and the same bytes afterwards"
     return verdict
 
 

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from raw_records import put, raw
 from report import reseeded
 
-from app.errors import HubUnavailable, InputError
+from app.errors import Explained, HubUnavailable, InputError
 from app.sharing import store
 from app.sharing.parcel import pack
 from app.system import hub, repositories
@@ -226,7 +226,7 @@ def test_a_repository_s_file_cannot_leave_the_target_folder(online, tmp_path):
 )
 def test_what_is_wrong_here_is_told_before_the_hub_is_asked(run, online, wrong, folder, says):
     put(run.files.record, raw(run) | wrong)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(Explained, match=says):
         store.upload(stem(run), folder)
     assert not online.requests
 

@@ -9,7 +9,7 @@ from collections import namedtuple
 
 import pytest
 
-from app.errors import InputError
+from app.errors import DiskFull, Held
 from app.system import durable
 
 
@@ -59,7 +59,7 @@ def test_a_file_gets_the_user_s_own_mode_whatever_its_writer_does(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_while_writing_is_one_sentence(tmp_path, number):
-    says = pytest.raises(InputError, match=r"no space left in .*; free some and run the same command again")
+    says = pytest.raises(DiskFull, match=r"no space left in .*; free some and run the same command again")
     with says, durable.replacing(tmp_path / "file"):
         raise OSError(number, os.strerror(number))
     with pytest.raises(PermissionError), durable.replacing(tmp_path / "file"):
@@ -71,7 +71,7 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
     durable.require_space(tmp_path / "not" / "yet", 1, "the run")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 10**6, 1000))
-    with pytest.raises(InputError, match=r"the run needs 2,000 bytes in .*, but 1,000 are free"):
+    with pytest.raises(DiskFull, match=r"the run needs 2,000 bytes in .*, but 1,000 are free"):
         durable.require_space(tmp_path / "not" / "yet", 2000, "the run")
     assert names(tmp_path) == []
 
@@ -79,7 +79,7 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
 def test_a_lock_excludes_others_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a" / "b" / ".lock"
     with durable.lock(path, wait=False):
-        says = pytest.raises(InputError, match=r"another process on this machine holds .*\.lock")
+        says = pytest.raises(Held, match=r"another process on this machine holds .*\.lock")
         with says, durable.lock(path, wait=False):
             pytest.fail("two held it")
         assert path.exists()

@@ -148,3 +148,15 @@ def test_a_repository_that_is_none_is_refused_without_what_may_be_a_token(monkey
     with pytest.raises(InputError, match="neither owner/name nor the address") as refused:
         hub.repository()
     assert "hf_secret" not in str(refused.value)
+
+
+def test_offline_no_request_leaves_the_process(online, monkeypatch):
+    from huggingface_hub import constants
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    assert hub.api().whoami()["name"]
+    asked = len(online.requests)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OfflineModeIsEnabled):
+        hub.api().whoami()
+    assert len(online.requests) == asked

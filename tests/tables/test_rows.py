@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.config.run import dataset_facts, resolve
+from app.config.facts import dataset_facts
+from app.config.run import resolve
 from app.errors import InputError
 from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, folder_hint, hub_name, is_local
 from app.tables.models import DEFAULT_MODEL, MODELS

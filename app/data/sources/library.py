@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import HubUnavailable, InputError
+from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
 from ..splits import holdout
@@ -179,7 +179,7 @@ def _sentences(where: str) -> Iterator[None]:
     """Turns what `datasets` raises into our errors: silence into HubUnavailable, the rest into InputError."""
     try:
         yield
-    except InputError:
+    except Explained:
         raise
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]

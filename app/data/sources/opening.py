@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import HubUnavailable, InputError
+from ...errors import HubUnavailable, InputError, Unavailable
 from ...system import hub
 from ...tables.datasets import folder_hint
 from ...tables.reading import FieldReading
@@ -36,7 +36,7 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
 
 
 def first(ask: Ask, version: str) -> Source:
-    """The source of a dataset that is not in the cache. Raises InputError, for a silent Hub too."""
+    """The source of a dataset that is not in the cache. Raises InputError, and Unavailable for a silent Hub."""
     try:
         return _opened(ask, version)
     except HubUnavailable as error:
@@ -93,8 +93,8 @@ def _opened(ask: Ask, version: str) -> Source:
     return library.open_hub(ask, version)
 
 
-def _not_cached(ask: Ask, error: HubUnavailable) -> InputError:
-    return InputError(
+def _not_cached(ask: Ask, error: HubUnavailable) -> Unavailable:
+    return Unavailable(
         f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
         f"--dataset digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.run import DatasetRow
+from ...tables.datasets import DatasetRow
 from ...tables.reading import FieldReading, Reading
 from ...tables.shape import Extent
 

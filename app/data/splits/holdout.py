@@ -115,13 +115,10 @@ def members(
     else:
         train, val = cut(train, config.val_fraction, _VAL)
     stream = draws.key(draws.CARVE, config.split_seed, _LIMIT)
-    return Members(
-        limited(train, config.limit_train, stream=stream),
-        limited(val, config.limit_val, stream=stream),
-        limited(test, config.limit_test, stream=stream),
-        val_from="train" if val_rows is None else "val",
-        test_from="train" if test_rows is None else "test",
-    )
+    limits = ((train, config.limit_train), (val, config.limit_val), (test, config.limit_test))
+    train, val, test = (limited(rows, limit, stream=stream) for rows, limit in limits)
+    own_val, own_test = ("train" if rows is None else name for rows, name in ((val_rows, "val"), (test_rows, "test")))
+    return Members(train, val, test, own_val, own_test)
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...config.run import RESIZE
-from ...errors import InputError
+from ...errors import Damaged, InputError
 from ...system import durable, home
 from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
@@ -103,10 +103,8 @@ def of_streams(ask: Ask) -> list[Path]:
     return [path.parent for path in there if _read_manifest(path.parent).stream is not None]
 
 
-def _damaged(folder: Path, what: str) -> InputError:
-    return InputError(
-        f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again"
-    )
+def _damaged(folder: Path, what: str) -> Damaged:
+    return Damaged(f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again")
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError
+from ...errors import DiskFull
 from ...tables.reading import FieldReading
 from ...tables.shape import extent, with_unit
 from ..sources.source import Ask, Source
@@ -24,16 +24,16 @@ class Room:
     refusal: str
 
     def take(self, count: int) -> None:
-        """Count bytes as taken; raises InputError when there are not so many left."""
+        """Count bytes as taken; raises DiskFull when there are not so many left."""
         self.left -= count
         if self.left < 0:
-            raise InputError(self.refusal)
+            raise DiskFull(self.refusal)
 
 
 def left(ask: Ask, source: Source, folder: Path) -> Room:
     """Return the room in the cache's folder.
 
-    Raises InputError before a row is read where the source says how many rows it has and the disk cannot hold them.
+    Raises DiskFull before a row is read where the source says how many rows it has and the disk cannot hold them.
     Memory sets no limit: what does not fit there is read from its memory-mapped file.
     """
     free = shutil.disk_usage(folder).free
@@ -41,7 +41,7 @@ def left(ask: Ask, source: Source, folder: Path) -> Room:
     if None not in source.rows.values():
         needed = int(_MORE * sum(rows or 0 for rows in source.rows.values()) * _row_bytes(ask, source)) + _BESIDE
         if needed > free:
-            raise InputError(f"{what} needs {needed:,} bytes in {folder}, but {free:,} are free; {instead}")
+            raise DiskFull(f"{what} needs {needed:,} bytes in {folder}, but {free:,} are free; {instead}")
     return Room(free, f"{what} needs more than the {free:,} bytes that are free in {folder}; {instead}")
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from app import train
+from app import loop as train
+from app import task
 
 
 class Points:
@@ -29,23 +30,31 @@ class Points:
         return self.x[examples], torch.from_numpy(np.asarray(examples) % 3)
 
 
-class Silent:
-    """The hooks of one of several processes that compute a batch together."""
+class Part:
+    """The arithmetic of one of several processes that compute a batch together."""
+
+    task = task.classes
 
     def __init__(self, rank=0, ranks=1):
         self.rank, self.ranks = rank, ranks
 
+    def begin(self, *, step):
+        pass
+
     def share(self, examples):
         return np.array_split(examples, self.ranks)[self.rank]
-
-    def waiting(self):
-        return contextlib.nullcontext()
 
     def micro_batch(self, model, *, last):
         return contextlib.nullcontext()
 
     def autocast(self):
         return contextlib.nullcontext()
+
+    def total(self, sums):
+        return sums
+
+    def peak_bytes(self):
+        return 7
 
 
 def test_validation_batches_are_of_one_size_and_go_round_the_split():
@@ -70,8 +79,8 @@ def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
             learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        sums = train.update(
-            model, optimizer, Points(10), np.arange(10), epoch=0, lr=0.1, schedule=schedule, hooks=Silent()
+        sums, _ = train.update(
+            model, optimizer, Points(10), np.arange(10), epoch=0, lr=0.1, schedule=schedule, arithmetic=Part()
         )
         return sums, model.weight.detach()
 
@@ -81,7 +90,7 @@ def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
 
 @pytest.mark.parametrize("examples", [10, 3, 1], ids=lambda n: f"{n} examples")
 def test_the_gradients_of_all_ranks_sum_to_the_gradient_of_the_batch(examples):
-    def computed(hooks):
+    def computed(arithmetic):
         torch.manual_seed(0)
         model = nn.Linear(1, 3).double()
         kept = []
@@ -91,13 +100,13 @@ def test_the_gradients_of_all_ranks_sum_to_the_gradient_of_the_batch(examples):
             learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        sums = train.update(
-            model, optimizer, Points(10), np.arange(examples), epoch=0, lr=0.1, schedule=schedule, hooks=hooks
+        sums, _ = train.update(
+            model, optimizer, Points(10), np.arange(examples), epoch=0, lr=0.1, schedule=schedule, arithmetic=arithmetic
         )
         return sums, kept[-1]
 
-    parts = [computed(Silent(rank, 2)) for rank in range(2)]
-    for total, whole in zip((sum(part) for part in zip(*parts, strict=True)), computed(Silent()), strict=True):
+    parts = [computed(Part(rank, 2)) for rank in range(2)]
+    for total, whole in zip((sum(part) for part in zip(*parts, strict=True)), computed(Part()), strict=True):
         torch.testing.assert_close(total, whole, rtol=1e-12, atol=1e-12)
 
 
@@ -109,44 +118,64 @@ def test_clipping_bounds_the_step():
         learning_rate=lambda step: 1.0,
     )  # fmt: skip
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    train.update(model, optimizer, Points(10), np.arange(10), epoch=0, lr=1.0, schedule=schedule, hooks=Silent())
+    train.update(model, optimizer, Points(10), np.arange(10), epoch=0, lr=1.0, schedule=schedule, arithmetic=Part())
     assert (model.weight - before).norm() <= 1e-3
-
-
-class Told(Silent):
-    """Hooks that keep what they are told."""
-
-    def __init__(self):
-        super().__init__()
-        self.rows = []
-
-    def begin(self, *, step):
-        pass
-
-    def row(self, split, *, step, epoch, examples, lr, sums):
-        self.rows.append((split, step, epoch, examples))
-
-    def epoch_end(self, *, step, epoch):
-        pass
-
-    def step_end(self, *, step):
-        pass
 
 
 def test_an_epoch_of_so_many_batches_ends_after_them_and_validates_on_so_many_wherever_it_begins():
     def told(first_step):
-        model, hooks = nn.Linear(1, 3).double(), Told()
+        model, events = nn.Linear(1, 3).double(), []
         schedule = train.Schedule(
             epochs=3, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=None,
             train_batches=5, val_batches=3, learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         train.fit(
-            model, optimizer, train=Points(10), val=Points(7), schedule=schedule, hooks=hooks, first_step=first_step
+            model, optimizer, train=Points(10), val=Points(7), schedule=schedule, arithmetic=Part(),
+            observers=[events.append], first_step=first_step,
         )  # fmt: skip
-        return hooks.rows
+        return [event[:4] for event in events if isinstance(event, train.Batch)]
 
     rows = told(1)
     assert [row for row in rows if row[0] == "val_full"] == [("val_full", 5 * n, n, 6) for n in (1, 2, 3)]
     assert [row for row in rows if row[0] == "train"] == [("train", n, (n - 1) // 5 + 1, 4) for n in range(1, 16)]
     assert told(8) == [row for row in rows if row[1] >= 8]
+
+
+def fitted(observers, *, optimizer=None, epochs=1, model=None):
+    """Runs the loop over ten points in batches of four."""
+    model = model or nn.Linear(1, 3).double()
+    schedule = train.Schedule(
+        epochs=epochs, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=None,
+        learning_rate=lambda step: 0.1 * step,
+    )  # fmt: skip
+    train.fit(
+        model, optimizer or torch.optim.SGD(model.parameters(), lr=0.0), train=Points(10), val=Points(4),
+        schedule=schedule, arithmetic=Part(), observers=observers,
+    )  # fmt: skip
+
+
+def test_every_observer_is_called_with_every_event_in_the_list_s_order():
+    seen = []
+    fitted([lambda event: seen.append(("first", event)), lambda event: seen.append(("second", event))])
+    assert [name for name, _ in seen] == ["first", "second"] * (len(seen) // 2)
+    events = [event for name, event in seen if name == "first"]
+    assert events == [event for name, event in seen if name == "second"]
+    kinds = [type(event).__name__ + getattr(event, "split", "")[:5] for event in events]
+    step = ["Batchtrain", "Batchval", "StepEnd"]
+    assert kinds == [*step, *step, "Batchtrain", "Batchval", "Batchval_f", "EpochEnd", "StepEnd"]
+    full = next(event for event in events if getattr(event, "split", "") == "val_full")
+    assert full.peak_bytes == 7 and events[0].peak_bytes is None and events[0].waited > 0 == full.waited
+
+
+def test_a_group_s_learning_rate_is_the_step_s_times_its_factor():
+    model, rates = nn.Linear(1, 3).double(), []
+    groups = [{"params": [model.weight], "lr_scale": 0.5}, {"params": [model.bias]}]
+    optimizer = torch.optim.SGD(groups, lr=0.0)
+
+    def note(event):
+        if isinstance(event, train.StepEnd):
+            rates.append([group["lr"] for group in optimizer.param_groups])
+
+    fitted([note], optimizer=optimizer, model=model)
+    assert rates == [[0.1 * step * 0.5, 0.1 * step] for step in (1, 2, 3)]

@@ -1,0 +1,41 @@
+"""The spellings of an option that Typer does not know: `--batch_size 8`, `--upload true`, `--qkv-bias=no`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..config.settings.declaring import FALSE, TRUE
+
+
+def spelled(arguments: list[str], switches: Callable[[], Mapping[str, str]]) -> list[str]:
+    """Return the arguments as Typer takes them; `switches` gives each switch's name and the one that turns it off."""
+    out: list[str] = []
+    for argument in arguments:
+        name, sign, value = argument.partition("=")
+        if name.startswith("--"):
+            name = name.replace("_", "-")
+            out += [_switched(name, value, switches) if sign else name]
+        elif out and out[-1].startswith("--") and "=" not in out[-1]:
+            last = out.pop()
+            switched = _switched(last, argument, switches)
+            out += [last, argument] if "=" in switched else [switched]
+        else:
+            out.append(argument)
+    return out
+
+
+def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) -> str:
+    """Return the flag for a switch with a value, and `name=value` for any other option."""
+    if value.lower() not in (*TRUE, *FALSE) or name not in switches():
+        return f"{name}={value}"
+    return name if value.lower() in TRUE else switches()[name]
+
+
+def switches_of(command: Any) -> Iterator[tuple[str, str]]:
+    """Return the name of each switch of a command and of its groups' commands, and the one that turns it off."""
+    for option in command.params:
+        if option.secondary_opts:
+            yield option.opts[0], option.secondary_opts[0]
+    for inner in getattr(command, "commands", {}).values():
+        yield from switches_of(inner)

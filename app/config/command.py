@@ -1,0 +1,75 @@
+"""A `train` command: its options by what they are for, checked and resolved as far as no file has to be opened."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+from ..tables.datasets import DEFAULT_DATASET, dataset_row
+from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
+from . import effects, matching
+from .facts import dataset_facts
+from .run import LOOKED_UP, SETTINGS, RunConfig, resolve
+from .settings import Computing, Files, Keeping, checked, declared, flag, options_of
+
+_OTHERS = options_of(Computing, Keeping)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What a `train` command asks for.
+
+    `config` is None where the dataset has to be looked at first: one without a row, fields and signals, and a row's
+    dataset with another subset, revision or label.
+    """
+
+    request: dict[str, Any]  # the settings that decide the result, and where its files are
+    row: ModelRow
+    computing: Computing
+    keeping: Keeping
+    config: RunConfig | None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Command:
+        """Return the command of the settings that were given. Raises InputError."""
+        found = checked(SETTINGS | _OTHERS, given)
+        _require_upload(found)
+        request = {"dataset": DEFAULT_DATASET} | {name: found[name] for name in SETTINGS.keys() & found.keys()}
+        row = model_row(request.get("model", DEFAULT_MODEL))
+        if matching.asked(request):
+            model_row(request["like"])
+        return cls(
+            request=request,
+            row=row,
+            computing=Computing(**_of(Computing, found)),
+            keeping=Keeping(**_of(Keeping, found)),
+            config=_resolved(request, row),
+        )
+
+    @property
+    def files(self) -> Files:
+        """Where the files of fields and signals are."""
+        return Files(**_of(Files, self.request))
+
+
+def _of(group: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: given[field.name] for field in dataclasses.fields(group) if field.name in given}
+
+
+def _require_upload(given: Mapping[str, Any]) -> None:
+    """Raise InputError for a setting of the Hub without --upload."""
+    for name, field in _OTHERS.items():
+        if declared(field).needs_upload and not given.get("upload") and given.get(name, False) is not False:
+            raise InputError(f"{flag(name)} has an effect with --upload only; leave it out or add --upload")
+
+
+def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:
+    """Return the config where the dataset's row is all that it needs."""
+    effects.require(request)
+    dataset = dataset_row(request["dataset"])
+    if dataset is None or dataset.kind != "image" or request.keys() & LOOKED_UP:
+        return None
+    return resolve(request, dataset_facts(dataset), row)

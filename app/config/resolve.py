@@ -1,0 +1,63 @@
+"""The values of a config: what was asked for, then the dataset's protocol and row, then the size table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..tables import revisions
+from ..tables.datasets import DATASETS, DatasetRow
+from ..tables.models import ModelRow
+from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
+from ..tables.reading import BACKGROUND
+from . import sizing
+from .facts import DatasetFacts
+
+_OF_PROTOCOL = (
+    "image", "batch_size", "val_batch_size", "epochs", "train_batches", "val_batches", "optimizer", "eps", "schedule",
+    "lr", "warmup_steps", "weight_decay", "dropout", "augment",
+)  # fmt: skip
+
+
+def protocol_of(dataset: str) -> Protocol:
+    """Return the protocol of a dataset by name."""
+    return PROTOCOLS.get(dataset, UNKNOWN)
+
+
+def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> dict[str, Any]:
+    """Return the fields of the config that a request stands for, under their names.
+
+    `request` has only the options that were given, in their declared types; `row` is the model's.
+    """
+    protocol, known = protocol_of(facts.name), DATASETS.get(facts.name)
+    found = {name: getattr(protocol, name) for name in _OF_PROTOCOL}
+    found["clamp_warmup"] = "warmup_steps" not in request
+    if known:
+        found |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
+        found |= {"test_fraction": known.test_fraction or None}
+    found |= request
+    found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
+    found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
+    found |= {"model_revision": row.revision}
+    found |= {"decoding_revision": revisions.DECODING, "layout_revision": revisions.LAYOUT}
+    if facts.image is not None:
+        found["image"] = facts.image
+    elif facts.kind == "signal" and isinstance(found["image"], int):
+        found["image"] = (found["image"],)
+    if known:
+        found |= {name: None for name, value in _named_by(known).items() if found.get(name) == value}
+    return found | sizing.sized(row, request, protocol, dataset=facts.name, image=found["image"],
+                                classes=facts.classes, channels=facts.channels)  # fmt: skip
+
+
+def _named_by(row: DatasetRow) -> dict[str, Any]:
+    """Return the names that a dataset's row has anyway: given or not, they are one run."""
+    return {
+        "image_column": row.image_column,
+        "label_column": row.label_column,
+        "dataset_config": row.config,
+        "field": row.image_column,
+        "target": row.label_column,
+        "mirror": True,
+        "background": BACKGROUND,
+    }

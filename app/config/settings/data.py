@@ -1,0 +1,114 @@
+"""The settings of the data: which dataset, which part of its files, which rows are held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...tables.datasets import DEFAULT_DATASET
+from ...tables.protocols import AUGMENTS
+from ...tables.reading import BACKGROUND, DTYPES
+from ...tables.shape import TASKS, Extent
+from .declaring import MOST, derived, setting
+
+PANEL, FILES, SPLITS = "Data", "Fields and signals", "Splits"
+_FIELD, _SIGNAL = ("field",), ("signal",)
+
+
+def _limit(split: str) -> Any:
+    return setting(
+        None, panel=SPLITS, shown="all", above=0, most=MOST, help=f"Use only this many {split} rows, for a trial."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What is learned from. Fractions are in (0, 1); of a regression `classes` counts the targets."""
+
+    dataset: str = setting(
+        panel=PANEL, shown=DEFAULT_DATASET,
+        help="Name a dataset that `run.py datasets` lists, owner/name on the Hub, or a folder such as ./photos.",
+    )  # fmt: skip
+    dataset_config: str | None = setting(
+        None, panel=PANEL, shown="the only one", help="Name the subset of a dataset on the Hub."
+    )
+    revision: str = setting("main", panel=PANEL, help="Select the branch, tag or commit of the dataset on the Hub.")
+    image_column: str | None = setting(
+        None, panel=PANEL, shown="the only image column", help="Name the column with the images."
+    )
+    label_column: str | None = setting(
+        None, panel=PANEL, shown="the only label column", help="Name the column with the labels."
+    )
+    group_column: str | None = setting(
+        None, panel=PANEL, help="Keep rows with the same value in this column, such as one patient's, in one split."
+    )
+    fingerprint: str | None = derived(None)  # of a local dataset's content
+    task: str = derived("classification", choices=TASKS)
+    classes: int = derived(above=0, most=MOST)
+    channels: int = derived(3, above=0, most=MOST)
+    native: Extent | None = derived(None)
+    augment: str = setting(
+        "none", panel=PANEL, choices=AUGMENTS, kinds=("image",), shown="the dataset's protocol",
+        help="Select how training images are augmented.",
+    )  # fmt: skip
+    split_seed: int = setting(
+        0, panel=SPLITS, least=0, most=2**63 - 1, help="Set the seed that selects the held-out rows."
+    )
+    val_fraction: float = setting(
+        0.1, panel=SPLITS, above=0, below=1, help="Hold out this fraction of the training rows for validation."
+    )
+    test_fraction: float | None = setting(
+        None, panel=SPLITS, above=0, below=1, shown="the source's own test split",
+        help="Hold out this fraction of the training rows for testing, and ignore the source's test split.",
+    )  # fmt: skip
+    field: str | None = setting(
+        None, panel=FILES, kinds=_FIELD, shown="rho", help="Stack these fields as channels, such as rho,pressure."
+    )
+    target: str | None = setting(
+        None, panel=FILES, kinds=("field", "signal"), shown="ptw_scale for fields, bravais for signals",
+        help="Predict this column of the design file, or bravais or space_group of signals.",
+    )  # fmt: skip
+    crop: str | None = setting(
+        None, panel=FILES, kinds=_FIELD, shown="rows from 800, columns to 250",
+        help="Use only this part of a field, as TOP:BOTTOM,LEFT:RIGHT in pixels of the file.",
+    )  # fmt: skip
+    mirror: bool | None = setting(
+        None, panel=FILES, kinds=_FIELD, shown="on", help="Join a field's part and its mirror image."
+    )
+    background: float | None = setting(
+        None, panel=FILES, kinds=_SIGNAL, least=0, below=1, shown=f"{BACKGROUND:g}",
+        help="Add this fraction of the highest line to signals without a background.",
+    )  # fmt: skip
+    range: str | None = setting(
+        None, panel=FILES, kinds=_SIGNAL, shown="all",
+        help="Use only this part of a signal, as FROM:TO in degrees 2-theta, such as 10:80.",
+    )  # fmt: skip
+    grid: str | None = setting(
+        None, panel=FILES, kinds=_SIGNAL, shown="3:0.05 for 3041 or 3042 samples",
+        help="State the first angle and the step of the signals in degrees 2-theta, such as 5.02:0.05.",
+    )  # fmt: skip
+    stored_dtype: str = setting(
+        "float32", panel=FILES, kinds=("field", "signal"), choices=DTYPES,
+        help="Store fields and signals in the cache in this number format.",
+    )  # fmt: skip
+    limit_train: int | None = _limit("training")
+    limit_val: int | None = _limit("validation")
+    limit_test: int | None = _limit("test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Where the files of fields and signals are; their content, not their place, is part of the run ID."""
+
+    data: str | None = setting(
+        None, panel=FILES, kinds=("field", "signal"), decides=False,
+        help="Read nested_cylinder or diffraction from this folder, or from .pt files separated by commas.",
+    )  # fmt: skip
+    design: str | None = setting(
+        None, panel=FILES, kinds=_FIELD, decides=False, shown="the only CSV file in the folder of --data",
+        help="Read the targets of fields from this CSV file, which has one row per simulation.",
+    )  # fmt: skip
+    filelist: str | None = setting(
+        None, panel=FILES, kinds=_FIELD, decides=False,
+        help="Read the splits of fields from the file lists in this folder, or from one list.",
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""How a setting is declared: a dataclass field whose metadata states everything that is derived from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...tables.names import suggestion
+from ...tables.ranges import MOST, check_known, check_not_negative, check_positive
+from ...tables.shape import normal, parsed_extent
+
+KINDS = ("image", "field", "signal")  # of data
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")  # in any case
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_REQUIRED: Any = dataclasses.MISSING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a declaration states beside the field's name, type and default."""
+
+    help: str  # one sentence with its unit
+    shown: str  # the default as a reader sees it
+    panel: str
+    choices: tuple[str, ...] = ()
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+    decides: bool = True  # the result, so that it is part of the run ID
+    kinds: tuple[str, ...] = KINDS  # of data for which it has an effect
+    families: tuple[str, ...] = ()  # of models for which it has an effect; empty: all, or those with such a cell
+    otherwise: str = "Omit it"  # what to do where it has no effect
+    needs_upload: bool = False  # whether it has an effect with --upload only
+    off: str = ""  # the flag that turns a switch off, if it is not --no-NAME
+    metavar: str | None = None
+    cell: bool = False  # of a model's shape: None where its family lacks it
+    time: bool = False  # whether it is written as 90s, 30m or 1h
+
+
+def setting(default: Any = _REQUIRED, **declared: Any) -> Any:
+    """Declare a field: `help`, `panel` and whatever else `Setting` has; `shown` is made from the default if omitted."""
+    declared.setdefault("shown", _shown(default))
+    return _field(default, Setting(**declared))
+
+
+def derived(default: Any = _REQUIRED, **ranges: Any) -> Any:
+    """Declare a field that no option sets, since the dataset or the resolving tells it."""
+    return _field(default, Setting(help="", shown="", panel="", **ranges))
+
+
+def _field(default: Any, declared: Setting) -> Any:
+    given = {} if default is _REQUIRED else {"default": default}
+    return dataclasses.field(**given, metadata={"setting": declared})
+
+
+def _shown(default: Any) -> str:
+    if default is None or default is _REQUIRED:
+        return "none"
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def declared(field: dataclasses.Field[Any]) -> Setting:
+    """Return the declaration of a field."""
+    found: Setting = field.metadata["setting"]
+    return found
+
+
+def flag(name: str) -> str:
+    """Return the option of a setting: `--batch-size` of `batch_size`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def options_of(*groups: type) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of some groups that are options, by name and in the order of their declaration."""
+    fields = [field for group in groups for field in dataclasses.fields(group)]
+    return {field.name: field for field in fields if declared(field).help}
+
+
+def types_of(field: dataclasses.Field[Any]) -> list[str]:
+    """Return the names of the types that a field is declared with, such as int and None."""
+    return (field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))).split(
+        " | "
+    )
+
+
+def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a value in its field's declared type; raise InputError unless it has that type already.
+
+    A whole number becomes a float where the field is one, so that 0 and 0.0 are one run, and a list an extent.
+    """
+    types = types_of(field)
+    if value is None and ("None" in types or declared(field).cell):
+        return None
+    if "Extent" in types and isinstance(value, int | list | tuple) and not isinstance(value, bool):
+        return normal(value)
+    kinds = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
+    if type(value) is int and "float" in types:
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{field.name}={value} is too large a number") from None
+    if not any(isinstance(value, kinds[name]) for name in types if name in kinds) or (
+        isinstance(value, bool) and "bool" not in types
+    ):
+        raise InputError(f"the config's {field.name}={value!r} is not of type {' | '.join(types)}")
+    return value
+
+
+def from_text(field: dataclasses.Field[Any], text: str) -> Any:
+    """Return the value that a text of a command or table stands for; raise InputError for a text that is none."""
+    types, text = types_of(field), text.strip()
+    if declared(field).time:
+        return seconds(text)
+    if "Extent" in types:
+        return parsed_extent(text)
+    if "bool" in types:
+        return truth(text, field.name)
+    kind, what = (int, "a whole number") if "int" in types else (float, "a number")
+    if kind.__name__ not in types:
+        return Path(text) if "Path" in types else text
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(f"{field.name}={text!r} is not {what}; write it in digits") from None
+
+
+def truth(text: str, name: str) -> bool:
+    """Return what a word says of a switch; raise InputError for any other word."""
+    if text.lower() not in (*TRUE, *FALSE):
+        raise InputError(f"{name}={text!r} is neither on nor off; write {'/'.join(TRUE)} or {'/'.join(FALSE)}")
+    return text.lower() in TRUE
+
+
+def seconds(text: str) -> float:
+    """Return a time in seconds: a plain number, or one with s, m or h behind it. Raise InputError."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
+    try:
+        found = float(number) * _SECONDS[unit]
+    except ValueError:
+        raise InputError(f"{text!r} is no time; write 90s, 30m or 1h") from None
+    if not 0 <= found < float("inf"):
+        raise InputError(f"{text!r} is no time; write 0 or more")
+    return found
+
+
+def check(field: dataclasses.Field[Any], value: Any) -> None:
+    """Raise InputError for a value outside its field's choices or range."""
+    name, its = field.name, declared(field)
+    if value is None:
+        return
+    if its.choices:
+        check_known(name if its.decides else flag(name), value, its.choices)
+    if its.below is not None and its.least is not None:
+        if not its.least <= value < its.below:
+            raise InputError(f"{name}={value} must be at least {its.least:g} and below {its.below:g}")
+    elif its.below is not None and its.above is not None:
+        if not its.above < value < its.below:
+            raise InputError(f"{name}={value} must lie between {its.above:g} and {its.below:g}")
+    elif its.above is not None:
+        check_positive(**({"most": its.most} if its.most else {}), **{name: value})
+    elif its.least is not None:
+        check_not_negative(**({"most": its.most} if its.most else {}), **{name: value})
+
+
+def checked(fields: Mapping[str, dataclasses.Field[Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in their declared types and inside their ranges; a name that is no field stays as it is."""
+    found = {name: coerced(fields[name], value) if name in fields else value for name, value in given.items()}
+    for name in fields.keys() & found.keys():
+        check(fields[name], found[name])
+    return found
+
+
+def parsed(fields: Mapping[str, dataclasses.Field[Any]], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that the texts of a row of a table stand for; an empty text is no value. Raise InputError."""
+    for name in texts:
+        if name not in fields:
+            raise InputError(f"unknown setting {name!r}; {suggestion(name, list(fields))}")
+    return {name: from_text(fields[name], text) for name, text in texts.items() if text.strip()}
+
+
+__all__ = ["KINDS", "MOST", "Setting", "derived", "setting"]

@@ -1,0 +1,48 @@
+"""The settings of where a run is kept and when it stops, which are no part of its ID."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .declaring import setting
+
+PANEL, HUB = "Keeping the run", "The Hub"
+IF_HELD = ("wait", "refuse")
+
+
+def _keep(default: Any, help_: str, **more: Any) -> Any:
+    return setting(default, help=help_, decides=False, **{"panel": PANEL, **more})
+
+
+def _hub(default: Any, help_: str, **more: Any) -> Any:
+    return _keep(default, help_, panel=HUB, needs_upload=True, **more)
+
+
+def _time(default: float, help_: str, *, shown: str, at_hub: bool = True) -> Any:
+    """Declare a time in seconds, which is written as 90s, 30m or 1h."""
+    return (_hub if at_hub else _keep)(default, help_, shown=shown, time=True, metavar="TIME", **_ABOVE[at_hub])
+
+
+_ABOVE: dict[bool, dict[str, float]] = {True: {"above": 0}, False: {}}  # a state may be saved at every step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """Where a run is kept, and when it stops; times are in seconds."""
+
+    state_every: float = _time(300.0, "Save the state of training at this interval, such as 90s, 5m or 1h.",
+                               shown="5m", at_hub=False)  # fmt: skip
+    max_minutes: float | None = _keep(
+        None, "Save the state and stop after this many minutes.", least=0, shown="no limit"
+    )
+    checkpoints: Path = _keep(Path("checkpoints"), "Keep all runs in this folder.")
+    fresh: bool = _keep(False, "Delete what exists of this run and train it again.")
+    upload: bool = _keep(False, "Upload the run to HF_REPOSITORY, and its state while it trains.")
+    private: bool = _keep(
+        False, "Make the repository private if it has to be created.", off="--public", needs_upload=True, shown="public"
+    )
+    push_every: float = _time(1800.0, "Upload the state at this interval, with --upload.", shown="30m")
+    if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
+    lease: float = _time(900.0, "Release a run after this time if its machine disappears, with --upload.", shown="15m")

@@ -1,0 +1,98 @@
+"""The settings of a model: which one, how large, and the cells of its shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...counts.vit import ATTENTIONS
+from ...tables.models import DEFAULT_MODEL
+from ...tables.shape import Extent
+from .declaring import MOST, derived, setting
+
+PANEL = "Model"
+MATCHES = {"params": "parameters", "flops": "FLOPs"}
+
+
+def _cell(help_: str, *, shown: str = "the model's own", **more: Any) -> Any:
+    """Declare a cell of a model's shape: None where the family lacks it, and where the family's own value holds."""
+    return setting(None, help=help_, shown=shown, panel=PANEL, cell=True, **more)
+
+
+def _count(help_: str, *, shown: str = "the size table's") -> Any:
+    return _cell(help_, shown=shown, above=0, most=MOST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What is trained. The cells from attention to discriminator are those of the model's shape."""
+
+    model: str = setting(
+        panel=PANEL, shown=DEFAULT_MODEL,
+        help="Name a model: vit_classic, resnet18 or any other that `run.py models` lists, or timm/NAME.",
+    )  # fmt: skip
+    size: str = setting(
+        panel=PANEL, shown="the dataset's protocol",
+        help="Set the parameter budget, such as 1M, 10M, 25M, 50M or 7.5M.",
+    )  # fmt: skip
+    attention: str = _cell("Select the attention of the transformer blocks.", choices=tuple(ATTENTIONS))
+    d_model: int = _count("Set the width of a token, in channels.")
+    depth: int = _count("Set the number of blocks or layers.")
+    heads: int = _count("Set the number of attention heads.")
+    head_width: int = _count("Set the width of one head's queries, in channels.", shown="d_model / heads")
+    mlp_ratio: float = setting(
+        4.0,
+        panel=PANEL,
+        cell=True,
+        above=0,
+        most=MOST,
+        help="Set the hidden width of the MLP as a multiple of d_model.",
+    )
+    qkv_bias: bool = _cell("Give queries, keys and values a bias.")
+    projection_bias: bool = _cell("Give the output projection of the attention a bias.")
+    norm: str = _cell("Select the normalisation layer.", choices=("layer", "dyt", "batch"))
+    pooling: str = _cell("Select the feature that the head reads.", choices=("cls", "mean", "max"))
+    positions: str = _cell("Select learned or fixed sinusoidal position embeddings.", choices=("learned", "sincos"))
+    patching: str = _cell("Embed patches alone, or with four shifted copies.", choices=("linear", "shifted"))
+    tokenizer: str = _cell(
+        "Select the tokens-to-token module of T2T-ViT.", choices=("performer", "transformer", "transformer_31")
+    )
+    value_skip: bool = _cell("Add the values to the output of the attention in T2T-ViT.")
+    features: int = _count("Set the channels of the interpretable CNN.", shown="the model's own")
+    width: int = _count(
+        "Set the channels of the first stage of a ResNet, Swin, MobileViT or VGG.", shown="the model's own"
+    )
+    stem_pool: bool = _cell("Max-pool after the stem of the 1-D ResNet.")
+    projection: str = _cell(
+        "Project the shortcut in the first block or in every block of a stage of the 1-D ResNet.",
+        choices=("first", "every"),
+    )
+    discriminator: bool = _cell("Build the second head of the 1-D ResNet, which supervised training never uses.")
+    image: Extent = setting(
+        panel=PANEL, shown="the dataset's protocol", kinds=("image",), metavar="SIDE",
+        otherwise="Select a part with --crop for fields or with --range for signals",
+        help="Resize images to this side, or to height x width such as 128x256, in pixels.",
+    )  # fmt: skip
+    patch: int = _count("Set the side of a patch in pixels, or its length in samples.", shown="the dataset's protocol")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """A size that is another model's; part of a request, and resolved into the model's own size."""
+
+    match: str | None = setting(
+        None, panel=PANEL, choices=tuple(MATCHES),
+        help="Choose the size with the parameters or FLOPs closest to those of the model that --like names.",
+    )  # fmt: skip
+    like: str | None = setting(
+        None, panel=PANEL, help="Name the model to match, so that --size and --patch set that model's size and patch."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revisions:
+    """Which meaning of the model's row and of the rules of data a run has; no option, and left out at 1."""
+
+    model_revision: int = derived(1, above=0, most=MOST)
+    decoding_revision: int = derived(1, above=0, most=MOST)
+    layout_revision: int = derived(1, above=0, most=MOST)

@@ -1,0 +1,72 @@
+"""The settings of training that decide the result: batches, optimiser, schedule, seed, precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...tables.protocols import OPTIMIZERS, SCHEDULES
+from .declaring import MOST, derived, setting
+from .model import PANEL as MODEL
+
+PANEL = "Optimisation"
+PRECISIONS = ("auto", "fp32", "bf16")
+_PROTOCOL = "the dataset's protocol"
+_BATCHES = 2**24  # the most that an epoch may have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the model is trained; its defaults come from the dataset's protocol."""
+
+    batch_size: int = setting(
+        panel=PANEL, shown=_PROTOCOL, above=0, most=MOST, help="Set the examples of one optimiser step."
+    )
+    val_batch_size: int = setting(
+        128, panel=PANEL, above=0, most=MOST, help="Set the validation examples that each step evaluates."
+    )
+    epochs: int = setting(
+        panel=PANEL, shown=_PROTOCOL, above=0, most=MOST, help="Set the number of passes over the training rows."
+    )
+    train_batches: int | None = setting(
+        None, panel=PANEL, shown=f"{_PROTOCOL}, else all", above=0, most=_BATCHES,
+        help="Train on this many random batches per epoch instead of on every row once.",
+    )  # fmt: skip
+    val_batches: int | None = setting(
+        None, panel=PANEL, shown=f"{_PROTOCOL}, else all", above=0, most=_BATCHES,
+        help="Use this many batches in the validation pass at the end of an epoch.",
+    )  # fmt: skip
+    optimizer: str = setting("adamw", panel=PANEL, shown=_PROTOCOL, choices=OPTIMIZERS, help="Select the optimiser.")
+    eps: float = setting(1e-8, panel=PANEL, above=0, help="Set epsilon in the denominator of the optimiser.",
+                         shown=f"{_PROTOCOL}, else 1e-08")  # fmt: skip
+    schedule: str = setting(
+        "cosine", panel=PANEL, shown=_PROTOCOL, choices=SCHEDULES,
+        help="Select the learning-rate schedule after the warm-up.",
+    )  # fmt: skip
+    lr: float = setting(panel=PANEL, shown=_PROTOCOL, above=0, help="Set the highest learning rate.")
+    warmup_steps: int | None = setting(
+        None, panel=PANEL, shown=f"{_PROTOCOL}, shortened to 10 % if it exceeds 20 % of all steps",
+        least=0, most=MOST, help="Increase the learning rate over this many steps.",
+    )  # fmt: skip
+    clamp_warmup: bool = derived(True)  # False where --warmup-steps was given
+    weight_decay: float = setting(
+        panel=PANEL, shown=_PROTOCOL, least=0,
+        help="Set the weight decay of matrices; norms, biases and positions have none.",
+    )  # fmt: skip
+    dropout: float = setting(
+        panel=MODEL, shown=_PROTOCOL, least=0, below=1,
+        help="Drop this fraction of embeddings, projections and MLP activations in training.",
+    )  # fmt: skip
+    pretrained: bool = setting(
+        False, panel=MODEL, families=("timm",), help="Start from the published weights of a timm/NAME model."
+    )
+    clip_norm: float | None = setting(
+        None, panel=PANEL, shown="no limit", above=0, help="Scale gradients down to this norm if theirs is larger."
+    )
+    seed: int = setting(
+        0, panel=PANEL, least=0, most=2**63 - 1,
+        help="Set the seed of initial weights, data order, augmentation and dropout.",
+    )  # fmt: skip
+    precision: str = setting(
+        "auto", panel=PANEL, choices=PRECISIONS,
+        help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere.",
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""A finished run as a model: in eval mode, with its class names and with the preprocessing that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import models, place
+from ..artifacts import checkpoint, runs
+from ..artifacts.runs import Run
+from ..computing import execution
+from ..computing.execution import Wishes
+from ..config.run import RunConfig
+from ..data.store.decode import stored
+from ..data.transforms import chain
+from ..data.transforms.transform import Draws
+from ..errors import InputError
+from ..sharing import store
+from ..system import home
+
+
+class Preprocess:
+    """What a run's data went through, for inputs of the same kind."""
+
+    def __init__(self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+        self._config = config
+        self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
+
+    def __call__(self, given: Any) -> Tensor:
+        """Return one input or a list of inputs as the model takes them: float32 (B, C, H, W), or (B, C, L).
+
+        An image is a path, its encoded bytes, a PIL image, or uint8 (H, W) or (H, W, C). A field or a signal is an
+        array (C, H, W) or (C, L). Raises InputError for anything else.
+        """
+        inputs = given if isinstance(given, list | tuple) else [given]
+        if not inputs:
+            raise InputError("there is no input; give at least one")
+        if self._mean is None or self._std is None:
+            return torch.stack([self._as_stored(one) for one in inputs])
+        config = self._config
+        images = [stored(_image(one), side=config.stored_side, channels=config.channels) for one in inputs]
+        way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
+        none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
+        return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+
+    def _as_stored(self, given: Any) -> Tensor:
+        """Return a field or a signal, which the model takes as it is."""
+        found = torch.as_tensor(np.asarray(given), dtype=torch.float32)
+        if found.shape != self._config.input_shape:
+            wanted = " x ".join(map(str, self._config.input_shape))
+            raise InputError(f"the input has the shape {tuple(found.shape)}; this model takes {wanted}")
+        return found
+
+
+def _image(given: Any) -> bytes | np.ndarray:
+    if isinstance(given, str | Path):
+        try:
+            return Path(given).read_bytes()
+        except OSError as error:
+            raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
+    if isinstance(given, bytes | bytearray):
+        return bytes(given)
+    found = np.asarray(given)
+    if found.dtype != np.uint8 or found.ndim not in (2, 3):
+        raise InputError(
+            f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
+        )
+    return found
+
+
+def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
+    """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
+
+    Its `classes` are the class names in the order of the K logits, of a regression the target's name (K = 1). Its
+    `preprocess` makes such inputs of images, fields or signals. Its `run_id` names the run.
+
+    `where` is a run's folder, its stem, one of its files, or hf://owner/name/path, which is downloaded to the cache.
+    `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
+    finished.
+    """
+    address = str(where)
+    run = runs.at_path(_downloaded(address) if address.startswith("hf://") else Path(where).expanduser())
+    if not run.done:
+        raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
+    with place.own_threads():
+        return _loaded(run, place.choose(device=device), best=best)
+
+
+def _downloaded(address: str) -> Path:
+    target = home.root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
+    store.download(address, target, lambda _: None)
+    return target
+
+
+def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
+    run.require_whole("best" if best else "weights")
+    chosen = execution.again(run.record.stored_execution, run.config, here, Wishes(), lambda _: None)
+    model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
+    checkpoint.load_weights(run.files.best if best else run.files.weights, model)
+    data = run.record.data
+    preprocess = Preprocess(run.config, mean=data.mean, std=data.std)
+    vars(model).update(classes=tuple(data.class_names), preprocess=preprocess, run_id=run.record.run_id)
+    return model.eval()

@@ -1,0 +1,250 @@
+"""The loop: a training step, a validation batch after it, and a full validation pass at each epoch's end.
+
+It knows no file, rank, dtype or progress bar. `Arithmetic` says how a step is computed here, and observers are called
+with what happened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .task import Task
+
+_NONE = np.empty(0, np.int64)  # no examples
+
+
+class Examples(Protocol):
+    """What the loop needs of a split."""
+
+    def __len__(self) -> int: ...
+
+    def order(self, epoch: int, size: int | None = None) -> np.ndarray: ...
+
+    def expect(self, examples: np.ndarray) -> None: ...
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The numbers a loop runs by; steps count from 1, epochs from 0 here and from 1 in the log."""
+
+    epochs: int
+    batch_size: int
+    val_batch_size: int
+    micro_batch_size: int
+    clip_norm: float | None
+    learning_rate: Callable[[int], float]
+    train_batches: int | None = None  # of an epoch, drawn again each time; None: every example once
+    val_batches: int | None = None  # of an epoch's validation pass
+
+
+class Arithmetic(Protocol):
+    """How this process computes a step: its part of a batch, its precision, and what it draws."""
+
+    @property
+    def task(self) -> Task:
+        """Return what is learned."""
+
+    def begin(self, *, step: int) -> None:
+        """Seed what the step draws while it is computed: dropout."""
+
+    def share(self, examples: np.ndarray) -> np.ndarray:
+        """Return the part of a batch that this process computes; over all processes the parts are the batch."""
+
+    def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
+        """Return a context around forward and backward."""
+
+    def autocast(self) -> AbstractContextManager:
+        """Return a context around forward."""
+
+    def total(self, sums: Tensor) -> Tensor:
+        """Return the sums over all processes, each of which calls this in the same order."""
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that any process held; each calls this in the same order."""
+
+
+class Batch(NamedTuple):
+    """One batch, or one full validation pass, was computed."""
+
+    split: str  # train, val, val_full
+    step: int
+    epoch: int  # from 1
+    examples: int
+    lr: float
+    sums: Tensor  # over all processes, as the task makes them
+    waited: float = 0.0  # seconds for inputs
+    peak_bytes: int | None = None  # of any process, with val_full
+
+
+class EpochEnd(NamedTuple):
+    """The full validation pass of an epoch was computed."""
+
+    step: int
+    epoch: int
+
+
+class StepEnd(NamedTuple):
+    """All of a step was computed; an observer may save a state, or raise to stop the run here."""
+
+    step: int
+
+
+Event = Batch | EpochEnd | StepEnd
+Observer = Callable[[Event], None]  # the loop calls each with each event, in the list's order
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Batches that show every example once; the last may be smaller."""
+    return -(-examples // batch_size)
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    train: Examples,
+    val: Examples,
+    schedule: Schedule,
+    arithmetic: Arithmetic,
+    observers: Sequence[Observer],
+    first_step: int = 1,
+) -> None:
+    """Run steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    batches = pairwise(_batches(train, schedule, first_step))
+    for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, first_step):
+        ends = following_epoch != epoch
+        whole = _whole(val, schedule, epoch) if ends else [_NONE]
+        seen = val_examples(step, len(val), schedule.val_batch_size)
+        val.expect(_mine(arithmetic, seen))
+        arithmetic.begin(step=step)
+        lr = schedule.learning_rate(step)
+        sums, waited = update(
+            model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, arithmetic=arithmetic
+        )
+        train.expect(_mine(arithmetic, following)[: schedule.micro_batch_size])
+        tell(Batch("train", step, epoch + 1, len(examples), lr, arithmetic.total(sums), waited))
+        sums = validate(model, val, seen, arithmetic=arithmetic, following=whole[0])
+        tell(Batch("val", step, epoch + 1, len(seen), lr, arithmetic.total(sums)))
+        if ends:
+            parts = [
+                validate(model, val, part, arithmetic=arithmetic, at_k=True, following=after)
+                for part, after in pairwise([*whole, _NONE])
+            ]
+            total, peak = arithmetic.total(torch.stack(parts).sum(0)), arithmetic.peak_bytes()
+            tell(Batch("val_full", step, epoch + 1, sum(map(len, whole)), lr, total, peak_bytes=peak))
+            tell(EpochEnd(step, epoch + 1))
+        tell(StepEnd(step))
+
+
+def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(epoch, examples) of each step from the first on; then the epoch that is not begun, without examples."""
+    size, per_epoch = None, steps_per_epoch(len(train), schedule.batch_size)
+    if schedule.train_batches:
+        size, per_epoch = schedule.train_batches * schedule.batch_size, schedule.train_batches
+    first_epoch, skipped = divmod(first_step - 1, per_epoch)
+    for epoch in range(first_epoch, schedule.epochs):
+        order = np.asarray(train.order(epoch, size) if size else train.order(epoch))
+        for start in range(skipped * schedule.batch_size, len(order), schedule.batch_size):
+            yield epoch, order[start : start + schedule.batch_size]
+        skipped = 0
+    yield schedule.epochs, _NONE
+
+
+def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
+    """The batches of an epoch's validation pass: every example once and in order, or so many random ones."""
+    examples = np.arange(len(val))
+    if schedule.val_batches:
+        examples = val.order(epoch, schedule.val_batches * schedule.val_batch_size)
+    return np.split(examples, range(schedule.val_batch_size, len(examples), schedule.val_batch_size))
+
+
+def _mine(arithmetic: Arithmetic, examples: np.ndarray) -> np.ndarray:
+    """Return what this process computes of a batch: its share, or one example with weight 0 if that is empty."""
+    mine = arithmetic.share(examples)
+    return mine if len(mine) else examples[:1]
+
+
+def update(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train: Examples,
+    examples: np.ndarray,
+    *,
+    epoch: int,
+    lr: float,
+    schedule: Schedule,
+    arithmetic: Arithmetic,
+) -> tuple[Tensor, float]:
+    """Make one optimiser step on the mean loss of `examples`, in micro-batches.
+
+    Returns this process's sums and the seconds that it waited for inputs. A process whose share is empty computes one
+    example with weight 0, so that all exchange gradients alike.
+    """
+    model.train()
+    mine, weight, sums, waited = _mine(arithmetic, examples), 1 if len(arithmetic.share(examples)) else 0, [], 0.0
+    for start in range(0, len(mine), schedule.micro_batch_size):
+        end = start + schedule.micro_batch_size
+        asked = time.perf_counter()
+        inputs, targets = train.batch(mine[start:end], epoch=epoch)
+        waited += time.perf_counter() - asked
+        train.expect(mine[end : end + schedule.micro_batch_size])
+        with arithmetic.micro_batch(model, last=end >= len(mine)):
+            with arithmetic.autocast():
+                outputs = model(inputs)
+            batch_sums = arithmetic.task.sums(outputs, targets) * weight
+            (batch_sums[0] / len(examples)).backward()
+        sums.append(batch_sums.detach())
+    if schedule.clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)  # x * 1.0 is x, exactly
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return torch.stack(sums).sum(0), waited
+
+
+def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
+    """The validation examples beside a step: the next ones of the split, round and round; all of a small split.
+
+    Every batch has the same size, so every validation loss of a log weighs the same.
+    """
+    size = min(batch_size, total)
+    return ((step - 1) * size + np.arange(size)) % total
+
+
+def validate(
+    model: nn.Module,
+    val: Examples,
+    examples: np.ndarray,
+    *,
+    arithmetic: Arithmetic,
+    at_k: bool = False,
+    following: np.ndarray = _NONE,
+) -> Tensor:
+    """Return this process's sums over one batch, without gradients, as its task makes them.
+
+    `following` is the batch that is validated next.
+    """
+    model.eval()
+    weight = 1 if len(arithmetic.share(examples)) else 0
+    inputs, targets = val.batch(_mine(arithmetic, examples))
+    val.expect(_mine(arithmetic, following))
+    with torch.no_grad(), arithmetic.autocast():
+        outputs = model(inputs)
+    return arithmetic.task.sums(outputs, targets, at_k=at_k) * weight

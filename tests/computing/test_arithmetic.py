@@ -1,0 +1,75 @@
+"""How a rank computes a step: dropout is drawn by seed, step and rank, so no two steps have one mask."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import nn
+
+from app import loop as train
+from app import task
+from app.computing.arithmetic import Arithmetic
+from app.place import Place
+
+HERE = Place(torch.device("cpu"), "fp32")
+
+
+def drawn(step, *, seed=0, place=HERE):
+    Arithmetic(place=place, seed=seed, task=task.classes).begin(step=step)
+    return torch.rand(8).tolist()
+
+
+def test_what_a_step_draws_depends_on_its_seed_its_step_and_its_rank():
+    second = dataclasses.replace(HERE, rank=1, ranks=2)
+    draws = [drawn(1), drawn(2), drawn(1, seed=1), drawn(1, place=second), drawn(2, place=second)]
+    assert len(set(map(tuple, draws))) == 5
+    assert drawn(2) == draws[1]
+
+
+class Ones:
+    """A split of equal examples."""
+
+    def __len__(self):
+        return 8
+
+    def order(self, epoch, size=None):
+        return np.arange(8)
+
+    def expect(self, examples):
+        pass
+
+    def batch(self, examples, *, epoch=None):
+        return torch.ones(len(examples), 16), torch.zeros(len(examples), dtype=torch.int64)
+
+
+class Masked(nn.Module):
+    """Keeps the masks of its dropout in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout, self.head, self.masks = nn.Dropout(0.5), nn.Linear(16, 2), []
+
+    def forward(self, x):
+        dropped = self.dropout(x)
+        if self.training:
+            self.masks.append(tuple((dropped > 0).flatten().tolist()))
+        return self.head(dropped)
+
+
+def masks(first_step=1):
+    """The masks of each step of the loop, from a step on."""
+    model = Masked()
+    schedule = train.Schedule(
+        epochs=3, batch_size=4, val_batch_size=4, micro_batch_size=4, clip_norm=None, learning_rate=lambda step: 0.1
+    )
+    train.fit(
+        model, torch.optim.SGD(model.parameters(), lr=0.1), train=Ones(), val=Ones(), schedule=schedule,
+        arithmetic=Arithmetic(place=HERE, seed=5, task=task.classes), observers=[], first_step=first_step,
+    )  # fmt: skip
+    return model.masks
+
+
+def test_each_step_of_a_training_has_its_own_mask_wherever_it_resumed():
+    whole = masks()
+    assert len(whole) == 6 == len(set(whole))
+    assert masks(first_step=4) == whole[3:]
