@@ -16,6 +16,10 @@ class InputError(Explained, ValueError):
     """What was asked for cannot be done, however often it is asked (exit 2)."""
 
 
+class UnknownRevision(InputError):
+    """A run has a meaning that this version does not know: nothing is damaged, but a later version is needed."""
+
+
 class ChecksFailed(InputError):
     """Checks did not pass; their lines are on stdout already."""
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..config.run import RunConfig
-from ..errors import Damaged, InputError
+from ..errors import Damaged, InputError, UnknownRevision
 from ..system.durable import seal, write_text
 from .parts import (
     Best,
@@ -119,6 +119,8 @@ def read(path: Path) -> Record:
     raw = _object(path)
     try:
         config = RunConfig.from_json(raw["config"])
+    except UnknownRevision as error:
+        raise UnknownRevision(f"the run record {path}: {error}") from error
     except InputError as error:
         raise _damaged(path, str(error)) from error
     given = raw.pop("seal", None)

@@ -16,7 +16,7 @@ from ..computing.execution import Wishes
 from ..data.splits.resident import Split
 from ..errors import InputError
 from ..place import Place
-from ..system.durable import lock
+from ..system.locks import lock
 from . import stages as training
 from .observers import Screen
 from .options import Options

@@ -20,7 +20,8 @@ from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
-from ..system.durable import lock, sha256
+from ..system.durable import sha256
+from ..system.locks import lock
 from ..tables.models import DEFAULT_MODEL, model_row
 from . import pushing
 from . import stages as training

@@ -1,23 +1,19 @@
-"""Files that are whole or not there: written aside, fsynced, renamed; checksums, locks and free space."""
+"""Files that are whole or not there: written aside, fsynced, renamed; checksums and free space."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
-import itertools
 import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ..errors import DISK_FULL, DiskFull, Held
-
-_ATTEMPTS = 100  # at opening a lock that others come to and leave
+from ..errors import DISK_FULL, DiskFull
 
 
 @contextmanager
@@ -100,44 +96,3 @@ def require_space(folder: Path, wanted: int, what: str) -> None:
     free = shutil.disk_usage(standing(folder)).free
     if free < wanted:
         raise DiskFull(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
-
-
-@contextmanager
-def lock(path: Path, *, wait: bool) -> Iterator[None]:
-    """Holds an exclusive lock on a file; raises Held when it is held elsewhere and `wait` is False.
-
-    The lock goes with the process, so a killed holder blocks nobody. At the end the file is removed, and with it the
-    folders that were made for it and are still empty.
-    """
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    file = _locked(path, wait=wait)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        file.close()
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _locked(path: Path, *, wait: bool) -> IO[str]:
-    """The file, locked; opened again where another holder removed it, or its folder, in between."""
-    for attempt in itertools.count(1):
-        try:
-            make_folder(path.parent)
-            file = path.open("a")
-        except (FileNotFoundError, FileExistsError):  # the folder goes at this very moment
-            if attempt == _ATTEMPTS:
-                raise
-            continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            file.close()
-            raise Held(f"another process on this machine holds {path}; wait for it to end") from error
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()
-    raise AssertionError("unreachable")

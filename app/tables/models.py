@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError
+from ..errors import UnknownRevision
 from .names import look_up
 
 TIMM = "timm/"  # before the name of any model of timm's
@@ -33,11 +33,13 @@ class ModelRow:
     def left_at(self, revision: int) -> Mapping[str, Any]:
         """Return the values of cells that a config of that revision leaves to the row, where they changed since.
 
-        Raises InputError for a revision that this version does not know.
+        Raises UnknownRevision for a revision that this version does not know.
         """
         if revision != self.revision and revision not in self.earlier:
             known = ", ".join(map(str, sorted({self.revision, *self.earlier})))
-            raise InputError(f"model_revision={revision} of {self.name} is unknown; known: {known}. Update isoscale")
+            raise UnknownRevision(
+                f"model_revision={revision} of {self.name} is unknown; known: {known}. Update isoscale"
+            )
         return self.earlier.get(revision, {})
 
     @property

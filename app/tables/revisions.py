@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import InputError
+from ..errors import UnknownRevision
 
 DECODING = 1  # how files become stored arrays: colour, transparency, resizing, value range
 LAYOUT = 1  # how folders, files and columns become splits, classes and rows
@@ -10,7 +10,7 @@ KNOWN = {"decoding_revision": (DECODING,), "layout_revision": (LAYOUT,)}
 
 
 def require_known(name: str, revision: int) -> None:
-    """Raise InputError for a revision of a rule that this version does not know."""
+    """Raise UnknownRevision for a revision of a rule that this version does not know."""
     if revision not in KNOWN[name]:
         known = ", ".join(map(str, KNOWN[name]))
-        raise InputError(f"{name}={revision} is unknown; known: {known}. Update isoscale")
+        raise UnknownRevision(f"{name}={revision} is unknown; known: {known}. Update isoscale")

@@ -33,8 +33,8 @@ def stop_at(step, number=signal.SIGTERM):
     return Quiet(after=lambda now: os.kill(os.getpid(), number) if now == step else None)
 
 
-def pushing(**fields):
-    return {"push": Push(**({"every": 0.001} | fields))}
+def pushing(*, every=0.001, wait=True, lease=900.0):
+    return {"upload": True, "push_every": every, "if_held": "wait" if wait else "refuse", "lease": lease}
 
 
 def branch_of(run_id, holder="somebody", lease=60.0):
@@ -205,6 +205,20 @@ def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_l
         train(tmp_path / "elsewhere", screen, options=pushing(), epochs=2)
     there = json.loads(repository.files(REPOSITORY, f"run-{run_id()}")["state/manifest.json"])
     assert there["step"] == 8
+
+
+def test_a_state_of_the_same_step_on_the_hub_does_not_lose_the_claim(tmp_path, repository):
+    from app.artifacts.paths import RunFiles
+    from app.experiment.pushing import Pusher
+
+    stopped_at(tmp_path, 8)
+    [path] = tmp_path.rglob("model_*.json")
+    files, said = RunFiles(path.parent, path.stem), []
+    pusher = Pusher(branch_of(run_id(), holder="me"), files, Push(every=0.001), said.append)  # not claimed yet
+    pusher.start()
+    pusher.offer(8)
+    assert pusher.close(seconds=20, release=True), said
+    assert pusher.claimed and pusher.lost is None
 
 
 def test_an_upload_removes_the_branch_that_an_end_without_the_hub_has_left(tmp_path, repository):

@@ -10,7 +10,7 @@ from collections import namedtuple
 import pytest
 
 from app.errors import DiskFull, Held
-from app.system import durable
+from app.system import durable, locks
 
 
 def names(folder):
@@ -34,7 +34,7 @@ def test_a_folder_is_made_where_a_link_leads(tmp_path):
     assert durable.standing(link / "model") == tmp_path
     durable.write_text(link / "model" / "file", "kept")
     assert (tmp_path / "volume" / "checkpoints" / "model" / "file").read_text() == "kept"
-    with durable.lock(link / "model" / "lock", wait=False):
+    with locks.lock(link / "model" / "lock", wait=False):
         assert link.is_symlink()
 
 
@@ -78,16 +78,16 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
 
 def test_a_lock_excludes_others_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a" / "b" / ".lock"
-    with durable.lock(path, wait=False):
+    with locks.lock(path, wait=False):
         says = pytest.raises(Held, match=r"another process on this machine holds .*\.lock")
-        with says, durable.lock(path, wait=False):
+        with says, locks.lock(path, wait=False):
             pytest.fail("two held it")
         assert path.exists()
     assert names(tmp_path) == []
 
 
 def test_folders_that_hold_something_stay_when_their_lock_goes(tmp_path):
-    with pytest.raises(ZeroDivisionError), durable.lock(tmp_path / "a" / "b" / ".lock", wait=False):
+    with pytest.raises(ZeroDivisionError), locks.lock(tmp_path / "a" / "b" / ".lock", wait=False):
         (tmp_path / "a" / "kept").touch()
         raise ZeroDivisionError
     assert names(tmp_path) == ["a", "kept"]
@@ -98,7 +98,7 @@ def test_of_many_that_wait_for_a_lock_one_holds_it_at_a_time(tmp_path):
 
     def work():
         for _ in range(40):
-            with durable.lock(tmp_path / "a" / ".lock", wait=True):
+            with locks.lock(tmp_path / "a" / ".lock", wait=True):
                 held.append(1)
                 most.append(len(held))
                 held.pop()

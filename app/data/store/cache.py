@@ -17,7 +17,7 @@ import numpy as np
 
 from ...config.run import RESIZE
 from ...errors import Damaged, InputError
-from ...system import durable, home
+from ...system import durable, home, locks
 from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
 from . import manifest as manifests
@@ -124,7 +124,7 @@ def build(ask: Ask, source: Source, progress: Progress) -> Cached:
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
     folder = home.root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
-    with durable.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+    with locks.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():  # made by the process that was waited for
             return Cached(folder, _read_manifest(folder), ask).verified()
         left = room.left(ask, source, folder.parent)
