@@ -1,6 +1,7 @@
 """Weights and state: read back as they were, refused when damaged, and never more than two states."""
 
 import copy
+import json
 import os
 import stat
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from app.artifacts import checkpoint
+from app.artifacts import checkpoint, states
 from app.artifacts.checkpoint import State
 from app.artifacts.states import Facts
 from app.errors import Damaged
@@ -156,3 +157,16 @@ def test_a_network_whose_channels_lie_last_continues_from_its_state_in_the_same_
     assert optimizer.state[ended[2].weight]["exp_avg"].stride() == ended[2].weight.stride()
     convolved(ended, optimizer, range(3, 6))
     assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), ended.parameters(), strict=True))
+
+
+def test_a_state_s_manifest_is_written_as_before_and_read_without_what_came_later(tmp_path):
+    save(tmp_path, 3)
+    text = (tmp_path / "state-3.json").read_text()
+    content = json.loads(text)
+    assert list(content) == ["step", "facts", "files", "seal"]
+    assert list(content["facts"]) == ["best", "log_bytes", "log_sha256", "seconds"]  # peak_bytes where it was measured
+    manifest = states.read(tmp_path / "state-3.json")
+    states.write(tmp_path / "again.json", manifest)
+    assert (tmp_path / "again.json").read_text() == text
+    (tmp_path / "state-3.json").write_text(text.replace('"step": 3', '"step": 4'))
+    assert states.read(tmp_path / "state-3.json") is None
