@@ -157,5 +157,5 @@ def test_a_record_that_cannot_be_read_is_told_once_and_passed_over(tmp_path, mad
     said = []
     assert [run.files for run in find_runs(tmp_path, said.append)] == [made.files]
     assert len(said) == 1 and said[0].startswith(f"passed over: the run record {other.files.record} is damaged")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(Damaged, match="is damaged"):
         find_runs(tmp_path)

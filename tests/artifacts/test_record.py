@@ -15,7 +15,7 @@ from app.artifacts.runs import Run
 from app.cli import evaluate
 from app.config.facts import dataset_facts
 from app.config.run import resolve
-from app.errors import InputError
+from app.errors import Damaged, Explained, InputError
 from app.sharing import card
 from app.tables.datasets import DATASETS
 
@@ -62,7 +62,7 @@ def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves
         put(run.files.record, changed(whole, path, *value))
         try:
             found = record.read(run.files.record)
-        except InputError as error:
+        except Explained as error:
             assert str(run.files.record) in str(error)
             refused.add(path)
             continue
@@ -78,13 +78,13 @@ def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves
 )
 def test_a_key_that_is_missing_is_named_with_its_place(run, path):
     put(run.files.record, changed(raw(run), path.split(".")))
-    with pytest.raises(InputError, match=rf"damaged \(it lacks {path} as this version writes it\); .*--fresh"):
+    with pytest.raises(Damaged, match=rf"damaged \(it lacks {path} as this version writes it\); .*--fresh"):
         record.read(run.files.record)
 
 
 def test_a_value_of_another_type_is_named_with_its_place(run):
     put(run.files.record, changed(raw(run), ("data", "rows", "val"), "forty"))
-    with pytest.raises(InputError, match=r"Expected `int`, got `str` - at `\$\.data\.rows\.val`"):
+    with pytest.raises(Damaged, match=r"Expected `int`, got `str` - at `\$\.data\.rows\.val`"):
         record.read(run.files.record)
 
 
@@ -109,7 +109,7 @@ def test_a_failed_run_says_its_kind_and_a_sentence_and_no_other_does(run):
     assert record.read(run.files.record).failure == why
     for wrong in ({"status": "failed"}, {"failure": record.plain(why)}, {"status": "missing"}):
         put(run.files.record, raw(run) | wrong)
-        with pytest.raises(InputError, match="is damaged"):
+        with pytest.raises(Damaged, match="is damaged"):
             record.read(run.files.record)
 
 
@@ -156,7 +156,7 @@ def test_a_record_is_read_back_as_written_with_lists_of_numbers_on_one_line(made
 )
 def test_a_record_that_is_none_is_named_with_what_to_do(tmp_path, content, says):
     (tmp_path / "r.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(InputError, match=f"r.json.*{says}"):
+    with pytest.raises(Explained, match=f"r.json.*{says}"):
         record.read(tmp_path / "r.json")
 
 
@@ -165,7 +165,7 @@ def test_a_record_that_is_none_is_named_with_what_to_do(tmp_path, content, says)
 )
 def test_a_record_that_is_not_named_by_its_own_config_is_refused(made, field, value):
     put(made.files.record, raw(made) | {field: value})
-    with pytest.raises(InputError, match=rf"is damaged \({field} is {value}, its config's .*--fresh"):
+    with pytest.raises(Damaged, match=rf"is damaged \({field} is {value}, its config's .*--fresh"):
         record.read(made.files.record)
 
 

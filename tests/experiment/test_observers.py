@@ -11,6 +11,7 @@ from torch import nn
 from app import loop, optim, task
 from app.artifacts import checkpoint
 from app.artifacts.paths import RunFiles
+from app.artifacts.states import Facts
 from app.computing.arithmetic import Arithmetic
 from app.errors import Stopped
 from app.experiment.observers import Best, Logging, Progress, Pushing, Saving, Stopping
@@ -139,9 +140,9 @@ def test_of_equally_good_epochs_the_first_is_the_best_and_a_lower_loss_wins(file
         log.last["val_full"] = {"loss": loss}
         nn.init.constant_(model.weight, epoch)
         best(EpochEnd(step=10 * epoch, epoch=epoch))
-        found.append(best.found["epoch"])
-    assert found == [1, 1, 3, 3, 3] and best.found["val_loss"] == 1.5
-    assert load_file(files.state / best.found["file"])["weight"].unique().item() == 3
+        found.append(best.found.epoch)
+    assert found == [1, 1, 3, 3, 3] and best.found.val_loss == 1.5
+    assert load_file(files.state / best.found.file)["weight"].unique().item() == 3
 
 
 def test_a_push_is_offered_when_it_is_time_and_when_the_run_stops():
@@ -197,12 +198,12 @@ def test_an_optimiser_s_state_may_be_any_tree_and_comes_back_through_a_file(tmp_
         model(torch.ones(1, 2)).sum().backward()
         optimizer.step()
     tensors, trees = checkpoint.optimizer_state(model, optimizer)
-    facts = {"optimizer": trees, "log_bytes": 0} if trees else {"log_bytes": 0}
+    facts = Facts(best=None, log_bytes=0, log_sha256="", seconds=0, optimizer=trees or None)
     assert bool(trees) == (kind(other.parameters()).__class__ is Nested)
     named = {f"optimizer/{name}": tensor for name, tensor in tensors.items()} | {"ema/weight": torch.zeros(1)}
     checkpoint.save_state(tmp_path, checkpoint.State(2, named, facts), best=None)
     state = checkpoint.load_state(tmp_path, print)
-    checkpoint.restore_optimizer(other, again, state.part("optimizer"), state.facts.get("optimizer"))
+    checkpoint.restore_optimizer(other, again, state.part("optimizer"), state.facts.optimizer)
     assert repr(state_of(other, again)) == repr(state_of(model, optimizer))
     assert state.part("ema").keys() == {"weight"}
 

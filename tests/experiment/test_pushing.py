@@ -191,7 +191,7 @@ def test_a_run_that_is_done_on_the_hub_is_fetched_and_not_trained(tmp_path, repo
 def test_fresh_forgets_what_the_hub_has_of_the_run(tmp_path, repository):
     stopped_at(tmp_path / "here", 4)
     screen = Quiet()
-    options = {"push": Push(every=3600.0), "fresh": True}
+    options = pushing(every=3600.0) | {"fresh": True}
     train(tmp_path / "elsewhere", screen, options=options)
     assert screen.steps[0] == 1
     assert set(branch_of(run_id()).look().files) == {"lease.json"}

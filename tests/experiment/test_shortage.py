@@ -106,7 +106,8 @@ def test_any_other_error_of_torch_is_not_taken_for_a_lack_of_memory(tmp_path, mo
     assert record.failure.kind == "internal error"
 
 
-def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(cache_folder, monkeypatch):
+def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     from app.computing import choosing, trials
     from app.config.facts import DatasetFacts
     from app.config.run import resolve
@@ -119,5 +120,5 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(cache_folder
     for found, what in ((64, asked), (32, asked | {"memory": [10, 3]}), (64, other)):
         trials.remembered("micro-batch", what, lambda found=found: found)
     choosing.forget_micro_batch(config, here, at_least=64)
-    kept = [json.loads(path.read_text()) for path in trials.root().joinpath("measured").iterdir()]
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "measured").iterdir()]
     assert sorted((at["key"]["model"], at["found"]) for at in kept) == [("another", 64), (config.model, 32)]
