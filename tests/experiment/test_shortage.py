@@ -106,12 +106,12 @@ def test_any_other_error_of_torch_is_not_taken_for_a_lack_of_memory(tmp_path, mo
     assert record.failure.kind == "internal error"
 
 
-def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(cache_folder, monkeypatch):
+def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     from app.computing import choosing, trials
     from app.config.facts import DatasetFacts
     from app.config.run import resolve
     from app.place import choose
-    from app.system import home
 
     config = resolve({"size": "1M", "image": 32, "patch": 4}, DatasetFacts(name="cifar100", classes=100, native=32))
     here, key = choose(device="cpu"), {"memory": [10, 2]}
@@ -120,5 +120,5 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(cache_folder
     for found, what in ((64, asked), (32, asked | {"memory": [10, 3]}), (64, other)):
         trials.remembered("micro-batch", what, lambda found=found: found)
     choosing.forget_micro_batch(config, here, at_least=64)
-    kept = [json.loads(path.read_text()) for path in home.root().joinpath("measured").iterdir()]
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "measured").iterdir()]
     assert sorted((at["key"]["model"], at["found"]) for at in kept) == [("another", 64), (config.model, 32)]
