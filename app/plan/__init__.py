@@ -28,8 +28,8 @@ def draw_up(
     """
     request = command.request
     config = experiment.plan(request, screen, command.config)
-    like = like or request.get("like")
-    other = experiment.plan(matching.of_the_other({**request, "like": like}), screen) if like else None
+    asked = {**request, "like": like or request.get("like")}
+    other = experiment.plan(matching.of_the_other(asked), screen) if asked["like"] else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
@@ -37,10 +37,8 @@ def draw_up(
     steps = costs.steps_of(config, extent)
     compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
     chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
-    memory = costs.memory(config, here, chosen)
-    disk = costs.disk(config, extent, steps)
+    memory, disk = costs.memory(config, here, chosen), costs.disk(config, extent, steps)
     took = probe.take(config, here, chosen, screen.say) if probed else None
-    seconds = probe.seconds(took, config, extent) if took else None
     return Plan(
         config=config,
         device=here.describe(),
@@ -49,9 +47,7 @@ def draw_up(
             **costs.of_run(config, extent),
             "memory_bytes": memory,
             "disk_bytes": disk,
-            "probe": took.to_json(config) if took else None,
-            "seconds": seconds,
-            "usd": None if seconds is None or usd_per_hour is None else seconds / 3600 * usd_per_hour,
+            **probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         },
         findings=[
             *_of_data(config, extent, steps),

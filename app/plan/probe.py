@@ -76,3 +76,15 @@ def seconds(probe: Probe, config: RunConfig, extent: Extent) -> float | None:
     if extent.train is None or evaluated is None:
         return None
     return config.epochs * extent.train * probe.step_seconds / probe.images + evaluated * probe.evaluation_seconds
+
+
+def times(
+    probe: Probe | None, config: RunConfig, extent: Extent, *, usd_per_hour: float | None
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a probe found and what the complete run takes by it, in seconds and dollars; None if unknown."""
+    took = seconds(probe, config, extent) if probe else None
+    return {
+        "probe": probe.to_json(config) if probe else None,
+        "seconds": took,
+        "usd": None if took is None or usd_per_hour is None else took / 3600 * usd_per_hour,
+    }

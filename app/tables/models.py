@@ -71,13 +71,12 @@ def _resnet(depth: int) -> ModelRow:
 
 
 def _t2t(
-    name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float,
-    *, tokenizer: str = "performer", value_skip: bool = False, note: str = "",
-) -> ModelRow:  # fmt: skip
+    name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float, *, note: str = "", **cells: Any
+) -> ModelRow:
     """A T2T-ViT with classic attention and no biases of queries, keys and values."""
-    cells = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
-    more = {"qkv_bias": False, "tokenizer": tokenizer, "value_skip": value_skip}
-    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=cells | more, note=note,
+    shape = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
+    more = {"qkv_bias": False, "tokenizer": "performer", "value_skip": False} | cells
+    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=shape | more, note=note,
                     preset=name != "t2t_vit")  # fmt: skip
 
 
