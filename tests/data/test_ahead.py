@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from app import data
+from app import data, task
 from app import loop as train
 from app.data.splits.ahead import Ahead
 from app.data.splits.resident import Split
@@ -90,8 +90,10 @@ class Apart(Staging):
         return tensor.to(self.device)
 
 
-class Hooks:
-    """Of one of several processes; they note what the loop passes."""
+class Noting:
+    """The arithmetic of one of several processes, and an observer that notes what the loop passes."""
+
+    task = task.classes
 
     def __init__(self, rank, ranks):
         self.rank, self.ranks, self.rows, self.steps = rank, ranks, [], []
@@ -102,38 +104,37 @@ class Hooks:
     def share(self, examples):
         return np.array_split(examples, self.ranks)[self.rank]
 
-    def waiting(self):
-        return contextlib.nullcontext()
-
     def micro_batch(self, model, *, last):
         return contextlib.nullcontext()
 
     def autocast(self):
         return contextlib.nullcontext()
 
-    def row(self, split, **_):
-        self.rows.append(split)
+    def total(self, sums):
+        return sums
 
-    def epoch_end(self, *, step, epoch):
-        pass
+    def peak_bytes(self):
+        return 0
 
-    def step_end(self, *, step):
-        pass
+    def __call__(self, event):
+        if isinstance(event, train.Batch):
+            self.rows.append(event.split)
 
 
 @pytest.mark.parametrize(
     ("rank", "ranks", "first_step"), [(0, 1, 1), (0, 1, 3), (2, 3, 1)], ids=["alone", "continued", "an empty share"]
 )
 def test_in_a_run_every_batch_but_the_first_is_gathered_ahead_and_none_in_vain(cache_folder, rank, ranks, first_step):
-    reading, place, hooks = Reading("digits", limit_train=97, limit_val=40), Apart(), Hooks(rank, ranks)
+    reading, place, hooks = Reading("digits", limit_train=97, limit_val=40), Apart(), Noting(rank, ranks)
     splits = data.splits(reading.config, place, reading.cached, lambda _: None)
     schedule = train.Schedule(
         epochs=3, batch_size=32, val_batch_size=16, micro_batch_size=8, clip_norm=1.0, learning_rate=lambda _: 0.1
     )  # 4 steps an epoch, the last of one example
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).to(place.device)
     train.fit(
-        model, torch.optim.SGD(model.parameters()), train=splits.train, val=splits.val, schedule=schedule, hooks=hooks,
-        first_step=first_step,
+        model, torch.optim.SGD(model.parameters()), train=splits.train, val=splits.val, schedule=schedule,
+        arithmetic=hooks,
+        observers=[hooks], first_step=first_step,
     )  # fmt: skip
     assert hooks.steps == [*range(first_step, 13)] and hooks.rows.count("val_full") == 3
     at_once = [number for number, thread in enumerate(place.threads) if thread is threading.main_thread()]

@@ -179,14 +179,14 @@ def test_of_two_processes_one_writes_and_both_succeed():
 def test_too_little_space_is_told_before_a_row_is_read(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
-    with pytest.raises(InputError, match=r"caching made/up at 8 px needs 1,109,056 bytes in .*, but 1,000 are free; "):
+    with pytest.raises(DiskFull, match=r"caching made/up at 8 px needs 1,109,056 bytes in .*, but 1,000 are free; "):
         build(before_row=lambda _: pytest.fail("a row was read"))
 
 
 def test_what_to_do_about_a_full_disk_is_said(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
-    with pytest.raises(InputError, match=r"use a smaller --image, free some space, or set ISOSCALE_CACHE to a folder"):
+    with pytest.raises(DiskFull, match=r"use a smaller --image, free some space, or set ISOSCALE_CACHE to a folder"):
         build()
 
 
@@ -194,7 +194,7 @@ def test_a_set_of_unknown_length_ends_where_the_disk_s_room_ends_and_leaves_noth
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10_000))
     endless = dataclasses.replace(source(), rows={"train": None})
-    with pytest.raises(InputError, match=r"needs more than the 10,000 bytes that are free in .*smaller --image"):
+    with pytest.raises(DiskFull, match=r"needs more than the 10,000 bytes that are free in .*smaller --image"):
         cache.build(ASK, endless, lambda *_: None)
     assert list(folder.glob("*/")) == []
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from app import models, optim
 from app.config import sizing
 from app.counts import builders, family_of, meta
-from app.errors import HubUnavailable, InputError
+from app.errors import Explained, HubUnavailable, InputError
 from app.models import zoo
 from app.system import hub
 from app.tables.models import ALIASES, MODELS, model_row
@@ -186,7 +186,7 @@ def test_any_model_of_timm_s_is_built_by_name_at_the_image_that_was_asked_for():
 def test_a_name_that_cannot_be_built_is_refused_with_a_sentence(arguments, says, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with torch.device("meta"), pytest.raises(InputError, match=says):
+    with torch.device("meta"), pytest.raises(Explained, match=says):
         zoo.named(**{"image": 32, "channels": 3, "classes": 10, **arguments})
 
 

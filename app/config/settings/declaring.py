@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Setting:
     help: str  # one sentence with its unit
     shown: str  # the default as a reader sees it
     panel: str
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()  # a table's own keys: a row that is added is a choice
     above: float | None = None
     least: float | None = None
     below: float | None = None

@@ -35,7 +35,7 @@ class Model:
         panel=PANEL, shown="the dataset's protocol",
         help="Set the parameter budget, such as 1M, 10M, 25M, 50M or 7.5M.",
     )  # fmt: skip
-    attention: str = _cell("Select the attention of the transformer blocks.", choices=tuple(ATTENTIONS))
+    attention: str = _cell("Select the attention of the transformer blocks.", choices=ATTENTIONS)
     d_model: int = _count("Set the width of a token, in channels.")
     depth: int = _count("Set the number of blocks or layers.")
     heads: int = _count("Set the number of attention heads.")
