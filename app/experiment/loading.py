@@ -74,15 +74,7 @@ def _image(given: Any) -> bytes | np.ndarray:
 
 
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
-    """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
-
-    Its `classes` are the class names in the order of the K logits, of a regression the target's name (K = 1). Its
-    `preprocess` makes such inputs of images, fields or signals. Its `run_id` names the run.
-
-    `where` is a run's folder, its stem, one of its files, or hf://owner/name/path, which is downloaded to the cache.
-    `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
-    finished.
-    """
+    """Return the model of a finished run, as `isoscale.load` describes it."""
     address = str(where)
     run = runs.at_path(_downloaded(address) if address.startswith("hf://") else Path(where).expanduser())
     if not run.done:
