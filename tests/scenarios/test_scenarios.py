@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 
 import pytest
@@ -29,8 +30,11 @@ def test_a_limit_lets_a_write_fail_in_its_middle(tmp_path):
     command = [sys.executable, "-c", WRITES]
     with Child(command, folder=folder, environment=os.environ, said=tmp_path / "said" / "1") as child:
         assert child.reaches(2)
+        child.send(signal.SIGSTOP)  # or it writes on while its file is measured
+        os.waitid(os.P_PID, child.process.pid, os.WSTOPPED | os.WNOWAIT)
         size = child.log().stat().st_size + 10
         full_disk.limit_files(child, size)
+        child.send(signal.SIGCONT)
         ended = child.wait()
         assert ended.code == 1 and "[Errno 27] File too large" in ended.last_line
         assert child.log().stat().st_size == size
