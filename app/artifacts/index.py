@@ -64,7 +64,7 @@ class _Index(msgspec.Struct, kw_only=True):
 def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Iterator[tuple[Entry, Record]]:
     """Every readable record below a folder whose name fits, each file opened; those in hidden folders are incomplete.
 
-    One that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
     for path in _records(folder, named):
         if found := _opened(folder, path, say):

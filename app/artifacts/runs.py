@@ -37,17 +37,17 @@ class Run:
         """Whether it was trained to its end."""
         return self.record.done
 
-    def require_whole(self, *names: str, mend: str = "") -> None:
+    def require_whole(self, *names: str, fix: str = "") -> None:
         """Raises Damaged unless these files, by default all that the record has sums of, are as they were written.
 
-        `mend` says what to do; else it is to get the run again.
+        `fix` tells the user what to do. Default: download or retrain the run.
         """
         sums = self.record.files or {}
         for name in names or sums:
             path = getattr(self.files, name)
             if name in sums and (not path.is_file() or sha256(path) != sums[name]):
                 what = "damaged" if path.exists() else "gone"
-                raise Damaged(f"{path} is {what}; {mend or _FIX}")
+                raise Damaged(f"{path} is {what}; {fix or _FIX}")
 
     @classmethod
     def load(cls, path: Path) -> Run:
@@ -58,7 +58,7 @@ class Run:
 def find_runs(checkpoints: Path, say: Say | None = None, *, named: str = index.RECORDS) -> list[Run]:
     """Every run below a folder whose record fits the pattern, oldest first; copies of a run count as one.
 
-    A record that cannot be read is told to `say` and passed over; without `say` it raises InputError.
+    `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
     records = dict(index.opened(checkpoints, say, named=named))
     return [Run(_files(checkpoints, entry), records[entry]) for entry in _first(records)]

@@ -34,7 +34,7 @@ class Push:
 def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
     """Finds the run on the Hub by its id, claims it, and puts what is newer there where the run's files are.
 
-    A Hub that cannot be reached is told; the pusher then tries by itself. Raises Held where another machine trains
+    If the Hub is unavailable, a warning is printed and the pusher retries. Raises Held where another machine trains
     the run and `push` does not wait for it, and Unavailable where a later state is there but cannot be fetched.
     """
     was_here = files.holder.exists()

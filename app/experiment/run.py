@@ -104,7 +104,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
 
 
 def _files(config: RunConfig, options: Options) -> RunFiles:
-    """Where the run is, or shall be."""
+    """Return the files of the run, which may not exist yet."""
     return RunFiles.of(options.checkpoints, config) if options.fresh else place_of(options.checkpoints, config)
 
 
@@ -207,7 +207,7 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
             _predict(run, options, screen, best=best)
         sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
         run = _changed(run, files=(run.record.files or {}) | sums)
-    run.require_whole(name, "splits", mend="evaluate with --again makes it anew")
+    run.require_whole(name, "splits", fix="evaluate with --again recomputes it")
     predictions = Predictions.load(path)
     evaluation.require_same_rows(predictions, split_rows.of_test(run.files))
     results = run.record.results or Results()

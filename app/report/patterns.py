@@ -50,7 +50,7 @@ def draw(
         raise InputError(
             f"{selection.label(run)} has no predictions; run.py evaluate --run {run.record.run_id} --again"
         )
-    run.require_whole("predictions", mend="evaluate with --again makes it anew")
+    run.require_whole("predictions", fix="evaluate with --again recomputes it")
     found = Predictions.load(run.files.predictions)
     chosen = np.sort(np.random.default_rng(0).permutation(len(found.rows))[:count])
     held, angles = _inputs(run, found.rows[chosen], say, progress)

@@ -25,7 +25,7 @@ def draw_run(run: Run) -> list[Path]:
         raise InputError(f"{selection.label(run)} predicts classes; its figure is {run.files.confusion_png.name}")
     if not run.record.tested:
         raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
-    run.require_whole("predictions", mend="evaluate with --again makes it anew")
+    run.require_whole("predictions", fix="evaluate with --again recomputes it")
     found = Predictions.load(run.files.predictions)
     with style.house_style():
         figure = _figure(run, found.labels.astype(float), found.logits[:, 0].astype(float))
