@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # online.py is imported by its name
 
-for name in ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_COMMIT"):
+FROM_OUTSIDE = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_COMMIT", "UV_RUN_RECURSION_DEPTH")
+for name in FROM_OUTSIDE:  # the last one is set under `uv run`, and printed commands follow it
     os.environ.pop(name, None)
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "NO_COLOR": "1"}
 
