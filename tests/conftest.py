@@ -44,9 +44,20 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory):
+def counts_of_models(tmp_path_factory):
+    """Where the counts of timm's models are remembered: once for all workers, since counting takes a minute."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "measured"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory, counts_of_models):
     """A cache for datasets that every test reads alike."""
-    return tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "measured").symlink_to(counts_of_models)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -51,6 +51,7 @@ def test_a_contender_apart_gives_its_values_with_this_process_s_threads():
     assert run(3) == 1.5 * torch.get_num_threads() and run(4) == 2.0 * torch.get_num_threads()
 
 
+@pytest.mark.slow
 def test_a_failure_apart_is_told_at_the_call_and_so_is_its_end():
     run = Apart(failing).prepare()
     with pytest.raises(RuntimeError, match=r"^no such kernel$"):
@@ -66,6 +67,7 @@ def test_what_does_not_fit_apart_is_told_as_such(make, sentence):
         Apart(make).prepare()(1)
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_contender_apart_is_its_own_process_s():
     block = bytearray(300_000_000)  # of this process, not of that one
     small, large = Apart(partial(threads_times, 1.0)), Apart(filling)
@@ -74,6 +76,7 @@ def test_the_memory_of_a_contender_apart_is_its_own_process_s():
     assert small.peak_bytes() + 250e6 < large.peak_bytes() and block
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_contender_apart_starts_ends_nothing_but_what_asked_for_it():
     assert math.isfinite(Apart(InterruptedAtItsStart()).prepare()(1))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -60,6 +60,7 @@ def together(monkeypatch):
     monkeypatch.setattr(step, "Apart", Together)
 
 
+@pytest.mark.slow
 def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(call, without_hf):
     report = asked(call, f"step --size 1M --dataset digits --batch-size 2 {QUICK}")
     (group,) = report["groups"]
@@ -100,6 +101,7 @@ def test_attention_compares_every_path_with_classic_sdpa_and_counts_what_is_save
         assert all(one["saved_bytes"] > 0 for one in group["contenders"])
 
 
+@pytest.mark.slow
 def test_data_compares_both_sides_and_says_how_long_a_step_waits(measure):
     report = asked(measure, f"data --size 1M --image 64 --patch 8 --batch-size 2 {QUICK}", "-m benchmarks.")
     big, small, *waiting = report["groups"]

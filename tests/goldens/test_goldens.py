@@ -11,15 +11,22 @@ TRAININGS, IDENTITIES = kept.load("trainings"), kept.load("identities")
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory):
+def stage(tmp_path_factory, counts_of_models):
     """A folder with the datasets and a cache, for what leaves no trace of another."""
-    return scene.build(tmp_path_factory.mktemp("goldens") / "stage")
+    return _staged(tmp_path_factory.mktemp("goldens") / "stage", counts_of_models)
 
 
 @pytest.fixture
-def alone(tmp_path):
+def alone(tmp_path, counts_of_models):
     """The same, for one test."""
-    return scene.build(tmp_path / "stage")
+    return _staged(tmp_path / "stage", counts_of_models)
+
+
+def _staged(folder, counts_of_models):
+    scene.build(folder)
+    (folder / "cache").mkdir()
+    (folder / "cache" / "measured").symlink_to(counts_of_models)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -50,7 +57,9 @@ def test_two_configs_share_a_name_only_where_they_are_the_same():
     assert all(configs[entry["run_id"]] == entry["config"] for entry in named)
 
 
-@pytest.mark.parametrize("name", lines.TABLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in lines.QUICK_TABLES else pytest.mark.slow) for name in lines.TABLES]
+)
 def test_the_table_of_models_counts_as_ever(name, stage):
     with observe.surroundings(stage):
         assert not [*kept.differences(kept.load("tables")[name], topics.table(name))]
