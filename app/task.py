@@ -106,7 +106,7 @@ class Classes:
         return math.log(classes)
 
     def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
-        """Return n, top1, top3 and top5 with 95 % Wilson intervals, mean loss, accuracy per class, and confusion.
+        """Return n, top1, top3 and top5 with 95 % Wilson intervals, balanced accuracy, mean loss, recalls, confusion.
 
         Rows of the confusion are the truth. A class without test examples has an accuracy of None; rates are fractions.
         """
@@ -123,6 +123,7 @@ class Classes:
         return {
             "n": n,
             **rates,
+            "balanced_accuracy": balanced_accuracy(confusion),
             "loss": float(self.losses(logits.double(), targets).mean()),
             "correct": int(correct_at(logits, targets, 1).sum()),
             "per_class": [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)],
@@ -242,6 +243,12 @@ def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
     correct, n = int(found.sum()), len(found)
     interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
+
+
+def balanced_accuracy(confusion: np.ndarray) -> float:
+    """Return the mean recall of the classes that have examples: (K, K) counts, rows are the truth."""
+    counts = confusion.sum(1)
+    return float((confusion.diagonal()[counts > 0] / counts[counts > 0]).mean())
 
 
 def _wide(outputs: Tensor) -> Tensor:

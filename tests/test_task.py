@@ -1,9 +1,11 @@
 """Losses and counts equal torch's and scikit-learn's, and ties are decided by the class's number."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import top_k_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
 from torch.nn import functional as F
 
 from app import task
@@ -23,6 +25,16 @@ def test_correct_at_k_is_scikit_learn_s(k):
     mine = task.correct_at(LOGITS, TARGETS, k).double().mean().item()
     theirs = top_k_accuracy_score(TARGETS, LOGITS, k=min(k, 10), labels=np.arange(10)) if k < 10 else 1.0
     assert mine == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 12])
+def test_balanced_accuracy_is_scikit_learn_s_where_classes_are_uneven_or_have_no_example(classes):
+    truth = np.minimum(np.arange(200) % 17, 9) % classes
+    logits = torch.randn(200, classes, generator=torch.Generator().manual_seed(1)).numpy()
+    found = task.classes.metrics(truth, logits)["balanced_accuracy"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that are predicted and have no example
+        assert found == pytest.approx(balanced_accuracy_score(truth, logits.argmax(1)))
 
 
 def test_of_equal_logits_the_lower_class_is_ahead():

@@ -146,6 +146,7 @@ class Rates(Measured, kw_only=True):
     top3_interval: Interval | None = None
     top5: Number
     top5_interval: Interval | None = None
+    balanced_accuracy: Number | None = None  # records of earlier versions lack it
     loss: Number
     correct: int | None = None
     per_class: Annotated[list[Number | None], msgspec.Meta(min_length=1)]  # accuracy; None: no test example

@@ -45,6 +45,8 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
     for k, rate in ((3, test.top3), (5, test.top5)):
         if run.config.classes > k and rate is not None:  # records of earlier versions lack top-3
             found[f"top-{k} accuracy"] = percent(rate)
+    if test.balanced_accuracy is not None:
+        found["balanced accuracy"] = percent(test.balanced_accuracy)
     return found | {"cross-entropy": f"{test.loss:.4f}"}
 
 

@@ -71,27 +71,34 @@ def differs(golden: dict[str, Any], seen: dict[str, Any]) -> list[str]:
     """What differs of a training: all but bits everywhere, bits where this machine's are known."""
     known = golden["bytes"].get(observe.machine())
     same = {"bytes": known} if known else {"bytes": seen["bytes"]}
-    return [*differences({**golden, **same}, seen)]
+    return lost({**golden, **same}, seen)
 
 
-def differences(golden: Any, seen: Any, at: str = "") -> Iterator[str]:
+def lost(golden: Any, seen: Any) -> list[str]:
+    """What is gone or another value; what is new (a setting, a metric, a key, a column) takes nothing from anyone."""
+    return [*differences(golden, seen, additions=False)]
+
+
+def differences(golden: Any, seen: Any, at: str = "", *, additions: bool = True) -> Iterator[str]:
     """A sentence for each place where two values of JSON differ; weights' sums may differ a little."""
     if isinstance(golden, dict) and isinstance(seen, dict):
         for key in sorted(golden.keys() | seen.keys()):
             where = f"{at}.{key}".lstrip(".")
             if key not in seen:
                 yield f"{where} is gone; it was {_short(golden[key])}"
-            elif key not in golden:
+            elif key in golden:
+                yield from differences(golden[key], seen[key], where, additions=additions)
+            elif additions:
                 yield f"{where} is new: {_short(seen[key])}"
-            else:
-                yield from differences(golden[key], seen[key], where)
     elif at in CLOSE and len(golden) == len(seen):
         if not all(math.isclose(one, other, rel_tol=CLOSE[at]) for one, other in zip(golden, seen, strict=True)):
             yield f"{at} was {golden}, is {seen}"
     elif isinstance(golden, list) and isinstance(seen, list) and len(golden) == len(seen):
         for number, (one, other) in enumerate(zip(golden, seen, strict=True)):
-            yield from differences(one, other, f"{at}[{number}]")
+            yield from differences(one, other, f"{at}[{number}]", additions=additions)
     elif isinstance(golden, list) and isinstance(seen, list) and all(isinstance(one, str) for one in golden + seen):
+        if not additions and golden == [name for name in seen if name in golden]:  # the same ones in the same order
+            return
         yield f"{at} lost {sorted(set(golden) - set(seen))} and gained {sorted(set(seen) - set(golden))}"
     elif golden != seen or type(golden) is not type(seen):
         yield f"{at} was {_short(golden)}, is {_short(seen)}"

@@ -17,7 +17,11 @@ from . import lines, observe
 TESTS = Path(__file__).resolve().parents[1]
 _PLACES = ("path", "design", "filelist")  # of a record's data, where a folder may lie elsewhere
 _MEASURED = ("seconds", "wait_ms", "images_per_second", "peak_bytes")  # of a log's rows
-_TABLES = ("confusion", "per_class")
+_OF_A_TEST = {
+    "n", "top1", "top1_interval", "top3", "top3_interval", "top5", "top5_interval", "loss", "correct", "per_class",
+    "confusion", "mse", "target_mean", "target_std", "resampled", "rmse", "rmse_interval", "mae", "mae_interval", "r2",
+    "r2_interval",
+}  # fmt: skip
 
 
 def training(name: str, root: Path) -> dict[str, Any]:
@@ -54,9 +58,14 @@ def training(name: str, root: Path) -> dict[str, Any]:
             "final": tensors_digest(last),
             "best": tensors_digest(_weights(path.with_name(f"{stem}_best.safetensors"))),
             "log": _text_digest([{k: v for k, v in row.items() if k not in _MEASURED} for row in rows]),
-            "results": _text_digest(record["results"]),
+            "results": _text_digest({"test": _known(record["results"]["test"])}),
         },
     }
+
+
+def _known(test: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a test that the bits are taken over; a metric that is new is not among them."""
+    return {name: value for name, value in test.items() if name in _OF_A_TEST}
 
 
 def identity(name: str) -> dict[str, Any]:
@@ -89,9 +98,15 @@ def datasets() -> list[dict[str, Any]]:
     return json.loads(observe.call("datasets --json").out)
 
 
-def options() -> dict[str, list[dict[str, Any]]]:
-    """The options of each command, in their order."""
-    return {name or "(no command)": [_option(each) for each in command.params] for name, command in observe.commands()}
+def options() -> dict[str, dict[str, Any]]:
+    """The options of each command by name, and their order."""
+    return {
+        name or "(no command)": {
+            "(order)": [str(each.name) for each in command.params],
+            **{str(each.name): _option(each) for each in command.params},
+        }
+        for name, command in observe.commands()
+    }
 
 
 def exit_codes(command_lines: Iterable[str]) -> dict[str, Any]:
@@ -230,7 +245,6 @@ def _option(option: Any) -> dict[str, Any]:
     """One option or argument of a command as a user meets it."""
     default = option.default
     return {
-        "name": option.name,
         "flags": [*option.opts],
         "off": [*option.secondary_opts],
         "default": default if isinstance(default, bool | int | float | str | None) else str(default),
