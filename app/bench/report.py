@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .. import __version__
+from ..system.columns import columns
 from .rounds import Samples, ratios, spread
 
 _LIBRARIES = ("torch", "numpy", "typer", "timm", "torchvision", "datasets", "transformers", "accelerate", "triton")
@@ -78,15 +79,6 @@ def hardware(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "cores": os.cpu_count(), **busy}
 
 
-def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Straight columns, the first to the left and the others to the right."""
-    widths = [max(len(row[i]) for row in [heads, *lines]) for i in range(len(heads))]
-    rows = [heads, ["-" * width for width in widths], *lines]
-    straight = [[row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-                for row in rows]  # fmt: skip
-    return "\n".join("  ".join(row).rstrip() for row in straight)
-
-
 def _block(group: Group) -> str:
     """One group: contenders, then ratios."""
     if not group.samples:
@@ -100,13 +92,13 @@ def _block(group: Group) -> str:
         middle, low, high = map(_cell, spread(one.values))
         beside = {"peak_bytes": one.peak_bytes, **one.facts}
         lines.append([one.name, middle, f"{low} to {high}", *(_cell(beside.get(name), name) for name in names)])
-    parts = [group.title, table(heads, lines)]
+    parts = [group.title, columns(heads, lines)]
     if found := group.ratios():
         cells = [
             [f"{one['over']} / {one['under']}", f"{one['median']:.3f}", "{:.3f} to {:.3f}".format(*one["quartiles"])]
             for one in found
         ]
-        parts.append(table(["ratio per round", "median", "quartiles"], cells))
+        parts.append(columns(["ratio per round", "median", "quartiles"], cells))
     return "\n".join([*parts, f"rounds: {len(group.samples[0].values)}, in turns (A B, B A, ...)"])
 
 

@@ -28,6 +28,7 @@ def models(
     as_json: o.AsJson = False,
 ) -> None:
     """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    from ..system.columns import columns
     from ..tables.shape import with_unit
     from ..tables.sizes import parse_size
 
@@ -44,7 +45,7 @@ def models(
         only = ", ".join(dict.fromkeys(r["model"] for r in rows if r["dataset"] == name != rows[0]["dataset"]))
         what = f" ({only})" if only else "; GFLOPs of one input's forward pass"
         typer.echo(f"on {name}: {with_unit(image)}{what}")
-    _print(heads, lines)
+    typer.echo(columns(heads, lines))
     for why, named in _why_not(rows).items():
         typer.echo(f"note: {', '.join(named)}: {why}")
     typer.echo("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
@@ -129,6 +130,7 @@ def _dataset_row(dataset: str) -> DatasetRow:
 
 def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
+    from ..system.columns import columns
     from ..tables.datasets import DATASETS
     from ..tables.protocols import PROTOCOLS, UNKNOWN
     from ..tables.shape import with_unit
@@ -147,7 +149,7 @@ def datasets(as_json: o.AsJson = False) -> None:
          r["licence"])
         for r in rows
     ]  # fmt: skip
-    _print(heads, lines)
+    typer.echo(columns(heads, lines))
     for row in rows:
         if row["warning"]:
             typer.echo(f"note: {row['warning']}")
@@ -156,6 +158,7 @@ def datasets(as_json: o.AsJson = False) -> None:
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
+    from ..system.columns import columns
     from ..tables.shape import spelled
 
     heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
@@ -165,14 +168,4 @@ def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
          p["size"])
         for name, p in protocols.items()
     ]  # fmt: skip
-    _print(heads, lines)
-
-
-def _print(heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
-    """A table: text to the left, numbers to the right."""
-    text = [[str(cell) for cell in line] for line in lines]
-    widths = [max(len(head), *(len(line[i]) for line in text)) for i, head in enumerate(heads)]
-    numeric = [all(line[i][:1].isdigit() for line in text) for i in range(len(heads))]
-    for line in [list(heads), ["-" * width for width in widths], *text]:
-        cells = (cell.rjust(w) if n else cell.ljust(w) for cell, w, n in zip(line, widths, numeric, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    typer.echo(columns(heads, lines))

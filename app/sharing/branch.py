@@ -7,7 +7,6 @@ all. The lease is in the same commits: whoever finds it changed by another has l
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import time
@@ -21,9 +20,9 @@ from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run
 from ..errors import Explained, Held
 from ..system import hub, repositories
-from ..system.durable import fsync_folder, make_folder, require_space, seal, sha256, write_text
+from ..system.durable import fsync_folder, make_folder, require_space, sha256, write_text
+from .claims import File, Lease, Manifest, lease_of, manifest_of, written
 
-FORMAT = 1
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
 _LOOK_AGAIN = 30.0  # seconds between looks at a lease that is waited for
 _EXPECTED = 500_000.0  # bytes a second of a slow line
@@ -39,7 +38,7 @@ class Standing(NamedTuple):
 
     head: str
     files: dict[str, Any]  # name within the folder -> the Hub's description
-    lease: dict[str, Any]  # holder, until (seconds since 1970); empty where nobody has held it
+    lease: Lease
 
 
 @dataclass
@@ -66,7 +65,7 @@ class Branch:
             return None
         listed = repositories.listing(self.repository, head, _FOLDER)
         files = {path.removeprefix(f"{_FOLDER}/"): file for path, file in listed.items()}
-        lease = _object(repositories.text(self.repository, head, files[_LEASE])) if _LEASE in files else {}
+        lease = lease_of(repositories.text(self.repository, head, files[_LEASE])) if _LEASE in files else Lease()
         self._head, self._there = head, set(files)
         return Standing(head, files, lease)
 
@@ -101,9 +100,8 @@ class Branch:
 
     def _held_by_another(self, standing: Standing) -> float:
         """Seconds that somebody else's lease still lasts, 0 for none."""
-        holder, until = standing.lease.get("holder"), standing.lease.get("until", 0)
-        ours = holder == self.holder or not isinstance(until, int | float)
-        return 0.0 if ours else max(0.0, until - time.time())
+        lease = standing.lease
+        return 0.0 if lease.holder == self.holder else max(0.0, lease.until - time.time())
 
     def is_held_elsewhere(self) -> bool:
         """Whether another machine's lease lasts."""
@@ -116,15 +114,16 @@ class Branch:
         Raises LeaseLost when another machine has taken the run.
         """
         paths = {path.name: path for path in sorted(snapshot.iterdir())}
-        files = {name: {"size": path.stat().st_size, "sha256": sha256(path)} for name, path in paths.items()}
-        size = sum(path.stat().st_size for path in paths.values())
+        files = {name: File(size=path.stat().st_size, sha256=sha256(path)) for name, path in paths.items()}
+        manifest = Manifest(run_id=self.run_id, step=step, files=files)
+        size = manifest.bytes
         if size / _EXPECTED > self.lease_seconds / 3:  # the claim shall last while they travel
             self._commit_ours({}, [], "Renew the lease", seconds=self.lease_seconds + size / _EXPECTED)
-        manifest = {"format": FORMAT, "run_id": self.run_id, "step": step, "files": files}
-        text = json.dumps(manifest | {"seal": seal(manifest)}, indent=1)
         gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
         seconds = self.lease_seconds + size / _EXPECTED
-        self._commit_ours(paths | {_MANIFEST: text}, gone, f"State of step {step}", seconds=seconds)
+        self._commit_ours(
+            paths | {_MANIFEST: written(manifest, sealed=True)}, gone, f"State of step {step}", seconds=seconds
+        )
         self._there = {*paths, _MANIFEST, _LEASE}
         return size
 
@@ -152,7 +151,7 @@ class Branch:
                 raise LeaseLost(f"the branch of run {self.run_id} is gone: it was finished elsewhere") from None
             except hub.StaleParent:
                 standing = self.look()
-                if standing is None or standing.lease.get("holder") != self.holder:
+                if standing is None or standing.lease.holder != self.holder:
                     raise LeaseLost(f"another machine has taken over run {self.run_id}") from None
                 gone = [name for name in gone if name in standing.files]
         raise LeaseLost(f"the branch of run {self.run_id} was written by others {_RACES} times in between")
@@ -164,7 +163,7 @@ class Branch:
 
         seconds = self.lease_seconds if seconds is None else seconds
         until = round(time.time() + seconds, 1) if seconds else 0
-        lease = json.dumps({"holder": self.holder, "until": until})
+        lease = written(Lease(holder=self.holder, until=until))
         adds = [
             CommitOperationAdd(f"{_FOLDER}/{name}", content.encode() if isinstance(content, str) else str(content))
             for name, content in (dict(files) | {_LEASE: lease}).items()
@@ -182,30 +181,30 @@ class Branch:
         Everything is fetched and compared with the manifest before the first file is put in its place.
         """
         manifest = self._manifest(standing, files, say)
-        if not manifest or manifest["step"] <= after:
+        if not manifest or manifest.step <= after:
             return False
         aside = files.push / "pulled"
         shutil.rmtree(aside, ignore_errors=True)
-        require_space(files.folder, sum(entry["size"] for entry in manifest["files"].values()), "the run's state")
-        say(f"the Hub has the state of step {manifest['step']}; fetching it")
-        if missing := manifest["files"].keys() - standing.files.keys():
+        require_space(files.folder, manifest.bytes, "the run's state")
+        say(f"the Hub has the state of step {manifest.step}; fetching it")
+        if missing := manifest.files.keys() - standing.files.keys():
             say(f"the state on the Hub lacks {min(missing)}; it is left out")
             return False
-        for name, entry in manifest["files"].items():
+        for name, entry in manifest.files.items():
             repositories.fetch(self.repository, standing.head, standing.files[name], aside / name)
-            if sha256(aside / name) != entry["sha256"]:
+            if sha256(aside / name) != entry.sha256:
                 say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
                 return False
         self._put(manifest, aside, files)
         return True
 
-    def _put(self, manifest: Mapping[str, Any], aside: Path, files: RunFiles) -> None:
+    def _put(self, manifest: Manifest, aside: Path, files: RunFiles) -> None:
         """Moves what was fetched to its place, the record last; older states are of another log, and go."""
         make_folder(files.state)
-        for name in sorted(manifest["files"], key=lambda name: (name == files.record.name, _STATE.match(name) is None)):
+        for name in sorted(manifest.files, key=lambda name: (name == files.record.name, _STATE.match(name) is None)):
             (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
         for path in files.state.iterdir():
-            if path.name not in manifest["files"]:
+            if path.name not in manifest.files:
                 path.unlink()
         for folder in (files.state, files.folder):
             fsync_folder(folder)
@@ -213,19 +212,16 @@ class Branch:
     def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
         """The step of the state that is there, 0 for none."""
         manifest = self._manifest(standing, files, say)
-        return int(manifest["step"]) if manifest else 0
+        return manifest.step if manifest else 0
 
-    def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> dict[str, Any] | None:
+    def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> Manifest | None:
         """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
         if _MANIFEST not in standing.files:
             return None
-        manifest = _object(repositories.text(self.repository, standing.head, standing.files[_MANIFEST]))
-        given = manifest.pop("seal", None)
-        whole: bool = (
-            given == seal(manifest) and manifest.get("run_id") == self.run_id and manifest.get("format") == FORMAT
-        )
+        text = repositories.text(self.repository, standing.head, standing.files[_MANIFEST])
+        manifest = manifest_of(text, run_id=self.run_id)
         own = {path.name for path in (files.record, files.log, files.splits)}
-        if whole and not [name for name in manifest["files"] if name not in own and not _STATE.fullmatch(name)]:
+        if manifest and all(name in own or _STATE.fullmatch(name) for name in manifest.files):
             return manifest
         say(f"the manifest of run {self.run_id} on the Hub is damaged; its state is left out")
         return None
@@ -268,12 +264,3 @@ def _whereabouts(folder: Path) -> str:
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")
-
-
-def _object(text: str) -> dict[str, Any]:
-    """A JSON object; of anything else, an empty one."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
