@@ -207,7 +207,7 @@ def update(
         with arithmetic.micro_batch(model, last=end >= len(mine)):
             with arithmetic.autocast():
                 outputs = model(inputs)
-            batch_sums = arithmetic.task.sums(outputs, targets) * weight
+            batch_sums = arithmetic.task.training_sums(outputs, targets) * weight
             (batch_sums[0] / len(examples)).backward()
         sums.append(batch_sums.detach())
     if schedule.clip_norm is not None:

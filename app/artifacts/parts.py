@@ -59,6 +59,7 @@ class DataRecord(Part, kw_only=True):
     reading: dict[str, Any] | None = None  # a reading of `tables.reading`, field by field
     inputs: Inputs | None = None
     rows: Rows
+    class_rows: dict[str, list[int]] | None = None  # of each class in train, val and test; None: of earlier versions
     mean: list[Number] | None = None  # of each channel of the training images
     std: list[Number] | None = None
     test_from: str | None = None  # the split of the source that the test rows are of

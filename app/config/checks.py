@@ -10,7 +10,7 @@ from ..tables.reading import reading_of
 from ..tables.shape import Extent, smaller
 from ..tables.sizes import TOLERANCE, budget, parse_size
 from . import effects, sizing
-from .settings import Data, Model, Revisions
+from .settings import Data, Model, Recipe, Revisions
 from .sizing import Sized
 
 NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
@@ -53,6 +53,12 @@ def check_data(data: Data, *, image: Extent) -> None:
         raise InputError("augment=randaugment turns square images only; give one side, or --augment flip_crop")
     effects.require_on_data(vars(data), dataset=data.dataset, kind=effects.kind_of(data.dataset))
     reading_of(vars(data))
+
+
+def check_recipe(recipe: Recipe, *, task: str) -> None:
+    """Raise InputError for a way to train that does not fit what is learned."""
+    if recipe.class_weights != "none" and task == "regression":
+        raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression; omit --class-weights")
 
 
 def check_size(sized: Sized) -> None:

@@ -41,6 +41,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
             declaring.check(field, typed)
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
+        checks.check_recipe(self, task=self.task)
         checks.check_model(self, self.sized)
         checks.check_size(self.sized)
         checks.check_name(self.dataset, size=self.size)

@@ -27,7 +27,7 @@ from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
 from ..system.durable import require_space
-from . import shortage
+from . import objective, shortage
 from .job import Job
 from .observers import Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
@@ -70,7 +70,7 @@ def prepare(
     state = checkpoint.load_state(files.state, screen.say)
     from_step = state.step if state else 0
     kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
-    for note in filter(None, (kept.data.warning, clamped)):
+    for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
         screen.say(f"note: {note}")
     record.write(files.record, kept)
     return Job(
@@ -155,7 +155,7 @@ def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | 
     model, optimizer = _model(job)
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
-    header |= {"task": config.task} if job.task is not task.classes else {}
+    header |= ({"task": config.task} if job.task is not task.classes else {}) | objective.header(config)
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
         logging = Logging(rows, job.here, peak_bytes=(state.facts.peak_bytes or 0) if state else 0)
@@ -224,7 +224,7 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers
     loop.fit(
         job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
         val=job.splits.val, schedule=schedule, observers=observers,
-        arithmetic=Arithmetic(place=job.here, seed=config.seed, task=job.task),
+        arithmetic=Arithmetic(place=job.here, seed=config.seed, task=objective.of(job)),
         first_step=job.state.step + 1 if job.state else 1,
     )  # fmt: skip
 

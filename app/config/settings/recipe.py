@@ -10,6 +10,7 @@ from .model import PANEL as MODEL
 
 PANEL = "Optimisation"
 PRECISIONS = ("auto", "fp32", "bf16")
+CLASS_WEIGHTS = ("none", "balanced")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most that an epoch may have
 
@@ -59,6 +60,10 @@ class Recipe:
     pretrained: bool = setting(
         False, panel=MODEL, families=("timm",), help="Start from the published weights of a timm/NAME model."
     )
+    class_weights: str = setting(
+        "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
+        help="Weigh the training loss of each class, balanced by n / (K n_c) of its n_c of n training rows.",
+    )  # fmt: skip
     clip_norm: float | None = setting(
         None, panel=PANEL, shown="no limit", above=0, help="Scale gradients down to this norm if theirs is larger."
     )

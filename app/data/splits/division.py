@@ -67,6 +67,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     }
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
+    record |= _class_rows(cached, {name: (source, members) for name, (source, members, _) in parts.items()}, classes)
     return Splits(**made, record=record | {"held": where["train"]})
 
 
@@ -112,6 +113,14 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
     return {"rows": {name: len(split) for name, split in made.items()}} | {
         name: [round(float(value), 6) for value in values] for name, values in numbers.items()
     }
+
+
+def _class_rows(cached: Cached, parts: Mapping[str, tuple[str, np.ndarray]], classes: int) -> dict[str, Any]:
+    """Return the rows of each class in each split, by the class's number; nothing of a regression."""
+    labels = {name: cached.array(source, "labels")[members] for name, (source, members) in parts.items()}
+    if any(each.dtype.kind == "f" for each in labels.values()):
+        return {}
+    return {"class_rows": {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}}
 
 
 def _held(
