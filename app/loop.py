@@ -67,6 +67,9 @@ class Arithmetic(Protocol):
     def autocast(self) -> AbstractContextManager:
         """Return a context around forward."""
 
+    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the sums of a training batch as its task makes them, of which the first is minimised."""
+
     def total(self, sums: Tensor) -> Tensor:
         """Return the sums over all processes, each of which calls this in the same order."""
 
@@ -207,7 +210,7 @@ def update(
         with arithmetic.micro_batch(model, last=end >= len(mine)):
             with arithmetic.autocast():
                 outputs = model(inputs)
-            batch_sums = arithmetic.task.training_sums(outputs, targets) * weight
+            batch_sums = arithmetic.training_sums(outputs, targets) * weight
             (batch_sums[0] / len(examples)).backward()
         sums.append(batch_sums.detach())
     if schedule.clip_norm is not None:

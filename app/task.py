@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, logs and cards of a task need neither
@@ -39,9 +39,6 @@ class Task(Protocol):
 
     def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
         """Return the batch's sums for its log row, loss first, on the outputs' device."""
-
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return a training batch's sums, whose first is minimised: `sums`, or the same with a loss of its own."""
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return the columns of a log row from its sums over `examples`."""
@@ -87,10 +84,6 @@ class Classes:
         labels = targets.argmax(1) if targets.dim() == 2 else targets
         parts = [loss.sum(), correct_at(outputs, labels, 1).sum()]
         return torch.stack([*parts, correct_at(outputs, labels, TOP_K).sum()] if at_k else parts)
-
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return `sums`."""
-        return self.sums(outputs, targets)
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss`, `correct` and, where it was counted, `correct_at_5`."""
@@ -139,28 +132,6 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class WeightedClasses(Classes):
-    """Classification whose training loss weighs each example by its class; all that is measured stays unweighted.
-
-    The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, of mixed targets (1 / B) sum_i sum_k w[k] t_ik
-    (-log p_ik). It is divided by the count B and not by the weights' sum, as torch's `reduction="mean"` divides it:
-    micro-batches and ranks then add up to the batch exactly, and since `balanced_weights` are 1 on average over the
-    training rows, the expected loss is the mean of the classes' mean losses at any batch size.
-    """
-
-    weights: Tensor = field(kw_only=True, compare=False)  # float32 (K,), on the outputs' device
-
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return `sums`, whose loss is weighted by class."""
-        import torch
-        from torch.nn import functional as F
-
-        wide = _wide(outputs)
-        loss = F.cross_entropy(wide, targets, weight=self.weights.to(wide.dtype), reduction="none").sum()
-        return torch.cat([loss[None], self.sums(outputs, targets)[1:]])
-
-
-@dataclass(frozen=True)
 class Values:
     """Regression: targets are one value an example, (B,) float; the model has one output."""
 
@@ -186,10 +157,6 @@ class Values:
         del at_k
         loss = self.losses(outputs, targets)
         return torch.stack([loss.sum(), (outputs.squeeze(1).to(loss.dtype) - targets).abs().sum()])
-
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return `sums`."""
-        return self.sums(outputs, targets)
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss` and `mae`."""
@@ -276,16 +243,6 @@ def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
     correct, n = int(found.sum()), len(found)
     interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
-
-
-def balanced_weights(counts: Sequence[int]) -> list[float]:
-    """Return n / (K n_c) of each class c with n_c of the n training rows; K classes have rows, the others weigh 0.
-
-    These are scikit-learn's weights (`compute_class_weight("balanced")`, after King and Zeng 2001,
-    doi:10.1093/oxfordjournals.pan.a004868). Over the training rows their mean is 1.
-    """
-    n, there = sum(counts), sum(count > 0 for count in counts)
-    return [n / (there * count) if count else 0.0 for count in counts]
 
 
 def balanced_accuracy(confusion: np.ndarray) -> float:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import Damaged
+from ..errors import Damaged, InputError
 from ..system.durable import replacing, sha256
 from . import states
 from .states import Facts, Manifest
@@ -39,6 +40,43 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
             if code := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
             raise
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """Return what the header of a file of weights says, as `save_weights` wrote it; empty for a file of others.
+
+    Raises InputError for a file that is not safetensors.
+    """
+    with _opened(path) as file:
+        try:
+            found = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+        except (ValueError, RecursionError):
+            return {}
+    return found if isinstance(found, dict) else {}
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor in a file of weights, by name; no number is read. Raises InputError."""
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file of weights, by name, on the CPU. Raises InputError."""
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of weights of any origin; raises InputError unless it is safetensors."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"the weights {path} cannot be read as safetensors ({error}); give another file") from error
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from ..config.checks import file_part
+from ..config.run import RunConfig
 from ..errors import Explained
 from ..system.durable import write_text
 from . import record
@@ -21,7 +22,7 @@ from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 1
+_FORMAT = 2
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
 
@@ -40,6 +41,8 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     model: str
     size: str
     dataset: str
+    kin_id: str  # as RunConfig has it
+    epochs: int
     started: str
     finished: str
 
@@ -103,11 +106,12 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
             raise
         say(f"passed over: {error}")
         return None
+    config = RunConfig.from_json(found.config)
     mtime_ns, size = (about.st_mtime_ns, about.st_size) if about else (now, 0)
     entry = Entry(
         name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, settled=mtime_ns < now - _SETTLED,
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
-        started=found.started, finished=found.finished,
+        kin_id=config.kin_id, epochs=config.epochs, started=found.started, finished=found.finished,
     )  # fmt: skip
     return entry, found
 

@@ -119,6 +119,16 @@ class Seconds(Part, kw_only=True):
     test: Number | None = None
 
 
+class Init(Part, kw_only=True):
+    """The weights that a run started from, where they were not random."""
+
+    source: str  # as the command named them
+    path: str
+    sha256: str  # of the file
+    run_id: str | None = None  # whose weights they are, where the file says so
+    head: str  # kept | replaced
+
+
 class Failure(Part, kw_only=True):
     """Why a run failed: a kind of `errors`, and a sentence for the user."""
 

@@ -21,6 +21,7 @@ from .parts import (
     Errors,
     Execution,
     Failure,
+    Init,
     Number,
     Parameters,
     Part,
@@ -52,6 +53,7 @@ class Record(Part, Generic[Test], kw_only=True):
     started: str = ""
     command: str
     config: dict[str, Any]  # as it was written: a field that came later is missing; `Run.config` fills it in
+    init: Init | None = None  # None: random weights, or a model's published ones
     parameters: Parameters
     flops_per_image: Number | None = None
     tokens: int

@@ -119,6 +119,13 @@ def _copy(checkpoints: Path, config: RunConfig) -> Run | None:
     return copies[0] if copies else None
 
 
+def kin_of(config: RunConfig, checkpoints: Path) -> list[Entry]:
+    """The finished runs that differ from a config in their epochs only, fewest epochs first; by the index alone."""
+    entries = [entry for entry in indexed(checkpoints, lambda _: None) if entry.status == "done"]
+    kin = [entry for entry in entries if entry.kin_id == config.kin_id and entry.run_id != config.run_id]
+    return sorted(kin, key=lambda entry: entry.epochs)
+
+
 def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
     """The run whose id begins so; records that cannot be read are said.
 

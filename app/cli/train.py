@@ -50,7 +50,7 @@ def trained(command: Command, *, text: str) -> Run | None:
     from .screen import Screen
 
     with Screen(quiet=place.rank() > 0) as screen:
-        config = experiment.plan(command.request, screen, command.config)
+        config = experiment.plan(command.request, screen, command.config, checkpoints=command.keeping.checkpoints)
         if command.keeping.upload:
             _require_writable(screen, private=command.keeping.private)
         options = experiment.Options.of(command, text=text)

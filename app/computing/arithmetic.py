@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .. import draws
 from ..place import Place
@@ -21,6 +22,7 @@ class Arithmetic:
     place: Place
     seed: int
     task: Task
+    class_weights: Tensor | None = None  # float32 (K,) on the place's device: those of the training loss
 
     def begin(self, *, step: int) -> None:
         """Seed dropout by seed and step, and by rank where there are several."""
@@ -38,6 +40,20 @@ class Arithmetic:
     def autocast(self) -> AbstractContextManager:
         """Return the place's mixed precision."""
         return self.place.autocast()
+
+    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the task's sums, whose loss is weighed by class where there are weights; the counts never are.
+
+        The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, of mixed targets (1 / B) sum_i sum_k w[k] t_ik
+        (-log p_ik). It is divided by the count B and not by the sum of the weights, as torch's `reduction="mean"` does
+        it, so that micro-batches and ranks add up to the batch exactly.
+        """
+        sums = self.task.sums(outputs, targets)
+        if self.class_weights is None:
+            return sums
+        wide = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        loss = F.cross_entropy(wide, targets, weight=self.class_weights.to(wide.dtype), reduction="sum")
+        return torch.cat([loss[None], sums[1:]])
 
     def total(self, sums: Tensor) -> Tensor:
         """Return the sums over all ranks."""

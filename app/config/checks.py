@@ -59,6 +59,8 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
     """Raise InputError for a way to train that does not fit what is learned."""
     if recipe.class_weights != "none" and task == "regression":
         raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression; omit --class-weights")
+    if recipe.init_sha256 and recipe.pretrained:
+        raise InputError("--init and --pretrained both say which weights training starts from; omit one")
 
 
 def check_size(sized: Sized) -> None:

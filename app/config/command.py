@@ -24,7 +24,7 @@ class Command:
     """What a `train` command asks for.
 
     `config` is None where the dataset has to be looked at first: one without a row, fields and signals, and a row's
-    dataset with another subset, revision or label.
+    dataset with another subset, revision or label. So it is where weights have to be read.
     """
 
     request: dict[str, Any]  # the settings that decide the result, and where its files are
@@ -74,6 +74,6 @@ def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:
     """Return the config where the dataset's row is all that it needs."""
     effects.require(request)
     dataset = dataset_row(request["dataset"])
-    if dataset is None or dataset.kind != "image" or request.keys() & LOOKED_UP:
+    if dataset is None or dataset.kind != "image" or request.keys() & {*LOOKED_UP, "init"}:
         return None
     return resolve(request, dataset_facts(dataset), row)

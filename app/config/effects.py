@@ -76,6 +76,8 @@ def require(request: Mapping[str, Any]) -> None:
     without_effect = of_the_hub if row and not row.hub else ("revision",) if is_local(asked) else ()
     if given := [name for name in without_effect if name in request]:
         raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}; leave it out")
+    if "init" in request and request.get("pretrained"):
+        raise InputError("--init and --pretrained both say which weights training starts from; omit one")
     normal(request.get("image", 1))
     _require_asked(request, dataset=asked, kind=row.kind if row else "image")
     if row and row.kind != "image":

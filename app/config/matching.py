@@ -15,7 +15,7 @@ from ..tables.sizes import TOLERANCE, budget, spelled
 from . import sizing
 from .sizing import Sized
 
-_OWN = {"match", "like", "model", *CELLS} - {"patch"}  # of a request, what says nothing of the other model
+_OWN = {"match", "like", "model", "init", "init_sha256", *CELLS} - {"patch"}  # says nothing of the other model
 
 
 def asked(request: Mapping[str, Any]) -> bool:

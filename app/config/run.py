@@ -144,13 +144,20 @@ class RunConfig(Revisions, Recipe, Data, Model):
         protocol's own value is another run, since only the data tell whether that value would have been clamped, and so
         is `--test-fraction 0.2` on a set without a row, since only its source tells whether it has a test split.
         """
+        return _digest(self._identity())
+
+    @cached_property
+    def kin_id(self) -> str:
+        """8 hex digits that are the same for runs which differ in their epochs only."""
+        return _digest(self._identity() | {"epochs": None})
+
+    def _identity(self) -> dict[str, Any]:
         identity = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if field.name not in _TOLD and getattr(self, field.name) != field.default
         }
-        identity |= {"stored_side": self.stored_side, "resize": RESIZE}
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        return identity | {"stored_side": self.stored_side, "resize": RESIZE}
 
     @property
     def folder(self) -> str:
@@ -180,6 +187,8 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
     InputError.
     """
     request = checked(SETTINGS, request)
+    if "init" in request and "init_sha256" not in request:
+        raise InputError(f"the weights of --init {request['init']} are unknown before they are read")
     row = row or model_row(request.get("model", DEFAULT_MODEL))
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
@@ -195,6 +204,10 @@ def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
     if row is None or row.kind != "image" or looked_up:
         raise InputError(f"the classes of {name} are unknown before it is read; give its facts")
     return dataset_facts(row)
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 _FIELDS = {field.name for field in dataclasses.fields(RunConfig)}

@@ -1,26 +1,37 @@
-"""What a run minimises: its task's loss, or the same weighed by class; and what is said of uneven classes."""
+"""The weights of classes in a run's training loss, and what is said of uneven classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import task
 from ..artifacts.parts import DataRecord
 from ..config.run import RunConfig
-from ..task import Task
 from .job import Job
 
 _UNEVEN = 3  # times the rows of the smallest class: from here on a note is worth its line
 
 
-def of(job: Job) -> Task:
-    """Return the task whose `training_sums` are minimised."""
+def class_weights(job: Job) -> Tensor | None:
+    """Return the weights of the classes in the training loss, float32 (K,) on the run's device; None without any."""
     if job.config.class_weights == "none":
-        return job.task
-    weights = task.balanced_weights(_training_rows(job.kept.data))
-    return task.WeightedClasses(weights=torch.tensor(weights, dtype=torch.float32, device=job.here.device))
+        return None
+    return torch.tensor(balanced(_training_rows(job.kept.data)), dtype=torch.float32, device=job.here.device)
+
+
+def balanced(counts: Sequence[int]) -> list[float]:
+    """Return n / (K n_c) of each class c with n_c of the n training rows; K classes have rows, the others weigh 0.
+
+    These are scikit-learn's weights (`compute_class_weight("balanced")`, after King and Zeng 2001,
+    doi:10.1093/oxfordjournals.pan.a004868). Their mean over the training rows is 1, so that the expected loss of a
+    batch of any size is the mean of the classes' mean losses.
+    """
+    n, there = sum(counts), sum(count > 0 for count in counts)
+    return [n / (there * count) if count else 0.0 for count in counts]
 
 
 def header(config: RunConfig) -> dict[str, Any]:
@@ -28,7 +39,7 @@ def header(config: RunConfig) -> dict[str, Any]:
     if config.class_weights == "none":
         return {}
     plain = task.of(config.task).loss_name
-    losses = {"train": f"{plain}, weighed by class (n / (K n_c)), per example", "val": plain, "val_full": plain}
+    losses = {"train": f"{plain}, weighed by class with n / (K n_c)", "val": plain, "val_full": plain}
     return {"class_weights": config.class_weights, "losses": losses}
 
 
@@ -39,13 +50,13 @@ def notes(config: RunConfig, data: DataRecord) -> list[str]:
     rows = _training_rows(data)
     said = []
     if missing := [name for name, count in zip(data.class_names, rows, strict=True) if not count]:
-        said.append(f"{len(missing):,} classes have no training row: {', '.join(missing[:3])}")
+        said.append(f"{len(missing):,} of {len(rows):,} classes have no training row: {', '.join(missing[:3])}")
     most, least = max(rows), min(count for count in rows if count)
     if most > _UNEVEN * least and config.class_weights == "none":
         large, small = (data.class_names[rows.index(count)] for count in (most, least))
         said.append(
             f"the classes are uneven: {large} has {most:,} training rows, {small} has {least:,}. Top-1 hides the small "
-            "classes; read balanced accuracy too. --class-weights balanced weighs their losses evenly"
+            "classes, so read balanced accuracy too. --class-weights balanced gives all classes the same weight"
         )
     return said
 

@@ -21,13 +21,12 @@ from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
-from ..data.splits.division import Splits
 from ..errors import RunFailed, Stopped, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
 from ..system.durable import require_space
-from . import objective, shortage
+from . import initial, length, objective, shortage
 from .job import Job
 from .observers import Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
@@ -49,25 +48,21 @@ def prepare(
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
-        chosen = execution.choose(config, here, options.wishes, steps=_steps(config, splits), say=screen.say)
-    execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
-    schedule, clamped = _schedule(config, splits)
+        chosen = execution.choose(config, here, options.wishes, steps=length.steps(config, splits), say=screen.say)
+    execution.require_whole_batches(config, here, chosen, examples=length.shown(config, splits))
+    schedule, clamped = length.schedule(config, splits)
+    state = checkpoint.load_state(files.state, screen.say) if kept else None
+    init = None if state else initial.begun(config, options, cached.manifest.class_names, screen.say)
     if not kept:
-        require_space(
-            files.folder,
-            checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES,
-            f"the run {files.stem}",
-        )
-        _forget(files)
+        _make_room(config, files)
         kept = provenance.begun(
             config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
             execution=parts.part(parts.Execution, chosen.to_json()), schedule=schedule,
         )  # fmt: skip
     kept.execution, kept.schedule = parts.part(parts.Execution, chosen.to_json()), schedule
-    kept.status, kept.failure = "running", None
+    kept.status, kept.failure, kept.init = "running", None, init or kept.init
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
-    state = checkpoint.load_state(files.state, screen.say)
     from_step = state.step if state else 0
     kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
     for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
@@ -86,7 +81,10 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
 
 
-def _forget(files: RunFiles) -> None:
+def _make_room(config: RunConfig, files: RunFiles) -> None:
+    """Removes what there is of the run; raises DiskFull where the disk has no room for its states."""
+    room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
+    require_space(files.folder, room, f"the run {files.stem}")
     for path in files.present():
         path.unlink()
     shutil.rmtree(files.state, ignore_errors=True)
@@ -100,23 +98,6 @@ def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: C
     if began == "bf16":
         say("the run began in bf16 and goes on in it")
     return replace(here, precision=began)
-
-
-def _steps(config: RunConfig, splits: Splits) -> int:
-    """Optimiser steps of the whole run."""
-    return config.epochs * (config.train_batches or loop.steps_per_epoch(len(splits.train), config.batch_size))
-
-
-def _shown(config: RunConfig, splits: Splits) -> int:
-    """Examples that an epoch shows."""
-    return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
-
-
-def _schedule(config: RunConfig, splits: Splits) -> tuple[parts.Schedule, str]:
-    """Return the length of the schedule and its warm-up, and a note, which is empty unless the warm-up was clamped."""
-    total = _steps(config, splits)
-    warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
-    return parts.Schedule(total_steps=total, warmup_steps=warmup_steps), clamped
 
 
 def _named(config: RunConfig) -> str:
@@ -201,6 +182,8 @@ def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
         models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
     )
     model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
+    if job.config.init_sha256 and not job.state:
+        initial.load(model, job.config, job.options)
     optimizer = optim.of(job.config, model)
     if job.state:
         restore(job.state, model, optimizer)
@@ -224,7 +207,9 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers
     loop.fit(
         job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
         val=job.splits.val, schedule=schedule, observers=observers,
-        arithmetic=Arithmetic(place=job.here, seed=config.seed, task=objective.of(job)),
+        arithmetic=Arithmetic(
+            place=job.here, seed=config.seed, task=job.task, class_weights=objective.class_weights(job)
+        ),
         first_step=job.state.step + 1 if job.state else 1,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..config.run import RunConfig
+from ..counts import meta
 from ..tables.models import TIMM, ModelRow
 from .cnn import CNN
 from .resnet1d import ResNet1d
@@ -73,6 +74,16 @@ def require(config: RunConfig) -> None:
         from .pretrained import weights
 
         weights(config.model.removeprefix(TIMM))
+
+
+def tensor_shapes(config: RunConfig, *, classes: int | None = None) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor of the config's weights, or of the same model for other `classes`, by name."""
+    own = config.family.cells
+    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *own)} | ({"classes": classes} if classes else {})
+    if "attention" in own:
+        cells["attention_path"] = "plain"
+    model = meta.built(lambda: constructor(config.row)(**cells, dropout=config.dropout))
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def has_batch_statistics(config: RunConfig) -> bool:

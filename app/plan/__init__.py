@@ -27,7 +27,7 @@ def draw_up(
     Nothing is written but what measurements and a dataset's class count leave in the cache.
     """
     request = command.request
-    config = experiment.plan(request, screen, command.config)
+    config = experiment.plan(request, screen, command.config, checkpoints=options.checkpoints)
     asked = {**request, "like": like or request.get("like")}
     other = experiment.plan(matching.of_the_other(asked), screen) if asked["like"] else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)

@@ -110,6 +110,9 @@ class Noting:
     def autocast(self):
         return contextlib.nullcontext()
 
+    def training_sums(self, outputs, targets):
+        return self.task.sums(outputs, targets)
+
     def total(self, sums):
         return sums
 

@@ -10,6 +10,7 @@ from ...tables.protocols import AUGMENTS
 from ...tables.reading import BACKGROUND, DTYPES
 from ...tables.shape import TASKS, Extent
 from .declaring import MOST, derived, setting
+from .model import PANEL as MODEL
 
 PANEL, FILES, SPLITS = "Data", "Fields and signals", "Splits"
 _FIELD, _SIGNAL = ("field",), ("signal",)
@@ -98,7 +99,12 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Where the files of fields and signals are; their content, not their place, is part of the run ID."""
+    """Where files of the user's own are; their content, not their place, is part of the run ID."""
+
+    init: str | None = setting(
+        None, panel=MODEL, decides=False, metavar="RUN|FILE", shown="random weights",
+        help="Start from the weights of a finished run of this architecture (ID or path), or of a .safetensors file.",
+    )  # fmt: skip
 
     data: str | None = setting(
         None, panel=FILES, kinds=("field", "signal"), decides=False,

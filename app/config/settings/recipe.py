@@ -64,6 +64,7 @@ class Recipe:
         "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
         help="Weigh the training loss of each class, balanced by n / (K n_c) of its n_c of n training rows.",
     )  # fmt: skip
+    init_sha256: str | None = derived(None)  # of the file of the weights that training starts from
     clip_norm: float | None = setting(
         None, panel=PANEL, shown="no limit", above=0, help="Scale gradients down to this norm if theirs is larger."
     )

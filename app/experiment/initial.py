@@ -1,0 +1,215 @@
+"""Weights that a run starts from: those of a finished run of the same architecture, or a .safetensors file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import models
+from ..artifacts import checkpoint, parts
+from ..config.run import RunConfig
+from ..errors import InputError
+from ..sharing import named
+from ..system.durable import sha256
+from ..tables.shape import CELLS
+from .options import Options
+
+Say = Callable[[str], None]
+Shapes = Mapping[str, tuple[int, ...]]
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar")
+_CONVERT = "convert it once: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')"
+_SHOWN = 3  # tensors of a kind that a message names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A file of weights; `path` is None where only its digest is known, by which a stopped run is found."""
+
+    path: Path | None
+    sha256: str
+    run_id: str | None = None  # whose weights they are, where the file says so
+    config: RunConfig | None = None  # that run's
+    classes: tuple[str, ...] = ()  # that run's
+
+
+def found(where: str, checkpoints: Path, say: Say) -> Weights:
+    """Return the weights that `--init` names. Raises InputError for none, and for a run that is not finished."""
+    if digest := _DIGEST.fullmatch(where):
+        return Weights(path=None, sha256=digest[1])
+    path = Path(where).expanduser()
+    if path.suffix.lower() in _PICKLED:
+        raise InputError(f"--init {where} is not a .safetensors file, and nothing pickled is read; {_CONVERT}")
+    if path.suffix != ".safetensors":
+        path = _of_run(where, checkpoints, say)
+    if not path.is_file():
+        raise InputError(
+            f"--init {where}: there is no such file. Give a finished run (its ID or path) or a .safetensors file; a "
+            "stopped run also resumes with --init sha256:DIGEST, which its record has under `init`"
+        )
+    about = checkpoint.metadata(path)
+    return Weights(
+        path=path, sha256=sha256(path), run_id=about.get("run_id"), config=_config(about.get("config")),
+        classes=tuple(about.get("class_names") or ()),
+    )  # fmt: skip
+
+
+def _of_run(where: str, checkpoints: Path, say: Say) -> Path:
+    run = named.run_of(where, checkpoints, say)
+    if not run.done:
+        raise InputError(
+            f"--init {where}: run {run.record.run_id} is not finished. Its train command resumes it; or give a "
+            ".safetensors file"
+        )
+    run.require_whole("weights")
+    return run.files.weights
+
+
+def _config(fields: Any) -> RunConfig | None:
+    """The config in a file's metadata; None where there is none that this version reads."""
+    try:
+        return RunConfig.from_json(fields) if isinstance(fields, dict) else None
+    except (InputError, TypeError):
+        return None
+
+
+def asked(request: Mapping[str, Any], checkpoints: Path, say: Say) -> tuple[dict[str, Any], Weights | None]:
+    """Return the request with the digest of the weights that it starts from, and these weights if it names some."""
+    if "init" not in request:
+        return dict(request), None
+    weights = found(request["init"], checkpoints, say)
+    return {**request, "init_sha256": weights.sha256}, weights
+
+
+def require_fit(weights: Weights, config: RunConfig) -> str:
+    """Return what becomes of the head, `kept` or `replaced`; raise InputError unless all other tensors are the model's.
+
+    A head for another number of classes is replaced, and so is a missing one.
+    """
+    if weights.path is None:
+        return "kept"
+    if weights.config:
+        _require_shape(weights, weights.config, config)
+    theirs = checkpoint.shapes(weights.path)
+    ours = models.tensor_shapes(config)
+    head, replaced = _head(ours, config), {}
+    if any(theirs.get(name) != ours[name] for name in head):
+        replaced = {name: theirs[name] for name in head if name in theirs}
+    if replaced:
+        _require_head(weights.path, replaced, ours, config)
+    elif not head & theirs.keys():
+        replaced = dict.fromkeys(head, ())
+    _require_same(weights.path, theirs, {name: shape for name, shape in ours.items() if name not in replaced}, replaced)
+    return "replaced" if replaced else "kept"
+
+
+def _require_shape(weights: Weights, theirs: RunConfig, ours: RunConfig) -> None:
+    """Raise InputError for weights of another model whose tensors might have the same shapes."""
+    cells = {name: (getattr(theirs.shape, name), getattr(ours.shape, name)) for name in CELLS}
+    other = [f"{name} {a} instead of {b}" for name, (a, b) in cells.items() if a != b]
+    if theirs.family.name != ours.family.name or (theirs.row.name.startswith("timm/") and theirs.model != ours.model):
+        other = [f"model {theirs.model} instead of {ours.model}"]
+    if other:
+        raise InputError(
+            f"the weights {weights.path} are those of another architecture ({', '.join(other[:_SHOWN])}). Use the "
+            "weights of a run of the same --model and --size, or change these options"
+        )
+
+
+def _head(ours: Shapes, config: RunConfig) -> set[str]:
+    """The tensors whose shape depends on the number of classes."""
+    wider = models.tensor_shapes(config, classes=config.classes + 1)
+    return {name for name, shape in ours.items() if wider[name] != shape}
+
+
+def _require_head(path: Path, theirs: Shapes, ours: Shapes, config: RunConfig) -> None:
+    """Raise InputError for head tensors that are no head of the model for any number of classes."""
+    wider = models.tensor_shapes(config, classes=config.classes + 1)
+    for name, shape in theirs.items():
+        changes = [a != b for a, b in zip(ours[name], wider[name], strict=True)]
+        same = [a == b for a, b, change in zip(shape, ours[name], changes, strict=False) if not change]
+        if len(shape) != len(ours[name]) or not all(same):
+            raise _unlike(path, [f"{name} is {_text(shape)}, the model's is {_text(ours[name])}"])
+
+
+def _require_same(path: Path, theirs: Shapes, ours: Shapes, replaced: Shapes) -> None:
+    """Raise InputError for a tensor that is missing, unexpected or of another shape, with the names."""
+    missing = sorted(ours.keys() - theirs.keys())
+    strange = sorted(theirs.keys() - ours.keys() - replaced.keys())
+    wrong = sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
+    said = [f"{len(names):,} {what} ({', '.join(names[:_SHOWN])})"
+            for what, names in (("missing", missing), ("unexpected", strange)) if names]  # fmt: skip
+    shapes = [f"{name} is {_text(theirs[name])}, the model's is {_text(ours[name])}" for name in wrong[:_SHOWN]]
+    if shapes:
+        said.append(f"{len(wrong):,} of another shape ({'; '.join(shapes)})")
+    if said:
+        raise _unlike(path, said)
+
+
+def _unlike(path: Path, said: list[str]) -> InputError:
+    return InputError(
+        f"the weights {path} do not fit this model; tensors: {', '.join(said)}. Use weights of the same architecture, "
+        "image and patch"
+    )
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one number"
+
+
+def begun(config: RunConfig, options: Options, class_names: list[str], say: Say) -> parts.Init | None:
+    """Return what the record says of the weights that a run starts from, and report it; None for random weights."""
+    if not config.init_sha256:
+        return None
+    weights = _same(config, options, say)
+    head = require_fit(weights, config)
+    whose = f"run {weights.run_id} ({weights.path})" if weights.run_id else str(weights.path)
+    said = f"starting from the weights of {whose}"
+    if head == "replaced":
+        had = f", which was for {len(weights.classes):,}" if weights.classes else ""
+        said += f"; the head for {config.classes:,} classes is new{had}"
+    elif weights.classes and [*weights.classes] != class_names:
+        said += f"; its head is kept, but its {config.classes:,} classes have other names or another order"
+    say(said)
+    return parts.Init(
+        source=options.init or "", path=str(weights.path), sha256=weights.sha256, run_id=weights.run_id, head=head
+    )
+
+
+def load(model: nn.Module, config: RunConfig, options: Options) -> None:
+    """Put the weights that a run starts from into its new model, on its device; a replaced head stays as it is."""
+    weights = _same(config, options, lambda _: None)
+    head = require_fit(weights, config)
+    assert weights.path
+    tensors = checkpoint.tensors(weights.path)
+    if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
+        raise InputError(f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}")
+    if head == "replaced":
+        for name in _head(models.tensor_shapes(config), config):
+            tensors.pop(name, None)
+    model.load_state_dict(tensors, strict=False)  # which tensors are there was checked
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all()) if tensor.is_floating_point() else True
+
+
+def _same(config: RunConfig, options: Options, say: Say) -> Weights:
+    """The weights, which are still those that the run is named by. Raises InputError."""
+    if not options.init:
+        raise InputError(f"run {config.run_id} starts from weights; name them with --init")
+    weights = found(options.init, options.checkpoints, say)
+    if weights.path is None:
+        raise InputError(
+            f"--init {options.init} resumes a stopped run, and run {config.run_id} has no saved state here; give the "
+            "file of the weights"
+        )
+    if weights.sha256 != config.init_sha256:
+        raise InputError(f"the weights {weights.path} changed since the command began; run it again")
+    return weights

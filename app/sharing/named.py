@@ -1,0 +1,35 @@
+"""A run as its user names it: an ID or its beginning, a path, or an address on the Hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..artifacts import runs
+from ..artifacts.runs import Run
+from ..system import home
+from . import store
+
+_ID = re.compile(r"[0-9a-f]{1,8}")
+_HUB = "hf://"
+
+
+def run_of(name: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
+    """Return the run that a text names; a path that exists comes before an ID. Raises InputError for none or several.
+
+    An hf:// address is downloaded to the cache; an ID is looked for below the checkpoints.
+    """
+    if name.startswith(_HUB):
+        return runs.at_path(fetched(name, say))
+    path = Path(name).expanduser()
+    if _ID.fullmatch(name) and not path.exists() and not path.with_name(f"{path.name}.json").exists():
+        return runs.by_id(name, checkpoints, say)
+    return runs.at_path(path)
+
+
+def fetched(address: str, say: Callable[[str], None]) -> Path:
+    """Return the folder of the cache that a run on the Hub was downloaded to."""
+    target = home.root() / "runs" / address.removeprefix(_HUB).strip("/").replace("/", "--")
+    store.download(address, target, say)
+    return target
