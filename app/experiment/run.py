@@ -151,8 +151,8 @@ def _tell_kin(config: RunConfig, options: Options, screen: Screen) -> None:
         named = ", ".join(f"run {entry.run_id} ({entry.epochs:,} epochs)" for entry in kin[:_SHOWN])
         same = "is the same" if len(kin) == 1 else "are the same"
         screen.say(
-            f"note: {named} {same} with other --epochs and finished. This run trains all {config.epochs:,} epochs from "
-            f"the start, since the learning-rate schedule differs; --init {kin[-1].run_id} would start from its weights"
+            f"note: {named} {same} but for --epochs and finished. This run trains all its {config.epochs:,} epochs from "
+            f"the start; with --init {kin[-1].run_id} it starts from the weights of that run"
         )
 
 
