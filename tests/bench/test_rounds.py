@@ -169,7 +169,7 @@ def test_a_group_without_samples_says_so_beside_those_that_have_some():
     text = report.to_text()
     assert "5 tokens\nms   median   quartiles" in text and "9 tokens\nnothing could be measured" in text
     assert [len(group["contenders"]) for group in report.to_json("")["groups"]] == [1, 0]
-    assert columns(["ms", "median"], []).split() == ["ms", "median", "---", "------"]
+    assert columns(["ms", "median"], []).split() == ["ms", "median", "---", "-------"]
 
 
 def test_peaks_are_of_the_worst_sample_with_what_the_contender_holds_all_the_time():
