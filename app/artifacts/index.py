@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     name: str  # the record's path below the folder
     mtime_ns: int
     bytes: int
+    inode: int  # another one: the file was replaced, perhaps with its old time
     settled: bool  # False: the file was so new that another change may not show in its time
     run_id: str
     status: Status
@@ -107,9 +108,10 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         say(f"passed over: {error}")
         return None
     config = RunConfig.from_json(found.config)
-    mtime_ns, size = (about.st_mtime_ns, about.st_size) if about else (now, 0)
+    mtime_ns, size, inode = (about.st_mtime_ns, about.st_size, about.st_ino) if about else (now, 0, 0)
     entry = Entry(
-        name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, settled=mtime_ns < now - _SETTLED,
+        name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, inode=inode,
+        settled=mtime_ns < now - _SETTLED,
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
         kin_id=config.kin_id, epochs=config.epochs, started=found.started, finished=found.finished,
     )  # fmt: skip
@@ -119,7 +121,8 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
 def _unchanged(entry: Entry, path: Path) -> bool:
     with suppress(OSError):
         about = path.stat()
-        return entry.settled and (about.st_mtime_ns, about.st_size) == (entry.mtime_ns, entry.bytes)
+        now = (about.st_mtime_ns, about.st_size, about.st_ino)
+        return entry.settled and now == (entry.mtime_ns, entry.bytes, entry.inode)
     return False
 
 

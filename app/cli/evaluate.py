@@ -86,7 +86,7 @@ def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> str:
     from ..sharing.card import test_lines
 
     if as_json:
-        return json.dumps(_names(run) | {"split": "elsewhere", **plain(found)})
+        return json.dumps(_names(run) | {"split": "elsewhere", **plain(found), **_classes(run)})
     head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {found.path}"
     left = found.rows_left_out
     notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
@@ -151,12 +151,19 @@ def _result(run: Run, best: bool) -> dict[str, Any]:
     from ..artifacts.record import plain
 
     weights = "best" if best else "final"
-    return _names(run) | {"split": "test", "weights": weights, **plain(_test(run, best))}
+    return _names(run) | {"split": "test", "weights": weights, **plain(_test(run, best)), **_classes(run)}
 
 
 def _names(run: Run) -> dict[str, str]:
     return {"run_id": run.record.run_id, "model": run.record.model, "size": run.record.size,
             "dataset": run.record.dataset}  # fmt: skip
+
+
+def _classes(run: Run) -> dict[str, list[str]]:
+    """The names of `per_class` and of the confusion's rows."""
+    from ..sharing.card import is_regression
+
+    return {} if is_regression(run) else {"class_names": run.record.data.class_names}
 
 
 def _test(run: Run, best: bool) -> Rates | Errors:
@@ -175,9 +182,7 @@ def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
     what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {'best' if best else 'final'} weights"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
     lines = [what, *test_lines(run, test), *asked]
-    rates = [] if isinstance(test, Errors) else list(zip(test.per_class, about.data.class_names, strict=True))
-    if classes := sorted((rate, name) for rate, name in rates if rate is not None):
-        lines.append("hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]))
+    if not isinstance(test, Errors):
         files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
     else:
         files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"

@@ -4,61 +4,34 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from .. import data, evaluation, models, place, task
+from .. import data, evaluation, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
-from ..artifacts.runs import Run, kin_of, place_of
-from ..config import effects
-from ..config.run import RunConfig, resolve
+from ..artifacts.runs import Run, place_of
+from ..config.run import RunConfig
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
 from ..system.durable import sha256
 from ..system.locks import lock
-from ..tables.models import DEFAULT_MODEL, model_row
-from . import initial, pushing
+from . import pushing
 from . import stages as training
 from .elsewhere import evaluate_on, latest, predicted
 from .observers import Screen
 from .options import Options
+from .planning import plan, tell_kin
 from .pushing import Push, Pusher
 
-_SHOWN = 3  # runs that a note names
 READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
 _LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
-
-
-def plan(
-    request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None, *,
-    checkpoints: Path = Path("checkpoints"),
-) -> RunConfig:  # fmt: skip
-    """The config that a request stands for; nothing is written but a dataset's cache and published weights.
-
-    `config` is the request's, where it was resolved before. `checkpoints` has the runs whose weights `init` may name.
-    Raises InputError.
-    """
-    weights = None
-    if config is None:
-        row = model_row(request.get("model", DEFAULT_MODEL))
-        models.require_known(row)
-        effects.require(request)
-        request, weights = initial.asked(request, checkpoints, screen.say)
-        config = resolve(request, data.facts(request, screen.say, screen.reading), row)
-    else:
-        models.require_known(config.row)
-    models.require(config)
-    if weights:
-        initial.require_fit(weights, config)
-    return config
 
 
 def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:
@@ -108,7 +81,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
                 kept = _kept(files, options)
             done = _found_done(Run(files, kept), screen) if kept and kept.done else None
             if not kept:
-                _tell_kin(config, options, screen)
+                tell_kin(config, options.checkpoints, screen.say)
             job = None if done else training.prepare(config, files, kept, path, options, screen, here)
         here.agree(READY if job else DONE)
         if job is None:
@@ -143,17 +116,6 @@ def _telling(here: place.Place) -> Iterator[None]:
         with suppress(RuntimeError):  # they are gone
             here.agree(FAILED)
         raise
-
-
-def _tell_kin(config: RunConfig, options: Options, screen: Screen) -> None:
-    """Say which finished runs differ from a run that begins in their epochs only: they might be what is wanted."""
-    if kin := kin_of(config, options.checkpoints):
-        named = ", ".join(f"run {entry.run_id} ({entry.epochs:,} epochs)" for entry in kin[:_SHOWN])
-        same = "is the same" if len(kin) == 1 else "are the same"
-        screen.say(
-            f"note: {named} {same} but for --epochs and finished. This run trains all its {config.epochs:,} epochs from "
-            f"the start; with --init {kin[-1].run_id} it starts from the weights of that run"
-        )
 
 
 def _found_done(run: Run, screen: Screen) -> Run:

@@ -214,6 +214,10 @@ def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: Ru
     style.legend_above(figure, axes)
 
 
+def _is_weighed(config: RunConfig) -> bool:
+    return config.class_weights != "none"
+
+
 def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
     """The small print: examples, batches, seeds, smoothing, and what the frame cuts off."""
     config, rows, kind = runs[0].config, runs[0].record.data.rows, selection.examples(runs)
@@ -225,6 +229,7 @@ def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
         f"n = {rows.train:,} training and {rows.val:,} validation {kind};",
         f"training batch {config.batch_size}; {selection.seeds(runs)}. Points: single batches of {batches} {kind}.",
         f"Lines: centred mean of {curves[0].window} batches (line fit at the ends).",
+        "Training loss is weighed by class (balanced), validation loss is not." if _is_weighed(config) else "",
         f"Outside the frame: {len(out):,} of {len(losses):,} points ({reach})." if reach else "",
         selection.warning(runs),
     ]

@@ -1,0 +1,52 @@
+"""What a `train` command stands for, before anything of it is made: its config, and runs that are nearly the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import data, models
+from ..artifacts.runs import kin_of
+from ..config import effects
+from ..config.run import RunConfig, resolve
+from ..tables.models import DEFAULT_MODEL, model_row
+from . import initial
+from .observers import Screen
+
+_SHOWN = 3  # runs that a note names
+
+
+def plan(
+    request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None, *,
+    checkpoints: Path = Path("checkpoints"),
+) -> RunConfig:  # fmt: skip
+    """The config that a request stands for; nothing is written but a dataset's cache and published weights.
+
+    `config` is the request's, where it was resolved before. `checkpoints` has the runs whose weights `init` may name.
+    Raises InputError.
+    """
+    weights = None
+    if config is None:
+        row = model_row(request.get("model", DEFAULT_MODEL))
+        models.require_known(row)
+        effects.require(request)
+        request, weights = initial.asked(request, checkpoints, screen.say)
+        config = resolve(request, data.facts(request, screen.say, screen.reading), row)
+    else:
+        models.require_known(config.row)
+    models.require(config)
+    if weights:
+        initial.require_fit(weights, config)
+    return config
+
+
+def tell_kin(config: RunConfig, checkpoints: Path, say: Callable[[str], None]) -> None:
+    """Say which finished runs differ from a run that begins in their epochs only: they might be what is wanted."""
+    if kin := kin_of(config, checkpoints):
+        named = ", ".join(f"run {entry.run_id} ({entry.epochs:,} epochs)" for entry in kin[:_SHOWN])
+        same = "is the same" if len(kin) == 1 else "are the same"
+        say(
+            f"note: {named} {same} but for --epochs and finished. This run trains all its {config.epochs:,} epochs "
+            f"from the start; with --init {kin[-1].run_id} it starts from the weights of that run"
+        )
