@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 Where = Annotated[
-    str | None, typer.Argument(help="A run's folder, name or file, or hf://owner/name/path; else --run or --model ...")
+    str | None,
+    typer.Argument(help="A run's ID, folder, name or file, or hf://owner/name/path; else --model ..."),
 ]
 
 
@@ -106,7 +107,9 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     if run:
         return finding.by_id(run, checkpoints, screen.say)
     if where:
-        return finding.at_path(_fetched(where, screen) if where.startswith("hf://") else Path(where))
+        from ..sharing import named as naming
+
+        return naming.run_of(where, checkpoints, screen.say)
     if "model" in named:
         named["model"] = model_row(named["model"]).name
     if "size" in named:
@@ -127,16 +130,6 @@ def _dataset_name(asked: str) -> str:
     from .. import data
 
     return data.dataset_name(asked)
-
-
-def _fetched(address: str, screen: Screen) -> Path:
-    """A run of the Hub, downloaded into the cache."""
-    from ..sharing import store
-    from ..system import home
-
-    target = home.root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
-    store.download(address, target, screen.say)
-    return target
 
 
 def _draw(run: Run) -> None:

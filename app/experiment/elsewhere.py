@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import msgspec
+from torch import nn
 
 from .. import data, evaluation, models, place, task
 from ..artifacts import checkpoint, provenance, record
@@ -66,17 +67,23 @@ def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
 
 def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool) -> Predictions:
     """The predictions of the final or the best weights, computed as the run was."""
+    config, model = run.config, restored(run, here, options, screen, best=best)
+    predictions = evaluation.predict(
+        model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
+    )
+    assert predictions, "one process has them all"
+    return predictions
+
+
+def restored(run: Run, here: Place, options: Options, screen: Screen, *, best: bool) -> nn.Module:
+    """The model with the final or the best weights, in eval mode, computed as the run was."""
     config = run.config
     run.require_whole("best" if best else "weights")
     chosen = execution.again(run.record.stored_execution, config, here, Wishes(threads=options.threads), screen.say)
     here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    predictions = evaluation.predict(
-        model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
-    )
-    assert predictions, "one process has them all"
-    return predictions
+    return model.eval()
 
 
 def latest(run: Run) -> Rates | Errors:

@@ -42,8 +42,16 @@ class Preprocess:
             raise InputError("there is no input; give at least one")
         if self._mean is None or self._std is None:
             return torch.stack([self._as_stored(one) for one in inputs])
+        return self.of_stored([self.stored(one) for one in inputs])
+
+    def stored(self, given: Any) -> np.ndarray:
+        """Return an image as the run's cache stores it: uint8 (C, H, W). Raises InputError."""
+        return stored(_image(given), side=self._config.stored_side, channels=self._config.channels)
+
+    def of_stored(self, images: Sequence[np.ndarray]) -> Tensor:
+        """Return stored images as the model takes them: float32 (B, C, H, W)."""
         config = self._config
-        images = [stored(_image(one), side=config.stored_side, channels=config.channels) for one in inputs]
+        assert self._mean is not None and self._std is not None, "images have statistics"
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
         none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
         return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
@@ -89,12 +97,18 @@ def _downloaded(address: str) -> Path:
     return target
 
 
+def preprocess_of(run: Run) -> Preprocess:
+    """Return what the run's data went through."""
+    data = run.record.data
+    return Preprocess(run.config, mean=data.mean, std=data.std)
+
+
 def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
     run.require_whole("best" if best else "weights")
     chosen = execution.again(run.record.stored_execution, run.config, here, Wishes(), lambda _: None)
     model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    data = run.record.data
-    preprocess = Preprocess(run.config, mean=data.mean, std=data.std)
-    vars(model).update(classes=tuple(data.class_names), preprocess=preprocess, run_id=run.record.run_id)
+    vars(model).update(
+        classes=tuple(run.record.data.class_names), preprocess=preprocess_of(run), run_id=run.record.run_id
+    )
     return model.eval()

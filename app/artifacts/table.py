@@ -1,0 +1,81 @@
+"""Predictions of images without labels, as CSV and as parquet: path, class, probability, a column for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..system.durable import replacing
+
+_OWN = ("path", "class", "probability")
+_VALUES = 1 << 20  # probabilities that are written together: groups of few rows make large files
+
+
+def columns(names: Sequence[str]) -> list[str]:
+    """Return a column name for each class: its own, or one that no other column has."""
+    taken = {*_OWN, *names}
+    found = []
+    for name in names:
+        column = name
+        if name in _OWN:
+            while column in taken:
+                column += " (class)"
+            taken.add(column)
+        found.append(column)
+    return found
+
+
+@contextmanager
+def written(csv: Path, parquet: Path, names: Sequence[str]) -> Iterator[Table]:
+    """Yield a table to add rows to; both files are there once the block ends, and neither where it raises.
+
+    `names` are those of the classes, in the order of the probabilities.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as writing
+    from pyarrow.parquet import ParquetWriter
+
+    numbers = [pa.field(name, pa.float32()) for name in ("probability", *columns(names))]
+    schema = pa.schema([pa.field("path", pa.string()), pa.field("class", pa.string()), *numbers])
+    with (
+        replacing(csv) as text, replacing(parquet) as binary,
+        writing.CSVWriter(text, schema) as first, ParquetWriter(binary, schema) as second,
+    ):  # fmt: skip
+        table = Table(schema, [first, second])
+        yield table
+        table.flush()
+
+
+class Table:
+    """Rows on their way into the writers of several files."""
+
+    def __init__(self, schema: Any, writers: Sequence[Any]) -> None:
+        """Of an Arrow schema and writers that it fits."""
+        self._schema, self._writers = schema, writers
+        self._most = max(1, _VALUES // len(schema))
+        self._waiting: list[tuple[Sequence[str], Sequence[str], np.ndarray]] = []
+
+    def add(self, paths: Sequence[str], classes: Sequence[str], probabilities: np.ndarray) -> None:
+        """Add rows: their paths, classes, and the probabilities of all classes, float32 (n, K)."""
+        self._waiting.append((paths, classes, probabilities))
+        if sum(len(paths) for paths, _, _ in self._waiting) >= self._most:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        import pyarrow as pa
+
+        rows, self._waiting = self._waiting, []
+        if not rows:
+            return
+        paths, classes = ([text for row in rows for text in row[part]] for part in (0, 1))
+        numbers = np.concatenate([row[2] for row in rows])
+        values = [paths, classes, numbers.max(1), *numbers.T]
+        arrays = [pa.array(value, kind) for value, kind in zip(values, self._schema.types, strict=True)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        for writer in self._writers:
+            writer.write_table(table)

@@ -1,0 +1,100 @@
+"""`predict`: the classes of images without labels, by a finished run, into CSV and parquet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as o
+
+if TYPE_CHECKING:
+    from ..artifacts.runs import Run
+    from ..experiment.predicting import Predicted
+
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A finished run: its ID, its path, or hf://owner/name/path.")
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="FOLDER|FILES...",
+                   help="Folders of images (at any depth), images, or .txt lists with one path per line."),
+]  # fmt: skip
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", show_default=False, metavar="PATH",
+                 help="Write PATH.csv and PATH.parquet. Default: predictions_ID_FOLDER in the current folder."),
+]  # fmt: skip
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, show_default=False,
+                 help="Compute this many images at once. Default: the run's --val-batch-size."),
+]  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(predict)
+
+
+def predict(
+    run: RunName,
+    inputs: Inputs,
+    out: Out = None,
+    best: o.Best = False,
+    batch_size: BatchSize = None,
+    device: o.Device = None,
+    threads: o.Threads = None,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Write the class and the probabilities of each image to CSV and parquet; unreadable files are skipped by name."""
+    from ..sharing import named
+    from .screen import Screen
+
+    with Screen() as screen:
+        found = named.run_of(run, checkpoints, screen.say)
+        from ..experiment import predicting  # torch, which a wrong name above should not wait for
+        from ..experiment.options import Options
+
+        options = Options(device=device or "auto", threads=threads)
+        target = _target(out, found.record.run_id, inputs)
+        done = predicting.predict(found, inputs, target, options, screen, best=best, batch_size=batch_size)
+        if done.skipped:
+            screen.say(f"skipped {len(done.skipped):,} files that cannot be read: {predicting.shown(done.skipped)}")
+    typer.echo(json.dumps(_result(found, done, best=best)) if as_json else _text(done))
+
+
+def _target(out: Path | None, run_id: str, inputs: list[str]) -> Path:
+    """The path of the two files without their endings."""
+    named = f"_{Path(inputs[0]).resolve().stem}"[:100] if len(inputs) == 1 else ""
+    default = f"predictions_{run_id}{named}"
+    if out is None:
+        return Path(default)
+    if out.is_dir():
+        return out / default
+    return out.with_suffix("") if out.suffix in (".csv", ".parquet") else out
+
+
+def _result(run: Run, done: Predicted, *, best: bool) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "run_id": run.record.run_id,
+        "weights": "best" if best else "final",
+        "n": done.n,
+        "csv": str(done.csv),
+        "parquet": str(done.parquet),
+        "classes": {name: done.classes[name] for name in run.record.data.class_names},
+        "skipped": [{"path": path, "reason": reason} for path, reason in done.skipped],
+        "other_files": done.others,
+    }
+
+
+def _text(done: Predicted) -> str:
+    common = ", ".join(f"{name} {count:,}" for name, count in done.classes.most_common(10))
+    more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
+    left = [f"skipped: {len(done.skipped):,} files that cannot be read"] if done.skipped else []
+    left += [f"passed over: {done.others:,} files that are not images by their names"] if done.others else []
+    return "\n".join([f"{done.n:,} images: {common}{more}", *left, f"written: {done.csv} and {done.parquet.name}"])

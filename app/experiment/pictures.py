@@ -1,0 +1,80 @@
+"""Which images a command names: in folders at any depth, as files, and in lists of paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ..errors import InputError
+
+_LIST = ".txt"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files to read, each once and in order, and how many files of the folders are no images by their ending."""
+
+    paths: list[Path]
+    others: int
+
+
+def found(given: Sequence[str]) -> Found:
+    """Return the images that are meant. Raises InputError for a path that is not there, and where there is no image."""
+    paths: dict[Path, None] = {}
+    others = 0
+    for name in given:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            images, rest = _below(path)
+            paths |= dict.fromkeys(images)
+            others += rest
+        elif not path.exists():
+            raise InputError(f"there is no file or folder {name}; give images, folders of images, or a .txt list")
+        elif path.suffix.lower() == _LIST:
+            paths |= dict.fromkeys(_listed(path))
+        else:
+            paths[path] = None
+    if not paths:
+        raise InputError(f"there is no image in {', '.join(given)} ({others:,} other files); give images or folders")
+    return Found([*paths], others)
+
+
+def _below(folder: Path) -> tuple[list[Path], int]:
+    """The images in a folder and below it, and how many other files are there; hidden names are passed over."""
+    Image.init()
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    files = [*_files(folder, set())]
+    images = [path for path in files if path.suffix.lower() in endings]
+    return images, len(files) - len(images)
+
+
+def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Every file below a folder by its name, behind links too, but never a folder twice."""
+    if (real := os.path.realpath(folder)) in seen:
+        return
+    seen.add(real)
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            continue
+        if entry.is_dir():
+            yield from _files(entry, seen)
+        else:
+            yield entry
+
+
+def _listed(path: Path) -> list[Path]:
+    """The paths in a list, one per line; a relative one begins at the folder of the list."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise InputError(f"the list {path} cannot be read ({error.strerror}); give another file") from error
+    return [path.parent / Path(line.strip()).expanduser() for line in lines if line.strip()]
+
+
+def text(path: Path) -> str:
+    """Return a path as UTF-8 can hold it: bytes that are no text stand as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,145 @@
+"""A run's classes for images without labels: read one by one, computed as the run's own test, written as they come."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import place
+from ..artifacts import table as tables
+from ..artifacts.runs import Run
+from ..artifacts.table import Table
+from ..config import effects
+from ..errors import InputError
+from ..place import Place
+from . import loading, pictures, stages
+from .elsewhere import restored
+from .observers import Screen
+from .options import Options
+
+SHOWN = 10  # files that a message names
+
+
+@dataclass
+class Predicted:
+    """What was written, and which files were skipped."""
+
+    csv: Path
+    parquet: Path
+    classes: Counter[str] = field(default_factory=Counter)  # images by their predicted class
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # path and reason
+    others: int = 0  # files in the folders that are no images, by their ending
+
+    @property
+    def n(self) -> int:
+        """Images with a prediction."""
+        return sum(self.classes.values())
+
+
+def predict(
+    run: Run, given: Sequence[str], out: Path, options: Options, screen: Screen, *, best: bool = False,
+    batch_size: int | None = None,
+) -> Predicted:  # fmt: skip
+    """Write the class and the probabilities of each image to `out`.csv and `out`.parquet; files are there complete.
+
+    `given` are folders, whose images are found at any depth, image files, and lists of paths (.txt). Files that cannot
+    be read are skipped and reported. Raises InputError where none can be read.
+    """
+    _require_images(run)
+    _require_apart(run, out)
+    found = pictures.found(given)
+    config = run.config
+    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    here = stages.in_its_precision(here, config, run.record, screen.say)
+    model = restored(run, here, options, screen, best=best)
+    done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
+    done.others = found.others
+    preprocess = loading.preprocess_of(run)
+    names, size, read = run.record.data.class_names, batch_size or config.val_batch_size, 0
+    with tables.written(done.csv, done.parquet, names) as table:
+        for at, (paths, images, reasons) in enumerate(_decoded(found.paths, preprocess, size)):
+            done.skipped += reasons
+            read += sum(image.nbytes for image in images)
+            if images:
+                probabilities = _probabilities(model, preprocess.of_stored(images).to(here.device), here)
+                _write(table, paths, probabilities, names, done)
+            screen.reading("images", min((at + 1) * size, len(found.paths)), len(found.paths), read)
+        if not done.n:
+            raise InputError(f"none of the {len(found.paths):,} files can be read: {shown(done.skipped)}")
+    return done
+
+
+def _require_images(run: Run) -> None:
+    """Raise InputError for a run that does not tell classes of images."""
+    config = run.config
+    if (kind := effects.kind_of(config.dataset)) != "image" or config.task != "classification":
+        raise InputError(
+            f"run {config.run_id} learned from {kind}s, and `predict` reads images. Use `evaluate --on DATA`, or "
+            "isoscale.load in Python"
+        )
+
+
+def _require_apart(run: Run, out: Path) -> None:
+    """Raise InputError where the output would replace a file of the run."""
+    ours = {out.with_name(f"{out.name}{ending}").resolve() for ending in (".csv", ".parquet")}
+    if taken := [path for path in run.files.present() if path.resolve() in ours]:
+        raise InputError(f"--out {out} would replace {taken[0]}, a file of the run; give another name")
+
+
+def _decoded(
+    paths: Sequence[Path], preprocess: loading.Preprocess, size: int
+) -> Iterator[tuple[list[str], list[np.ndarray], list[tuple[str, str]]]]:
+    """Paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def begun(start: int) -> list[tuple[str, Future[np.ndarray | str]]]:
+            return [(pictures.text(p), pool.submit(_image, p, preprocess)) for p in paths[start : start + size]]
+
+        coming = begun(0)
+        for start in range(0, len(paths), size):
+            batch, coming = coming, begun(start + size)
+            results = [(path, future.result()) for path, future in batch]
+            images = [(path, found) for path, found in results if not isinstance(found, str)]
+            reasons = [(path, found) for path, found in results if isinstance(found, str)]
+            yield [path for path, _ in images], [image for _, image in images], reasons
+
+
+def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
+    """The image as the run's cache would store it, or why it cannot be read."""
+    try:
+        if path.exists() and not path.is_file():
+            return "it is a folder" if path.is_dir() else "it is not a regular file"
+        return preprocess.stored(path)
+    except InputError as error:
+        return str(error)
+
+
+def _probabilities(model: nn.Module, inputs: torch.Tensor, here: Place) -> np.ndarray:
+    """Softmax over the logits: float32 (B, K)."""
+    with torch.inference_mode(), here.autocast():
+        logits = model(inputs)
+    return np.asarray(logits.double().softmax(1).float().cpu().numpy())
+
+
+def _write(table: Table, paths: list[str], probabilities: np.ndarray, names: list[str], done: Predicted) -> None:
+    """Add the rows whose probabilities are numbers; the others are skipped."""
+    known = np.isfinite(probabilities).all(1)
+    done.skipped += [(path, "the model's outputs for it are not numbers") for path in np.array(paths)[~known].tolist()]
+    kept = [path for path, fine in zip(paths, known, strict=True) if fine]
+    classes = [names[best] for best in probabilities[known].argmax(1)]
+    done.classes.update(classes)
+    table.add(kept, classes, probabilities[known])
+
+
+def shown(skipped: Sequence[tuple[str, str]]) -> str:
+    """Return the first skipped files with their reasons, and how many more there are."""
+    named = "; ".join(f"{path}: {reason}" for path, reason in skipped[:SHOWN])
+    return named + (f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else "")
