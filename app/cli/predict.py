@@ -63,7 +63,7 @@ def predict(
         target = _target(out, found.record.run_id, inputs)
         done = predicting.predict(found, inputs, target, options, screen, best=best, batch_size=batch_size)
         if done.skipped:
-            screen.say(f"skipped {len(done.skipped):,} files that cannot be read: {predicting.shown(done.skipped)}")
+            screen.say(f"skipped {_files(len(done.skipped))} that cannot be read: {predicting.shown(done.skipped)}")
     typer.echo(json.dumps(_result(found, done, best=best)) if as_json else _text(done))
 
 
@@ -92,9 +92,19 @@ def _result(run: Run, done: Predicted, *, best: bool) -> dict[str, Any]:
     }
 
 
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
 def _text(done: Predicted) -> str:
     common = ", ".join(f"{name} {count:,}" for name, count in done.classes.most_common(10))
     more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
-    left = [f"skipped: {len(done.skipped):,} files that cannot be read"] if done.skipped else []
-    left += [f"passed over: {done.others:,} files that are not images by their names"] if done.others else []
-    return "\n".join([f"{done.n:,} images: {common}{more}", *left, f"written: {done.csv} and {done.parquet.name}"])
+    left = [f"skipped: {_files(len(done.skipped))} that cannot be read"] if done.skipped else []
+    left += [f"passed over: {_files(done.others)} without the name of an image"] if done.others else []
+    return "\n".join(
+        [
+            f"{done.n:,} image{'' if done.n == 1 else 's'}: {common}{more}",
+            *left,
+            f"written: {done.csv} and {done.parquet.name}",
+        ]
+    )

@@ -20,8 +20,7 @@ from ..data.store.decode import stored
 from ..data.transforms import chain
 from ..data.transforms.transform import Draws
 from ..errors import InputError
-from ..sharing import store
-from ..system import home
+from ..sharing import named
 
 
 class Preprocess:
@@ -84,17 +83,13 @@ def _image(given: Any) -> bytes | np.ndarray:
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, as `isoscale.load` describes it."""
     address = str(where)
-    run = runs.at_path(_downloaded(address) if address.startswith("hf://") else Path(where).expanduser())
+    run = runs.at_path(
+        named.fetched(address, lambda _: None) if address.startswith("hf://") else Path(where).expanduser()
+    )
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
     with place.own_threads():
         return _loaded(run, place.choose(device=device), best=best)
-
-
-def _downloaded(address: str) -> Path:
-    target = home.root() / "runs" / address.removeprefix("hf://").strip("/").replace("/", "--")
-    store.download(address, target, lambda _: None)
-    return target
 
 
 def preprocess_of(run: Run) -> Preprocess:
