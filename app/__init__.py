@@ -43,7 +43,8 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
     Its `classes` are the class names in the order of the K logits, of a regression the target's name (K = 1). Its
     `preprocess` makes such inputs of images, fields or signals. Its `run_id` names the run.
 
-    `where` is a run's folder, its stem, one of its files, or hf://owner/name/path, which is downloaded to the cache.
+    `where` is a run's folder, its stem, one of its files, its ID where it is below ./checkpoints, or
+    hf://owner/name/path, which is downloaded to the cache.
     `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
     finished, and RunFailed for files that are damaged.
     """

@@ -101,10 +101,5 @@ def _text(done: Predicted) -> str:
     more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
     left = [f"skipped: {_files(len(done.skipped))} that cannot be read"] if done.skipped else []
     left += [f"passed over: {_files(done.others)} without the name of an image"] if done.others else []
-    return "\n".join(
-        [
-            f"{done.n:,} image{'' if done.n == 1 else 's'}: {common}{more}",
-            *left,
-            f"written: {done.csv} and {done.parquet.name}",
-        ]
-    )
+    images = f"{done.n:,} image{'' if done.n == 1 else 's'}"
+    return "\n".join([f"{images}: {common}{more}", *left, f"written: {done.csv} and {done.parquet.name}"])

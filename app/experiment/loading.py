@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import models, place
-from ..artifacts import checkpoint, runs
+from ..artifacts import checkpoint
 from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
@@ -82,10 +82,7 @@ def _image(given: Any) -> bytes | np.ndarray:
 
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, as `isoscale.load` describes it."""
-    address = str(where)
-    run = runs.at_path(
-        named.fetched(address, lambda _: None) if address.startswith("hf://") else Path(where).expanduser()
-    )
+    run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
     with place.own_threads():

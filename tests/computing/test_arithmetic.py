@@ -73,3 +73,32 @@ def test_each_step_of_a_training_has_its_own_mask_wherever_it_resumed():
     whole = masks()
     assert len(whole) == 6 == len(set(whole))
     assert masks(first_step=4) == whole[3:]
+
+
+WEIGHTS = torch.tensor([3.0, 0.5, 1.0], dtype=torch.float64)
+LOGITS = torch.randn(30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+LABELS = torch.arange(30) % 3
+WEIGHED = Arithmetic(place=HERE, seed=0, task=task.classes, class_weights=WEIGHTS)
+
+
+def test_weights_of_classes_multiply_the_loss_of_each_example_and_no_count():
+    found = WEIGHED.training_sums(LOGITS, LABELS)
+    losses = nn.functional.cross_entropy(LOGITS, LABELS, reduction="none")
+    torch.testing.assert_close(found[0], (WEIGHTS[LABELS] * losses).sum())
+    assert torch.equal(found[1:], task.classes.sums(LOGITS, LABELS)[1:])
+    plain = Arithmetic(place=HERE, seed=0, task=task.classes).training_sums(LOGITS, LABELS)
+    assert torch.equal(plain, task.classes.sums(LOGITS, LABELS))
+
+
+def test_mixed_targets_weigh_each_class_by_its_share():
+    one_hot = nn.functional.one_hot(LABELS, 3).double()
+    torch.testing.assert_close(WEIGHED.training_sums(LOGITS, one_hot)[0], WEIGHED.training_sums(LOGITS, LABELS)[0])
+    shares = 0.7 * one_hot + 0.3 * one_hot.roll(1, 0)
+    expected = -(WEIGHTS * shares * LOGITS.log_softmax(1)).sum()
+    torch.testing.assert_close(WEIGHED.training_sums(LOGITS, shares)[0], expected)
+
+
+def test_weighed_sums_add_up_over_parts_of_a_batch_and_are_float32_at_least():
+    parts = sum(WEIGHED.training_sums(LOGITS[s : s + 7], LABELS[s : s + 7]) for s in range(0, 30, 7))
+    torch.testing.assert_close(parts, WEIGHED.training_sums(LOGITS, LABELS), rtol=1e-12, atol=1e-12)
+    assert WEIGHED.training_sums(LOGITS.bfloat16(), LABELS).dtype == torch.float32
