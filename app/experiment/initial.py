@@ -169,6 +169,7 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
         return None
     weights = _same(config, options, say)
     head = require_fit(weights, config)
+    _tensors(weights)  # numbers, before anything of the run is written
     whose = f"run {weights.run_id} ({weights.path})" if weights.run_id else str(weights.path)
     said = f"starting from the weights of {whose}"
     if head == "replaced":
@@ -186,14 +187,20 @@ def load(model: nn.Module, config: RunConfig, options: Options) -> None:
     """Put the weights that a run starts from into its new model, on its device; a replaced head stays as it is."""
     weights = _same(config, options, lambda _: None)
     head = require_fit(weights, config)
-    assert weights.path
-    tensors = checkpoint.tensors(weights.path)
-    if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
-        raise InputError(f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}")
+    tensors = _tensors(weights)
     if head == "replaced":
         for name in _head(models.tensor_shapes(config), config):
             tensors.pop(name, None)
     model.load_state_dict(tensors, strict=False)  # which tensors are there was checked
+
+
+def _tensors(weights: Weights) -> dict[str, Tensor]:
+    """The tensors by name. Raises InputError for values that are not numbers."""
+    assert weights.path, "a digest alone has no tensors"
+    tensors = checkpoint.tensors(weights.path)
+    if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
+        raise InputError(f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}")
+    return tensors
 
 
 def _is_finite(tensor: Tensor) -> bool:

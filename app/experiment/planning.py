@@ -44,9 +44,13 @@ def plan(
 def tell_kin(config: RunConfig, checkpoints: Path, say: Callable[[str], None]) -> None:
     """Say which finished runs differ from a run that begins in their epochs only: they might be what is wanted."""
     if kin := kin_of(config, checkpoints):
-        named = ", ".join(f"run {entry.run_id} ({entry.epochs:,} epochs)" for entry in kin[:_SHOWN])
+        named = ", ".join(f"run {entry.run_id} ({_epochs(entry.epochs)})" for entry in kin[:_SHOWN])
         same = "is the same" if len(kin) == 1 else "are the same"
         say(
-            f"note: {named} {same} but for --epochs and finished. This run trains all its {config.epochs:,} epochs "
+            f"note: {named} {same} but for --epochs and finished. This run trains its {_epochs(config.epochs)} "
             f"from the start; with --init {kin[-1].run_id} it starts from the weights of that run"
         )
+
+
+def _epochs(count: int) -> str:
+    return f"{count:,} epoch{'' if count == 1 else 's'}"

@@ -1,5 +1,6 @@
 """The index of runs: always what the records say, whatever happened to them or to the index in between."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -116,7 +117,7 @@ def test_a_damaged_record_is_told_each_time_until_it_is_whole(folder):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 2, "entries": []}', b"\xff", b"[" * 100_000], ids=range(6)
+    "content", [b"", b"{", b"[]", b'{"format": 1, "entries": []}', b"\xff", b"[" * 100_000], ids=range(6)
 )
 def test_an_index_that_is_damaged_or_of_another_version_is_made_again(folder, content):
     (folder / index.NAME).write_bytes(content)
@@ -178,3 +179,17 @@ def test_a_record_that_was_replaced_with_its_old_time_is_read_again(folder, open
     opened.clear()
     finding.indexed(folder)
     assert opened == [path.name]
+
+
+def test_runs_that_differ_in_their_epochs_only_are_found_without_opening_a_record(folder, opened):
+    longer, other = (made_up_run(folder, seed=0, steps=1, **more) for more in ({"epochs": 90}, {"epochs": 90, "lr": 1}))
+    made_up_run(folder, seed=0, steps=1, epochs=70, status="stopped")
+    for path in folder.rglob("model_*.json"):
+        settle(path)
+    finding.indexed(folder)
+    opened.clear()
+    first = dataclasses.replace(longer.config, epochs=50)
+    kin = finding.kin_of(dataclasses.replace(longer.config, epochs=60), folder)
+    assert [(entry.run_id, entry.epochs) for entry in kin] == [(first.run_id, 50), (longer.config.run_id, 90)]
+    assert not opened and finding.kin_of(other.config, folder) == []
+    assert [entry.epochs for entry in finding.kin_of(longer.config, folder)] == [50]

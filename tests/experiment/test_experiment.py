@@ -260,3 +260,13 @@ def test_a_finished_run_with_a_changed_file_is_not_called_done(tmp_path, name):
     path.write_bytes(content)
     with pytest.raises(Damaged, match=path.name):
         train(tmp_path)
+
+
+def test_a_finished_run_that_differs_in_its_epochs_only_is_named_once_training_begins(tmp_path):
+    first = train(tmp_path, epochs=1)
+    longer, other, again = Quiet(), Quiet(), Quiet()
+    train(tmp_path, longer, epochs=2)
+    train(tmp_path, other, epochs=2, seed=1)
+    train(tmp_path, again, epochs=2)
+    said = [[text for text in screen.said if "--epochs" in text] for screen in (longer, other, again)]
+    assert len(said[0]) == 1 and f"run {first.record.run_id} (1 epoch)" in said[0][0] and said[1:] == [[], []]
