@@ -14,9 +14,9 @@ from . import verified
 from .verified import Files
 
 
-def register(scheme: str) -> None:
-    """Have fsspec open addresses with this scheme here."""
-    fsspec.register_implementation(scheme, Verified, clobber=True)
+def register() -> None:
+    """Have fsspec open the addresses of verified files here."""
+    fsspec.register_implementation(verified.SCHEME, Verified, clobber=True)
 
 
 class Verified(AbstractFileSystem):

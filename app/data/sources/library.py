@@ -62,9 +62,8 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, files:
     }
 
     def read(split: str) -> Iterator[Example]:
-        left = [
-            wanted[ours] for ours in sorted(wanted) if ours >= split
-        ]  # in the order in which the cache asks for them
+        # the cache asks for the splits in this order
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]
         with _sentences(where), files.reading(left) if files else nullcontext():
             for row, content in _fetched(iter(undecoded[split]), image, where, files):
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
@@ -95,6 +94,7 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
             if ask.path:
                 _require_all_images(builder, ask.path)
             if files:
+                _register()
                 files.redirect(builder)
             return builder.as_streaming_dataset()
         except Explained:
@@ -106,6 +106,12 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
+
+
+def _register() -> None:
+    from .filesystem import register  # fsspec; a start with a warm cache opens no dataset
+
+    register()
 
 
 def _require_all_images(builder: Any, path: str) -> None:

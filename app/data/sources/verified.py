@@ -85,9 +85,6 @@ class Files:
 
     def redirect(self, builder: Any) -> None:
         """Have a builder read its files from here; raises InputError for one that is not of this commit."""
-        from .filesystem import register
-
-        register(SCHEME)
         if not (files := undocumented.data_files(builder)):
             raise HubUnavailable(
                 f"the files of {self.name} cannot be listed on the Hub now. Run the same command again"
