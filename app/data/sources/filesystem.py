@@ -5,18 +5,31 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
+from huggingface_hub import HfFileSystem
 
 from . import verified
 from .verified import Files
 
 
-def register() -> None:
-    """Have fsspec open the addresses of verified files here."""
+@contextmanager
+def registered() -> Iterator[None]:
+    """Have fsspec open verified files, and, until the end, those of commits on the Hub as such.
+
+    `datasets` looks into archives on the Hub to find out what they contain, before it says which files a split has.
+    """
     fsspec.register_implementation(verified.SCHEME, Verified, clobber=True)
+    theirs = fsspec.get_filesystem_class("hf")
+    fsspec.register_implementation("hf", _Hub, clobber=True)
+    try:
+        yield
+    finally:
+        fsspec.register_implementation("hf", theirs, clobber=True)
 
 
 class Verified(AbstractFileSystem):
@@ -37,15 +50,29 @@ class Verified(AbstractFileSystem):
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         assert mode == "rb", mode
-        files, inside = _parsed(self._strip_protocol(path))
-        return io.BufferedReader(_Reader(files, inside), 1 << 20)
+        return _opened(*_parsed(self._strip_protocol(path)))
+
+
+class _Hub(HfFileSystem):
+    """The client's own file system, but for the content of files of datasets at a commit."""
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:  # type: ignore[override]
+        if mode == "rb" and _OF_COMMIT.fullmatch(path):
+            return _opened(*_parsed(path))
+        return super()._open(path, mode, **options)
+
+
+_OF_COMMIT = re.compile(r"datasets/([^@]+)@([0-9a-f]{40})/(.+)")
 
 
 def _parsed(path: str) -> tuple[Files, str]:
-    found = re.fullmatch(r"datasets/([^@]+)@([0-9a-f]{40})/(.+)", path)
-    if not found:
+    if not (found := _OF_COMMIT.fullmatch(path)):
         raise FileNotFoundError(path)
     return verified.files_of(found[1], found[2]), found[3]
+
+
+def _opened(files: Files, path: str) -> io.BufferedReader:
+    return io.BufferedReader(_Reader(files, path), 1 << 20)
 
 
 class _Reader(io.RawIOBase):

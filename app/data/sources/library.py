@@ -7,7 +7,7 @@ import glob
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +87,13 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
 
     datasets.disable_progress_bars()
     undocumented.end_without_sleep()
-    with _sentences(where):
+    with _sentences(where), _through(files):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
             if ask.path:
                 _require_all_images(builder, ask.path)
             if files:
-                _register()
                 files.redirect(builder)
             return builder.as_streaming_dataset()
         except Explained:
@@ -108,10 +107,13 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
 
 
-def _register() -> None:
-    from .filesystem import register  # fsspec; a start with a warm cache opens no dataset
+def _through(files: Files | None) -> AbstractContextManager[None]:
+    """What has `datasets` open verified files, where there are such."""
+    if not files:
+        return nullcontext()
+    from .filesystem import registered  # fsspec: a start with a warm cache opens no dataset
 
-    register()
+    return registered()
 
 
 def _require_all_images(builder: Any, path: str) -> None:
