@@ -14,7 +14,6 @@ from . import hub
 
 _WAITS = (2.0, 8.0, 30.0)  # seconds before a file is asked for again, after each vain round of `hub.call`
 _SHA256 = 64  # hex digits
-_FETCHES = 2  # of a file whose content differs
 
 
 class Listed(NamedTuple):
@@ -64,15 +63,15 @@ def download(name: str, sha: str, path: str, listed: Listed, target: IO[bytes]) 
     A file that differs is fetched once more. Raises Damaged if it differs again, HubUnavailable for a silent Hub and
     InputError for a refusal.
     """
-    for _ in range(_FETCHES):
+    for _ in range(2):
         arrival = _Arrival(name, sha, path, listed, target)
         arrival.complete()
         if (found := arrival.digest.hexdigest()) == listed.digest:
             return
     raise Damaged(
-        f"{path} of {name} arrived damaged {_FETCHES} times: the Hub lists {listed.kind} {listed.digest} "
-        f"({listed.size:,} bytes) at commit {sha[:10]}, but {found} ({arrival.count:,} bytes) arrived. "
-        "Nothing of it was used. Run the same command again; if this repeats, use another --revision or network"
+        f"{path} of {name} arrived damaged twice. The Hub lists {listed.kind} {listed.digest} ({listed.size:,} bytes) "
+        f"at commit {sha[:10]}, but {found} ({arrival.count:,} bytes) arrived. Nothing of it was used. "
+        "Run the same command again. If this repeats, try another network or another --revision"
     )
 
 

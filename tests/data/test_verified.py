@@ -223,7 +223,7 @@ def test_a_dataset_with_a_script_of_its_own_is_refused(server, client, tmp_path)
     layouts.parquet(tmp_path / "set")
     (tmp_path / "set" / "scripted.py").write_text("raise SystemExit")
     server.add_dataset("bob/scripted", tmp_path / "set")
-    assert "script scripted.py" in client.read("bob/scripted", image=16)["error"]
+    assert "loading script, scripted.py" in client.read("bob/scripted", image=16)["error"]
 
 
 def test_a_process_that_is_killed_while_it_fetches_leaves_nothing_on_the_disk(server, tmp_path):

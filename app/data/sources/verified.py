@@ -56,7 +56,7 @@ class Files:
         there = downloads.listing(self.name, self.sha, [*_CARD, script])
         if script in there:
             raise InputError(
-                f"{self.name} is read by its own script {script}, which is not run and whose data cannot be checked. "
+                f"{self.name} has a loading script, {script}. Scripts are not run, and their data cannot be checked. "
                 "Use --revision refs/convert/parquet, or a dataset of parquet files"
             )
         for path in there:
@@ -71,7 +71,7 @@ class Files:
         for damaged in (kept.resolve(), kept):
             damaged.unlink(missing_ok=True)
         raise Damaged(
-            f"{path} of {self.name} arrived damaged: the Hub lists {listed.kind} {listed.digest} at commit "
+            f"{path} of {self.name} arrived damaged twice. The Hub lists {listed.kind} {listed.digest} at commit "
             f"{self.sha[:10]}, but {found} arrived. Run the same command again"
         )
 

@@ -74,9 +74,9 @@ class Cached:
         if digest in (None, self.digest):
             return self
         raise Damaged(
-            f"the cached arrays of {self.ask.dataset} in {self.folder} are not the ones that the run began with "
-            f"(digest {self.digest}, the run has {digest}). Copy that folder from the machine where the run began; or "
-            f"remove it with `rm -r '{self.folder}'`, so that the data are read again; or train again with --fresh"
+            f"the cached arrays of {self.ask.dataset} in {self.folder} are not the ones that the run began with: their "
+            f"digest is {self.digest}, the run's is {digest}. Copy the folder from the machine where the run began, "
+            f"remove it with `rm -r '{self.folder}'` so that the data are read again, or train with --fresh"
         )
 
     def verified(self) -> Cached:
