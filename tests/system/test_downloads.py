@@ -80,8 +80,8 @@ def cut(pieces):
 def test_every_byte_comes_once_wherever_a_file_breaks(monkeypatch, waited, pieces, ranges):
     session = Session(*map(cut, pieces), ranges=ranges)
     assert fetched(monkeypatch, session) == CONTENT
-    if ranges:
-        assert session.asked == [100 * sum(pieces[:number]) for number in range(len(pieces) + 1)]
+    before = [sum(pieces[:number]) if ranges else pieces[number - 1] for number in range(1, len(pieces) + 1)]
+    assert session.asked == [0, *(100 * number for number in before)]
 
 
 @pytest.mark.parametrize("kind", LISTED)
@@ -132,25 +132,26 @@ def test_a_refusal_is_not_waited_for(monkeypatch, waited, status):
 
 
 def test_an_attempt_that_was_given_up_adds_nothing_more(monkeypatch):
-    done, late = threading.Event(), threading.Event()
+    half, late = threading.Event(), threading.Event()
 
-    def slow(content):
+    def given_up(content):
         yield content[:100]
-        done.wait(60)
+        half.wait(60)
         try:
             yield b"late" * 10
         finally:
             late.set()
 
+    def next_one(content):
+        yield content[:900]
+        half.set()
+        late.wait(60)
+        yield content[900:]
+
     monkeypatch.setenv("ISOSCALE_HUB_SECONDS", "1")
     monkeypatch.setattr(downloads.hub, "_WAITS", (0.0, 0.0, 0.0))
-    target = io.BytesIO()
-    session = Session(slow)
-    monkeypatch.setattr(huggingface_hub, "get_session", lambda: session)
-    download("a/b", SHA, "data/x.parquet", LISTED["sha256"], target)
-    done.set()
-    assert late.wait(60)
-    assert target.getvalue() == CONTENT and session.asked == [0, 100]
+    session = Session(given_up, next_one)
+    assert fetched(monkeypatch, session) == CONTENT and session.asked[:2] == [0, 100]
 
 
 def test_an_empty_file_is_not_asked_for(monkeypatch, waited):
