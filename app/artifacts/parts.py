@@ -63,6 +63,7 @@ class DataRecord(Part, kw_only=True):
     std: list[Number] | None = None
     test_from: str | None = None  # the split of the source that the test rows are of
     split_fingerprint: str
+    arrays_digest: str | None = None  # of the cached arrays; records of earlier versions lack it
     val_from: str | None = None
     streamed: bool | None = None
     shuffle_buffer: int | None = None

@@ -134,23 +134,25 @@ def prepare(
     progress: Progress,
     *,
     version: str | None = None,
+    digest: str | None = None,
     source: Source | None = None,
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` is that of a run which is resumed. Raises InputError for a damaged cache, for a disk that cannot hold it,
-    for rows that cannot be used, and for a silent Hub with nothing cached.
+    `version` and `digest` are those of a run which is resumed or evaluated. Raises Damaged for a damaged cache and for
+    other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
+    a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        return _told(found.verified(), say)
+        return _told(found.verified().require_digest(digest), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress), say)
+    return _told(cache.build(ask, source, progress).require_digest(digest), say)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:

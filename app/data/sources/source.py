@@ -97,6 +97,7 @@ class Source:
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
     licence: str = "unknown"
+    disk_bytes: int = 0  # that its own files take on the disk at one time while they are read
     notes: tuple[str, ...] = ()  # said aloud once
     array: Array | None = None  # None: images
     regression: bool = False  # labels are numbers, and the one class name is the target's

@@ -60,6 +60,25 @@ class Cached:
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
 
+    @property
+    def digest(self) -> str:
+        """16 hex digits over the inputs, labels, row numbers and groups: what a run learns from and is tested on.
+
+        They come from the manifest's sums, so that no file is read.
+        """
+        sums = {name: file.sha256 for name, file in self.manifest.files.items() if name.endswith(writer.DECISIVE)}
+        return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
+
+    def require_digest(self, digest: str | None) -> Cached:
+        """Itself; raises Damaged unless it has the arrays of a run, by their digest. None: of an earlier version's."""
+        if digest in (None, self.digest):
+            return self
+        raise Damaged(
+            f"the cached arrays of {self.ask.dataset} in {self.folder} are not the ones that the run began with: their "
+            f"digest is {self.digest}, the run's is {digest}. Copy the folder from the machine where the run began, "
+            f"remove it with `rm -r '{self.folder}'` so that the data are read again, or train with --fresh"
+        )
+
     def verified(self) -> Cached:
         """Itself, its files compared with the manifest by size and sha256; raises InputError if one differs."""
         for name, expected in self.manifest.files.items():

@@ -21,6 +21,7 @@ from .room import Room
 
 _CHUNK_ROWS, _CHUNK_BYTES = 128, 1 << 27  # decoded together: whichever is reached first
 _INPUTS = {"uint8": "images.u8", "float32": "inputs.f32", "float16": "inputs.f16"}
+DECISIVE = (*_INPUTS.values(), "-labels.npy", "-rows.npy", "-groups.npy")  # endings of what a run learns from
 _CARVE = "--test-fraction 0.2 carves a test set from train instead"
 
 Progress = Callable[[str, int, int | None, int], None]  # (split, rows done, rows in all if known, bytes read)
