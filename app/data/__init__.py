@@ -51,7 +51,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
     if row and not request.keys() & LOOKED_UP:
         return dataset_facts(row)
     path = asked if is_local(asked) else None
-    ask = ask_of({**request, **revisions.present(name), "dataset": name}, path=path)
+    ask = ask_of({**request, "dataset": name}, path=path)
     version = fingerprint(ask) if path else None
     ask = replace(ask, fingerprint=version)
     if cached := cache.find(ask, version):
@@ -107,8 +107,13 @@ def ask_of(
     design: str | None = None,
     filelist: str | None = None,
 ) -> Ask:
-    """Return the ask of a request or of a config's fields; defaults come from the dataset's row."""
+    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+
+    A request is read by the present rules. A config names its revisions, or has the first.
+    """
     row, reading = dataset_row(fields["dataset"]), reading_of(fields)
+    if "classes" not in fields:  # which a config has, and no request
+        fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
     image = fields.get("image") or UNKNOWN.image
     return Ask(
         dataset=fields["dataset"],
