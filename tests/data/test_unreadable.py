@@ -13,10 +13,8 @@ from PIL import Image
 
 from app.data.store import decode
 from app.data.store.decode import stored
-from app.experiment import run as experiment
 
-from ..experiment.runs import Quiet
-from .pictures import TINY, encoded, noise, write_hub, write_images, write_parquet
+from .pictures import encoded, noise, write_hub, write_images, write_parquet
 from .reading import Reading, refused
 
 ROOT = Path(__file__).parents[2]
@@ -209,18 +207,3 @@ def test_a_picture_that_pillow_warns_of_is_read_whatever_python_s_filters_say(tm
 def test_the_warning_of_that_picture_is_pillow_s_own():
     with pytest.warns(UserWarning), Image.open(io.BytesIO(warned_of())) as picture:
         picture.load()
-
-
-def test_the_record_lists_what_was_skipped_and_how_pixels_were_read(tmp_path, monkeypatch):
-    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
-    folder = folder_with(
-        tmp_path / "pets", {"train/cat/03.png": b"", "train/dog/01.png": encoded(np.uint16([[9, 70]]))}
-    )
-    request = TINY | {"dataset": str(folder), "model": "vit_classic", "epochs": 1, "batch_size": 8, "patch": 4,
-                      "skip_unreadable": True}  # fmt: skip
-    config = experiment.plan(request, Quiet())
-    run = experiment.train_run(config, experiment.Options(checkpoints=tmp_path / "ck"), Quiet(), path=str(folder))
-    data = run.record.data
-    assert data.left_out == ["train/cat/03.png (row 3 of train): there is no image"]
-    assert (data.pixels.deep, data.pixels.low, data.pixels.high) == ({"train": 1}, 9, 70)
-    assert str(tmp_path) not in "".join(data.left_out)
