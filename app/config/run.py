@@ -18,7 +18,7 @@ from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
-from . import checks, matching
+from . import checks, effects, matching
 from . import resolve as resolving
 from .facts import DatasetFacts, dataset_facts
 from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
@@ -67,13 +67,15 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return cls(**fields)
 
     @classmethod
-    def from_strings(cls, texts: Mapping[str, str], facts: DatasetFacts | None = None) -> RunConfig:
+    def from_strings(cls, cells: Mapping[str, Any], facts: DatasetFacts | None = None) -> RunConfig:
         """Return the config of a row of a table: settings by name, as the command line spells their values.
 
-        An empty text is a setting that is not given. `facts` are those of the dataset, and may be omitted for a
-        dataset with a row whose content they do not depend on. Raises InputError.
+        An empty cell is a setting that is not given. A cell of YAML may be a number or a switch. `facts` are those of
+        the dataset, and may be omitted for a dataset with a row whose content they do not depend on. Raises InputError.
         """
-        return resolve(request := parsed(SETTINGS, texts), facts or _facts_of(request))
+        request = {"dataset": DEFAULT_DATASET} | parsed(SETTINGS, cells)
+        effects.require(request)
+        return resolve(request, facts or _facts_of(request))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was looked up and counted is not pickled."""
@@ -196,8 +198,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
 
 def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
     """Return the facts of a dataset of which nothing has to be opened; raise InputError for any other."""
-    row = dataset_row(name := request.get("dataset", DEFAULT_DATASET))
-    if row is None or row.kind != "image" or request.keys() & LOOKED_UP:
+    row = dataset_row(name := request["dataset"])
+    looked_up = [asked for asked in LOOKED_UP & request.keys() if request[asked] != SETTINGS[asked].default]
+    if row is None or row.kind != "image" or looked_up:
         raise InputError(f"the classes of {name} are unknown before it is read; give its facts")
     return dataset_facts(row)
 
