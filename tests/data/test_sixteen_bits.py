@@ -1,13 +1,17 @@
 """16-bit images keep the range that they use: that of the training images, or a stated one."""
 
 import dataclasses
+import shutil
+from collections import namedtuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from app.data.store.decode import read, stored
-from app.errors import InputError
+from app.errors import DiskFull, InputError
 from app.tables.decoding import Decoding, decoding_of
 
 from .deep_files import COLOUR_FILES, GREY_FILES, png, scaled, tiff
@@ -226,3 +230,34 @@ def test_nothing_but_the_cache_s_files_stays_of_what_was_put_aside(tmp_path):
     names = {path.name for path in cached.folder.iterdir()} - {"manifest.json"}
     assert names == set(cached.manifest.files)
     assert cached.verified().manifest.files["train-images.u8"].bytes == 24 * 3 * 16 * 16
+
+
+def test_what_is_put_aside_needs_room_on_the_disk_too(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    folder = deep(tmp_path / "scans", sensor)
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+    free = 48 * 3 * 16 * 16 + 1000  # the cache itself, and the counts of no more than one image
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, free))
+    with pytest.raises(DiskFull, match="needs more than"):
+        Reading(folder)
+    assert not list((tmp_path / "cache" / "data").glob("*/"))
+
+
+WHOLE = [*(make(GREY) for make in GREY_FILES.values()), *(make(COLOUR) for make in COLOUR_FILES.values()),
+         *(made[0]() for made in CLEAR.values())]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PIL's, of damaged tags
+@given(st.sampled_from(WHOLE), st.data())
+@settings(max_examples=300, deadline=None)
+def test_damaged_bytes_are_decoded_or_refused_never_more(whole, data):
+    content = bytearray(whole)
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    content = bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        pixels = stored(content, side=8, channels=3, decoding=at((300, 2000)))
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert (pixels.shape, pixels.dtype) == ((3, 8, 8), np.uint8)
