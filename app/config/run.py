@@ -93,7 +93,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
         } | revisions.KNOWN
         names, own = [*known], [getattr(self, name) for name in known]
         earlier = [[number for number in known[name] if number <= now] for name, now in zip(names, own, strict=True)]
-        for numbers in sorted(itertools.product(*earlier), reverse=True)[1:]:  # the first is its own
+        for numbers in sorted({*itertools.product(*earlier)}, reverse=True)[1:]:  # the first is its own
             with suppress(InputError):  # a size that this shape does not have
                 changed: dict[str, Any] = dict(zip(names, numbers, strict=True))
                 yield dataclasses.replace(self, **changed)

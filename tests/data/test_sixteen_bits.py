@@ -214,7 +214,7 @@ def test_pictures_of_eight_and_of_sixteen_bits_may_be_mixed(tmp_path):
 def test_sixteen_bits_in_test_alone_are_refused_until_their_range_is_stated(tmp_path):
     folder = write_images(tmp_path / "mixed")
     (folder / "test" / "cat" / "00.png").write_bytes(encoded(GREY))
-    assert "16-bit images in test and none in train" in refused(folder)
+    assert "16-bit images in test and no visible one in train" in refused(folder)
     assert Reading(folder, bit_depth=16).manifest["pixels"]["high"] == 65535
 
 

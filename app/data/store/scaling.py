@@ -30,7 +30,7 @@ def settle(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside) -> Pi
     if span is None:
         where = ", ".join(aside.rows)
         raise InputError(
-            f"{ask.dataset} has 16-bit images in {where} and none in train, whose range would be used; "
+            f"{ask.dataset} has 16-bit images in {where} and no visible one in train, whose range would be used; "
             "state the range with --bit-depth, such as --bit-depth 16"
         )
     clipped = _written(ask, kept, folder, aside, span)
