@@ -11,16 +11,17 @@ from ..config import checks, effects
 from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
 from ..errors import InputError
+from ..tables import revisions
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
+from ..tables.decoding import decoding_of
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
 from ..tables.shape import normal, smaller, with_unit
 from .sources import fields, opening, signals
-from .sources.files import printable
 from .sources.opening import at, fingerprint
 from .sources.source import Ask, Source
 from .splits import holdout
-from .store import cache
+from .store import cache, unreadable
 from .store.cache import Cached
 from .store.writer import Progress
 
@@ -106,8 +107,13 @@ def ask_of(
     design: str | None = None,
     filelist: str | None = None,
 ) -> Ask:
-    """Return the ask of a request or of a config's fields; defaults come from the dataset's row."""
+    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+
+    A request is read by the present rules. A config names its revisions, or has the first.
+    """
     row, reading = dataset_row(fields["dataset"]), reading_of(fields)
+    if "classes" not in fields:  # which a config has, and no request
+        fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
     image = fields.get("image") or UNKNOWN.image
     return Ask(
         dataset=fields["dataset"],
@@ -123,6 +129,7 @@ def ask_of(
         channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
         carve_test=holdout.takes_test_from_train(fields, row),
         reading=reading,
+        decoding=decoding_of(fields),
         design=design,
         filelist=filelist,
     )
@@ -170,11 +177,13 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """The same, after saying which files are not in it."""
-    if left_out := cached.manifest.left_out:
-        more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
-        names = ", ".join(map(printable, left_out[:10]))
-        say(f"left out of {cached.ask.dataset}, since they cannot be read: {names}{more}")
+    """The same, after saying what is not in it, and what became of transparent and of 16-bit images."""
+    manifest, dataset = cached.manifest, cached.ask.dataset
+    if left_out := manifest.left_out:
+        what = "images" if manifest.array is None else "files"
+        say(f"{len(left_out):,} {what} of {dataset} cannot be read and are skipped: {unreadable.shown(left_out)}")
+    for sentence in manifest.pixels.sentences(dataset) if manifest.pixels else ():
+        say(sentence)
     return cached
 
 

@@ -69,11 +69,17 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
     for earlier in config.at_earlier_revisions():
         files = place_of(options.checkpoints, earlier)
         if files.record.exists() and not Run.load(files.record).done:
-            screen.say(
-                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
-            )
+            screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
             return earlier
     return config
+
+
+def _revisions(earlier: RunConfig, config: RunConfig) -> str:
+    """Name the revisions in which an earlier run differs."""
+    rules = {"model_revision": config.model, "decoding_revision": "the decoding", "layout_revision": "the layout"}
+    numbers = {rule: getattr(earlier, name) for name, rule in rules.items()
+               if getattr(earlier, name) != getattr(config, name)}  # fmt: skip
+    return " and ".join(f"revision {number} of {rule}" for rule, number in numbers.items())
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:

@@ -129,10 +129,10 @@ def _require_all_images(builder: Any, path: str) -> None:
 
 def _fetched(
     rows: Iterator[dict[str, Any]], image: str, where: str, files: Files | None
-) -> Iterator[tuple[dict[str, Any], bytes]]:
+) -> Iterator[tuple[dict[str, Any], bytes | InputError]]:
     """Rows with their encoded images; those that lie in files of their own are fetched several at a time."""
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        ahead: deque[tuple[dict[str, Any], Future[bytes]]] = deque()
+        ahead: deque[tuple[dict[str, Any], Future[bytes | InputError]]] = deque()
         for row in rows:
             if not ahead and row[image] and row[image]["bytes"] is not None:
                 yield row, row[image]["bytes"]
@@ -145,8 +145,11 @@ def _fetched(
             yield done, content.result()
 
 
-def _bytes(image: Any, where: str, files: Files | None) -> bytes:
-    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none."""
+def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
+    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none.
+
+    A file that is missing or not allowed to be read is one unreadable image: its reason is returned.
+    """
     if image is None or (image["bytes"] is None and image["path"] is None):
         return b""
     if image["bytes"] is not None:
@@ -160,7 +163,10 @@ def _bytes(image: Any, where: str, files: Files | None) -> bytes:
         with undocumented.opened(image["path"]) as file:
             return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
-    return hub.call(f"an image of {where}", once)
+    try:
+        return hub.call(f"an image of {where}", once)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
 
 
 def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str, str], tuple[str, ...]]:

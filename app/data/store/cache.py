@@ -18,10 +18,12 @@ import numpy as np
 from ...config.run import RESIZE
 from ...errors import Damaged, InputError
 from ...system import durable, home, locks
+from ...tables.decoding import Decoding
 from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
 from . import manifest as manifests
 from . import room, writer
+from .files import DECISIVE, inputs_file
 from .manifest import Manifest
 from .writer import Progress
 
@@ -45,7 +47,7 @@ class Cached:
         dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
         if array := self.manifest.array:
             dtype, shape = array.dtype, tuple(array.shape)
-        path = self.folder / writer.inputs_file(split, dtype)
+        path = self.folder / inputs_file(split, dtype)
         return np.memmap(path, dtype, mode="c", shape=(self.manifest.rows[split], *shape))
 
     @property
@@ -66,7 +68,7 @@ class Cached:
 
         They come from the manifest's sums, so that no file is read.
         """
-        sums = {name: file.sha256 for name, file in self.manifest.files.items() if name.endswith(writer.DECISIVE)}
+        sums = {name: file.sha256 for name, file in self.manifest.files.items() if name.endswith(DECISIVE)}
         return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
 
     def require_digest(self, digest: str | None) -> Cached:
@@ -94,6 +96,8 @@ def _described(ask: Ask) -> dict[str, Any]:
     fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
     if ask.reading:
         fields["reading"] = dataclasses.asdict(ask.reading)
+    if ask.decoding != Decoding():
+        fields["decoding"] = dataclasses.asdict(ask.decoding)
     described = fields | {"resize": RESIZE, "format": FORMAT}
     return dict(json.loads(json.dumps(described)))  # as it is read again: lists for tuples
 
