@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..counts import Family, family_for
 from ..errors import InputError, UnknownRevision
+from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
@@ -42,6 +44,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
         checks.check_recipe(self, task=self.task)
+        checks.check_decoding(self, self.decoding_revision)
         checks.check_model(self, self.sized)
         checks.check_size(self.sized)
         checks.check_name(self.dataset, size=self.size)
@@ -86,10 +89,16 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return model_row(self.model)
 
     def at_earlier_revisions(self) -> Iterator[RunConfig]:
-        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
-        for revision in sorted(self.row.earlier, reverse=True):
+        """Yield the same run at earlier revisions of its model's row and of the rules of its data, the latest first."""
+        known: Mapping[str, tuple[int, ...]] = {
+            "model_revision": (*self.row.earlier, self.model_revision)
+        } | revisions.KNOWN
+        names, own = [*known], [getattr(self, name) for name in known]
+        earlier = [[number for number in known[name] if number <= now] for name, now in zip(names, own, strict=True)]
+        for numbers in sorted({*itertools.product(*earlier)}, reverse=True)[1:]:  # the first is its own
             with suppress(InputError):  # a size that this shape does not have
-                yield dataclasses.replace(self, model_revision=revision)
+                changed: dict[str, Any] = dict(zip(names, numbers, strict=True))
+                yield dataclasses.replace(self, **changed)
 
     @cached_property
     def family(self) -> Family:

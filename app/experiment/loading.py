@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from .. import models, place
 from ..artifacts import checkpoint
+from ..artifacts.parts import Pixels
 from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
@@ -21,13 +25,22 @@ from ..data.transforms import chain
 from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import named
+from ..tables.decoding import decoding_of
+
+_OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
 
 
 class Preprocess:
     """What a run's data went through, for inputs of the same kind."""
 
-    def __init__(self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    def __init__(
+        self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
+        span: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images."""
         self._config = config
+        decoding = decoding_of(config.to_json())
+        self._decoding = dataclasses.replace(decoding, span=span or decoding.span)
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
 
     def __call__(self, given: Any) -> Tensor:
@@ -45,7 +58,8 @@ class Preprocess:
 
     def stored(self, given: Any) -> np.ndarray:
         """Return an image as the run's cache stores it: uint8 (C, H, W). Raises InputError."""
-        return stored(_image(given), side=self._config.stored_side, channels=self._config.channels)
+        config = self._config
+        return stored(_image(given), side=config.stored_side, channels=config.channels, decoding=self._decoding)
 
     def of_stored(self, images: Sequence[np.ndarray]) -> Tensor:
         """Return stored images as the model takes them: float32 (B, C, H, W)."""
@@ -72,12 +86,27 @@ def _image(given: Any) -> bytes | np.ndarray:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
+    if isinstance(given, Image.Image) and given.mode not in ("L", "RGB"):
+        return _encoded(given)
     found = np.asarray(given)
     if found.dtype != np.uint8 or found.ndim not in (2, 3):
         raise InputError(
             f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
         )
     return found
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    """Return a PIL image as a file, so that its palette, transparency and 16 bits are read as those of a file are."""
+    if picture.mode not in _OF_PNG:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    picture.save(buffer := io.BytesIO(), "png")
+    return buffer.getvalue()
+
+
+def _span(pixels: Pixels | None) -> tuple[int, int] | None:
+    """Return the range of 16-bit values that a run's images used, or that it was given."""
+    return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
@@ -92,7 +121,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
 def preprocess_of(run: Run) -> Preprocess:
     """Return what the run's data went through."""
     data = run.record.data
-    return Preprocess(run.config, mean=data.mean, std=data.std)
+    return Preprocess(run.config, mean=data.mean, std=data.std, span=_span(data.pixels))
 
 
 def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
