@@ -22,7 +22,7 @@ class TestSplit(Protocol):
     @property
     def rows(self) -> np.ndarray: ...
 
-    # names: np.ndarray, str (n,), where its examples have any
+    # names: np.ndarray, str (n,), where its examples have any; paths: Sequence[str], where they are files of a folder
 
     def __len__(self) -> int: ...
 
@@ -41,7 +41,9 @@ def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, 
         return None
     examples, labels, logits = (part.numpy() for part in gathered if part is not None)
     assert np.array_equal(examples, np.arange(len(split))), "an example was seen twice, not at all, or out of turn"
-    return Predictions(split.rows[examples], labels, logits, getattr(split, "names", None), task)
+    return Predictions(
+        split.rows[examples], labels, logits, getattr(split, "names", None), task, getattr(split, "paths", None)
+    )
 
 
 def _predicted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class Predictions:
     logits: np.ndarray  # float32 (n, K)
     names: np.ndarray | None = None  # str (n,)
     task: Task = task.classes
+    paths: Sequence[str] | None = None  # of the files within the dataset's folder, (n,), where rows have one
 
     def save(self, path: Path) -> None:
         """Writes them as parquet."""
@@ -35,6 +38,8 @@ class Predictions:
         from pyarrow import parquet
 
         columns: dict[str, Any] = {"row": self.rows}
+        if self.paths is not None:
+            columns["path"] = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.paths]
         if self.names is not None:
             columns["name"] = [str(name) for name in self.names]
         if self.task is task.values:
@@ -53,10 +58,11 @@ class Predictions:
         try:
             table = parquet.read_table(path)
             columns = {name: np.array(table[name].to_pylist()) for name in table.column_names}
-            names = columns.get("name")
+            names, paths = columns.get("name"), table["path"].to_pylist() if "path" in columns else None
             if "target" in columns:
                 target, prediction = (columns[name].astype(np.float32) for name in ("target", "prediction"))
-                return cls(columns["row"], target, prediction[:, None], names, task.values)
-            return cls(columns["row"], columns["label"], columns["logits"].astype(np.float32), names)
+                return cls(columns["row"], target, prediction[:, None], names, task.values, paths)
+            logits = columns["logits"].astype(np.float32)
+            return cls(columns["row"], columns["label"], logits, names, paths=paths)
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise Damaged(f"the predictions {path} are damaged. `evaluate --again` computes them again") from error

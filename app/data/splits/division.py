@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
         name: Split(**held[source](), **_rows(cached, source, members), **common, transforms=inputs(augment))
         for name, (source, members, augment) in parts.items()
     }
+    made["test"] = replace(made["test"], paths=_paths(cached, rows.test_from, rows.test))
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"arrays_digest": cached.digest}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
@@ -152,6 +153,12 @@ def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
     named = f"{split}-names.npy" in cached.manifest.files
     names = cached.array(split, "names")[members] if named else None
     return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
+
+
+def _paths(cached: Cached, split: str, members: np.ndarray) -> list[str] | None:
+    """The files of some rows of a folder; None for other datasets, and for caches of earlier versions."""
+    files = cached.files(split)
+    return None if files is None else [files[member] for member in members]
 
 
 def _fingerprint(made: Mapping[str, Split]) -> str:

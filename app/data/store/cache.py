@@ -23,7 +23,7 @@ from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
 from . import manifest as manifests
 from . import room, writer
-from .files import DECISIVE, inputs_file
+from .files import DECISIVE, files_list, inputs_file
 from .manifest import Manifest
 from .writer import Progress
 
@@ -61,6 +61,11 @@ class Cached:
         squares.
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
+
+    def files(self, split: str) -> list[str] | None:
+        """The file of each row, by its path within the dataset's folder; None where the cache has no such list."""
+        name = files_list(split)
+        return json.loads((self.folder / name).read_bytes()) if name in self.manifest.files else None
 
     @property
     def digest(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from ...errors import InputError
 from ..sources.source import Ask, Example
 from .aside import Aside
 from .counts import Counts
+from .files import files_list
 from .room import Room
 
 CARVE = "--test-fraction 0.2 carves a test set from train instead"
@@ -43,6 +45,7 @@ class Kept:
     groups: list[Any] = field(default_factory=list)
     moments: list[np.ndarray] = field(default_factory=list)  # int64 (C, 2) each; of images
     names: list[str] = field(default_factory=list)  # of the simulations, where rows are their frames
+    files: list[str] = field(default_factory=list)  # as the source calls them
     seen: int = 0
     transparent: int = 0
     unreadable: list[str] = field(default_factory=list)  # images with a label that cannot be read, and why
@@ -64,6 +67,7 @@ class Kept:
         self.rows.append(row.number)
         self.labels.append(row.example.label)
         self.groups.append(row.example.group)
+        self.files.append(row.example.file)
         self.transparent += row.transparent
         if row.moments is not None:
             self.moments.append(row.moments)
@@ -91,9 +95,21 @@ class Kept:
             save(folder / f"{self.split}-moments.npy", np.stack(self.moments))
         if self.names:
             save(folder / f"{self.split}-names.npy", np.array(self.names))
+        if ask.path and not ask.reading and any(self.files):
+            text = json.dumps([_below(ask.path, file) for file in self.files])
+            (folder / files_list(self.split)).write_text(text, encoding="ascii")
         if ask.grouped:
             numbers = np.array([_group_number(group) for group in self.groups], np.int64)
             save(folder / f"{self.split}-groups.npy", numbers)
+
+
+def _below(path: str, file: str) -> str:
+    """A file's path within the dataset's folder, which may be elsewhere tomorrow."""
+    given = Path(path).expanduser()
+    for root in (given, given.resolve()):
+        if Path(file).is_relative_to(root):
+            return Path(file).relative_to(root).as_posix()
+    return file
 
 
 def save(path: Path, array: np.ndarray) -> None:
