@@ -35,11 +35,13 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     if known:
         found |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
         found |= {"test_fraction": known.test_fraction or None}
+    if "test_split" in request:
+        found["test_fraction"] = None
     found |= request
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
     found |= {"model_revision": row.revision}
-    found |= {"decoding_revision": revisions.DECODING, "layout_revision": revisions.LAYOUT}
+    found |= {"decoding_revision": revisions.DECODING, "layout_revision": facts.layout_revision}
     if facts.image is not None:
         found["image"] = facts.image
     elif facts.kind == "signal" and isinstance(found["image"], int):

@@ -14,11 +14,12 @@ from ..errors import InputError
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
+from ..tables.revisions import LAYOUT
 from ..tables.shape import normal, smaller, with_unit
-from .sources import fields, opening, signals
+from .sources import fields, folders, opening, signals
 from .sources.files import printable
 from .sources.opening import at, fingerprint
-from .sources.source import Ask, Source
+from .sources.source import Ask, Hidden, Revised, Source
 from .splits import holdout
 from .store import cache
 from .store.cache import Cached
@@ -49,18 +50,15 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
         return _facts_of_files(row, request)
     if row and not request.keys() & LOOKED_UP:
         return dataset_facts(row)
-    path = asked if is_local(asked) else None
-    ask = ask_of({**request, "dataset": name}, path=path)
-    version = fingerprint(ask) if path else None
-    ask = replace(ask, fingerprint=version)
-    if cached := cache.find(ask, version):
-        classes = len(cached.manifest.class_names)
-    else:
-        classes = _count_classes(ask, say, progress)
+    ask = ask_of({**request, "dataset": name}, path=asked if is_local(asked) else None)
+    if ask.path:
+        there = folders.content(ask)
+        ask = replace(ask, fingerprint=folders.fingerprint(ask, there), layout=there.revision)
+    ask, classes = _classes(ask, say, progress)
     known: dict[str, Any] = (
         {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
     )
-    return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
+    return DatasetFacts(name=name, classes=classes, fingerprint=ask.fingerprint, layout_revision=ask.layout, **known)
 
 
 def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:
@@ -91,12 +89,21 @@ def where(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"path": request["dataset"] if is_local(request["dataset"]) else None}
 
 
-def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
-    """The classes of a dataset that is not in the cache."""
+def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[Ask, int]:
+    """Return the ask at the revision of the layout that reads the dataset, and how many classes it has."""
+    for revision in range(ask.layout, LAYOUT + 1):
+        revised = replace(ask, layout=revision)
+        cached = cache.find(revised, ask.fingerprint)
+        if cached and (revision > 1 or all(map(str.strip, cached.manifest.class_names))):
+            return revised, len(cached.manifest.class_names)
     source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
-        return len(set(source.class_names) - set(ask.unlabelled))
-    return len(prepare(ask, say, progress, source=source).manifest.class_names)
+        return ask, len(set(source.class_names) - set(ask.unlabelled))
+    try:
+        return ask, len(prepare(ask, say, progress, source=source).manifest.class_names)
+    except Revised:
+        revised = replace(ask, layout=LAYOUT)
+        return revised, len(prepare(revised, say, progress).manifest.class_names)
 
 
 def ask_of(
@@ -122,6 +129,11 @@ def ask_of(
         side=normal(image) if reading else smaller(image, row.native if row else None),
         channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
         carve_test=holdout.takes_test_from_train(fields, row),
+        class_level=fields.get("class_level") or "1",
+        split_folders=fields.get("split_folders"),
+        val_split=fields.get("val_split"),
+        test_split=fields.get("test_split"),
+        layout=fields.get("layout_revision") or 1,
         reading=reading,
         design=design,
         filelist=filelist,
@@ -145,12 +157,37 @@ def prepare(
     if found := cache.find(ask, version):
         return _told(found.verified(), say)
     source = source or opening.first(ask, version)
-    opening.require_version(ask, source, version)
+    source = _with_test(opening.at_version(ask, source, version))
     for note in source.notes:
         say(note)
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress), say)
+    return _told(_built(ask, source, say, progress), say)
+
+
+def _with_test(source: Source) -> Source:
+    """The source, or the same with another split for its test, where that has no labels and these cost little."""
+    if not (source.without_test and source.outline):
+        return source
+    try:
+        for _ in source.outline("test"):
+            pass
+    except Hidden:
+        return replace(source.without_test(), version=source.version)
+    return source
+
+
+def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
+    """The cache of a source, or of the same with another split for its test, where that has no labels."""
+    try:
+        return cache.build(ask, source, progress)
+    except Hidden as hidden:
+        if hidden.split != "test" or not source.without_test:
+            raise
+    source = replace(source.without_test(), version=source.version)
+    for note in source.notes:
+        say(note)
+    return cache.build(ask, source, progress)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:

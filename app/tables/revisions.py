@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..errors import UnknownRevision
 
 DECODING = 1  # how files become stored arrays: colour, transparency, resizing, value range
-LAYOUT = 1  # how folders, files and columns become splits, classes and rows
-KNOWN = {"decoding_revision": (DECODING,), "layout_revision": (LAYOUT,)}
+LAYOUT = 2  # how folders, files and columns become splits, classes and rows; 1 where both read a dataset alike
+KNOWN = {"decoding_revision": (DECODING,), "layout_revision": (1, LAYOUT)}
 
 
 def require_known(name: str, revision: int) -> None:

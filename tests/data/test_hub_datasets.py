@@ -228,7 +228,7 @@ def test_a_silent_hub_with_a_warm_cache_is_said_and_done_without(hub, client, tm
         (["--dataset", "alice/configs"], "has several configs; name one with --dataset-config; there are: big, small"),
         (["--dataset", "alice/configs", "--dataset-config", "smal"], "did you mean small?"),
         (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'; did you mean label?"),
-        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one; --test-fraction 0.2 carves"),
+        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one; --test-fraction 0.2 holds out"),
     ],
 )
 def test_a_refusal_is_one_sentence_and_exit_2_and_nothing_is_written(hub, client, tmp_path, arguments, sentence):

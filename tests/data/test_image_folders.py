@@ -67,7 +67,7 @@ def test_a_single_split_of_another_name_is_used_as_train_and_said(tmp_path, name
     reading = Reading(write_images(tmp_path / "pets", splits=(name,)))
     assert reading.manifest["rows"] == {"train": 24}
     assert [line.replace(str(tmp_path), "") for line in reading.said] == [
-        f"/pets has one split, {name}: it is used as train, and validation and test are carved from it"
+        f"/pets has one split, {name}: it is used as train, and validation and test are held out from it"
     ]
 
 

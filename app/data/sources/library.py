@@ -6,7 +6,7 @@ import dataclasses
 import glob
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any
 from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from ..splits import holdout
-from . import columns, undocumented
-from .files import fingerprint, folder, require_all_read
+from . import columns, splits, undocumented
+from .layout import Layout
 from .source import Ask, Example, Source
+from .tables import Tables
 
 _FILES_AT_ONCE = 16
 _WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
@@ -32,33 +32,27 @@ def open_hub(ask: Ask, sha: str) -> Source:
     return dataclasses.replace(_open(ask, options, version=sha, where=f"the Hub's {ask.hub}"), licence=licence)
 
 
-def open_folder(ask: Ask) -> Source:
-    """A folder of parquet files or of images in a folder per class, with splits as `datasets` finds them."""
+def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
+    """A folder of tables, or of images that a list names, with the splits that its files have."""
     assert ask.path
-    return _open(ask, _folder_options(folder(ask.path)), version=fingerprint(ask.path), where=ask.path)
+    root = Path(ask.path).expanduser().resolve()
+    options: dict[str, Any] = {"path": str(root)}
+    if tables.data_files is not None:
+        files = {split: [glob.escape(str(root / path)) for path in paths] for split, paths in tables.data_files.items()}
+        options = {"path": tables.module, "data_files": files}
+    return _open(ask, options, version=version, where=ask.path, layout=tables.layout)
 
 
-def _folder_options(root: Path) -> dict[str, Any]:
-    """How to load a folder: one of images without folders for splits is all train, whatever its files are called."""
-    tables = any(path.suffix in (".parquet", ".arrow", ".csv", ".json", ".jsonl") for path in root.rglob("*"))
-    named = any(entry.is_dir() and entry.name.lower() in ("train", *holdout.PUBLISHED) for entry in root.iterdir())
-    if tables or named or (root / "README.md").exists():
-        return {"path": str(root)}
-    return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
-
-
-def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Source:
+def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None) -> Source:
     import datasets
 
     opened = _streams(ask, options, where)
-    wanted, notes = _splits(list(opened), where, carve_test=ask.carve_test)
-    train = opened[wanted["train"]]
+    train = next(iter(opened.values()))
     if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
     image, label = columns.choose(ask, train.features, where)
-    undecoded = {
-        ours: opened[theirs].cast_column(image, datasets.Image(decode=False)) for ours, theirs in wanted.items()
-    }
+    undecoded = {name: opened[name].cast_column(image, datasets.Image(decode=False)) for name in opened}
+    kind, known = train.features[label], train.info.splits or {}
 
     def read(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
         with _sentences(where):
@@ -66,15 +60,33 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
                 yield Example(content, row[label], group, held.get("path") or "")
 
-    known, kind = train.info.splits or {}, train.features[label]
-    counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
-    return Source(
-        version=version,
-        rows={ours: counts.get(ours) for ours in wanted},
-        class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-        examples=lambda split: read(_resumed(undecoded[split])),
-        notes=notes,
-    )
+    def labels(rows: Any) -> Iterator[Example]:
+        with _sentences(where):
+            for row in rows.select_columns([name for name in (label, ask.group_column) if name]):
+                yield Example(b"", row[label], row[ask.group_column] if ask.group_column else None)
+
+    def source(there: Sequence[str], **hidden: str) -> Source:
+        wanted, notes, left_out = splits.of(ask, there, where, {name: _rows(known, name) for name in opened}, **hidden)
+        made = layout or Layout()
+        made = dataclasses.replace(made, places=wanted, notes=(*made.notes, *notes)).with_left_out(left_out)
+        another = splits.without_test(ask, list(opened), wanted) if not hidden else None
+        return Source(
+            version=version,
+            rows={ours: _rows(known, theirs) for ours, theirs in wanted.items()},
+            class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
+            examples=lambda split: read(_resumed(undecoded[wanted[split]])),
+            notes=notes,
+            layout=lambda: made,
+            outline=(lambda split: labels(opened[wanted[split]])) if ask.path else None,
+            without_test=(lambda: source(another, hidden=wanted["test"])) if another else None,
+        )
+
+    return source(list(opened))
+
+
+def _rows(known: Any, split: str) -> int | None:
+    """The rows of a split as its metadata says, None where it says nothing."""
+    return (known[split].num_examples or None) if split in known else None
 
 
 def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
@@ -87,8 +99,6 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
-            if ask.path:
-                _require_all_images(builder, ask.path)
             return builder.as_streaming_dataset()
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
@@ -97,17 +107,6 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
-
-
-def _require_all_images(builder: Any, path: str) -> None:
-    """Raises InputError for a picture of an image folder that the builder leaves out, where no list chooses them."""
-    if not (there := undocumented.image_files(builder)):
-        return
-    files, endings, lists = there
-    listed = any(Path(file).name in lists for found in files.values() for file in found)
-    card = folder(path) / "README.md"
-    if not listed and not (card.exists() and "\nconfigs:" in card.read_text(encoding="utf-8", errors="replace")):
-        require_all_read(path, files, endings)
 
 
 def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
@@ -156,22 +155,6 @@ def _bytes(image: Any, where: str) -> bytes:
             return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
     return hub.call(f"an image of {where}", once)
-
-
-def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Which of the source's splits are train and test, and what to say of the choice."""
-    if "train" not in there and len(there) > 1:
-        raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
-    wanted, notes = holdout.published(there, carve_test=carve_test), []
-    if wanted["train"] != "train":
-        notes.append(
-            f"{where} has one split, {there[0]}: it is used as train, and validation and test are carved from it"
-        )
-    if wanted.get("test", "test") != "test":
-        notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
-    if unused := [name for name in there if name not in wanted.values()]:
-        notes.append(f"not used of {where}: {', '.join(unused)} (validation is carved from train)")
-    return wanted, tuple(notes)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     array: Array | None = None
     left_out: list[str] | None = None  # files that could not be read
     notes: list[str] | None = None
+    layout: dict[str, Any] | None = None  # what splits are made from and what is left out, as sources.layout has it
     version: str
     rows: dict[str, int]  # with a label, by split
     unlabelled: dict[str, int]

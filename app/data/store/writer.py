@@ -97,6 +97,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
             present = set(kept["train"].labels)
         names = write_labels(ask, source, kept, folder, present=present)
     return _of_array(source) | {
+        "layout": source.layout().to_json(),
         "version": source.version,
         "rows": {split: len(part.labels) for split, part in kept.items()},
         "unlabelled": {split: part.seen - len(part.labels) for split, part in kept.items()},
