@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ..config import checks, effects
 from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
+from ..config.settings import Data
 from ..errors import InputError
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
-from ..tables.revisions import LAYOUT
-from ..tables.shape import normal, smaller, with_unit
+from ..tables.revisions import REVISED_LAYOUT
+from ..tables.shape import Extent, normal, smaller, with_unit
+from . import inspection
 from .sources import fields, folders, opening, signals
 from .sources.files import printable
 from .sources.opening import at, fingerprint
@@ -24,6 +27,7 @@ from .splits import holdout
 from .store import cache
 from .store.cache import Cached
 from .store.writer import Progress
+from .understood import Understood
 
 if TYPE_CHECKING:
     from .splits.division import Splits
@@ -50,10 +54,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
         return _facts_of_files(row, request)
     if row and not request.keys() & LOOKED_UP:
         return dataset_facts(row)
-    ask = ask_of({**request, "dataset": name}, path=asked if is_local(asked) else None)
-    if ask.path:
-        there = folders.content(ask)
-        ask = replace(ask, fingerprint=folders.fingerprint(ask, there), layout=there.revision)
+    ask = _located(ask_of({**request, "dataset": name}, path=asked if is_local(asked) else None))
     ask, classes = _classes(ask, say, progress)
     known: dict[str, Any] = (
         {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
@@ -91,18 +92,19 @@ def where(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[Ask, int]:
     """Return the ask at the revision of the layout that reads the dataset, and how many classes it has."""
-    for revision in range(ask.layout, LAYOUT + 1):
+    for revision in range(ask.layout, REVISED_LAYOUT + 1):
         revised = replace(ask, layout=revision)
-        cached = cache.find(revised, ask.fingerprint)
-        if cached and (revision > 1 or all(map(str.strip, cached.manifest.class_names))):
-            return revised, len(cached.manifest.class_names)
+        if cached := cache.find(revised, ask.fingerprint):
+            if inspection.is_current(revised, cached):
+                return revised, len(cached.manifest.class_names)
+            ask = replace(ask, layout=REVISED_LAYOUT)  # revision 1 took empty labels for a class
     source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
         return ask, len(set(source.class_names) - set(ask.unlabelled))
     try:
         return ask, len(prepare(ask, say, progress, source=source).manifest.class_names)
     except Revised:
-        revised = replace(ask, layout=LAYOUT)
+        revised = replace(ask, layout=REVISED_LAYOUT)
         return revised, len(prepare(revised, say, progress).manifest.class_names)
 
 
@@ -190,6 +192,60 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
     return cache.build(ask, source, progress)
 
 
+def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
+    """What is understood of a run's dataset before it is read; from the cache, if it is there."""
+    if cached := cache.find(ask, ask.fingerprint):
+        return inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
+    return _of_source(config, ask, say, image=config.image)
+
+
+def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Understood:
+    """What is understood of a dataset that no run is asked for; it is not read, but labels that lie here are."""
+    effects.require(request)
+    row, name = dataset_row(request["dataset"]), dataset_name(request["dataset"])
+    defaults: dict[str, Any] = {"split_seed": row.split_seed, "val_fraction": row.val_fraction} if row else {}
+    defaults |= {"test_fraction": row.test_fraction or None} if row and "test_split" not in request else {}
+    fields = {field.name for field in dataclasses.fields(Data)}
+    given = {key: value for key, value in request.items() if key in fields}
+    settings = Data(**{**defaults, **given, "dataset": name, "classes": 1})
+    ask = _located(ask_of({**request, "dataset": name}, **where(request)))
+    for revision in range(ask.layout, REVISED_LAYOUT + 1):
+        revised = replace(ask, layout=revision)
+        if (cached := cache.find(revised, ask.fingerprint)) and inspection.is_current(revised, cached):
+            return inspection.of_cached(settings, revised, cached, holdout.members_of(settings, cached))
+    try:
+        return _of_source(settings, ask, say)
+    except Revised:
+        return _of_source(settings, replace(ask, layout=REVISED_LAYOUT), say)
+
+
+def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: Extent | None = None) -> Understood:
+    """What is understood of a dataset that is not in the cache."""
+    if ask.row and ask.hub:
+        return inspection.of_row(settings, ask, image=image)
+    source = opening.first(ask, opening.newest(ask, say))
+    return inspection.of_source(settings, ask, _with_test(source), image=image)
+
+
+def _located(ask: Ask) -> Ask:
+    """The same with its fingerprint, and at the revision of the layout that reads it, where it lies here."""
+    if not ask.path:
+        return ask
+    if ask.reading:
+        return replace(ask, fingerprint=fingerprint(ask))
+    there = folders.content(ask)
+    return replace(ask, fingerprint=folders.fingerprint(ask, there), layout=there.revision)
+
+
+def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
+    """What is understood of the data of a run whose splits are made."""
+    members = holdout.Members(
+        made.train.members, made.val.members, made.test.members, made.record.get("val_from", "train"),
+        made.record["test_from"],
+    )  # fmt: skip
+    return inspection.of_cached(config, cached.ask, cached, members, image=config.image, statistics=made.record)
+
+
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     """Train, validation and test of a run, as `division.splits` has them; the first that needs torch."""
     from .splits import division
@@ -214,6 +270,6 @@ def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
 
 
 __all__ = [
-    "Ask", "Cached", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare", "require_inputs", "splits",
-    "where", "whole",
+    "Ask", "Cached", "Understood", "ask_of", "at", "dataset_name", "described", "facts", "fingerprint", "inspected",
+    "prepare", "require_inputs", "splits", "understood", "where", "whole",
 ]  # fmt: skip

@@ -33,7 +33,8 @@ def draw_up(
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
-    extent = extent_of(config, ask, screen.say)
+    understood = data.understood(config, ask, screen.say)
+    extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
     compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
     chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
@@ -41,6 +42,7 @@ def draw_up(
     took = probe.take(config, here, chosen, screen.say) if probed else None
     return Plan(
         config=config,
+        data=understood,
         device=here.describe(),
         execution=chosen.to_json(),
         costs={

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..errors import UnknownRevision
 
 DECODING = 1  # how files become stored arrays: colour, transparency, resizing, value range
-LAYOUT = 2  # how folders, files and columns become splits, classes and rows; 1 where both read a dataset alike
-KNOWN = {"decoding_revision": (DECODING,), "layout_revision": (1, LAYOUT)}
+LAYOUT = 1  # how folders, files and columns become splits, classes and rows
+REVISED_LAYOUT = 2  # of a dataset that revision 1 of the layout read otherwise, or would have; all others keep 1
+KNOWN = {"decoding_revision": (DECODING,), "layout_revision": (LAYOUT, REVISED_LAYOUT)}
 
 
 def require_known(name: str, revision: int) -> None:

@@ -68,7 +68,8 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
     def source(there: Sequence[str], **hidden: str) -> Source:
         wanted, notes, left_out = splits.of(ask, there, where, {name: _rows(known, name) for name in opened}, **hidden)
         made = layout or Layout()
-        made = dataclasses.replace(made, places=wanted, notes=(*made.notes, *notes)).with_left_out(left_out)
+        places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
+        made = dataclasses.replace(made, places=places, notes=(*made.notes, *notes)).with_left_out(left_out)
         another = splits.without_test(ask, list(opened), wanted) if not hidden else None
         return Source(
             version=version,

@@ -75,7 +75,7 @@ class Kept:
         if self.names:
             _save(folder / f"{split}-names.npy", np.array(self.names))
         if ask.grouped:
-            _save(folder / f"{split}-groups.npy", np.array([_group_number(group) for group in self.groups], np.int64))
+            _save(folder / f"{split}-groups.npy", np.array([group_number(group) for group in self.groups], np.int64))
 
 
 def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example
     return Decoded(number, example, pixels, np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1))
 
 
-def _group_number(group: Any) -> int:
+def group_number(group: Any) -> int:
     """A number that stands for a group's name, equal wherever the name is; rows without one are a group."""
     return int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8], "big", signed=True)
 
