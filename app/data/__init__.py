@@ -16,10 +16,10 @@ from ..errors import InputError
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
-from ..tables.revisions import REVISED_LAYOUT
+from ..tables.revisions import LAYOUT, REVISED_LAYOUT
 from ..tables.shape import Extent, normal, smaller, with_unit
 from . import inspection
-from .sources import fields, folders, opening, signals
+from .sources import fields, files, folders, opening, signals
 from .sources.files import printable
 from .sources.opening import at, fingerprint
 from .sources.source import Ask, Hidden, Revised, Source
@@ -69,8 +69,13 @@ def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts
     names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
     return DatasetFacts(
         name=row.name, classes=len(names), channels=shape[0], image=normal(shape[1:]), kind=row.kind, task=row.task,
-        fingerprint=fingerprint(ask),
+        fingerprint=fingerprint(ask), layout_revision=_revision_of_files(ask),
     )  # fmt: skip
+
+
+def _revision_of_files(ask: Ask) -> int:
+    """The revision of the layout that divides files of fields or signals."""
+    return LAYOUT if isinstance(ask.reading, FieldReading) else signals.revision(ask)
 
 
 def require_inputs(ask: Ask, config: RunConfig) -> None:
@@ -174,8 +179,8 @@ def _with_test(source: Source) -> Source:
     try:
         for _ in source.outline("test"):
             pass
-    except Hidden:
-        return replace(source.without_test(), version=source.version)
+    except Hidden as hidden:
+        return replace(source.without_test(hidden.rows), version=source.version)
     return source
 
 
@@ -186,10 +191,16 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
     except Hidden as hidden:
         if hidden.split != "test" or not source.without_test:
             raise
-    source = replace(source.without_test(), version=source.version)
+        count = hidden.rows
+    source = replace(source.without_test(count), version=source.version)
     for note in source.notes:
         say(note)
     return cache.build(ask, source, progress)
+
+
+def named_by_all_files(path: str, config: RunConfig) -> bool:
+    """Whether a run of an earlier version, which named a folder by all its files, is on this folder as it is."""
+    return config.layout_revision == LAYOUT and files.of_all(path) == config.fingerprint
 
 
 def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
@@ -232,7 +243,9 @@ def _located(ask: Ask) -> Ask:
     if not ask.path:
         return ask
     if ask.reading:
-        return replace(ask, fingerprint=fingerprint(ask))
+        shape = (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
+        layout = _revision_of_files(ask)
+        return replace(ask, fingerprint=fingerprint(ask), layout=layout, side=normal(shape[1:]), channels=shape[0])
     there = folders.content(ask)
     return replace(ask, fingerprint=folders.fingerprint(ask, there), layout=there.revision)
 
@@ -271,5 +284,5 @@ def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
 
 __all__ = [
     "Ask", "Cached", "Understood", "ask_of", "at", "dataset_name", "described", "facts", "fingerprint", "inspected",
-    "prepare", "require_inputs", "splits", "understood", "where", "whole",
+    "named_by_all_files", "prepare", "require_inputs", "splits", "understood", "where", "whole",
 ]  # fmt: skip

@@ -128,6 +128,8 @@ def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray
     Raise InputError for labels that are doubtful, and for a class that train lacks.
     """
     assert source.outline
+    if source.regression:
+        return _values(source)
     labels: dict[str, list[Any]] = {}
     groups: list[int] = []
     for split in sorted(source.rows):
@@ -149,6 +151,15 @@ def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray
             raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}")
     arrays = {split: np.array([at[label] for label in each], np.int64) for split, each in labels.items()}
     return arrays, np.array(groups, np.int64) if ask.group_column else None, list(names.values())
+
+
+def _values(source: Source) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
+    """The same of a regression, whose groups are the simulations."""
+    assert source.outline
+    rows = {split: list(source.outline(split)) for split in sorted(source.rows)}
+    values = {split: np.array([row.label for row in each], np.float32) for split, each in rows.items()}
+    groups = np.array([group_number(row.group) for row in rows["train"]], np.int64)
+    return values, groups, list(source.class_names or ())
 
 
 def is_label(label: Any, source: Source, ask: Ask) -> bool:
@@ -207,6 +218,6 @@ def _place(settings: Data, layout: Layout, name: str, source: str) -> str:
     """Where a split's rows come from."""
     if source == "train" and name != "train":
         share = settings.val_fraction if name == "val" else settings.test_fraction or holdout.UNKNOWN_TEST_FRACTION
-        return f"held out from train ({share:.0%})"
+        return f"held out from train ({100 * share:g} %)"
     place = layout.places.get(source)
     return f"split {source}" if place in (None, source) else f"{place}"

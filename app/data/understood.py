@@ -124,11 +124,14 @@ class Understood:
         elif self.classes is not None:
             yield "classes", f"{self.classes:,}{self._named_classes()}"
         if self.readings:
-            told = [f"--class-level {level}: {_many(count, 'class')}" for level, count in self.readings.items()]
-            yield "readings", f"{'; '.join(told)} (level {self.class_level} is used)"
+            used = {self.class_level: " (used)"}
+            told = [
+                f"--class-level {level}: {_many(n, 'class')}{used.get(level, '')}" for level, n in self.readings.items()
+            ]
+            yield "readings", "; ".join(told)
         if found := self.majority:
-            test = "" if found["test_share"] is None else f", {found['test_share']:.1%} of the test rows"
-            yield "majority", f"{found['class']}: {found['train_share']:.1%} of the training rows{test}"
+            test = "" if found["test_share"] is None else f", {100 * found['test_share']:.1f} % of the test rows"
+            yield "majority", f"{found['class']}: {100 * found['train_share']:.1f} % of the training rows{test}"
         for each in self.left_out:
             yield "left out", _left_out(each)
         yield "inputs", self.inputs
@@ -139,9 +142,9 @@ class Understood:
         if self.class_names is None:
             return ""
         counts = self.rows_per_class
-        told = [f"{name} {counts[name]:,}" if counts else name for name in self.class_names[:SHOWN]]
+        told = [f"{name}: {counts[name]:,}" if counts else name for name in self.class_names[:SHOWN]]
         more = f" and {len(self.class_names) - SHOWN:,} more" if len(self.class_names) > SHOWN else ""
-        return f": {', '.join(told)}{more}{' (rows of all splits)' if counts else ''}"
+        return f" ({', '.join(told)}{more}{'; rows of all splits' if counts else ''})"
 
 
 def _by_name(names: Sequence[str] | None, counts: Sequence[int] | None) -> dict[str, int] | None:

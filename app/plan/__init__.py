@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import data, place
+from ..artifacts.runs import place_of, unfinished_on_other_data
 from ..computing import execution
 from ..config import matching
 from ..config.command import Command
@@ -33,6 +34,9 @@ def draw_up(
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
+    if not place_of(options.checkpoints, config).record.exists():
+        other = unfinished_on_other_data(options.checkpoints, config)
+        experiment.report_other_data(other, config, screen)
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)

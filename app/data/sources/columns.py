@@ -8,8 +8,8 @@ from ...errors import InputError
 from ...tables.names import suggestion
 from .source import Ask
 
-_LABELS = ("label", "labels", "fine_label", "class", "target", "category")
-_CLASSES = ("int", "uint", "bool", "string", "large_string")  # types whose values can name classes
+_LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")
+_CLASSES = ("int", "uint", "bool", "string", "large_string", "float")  # types whose values can name classes, as 0.0
 
 
 def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:

@@ -188,6 +188,7 @@ def _source(
             yield Example(b"", label, group, str(root / path))
 
     return Source(
+        column=f"column {found.listing.label}" if found.listing else "the labels",
         version=version, rows={split: len(each) for split, each in rows.items()}, class_names=class_names,
         examples=lambda split: _with_images(outline(split)), notes=made.layout.notes, layout=lambda: made.layout,
         outline=outline,

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import InputError
 from . import names
 from .files import printable
-from .layout import SHOWN, Layout, LeftOut
+from .layout import Layout, LeftOut
 from .source import Ask, Example, Hidden, Revised, Source
 
 _INSTEAD = "--test-fraction 0.2 holds out a test set from train instead"
@@ -75,9 +75,8 @@ class Audit:
         counts = self.counts[split]
         if seen and not counts:
             hint = f"; {_INSTEAD}" if split == "test" else ""
-            raise Hidden(
-                f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one{hint}", split
-            )
+            says = f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one{hint}"
+            raise Hidden(says, split, seen)
         if self.source.class_names is not None:
             return
         texts = {label for found in self.counts.values() for label in found if isinstance(label, str)}
@@ -101,8 +100,5 @@ def audited(ask: Ask, source: Source, where: str) -> Source:
         examples=lambda split: audit.examples(split, source.examples(split)),
         outline=(lambda split: audit.examples(split, outline(split))) if outline else None,
         layout=audit.layout,
-        without_test=(lambda: audited(ask, otherwise(), where)) if otherwise else None,
+        without_test=(lambda rows: audited(ask, otherwise(rows), where)) if otherwise else None,
     )
-
-
-__all__ = ["SHOWN", "Audit", "audited"]

@@ -65,7 +65,7 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
             for row in rows.select_columns([name for name in (label, ask.group_column) if name]):
                 yield Example(b"", row[label], row[ask.group_column] if ask.group_column else None)
 
-    def source(there: Sequence[str], **hidden: str) -> Source:
+    def source(there: Sequence[str], **hidden: tuple[str, int]) -> Source:
         wanted, notes, left_out = splits.of(ask, there, where, {name: _rows(known, name) for name in opened}, **hidden)
         made = layout or Layout()
         places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
@@ -77,9 +77,10 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
             class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
             examples=lambda split: read(_resumed(undecoded[wanted[split]])),
             notes=notes,
+            column=f"column {label}",
             layout=lambda: made,
             outline=(lambda split: labels(opened[wanted[split]])) if ask.path else None,
-            without_test=(lambda: source(another, hidden=wanted["test"])) if another else None,
+            without_test=(lambda count: source(another, hidden=(wanted["test"], count))) if another else None,
         )
 
     return source(list(opened))

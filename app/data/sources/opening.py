@@ -43,8 +43,7 @@ def first(ask: Ask, version: str) -> Source:
         raise _not_cached(ask, error) from error
     if source.array:
         return source
-    where = f"column {ask.label_column or 'of the labels'} of {ask.path or ask.dataset}"
-    return labels.audited(ask, source, where)
+    return labels.audited(ask, source, f"{source.column} of {ask.path or ask.dataset}")
 
 
 def at_version(ask: Ask, source: Source, version: str) -> Source:

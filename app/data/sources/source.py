@@ -57,9 +57,9 @@ class Revised(InputError):
 class Hidden(InputError):
     """A split has no labels."""
 
-    def __init__(self, message: str, split: str) -> None:
+    def __init__(self, message: str, split: str, rows: int) -> None:
         super().__init__(message)
-        self.split = split
+        self.split, self.rows = split, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +129,12 @@ class Source:
     examples: Callable[[str], Iterator[Example]]
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # said aloud once
+    column: str = "the labels"  # whose values they are
     array: Array | None = None  # None: images
     regression: bool = False  # labels are numbers, and the one class name is the target's
     layout: Callable[[], Layout] = Layout  # what splits are made from and what is left out, complete after reading
     outline: Callable[[str], Iterator[Example]] | None = None  # examples without their images, where these cost little
-    without_test: Callable[[], Source] | None = None  # the same with another split in place of a test without labels
+    without_test: Callable[[int], Source] | None = None  # with another split for a test of so many rows, none labelled
 
     def class_indices(self, unlabelled: tuple[str, ...]) -> dict[Any, int]:
         """The source's label -> our class index, for the classes that are labels."""
