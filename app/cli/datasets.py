@@ -25,7 +25,8 @@ def register(app: typer.Typer) -> None:
 def _options() -> dict[str, tuple[Any, Any]]:
     """The options that say how a dataset is read."""
     taken = o.parameters((Data, Files))
-    return {each.name: (each.annotation, each.default) for each in taken if each.name != "dataset"}
+    found = {each.name: (each.annotation, each.default) for each in taken if each.name != "dataset"}
+    return {"image": (o.Image, None), **found}
 
 
 @o.only(path=(Dataset, None), as_json=(o.AsJson, False), **_options())
@@ -36,10 +37,10 @@ def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
         _require_none(given)
         return _print_table(as_json=as_json)
     from .. import data
-    from ..config.settings import checked, options_of
+    from ..config.settings import Model, checked, options_of
     from .screen import Screen
 
-    request = {"dataset": path, **checked(options_of(Data, Files), given)}
+    request = {"dataset": path, **checked(options_of(Data, Files, Model), given)}
     with Screen(quiet=as_json) as screen:
         found = data.inspected(request, screen.say)
     return typer.echo(json.dumps(found.to_json()) if as_json else "\n".join(found.lines()))

@@ -35,8 +35,7 @@ def draw_up(
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
     if not place_of(options.checkpoints, config).record.exists():
-        other = unfinished_on_other_data(options.checkpoints, config)
-        experiment.report_other_data(other, config, screen)
+        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
