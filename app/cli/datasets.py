@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def _options() -> dict[str, tuple[Any, Any]]:
     """The options that say how a dataset is read."""
     taken = o.parameters((Data, Files))
-    found = {each.name: (each.annotation, each.default) for each in taken if each.name != "dataset"}
+    found = {each.name: (each.annotation, each.default) for each in taken if each.name not in ("dataset", "augment")}
     return {"image": (o.Image, None), **found}
 
 

@@ -102,7 +102,7 @@ class Understood:
             "rows_per_class_of": {part.name: _by_name(self.class_names, part.rows_per_class) for part in self.parts},
             "majority": self.majority,
             "target": dataclasses.asdict(self.target) if self.target else None,
-            "left_out": [dataclasses.asdict(each) for each in self.left_out],
+            "left_out": [dataclasses.asdict(each) | {"names": list(each.names)} for each in self.left_out],
             "readings": dict(self.readings),
             "notes": list(self.notes),
         }

@@ -90,7 +90,7 @@ def test_what_is_understood_before_reading_is_what_is_read(tmp_path, name):
     [
         (classes("train", "test", "unlabeled"), "next to them unlabeled with 16 images.*--split-folders none"),
         (classes("train", "test", "extra"), "next to them extra with 16 images.*train=FOLDER,test=FOLDER"),
-        (classes("seg_train", "seg_test") + ["seg_pred"], "next to them seg_pred with 8 images"),
+        ([*classes("seg_train", "seg_test"), "seg_pred"], "next to them seg_pred with 8 images"),
         (classes("train", "test", "testing"), "several folders for test: test, testing"),
         (classes("test", "val"), "no split named train; it has test, val"),
         (["train", "test"], "train contains 8 images .00.png. outside of class folders"),

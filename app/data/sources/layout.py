@@ -33,6 +33,7 @@ class Layout:
     left_out: tuple[LeftOut, ...] = ()
     readings: Mapping[str, int] = field(default_factory=dict)  # class level -> its classes, where there are several
     notes: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = field(default=(), repr=False)  # files that a card may name, of which it names some
 
     def with_left_out(self, more: Iterable[LeftOut]) -> Layout:
         """Return the same with more that is left out."""
@@ -40,7 +41,9 @@ class Layout:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        del values["candidates"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Layout:

@@ -16,7 +16,7 @@ from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
 from . import columns, splits, undocumented
-from .layout import Layout
+from .layout import Layout, LeftOut
 from .source import Ask, Example, Source
 from .tables import Tables
 
@@ -46,7 +46,7 @@ def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
 def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None) -> Source:
     import datasets
 
-    opened = _streams(ask, options, where)
+    opened, files = _streams(ask, options, where)
     train = next(iter(opened.values()))
     if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
@@ -65,9 +65,12 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
             for row in rows.select_columns([name for name in (label, ask.group_column) if name]):
                 yield Example(b"", row[label], row[ask.group_column] if ask.group_column else None)
 
+    def count(split: str) -> int | None:
+        return _rows(known, split) or (sum(1 for _ in labels(opened[split])) if ask.path else None)
+
     def source(there: Sequence[str], **hidden: tuple[str, int]) -> Source:
-        wanted, notes, left_out = splits.of(ask, there, where, {name: _rows(known, name) for name in opened}, **hidden)
-        made = layout or Layout()
+        wanted, notes, left_out = splits.of(ask, there, where, count, **hidden)
+        made = _without_config(layout, files, where) if layout else Layout()
         places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
         made = dataclasses.replace(made, places=places, notes=(*made.notes, *notes)).with_left_out(left_out)
         another = splits.without_test(ask, list(opened), wanted) if not hidden else None
@@ -91,8 +94,15 @@ def _rows(known: Any, split: str) -> int | None:
     return (known[split].num_examples or None) if split in known else None
 
 
-def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
-    """The dataset's splits as streams; raises InputError with the configs' names where one has to be chosen."""
+def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
+    """The layout of a folder with the tables and images that none of the card's configs names."""
+    root = Path(where).expanduser().resolve()
+    spare = [path for path in layout.candidates if str(root / path) not in files]
+    return layout.with_left_out([LeftOut.of("files", "no config of README.md names them", spare)] if spare else [])
+
+
+def _streams(ask: Ask, options: dict[str, Any], where: str) -> tuple[dict[str, Any], set[str]]:
+    """The dataset's splits as streams, and their files; raises InputError with the configs' names to choose from."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -101,7 +111,8 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
-            return builder.as_streaming_dataset()
+            files = {path for paths in undocumented.files_of(builder).values() for path in paths}
+            return builder.as_streaming_dataset(), files
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
             if ask.config in names or (ask.config is None and len(names) == 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ...errors import InputError
 from ...tables.names import suggestion
@@ -18,13 +18,14 @@ def of(
     ask: Ask,
     there: Collection[str],
     where: str,
-    rows: Mapping[str, int | None],
+    count: Callable[[str], int | None],
     *,
     hidden: tuple[str, int] | None = None,
 ) -> tuple[dict[str, str], tuple[str, ...], list[LeftOut]]:  # fmt: skip
     """Return ours -> the source's name, notes, and the splits that are left out. Raise InputError.
 
-    `hidden` is the source's test split and its rows, where none has a label and another split is used instead.
+    `count` gives the rows of a split, None where they are unknown. `hidden` is the source's test split and its rows,
+    where none has a label and another split is used instead.
     """
     names = list(there)
     val, test = (_named(names, where, *asked) for asked in (("val", ask.val_split), ("test", ask.test_split)))
@@ -38,9 +39,7 @@ def of(
             f"{where} has one split, {names[0]}: it is used as train, and validation and test are held out from it"
         )
     if hidden and "test" in wanted:
-        notes.append(
-            f"the labels of {where}'s split {hidden[0]} are hidden: its split {wanted['test']} is the test set"
-        )
+        notes.append(f"the split {hidden[0]} of {where} has no labels: its split {wanted['test']} is the test set")
     elif wanted.get("test", "test") != "test":
         notes.append(f"{where} has no split named test: {wanted['test']} is the test set" if not test else
                      f"{wanted['test']} of {where} is the test set, as --test-split says")  # fmt: skip
@@ -48,7 +47,7 @@ def of(
     if unused:
         rest = "" if val else " (validation is held out from train)"
         notes.append(f"not used of {where}: {', '.join(unused)}{rest}")
-    left = [LeftOut(what=f"rows of {name}", why=_why(name, val), count=rows[name] or 0) for name in unused]
+    left = [LeftOut(what=f"rows of {name}", why=_why(name, val), count=count(name) or 0) for name in unused]
     left += [LeftOut(what=f"rows of {hidden[0]}", why="none has a label", count=hidden[1])] if hidden else []
     return wanted, tuple(notes), left
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -43,7 +44,9 @@ def found(walk: Walk) -> Tables | None:
     if _has_configs(walk.root):
         read = [path for path in (*others, *images) if path == "README.md" or path.lower().endswith(_DATA)]
         read += [] if any(path.lower().endswith((".parquet", ".arrow", ".tar")) for path in read) else images
-        return Tables(module=None, data_files=None, read=read, layout=_layout(walk, read), revision=1)
+        candidates = tuple(path for path in read if path != "README.md")
+        layout = dataclasses.replace(_layout(walk, read), candidates=candidates)
+        return Tables(module=None, data_files=None, read=read, layout=layout, revision=1)
     for module, ending in (("parquet", ".parquet"), ("arrow", ".arrow")):
         if files := [path for path in others if path.lower().endswith(ending) and path not in lists]:
             return _by_words(walk, module, files)

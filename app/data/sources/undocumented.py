@@ -21,14 +21,9 @@ def leave_encoded(builder: Any) -> None:
         builder.config.decode_num_threads = 0
 
 
-def image_files(builder: Any) -> tuple[dict[str, list[str]], list[str], list[str]] | None:
-    """Return each split's files of an image folder, the endings and the metadata files' names; None for others."""
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-
-    if not isinstance(builder, ImageFolder):
-        return None
-    files = {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
-    return files, list(builder.EXTENSIONS), list(builder.METADATA_FILENAMES)
+def files_of(builder: Any) -> dict[str, list[str]]:
+    """Return each split's files of a builder."""
+    return {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
 
 
 def opened(path: str) -> IO[bytes]:
