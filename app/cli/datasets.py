@@ -31,7 +31,7 @@ def _options() -> dict[str, tuple[Any, Any]]:
 
 @o.only(path=(Dataset, None), as_json=(o.AsJson, False), **_options())
 def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
-    """The datasets with a row of their own; or, given one, its splits, classes and what is left out, untrained."""
+    """List the datasets of the table, or print what is understood of one dataset, without training."""
     given = o.given(options)
     if path is None:
         _require_none(given)

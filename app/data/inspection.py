@@ -41,7 +41,7 @@ def of_cached(
     layout = Layout.from_json(manifest.layout)
     left = [*layout.left_out, *_unlabelled(cached, layout)]
     if manifest.left_out:
-        left.append(LeftOut.of("files", "they cannot be read", manifest.left_out))
+        left.append(LeftOut.of("files", "unreadable", manifest.left_out))
     labels = {split: cached.array(split, "labels") for split in manifest.rows}
     notes = [*layout.notes, *(manifest.notes or ())]
     return Understood(
@@ -118,7 +118,7 @@ def _unlabelled(cached: Cached, layout: Layout) -> list[LeftOut]:
             rows = cached.array(split, "rows")
             missing = np.setdiff1d(np.arange(len(rows) + count), rows)
             names = [f"row {row}" for row in missing[:10]]
-            found.append(LeftOut(what=f"rows of {split}", why="they have no label", count=count, names=tuple(names)))
+            found.append(LeftOut(what=f"rows of {split}", why="no label", count=count, names=tuple(names)))
     return found
 
 

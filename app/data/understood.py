@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from .sources.layout import SHOWN, LeftOut
 
 _TITLES = {"train": "train", "val": "validation", "test": "test"}
 _WIDTH = 12
+_ONE = re.compile(r"s\b(?= of |$)")  # the end of a plural: files, class folders, rows of train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,5 +161,6 @@ def _many(count: int, noun: str) -> str:
 def _left_out(each: LeftOut) -> str:
     more = ", ..." if each.names and each.count > len(each.names) else ""
     names = f" ({', '.join(each.names)}{more})" if each.names else ""
+    what = _ONE.sub("", each.what, count=1) if each.count == 1 else each.what
     count = f"{each.count:,} " if each.count else ""
-    return f"{count}{each.what}: {each.why}{names}"
+    return f"{count}{what}: {each.why}{names}"

@@ -91,9 +91,9 @@ def test_what_is_left_out_is_in_the_block_of_every_command(call, sets):
     for line in (f"plan --dataset ./pets {SMALL}", f"train --dataset ./pets {SMALL}", "datasets ./pets"):
         ended = call(line)
         left = block(ended.out if not line.startswith("train") else ended.err)["left out"]
-        assert "1 files: they are not images (Thumbs.db)" in left and "class folders" in left and "train/emu" in left
+        assert "1 file: no image format (Thumbs.db)" in left and "1 class folder" in left and "train/emu" in left
     left = block(call("datasets ./table").out)["left out"]
-    assert left.startswith("10 rows of train: their label is -1 (row 2, row 5")
+    assert left.startswith("10 rows of train: label -1 (row 2, row 5")
 
 
 def test_the_json_of_a_plan_has_what_was_understood(call, sets):

@@ -30,11 +30,11 @@ def counted(found):
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        ([0, -1, 1, None] * 6, {("rows of train", "their label is -1"): 6, ("rows of train", "they have no label"): 6}),
-        (["cat", "", "dog", " "] * 6, {("rows of train", "their label is empty"): 12}),
-        (["cat", None, "dog"] * 6, {("rows of train", "they have no label"): 6}),
-        ([0.0, 1.0, float("nan"), -1.0] * 6, {("rows of train", "they have no label"): 6,
-                                              ("rows of train", "their label is -1"): 6}),
+        ([0, -1, 1, None] * 6, {("rows of train", "label -1"): 6, ("rows of train", "no label"): 6}),
+        (["cat", "", "dog", " "] * 6, {("rows of train", "empty label"): 12}),
+        (["cat", None, "dog"] * 6, {("rows of train", "no label"): 6}),
+        ([0.0, 1.0, float("nan"), -1.0] * 6, {("rows of train", "no label"): 6,
+                                              ("rows of train", "label -1"): 6}),
     ],
     ids=["numbers", "empty", "none", "floats"],
 )  # fmt: skip

@@ -88,9 +88,9 @@ def test_what_is_understood_before_reading_is_what_is_read(tmp_path, name):
 @pytest.mark.parametrize(
     ("folders", "sentence"),
     [
-        (classes("train", "test", "unlabeled"), "next to them unlabeled with 16 images.*--split-folders none"),
-        (classes("train", "test", "extra"), "next to them extra with 16 images.*train=FOLDER,test=FOLDER"),
-        ([*classes("seg_train", "seg_test"), "seg_pred"], "next to them seg_pred with 8 images"),
+        (classes("train", "test", "unlabeled"), "next to them unlabeled, .*images: 16.*--split-folders none"),
+        (classes("train", "test", "extra"), "next to them extra, .*images: 16.*train=FOLDER,test=FOLDER"),
+        ([*classes("seg_train", "seg_test"), "seg_pred"], "next to them seg_pred, .*images: 8"),
         (classes("train", "test", "testing"), "several folders for test: test, testing"),
         (classes("test", "val"), "no split named train; it has test, val"),
         (["train", "test"], "train contains 8 images .00.png. outside of class folders"),
@@ -127,7 +127,7 @@ def test_siblings_without_images_are_ignored_and_reported(tmp_path):
     names = {name for each in found.left_out for name in each.names}
     assert {"train/emu", "notes", "docs", "__MACOSX", "Thumbs.db", "train/cat/x.xml"} <= names
     block = "\n".join(found.lines())
-    assert "1 class folders: they contain no readable images (train/emu)" in block
+    assert "1 class folder: no readable images inside (train/emu)" in block
 
 
 LEVELS = classes("lung_set", names=("lung_aca", "lung_n", "lung_scc")) + classes(

@@ -55,14 +55,14 @@ class Audit:
         if isinstance(label, str) and not label.strip():
             if self.ask.layout < 2:
                 raise Revised(f"{self.where} has empty labels, which earlier versions took for a class")
-            return None, "their label is empty"
+            return None, "empty label"
         if label is None:
-            return None, "they have no label (None)"
+            return None, "no label (None)"
         if label == -1 and not isinstance(label, bool):
-            return label, "their label is -1"
+            return label, "label -1"
         named = self.source.class_names
         if named and isinstance(label, int) and 0 <= label < len(named) and named[label] in self.ask.unlabelled:
-            return label, f"their class is {named[label]}"
+            return label, f"class {named[label]}"
         return label, ""
 
     def _whole(self, label: float) -> int:

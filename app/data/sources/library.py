@@ -15,7 +15,7 @@ from typing import Any
 from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from . import columns, splits, undocumented
+from . import columns, remote, splits, undocumented
 from .layout import Layout, LeftOut
 from .source import Ask, Example, Source
 from .tables import Tables
@@ -98,7 +98,7 @@ def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
     """The layout of a folder with the tables and images that none of the card's configs names."""
     root = Path(where).expanduser().resolve()
     spare = [path for path in layout.candidates if str(root / path) not in files]
-    return layout.with_left_out([LeftOut.of("files", "no config of README.md names them", spare)] if spare else [])
+    return layout.with_left_out([LeftOut.of("files", "in no config of README.md", spare)] if spare else [])
 
 
 def _streams(ask: Ask, options: dict[str, Any], where: str) -> tuple[dict[str, Any], set[str]]:
@@ -111,8 +111,10 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> tuple[dict[str, A
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
-            files = {path for paths in undocumented.files_of(builder).values() for path in paths}
-            return builder.as_streaming_dataset(), files
+            by_split = undocumented.files_of(builder)
+            if not ask.path and not ask.row:
+                remote.require_clear(by_split, where, images=undocumented.reads_folders(builder))
+            return builder.as_streaming_dataset(), {path for paths in by_split.values() for path in paths}
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
             if ask.config in names or (ask.config is None and len(names) == 1):

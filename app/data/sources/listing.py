@@ -230,12 +230,16 @@ def _layout(walk: Walk, lists: Mapping[str, _List], columns: Mapping[str, str], 
     found = []
     for split, each in lists.items():
         if split not in roles.values():
-            why = f"{each.path} is not used" if split in columns else f"{each.path} lists them without labels"
+            why = (
+                f"listed in {each.path}, which is not used"
+                if split in columns
+                else f"listed in {each.path} without labels"
+            )
             found.append(LeftOut.of("images", why, [image for image in each.found if image]))
     paths = {each.path for each in lists.values()}
     found += [
-        LeftOut.of("images", "no list names them", [image for image in walk.top.all_images() if image not in named]),
-        LeftOut.of("files", "they are neither images nor lists of images that are read",
+        LeftOut.of("images", "in no list", [image for image in walk.top.all_images() if image not in named]),
+        LeftOut.of("files", "neither images nor lists of images",
                    [path for path in walk.others if path not in paths]),
     ]  # fmt: skip
     notes = [f"images are the column {lists['train'].files}, classes the column {columns['train']}"]

@@ -53,9 +53,14 @@ def at_version(ask: Ask, source: Source, version: str) -> Source:
     """
     if version == source.version:
         return source
-    if ask.path and not ask.reading and ask.layout == 1 and files.of_all(ask.path) == version:
+    if _named_by_all(ask, version):
         return dataclasses.replace(source, version=version)
     raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+
+
+def _named_by_all(ask: Ask, version: str | None) -> bool:
+    """Whether a version is the hash over all files of a folder of images, which named it at layout revision 1."""
+    return bool(ask.path and not ask.reading and ask.layout == 1 and files.of_all(ask.path) == version)
 
 
 def fingerprint(ask: Ask) -> str:
@@ -71,8 +76,7 @@ def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None =
     if not ask.path:
         raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
     there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)
-    known = (ask.fingerprint, None) if ask.layout > 1 or ask.reading else (ask.fingerprint, files.of_all(path))
-    if (found := fingerprint(there)) != ask.fingerprint and known[1] != ask.fingerprint:
+    if (found := fingerprint(there)) != ask.fingerprint and not _named_by_all(there, ask.fingerprint):
         raise InputError(
             f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
             f"give the folder that {ask.dataset} was"

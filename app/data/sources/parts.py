@@ -93,8 +93,8 @@ def _require_clear(root: Path, base: Folder, found: Mapping[str, Sequence[Folder
     where = root / base.path
     if others := [folder for folder in base.with_images if folder not in named]:
         raise InputError(
-            f"{where} has the splits {_shown(named)}, and next to them {_shown(others)} with "
-            f"{sum(folder.count for folder in others):,} images, which may be a split or a class. {_HOW}"
+            f"{where} has the splits {_shown(named)}, and next to them {_shown(others)}, which may be a split or a "
+            f"class (images: {sum(folder.count for folder in others):,}). {_HOW}"
         )
     for split, folders in found.items():
         if len(folders) > 1:
@@ -173,7 +173,7 @@ def _chosen(
         )
         for split, folders in unused.items()
     ]  # fmt: skip
-    left_out += [LeftOut.of("images", "--split-folders names no folder that contains them", beside)] if beside else []
+    left_out += [LeftOut.of("images", "in no folder that --split-folders names", beside)] if beside else []
     return Parts(used=used, unused=unused, base=base, left_out=tuple(left_out), notes=tuple(notes))
 
 

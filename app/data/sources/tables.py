@@ -123,8 +123,8 @@ def _layout(walk: Walk, read: Iterable[str], *more: LeftOut) -> Layout:
     taken = {*read, "README.md"}
     found = [
         *more,
-        LeftOut.of("files", "they are not read", [path for path in walk.others if path not in taken]),
-        LeftOut.of("images", "no table contains them", [path for path in walk.top.all_images() if path not in taken]),
+        LeftOut.of("files", "not read", [path for path in walk.others if path not in taken]),
+        LeftOut.of("images", "in no table", [path for path in walk.top.all_images() if path not in taken]),
     ]
     return Layout(left_out=tuple(each for each in found if each.count))
 
@@ -134,7 +134,7 @@ def _of_metadata(walk: Walk, lists: list[str], images: list[str]) -> Tables:
     there = set(images)
     named = [name for path in lists for name in _listed(walk.root, path)]
     listed = [name for name in dict.fromkeys(named) if name in there]
-    spare = LeftOut.of("images", f"{printable(lists[0])} does not list them", sorted(there - set(listed)))
+    spare = LeftOut.of("images", f"not listed in {printable(lists[0])}", sorted(there - set(listed)))
     layout = _layout(walk, [*lists, *images], *([spare] if spare.count else []))
     files = sorted([*lists, *images])
     parts = [path.split("/") for path in files]

@@ -159,11 +159,11 @@ def _left_out(top: Folder, parts: Parts, level: str) -> list[LeftOut]:
     empty = [path for path in empty if not any(path.startswith(f"{other}/") for other in (*empty, *classes))]
     files = [folder.at(name) for folder in top.every() for name in folder.others]
     found = [
-        LeftOut.of("files", "they are not images", files),
-        LeftOut.of("class folders", "they contain no readable images", classes),
-        LeftOut.of("folders", "they contain no readable images", empty),
-        LeftOut.of("folders", "systems and tools make them", [f.at(n) for f in top.every() for n in f.system]),
-        LeftOut.of("links", "they lead back to a folder above", [f.at(n) for f in top.every() for n in f.back]),
+        LeftOut.of("files", "no image format", files),
+        LeftOut.of("class folders", "no readable images inside", classes),
+        LeftOut.of("folders", "no readable images inside", empty),
+        LeftOut.of("folders", "made by the system or by a tool", [f.at(n) for f in top.every() for n in f.system]),
+        LeftOut.of("links", "leading back to a folder above", [f.at(n) for f in top.every() for n in f.back]),
     ]
     return [each for each in found if each.count]
 

@@ -26,6 +26,14 @@ def files_of(builder: Any) -> dict[str, list[str]]:
     return {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
 
 
+def reads_folders(builder: Any) -> bool:
+    """Whether a builder takes classes from folders of images: one of image folders without a list of them."""
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+    named = [file.rpartition("/")[2] for files in files_of(builder).values() for file in files]
+    return isinstance(builder, ImageFolder) and not set(named) & set(builder.METADATA_FILENAMES)
+
+
 def opened(path: str) -> IO[bytes]:
     """Open a file of a dataset where it lies: on this machine, on the Hub, or in an archive (`zip://a.png::x.zip`)."""
     from datasets.download.streaming_download_manager import xopen

@@ -58,11 +58,12 @@ def published(
 def members_of(config: Data, cached: Cached) -> Members:
     """Return the members of a config's splits in a cached dataset; raises InputError for groups that test shares."""
     rows, groups = cached.manifest.rows, cached.array("train", "groups") if cached.ask.grouped else None
-    if config.group_column and "test" in rows:  # lists of files decide by themselves what they share
+    if config.group_column:  # lists of files decide by themselves what they share
         assert groups is not None
-        if shared := len(np.intersect1d(groups, cached.array("test", "groups"))):
-            instead = "--test-fraction 0.2 holds out a test set of other groups"
-            raise InputError(f"{shared} groups stand in both train and test; {instead}")
+        instead = {"test": "--test-fraction 0.2 holds out a test set of other groups", "val": "omit --val-split"}
+        for split in instead.keys() & rows.keys():
+            if shared := len(np.intersect1d(groups, cached.array(split, "groups"))):
+                raise InputError(f"{shared} groups stand in both train and {split}; {instead[split]}")
     labels = cached.array("train", "labels")
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
 
