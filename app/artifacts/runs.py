@@ -131,7 +131,7 @@ def unfinished_on_other_data(checkpoints: Path, config: RunConfig) -> Run | None
 
 def _but_for_data(config: RunConfig) -> dict[str, Any]:
     """The fields of a config but those that follow from its data."""
-    of_data = ("fingerprint", "layout_revision", "classes")
+    of_data = ("fingerprint", "layout_revision", "decoding_revision", "classes")
     return {name: value for name, value in config.to_json().items() if name not in of_data}
 
 

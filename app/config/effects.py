@@ -73,12 +73,14 @@ def require(request: Mapping[str, Any]) -> None:
     asked, row = request["dataset"], dataset_row(request["dataset"])
     if asked.startswith("local/"):
         raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
-    of_the_hub = ("dataset_config", "revision", "label_column", "image_column", "group_column")
+    of_the_hub: tuple[str, ...] = ("dataset_config", "revision", "label_column", "image_column", "group_column")
     folders, splits = ("class_level", "split_folders"), ("val_split", "test_split")
+    bundled = row is not None and not row.hub
     without_effect: tuple[str, ...] = ("revision",) if is_local(asked) else folders
-    if row and not row.hub:
+    if bundled:
         without_effect = (*of_the_hub, *folders, *splits)
-    if given := [name for name in without_effect if name in request]:
+    without_effect += (*(("bit_depth",) if row else ()), *(("skip_unreadable",) if bundled else ()))  # 8 bits, arrays
+    if given := [name for name in without_effect if request.get(name, False) is not False]:
         raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}; leave it out")
     _require_one_rule(request)
     if row is None and not is_local(asked) and Path(asked).is_dir():

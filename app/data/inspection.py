@@ -18,7 +18,7 @@ from .sources.source import Ask, Source
 from .splits import holdout
 from .splits.holdout import Members
 from .store.cache import Cached
-from .store.writer import group_number
+from .store.kept import group_number
 from .understood import Part, Target, Understood
 
 _PUBLISHED = "the source's split"
@@ -41,7 +41,7 @@ def of_cached(
     layout = Layout.from_json(manifest.layout)
     left = [*layout.left_out, *_unlabelled(cached, layout)]
     if manifest.left_out:
-        left.append(LeftOut.of("files", "unreadable", manifest.left_out))
+        left.append(LeftOut.of("files" if manifest.array else "images", "unreadable", manifest.left_out))
     labels = {split: cached.array(split, "labels") for split in manifest.rows}
     notes = [*layout.notes, *(manifest.notes or ())]
     return Understood(

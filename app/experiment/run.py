@@ -70,9 +70,7 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen, path: str | N
     for earlier in config.at_earlier_revisions():
         files = place_of(options.checkpoints, earlier)
         if files.record.exists() and not Run.load(files.record).done:
-            screen.say(
-                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
-            )
+            screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
             return earlier
     other = unfinished_on_other_data(options.checkpoints, config)
     if not (other and path and config.layout_revision == 1 and data.named_by_all_files(path, other.config)):
@@ -90,6 +88,14 @@ def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> N
             f"of {config.dataset} have changed since (fingerprint {other.config.fingerprint}, now "
             f"{config.fingerprint}). Run {config.run_id} is another run; restore the files to resume the first"
         )
+
+
+def _revisions(earlier: RunConfig, config: RunConfig) -> str:
+    """Name the revisions in which an earlier run differs."""
+    rules = {"model_revision": config.model, "decoding_revision": "the decoding", "layout_revision": "the layout"}
+    numbers = {rule: getattr(earlier, name) for name, rule in rules.items()
+               if getattr(earlier, name) != getattr(config, name)}  # fmt: skip
+    return " and ".join(f"revision {number} of {rule}" for rule, number in numbers.items())
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
@@ -252,7 +258,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(ask, screen.say, screen.reading, version=known.version)
+    cached = data.prepare(ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest)
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")

@@ -180,7 +180,7 @@ def _source(
     found: Content, rows: Mapping[str, Sequence[tuple[str, Any, Any]]], *, class_names: tuple[str, ...] | None,
     version: str,
 ) -> Source:  # fmt: skip
-    root, made = found.walk.root, found.tree or found.listing
+    root, made = found.walk.root.resolve(), found.tree or found.listing
     assert made
 
     def outline(split: str) -> Iterator[Example]:
@@ -199,12 +199,15 @@ def _with_images(rows: Iterator[Example]) -> Iterator[Example]:
     """The rows with the bytes of their files, several of which are read at a time."""
     from ..store.decode import MOST_BYTES
 
-    def content_of(path: str) -> bytes:
-        with Path(path).open("rb") as file:
-            return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
+    def content_of(path: str) -> bytes | InputError:
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(MOST_BYTES + 1)  # one more, so that `read` of decode sees what is too large
+        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+            return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        ahead: deque[tuple[Example, Future[bytes]]] = deque()
+        ahead: deque[tuple[Example, Future[bytes | InputError]]] = deque()
         for row in rows:
             ahead.append((row, pool.submit(content_of, row.file)))
             if len(ahead) > _FILES_AT_ONCE:

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from . import columns, remote, splits, undocumented
+from . import columns, remote, splits, undocumented, verified
 from .layout import Layout, LeftOut
 from .source import Ask, Example, Source
 from .tables import Tables
+from .verified import Files
 
 _FILES_AT_ONCE = 16
-_WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
 
 
 def open_hub(ask: Ask, sha: str) -> Source:
     """A dataset repository at one commit. Raises InputError for what it lacks, HubUnavailable for silence."""
     assert ask.hub
     licence = hub.dataset_licence(ask.hub, sha)
-    options = {"path": ask.hub, "revision": sha, "token": hub.token()}
-    return dataclasses.replace(_open(ask, options, version=sha, where=f"the Hub's {ask.hub}"), licence=licence)
+    options, files = {"path": ask.hub, "revision": sha, "token": hub.token()}, verified.files_of(ask.hub, sha)
+    files.require_card()
+    opened = _open(ask, options, version=sha, where=f"the Hub's {ask.hub}", files=files)
+    return dataclasses.replace(opened, licence=licence, disk_bytes=files.most_bytes())
 
 
 def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
@@ -43,10 +45,13 @@ def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
     return _open(ask, options, version=version, where=ask.path, layout=tables.layout)
 
 
-def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None) -> Source:
+def _open(
+    ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None,
+    files: Files | None = None,
+) -> Source:  # fmt: skip
     import datasets
 
-    opened, files = _streams(ask, options, where)
+    opened, read_files = _streams(ask, options, where, files)
     train = next(iter(opened.values()))
     if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
@@ -54,11 +59,14 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
     undecoded = {name: opened[name].cast_column(image, datasets.Image(decode=False)) for name in opened}
     kind, known = train.features[label], train.info.splits or {}
 
-    def read(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
-        with _sentences(where):
-            for row, content in _fetched(rows, image, where):
+    def read(wanted: Mapping[str, str], split: str) -> Iterator[Example]:
+        # the cache asks for the splits in this order
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]
+        with _sentences(where), files.reading(left) if files else nullcontext():
+            for row, content in _fetched(iter(undecoded[wanted[split]]), image, where, files):
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
-                yield Example(content, row[label], group, held.get("path") or "")
+                group = verified.shown(group) if isinstance(group, str) else group
+                yield Example(content, row[label], group, verified.shown(held.get("path") or ""))
 
     def labels(rows: Any) -> Iterator[Example]:
         with _sentences(where):
@@ -70,7 +78,7 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
 
     def source(there: Sequence[str], **hidden: tuple[str, int]) -> Source:
         wanted, notes, left_out = splits.of(ask, there, where, count, **hidden)
-        made = _without_config(layout, files, where) if layout else Layout()
+        made = _without_config(layout, read_files, where) if layout else Layout()
         places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
         made = dataclasses.replace(made, places=places, notes=(*made.notes, *notes)).with_left_out(left_out)
         another = splits.without_test(ask, list(opened), wanted) if not hidden else None
@@ -78,7 +86,7 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, layout
             version=version,
             rows={ours: _rows(known, theirs) for ours, theirs in wanted.items()},
             class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-            examples=lambda split: read(_resumed(undecoded[wanted[split]])),
+            examples=partial(read, wanted),
             notes=notes,
             column=f"column {label}",
             layout=lambda: made,
@@ -101,20 +109,24 @@ def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
     return layout.with_left_out([LeftOut.of("files", "in no config of README.md", spare)] if spare else [])
 
 
-def _streams(ask: Ask, options: dict[str, Any], where: str) -> tuple[dict[str, Any], set[str]]:
+def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None) -> tuple[dict[str, Any], set[str]]:
     """The dataset's splits as streams, and their files; raises InputError with the configs' names to choose from."""
     import datasets
 
     datasets.disable_progress_bars()
     undocumented.end_without_sleep()
-    with _sentences(where):
+    with _sentences(where), _through(files):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
-            by_split = undocumented.files_of(builder)
-            if not ask.path and not ask.row:
-                remote.require_clear(by_split, where, images=undocumented.reads_folders(builder))
+            by_split = undocumented.data_files(builder)
+            if files and not ask.row:
+                remote.require_clear(by_split, where, images=_reads_folders(builder))
+            if files:
+                files.redirect(builder)
             return builder.as_streaming_dataset(), {path for paths in by_split.values() for path in paths}
+        except Explained:
+            raise
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
             if ask.config in names or (ask.config is None and len(names) == 1):
@@ -124,32 +136,34 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> tuple[dict[str, A
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
 
 
-def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
-    """Every row of a stream once; where it breaks because the Hub is silent, it is opened again after the last row."""
-    state, waits = rows.state_dict(), iter(_WAITS)
-    while True:
-        try:
-            for row in rows:
-                state, waits = rows.state_dict(), iter(_WAITS)
-                yield row
-            return
-        except Exception as error:
-            pause = next(waits, None)
-            if pause is None or not hub.is_silence(error):
-                raise
-        time.sleep(pause)
-        rows.load_state_dict(state)
+def _through(files: Files | None) -> AbstractContextManager[None]:
+    """What has `datasets` open verified files, where there are such."""
+    if not files:
+        return nullcontext()
+    from .filesystem import registered  # fsspec: a start with a warm cache opens no dataset
+
+    return registered()
 
 
-def _fetched(rows: Iterator[dict[str, Any]], image: str, where: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+def _reads_folders(builder: Any) -> bool:
+    """Whether a builder takes classes from folders of images: one of image folders without a list of them."""
+    if not (there := undocumented.image_files(builder)):
+        return False
+    files, _, lists = there
+    return not any(Path(file).name in lists for found in files.values() for file in found)
+
+
+def _fetched(
+    rows: Iterator[dict[str, Any]], image: str, where: str, files: Files | None
+) -> Iterator[tuple[dict[str, Any], bytes | InputError]]:
     """Rows with their encoded images; those that lie in files of their own are fetched several at a time."""
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        ahead: deque[tuple[dict[str, Any], Future[bytes]]] = deque()
+        ahead: deque[tuple[dict[str, Any], Future[bytes | InputError]]] = deque()
         for row in rows:
             if not ahead and row[image] and row[image]["bytes"] is not None:
                 yield row, row[image]["bytes"]
                 continue
-            ahead.append((row, pool.submit(_bytes, row[image], where)))
+            ahead.append((row, pool.submit(_bytes, row[image], where, files)))
             if len(ahead) > _FILES_AT_ONCE:
                 done, content = ahead.popleft()
                 yield done, content.result()
@@ -157,19 +171,28 @@ def _fetched(rows: Iterator[dict[str, Any]], image: str, where: str) -> Iterator
             yield done, content.result()
 
 
-def _bytes(image: Any, where: str) -> bytes:
-    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none."""
+def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
+    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none.
+
+    A file that is missing or not allowed to be read is one unreadable image: its reason is returned.
+    """
     if image is None or (image["bytes"] is None and image["path"] is None):
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
     from ..store.decode import MOST_BYTES
 
+    if files:
+        return files.content(image["path"], MOST_BYTES)
+
     def once() -> bytes:
         with undocumented.opened(image["path"]) as file:
             return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
-    return hub.call(f"an image of {where}", once)
+    try:
+        return hub.call(f"an image of {where}", once)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
 
 
 @contextmanager

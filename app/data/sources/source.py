@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...tables.datasets import DatasetRow
+from ...tables.decoding import Decoding
 from ...tables.reading import FieldReading, Reading
 from ...tables.shape import Extent
 from .layout import Layout
@@ -18,7 +19,7 @@ from .layout import Layout
 class Example(NamedTuple):
     """One row as the source has it; `label` None or -1 is unlabelled."""
 
-    image: bytes | np.ndarray
+    image: bytes | np.ndarray | InputError  # or why its file cannot be opened
     label: Any
     group: Any
     file: str = ""  # that file, or what the source calls it
@@ -27,7 +28,15 @@ class Example(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the image as it came."""
+        if isinstance(self.image, InputError):
+            return 0
         return self.weight or (self.image.nbytes if isinstance(self.image, np.ndarray) else len(self.image))
+
+    def content(self) -> bytes | np.ndarray:
+        """Return the image as it came; raise InputError where its file cannot be opened."""
+        if isinstance(self.image, InputError):
+            raise self.image
+        return self.image
 
 
 class Array(NamedTuple):
@@ -88,6 +97,7 @@ class Ask:
     test_split: str | None = later(None)
     layout: int = later(1)  # revision of the rules by which files become rows
     reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
+    decoding: Decoding = field(default=Decoding(), compare=False)  # of images; names their caches
     design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
     filelist: str | None = field(default=None, compare=False)  # the lists of the fields' splits
 
@@ -128,6 +138,7 @@ class Source:
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
     licence: str = "unknown"
+    disk_bytes: int = 0  # that its own files take on the disk at one time while they are read
     notes: tuple[str, ...] = ()  # said aloud once
     column: str = "the labels"  # whose values they are
     array: Array | None = None  # None: images

@@ -21,17 +21,22 @@ def leave_encoded(builder: Any) -> None:
         builder.config.decode_num_threads = 0
 
 
-def files_of(builder: Any) -> dict[str, list[str]]:
-    """Return each split's files of a builder."""
-    return {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
-
-
-def reads_folders(builder: Any) -> bool:
-    """Whether a builder takes classes from folders of images: one of image folders without a list of them."""
+def image_files(builder: Any) -> tuple[dict[str, list[str]], list[str], list[str]] | None:
+    """Return each split's files of an image folder, the endings and the metadata files' names; None for others."""
     from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
-    named = [file.rpartition("/")[2] for files in files_of(builder).values() for file in files]
-    return isinstance(builder, ImageFolder) and not set(named) & set(builder.METADATA_FILENAMES)
+    if not isinstance(builder, ImageFolder):
+        return None
+    files = {str(split): [str(file) for file in found] for split, found in (builder.config.data_files or {}).items()}
+    return files, list(builder.EXTENSIONS), list(builder.METADATA_FILENAMES)
+
+
+def data_files(builder: Any) -> dict[str, list[str]]:
+    """Return the addresses of each split's files; a builder opens what these lists hold, also after a change of them.
+
+    Empty where there are none: of what an earlier use of `datasets` left in its own cache, which it falls back to.
+    """
+    return {str(split): files for split, files in (builder.config.data_files or {}).items()}
 
 
 def opened(path: str) -> IO[bytes]:

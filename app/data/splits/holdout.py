@@ -65,6 +65,8 @@ def members_of(config: Data, cached: Cached) -> Members:
             if shared := len(np.intersect1d(groups, cached.array(split, "groups"))):
                 raise InputError(f"{shared} groups stand in both train and {split}; {instead[split]}")
     labels = cached.array("train", "labels")
+    if config.task != "classification":
+        labels = np.zeros(len(labels), np.int64)  # all of one class
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
 
 
@@ -104,7 +106,7 @@ def members(
     """Return the members of each split, from the source's train labels (and groups).
 
     Test's are in the source's test split where it has one, of `test_rows`, else they are held out from train; and so
-    are validation's. Labels of a regression are numbers, and of one class here.
+    are validation's.
     Raises InputError where nothing would be left to one of them.
     """
 
@@ -116,8 +118,6 @@ def members(
             raise InputError(f"{len(rows):,} labelled rows{within} are too few to hold out a share of {fraction:g}")
         return rows[~out], rows[out]
 
-    if labels.dtype.kind == "f":
-        labels = np.zeros(len(labels), np.int64)
     train = np.arange(len(labels))
     if test_rows is not None:
         test = np.arange(test_rows)
