@@ -19,7 +19,23 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, predict, screen, selftest, spelling, tables, train
+from . import (
+    bench,
+    data,
+    datasets,
+    doctor,
+    evaluate,
+    hub,
+    launch,
+    plan,
+    plot,
+    predict,
+    screen,
+    selftest,
+    spelling,
+    tables,
+    train,
+)
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
@@ -36,7 +52,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for module in (train, plan, evaluate, predict, hub, plot, tables, data, bench, selftest, doctor, launch):
+for module in (train, plan, evaluate, predict, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
     module.register(app)
 
 

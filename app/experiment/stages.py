@@ -45,6 +45,8 @@ def prepare(
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
     splits = data.splits(config, here, cached, screen.say)
+    for line in data.described(config, cached, splits).lines():
+        screen.say(line)
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.run import RunConfig
+from ..data import Understood
 from ..system.findings import Finding
 
 _WIDTH = 100
@@ -18,16 +19,18 @@ class Plan:
     """What a run is, what it costs, and what was found."""
 
     config: RunConfig
+    data: Understood
     device: dict[str, Any]
     execution: dict[str, Any]
     costs: dict[str, Any]
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """One object: run, config, device, execution, costs, checks."""
+        """One object: run, config, data, device, execution, costs, checks."""
         return {
             "run_id": self.config.run_id,
             "config": self.config.to_json(),
+            "data": self.data.to_json(),
             "device": self.device,
             "execution": self.execution,
             "costs": self.costs,
@@ -42,6 +45,7 @@ class Plan:
             [
                 f"{config.stem}: nothing is trained",
                 *textwrap.wrap(fields, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False),
+                *self.data.lines(),
                 "costs",
                 *(f"  {name:<16}{value}" for name, value in self._costs()),
                 "checks",

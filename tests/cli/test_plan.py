@@ -21,7 +21,7 @@ def test_the_study_s_runs_are_planned_without_a_network_matched_and_nothing_is_w
     ended = call(f"plan {run} --like vit_classic --json")
     assert ended.code == 0 and not list(work.iterdir())
     plan = json.loads(ended.out)
-    assert set(plan) == {"run_id", "config", "device", "execution", "costs", "checks"}
+    assert set(plan) == {"run_id", "config", "data", "device", "execution", "costs", "checks"}
     assert set(plan["costs"]) == {
         "parameters", "non_embedding", "tokens", "flops", "activation_bytes", "steps", "rows", "training_flops",
         "memory_bytes", "download_bytes", "disk_bytes", "probe", "seconds", "usd",

@@ -21,6 +21,7 @@ from ...tables.names import suggestion
 from ...tables.reading import FieldReading
 from . import design, filelist, synthetic
 from .files import folder, printable
+from .layout import Layout
 from .source import Array, Ask, Example, Source
 
 _MOST_BYTES = 1 << 31  # of one field in memory
@@ -79,6 +80,14 @@ def find(ask: Ask) -> _Found:
     return _Found(root, csv, splits, named, tuple(notes))
 
 
+def _places(found: _Found) -> dict[str, str]:
+    """What each split is made from."""
+    return {
+        split: printable(str(found.lists.get(split) or f"{len(files):,} files of {found.root}"))
+        for split, files in found.splits.items()
+    }
+
+
 def _require_apart(splits: Mapping[str, list[Path]]) -> None:
     seen: dict[Path, str] = {}
     for split, files in splits.items():
@@ -133,6 +142,10 @@ def open_fields(ask: Ask) -> Source:
             key = design.key_of(file.name)
             yield Example(b"", target[key], key, file=str(file), weight=weight)
 
+    def outline(split: str) -> Iterator[Example]:
+        for file in found.splits[split]:
+            yield Example(b"", target[design.key_of(file.name)], design.key_of(file.name))
+
     left_out: list[str] = []
 
     def decode(example: Example) -> np.ndarray | None:
@@ -150,6 +163,8 @@ def open_fields(ask: Ask) -> Source:
         notes=found.notes,
         array=Array(reading.stored_dtype, size, decode, left_out),
         regression=True,
+        layout=lambda: Layout(places=_places(found)),
+        outline=outline,
     )
 
 

@@ -19,7 +19,7 @@ from .counts import Counts
 from .files import files_list
 from .room import Room
 
-CARVE = "--test-fraction 0.2 carves a test set from train instead"
+CARVE = "--test-fraction 0.2 holds out a test set from train instead"
 
 
 class Decoded(NamedTuple):
@@ -99,7 +99,7 @@ class Kept:
             text = json.dumps([_below(ask.path, file) for file in self.files])
             (folder / files_list(self.split)).write_text(text, encoding="ascii")
         if ask.grouped:
-            numbers = np.array([_group_number(group) for group in self.groups], np.int64)
+            numbers = np.array([group_number(group) for group in self.groups], np.int64)
             save(folder / f"{self.split}-groups.npy", numbers)
 
 
@@ -125,6 +125,6 @@ def moments_of(pixels: np.ndarray) -> np.ndarray:
     return np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1)
 
 
-def _group_number(group: Any) -> int:
+def group_number(group: Any) -> int:
     """A number that stands for a group's name, equal wherever the name is; rows without one are a group."""
     return int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8], "big", signed=True)
