@@ -156,7 +156,8 @@ class Measured(Part, kw_only=True):
     weights: str | None = None  # final | best
     reading: dict[str, Any] | None = None
     measured: str | None = None  # when
-    rows_left_out: int | None = None
+    rows_left_out: int | None = None  # of classes that the run does not know
+    unreadable: int | None = None  # images; None: there is none, or the inputs are no images
 
 
 class Rates(Measured, kw_only=True):

@@ -40,6 +40,8 @@ def evaluate(
     grid: o.OnGrid = None,
     design: o.OnDesign = None,
     filelist: o.OnFilelist = None,
+    label_column: o.OnLabelColumn = None,
+    image_column: o.OnImageColumn = None,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
@@ -53,12 +55,13 @@ def evaluate(
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
+        columns = {"label_column": label_column, "image_column": image_column}
         options = experiment.Options(device=device or "auto", threads=threads, **files)
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
-            done = experiment.evaluate_on(found, options, screen, grid=grid, best=best)
+            done = experiment.evaluate_on(found, options, screen, given=o.given(columns | {"grid": grid}), best=best)
             return typer.echo(_elsewhere(done, experiment.latest(done), as_json=as_json))
-        _require_with_on(data, grid=grid, design=design, filelist=filelist)
+        _require_with_on(data, grid=grid, design=design, filelist=filelist, **columns)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     more = experiment.top_k(done, top_k, best=best) if top_k else {}
@@ -77,8 +80,10 @@ def _require_with_on(data: str | None, **others: str | None) -> None:
     """Raises InputError for an option that says something of files that are not named."""
     from ..errors import InputError
 
-    if given := [name for name, value in others.items() if value and (name == "grid" or not data)]:
-        raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
+    with_data = ("design", "filelist")
+    if given := [name for name, value in others.items() if value and not (name in with_data and data)]:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} has an effect with --on only; add it, or leave {option} out")
 
 
 def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> str:
@@ -91,6 +96,7 @@ def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> str:
     head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {found.path}"
     left = found.rows_left_out
     notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
+    notes += [f"left out: {found.unreadable:,} images that cannot be read"] if found.unreadable else []
     return "\n".join([head, *test_lines(run, found), *notes, f"kept beside the run's own test in {run.files.record}"])
 
 

@@ -161,8 +161,8 @@ DataAt = Annotated[
 ]  # fmt: skip
 On = Annotated[
     str | None,
-    _option("--on", metavar="DATA", help="Evaluate on other files of the run's kind and keep the run's own test "
-            "results. Default: the run's own test split."),
+    _option("--on", metavar="DATA", help="Evaluate on other data of the run's kind, such as a folder of labelled "
+            "images, and keep the run's own test results. Default: the run's own test split."),
 ]  # fmt: skip
 OnGrid = Annotated[
     str | None,
@@ -178,6 +178,16 @@ OnFilelist = Annotated[
     str | None,
     _option("--filelist", help="Read the splits of fields from these file lists, with --on or --data. Default: none."),
 ]
+OnLabelColumn = Annotated[
+    str | None,
+    _option("--label-column", help="Name the column with the labels, with --on. Default: the run's own, else the only "
+            "label column."),
+]  # fmt: skip
+OnImageColumn = Annotated[
+    str | None,
+    _option("--image-column", help="Name the column with the images, with --on. Default: the run's own, else the only "
+            "image column."),
+]  # fmt: skip
 OfModel = Annotated[
     str | None, _option("--model", help="Evaluate the newest finished run of this model. Default: any.")
 ]

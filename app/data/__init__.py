@@ -148,11 +148,14 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     return division.splits(config, place, cached, say)
 
 
-def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
+def whole(
+    config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str], *,
+    statistics: tuple[Any, Any] | None = None,
+) -> Split:  # fmt: skip
     """Every row of a source for testing, as `division.whole` has them."""
     from .splits import division
 
-    return division.whole(config, place, cached, say, names)
+    return division.whole(config, place, cached, say, names, statistics=statistics)
 
 
 __all__ = [

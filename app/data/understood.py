@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from .sources.layout import SHOWN, LeftOut
 
 _TITLES = {"train": "train", "val": "validation", "test": "test"}
 _WIDTH = 12
-_ONE = re.compile(r"s\b(?= of |$)")  # the end of a plural: files, class folders, rows of train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +133,7 @@ class Understood:
             test = "" if found["test_share"] is None else f", {100 * found['test_share']:.1f} % of the test rows"
             yield "majority", f"{found['class']}: {100 * found['train_share']:.1f} % of the training rows{test}"
         for each in self.left_out:
-            yield "left out", _left_out(each)
+            yield "left out", each.text
         yield "inputs", self.inputs
         for note in self.notes:
             yield "note", note
@@ -156,11 +154,3 @@ def _by_name(names: Sequence[str] | None, counts: Sequence[int] | None) -> dict[
 def _many(count: int, noun: str) -> str:
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
-
-
-def _left_out(each: LeftOut) -> str:
-    more = ", ..." if each.names and each.count > len(each.names) else ""
-    names = f" ({', '.join(each.names)}{more})" if each.names else ""
-    what = _ONE.sub("", each.what, count=1) if each.count == 1 else each.what
-    count = f"{each.count:,} " if each.count else ""
-    return f"{count}{what}: {each.why}{names}"

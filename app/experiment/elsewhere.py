@@ -1,8 +1,11 @@
-"""A finished run on other files of its kind: patterns that were measured, other simulations. Its own test stays."""
+"""A finished run on other data of its kind: labelled images, patterns, simulations. Its own test stays."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from torch import nn
@@ -14,36 +17,45 @@ from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
+from ..config import effects
+from ..data.sources.files import printable
 from ..data.splits.resident import Split
 from ..errors import InputError
 from ..place import Place
 from ..system.locks import lock
+from ..tables.decoding import decoding_of
+from . import loading
 from . import stages as training
 from .observers import Screen
 from .options import Options
 
+_COLUMNS = ("label_column", "image_column")
 
-def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None = None, best: bool = False) -> Run:
+
+def evaluate_on(
+    run: Run, options: Options, screen: Screen, *, given: Mapping[str, str] | None = None, best: bool = False
+) -> Run:
     """The run with its metrics on the files at `options.data`, in its results under `elsewhere` and their fingerprint.
 
-    They are read as the run's own were, with the same range and background; `grid` says what their angles are. Rows of
-    classes that the run does not know are left out. Raises InputError for an unfinished run, for a dataset of images,
-    and for files that give other inputs than the run's.
+    They are read as the run's own were: images decoded and normalised alike, signals with the same range and
+    background. `given` are settings of the files: the angles' `grid`, `label_column` and `image_column`. Rows of
+    classes that the run does not know are left out. Raises InputError for an unfinished run, and for files that give
+    other inputs than the run's.
     """
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     with lock(run.files.lock, wait=False), place.own_threads():
-        ask = _ask(run, options, grid)
+        ask = _ask(run, options, dict(given or {}))
         cached = data.prepare(ask, screen.say, screen.reading)
         here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
         here = training.in_its_precision(here, run.config, run.record, screen.say)
-        names = run.record.data.class_names
-        split = data.whole(run.config, here, cached, screen.say, names)
+        split = _split(run, here, cached, screen)
         predictions = predicted(run, split, here, options, screen, best=best)
         found = tested({
             "path": options.data, "version": cached.manifest.version, "weights": "best" if best else "final",
-            "reading": dataclasses.asdict(ask.reading) if ask.reading else {}, "measured": provenance.now(),
-            "rows_left_out": cached.manifest.rows["test"] - len(split), **evaluation.metrics(predictions),
+            "reading": _reading(ask), "measured": provenance.now(),
+            "rows_left_out": cached.manifest.rows["test"] - len(split), **_unreadable(cached),
+            **evaluation.metrics(predictions),
         })  # fmt: skip
         results = run.record.results or Results()
         elsewhere = (results.elsewhere or {}) | {f"{ask.fingerprint}-{found.weights}": found}
@@ -53,15 +65,69 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
     return done
 
 
-def _ask(run: Run, options: Options, grid: str | None) -> data.Ask:
+def _split(run: Run, here: Place, cached: data.Cached, screen: Screen) -> Split:
+    """The rows that the run knows, after saying what was understood of the data."""
+    about, layout = run.record.data, cached.layout
+    if place := layout.places.get("test") or layout.places.get("train"):
+        screen.say(f"testing on {cached.manifest.rows['test']:,} labelled rows of {printable(place)}")
+    for each in layout.left_out:
+        screen.say(f"left out: {printable(each.text)}")
+    statistics = (about.mean, about.std) if about.mean and about.std else None
+    return data.whole(run.config, here, cached, screen.say, about.class_names, statistics=statistics)
+
+
+def _reading(ask: data.Ask) -> dict[str, Any]:
+    """How the files were read, as the record has it."""
+    if ask.reading:
+        return dataclasses.asdict(ask.reading)
+    columns = {name: getattr(ask, name) for name in _COLUMNS if getattr(ask, name)}
+    return columns | {"class_level": ask.class_level}
+
+
+def _unreadable(cached: data.Cached) -> dict[str, int]:
+    """How many images could not be read, where there are such."""
+    left_out = cached.manifest.left_out
+    return {"unreadable": len(left_out)} if left_out and not cached.has_array else {}
+
+
+def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
     """What is asked for of the other files; raises InputError unless it gives the inputs that the run learned from."""
     config = run.config
-    fields = config.to_json() | ({"grid": grid} if grid else {})
+    if effects.kind_of(config.dataset) == "image":
+        return _ask_of_images(run, options, given)
+    if wrong := [name for name in _COLUMNS if name in given]:
+        raise InputError(f"--{wrong[0].replace('_', '-')} has no effect on {config.dataset}; it is for images. Omit it")
+    fields = config.to_json() | given
     ask = data.ask_of(fields, path=options.data, design=options.design, filelist=options.filelist)
-    if ask.reading is None:
-        raise InputError(f"--on is for runs on fields and patterns, not on {config.dataset}; leave it out")
     ask = ask.tested_whole()
     data.require_inputs(ask, config)
+    return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
+
+
+def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
+    """What is asked for of a labelled folder: images stored as the run's own were, by its layout where that fits."""
+    config, path = run.config, options.data
+    unused = {"grid": given.get("grid"), "design": options.design, "filelist": options.filelist}
+    if wrong := [name for name, value in unused.items() if value]:
+        raise InputError(f"--{wrong[0]} has no effect on {config.dataset}, which contains images; omit it")
+    if not path or not Path(path).expanduser().is_dir():
+        raise InputError(f"--on {path}: there is no such folder. Give a folder of labelled images, or of tables")
+    fields = {"dataset": f"local/{Path(path).expanduser().resolve().name}", "classes": config.classes}
+    kept = {name: getattr(config, name) for name in ("image", "decoding_revision")}
+    own = {name: getattr(config, name) for name in ("class_level", *_COLUMNS) if config.fingerprint}
+    ask = dataclasses.replace(
+        data.ask_of(fields | kept | own | given, path=path).tested_whole(),
+        side=config.stored_side, channels=config.channels,
+        decoding=dataclasses.replace(decoding_of(config.to_json()), span=loading.span_of(run), skip_unreadable=True),
+    )  # fmt: skip
+    try:
+        return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
+    except InputError:
+        if not config.fingerprint or given:
+            raise
+    ask = dataclasses.replace(
+        ask, class_level="1", label_column=None, image_column=None
+    )  # the run's is of another form
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from .. import models, place
 from ..artifacts import checkpoint
-from ..artifacts.parts import Pixels
 from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
@@ -104,8 +103,9 @@ def _encoded(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _span(pixels: Pixels | None) -> tuple[int, int] | None:
+def span_of(run: Run) -> tuple[int, int] | None:
     """Return the range of 16-bit values that a run's images used, or that it was given."""
+    pixels = run.record.data.pixels
     return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
@@ -121,7 +121,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
 def preprocess_of(run: Run) -> Preprocess:
     """Return what the run's data went through."""
     data = run.record.data
-    return Preprocess(run.config, mean=data.mean, std=data.std, span=_span(data.pixels))
+    return Preprocess(run.config, mean=data.mean, std=data.std, span=span_of(run))
 
 
 def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
+from ..data.sources.walk import ENDINGS
 from ..errors import InputError
 
 _LIST = ".txt"
@@ -45,10 +44,8 @@ def found(given: Sequence[str]) -> Found:
 
 def _below(folder: Path) -> tuple[list[Path], int]:
     """The images in a folder and below it, and how many other files are there; hidden names are passed over."""
-    Image.init()
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files = [*_files(folder, set())]
-    images = [path for path in files if path.suffix.lower() in endings]
+    images = [path for path in files if path.suffix.lower() in ENDINGS]
     return images, len(files) - len(images)
 
 

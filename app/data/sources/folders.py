@@ -54,7 +54,7 @@ def content(ask: Ask) -> Content:
     found = walk(Path(ask.path).expanduser())
     wishes = Wishes(
         level=ask.class_level, folders=ask.split_folders, val=ask.val_split, test=ask.test_split,
-        carve_test=ask.carve_test,
+        carve_test=ask.carve_test, tested=ask.tested,
     )  # fmt: skip
     if there := tables.found(found):
         _require_none(ask, tables="its tables")

@@ -74,7 +74,7 @@ class Audit:
         """Raise InputError for labels that are doubtful, and Hidden for a split without any."""
         counts = self.counts[split]
         if seen and not counts:
-            hint = f"; {_INSTEAD}" if split == "test" else ""
+            hint = f"; {_INSTEAD}" if split == "test" and not self.ask.tested else ""
             says = f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one{hint}"
             raise Hidden(says, split, seen)
         if self.source.class_names is not None:

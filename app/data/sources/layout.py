@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+_ONE = re.compile(r"s\b(?= of |$)")  # the end of a plural: files, class folders, rows of train
 SHOWN = 10  # names of what is left out, and of classes
 
 
@@ -18,6 +20,15 @@ class LeftOut:
     why: str
     count: int
     names: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The same for a reader: 3 files: they are not images (a.txt, b.txt, ...)."""
+        more = ", ..." if self.names and self.count > len(self.names) else ""
+        names = f" ({', '.join(self.names)}{more})" if self.names else ""
+        what = _ONE.sub("", self.what, count=1) if self.count == 1 else self.what
+        count = f"{self.count:,} " if self.count else ""
+        return f"{count}{what}: {self.why}{names}"
 
     @classmethod
     def of(cls, what: str, why: str, names: Sequence[str]) -> LeftOut:

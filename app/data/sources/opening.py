@@ -43,7 +43,18 @@ def first(ask: Ask, version: str) -> Source:
         raise _not_cached(ask, error) from error
     if source.array:
         return source
+    if ask.tested:
+        source = _all_tested(source)
     return labels.audited(ask, source, f"{source.column} of {ask.path or ask.dataset}")
+
+
+def _all_tested(source: Source) -> Source:
+    """The same with its test split alone, or with all its rows as one where it has none."""
+    split, outline = "test" if "test" in source.rows else "train", source.outline
+    return dataclasses.replace(
+        source, rows={"test": source.rows[split]}, examples=lambda _: source.examples(split), without_test=None,
+        outline=(lambda _: outline(split)) if outline else None,
+    )  # fmt: skip
 
 
 def at_version(ask: Ask, source: Source, version: str) -> Source:

@@ -30,6 +30,7 @@ class Wishes:
     val: str | None = None  # the split that is the validation set
     test: str | None = None
     carve_test: bool = field(default=False, compare=False)  # the source's own test is not used
+    tested: bool = field(default=False, compare=False)  # the folder is for testing: nothing is trained on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ def _chosen(
     used = {ours: found[roles[ours]] for ours in _SPLITS if ours in roles}
     unused = {split: folders for split, folders in found.items() if split not in roles.values()}
     notes = [f"the splits are in {printable(str(root / base))}"] if base else []
-    if roles["train"] != "train":
+    if roles["train"] != "train" and not wishes.tested:
         notes.append(
             f"{root} has one split, {_shown(used['train'])}: it is used as train, and validation and test are held out "
             "from it"

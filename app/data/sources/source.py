@@ -12,6 +12,7 @@ from ...errors import InputError
 from ...tables.datasets import DatasetRow
 from ...tables.decoding import Decoding
 from ...tables.reading import FieldReading, Reading
+from ...tables.revisions import REVISED_LAYOUT
 from ...tables.shape import Extent
 from .layout import Layout
 
@@ -96,6 +97,7 @@ class Ask:
     val_split: str | None = later(None)  # the source's name of the split
     test_split: str | None = later(None)
     layout: int = later(1)  # revision of the rules by which files become rows
+    tested: bool = later(False)  # all of a folder, or its test split, is for testing a run on other data
     reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
     decoding: Decoding = field(default=Decoding(), compare=False)  # of images; names their caches
     design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
@@ -109,8 +111,9 @@ class Ask:
         return None if self.path else self.dataset
 
     def tested_whole(self) -> Ask:
-        """The same fields or signals, all of them for testing."""
-        assert self.reading
+        """The same, all of it for testing; of a folder of images with a test split, that split."""
+        if not self.reading:
+            return replace(self, tested=True, layout=REVISED_LAYOUT, fingerprint=None)
         return replace(self, reading=replace(self.reading, whole=True), fingerprint=None)
 
     @property

@@ -34,7 +34,7 @@ def of(
     wanted = holdout.published(ordered, carve_test=ask.carve_test, val=val, test=test)
     wanted = {ours: train or theirs if theirs == "train" else theirs for ours, theirs in wanted.items()}
     notes = []
-    if len(names) == 1 and not hidden and wanted["train"] != "train":
+    if len(names) == 1 and not hidden and wanted["train"] != "train" and not ask.tested:
         notes.append(
             f"{where} has one split, {names[0]}: it is used as train, and validation and test are held out from it"
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...config.run import RunConfig
 from ...errors import InputError
 from ...tables.shape import extent
+from ..sources.files import printable
 from ..store.cache import Cached
 from ..transforms import chain
 from ..transforms.normalise import AsFloat
@@ -24,7 +25,7 @@ from . import holdout
 from .ahead import Ahead
 from .resident import Holder, Split, channel_statistics
 
-_Statistics = tuple[np.ndarray, np.ndarray] | None  # mean and deviation of each channel; None: inputs are as stored
+_Statistics = tuple[Any, Any] | None  # mean and deviation of each channel; None: inputs are as stored
 _MEMORY = {
     "device": "are held in device memory",
     "pinned": "are held in pinned host memory, since the device has no room for them",
@@ -73,10 +74,14 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     return Splits(**made, record=record | {"held": where["train"]})
 
 
-def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str]) -> Split:
+def whole(
+    config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str], *,
+    statistics: _Statistics = None,
+) -> Split:  # fmt: skip
     """Every row of a source that is all for testing, with labels as in these class names, those of a run.
 
-    Rows of other classes are left out and told. Raises InputError where none is left.
+    Rows of other classes are left out and reported. `statistics` are those of the run's training images. Raises
+    InputError where none is left.
     """
     at = {name: index for index, name in enumerate(names)}
     theirs = cached.manifest.class_names
@@ -87,14 +92,20 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
         labels = known[labels]
         members = np.flatnonzero(labels >= 0)
         if strange := len(labels) - len(members):
-            say(f"{strange:,} of {len(labels):,} rows are of classes that the run does not know, and are left out")
+            unknown = [printable(name) for name in theirs if name not in at]
+            more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
+            say(
+                f"{strange:,} of {len(labels):,} rows are of classes that the run does not know "
+                f"({', '.join(unknown[:3])}{more}), and are left out"
+            )
     elif [*names] != theirs:
         raise InputError(f"the run learned {', '.join(names)}, and these files hold {', '.join(theirs)}")
     if not len(members):
-        raise InputError("no row is of a class that the run knows")
+        raise InputError(f"no row is of a class that the run knows; its classes are {', '.join(names[:10])}")
     images, _ = place.hold(cached.images("test"))
     held = _sources(images, torch.from_numpy(labels).to(place.device), place)
-    return Split(**held, **_rows(cached, "test", members), send=place.send, seed=config.seed, transforms=(AsFloat(),))
+    inputs = _inputs(config, place, statistics, "none")
+    return Split(**held, **_rows(cached, "test", members), send=place.send, seed=config.seed, transforms=inputs)
 
 
 def _pixels(config: RunConfig) -> int:

@@ -20,6 +20,7 @@ from ...errors import Damaged, InputError
 from ...system import durable, home, locks
 from ...tables.decoding import Decoding
 from ...tables.shape import extent, normal, spelled
+from ..sources.layout import Layout
 from ..sources.source import Ask, Source
 from . import manifest as manifests
 from . import room, writer
@@ -61,6 +62,11 @@ class Cached:
         squares.
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
+
+    @property
+    def layout(self) -> Layout:
+        """What its splits are made from, and what is left out of them."""
+        return Layout.from_json(self.manifest.layout)
 
     def files(self, split: str) -> list[str] | None:
         """The file of each row, by its path within the dataset's folder; None where the cache has no such list."""

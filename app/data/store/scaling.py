@@ -23,9 +23,13 @@ def settle(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside) -> Pi
     """
     transparent = {split: part.transparent for split, part in kept.items() if part.transparent}
     if not aside.rows:
-        if ask.decoding.span:
+        if ask.decoding.span and not ask.tested:
             raise InputError(f"--bit-depth has no effect on {ask.dataset}, which has no 16-bit images. Omit it")
         return Pixels(transparent=transparent) if transparent else None
+    if ask.tested and not ask.decoding.span:
+        raise InputError(
+            f"{ask.dataset} has 16-bit images, but no training image of the run had; convert them to 8 bits"
+        )
     span = ask.decoding.span or aside.span("train")
     if span is None:
         where = ", ".join(aside.rows)

@@ -45,7 +45,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
         for part in kept.values():
             part.save(ask, folder)
         present = {label for part in kept.values() for label in part.labels}
-        if not source.array:  # whose classes are not what the rows have, but what there is
+        if not source.array and not ask.tested:  # whose classes are not what the rows have, but what there is
             present = set(kept["train"].labels)
         names = write_labels(ask, source, kept, folder, present=present)
     images = {"left_out": skipped or None, "pixels": pixels}
