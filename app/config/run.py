@@ -82,10 +82,14 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return model_row(self.model)
 
     def at_earlier_revisions(self) -> Iterator[RunConfig]:
-        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
-        for revision in sorted(self.row.earlier, reverse=True):
+        """Yield what the same command meant at earlier revisions of its model's row, the latest first.
+
+        Only a config that `resolve` made knows its command.
+        """
+        at = self.__dict__.get("at")
+        for revision in sorted(self.row.earlier, reverse=True) if at else ():
             with suppress(InputError):  # a size that this shape does not have
-                yield dataclasses.replace(self, model_revision=revision)
+                yield at(self.row.at(revision))
 
     @cached_property
     def family(self) -> Family:
@@ -180,9 +184,15 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
     row = row or model_row(request.get("model", DEFAULT_MODEL))
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
-        request = matching.matched(row, request, resolving.protocol_of(facts.name), other.sized)
+        request = matching.matched(row, request, resolving.protocol_of(facts.name, row), other.sized)
     asked = {name: value for name, value in request.items() if name in _FIELDS}
-    return RunConfig.of_row(row, resolving.values(asked, facts, row))
+
+    def at(row: ModelRow) -> RunConfig:
+        return RunConfig.of_row(row, resolving.values(asked, facts, row))
+
+    config = at(row)
+    config.__dict__["at"] = at  # the same command on another revision of the row
+    return config
 
 
 def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
