@@ -242,6 +242,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
+    evaluation.require_numbers(predictions)  # before those that are there are replaced
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

@@ -238,6 +238,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     began = time.monotonic()
     predictions = _tested(job, model)
     assert predictions, "the first rank has them all"
+    evaluation.require_numbers(predictions)
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
     kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))
