@@ -86,7 +86,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
         Only a config that `resolve` made knows its command.
         """
-        at = self.__dict__.get("at")
+        at: Any = self.__dict__.get("at")
         for revision in sorted(self.row.earlier, reverse=True) if at else ():
             with suppress(InputError):  # a size that this shape does not have
                 yield at(self.row.at(revision))

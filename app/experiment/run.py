@@ -225,8 +225,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    here = training.in_its_precision(here, config, run.record, screen.say)
+    here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
     if known.streamed:
         raise InputError(

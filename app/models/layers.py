@@ -96,7 +96,8 @@ class DynamicTanh(nn.Module):
         return self.weight * torch.tanh(self.alpha * x) + self.bias
 
 
-NORMS: dict[str, Callable[..., nn.Module]] = {"layer": nn.LayerNorm, "dyt": DynamicTanh}  # (d_model, eps=)
+Norm = Callable[[int], nn.Module]  # of that many channels
+NORMS: dict[str, Callable[..., nn.Module]] = {"layer": nn.LayerNorm, "dyt": DynamicTanh}  # a Norm, given eps
 
 
 class MLP(nn.Module):
@@ -116,14 +117,11 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); any attention of the law (B, N, D) -> (B, N, D)."""
 
-    def __init__(
-        self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: str = "layer",
-        norm_eps: float = EPS,
-    ) -> None:  # fmt: skip
+    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: Norm) -> None:
         super().__init__()
-        self.norm_attention = NORMS[norm](d_model, eps=norm_eps)
+        self.norm_attention = norm(d_model)
         self.attention = attention
-        self.norm_mlp = NORMS[norm](d_model, eps=norm_eps)
+        self.norm_mlp = norm(d_model)
         self.mlp = MLP(d_model=d_model, hidden=hidden, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -46,14 +46,11 @@ class T2TViT(nn.Module):
         mlp_ratio: float = 2.0,
         attention: str = "classic",
         qkv_bias: bool = False,
-        tokenizer: str = "performer",
-        value_skip: bool = False,
+        tokenizer: str = "performer", value_skip: bool = False,
         norm_eps: float = EPS,
-        token_dropout: bool = True,
-        dropout: float = 0.0,
-        attention_path: str = "sdpa",
-        checkpointing: bool = False,
-    ) -> None:
+        dropout: float = 0.0, token_dropout: bool = True,
+        attention_path: str = "sdpa", checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         sides = plane(image)
         rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
@@ -71,9 +68,10 @@ class T2TViT(nn.Module):
             ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, dropout=dropout, path=attention_path,
             bias=qkv_bias, value_skip=value_skip,
         )  # fmt: skip
-        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm_eps=norm_eps)
+        norms = partial(nn.LayerNorm, eps=norm_eps)
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
         self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
-        self.norm = nn.LayerNorm(d_model, eps=norm_eps)
+        self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise()
 

@@ -42,23 +42,18 @@ class ViT(nn.Module):
         mlp_ratio: float = 4.0,
         attention: str = "classic",
         head_width: int | None = None,
-        qkv_bias: bool = True,
-        projection_bias: bool = True,
-        norm: str = "layer",
+        qkv_bias: bool = True, projection_bias: bool = True,
+        norm: str = "layer", norm_eps: float = EPS,
         pooling: str = "cls",
-        positions: str = "learned",
-        patching: str = "linear",
-        norm_eps: float = EPS,
+        positions: str = "learned", patching: str = "linear",
         dropout: float = 0.0,
-        attention_path: str = "sdpa",
-        checkpointing: bool = False,
-    ) -> None:
+        attention_path: str = "sdpa", checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         check_patches(image, patch)
         self.checkpointing = checkpointing
         axes = len(extent(image))
-        eps = {"norm_eps": norm_eps}
-        of_patches = eps if patching == "shifted" else {}
+        of_patches = {"norm_eps": norm_eps} if patching == "shifted" else {}
         self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model, axes=axes, **of_patches)
         self.cls = nn.Parameter(torch.empty(1, 1, d_model)) if pooling == "cls" else None
         self.add_positions(grid(image, patch), d_model, positions)
@@ -67,9 +62,10 @@ class ViT(nn.Module):
             ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias,
             projection_bias=projection_bias, dropout=dropout, path=attention_path,
         )  # fmt: skip
-        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norm, **eps)
+        norms = partial(NORMS[norm], eps=norm_eps)
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
         self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
-        self.norm = NORMS[norm](d_model, eps=norm_eps)
+        self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)
 
