@@ -59,9 +59,9 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
 
     `ranks` is given where it is known how many there are.
     """
-    there = "no limit" if size is None else f"{size / 1e6:,.1f} MB in /dev/shm"
     if size is None or size >= _SHARED:
-        return Finding(PASS, "shared memory", there)
+        return Finding(PASS, "shared memory", "no limit" if size is None else f"{size / 1e6:,.0f} MB in /dev/shm")
+    there = f"{size / 1e6:,.1f} MB in /dev/shm"
     if ranks == 1:
         return Finding(PASS, "shared memory", f"{there}; one process uses none")
     mend = "start the container with --ipc=host or --shm-size=8g"
