@@ -103,7 +103,8 @@ class RunConfig(Revisions, Recipe, Data, Model):
         for config, rules in itertools.product(models, sorted(itertools.product(*known), reverse=True)):
             if config is not self or rules != now:
                 changed: dict[str, Any] = dict(zip(names, rules, strict=True))
-                yield dataclasses.replace(config, **changed)
+                with suppress(InputError):  # a setting that the earlier rule does not have
+                    yield dataclasses.replace(config, **changed)
 
     @cached_property
     def family(self) -> Family:
