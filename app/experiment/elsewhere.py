@@ -47,8 +47,7 @@ def evaluate_on(
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, dict(given or {}))
         cached = data.prepare(ask, screen.say, screen.reading)
-        here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
-        here = training.in_its_precision(here, run.config, run.record, screen.say)
+        here = training.place_of_evaluation(run, options, screen.say)
         split = _split(run, here, cached, screen)
         predictions = predicted(run, split, here, options, screen, best=best)
         found = tested({

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import place
 from ..artifacts import table as tables
 from ..artifacts.runs import Run
 from ..artifacts.table import Table
@@ -59,8 +58,7 @@ def predict(
     _require_apart(run, out)
     found = pictures.found(given)
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    here = stages.in_its_precision(here, config, run.record, screen.say)
+    here = stages.place_of_evaluation(run, options, screen.say)
     model = restored(run, here, options, screen, best=best)
     done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
     done.others = found.others
