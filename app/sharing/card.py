@@ -51,15 +51,10 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
             found[f"top-{k} accuracy"] = percent(rate)
     if test.balanced_accuracy is not None:
         found["balanced accuracy"] = percent(test.balanced_accuracy)
-    if lowest := lowest_recalls(run, test):
-        found["lowest recall"] = ", ".join(f"{name} {percent(recall)}" for name, recall in lowest)
-    return found | {"cross-entropy": f"{test.loss:.4f}"}
-
-
-def lowest_recalls(run: Run, test: Rates) -> list[tuple[str, float]]:
-    """The three classes with the lowest recall, and that recall; classes without a test example have none."""
     named = zip(test.per_class, run.record.data.class_names, strict=True)
-    return [(name, recall) for recall, name in sorted((rate, name) for rate, name in named if rate is not None)[:3]]
+    lowest = sorted((recall, name) for recall, name in named if recall is not None)[:3]  # without test rows: None
+    found["lowest recall"] = ", ".join(f"{name} {percent(recall)}" for recall, name in lowest)
+    return found | {"cross-entropy": f"{test.loss:.4f}"}
 
 
 def test_lines(run: Run, test: Rates | Errors) -> list[str]:
@@ -183,7 +178,7 @@ def _what(run: Run) -> str:
     record, test, best = run.record, run.record.test, run.record.best
     assert best, "a finished run has a best epoch"
     row = model_row(record.model)
-    began = _began(record, pretrained=run.config.pretrained)
+    began = recipe.began(run.config, record.init)
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     numbers = "\n".join(f"| {name} | {markdown.cell(text)} |" for name, text in results(run, test).items())
     warning = f"\n\n**Note:** {record.data.warning}." if record.data.warning else ""
@@ -198,15 +193,6 @@ Run `{record.run_id}`: a {row.title} ({row.source}) of {record.parameters.total:
 
 These are the final weights after {run.config.epochs:,} epochs. The test set was evaluated once, at the end.
 The weights best on validation (epoch {best.epoch}, loss {best.val_loss:.4g}) are kept too."""
-
-
-def _began(record: Record, *, pretrained: bool) -> str:
-    """What the training started from."""
-    if record.init:
-        whose = f"of run `{record.init.run_id}`" if record.init.run_id else "in a file"
-        head = ", with a new head" if record.init.head == "replaced" else ""
-        return f"trained on from the weights {whose} (sha256 `{record.init.sha256[:16]}`){head}"
-    return "trained on from timm's published weights" if pretrained else "trained from scratch"
 
 
 def cells_of(config: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..artifacts.parts import Schedule
+from ..artifacts.parts import Init, Schedule
 from ..config.run import RunConfig
 
 _OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam"}
@@ -48,3 +48,12 @@ def class_weights(config: RunConfig) -> dict[str, str]:
     if config.class_weights == "none":
         return {}
     return {"class weights": "balanced, n / (K n_c) in the training loss; none in validation and test"}
+
+
+def began(config: RunConfig, init: Init | None) -> str:
+    """What the training started from."""
+    if init is None:
+        return "trained on from timm's published weights" if config.pretrained else "trained from scratch"
+    whose = f"of run `{init.run_id}`" if init.run_id else "in a file"
+    head = ", with a new head" if init.head == "replaced" else ""
+    return f"trained on from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"
