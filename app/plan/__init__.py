@@ -34,8 +34,7 @@ def draw_up(
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
-    if not place_of(options.checkpoints, config).record.exists():
-        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
+    _report_other_data(config, options, screen)
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
@@ -48,12 +47,9 @@ def draw_up(
         data=understood,
         device=here.describe(),
         execution=chosen.to_json(),
-        costs={
-            **costs.of_run(config, extent),
-            "memory_bytes": memory,
-            "disk_bytes": disk,
-            **probe.times(took, config, extent, usd_per_hour=usd_per_hour),
-        },
+        costs=costs.of_run(config, extent)
+        | {"memory_bytes": memory, "disk_bytes": disk}
+        | probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         findings=[
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
@@ -63,6 +59,12 @@ def draw_up(
             *machine.room(costs.needs(disk, options.checkpoints)),
         ],
     )
+
+
+def _report_other_data(config: RunConfig, options: Options, screen: Screen) -> None:
+    """Report an unfinished run that differs only in its data, as `train` does."""
+    if not place_of(options.checkpoints, config).record.exists():
+        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
 
 
 def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
