@@ -34,9 +34,14 @@ def prepare(
     source = with_test(opening.at_version(ask, source, version))
     for note in source.notes:
         say(note)
+    _report_streams(ask, say)
+    return _told(_built(ask, source, say, progress).require_digest(digest), say)
+
+
+def _report_streams(ask: Ask, say: Callable[[str], None]) -> None:
+    """Report what an earlier version left, which nothing reads."""
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(_built(ask, source, say, progress).require_digest(digest), say)
 
 
 def with_test(source: Source) -> Source:

@@ -21,6 +21,7 @@ from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
+from ..data.splits.division import Splits
 from ..errors import RunFailed, Stopped, failure_of
 from ..models.compiling import compiled
 from ..place import Place
@@ -44,9 +45,7 @@ def prepare(
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
-    splits = data.splits(config, here, cached, screen.say)
-    for line in data.described(config, cached, splits).lines():
-        screen.say(line)
+    splits = _splits(config, cached, here, screen)
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
@@ -74,6 +73,14 @@ def prepare(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
         screen=screen,
     )  # fmt: skip
+
+
+def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen) -> Splits:
+    """The splits of the run, after reporting what was understood of its data."""
+    splits = data.splits(config, here, cached, screen.say)
+    for line in data.described(config, cached, splits).lines():
+        screen.say(line)
+    return splits
 
 
 def _cached(config: RunConfig, kept: Record | None, path: str | None, options: Options, screen: Screen) -> data.Cached:

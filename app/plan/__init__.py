@@ -11,6 +11,7 @@ from ..config.run import RunConfig
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
 from ..experiment.options import Options
+from ..experiment.planning import tell_kin
 from ..system import checks, machine
 from ..system.findings import PASS, Finding
 from ..tables.datasets import dataset_row
@@ -34,8 +35,7 @@ def draw_up(
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
-    if not place_of(options.checkpoints, config).record.exists():
-        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
+    _report_others(config, options, screen)
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
@@ -48,12 +48,9 @@ def draw_up(
         data=understood,
         device=here.describe(),
         execution=chosen.to_json(),
-        costs={
-            **costs.of_run(config, extent),
-            "memory_bytes": memory,
-            "disk_bytes": disk,
-            **probe.times(took, config, extent, usd_per_hour=usd_per_hour),
-        },
+        costs=costs.of_run(config, extent)
+        | {"memory_bytes": memory, "disk_bytes": disk}
+        | probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         findings=[
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
@@ -71,6 +68,13 @@ def _of_machine(here: place.Place, threads: int) -> list[Finding]:
     lacks = [line for line in checks.units(architecture[0]) if line.verdict != PASS] if architecture else []
     cpus = checks.cpus(*machine.cpus(), threads=threads)
     return [*lacks, cpus, checks.shared_memory(machine.shared_memory(), ranks=1)]
+
+
+def _report_others(config: RunConfig, options: Options, screen: Screen) -> None:
+    """Report runs that differ only in their data and are unfinished, or only in their epochs, as `train` does."""
+    if not place_of(options.checkpoints, config).record.exists():
+        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
+        tell_kin(config, options.checkpoints, screen.say)
 
 
 def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:

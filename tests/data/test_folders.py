@@ -150,7 +150,7 @@ UNPLAIN = "image (image), scan (image), kind (string), form (string), score (flo
         ({}, f"which column of FOLDER is the image? name it with --image-column; there are: {UNPLAIN}"),
         (SCAN, f"which column of FOLDER is the label? name it with --label-column; there are: {UNPLAIN}"),
         (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'; did you mean kind?"),
-        (SCAN | {"label_column": "score"}, "column score of FOLDER holds float64, not one class per row"),
+        (SCAN | {"label_column": "score"}, "column score of FOLDER holds 0.5 (float), not one class per row"),
         (SCAN | {"label_column": "parts"}, "column parts of FOLDER holds List, not one class per row"),
         (SCAN | {"label_column": "image"}, "column image of FOLDER holds image, not one class per row"),
         ({"image_column": "pixels"}, "FOLDER has no column 'pixels'; there are: image, scan, kind, form, score, parts"),

@@ -129,11 +129,7 @@ def open_fields(ask: Ask) -> Source:
     reading = ask.reading
     assert isinstance(reading, FieldReading)
     found = find(ask)
-    target = design.targets(found.design, reading.target)
-    strangers = [file.name for file in found.files if design.key_of(file.name) not in target]
-    if strangers:
-        shown = ", ".join(map(printable, strangers[:3]))
-        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+    target = _targets(found, reading.target)
     size = shape(ask)
 
     def examples(split: str) -> Iterator[Example]:
@@ -141,10 +137,6 @@ def open_fields(ask: Ask) -> Source:
         for file in found.splits[split]:
             key = design.key_of(file.name)
             yield Example(b"", target[key], key, file=str(file), weight=weight)
-
-    def outline(split: str) -> Iterator[Example]:
-        for file in found.splits[split]:
-            yield Example(b"", target[design.key_of(file.name)], design.key_of(file.name))
 
     left_out: list[str] = []
 
@@ -164,8 +156,17 @@ def open_fields(ask: Ask) -> Source:
         array=Array(reading.stored_dtype, size, decode, left_out),
         regression=True,
         layout=lambda: Layout(places=_places(found)),
-        outline=outline,
+        outline=examples,
     )
+
+
+def _targets(found: _Found, column: str) -> dict[str, float]:
+    """The targets of the simulations; raise InputError for a file of none of them."""
+    target = design.targets(found.design, column)
+    if strangers := [file.name for file in found.files if design.key_of(file.name) not in target]:
+        shown = ", ".join(map(printable, strangers[:3]))
+        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+    return target
 
 
 def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,57 +50,76 @@ def _open(
     ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None,
     files: Files | None = None,
 ) -> Source:  # fmt: skip
-    import datasets
-
     opened, read_files = _streams(ask, options, where, files)
     train = next(iter(opened.values()))
     if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
     image, label = columns.choose(ask, train.features, where)
-    undecoded = {name: opened[name].cast_column(image, datasets.Image(decode=False)) for name in opened}
-    kind, known = train.features[label], train.info.splits or {}
+    made = _without_config(layout, read_files, where) if layout else Layout()
+    return _Opened(ask, opened, image, label, where, version, made, files).source([*opened])
 
-    def read(wanted: Mapping[str, str], split: str) -> Iterator[Example]:
-        # the cache asks for the splits in this order
-        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]
-        with _sentences(where), files.reading(left) if files else nullcontext():
-            for row, content in _fetched(iter(undecoded[wanted[split]]), image, where, files):
-                group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
-                group = verified.shown(group) if isinstance(group, str) else group
-                yield Example(content, row[label], group, verified.shown(held.get("path") or ""))
 
-    def labels(rows: Any) -> Iterator[Example]:
-        with _sentences(where):
-            for row in rows.select_columns([name for name in (label, ask.group_column) if name]):
-                yield Example(b"", row[label], row[ask.group_column] if ask.group_column else None)
+@dataclass(frozen=True)
+class _Opened:
+    """The splits of a dataset as streams, and its columns of images and labels."""
 
-    def count(split: str) -> int | None:
-        return _rows(known, split) or (sum(1 for _ in labels(opened[split])) if ask.path else None)
+    ask: Ask
+    streams: dict[str, Any]
+    image: str
+    label: str
+    where: str
+    version: str
+    layout: Layout
+    files: Files | None
 
-    def source(there: Sequence[str], **hidden: tuple[str, int]) -> Source:
-        wanted, notes, left_out = splits.of(ask, there, where, count, **hidden)
-        made = _without_config(layout, read_files, where) if layout else Layout()
+    def source(self, there: Sequence[str], **hidden: tuple[str, int]) -> Source:
+        """The source of these splits; `hidden` names a test split without labels, and its rows."""
+        import datasets
+
+        wanted, notes, left_out = splits.of(self.ask, there, self.where, self._count, **hidden)
         places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
-        made = dataclasses.replace(made, places=places, notes=(*made.notes, *notes)).with_left_out(left_out)
-        another = splits.without_test(ask, list(opened), wanted) if not hidden else None
+        layout = dataclasses.replace(self.layout, places=places, notes=(*self.layout.notes, *notes))
+        layout = layout.with_left_out(left_out)
+        another = None if hidden else splits.without_test(self.ask, [*self.streams], wanted)
+        kind = self.streams[wanted["train"]].features[self.label]
         return Source(
-            version=version,
-            rows={ours: _rows(known, theirs) for ours, theirs in wanted.items()},
+            version=self.version,
+            rows={ours: self._known(theirs) for ours, theirs in wanted.items()},
             class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-            examples=partial(read, wanted),
+            examples=partial(self._examples, wanted),
             notes=notes,
-            column=f"column {label}",
-            layout=lambda: made,
-            outline=(lambda split: labels(opened[wanted[split]])) if ask.path else None,
-            without_test=(lambda count: source(another, hidden=(wanted["test"], count))) if another else None,
+            column=f"column {self.label}",
+            layout=lambda: layout,
+            outline=(lambda split: self._labels(wanted[split])) if self.ask.path else None,
+            without_test=(lambda rows: self.source(another, hidden=(wanted["test"], rows))) if another else None,
         )
 
-    return source(list(opened))
+    def _examples(self, wanted: Mapping[str, str], split: str) -> Iterator[Example]:
+        import datasets
 
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]  # the cache asks for them in this order
+        undecoded = self.streams[wanted[split]].cast_column(self.image, datasets.Image(decode=False))
+        group_column = self.ask.group_column
+        with _sentences(self.where), self.files.reading(left) if self.files else nullcontext():
+            for row, content in _fetched(iter(undecoded), self.image, self.where, self.files):
+                group, held = row[group_column] if group_column else None, row[self.image] or {}
+                group = verified.shown(group) if isinstance(group, str) else group
+                yield Example(content, row[self.label], group, verified.shown(held.get("path") or ""))
 
-def _rows(known: Any, split: str) -> int | None:
-    """The rows of a split as its metadata says, None where it says nothing."""
-    return (known[split].num_examples or None) if split in known else None
+    def _labels(self, split: str) -> Iterator[Example]:
+        group = self.ask.group_column
+        with _sentences(self.where):
+            for row in self.streams[split].select_columns([name for name in (self.label, group) if name]):
+                yield Example(b"", row[self.label], row[group] if group else None)
+
+    def _known(self, split: str) -> int | None:
+        """The rows of a split as its metadata says, None where it says nothing."""
+        known = next(iter(self.streams.values())).info.splits or {}
+        return (known[split].num_examples or None) if split in known else None
+
+    def _count(self, split: str) -> int | None:
+        """The rows of a split, counted where that costs little."""
+        return self._known(split) or (sum(1 for _ in self._labels(split)) if self.ask.path else None)
 
 
 def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
