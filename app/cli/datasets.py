@@ -58,7 +58,7 @@ def _require_none(given: dict[str, Any]) -> None:
 def _print_table(*, as_json: bool) -> None:
     from ..system.columns import columns
     from ..tables.datasets import DATASETS
-    from ..tables.protocols import PROTOCOLS, UNKNOWN
+    from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN
     from ..tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
@@ -80,7 +80,8 @@ def _print_table(*, as_json: bool) -> None:
         if row["warning"]:
             typer.echo(f"note: {row['warning']}")
     typer.echo("\nhow each is trained where no option says otherwise:")
-    return _print_protocols(protocols | {"any other": dataclasses.asdict(UNKNOWN)})
+    of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
+    return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:

@@ -81,8 +81,13 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen, path: str | N
 
 
 def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> None:
-    """Report an unfinished run that differs from the config only in the fingerprint of its data."""
-    if other:
+    """Report an unfinished run that differs from the config only in its data or their reading."""
+    if other and other.config.fingerprint == config.fingerprint:
+        screen.say(
+            f"note: run {other.record.run_id} is unfinished and cannot be resumed. Earlier versions divided "
+            f"{config.dataset} otherwise into splits and classes, so this command is another run, {config.run_id}"
+        )
+    elif other:
         screen.say(
             f"note: run {other.record.run_id} is unfinished and differs from this command only in its data: the files "
             f"of {config.dataset} have changed since (fingerprint {other.config.fingerprint}, now "
@@ -247,8 +252,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    here = training.in_its_precision(here, config, run.record, screen.say)
+    here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
     if known.streamed:
         raise InputError(
@@ -264,6 +268,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
+    evaluation.require_numbers(predictions)  # before those that are there are replaced
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

@@ -11,8 +11,8 @@ from ..config.run import RunConfig
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
 from ..experiment.options import Options
-from ..system import machine
-from ..system.findings import Finding
+from ..system import checks, machine
+from ..system.findings import PASS, Finding
 from ..tables.datasets import dataset_row
 from . import costs, findings, probe
 from .extent import Extent, extent_of
@@ -54,8 +54,8 @@ def draw_up(
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
             findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
-            findings.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
-            findings.shared_memory(machine.shared_memory()),
+            *_of_machine(here, chosen.threads),
+            checks.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
             *machine.room(costs.needs(disk, options.checkpoints)),
         ],
     )
@@ -67,6 +67,14 @@ def _report_other_data(config: RunConfig, options: Options, screen: Screen) -> N
         experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
 
 
+def _of_machine(here: place.Place, threads: int) -> list[Finding]:
+    """Return what `doctor` checks of the machine too: its CPUs, and what its GPU lacks."""
+    architecture = here.architecture()
+    lacks = [line for line in checks.units(architecture[0]) if line.verdict != PASS] if architecture else []
+    cpus = checks.cpus(*machine.cpus(), threads=threads)
+    return [*lacks, cpus, checks.shared_memory(machine.shared_memory(), ranks=1)]
+
+
 def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
     return [
         findings.warmup(config, steps),
@@ -75,6 +83,7 @@ def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findi
         findings.classes(config, extent),
         findings.rows_per_class(config, extent),
         findings.dataset(config, extent),
+        *findings.heads(config),
     ]
 
 
