@@ -53,11 +53,8 @@ def prepare(
     execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
     schedule, clamped = _schedule(config, splits)
     if not kept:
-        require_space(
-            files.folder,
-            checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES,
-            f"the run {files.stem}",
-        )
+        room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
+        require_space(files.folder, room, f"the run {files.stem}")
         _forget(files)
         kept = provenance.begun(
             config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
