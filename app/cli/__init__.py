@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..system.printable import printable, without_secrets
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
@@ -42,7 +42,7 @@ for module in (train, plan, evaluate, hub, plot, tables, data, bench, selftest, 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"isoscale {__version__}")
+        screen.result(f"isoscale {__version__}")
         raise typer.Exit
 
 
@@ -71,7 +71,7 @@ def spelled(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
-    with _terminated():
+    with _terminated(), screen.libraries_printable():
         return _run(arguments)
 
 
@@ -136,7 +136,7 @@ def _run(arguments: list[str] | None) -> int:
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
         if os.environ.get("ISOSCALE_DEBUG"):
-            traceback.print_exc()
+            screen.note(traceback.format_exc())
         what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"
         return end(f"internal error in isoscale (a bug, not your input): {what}", INTERNAL)
 
@@ -161,8 +161,8 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     """
     if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
-    print(f"error: {text}" if code not in (STOPPED, INTERNAL) else text, file=sys.stderr)
+    print(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text), file=sys.stderr)
     if as_json and not printed:
         with suppress(OSError):
-            print(json.dumps({"error": {"kind": kind or _KINDS[code], "message": text}}), flush=True)
+            screen.result_json({"error": {"kind": kind or _KINDS[code], "message": without_secrets(text)}})
     return code

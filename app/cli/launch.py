@@ -10,6 +10,7 @@ import typer
 
 from . import options as o
 from . import train as of_train
+from .screen import note, result
 
 _option = partial(typer.Option, show_default=False)
 
@@ -77,7 +78,7 @@ def launch(
     )  # fmt: skip
     printed = text(place, job)
     _remark(job)
-    typer.echo(printed)
+    result(printed)
 
 
 def _checked(command: list[str]) -> dict[str, Any]:
@@ -145,6 +146,6 @@ def _remark(job: Any) -> None:
     from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
-        typer.echo("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE", err=True)
+        note("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE")
     if not job.uploads:
-        typer.echo("note: without --upload the run stays on that machine, and goes with it", err=True)
+        note("note: without --upload the run stays on that machine, and goes with it")

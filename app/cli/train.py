@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import options as o
-from .screen import program
+from .screen import program, result, result_json
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -38,7 +37,7 @@ def train(*, as_json: bool, **options: Any) -> None:
     from ..artifacts.record import plain
 
     address, failed = kept_at_the_hub(run, command.keeping)
-    typer.echo(json.dumps(plain(run.record)) if as_json else _summary(run, address))
+    result_json(plain(run.record)) if as_json else result(_summary(run, address))
     if failed:
         raise failed
 

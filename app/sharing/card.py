@@ -11,6 +11,7 @@ from .. import task
 from ..artifacts.parts import Errors, Rates
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
+from ..system.printable import NAME, block, code, escaped, printable
 from ..tables.datasets import DATASETS
 from ..tables.models import model_row
 from ..tables.shape import CELLS, normal, with_unit
@@ -109,7 +110,16 @@ def index_entry(run: Run) -> dict[str, Any]:
 def _front(fields: Mapping[str, Any]) -> str:
     from huggingface_hub import CardData
 
-    return f"---\n{CardData(**fields).to_yaml()}\n---\n"
+    return f"---\n{CardData(**_plain(fields)).to_yaml()}\n---\n"
+
+
+def _plain(value: Any) -> Any:
+    """The metadata with texts of one visible line: names of others may hold what ends it or turns it around."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dict[str, Any]:
@@ -133,6 +143,7 @@ def run_card(run: Run, address: str) -> str:
     `address` is the folder's own, `hf://owner/name/path`.
     """
     hub = run.record.data.hub
+    back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
     return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
 {_what(run)}
 
@@ -146,10 +157,7 @@ def run_card(run: Run, address: str) -> str:
 
 ## Getting it back
 
-```
-python run.py {shlex.join(["download", address, run.files.stem])}
-python run.py {shlex.join(["evaluate", run.files.stem])}
-```
+{block(*(f"python run.py {shlex.join(words)}" for words in back))}
 """
 
 
@@ -161,10 +169,10 @@ def _what(run: Run) -> str:
     began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     numbers = "\n".join(f"| {name} | {text} |" for name, text in results(run, test).items())
-    warning = f"\n\n**Note:** {record.data.warning}." if record.data.warning else ""
-    return f"""# {row.title}, {record.size}, {dataset_title(record.dataset)}
+    warning = f"\n\n**Note:** {escaped(record.data.warning)}." if record.data.warning else ""
+    return f"""# {row.title}, {escaped(record.size)}, {escaped(dataset_title(record.dataset))}
 
-Run `{record.run_id}`: a {row.title} ({row.source}) of {record.parameters.total:,} trainable parameters
+Run {code(record.run_id)}: a {row.title} ({row.source}) of {record.parameters.total:,} trainable parameters
 ({record.parameters.non_embedding:,} without embeddings), {began}.{limited}{warning}
 
 | test | |
@@ -187,7 +195,7 @@ def _how(record: Record, config: Mapping[str, Any]) -> str:
     place, schedule, seconds = record.places[-1], record.schedule, record.seconds
     assert seconds, "a finished run has its seconds"
     memory = f", peak memory {record.peak_bytes / 1e9:,.1f} GB" if record.peak_bytes is not None else ""
-    names = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    names = escaped(", ".join(f"{name} {version}" for name, version in record.versions.items()))
     return f"""| | |
 |---|---|
 | shape | {cells_of(config)} |
@@ -196,22 +204,20 @@ def _how(record: Record, config: Mapping[str, Any]) -> str:
 {schedule.warmup_steps} warm-up steps of {schedule.total_steps:,}, cosine to 0 |
 | regularisation | dropout {config["dropout"]:g}, augmentation {config["augment"]} |
 | seed | {config["seed"]} |
-| computed on | {place.device}, {place.precision}, {seconds.training:,.0f} s{memory} |
+| computed on | {escaped(place.device)}, {escaped(place.precision)}, {seconds.training:,.0f} s{memory} |
 | versions | {names} |
 
-```
-{record.command}
-```"""
+{block(record.command)}"""
 
 
 def _data(run: Run) -> str:
     """The dataset, its licence, and which rows were used for what."""
     data, hub, rows = run.record.data, run.record.data.hub, run.record.data.rows
-    return f"""{dataset_title(run.record.dataset)}\
-{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
-version `{data.version}`, licence: {data.licence}.
+    return f"""{escaped(dataset_title(run.record.dataset))}\
+{f" ([{escaped(hub)}](https://huggingface.co/datasets/{quote(hub)}))" if hub else ""}, \
+version {code(data.version)}, licence: {escaped(data.licence)}.
 {rows.train:,} rows trained on, {rows.val:,} for validation, {rows.test:,} for the test
-(split `{data.split_fingerprint}`; the row numbers are in `{run.files.splits.name}`)."""
+(split {code(data.split_fingerprint)}; the row numbers are in {code(run.files.splits.name)})."""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
@@ -220,7 +226,7 @@ def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[
     front = _front(_metadata(entries, [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]))
     lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
     return f"""{front}
-# {repository.partition("/")[2]}
+# {escaped(repository.partition("/")[2])}
 
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
 Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
@@ -246,11 +252,6 @@ def _index_line(entry: dict[str, Any], folder: str) -> str:
     cells = (
         f"{result['dataset']['name']}{trial}", about["model"], about["size"], f"{about['parameters']:,}",
         about["seed"], text(metric["value"]), f"{text(low)} to {text(high)}", f"{about['n']:,}",
-        f"[{about['run_id']}]({quote(folder)})",
     )  # fmt: skip
-    return f"| {' | '.join(_cell(str(text)) for text in cells)} |"
-
-
-def _cell(text: str) -> str:
-    """A text that cannot end its cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    shown = [escaped(" ".join(str(text).split()), NAME) for text in cells]
+    return f"| {' | '.join(shown)} | [{escaped(about['run_id'], NAME)}]({quote(folder)}) |"
