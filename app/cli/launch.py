@@ -78,7 +78,7 @@ def launch(
     )  # fmt: skip
     printed = text(place, job)
     _remark(job)
-    result(printed)
+    result(printed, most=len(printed))  # complete, for it is run
 
 
 def _checked(command: list[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import typer
 
-from ..system.printable import lines, printable
+from ..system.printable import LINE, lines, printable
 
 _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
@@ -45,9 +45,9 @@ def program() -> list[str]:
     return ["uv", "run", path] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", path]
 
 
-def result(text: str) -> None:
-    """Print a command's result on stdout, as lines that a terminal shows and never obeys."""
-    typer.echo(lines(text))
+def result(text: str, most: int = LINE) -> None:
+    """Print a command's result on stdout, as lines of at most so many characters that a terminal never obeys."""
+    typer.echo(lines(text, most))
 
 
 def result_line(text: object) -> None:

@@ -45,9 +45,9 @@ def _visible(letter: str) -> str:
     return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
 
 
-def lines(text: str) -> str:
+def lines(text: str, most: int = LINE) -> str:
     """Return a text of several lines, each printable. A name with a line break has to be `printable` before."""
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(printable(line, most) for line in text.split("\n"))
 
 
 def escaped(text: object, most: int = LINE) -> str:
