@@ -19,6 +19,7 @@ from ..config.run import RunConfig
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
+from ..system.printable import without_secrets
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
 from .record import Record
 
@@ -38,7 +39,7 @@ def begun(
         size=config.size,
         dataset=config.dataset,
         started=now(),
-        command=command,
+        command=without_secrets(command),
         config=config.to_json(),
         parameters=Parameters(total=total, non_embedding=total - family.embedding_parameters(config.shape)),
         flops_per_image=family.flops(config.shape),

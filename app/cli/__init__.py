@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +19,7 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..system import endpoint
 from ..system.printable import printable, without_secrets
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
@@ -51,11 +53,22 @@ def _common(
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="The version.")
     ] = False,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--env-file",
+            metavar="PATH",
+            show_default=False,
+            help="Read HF_TOKEN and HF_REPOSITORY from this file. Default: .env in this folder, else in the checkout.",
+        ),
+    ] = None,
 ) -> None:
-    """Reads .env, from here upwards; what stands in the environment wins."""
-    from dotenv import find_dotenv, load_dotenv
+    """Reads .env; what stands in the environment wins."""
+    from ..system import envfile
 
-    load_dotenv(find_dotenv(usecwd=True))
+    for note in envfile.load(env_file):
+        if os.environ.get("RANK", "0") == "0":
+            screen.note(printable(note))
 
 
 @cache
@@ -66,7 +79,7 @@ def _switches() -> dict[str, str]:
 
 def spelled(arguments: list[str]) -> list[str]:
     """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    return spelling.spelled(arguments, _switches)
+    return spelling.env_file_first(spelling.spelled(arguments, _switches))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,7 +123,7 @@ def _run(arguments: list[str] | None) -> int:
     given = spelled(sys.argv[1:] if arguments is None else arguments)
     end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(given, prog_name=screen.name(), standalone_mode=False)
+        code = app(_sound(given), prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
@@ -141,6 +154,13 @@ def _run(arguments: list[str] | None) -> int:
         return end(f"internal error in isoscale (a bug, not your input): {what}", INTERNAL)
 
 
+def _sound(given: list[str]) -> list[str]:
+    """Return the arguments; raises InputError for an HF_ENDPOINT that cannot be used, but for help."""
+    if not {"-h", "--help"} & {*given}:
+        endpoint.require_sound()
+    return given
+
+
 def _how_to_go_on() -> str:
     """The end of a stopped training's sentence; `--fresh` would begin once more."""
     return f"; the same command{' without --fresh' if '--fresh' in sys.argv else ''} continues it"
@@ -161,7 +181,7 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     """
     if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
-    print(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text), file=sys.stderr)
+    screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
     if as_json and not printed:
         with suppress(OSError):
             screen.result_json({"error": {"kind": kind or _KINDS[code], "message": without_secrets(text)}})

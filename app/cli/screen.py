@@ -60,9 +60,14 @@ def result_json(value: Any, *, indent: int | None = None) -> None:
     typer.echo(json.dumps(value, indent=indent))
 
 
+def report(text: str, end: str = "\n") -> None:
+    """Print on stderr what is printable already."""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
 def note(text: str) -> None:
     """Print lines on stderr."""
-    typer.echo(lines(text), err=True)
+    report(lines(text))
 
 
 @contextmanager
@@ -113,7 +118,7 @@ class Screen:
             )
         with self._turn:
             self._end_live()
-            print(text, file=sys.stderr, flush=True)
+            report(text)
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
         """A dataset on its way into the cache."""

@@ -15,6 +15,7 @@ LINE, NAME = 8000, 120  # the most characters of a printed line, and of one name
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY")  # variables whose value nobody may read
 _SHORTEST = 6  # characters of a secret; a shorter value is in many words that are none
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
+_LIKE_TOKEN = re.compile(r"\b(hf|api_org)_[A-Za-z0-9]{10,}")  # what nobody calls a repository
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/]*@")  # the name and the password before a host
 _MARKDOWN = re.compile(r"([\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _BEGINS = re.compile(r"^(\d*)([-+=]|[.)](?=\s))")  # of a list, or of a line under a heading
@@ -26,6 +27,17 @@ def without_secrets(text: str) -> str:
         if len(value) >= _SHORTEST:
             text = text.replace(value, "***")
     return _IN_ADDRESS.sub("***@", _TOKEN.sub("***", text))
+
+
+def is_secret(text: str) -> bool:
+    """Return whether a text holds a token: the value of a secret variable, or what begins as the Hub's tokens do."""
+    values = (os.environ.get(name, "").strip() for name in SECRETS)
+    return any(len(value) >= _SHORTEST and value in text for value in values) or bool(_LIKE_TOKEN.search(text))
+
+
+def may_be_secret(text: str) -> bool:
+    """Return whether a text that is not what was asked for is better not repeated: one long word, or an address."""
+    return is_secret(text) or "@" in text or "hf_" in text.lower() or bool(re.fullmatch(r"[\w.=:+-]{16,}", text))
 
 
 def printable(text: object, most: int = LINE) -> str:
