@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 from .. import __version__
 from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
 from ..system import endpoint
-from ..system.printable import printable, without_secrets
+from ..system.printable import printable
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
@@ -184,5 +184,5 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
     if as_json and not printed:
         with suppress(OSError):
-            screen.result_json({"error": {"kind": kind or _KINDS[code], "message": without_secrets(text)}})
+            screen.result_json({"error": {"kind": kind or _KINDS[code], "message": text}})
     return code

@@ -20,7 +20,7 @@ from typing import Any
 
 import typer
 
-from ..system.printable import LINE, lines, printable
+from ..system.printable import LINE, lines, printable, without_secrets
 
 _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
@@ -56,8 +56,17 @@ def result_line(text: object) -> None:
 
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
-    """Print a command's result on stdout as JSON, whose escapes keep every text as it is."""
-    typer.echo(json.dumps(value, indent=indent))
+    """Print a command's result on stdout as JSON, whose escapes keep every text as it is, but for secrets."""
+    text = json.dumps(value, indent=indent)
+    typer.echo(text if without_secrets(text) == text else json.dumps(_without_secrets(value), indent=indent))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_without_secrets(name): _without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each) for each in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def report(text: str, end: str = "\n") -> None:

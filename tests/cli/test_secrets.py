@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import TINY
 
+from app.cli import screen
+
 PASSWORD, TOKEN = "pa55w0rd", "hf_" + "aB3dE6gH9" * 3
 TRAIN = f"train {TINY} --threads 1"
 COMMANDS = [
@@ -46,6 +48,15 @@ def test_a_token_in_place_of_the_repository_is_shown_nowhere(call, work, online,
     assert TOKEN not in asked and "Traceback" not in ended.err
     if "load" in command and "owner/name" not in command:
         assert ended.code == 2 and "HF_REPOSITORY (not shown" in ended.err
+
+
+def test_json_without_secrets_is_json_still(capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    value = {"a hf_write": ["https://me:pass@host/x", {"b": TOKEN}], "n": 1.5, "t": ("x\x1b", None, True), "at": "a@b"}
+    screen.result_json(value)
+    out = capsys.readouterr().out
+    found = json.loads(out)
+    assert found == {"a ***": ["https://***@host/x", {"b": "***"}], "n": 1.5, "t": ["x\x1b", None, True], "at": "a@b"}
 
 
 def test_help_is_shown_whatever_the_address(call, monkeypatch):
