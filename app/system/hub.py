@@ -14,6 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Explained, HubUnavailable, InputError
+from . import endpoint
+from .printable import is_secret, may_be_secret
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -31,33 +33,51 @@ _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
 def token() -> str | None:
-    """The user's token: HF_TOKEN, else what `hf auth login` left."""
+    """The user's token: HF_TOKEN, else what `hf auth login` left. None where it is not sent: see `no_token`."""
+    return None if _is_withheld() else _own_token()
+
+
+def _own_token() -> str | None:
     from huggingface_hub import get_token
 
-    return get_token()
+    endpoint.require_sendable(found := get_token())
+    return found
 
 
-def shown(address: str) -> str:
-    """An address without the name and the token in it, which nobody shall read in a sentence."""
-    return re.sub(r"//[^/@]*@", "//", address)
+def _is_withheld() -> bool:
+    from huggingface_hub import constants
+
+    api()  # whose requests carry no token then
+    return endpoint.is_withheld(constants.ENDPOINT)
+
+
+def no_token() -> str:
+    """Why there is no token: none is set, or the Hub's address is one that gets none; and what to do."""
+    if _is_withheld() and _own_token():
+        return endpoint.WITHHELD
+    return "no HF_TOKEN is set; put a token with write access into .env"
 
 
 def repository() -> str:
-    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither."""
+    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither.
+
+    A value that may be a token is not repeated.
+    """
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
         raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
-    given = shown(given)
-    path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
+    path = re.sub(r"^(https?://)?([^/@]*@)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
     name = re.sub(r"(\.git)?(/tree/[\w./-]+)?/?$", "", path)
-    if not NAME.fullmatch(name):
-        raise InputError(f"HF_REPOSITORY={given} is neither owner/name nor the address of a model repository")
+    if not NAME.fullmatch(name) or is_secret(name):
+        shown = " (not shown: it may hold a token or a password)" if may_be_secret(given) else f"={given}"
+        raise InputError(f"HF_REPOSITORY{shown} is neither owner/name nor the address of a model repository")
     return name
 
 
 @cache
 def api() -> HfApi:
     """The client, made once, with deadlines for the calls that have none of their own, and without its own bars."""
+    endpoint.require_sound()
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import httpx
@@ -65,7 +85,9 @@ def api() -> HfApi:
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks = {"request": [_refuse_offline]}
+    hooks = {"request": [_refuse_offline, _withhold]}
+    if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
+        constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
 
@@ -77,6 +99,12 @@ def _refuse_offline(request: Any) -> None:
 
     if huggingface_hub.is_offline_mode():
         raise OfflineModeIsEnabled(f"cannot reach {request.url}: HF_HUB_OFFLINE is set")
+
+
+def _withhold(request: Any) -> None:
+    """Take the token out of a request that would carry it in clear text over a network, a redirected one too."""
+    if endpoint.is_withheld(str(request.url)):
+        request.headers.pop("authorization", None)
 
 
 def call_seconds() -> float:
@@ -121,6 +149,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     Raises HubUnavailable when it stays silent and InputError when it refuses; `what` completes "the Hub ... for".
     `size` is how many bytes travel.
     """
+    endpoint.require_sound()
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     seconds = call_seconds()
@@ -177,6 +206,8 @@ def _refusal(what: str, error: Exception) -> Explained | None:
 
     code = status(error)
     hidden = any(isinstance(link, RepositoryNotFoundError) for link in _chain(error))
+    if code in (401, 403, 404) and _is_withheld() and _own_token():
+        return InputError(f"the Hub refuses {what} without a token ({code}); {endpoint.WITHHELD}")
     if code == 404 or (code == 401 and hidden and "Invalid credentials" not in str(error)):
         return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
     if code == 401:
@@ -185,8 +216,6 @@ def _refusal(what: str, error: Exception) -> Explained | None:
         return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
     if code == 413:
         return InputError(f"the Hub says the repository's storage is full ({what})")
-    if isinstance(error, UnicodeEncodeError) and not (token() or "").isascii():
-        return InputError(f"HF_TOKEN holds a character that no token has ({what}); copy it from the Hub once more")
     if isinstance(error, json.JSONDecodeError):
         why = "what answers is not the Hub: HF_ENDPOINT's address, or the network's page to log in"
         return HubUnavailable(f"the Hub cannot be reached for {what} ({why})")

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import InputError
 from .durable import make_folder, no_space_named, replacing, sha256
-from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, status, token
+from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, status, token
 
 
 def require_writable(name: str, *, private: bool) -> None:
@@ -24,7 +24,7 @@ def require_writable(name: str, *, private: bool) -> None:
     So it does where `private` is asked for and the repository stands open.
     """
     if not token():
-        raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
+        raise InputError(f"{no_token()}, or train without --upload")
     call("the token's owner", lambda: api().whoami())
     call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
     call(f"writing to {name}", lambda: api().auth_check(name, write=True))
