@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,10 +19,13 @@ import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..system import output
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
+_UNREAD = 128 + 13  # what a shell says of a command that SIGPIPE ended
+_PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 app = typer.Typer(
@@ -72,7 +76,23 @@ def spelled(arguments: list[str]) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
     with _terminated():
-        return _run(arguments)
+        given = spelled(sys.argv[1:] if arguments is None else arguments)
+        return _unless_unread(_run(given), given)
+
+
+def _unless_unread(code: int, given: list[str]) -> int:
+    """Return a command's exit code; of one whose result is its stdout another, where that did not take all of it."""
+    if code != DONE or not (why := output.failure()):
+        return code
+    prints = not given or given[0] in _PRINTS or given[0].startswith("-")
+    if why.errno == errno.EPIPE:
+        return _UNREAD if prints else DONE
+    kind = "disk full" if why.errno in DISK_FULL else "unavailable"
+    text = f"stdout takes no more ({why.strerror}): what was printed is incomplete. Redirect it elsewhere"
+    if prints:
+        return _ended(text, FAILED, as_json=False, kind=kind)
+    screen.report(f"note: {text}")
+    return DONE
 
 
 def leave(code: int) -> NoReturn:
@@ -82,9 +102,7 @@ def leave(code: int) -> NoReturn:
     (apache/arrow issue 45214): the exit code would be lost.
     """
     if "datasets" in sys.modules:
-        for said in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                said.flush()
+        output.flush()
         os._exit(code)
     raise SystemExit(code)
 
@@ -106,8 +124,7 @@ def _terminated() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(arguments: list[str] | None) -> int:
-    given = spelled(sys.argv[1:] if arguments is None else arguments)
+def _run(given: list[str]) -> int:
     end = partial(_ended, as_json="--json" in given)
     try:
         code = app(given, prog_name=screen.name(), standalone_mode=False)
@@ -128,8 +145,8 @@ def _run(arguments: list[str] | None) -> int:
         return end(
             "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
         )
-    except SystemExit:  # Typer's end where the reader of stdout is gone
-        return DONE
+    except SystemExit:  # Typer's end where the reader of stdout is gone, and stdout is not one of `output.last`
+        return _UNREAD
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
@@ -161,8 +178,8 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     """
     if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
-    print(f"error: {text}" if code not in (STOPPED, INTERNAL) else text, file=sys.stderr)
+    screen.report(f"error: {text}" if code not in (STOPPED, INTERNAL) else text)
     if as_json and not printed:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             print(json.dumps({"error": {"kind": kind or _KINDS[code], "message": text}}), flush=True)
     return code

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,25 @@ def program() -> list[str]:
     return ["uv", "run", path] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", path]
 
 
+def report(text: str, end: str = "\n") -> None:
+    """Print on stderr; where nobody can read it, nothing happens."""
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        if sys.stderr is not None:
+            print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _is_terminal() -> bool:
+    with suppress(OSError, ValueError, AttributeError):
+        return sys.stderr.isatty()
+    return False
+
+
 class Screen:
     """Prints to stderr; stdout stays for results. Leaving it ends the live line, so that an error has its own."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = _is_terminal()
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
         self._live = False
@@ -60,7 +74,7 @@ class Screen:
             )
         with self._turn:
             self._end_live()
-            print(text, file=sys.stderr, flush=True)
+            report(text)
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
         """A dataset on its way into the cache."""
@@ -98,16 +112,16 @@ class Screen:
                 self._live = True
                 room = _columns() - 1
                 fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
-                print(f"\r\x1b[2K{fitting}", end="", file=sys.stderr, flush=True)
+                report(f"\r\x1b[2K{fitting}", end="")
             else:
-                print(text, file=sys.stderr, flush=True)
+                report(text)
             if last:
                 self._end_live()
 
     def _end_live(self) -> None:
         with self._turn:
             if self._live:
-                print(file=sys.stderr, flush=True)
+                report("")
             self._live = False
 
 
@@ -120,7 +134,7 @@ def _columns() -> int:
     """Width of the terminal behind stderr; stdout may be a pipe."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return 80
 
 
