@@ -92,8 +92,8 @@ def _lists(values: np.ndarray) -> Any:
 
     wide = values.size >= _NARROW
     kind, width = (pa.LargeListArray, np.int64) if wide else (pa.ListArray, np.int32)
-    ends = np.arange(len(values) + 1, dtype=width) * width(values.shape[1])
-    return kind.from_arrays(pa.array(ends), pa.array(np.ascontiguousarray(values).reshape(-1)))
+    ends = np.arange(len(values) + 1) * values.shape[1]
+    return kind.from_arrays(pa.array(ends.astype(width)), pa.array(np.ascontiguousarray(values).reshape(-1)))
 
 
 def _whole_numbers(columns: Mapping[str, pyarrow.ChunkedArray], name: str) -> np.ndarray:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from typing import Annotated, NoReturn
 
@@ -20,7 +18,7 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
-from ..system import output
+from ..system import output, signals
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
@@ -75,7 +73,7 @@ def spelled(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
-    with _terminated():
+    with signals.ending():
         given = spelled(sys.argv[1:] if arguments is None else arguments)
         return _unless_unread(_run(given), given)
 
@@ -105,23 +103,6 @@ def leave(code: int) -> NoReturn:
         output.flush()
         os._exit(code)
     raise SystemExit(code)
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, so that nothing is left half-written; a training loop has its own way."""
-
-    def stop(*_: object) -> None:
-        raise Stopped("stopped by SIGTERM; the same command goes on from what was last saved, if anything was")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(given: list[str]) -> int:

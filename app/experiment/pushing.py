@@ -20,6 +20,7 @@ from ..system import hub, repositories
 from .stopping import Reason
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
+_LAST_PAUSE = 2.0  # and before the last one of a run that stops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ class Pusher:
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
     _ending: bool = False
+    _until: float = 0.0  # of time.monotonic(): when the last push must be done
     _not_before: float = 0.0  # of time.monotonic(), for what waits
     _renew_at: float = 0.0
     _released: bool = False
@@ -147,7 +149,7 @@ class Pusher:
         if not self._thread:
             return False
         with self._changed:
-            self._ending, self._released = True, not release
+            self._ending, self._released, self._until = True, not release, time.monotonic() + seconds
             self._waiting = self._waiting if release else None
             self._changed.notify_all()
         self._thread.join(seconds)
@@ -168,12 +170,13 @@ class Pusher:
             except LeaseLost as error:
                 self.lost = Reason(f"since {error}")
             except Exception as error:  # of any kind: training goes on, and the end of the run decides  # noqa: BLE001
+                if ending and not self._released and time.monotonic() + _LAST_PAUSE < self._until:
+                    time.sleep(_LAST_PAUSE)
+                    continue
                 self._not_before = self._renew_at = time.monotonic() + pause
-                if not ending:
-                    self.say(f"warning: not pushed ({error}); tried again in {pause:.0f} s")
+                self.say(f"warning: not pushed ({error}){'' if ending else f'; tried again in {pause:.0f} s'}")
                 pause = min(2 * pause, _LONGEST_PAUSE, self.push.lease / 3)
-            finally:
-                self._busy = False
+            self._busy = False
             if ending:
                 return
 
