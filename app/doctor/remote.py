@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Explained, HubUnavailable, InputError
 from ..system import hub
+from ..system.answers import NoHub, reason
 from ..system.findings import FAIL, PASS, WARN, Finding
 
 _OFF = 300.0  # seconds: beyond them logs mislead, and leases between machines end too early or too late
@@ -35,8 +36,8 @@ def ask() -> Answer:
     began = time.time()
     try:
         response = get_session().head(constants.ENDPOINT, timeout=hub.CONNECT_SECONDS)
-    except (httpx.HTTPError, OSError) as error:
-        return Answer(silent=(str(error) or type(error).__name__).splitlines()[0])
+    except (httpx.HTTPError, httpx.InvalidURL, NoHub, OSError) as error:
+        return Answer(silent=reason(error))
     ours, theirs = (began + time.time()) / 2, None
     with suppress(KeyError, ValueError, TypeError):
         theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
