@@ -15,8 +15,9 @@ from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..config.run import RunConfig
 from ..errors import Held, HubUnavailable, Unavailable
+from ..sharing.arrival import Finished
 from ..sharing.branch import Branch, LeaseLost, Standing, read_holder
-from ..system import hub, repositories
+from ..system import hub
 from .stopping import Reason
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
@@ -40,9 +41,9 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     """
     was_here = files.holder.exists()
     branch = Branch(hub.repository(), config.run_id, read_holder(files.holder), push.lease)
-    pusher = Pusher(branch, files, push, say, fresh=fresh)
+    pusher, finished = Pusher(branch, files, push, say, fresh=fresh), Finished(config, files, say)
     try:
-        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and _finished(config, files, say))
+        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and finished.arrives())
         pusher.claimed = standing is not None
     except LeaseLost as error:
         if not was_here:
@@ -70,22 +71,6 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
             f"the Hub holds a later state of run {branch.run_id} that could not be fetched ({error}); give the same "
             "command again"
         ) from error
-
-
-def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
-    """Whether the finished run lies on the Hub; it is then fetched, its record last."""
-    repository = hub.repository()
-    sha, folder = repositories.head(repository), f"{config.folder}/{files.stem}"
-    listed = {
-        path.removeprefix(f"{folder}/"): file for path, file in repositories.listing(repository, sha, folder).items()
-    }
-    if files.record.name not in listed:
-        return False
-    say(f"the run is done already on the Hub, in {folder}; fetching it")
-    for name in sorted(listed, key=lambda name: name == files.record.name):
-        if name.startswith(files.stem):
-            repositories.fetch(repository, sha, listed[name], files.folder / repositories.safe_path(name))
-    return True
 
 
 @dataclass

@@ -20,6 +20,7 @@ from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
+from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
@@ -93,6 +94,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
         with _telling(here):
             held.enter_context(lock(files.lock, wait=False))
             files.sweep()
+            arrival.settle(files)
             kept = _kept(files, options)
             if options.push and not (kept and kept.done):
                 pusher = held.enter_context(_pushed(config, files, options, options.push, screen))

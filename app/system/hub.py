@@ -174,4 +174,4 @@ class NoBranch(Exception):
     """The repository has no branch of that name."""
 
 
-__all__ = ["is_silence", "status", "strange"]
+__all__ = ["is_silence", "reason", "status", "strange"]

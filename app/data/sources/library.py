@@ -184,7 +184,7 @@ def _sentences(where: str) -> Iterator[None]:
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         if hub.is_silence(error):
-            raise HubUnavailable(f"{where} could not be read to its end ({first_line}); run again") from error
+            raise HubUnavailable(f"{where} could not be read to its end ({hub.reason(error)}); run again") from error
         if explained := hub.strange(f"reading {where}", error):
             raise explained from error
         if "BatchSize must be greater than 0" in first_line:
