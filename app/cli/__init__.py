@@ -32,7 +32,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
     "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
     "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
-    "saved (the same command resumes). 130 interrupted at once.",
+    "saved (the same command resumes). 130 interrupted at once. 141 the reader of stdout went away.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
