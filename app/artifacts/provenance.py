@@ -20,7 +20,7 @@ from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
-from .record import Record
+from .record import FORMAT, Record
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
 
@@ -32,6 +32,7 @@ def begun(
     """Return the record of a run before its first step; its places are empty."""
     family, total = config.family, config.parameters
     return Record(
+        format=FORMAT,
         run_id=config.run_id,
         status="running",
         model=config.model,
@@ -76,9 +77,10 @@ def _data(ask: Ask, manifest: Manifest, splits: Splits) -> DataRecord:
 
 
 def _files(ask: Ask, manifest: Manifest) -> dict[str, Any]:
-    """How files of fields and signals were read, and which of them were left out."""
+    """How files of fields and signals were read, what images were, and which of them could not be read."""
     if not ask.reading:
-        return {}
+        images = {"pixels": manifest.pixels and msgspec.to_builtins(manifest.pixels), "left_out": manifest.left_out}
+        return {name: value for name, value in images.items() if value}
     about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest.left_out or []}
     return about | {"reading": dataclasses.asdict(ask.reading), "inputs": msgspec.to_builtins(manifest.array)}
 

@@ -128,7 +128,7 @@ def _run(given: list[str]) -> int:
         )
     except SystemExit:  # Typer's end where the reader of stdout is gone, and stdout is not one of `output.last`
         return _UNREAD
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):

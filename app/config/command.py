@@ -14,6 +14,7 @@ from . import effects, matching
 from .facts import dataset_facts
 from .run import LOOKED_UP, SETTINGS, RunConfig, resolve
 from .settings import Computing, Files, Keeping, checked, declared, flag, options_of
+from .settings.declaring import from_python, require_names
 
 _OTHERS = options_of(Computing, Keeping)
 
@@ -35,7 +36,10 @@ class Command:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Command:
         """Return the command of the settings that were given. Raises InputError."""
-        found = checked(SETTINGS | _OTHERS, given)
+        known = SETTINGS | _OTHERS
+        require_names(known, given)
+        asked = {name: from_python(known[name], value) for name, value in given.items() if value is not None}
+        found = checked(known, asked)
         _require_upload(found)
         request = {"dataset": DEFAULT_DATASET} | {name: found[name] for name in SETTINGS.keys() & found.keys()}
         row = model_row(request.get("model", DEFAULT_MODEL))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,11 +13,12 @@ from functools import cached_property
 from typing import Any
 
 from ..counts import Family, family_for
-from ..errors import InputError
+from ..errors import InputError, UnknownRevision
+from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
-from . import checks, matching
+from . import checks, effects, matching
 from . import resolve as resolving
 from .facts import DatasetFacts, dataset_facts
 from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
@@ -41,6 +43,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
             declaring.check(field, typed)
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
+        checks.check_decoding(self, self.decoding_revision)
         checks.check_model(self, self.sized)
         checks.check_size(self.sized)
         checks.check_name(self.dataset, size=self.size)
@@ -58,19 +61,22 @@ class RunConfig(Revisions, Recipe, Data, Model):
         """Return the config of `to_json`; raise InputError for a field that is unknown, missing or of another type."""
         known = {field.name: field for field in dataclasses.fields(cls)}
         if strange := sorted(set(fields) - set(known)):
-            raise InputError(f"the config has unknown fields {', '.join(strange)}; it was written by another version")
+            names = ", ".join(map(str, strange))
+            raise UnknownRevision(f"the config has unknown fields {names}: a later version wrote it. Update isoscale")
         if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
             raise InputError(f"the config lacks {', '.join(missing)}")
         return cls(**fields)
 
     @classmethod
-    def from_strings(cls, texts: Mapping[str, str], facts: DatasetFacts | None = None) -> RunConfig:
+    def from_strings(cls, cells: Mapping[str, Any], facts: DatasetFacts | None = None) -> RunConfig:
         """Return the config of a row of a table: settings by name, as the command line spells their values.
 
-        An empty text is a setting that is not given. `facts` are those of the dataset, and may be omitted for a
-        dataset with a row whose content they do not depend on. Raises InputError.
+        An empty cell is a setting that is not given. A cell of YAML may be a number or a switch. `facts` are those of
+        the dataset, and may be omitted for a dataset with a row whose content they do not depend on. Raises InputError.
         """
-        return resolve(request := parsed(SETTINGS, texts), facts or _facts_of(request))
+        request = {"dataset": DEFAULT_DATASET} | parsed(SETTINGS, cells)
+        effects.require(request)
+        return resolve(request, facts or _facts_of(request))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was looked up and counted is not pickled."""
@@ -82,10 +88,16 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return model_row(self.model)
 
     def at_earlier_revisions(self) -> Iterator[RunConfig]:
-        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
-        for revision in sorted(self.row.earlier, reverse=True):
+        """Yield the same run at earlier revisions of its model's row and of the rules of its data, the latest first."""
+        known: Mapping[str, tuple[int, ...]] = {
+            "model_revision": (*self.row.earlier, self.model_revision)
+        } | revisions.KNOWN
+        names, own = [*known], [getattr(self, name) for name in known]
+        earlier = [[number for number in known[name] if number <= now] for name, now in zip(names, own, strict=True)]
+        for numbers in sorted({*itertools.product(*earlier)}, reverse=True)[1:]:  # the first is its own
             with suppress(InputError):  # a size that this shape does not have
-                yield dataclasses.replace(self, model_revision=revision)
+                changed: dict[str, Any] = dict(zip(names, numbers, strict=True))
+                yield dataclasses.replace(self, **changed)
 
     @cached_property
     def family(self) -> Family:
@@ -187,8 +199,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
 
 def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
     """Return the facts of a dataset of which nothing has to be opened; raise InputError for any other."""
-    row = dataset_row(name := request.get("dataset", DEFAULT_DATASET))
-    if row is None or row.kind != "image" or request.keys() & LOOKED_UP:
+    row = dataset_row(name := request["dataset"])
+    looked_up = [asked for asked in LOOKED_UP & request.keys() if request[asked] != SETTINGS[asked].default]
+    if row is None or row.kind != "image" or looked_up:
         raise InputError(f"the classes of {name} are unknown before it is read; give its facts")
     return dataset_facts(row)
 

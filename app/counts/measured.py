@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..system.home import remembered
 from ..tables.families import FAMILIES
 from ..tables.models import ModelRow
 from ..tables.shape import Shape
@@ -66,6 +63,8 @@ class Measured:
 @cache
 def _found(what: str, family: str, model: str, cells: tuple[tuple[str, Any], ...]) -> Any:
     """What is counted of a model's shape: from this process, from the cache folder, or measured now."""
+    from ..system.home import remembered
+
     key = {"model": model, **dict(cells), **_versions()}
     return remembered(what, key, lambda: _measure(what, family, model, dict(cells)))
 
@@ -81,13 +80,17 @@ def _measure(what: str, family: str, model: str, cells: Mapping[str, Any]) -> An
 
 @cache
 def _versions() -> dict[str, str]:
-    """What a count depends on in addition to the shape; read without an import."""
+    """What a count depends on in addition to the shape; read without an import of either."""
+    import hashlib
+
     found = {name: _version(name) for name in ("timm", "torch")}
     code = b"".join(Path(__file__).with_name(name).read_bytes() for name in _CODE)
     return found | {"code": hashlib.sha256(code).hexdigest()[:16]}
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # a tenth of the time that `--help` takes
+
     try:
         return version(package)
     except PackageNotFoundError:  # a checkout on the path

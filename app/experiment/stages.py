@@ -83,7 +83,8 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     """The run's dataset in the cache, at the version that it began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
-    return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
+    version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
 
 
 def _forget(files: RunFiles) -> None:

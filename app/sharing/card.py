@@ -211,7 +211,8 @@ def _data(run: Run) -> str:
 {f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
 version `{data.version}`, licence: {data.licence}.
 {rows.train:,} rows trained on, {rows.val:,} for validation, {rows.test:,} for the test
-(split `{data.split_fingerprint}`; the row numbers are in `{run.files.splits.name}`)."""
+(split `{data.split_fingerprint}`; the row numbers are in `{run.files.splits.name}`).\
+{f" {len(data.left_out):,} could not be read and were skipped." if data.left_out else ""}"""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:

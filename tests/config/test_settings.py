@@ -5,6 +5,7 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from hypothesis import given
@@ -123,6 +124,10 @@ def test_a_text_becomes_a_value_of_the_declared_type(name, text, value):
         ({"image": "wide"}, "'wide' is no size of an input"), ({"crop": "0:9,0:9"}, "--crop has no effect on the"),
         ({"dataset": "alice/shapes"}, "classes of alice/shapes are unknown before it is read; give its facts"),
         ({"revision": "v2"}, "classes of cifar100 are unknown before it is read"),
+        ({"dataset": "digits", "group_column": "x"}, "--group-column has no effect on the dataset digits"),
+        ({"dataset": "digits", "data": "x"}, "--data has no effect on the dataset digits"),
+        ({"seed": "1_0"}, "seed='1_0' is not a whole number"), ({"seed": "\u0663"}, "is not a whole number"),
+        ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] is not of type float"),
     ],
     ids=str,
 )  # fmt: skip
@@ -137,6 +142,8 @@ def test_a_row_of_a_table_is_the_run_of_the_same_command():
     assert config == resolve(
         {"model": "vit_classic", "size": "10M", "lr": 3e-4, "dropout": 0.0, "qkv_bias": False}, CIFAR
     )
+    of_yaml = {"model": "vit_classic", "size": "10M", "lr": 3e-4, "dropout": 0, "qkv_bias": False, "seed": None}
+    assert RunConfig.from_strings(of_yaml) == RunConfig.from_strings(texts | {"revision": "main"}) == config
     facts = DatasetFacts(name="alice/shapes", classes=7)
     assert RunConfig.from_strings({"dataset": "alice/shapes", "size": "1M"}, facts).classes == 7
 
@@ -210,8 +217,8 @@ def test_a_change_of_meaning_is_in_the_id_and_an_earlier_revision_keeps_its_own(
 
 @pytest.mark.parametrize("name", ["model_revision", "decoding_revision", "layout_revision"])
 def test_a_revision_that_this_version_does_not_know_is_refused_in_one_sentence(name):
-    with pytest.raises(InputError, match=f"{name}=2.* is unknown; known: 1. Update isoscale"):
-        RunConfig.from_json(resolve({}, CIFAR).to_json() | {name: 2})
+    with pytest.raises(InputError, match=f"{name}=9.* is unknown; known: 1.*. Update isoscale"):
+        RunConfig.from_json(resolve({}, CIFAR).to_json() | {name: 9})
 
 
 @pytest.mark.parametrize(("rule", "name"), [("DECODING", "decoding_revision"), ("LAYOUT", "layout_revision")])
@@ -223,3 +230,17 @@ def test_a_rule_of_the_data_that_changes_its_meaning_changes_the_id(monkeypatch,
     after = resolve({}, CIFAR)
     assert after.run_id != before.run_id and after.to_json()[name] == 2
     assert RunConfig.from_json(before.to_json()).run_id == before.run_id
+
+
+def test_a_program_gives_settings_as_python_has_them():
+    given = {"dataset": Path("photos"), "seed": np.int64(3), "lr": np.float32(0.5), "epochs": None}
+    command = Command.of(given | {"checkpoints": "runs", "state_every": "5m", "device": None})
+    assert command.request == {"dataset": "./photos", "seed": 3, "lr": 0.5}
+    assert all(type(value) in (str, int, float) for value in command.request.values())
+    assert (command.keeping.checkpoints, command.keeping.state_every) == (Path("runs"), 300.0)
+
+
+@pytest.mark.parametrize("name", ["epoch", "learning_rate", "classes", "model_revision", "as_json", "banana"])
+def test_a_name_that_is_no_setting_is_refused(name):
+    with pytest.raises(InputError, match=f"unknown setting '{name}'"):
+        Command.of({"dataset": "digits", name: 1})

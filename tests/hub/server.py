@@ -159,6 +159,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault.meanwhile:
             fault.meanwhile()
         answer = ordered(fault) if fault and fault.refuses else self.respond(body)
+        if fault and fault.content is not None:
+            answer = Answer(200, {**answer.headers, "Content-Length": str(len(fault.content))}, [fault.content])
         hub.requests.append((self.command, path, answer.status))
         return self.send(answer, fault)
 

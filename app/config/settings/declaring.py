@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...tables.names import suggestion
-from ...tables.ranges import MOST, check_known, check_not_negative, check_positive
+from ...tables.ranges import MOST, check_between, check_known, check_not_negative, check_positive
 from ...tables.shape import normal, parsed_extent
 
 KINDS = ("image", "field", "signal")  # of data
@@ -93,9 +93,12 @@ def types_of(field: dataclasses.Field[Any]) -> list[str]:
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     """Return a value in its field's declared type; raise InputError unless it has that type already.
 
-    A whole number becomes a float where the field is one, so that 0 and 0.0 are one run, and a list an extent.
+    A whole number becomes a float where the field is one, so that 0 and 0.0 are one run, and a list an extent. A number
+    of numpy's becomes Python's.
     """
     types = types_of(field)
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        value = value.item()
     if value is None and ("None" in types or declared(field).cell):
         return None
     if "Extent" in types and isinstance(value, int | list | tuple) and not isinstance(value, bool):
@@ -109,7 +112,16 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     if not any(isinstance(value, kinds[name]) for name in types if name in kinds) or (
         isinstance(value, bool) and "bool" not in types
     ):
-        raise InputError(f"the config's {field.name}={value!r} is not of type {' | '.join(types)}")
+        raise InputError(f"{field.name}={value!r} is not of type {' | '.join(types)}")
+    return value
+
+
+def from_python(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a value of a Python program as the command line would have it: a text for a path or a time, and back."""
+    if isinstance(value, str) and (declared(field).time or types_of(field)[0] == "Path"):
+        return from_text(field, value)
+    if isinstance(value, Path) and "str" in types_of(field):
+        return str(value) if value.is_absolute() else f"./{value}"  # a folder, where a name could be the Hub's
     return value
 
 
@@ -126,9 +138,11 @@ def from_text(field: dataclasses.Field[Any], text: str) -> Any:
     if kind.__name__ not in types:
         return Path(text) if "Path" in types else text
     try:
+        if "_" in text or not text.isascii():  # which Python reads as numbers, and nobody else does
+            raise ValueError
         return kind(text)
     except ValueError:
-        raise InputError(f"{field.name}={text!r} is not {what}; write it in digits") from None
+        raise InputError(f"{field.name}={text!r} is not {what}. Write it in digits") from None
 
 
 def truth(text: str, name: str) -> bool:
@@ -163,6 +177,8 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
     elif its.below is not None and its.above is not None:
         if not its.above < value < its.below:
             raise InputError(f"{name}={value} must lie between {its.above:g} and {its.below:g}")
+    elif its.least and its.most is not None:
+        check_between(its.least, its.most, **{name: value})
     elif its.above is not None:
         check_positive(**({"most": its.most} if its.most else {}), **{name: value})
     elif its.least is not None:
@@ -177,12 +193,24 @@ def checked(fields: Mapping[str, dataclasses.Field[Any]], given: Mapping[str, An
     return found
 
 
-def parsed(fields: Mapping[str, dataclasses.Field[Any]], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values that the texts of a row of a table stand for; an empty text is no value. Raise InputError."""
-    for name in texts:
+def parsed(fields: Mapping[str, dataclasses.Field[Any]], cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that the cells of a row of a table stand for; an empty cell is no value. Raise InputError.
+
+    A cell of a CSV is a text; one of YAML may be a number or a switch.
+    """
+    require_names(fields, cells)
+    return {
+        name: from_text(fields[name], cell) if isinstance(cell, str) else coerced(fields[name], cell)
+        for name, cell in cells.items()
+        if cell is not None and (not isinstance(cell, str) or cell.strip())
+    }
+
+
+def require_names(fields: Mapping[str, dataclasses.Field[Any]], given: Collection[Any]) -> None:
+    """Raise InputError for a name that is no setting."""
+    for name in given:
         if name not in fields:
-            raise InputError(f"unknown setting {name!r}; {suggestion(name, list(fields))}")
-    return {name: from_text(fields[name], text) for name, text in texts.items() if text.strip()}
+            raise InputError(f"unknown setting {name!r}; {suggestion(str(name), list(fields))}")
 
 
 __all__ = ["KINDS", "MOST", "Setting", "derived", "setting"]
