@@ -99,7 +99,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
                 models.append(at(self.row.at(revision)))
         names = [*revisions.KNOWN]
         now = tuple(getattr(self, name) for name in names)
-        # A later layout is that of a dataset that an earlier one read otherwise, whose classes and splits are other ones.
+        # A later layout is that of a dataset that an earlier one read otherwise, with other classes or splits.
         known = [
             [n for n in revisions.KNOWN[name] if n == own or (n < own and name != "layout_revision")]
             for name, own in zip(names, now, strict=True)
