@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Annotated, Any
 
 import typer
 
 from ..config.settings import Data, Files
 from . import options as o
+from .screen import result, result_json
 
 Dataset = Annotated[
     str | None,
@@ -43,7 +43,7 @@ def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
     request = {"dataset": path, **checked(options_of(Data, Files, Model), given)}
     with Screen(quiet=as_json) as screen:
         found = data.inspected(request, screen.say)
-    return typer.echo(json.dumps(found.to_json()) if as_json else "\n".join(found.lines()))
+    return result_json(found.to_json()) if as_json else result("\n".join(found.lines()))
 
 
 def _require_none(given: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def _print_table(*, as_json: bool) -> None:
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
     rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
     if as_json:
-        return typer.echo(json.dumps(rows, indent=1))
+        return result_json(rows, indent=1)
     heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
     lines = [
         (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
@@ -75,11 +75,11 @@ def _print_table(*, as_json: bool) -> None:
          r["licence"])
         for r in rows
     ]  # fmt: skip
-    typer.echo(columns(heads, lines))
+    result(columns(heads, lines))
     for row in rows:
         if row["warning"]:
-            typer.echo(f"note: {row['warning']}")
-    typer.echo("\nhow each is trained where no option says otherwise:")
+            result(f"note: {row['warning']}")
+    result("\nhow each is trained where no option says otherwise:")
     of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
     return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
 
@@ -95,4 +95,4 @@ def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
          p["size"])
         for name, p in protocols.items()
     ]  # fmt: skip
-    typer.echo(columns(heads, lines))
+    result(columns(heads, lines))

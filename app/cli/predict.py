@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..system.printable import NAME, printable
 from . import options as o
+from .screen import result, result_json
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -64,12 +66,15 @@ def predict(
         done = predicting.predict(found, inputs, target, options, screen, best=best, batch_size=batch_size)
         if done.skipped:
             screen.say(f"skipped {_files(len(done.skipped))} that cannot be read: {predicting.shown(done.skipped)}")
-    typer.echo(json.dumps(_result(found, done, best=best)) if as_json else _text(done))
+    if as_json:
+        return result_json(_result(found, done, best=best))
+    return result(_text(done))
 
 
 def _target(out: Path | None, run_id: str, inputs: list[str]) -> Path:
     """The path of the two files without their endings."""
-    named = f"_{Path(inputs[0]).resolve().stem}"[:100] if len(inputs) == 1 else ""
+    name = os.fsencode(Path(inputs[0]).resolve().stem)[:100].decode(errors="ignore") if len(inputs) == 1 else ""
+    named = f"_{name}" if name else ""
     default = f"predictions_{run_id}{named}"
     if out is None:
         return Path(default)
@@ -97,9 +102,11 @@ def _files(count: int) -> str:
 
 
 def _text(done: Predicted) -> str:
-    common = ", ".join(f"{name} {count:,}" for name, count in done.classes.most_common(10))
+    common = ", ".join(f"{printable(name, NAME)} {count:,}" for name, count in done.classes.most_common(10))
     more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
     left = [f"skipped: {_files(len(done.skipped))} that cannot be read"] if done.skipped else []
     left += [f"passed over: {_files(done.others)} without the name of an image"] if done.others else []
     images = f"{done.n:,} image{'' if done.n == 1 else 's'}"
-    return "\n".join([f"{images}: {common}{more}", *left, f"written: {done.csv} and {done.parquet.name}"])
+    return "\n".join(
+        [f"{images}: {common}{more}", *left, f"written: {printable(done.csv)} and {printable(done.parquet.name)}"]
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as o
+from .screen import result, result_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def models(
 
     rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
     if as_json:
-        return typer.echo(json.dumps(rows, indent=1))
+        return result_json(rows, indent=1)
     heads = ("model", "size", "shape", "parameters", "non-embedding", "GFLOPs", "tokens")
     lines = [
         (r["model"], r["size"], r["shape"], f"{r['parameters']:,}", f"{r['non_embedding']:,}",
@@ -42,11 +42,11 @@ def models(
     for name, image in dict.fromkeys((row["dataset"], row["image"]) for row in rows):
         only = ", ".join(dict.fromkeys(r["model"] for r in rows if r["dataset"] == name != rows[0]["dataset"]))
         what = f" ({only})" if only else "; GFLOPs of one input's forward pass"
-        typer.echo(f"on {name}: {with_unit(image)}{what}")
-    typer.echo(columns(heads, lines))
+        result(f"on {name}: {with_unit(image)}{what}")
+    result(columns(heads, lines))
     for why, named in _why_not(rows).items():
-        typer.echo(f"note: {', '.join(named)}: {why}")
-    typer.echo("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
+        result(f"note: {', '.join(named)}: {why}")
+    result("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
     return None
 
 

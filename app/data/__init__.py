@@ -112,7 +112,9 @@ def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Underst
     defaults |= {"test_fraction": row.test_fraction or None} if row and "test_split" not in request else {}
     fields = {field.name for field in dataclasses.fields(Data)}
     given = {key: value for key, value in request.items() if key in fields}
-    settings = Data(**{**defaults, **given, "dataset": name, "classes": 1})
+    settings = Data(
+        **{**defaults, **given, "dataset": name, "classes": 1, "task": row.task if row else "classification"}
+    )
     ask = located(ask_of({**request, "dataset": name}, **where(request)))
     for revision in range(ask.layout, REVISED_LAYOUT + 1):
         revised = replace(ask, layout=revision)

@@ -59,7 +59,11 @@ def of_source(settings: Data, ask: Ask, source: Source, *, image: Extent | None 
         labels, groups, names = _labels(ask, source)
         rows = {split: len(each) for split, each in labels.items()}
         members = holdout.members(
-            settings, labels=labels["train"], groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val")
+            settings,
+            labels=holdout.strata(settings, labels["train"]),
+            groups=groups,
+            test_rows=rows.get("test"),
+            val_rows=rows.get("val"),
         )
         found = _divided(settings, source.layout(), labels, members, names) | {"total": sum(rows.values())}
     else:
@@ -176,7 +180,7 @@ def _divided(
     """What is said of the splits and the classes where every label is known."""
     sources = {"train": "train", "val": members.val_from, "test": members.test_from}
     of = {"train": members.train, "val": members.val, "test": members.test}
-    regression = labels["train"].dtype.kind == "f"
+    regression = settings.task != "classification"
     parts = []
     for name, source in sources.items():
         chosen = labels[source][of[name]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .sources.files import printable
+from ..system.printable import printable
 from .sources.layout import SHOWN, LeftOut
 
 _TITLES = {"train": "train", "val": "validation", "test": "test"}

@@ -54,9 +54,10 @@ def found(where: str, checkpoints: Path, say: Say) -> Weights:
             "stopped run also resumes with --init sha256:DIGEST, which its record has under `init`"
         )
     about = checkpoint.metadata(path)
+    run_id, classes = about.get("run_id"), about.get("class_names")
     return Weights(
-        path=path, sha256=sha256(path), run_id=about.get("run_id"), config=_config(about.get("config")),
-        classes=tuple(about.get("class_names") or ()),
+        path=path, sha256=sha256(path), run_id=run_id if isinstance(run_id, str) else None,
+        config=_config(about.get("config")), classes=tuple(map(str, classes)) if isinstance(classes, list) else (),
     )  # fmt: skip
 
 

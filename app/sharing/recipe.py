@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..artifacts.parts import Init, Schedule
 from ..config.run import RunConfig
+from ..system.printable import code
 
 _OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam"}
 _SCHEDULES = {"cosine": "cosine to 0", "constant": "then constant"}
@@ -54,6 +55,6 @@ def began(config: RunConfig, init: Init | None) -> str:
     """What the training started from."""
     if init is None:
         return "trained on from timm's published weights" if config.pretrained else "trained from scratch"
-    whose = f"of run `{init.run_id}`" if init.run_id else "in a file"
+    whose = f"of run {code(init.run_id)}" if init.run_id else "in a file"
     head = ", with a new head" if init.head == "replaced" else ""
     return f"trained on from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"

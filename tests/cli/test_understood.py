@@ -170,7 +170,11 @@ def test_a_run_whose_folder_is_read_otherwise_now_is_evaluated_from_its_predicti
     earlier = record.plain(replace(run.record, run_id=first.run_id, config=fields))
     from msgspec import convert
 
-    record.write(run.files.folder / f"{first.stem}.json", convert(earlier, type(run.record)))
+    path = run.files.folder / f"{first.stem}.json"
+    record.write(path, convert(earlier | {"status": "stopped"}, type(run.record)))
+    note = next(line for line in call(f"plan --dataset ./pets {SMALL}").err.splitlines() if "unfinished" in line)
+    assert first.run_id in note and "divided local/pets otherwise" in note
+    record.write(path, convert(earlier, type(run.record)))
     assert call("evaluate checkpoints --json").code == 0
     shutil.rmtree(sets.parent / "cache")
     refused = call("evaluate checkpoints --again")

@@ -294,7 +294,7 @@ def test_files_that_are_not_read_change_neither_fingerprint_nor_run_id(tmp_path)
     assert Reading(folder).config.fingerprint != first.fingerprint
 
 
-def test_two_classes_of_a_picture_each_are_not_taken_from_the_test(tmp_path):
-    found = understood(put(tmp_path / "set", "train/cat", "train/dog", "test/cat"))
-    assert any("1 of the classes have no test images: dog" in note for note in found.notes)
-    assert found.majority["test_share"] == 1.0
+def test_a_class_without_test_images_is_noted_and_counted_as_such(tmp_path):
+    found = understood(put(tmp_path / "set", "train/cat", "train/dog", "test/dog"))
+    assert any("classes without test images: cat" in note for note in found.notes)
+    assert found.to_json()["rows_per_class_of"]["test"] == {"cat": 0, "dog": 8}

@@ -147,7 +147,9 @@ def _notes(root: Path, parts: Parts, rows: Mapping[str, Sequence[Row]], level: s
                 found.append(f"below {root / folder.path}, {shown} is a class and not a split")
     if missing := sorted({row.name for row in rows["train"]} - {row.name for row in rows.get("test", rows["train"])}):
         shown = ", ".join(map(printable, missing[:3]))
-        found.append(f"{len(missing):,} of the classes have no test images: {shown}")
+        found.append(
+            f"classes without test images: {shown}{f' and {len(missing) - 3:,} more' if len(missing) > 3 else ''}"
+        )
     return found
 
 

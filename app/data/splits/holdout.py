@@ -64,10 +64,13 @@ def members_of(config: Data, cached: Cached) -> Members:
         for split in instead.keys() & rows.keys():
             if shared := len(np.intersect1d(groups, cached.array(split, "groups"))):
                 raise InputError(f"{shared} groups stand in both train and {split}; {instead[split]}")
-    labels = cached.array("train", "labels")
-    if config.task != "classification":
-        labels = np.zeros(len(labels), np.int64)  # all of one class
+    labels = strata(config, cached.array("train", "labels"))
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
+
+
+def strata(config: Data, labels: np.ndarray) -> np.ndarray:
+    """Return what rows are held out in equal shares of: the classes; those of a regression are all of one."""
+    return labels if config.task == "classification" else np.zeros(len(labels), np.int64)
 
 
 def counted(
