@@ -112,7 +112,8 @@ def require_fit(weights: Weights, config: RunConfig) -> str:
 
 def _require_shape(weights: Weights, theirs: RunConfig, ours: RunConfig) -> None:
     """Raise InputError for weights of another model whose tensors might have the same shapes."""
-    cells = {name: (getattr(theirs.shape, name), getattr(ours.shape, name)) for name in CELLS}
+    names = [name for name in CELLS if not name.endswith("dropout")]  # which acts in training only
+    cells = {name: (getattr(theirs.shape, name), getattr(ours.shape, name)) for name in names}
     other = [f"{name} {a} instead of {b}" for name, (a, b) in cells.items() if a != b]
     if theirs.family.name != ours.family.name or (theirs.row.name.startswith("timm/") and theirs.model != ours.model):
         other = [f"model {theirs.model} instead of {ours.model}"]

@@ -70,7 +70,9 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"arrays_digest": cached.digest}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
-    record |= _class_rows(cached, {name: (source, members) for name, (source, members, _) in parts.items()}, classes)
+    if config.task == "classification":
+        members = {name: (source, chosen) for name, (source, chosen, _) in parts.items()}
+        record |= {"class_rows": _class_rows(cached, members, classes)}
     return Splits(**made, record=record | {"held": where["train"]})
 
 
@@ -128,12 +130,10 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
     }
 
 
-def _class_rows(cached: Cached, parts: Mapping[str, tuple[str, np.ndarray]], classes: int) -> dict[str, Any]:
-    """Return the rows of each class in each split, by the class's number; nothing of a regression."""
-    labels = {name: cached.array(source, "labels")[members] for name, (source, members) in parts.items()}
-    if any(each.dtype.kind == "f" for each in labels.values()):
-        return {}
-    return {"class_rows": {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}}
+def _class_rows(cached: Cached, members: Mapping[str, tuple[str, np.ndarray]], classes: int) -> dict[str, list[int]]:
+    """Return the rows of each class in each split, by the class's number; `members` are of a split of the source."""
+    labels = {name: cached.array(source, "labels")[chosen] for name, (source, chosen) in members.items()}
+    return {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}
 
 
 def _held(
