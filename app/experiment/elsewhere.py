@@ -124,9 +124,8 @@ def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.As
     except InputError:
         if not config.fingerprint or given:
             raise
-    ask = dataclasses.replace(
-        ask, class_level="1", label_column=None, image_column=None
-    )  # the run's is of another form
+    # the run's own folder has another form
+    ask = dataclasses.replace(ask, class_level="1", label_column=None, image_column=None)
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
 

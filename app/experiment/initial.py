@@ -131,12 +131,14 @@ def _head(ours: Shapes, config: RunConfig) -> set[str]:
 
 
 def _require_head(path: Path, theirs: Shapes, ours: Shapes, config: RunConfig) -> None:
-    """Raise InputError for head tensors that are no head of the model for any number of classes."""
+    """Raise InputError for head tensors that are no head of the model for one other number of classes."""
     wider = models.tensor_shapes(config, classes=config.classes + 1)
+    counts: set[int] = set()
     for name, shape in theirs.items():
-        changes = [a != b for a, b in zip(ours[name], wider[name], strict=True)]
-        same = [a == b for a, b, change in zip(shape, ours[name], changes, strict=False) if not change]
-        if len(shape) != len(ours[name]) or not all(same):
+        by_classes = [a != b for a, b in zip(ours[name], wider[name], strict=True)]
+        rest = [a == b for a, b, changes in zip(shape, ours[name], by_classes, strict=False) if not changes]
+        counts |= {size for size, changes in zip(shape, by_classes, strict=False) if changes}
+        if len(shape) != len(ours[name]) or not all(rest) or len(counts) != 1:
             raise _unlike(path, [f"{name} is {_text(shape)}, the model's is {_text(ours[name])}"])
 
 

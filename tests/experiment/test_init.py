@@ -131,6 +131,7 @@ def changed(source, path, change):
         (lambda tensors: tensors.update({"norm.bias": torch.zeros(3)}), "norm.bias is 3, the model's is 64"),
         (lambda tensors: tensors.update({"head.weight": torch.zeros(7, 5)}), "head.weight is 7 x 5"),
         (lambda tensors: tensors.update({"head.weight": torch.zeros(7)}), "head.weight is 7"),
+        (lambda tensors: tensors.update({"head.weight": torch.zeros(7, 64)}), "is 7 x 64, the model's is 10 x 64"),
         (lambda tensors: tensors.update({"norm.bias": torch.full((64,), torch.nan)}), "not numbers, first in norm"),
     ],
 )  # fmt: skip

@@ -40,6 +40,7 @@ class Kept:
 
     split: str
     file: IO[bytes]
+    lists_files: bool = False  # whether the files of the rows are remembered
     rows: list[int] = field(default_factory=list)  # numbers in the source
     labels: list[Any] = field(default_factory=list)
     groups: list[Any] = field(default_factory=list)
@@ -67,7 +68,8 @@ class Kept:
         self.rows.append(row.number)
         self.labels.append(row.example.label)
         self.groups.append(row.example.group)
-        self.files.append(row.example.file)
+        if self.lists_files:
+            self.files.append(row.example.file)
         self.transparent += row.transparent
         if row.moments is not None:
             self.moments.append(row.moments)
@@ -95,7 +97,7 @@ class Kept:
             save(folder / f"{self.split}-moments.npy", np.stack(self.moments))
         if self.names:
             save(folder / f"{self.split}-names.npy", np.array(self.names))
-        if ask.path and not ask.reading and any(self.files):
+        if ask.path and any(self.files):
             text = json.dumps([_below(ask.path, file) for file in self.files])
             (folder / files_list(self.split)).write_text(text, encoding="ascii")
         if ask.grouped:

@@ -36,7 +36,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
     with durable.no_space_named(folder), Aside(folder) as aside:
         for split in sorted(source.rows):
             with (folder / inputs_file(split, source.array.dtype if source.array else "uint8")).open("wb") as file:
-                kept[split] = Kept(split, file)
+                kept[split] = Kept(split, file, lists_files=bool(ask.path and not ask.reading))
                 for row in decoded(ask, source, split, progress):
                     kept[split].put(row, room, aside)
             kept[split].require_labels(ask)
