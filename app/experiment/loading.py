@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from .. import models, place
@@ -27,8 +29,12 @@ from ..system import home
 class Preprocess:
     """What a run's data went through, for inputs of the same kind."""
 
-    def __init__(self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
-        self._config = config
+    def __init__(
+        self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
+        device: torch.device | None = None,
+    ) -> None:  # fmt: skip
+        """Inputs are given on `device`, which is the model's. Default: the CPU."""
+        self._config, self._device = config, device or torch.device("cpu")
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
 
     def __call__(self, given: Any) -> Tensor:
@@ -41,12 +47,13 @@ class Preprocess:
         if not inputs:
             raise InputError("there is no input; give at least one")
         if self._mean is None or self._std is None:
-            return torch.stack([self._as_stored(one) for one in inputs])
+            return torch.stack([self._as_stored(one) for one in inputs]).to(self._device)
         config = self._config
         images = [stored(_image(one), side=config.stored_side, channels=config.channels) for one in inputs]
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
         none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
-        return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        found = chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        return found.to(self._device)
 
     def _as_stored(self, given: Any) -> Tensor:
         """Return a field or a signal, which the model takes as it is."""
@@ -65,12 +72,24 @@ def _image(given: Any) -> bytes | np.ndarray:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
+    if isinstance(given, Image.Image):
+        given = ImageOps.exif_transpose(given)  # as that of a file is
+        if given.mode not in ("L", "RGB"):
+            return _encoded(given)
     found = np.asarray(given)
-    if found.dtype != np.uint8 or found.ndim not in (2, 3):
+    found = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found
+    if found.dtype != np.uint8 or found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] not in (3, 4)):
         raise InputError(
             f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
         )
     return found
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    """Return a PIL image as a file, so that its palette and its 16 bits are read as those of a file are."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "tiff" if picture.mode in ("CMYK", "YCbCr", "LAB") else "png")  # both without loss
+    return buffer.getvalue()
 
 
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
@@ -80,7 +99,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
     with place.own_threads():
-        return _loaded(run, place.choose(device=device), best=best)
+        return _loaded(run, place.choose(device=str(device)), best=best)
 
 
 def _downloaded(address: str) -> Path:
@@ -95,6 +114,6 @@ def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
     model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
     data = run.record.data
-    preprocess = Preprocess(run.config, mean=data.mean, std=data.std)
+    preprocess = Preprocess(run.config, mean=data.mean, std=data.std, device=here.device)
     vars(model).update(classes=tuple(data.class_names), preprocess=preprocess, run_id=run.record.run_id)
     return model.eval()
