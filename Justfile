@@ -23,7 +23,7 @@ lint:
     uv run --group lint check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
     uv run --group lint shellcheck $(grep -lE '^#!.*bash' .ci/*)
 
-# mend what can be mended by itself
+# fix what can be fixed without you
 fix:
     uv run ruff check --fix
     uv run ruff format

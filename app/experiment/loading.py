@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from .. import models, place
@@ -34,10 +34,13 @@ class Preprocess:
 
     def __init__(
         self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
-        span: tuple[int, int] | None = None,
+        span: tuple[int, int] | None = None, device: torch.device | None = None,
     ) -> None:  # fmt: skip
-        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images."""
-        self._config = config
+        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images.
+
+        Inputs are given on `device`, which is the model's. Default: the CPU.
+        """
+        self._config, self._device = config, device or torch.device("cpu")
         decoding = decoding_of(config.to_json())
         self._decoding = dataclasses.replace(decoding, span=span or decoding.span)
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
@@ -52,7 +55,7 @@ class Preprocess:
         if not inputs:
             raise InputError("there is no input; give at least one")
         if self._mean is None or self._std is None:
-            return torch.stack([self._as_stored(one) for one in inputs])
+            return torch.stack([self._as_stored(one) for one in inputs]).to(self._device)
         return self.of_stored([self.stored(one) for one in inputs])
 
     def stored(self, given: Any) -> np.ndarray:
@@ -66,7 +69,8 @@ class Preprocess:
         assert self._mean is not None and self._std is not None, "images have statistics"
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
         none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
-        return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        found = chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        return found.to(self._device)
 
     def _as_stored(self, given: Any) -> Tensor:
         """Return a field or a signal, which the model takes as it is."""
@@ -85,10 +89,13 @@ def _image(given: Any) -> bytes | np.ndarray:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
-    if isinstance(given, Image.Image) and given.mode not in ("L", "RGB"):
-        return _encoded(given)
+    if isinstance(given, Image.Image):
+        given = ImageOps.exif_transpose(given)  # as that of a file is
+        if given.mode not in ("L", "RGB"):
+            return _encoded(given)
     found = np.asarray(given)
-    if found.dtype != np.uint8 or found.ndim not in (2, 3):
+    found = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found
+    if found.dtype != np.uint8 or found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] not in (3, 4)):
         raise InputError(
             f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
         )
@@ -97,9 +104,13 @@ def _image(given: Any) -> bytes | np.ndarray:
 
 def _encoded(picture: Image.Image) -> bytes:
     """Return a PIL image as a file, so that its palette, transparency and 16 bits are read as those of a file are."""
+    buffer = io.BytesIO()
+    if picture.mode in ("CMYK", "YCbCr", "LAB"):
+        picture.save(buffer, "tiff")  # without loss, as png
+        return buffer.getvalue()
     if picture.mode not in _OF_PNG:
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    picture.save(buffer := io.BytesIO(), "png")
+    picture.save(buffer, "png")
     return buffer.getvalue()
 
 
@@ -115,13 +126,13 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
     with place.own_threads():
-        return _loaded(run, place.choose(device=device), best=best)
+        return _loaded(run, place.choose(device=str(device)), best=best)
 
 
-def preprocess_of(run: Run) -> Preprocess:
-    """Return what the run's data went through."""
+def preprocess_of(run: Run, device: torch.device) -> Preprocess:
+    """Return what the run's data went through, for a model on a device."""
     data = run.record.data
-    return Preprocess(run.config, mean=data.mean, std=data.std, span=span_of(run))
+    return Preprocess(run.config, mean=data.mean, std=data.std, span=span_of(run), device=device)
 
 
 def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
@@ -129,7 +140,6 @@ def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
     chosen = execution.again(run.record.stored_execution, run.config, here, Wishes(), lambda _: None)
     model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
-    vars(model).update(
-        classes=tuple(run.record.data.class_names), preprocess=preprocess_of(run), run_id=run.record.run_id
-    )
+    names, preprocess = tuple(run.record.data.class_names), preprocess_of(run, here.device)
+    vars(model).update(classes=names, preprocess=preprocess, run_id=run.record.run_id)
     return model.eval()

@@ -62,14 +62,14 @@ def predict(
     model = restored(run, here, options, screen, best=best)
     done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
     done.others = found.others
-    preprocess = loading.preprocess_of(run)
+    preprocess = loading.preprocess_of(run, here.device)
     names, size, read = run.record.data.class_names, batch_size or config.val_batch_size, 0
     with tables.written(done.csv, done.parquet, names) as table:
         for at, (paths, images, reasons) in enumerate(_decoded(found.paths, preprocess, size)):
             done.skipped += reasons
             read += sum(image.nbytes for image in images)
             if images:
-                probabilities = _probabilities(model, preprocess.of_stored(images).to(here.device), here)
+                probabilities = _probabilities(model, preprocess.of_stored(images), here)
                 _write(table, paths, probabilities, names, done)
             screen.reading("images", min((at + 1) * size, len(found.paths)), len(found.paths), read)
         if not done.n:

@@ -77,3 +77,33 @@ def test_changed_weights_are_never_loaded(trained, tmp_path, best):
     path.write_bytes(content)
     with pytest.raises(Damaged, match=path.name):
         load(folder, device="cpu", best=best)
+
+
+def test_inputs_are_on_the_device_of_the_model(trained, monkeypatch):
+    """The meta device is another one than the CPU, on any machine."""
+    model = load(trained, device="cpu")
+    monkeypatch.setattr(model.preprocess, "_device", torch.device("meta"))
+    assert model.preprocess(pictures()[0]).device.type == "meta"
+    assert load(trained, device=torch.device("cpu")).preprocess._device == torch.device("cpu")
+
+
+def test_a_picture_is_upright_and_an_array_may_have_one_channel(trained, tmp_path):
+    model, image = load(trained, device="cpu"), pictures()[0]
+    turned = Image.fromarray(np.rot90(image))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    turned.save(path := tmp_path / "turned.png", exif=exif)
+    wanted = model.preprocess(path)
+    assert torch.equal(wanted, model.preprocess(Image.open(path))) and torch.equal(wanted, model.preprocess(image))
+    assert torch.equal(model.preprocess(image[..., None]), wanted)
+    with pytest.raises(InputError, match="an image is uint8 of shape"):
+        model.preprocess(np.zeros((8, 8, 7), np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "CMYK", "I;16"])
+def test_a_picture_of_any_mode_is_read_as_its_file_is(trained, tmp_path, mode):
+    model = load(trained, device="cpu")
+    grey = Image.fromarray(pictures()[0])
+    picture = Image.fromarray(pictures()[0].astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    picture.save(path := tmp_path / ("picture.tiff" if mode == "CMYK" else "picture.png"))
+    assert torch.equal(model.preprocess(picture), model.preprocess(path))
