@@ -143,7 +143,7 @@ def _headline(job: Job) -> str:
     ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
     return (
         f"run {kept.run_id} {begin}: {_named(shape)} ({kept.parameters.total:,} parameters: "
-        f"{cells_of(shape.to_json())}, {kept.tokens} tokens) on "
+        f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
         f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
         f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )

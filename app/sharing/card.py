@@ -15,7 +15,7 @@ from ..config.effects import kind_of
 from ..errors import InputError
 from ..system.printable import NAME, block, code, escaped, printable
 from ..tables.datasets import DATASETS
-from ..tables.families import FAMILIES
+from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import model_row
 from ..tables.shape import CELLS, with_unit
 from . import recipe
@@ -198,10 +198,9 @@ These are the final weights after {run.config.epochs:,} epochs. The test set was
 The weights best on validation (epoch {best.epoch}, loss {best.val_loss:.4g}) are kept too."""
 
 
-def cells_of(config: Mapping[str, Any]) -> str:
-    """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
-    own = FAMILIES[model_row(config["model"]).family].cells
-    given = {name: config[name] for name in CELLS if name in own and config.get(name) is not None}
+def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:
+    """The cells of a model's shape as a sentence holds them, of its family: `patch 8, d_model 256, depth 12`."""
+    given = {name: config[name] for name in CELLS if name in family.cells and config.get(name) is not None}
     cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
     return ", ".join(cells) or "its own"
 
@@ -214,7 +213,7 @@ def _how(run: Run) -> str:
     tokens = f", {record.tokens} tokens" if record.tokens > 1 else ""
     places = dict.fromkeys(f"{place.device}, {place.precision}" for place in record.places)
     rows = {
-        "shape": cells_of(config.to_json()),
+        "shape": cells_of(config.to_json(), config.family),
         "input": f"{with_unit(config.image)}{tokens}",
         "optimiser": recipe.optimiser(config),
         "schedule": recipe.schedule(config, record.schedule),
