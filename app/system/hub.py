@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Explained, HubUnavailable, InputError
+from . import clock
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -65,7 +66,7 @@ def api() -> HfApi:
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks = {"request": [_refuse_offline]}
+    hooks: dict[str, Any] = {"request": [_refuse_offline], "response": [clock.note]}
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
 

@@ -102,6 +102,13 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
             shutil.move(path, aside)
 
 
+def changed(name: str, sha: str, path: str) -> float | None:
+    """The time of the commit, up to `sha`, that wrote a file last, in seconds since 1970; None if the Hub has none."""
+    found = call(f"the date of {path} in {name}", lambda: api().get_paths_info(name, [path], revision=sha, expand=True))
+    dates = [commit.date for entry in found if (commit := getattr(entry, "last_commit", None))]
+    return float(dates[0].timestamp()) if dates else None
+
+
 def text(name: str, sha: str, file: Any) -> str:
     """The content of a small text file of a commit."""
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ from .declaring import setting
 
 PANEL, HUB = "Keeping the run", "The Hub"
 IF_HELD = ("wait", "refuse")
+DAY = 86400  # seconds: no lease lasts longer
 
 
 def _keep(default: Any, help_: str, **more: Any) -> Any:
@@ -45,4 +46,7 @@ class Keeping:
     )
     push_every: float = _time(1800.0, "Upload the state at this interval, with --upload.", shown="30m")
     if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
-    lease: float = _time(900.0, "Release a run after this time if its machine disappears, with --upload.", shown="15m")
+    lease: float = _hub(
+        900.0, "Release a run after this time, at most 24h, if its machine disappears, with --upload.",
+        shown="15m", time=True, metavar="TIME", above=0, most=DAY,
+    )  # fmt: skip
