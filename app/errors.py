@@ -5,6 +5,12 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+# How torch says that there is no room: on a CPU, on CUDA and MPS, in cuBLAS and cuDNN, on Windows, and where the bytes
+# outgrow 63 bits.
+_NO_ROOM = (
+    "can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "nvalid buffer size",
+    "calculation overflowed",
+)  # fmt: skip
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -87,9 +93,12 @@ class Stopped(BaseException):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out: Python's MemoryError, torch's error of a GPU, or MPS's RuntimeError."""
+    """Return whether memory ran out: Python's MemoryError, torch's error of a GPU, or a RuntimeError that says so."""
     named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)  # without an import of torch
-    return isinstance(error, MemoryError) or named or (type(error) is RuntimeError and "out of memory" in str(error))
+    if isinstance(error, MemoryError) or named:
+        return True
+    torch_s = isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError | RecursionError)
+    return torch_s and any(words in str(error) for words in _NO_ROOM)
 
 
 def failure_of(error: BaseException) -> RunFailed | None:

@@ -29,6 +29,10 @@ LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
 FILES = sorted(APP.rglob("*.py"))
 
 
+BY_NAME = set()  # modules that import by a computed name
+PRIVATE = {"models.internals", "data.sources.undocumented"}  # where what libraries do not promise is kept
+
+
 def name_of(path):
     """The module's dotted name below app; a package has the name of its folder."""
     parts = path.relative_to(APP).with_suffix("").parts
@@ -92,14 +96,56 @@ def test_a_file_and_its_functions_keep_to_the_house_limits(path):
     tree = ast.parse(text)
     assert ast.get_docstring(tree), "the first line of a file says what it is about"
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             most = 60 if (name_of(path), node.name) == ("loop", "fit") else 40
             assert node.end_lineno - node.lineno < most, node.name
             assert len(parameters(node)) <= 8 or may_take_many(path, node), node.name
+        if isinstance(node, ast.Lambda):
+            assert len(parameters(node)) <= 8, f"a lambda in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_imported_by_another_way_than_a_statement_that_names_a_module_below(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and name_of(path) != "":
+            root = node.level == len(path.relative_to(APP).parts) and not node.module
+            names = {alias.name for alias in node.names}
+            assert not root or names <= {"__version__", *map(part_of, MODULES)}, f"{names} of the package itself"
+        words = [node.id] if isinstance(node, ast.Name) else [node.attr] if isinstance(node, ast.Attribute) else []
+        if name_of(path) not in BY_NAME:
+            assert not {*words} & {"import_module", "__import__"}, f"line {node.lineno} imports by a name"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            assert "isoscale" not in {name.split(".")[0] for name in modules}, "the installed package imports itself"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_private_name_of_another_file_or_of_a_library_is_used(path):
+    if name_of(path) in PRIVATE:
+        return
+    tree = ast.parse(path.read_text())
+    modules = {alias.asname or alias.name.split(".")[0] for node in ast.walk(tree)
+               if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            private = [name for name in (*(node.module or "").split("."), *(alias.name for alias in node.names))
+                       if is_private(name)]  # fmt: skip
+            assert not private, f"{private} in line {node.lineno}"
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            holder = node.value
+            while isinstance(holder, ast.Attribute):
+                holder = holder.value
+            named = isinstance(holder, ast.Name) and holder.id in modules and holder.id[:1].islower()
+            assert not named or ast.unparse(node) == "os._exit", f"{ast.unparse(node)} in line {node.lineno}"
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
 
 
 def parameters(node):
     names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    names += [each.arg for each in (node.args.vararg, node.args.kwarg) if each]
     return [name for name in names if name not in ("self", "cls")]
 
 
@@ -107,7 +153,16 @@ def may_take_many(path, node):
     """Constructors of models, kernels, and commands whose options are written out."""
     name = name_of(path)
     constructs = (part_of(name) == "models" and node.name == "__init__") or name == "counts.builders"
-    return constructs or name == "models.attention.kernels" or part_of(name) == "cli"
+    return constructs or name == "models.attention.kernels" or node.name in commands(path)
+
+
+def commands(path):
+    """The functions that a file registers as commands, `app.command()(train)`; their parameters are its options."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {
+        call.args[0].id for call in calls
+        if isinstance(call.func, ast.Call) and ast.unparse(call.func.func).endswith(".command") and call.args
+    }  # fmt: skip
 
 
 def test_run_py_is_under_ten_lines():

@@ -1,6 +1,7 @@
 """The loop's arithmetic: which examples, how many steps, and sums that are weighed by count."""
 
 import contextlib
+import copy
 
 import numpy as np
 import pytest
@@ -179,3 +180,12 @@ def test_a_group_s_learning_rate_is_the_step_s_times_its_factor():
 
     fitted([note], optimizer=optimizer, model=model)
     assert rates == [[0.1 * step * 0.5, 0.1 * step] for step in (1, 2, 3)]
+
+
+def test_a_validation_pass_drops_nothing_and_leaves_running_statistics_alone():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 3), nn.BatchNorm1d(3)).double().train()
+    before = copy.deepcopy(model.state_dict())
+    one, two = (train.validate(model, Points(10), np.arange(10), arithmetic=Part()) for _ in range(2))
+    assert torch.equal(one, two)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -21,7 +21,7 @@ from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 1
+_FORMAT = 2
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
 
@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     name: str  # the record's path below the folder
     mtime_ns: int
     bytes: int
+    inode: int  # another one: the file was replaced, perhaps with its old time
     settled: bool  # False: the file was so new that another change may not show in its time
     run_id: str
     status: Status
@@ -103,9 +104,10 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
             raise
         say(f"passed over: {error}")
         return None
-    mtime_ns, size = (about.st_mtime_ns, about.st_size) if about else (now, 0)
+    mtime_ns, size, inode = (about.st_mtime_ns, about.st_size, about.st_ino) if about else (now, 0, 0)
     entry = Entry(
-        name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, settled=mtime_ns < now - _SETTLED,
+        name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, inode=inode,
+        settled=mtime_ns < now - _SETTLED,
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
         started=found.started, finished=found.finished,
     )  # fmt: skip
@@ -115,7 +117,8 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
 def _unchanged(entry: Entry, path: Path) -> bool:
     with suppress(OSError):
         about = path.stat()
-        return entry.settled and (about.st_mtime_ns, about.st_size) == (entry.mtime_ns, entry.bytes)
+        now = (about.st_mtime_ns, about.st_size, about.st_ino)
+        return entry.settled and now == (entry.mtime_ns, entry.bytes, entry.inode)
     return False
 
 

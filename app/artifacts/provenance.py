@@ -20,7 +20,7 @@ from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
-from .record import Record
+from .record import FORMAT, Record
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
 
@@ -32,6 +32,7 @@ def begun(
     """Return the record of a run before its first step; its places are empty."""
     family, total = config.family, config.parameters
     return Record(
+        format=FORMAT,
         run_id=config.run_id,
         status="running",
         model=config.model,

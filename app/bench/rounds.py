@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Any, NamedTuple, TypeVar
 
-from ..errors import OutOfMemory
+from ..errors import OutOfMemory, is_out_of_memory
 from .meter import Memory, Prepared, threads
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
@@ -18,14 +18,6 @@ _LEAST = 0.2  # seconds of one sample, where a unit is shorter
 _FAILURES = (
     RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError, AssertionError, SubprocessError
 )  # fmt: skip
-# how torch says that there is no room: on a CPU, on CUDA and MPS, on Windows, and where bytes outgrow 63 bits
-_NO_ROOM = (
-    "can't allocate memory",
-    "out of memory",
-    "not enough memory",
-    "nvalid buffer size",
-    "calculation overflowed",
-)
 _Turn = TypeVar("_Turn")
 
 
@@ -165,7 +157,7 @@ def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple
             lanes.append(_Lane(contender, memory, pace.seconds))
         except _FAILURES as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:160]
-            if contender.required and _has_no_room(error):
+            if contender.required and is_out_of_memory(error):
                 raise OutOfMemory(
                     f"{contender.name} does not fit into memory ({reason}); take a smaller --batch-size"
                 ) from error
@@ -173,8 +165,3 @@ def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple
                 raise
             left_out.append(f"{contender.name}: {reason}")
     return lanes, left_out
-
-
-def _has_no_room(error: BaseException) -> bool:
-    """Whether memory could not be allocated; torch says so in words only, but for CUDA's."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_ROOM)

@@ -130,7 +130,7 @@ def _run(arguments: list[str] | None) -> int:
         )
     except SystemExit:  # Typer's end where the reader of stdout is gone
         return DONE
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):

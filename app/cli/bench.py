@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
         help="Measure speed on this machine, in turns with what others use (`uv sync --group bench` gets it).",
         no_args_is_help=True,
     )
-    for command in (step, attention):
-        commands.command()(command)
+    commands.command()(step)
+    commands.command()(attention)
     app.add_typer(commands, name="bench")
 
 

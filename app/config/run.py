@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..counts import Family, family_for
-from ..errors import InputError
+from ..errors import InputError, UnknownRevision
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
@@ -58,7 +58,8 @@ class RunConfig(Revisions, Recipe, Data, Model):
         """Return the config of `to_json`; raise InputError for a field that is unknown, missing or of another type."""
         known = {field.name: field for field in dataclasses.fields(cls)}
         if strange := sorted(set(fields) - set(known)):
-            raise InputError(f"the config has unknown fields {', '.join(strange)}; it was written by another version")
+            names = ", ".join(map(str, strange))
+            raise UnknownRevision(f"the config has unknown fields {names}: a later version wrote it. Update isoscale")
         if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
             raise InputError(f"the config lacks {', '.join(missing)}")
         return cls(**fields)

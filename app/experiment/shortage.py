@@ -52,7 +52,7 @@ def together(job: Job, train: Callable[[], None]) -> None:
 def _why_not_smaller(job: Job) -> str:
     """Return why the run cannot resume with a smaller micro-batch, and what to do; empty if it can."""
     size = job.chosen.micro_batch_size
-    smaller = max(1, size // 2)
+    smaller = job.chosen.halved().micro_batch_size
     too_small = f"the device's memory is too small for a micro-batch of {size}"
     if models.has_batch_statistics(job.config):
         return (

@@ -170,3 +170,7 @@ def test_a_state_s_manifest_is_written_as_before_and_read_without_what_came_late
     assert (tmp_path / "again.json").read_text() == text
     (tmp_path / "state-3.json").write_text(text.replace('"step": 3', '"step": 4'))
     assert states.read(tmp_path / "state-3.json") is None
+
+
+def test_the_room_for_states_is_that_of_two_kept_one_being_written_and_the_best_weights():
+    assert checkpoint.state_room(10, 8) == 3 * 10 * (4 + 8) + 10 * 4

@@ -163,3 +163,18 @@ def test_a_run_without_a_record_is_missing(folder):
     assert finding.status_of(folder, run.config) == "done"
     run.files.record.unlink()
     assert finding.status_of(folder, run.config) == "missing"
+
+
+@pytest.mark.parametrize("how", ["another length", "the same length"])
+def test_a_record_that_was_replaced_with_its_old_time_is_read_again(folder, opened, how):
+    finding.indexed(folder)
+    path = next(folder.rglob("model_*.json"))
+    about = path.stat()
+    fresh = path.with_suffix(".new")
+    text = path.read_text()
+    fresh.write_text(text + " " if how == "another length" else text)
+    os.utime(fresh, ns=(about.st_atime_ns, about.st_mtime_ns))
+    fresh.replace(path)
+    opened.clear()
+    finding.indexed(folder)
+    assert opened == [path.name]

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from app.bench.meter import Memory, threads
-from app.bench.report import Group, Report, table
+from app.bench.report import Group, Report
 from app.bench.rounds import Contender, Pace, Samples, measure, ratios, spread, turn
 from app.errors import OutOfMemory
+from app.system.columns import columns
 
 
 def pace(rounds, seconds=60.0):
@@ -166,9 +167,9 @@ def test_a_group_without_samples_says_so_beside_those_that_have_some():
     ]
     report = Report(bench="attention", setting={}, hardware={}, groups=groups)
     text = report.to_text()
-    assert "5 tokens\nms  median  quartiles" in text and "9 tokens\nnothing could be measured" in text
+    assert "5 tokens\nms   median   quartiles" in text and "9 tokens\nnothing could be measured" in text
     assert [len(group["contenders"]) for group in report.to_json("")["groups"]] == [1, 0]
-    assert table(["ms", "median"], []) == "ms  median\n--  ------"
+    assert columns(["ms", "median"], []).split() == ["ms", "median", "---", "-------"]
 
 
 def test_peaks_are_of_the_worst_sample_with_what_the_contender_holds_all_the_time():

@@ -102,6 +102,27 @@ def test_whatever_changes_the_result_changes_the_name(change):
     assert dataclasses.replace(CONFIG, **change).run_id != CONFIG.run_id
 
 
+def other_than(value):
+    """Another value of the type, for a field whose values are not checked here."""
+    return {bool: lambda: not value, int: lambda: value + 1, float: lambda: value / 2 + 0.25}.get(
+        type(value), lambda: f"{value or ''}x"
+    )()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [field.name for field in dataclasses.fields(RunConfig) if field.name not in ("classes", "channels", "native")],
+)
+def test_every_field_but_what_the_dataset_tells_is_in_the_name(name):
+    other = object.__new__(RunConfig)  # without its checks: only the name is asked for
+    vars(other).update({**vars_of(CONFIG), name: other_than(getattr(CONFIG, name))})
+    assert other.run_id != CONFIG.run_id
+
+
+def vars_of(config):
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential", "t2t_vit", "cnn", "resnet18"])
 def test_an_image_may_be_higher_than_wide_and_a_square_is_its_side(model):
     patch = {"patch": 8} if model.startswith("vit") else {}

@@ -1,21 +1,27 @@
 """One run: bit for bit repeatable, continued without a trace, and never half kept."""
 
+import dataclasses
 import json
 import os
 import signal
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 import torch
 from msgspec.structs import replace
 from safetensors import safe_open
 
 from app import log
+from app import place as place_of_run
 from app.artifacts import checkpoint
 from app.artifacts import record as records
-from app.errors import Diverged, Held, InputError, Stopped
+from app.artifacts.runs import find_runs
+from app.errors import Damaged, Diverged, Held, InputError, Stopped
 from app.experiment import run as experiment
+from app.experiment import stages
 
-from .runs import TINY, Quiet, train
+from .runs import TINY, Quiet, interrupted, train
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
 
@@ -223,3 +229,34 @@ def test_what_a_continued_run_is_computed_by_stands_in_its_record(tmp_path):
 def test_a_run_leaves_the_process_s_threads_as_they_were(tmp_path):
     torch.set_num_threads(2)
     assert train(tmp_path).record.execution.threads == 1 and torch.get_num_threads() == 2
+
+
+def test_a_stopped_run_says_so_and_its_seconds_add_up_over_its_processes(tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path, interrupted(3))
+    stopped = find_runs(tmp_path)[0]
+    assert stopped.record.status == "stopped"
+    saved = checkpoint.load_state(stopped.files.state, print)
+    facts = saved._replace(facts=msgspec.structs.replace(saved.facts, seconds=1000.0))
+    checkpoint.save_state(stopped.files.state, facts, best=saved.facts.best.file if saved.facts.best else None)
+    done = train(tmp_path)
+    assert done.record.status == "done" and done.record.seconds.training > 1000
+
+
+def test_a_run_that_began_in_another_precision_resumes_in_it_wherever_it_is():
+    place, said = place_of_run.choose(device="cpu"), []
+    kept = SimpleNamespace(places=[SimpleNamespace(precision="bf16"), SimpleNamespace(precision="fp32")])
+    config = experiment.plan(TINY, Quiet())
+    assert stages.in_its_precision(place, config, kept, said.append).precision == "bf16" and "bf16" in said[0]
+    asked = dataclasses.replace(config, precision="fp32")
+    assert stages.in_its_precision(place, asked, kept, said.append) == place and len(said) == 1
+
+
+@pytest.mark.parametrize("name", ["weights", "best", "predictions", "log"])
+def test_a_finished_run_with_a_changed_file_is_not_called_done(tmp_path, name):
+    path = getattr(train(tmp_path).files, name)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=path.name):
+        train(tmp_path)

@@ -1,5 +1,7 @@
 """A finished run is loaded as a model that gives the run's own logits for the run's own inputs."""
 
+import shutil
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -8,7 +10,7 @@ from data import measured
 from PIL import Image
 
 from app.cli import main
-from app.errors import InputError
+from app.errors import Damaged, InputError
 from app.experiment.loading import load
 
 
@@ -64,3 +66,14 @@ def test_what_is_no_input_is_refused(trained, tmp_path):
 def test_a_run_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="no run"):
         load(tmp_path / "model_00000000_1M_digits")
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_changed_weights_are_never_loaded(trained, tmp_path, best):
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    path = next(folder.rglob("*_best.safetensors" if best else "*digits.safetensors"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=path.name):
+        load(folder, device="cpu", best=best)

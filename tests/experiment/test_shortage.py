@@ -8,6 +8,7 @@ import torch
 from app import loop
 from app.artifacts import record as records
 from app.artifacts.runs import find_runs
+from app.computing import choosing
 from app.errors import OutOfMemory, Stopped
 
 from .runs import Quiet, interrupted, rows, train
@@ -122,3 +123,13 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, mo
     choosing.forget_micro_batch(config, here, at_least=64)
     kept = [json.loads(path.read_text()) for path in (tmp_path / "measured").iterdir()]
     assert sorted((at["key"]["model"], at["found"]) for at in kept) == [("another", 64), (config.model, 32)]
+
+
+def test_the_remembered_micro_batch_is_forgotten_where_it_did_not_fit(tmp_path, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(
+        choosing, "forget_micro_batch", lambda config, here, *, at_least: forgotten.append((config.run_id, at_least))
+    )
+    scarce(monkeypatch, room=16, when=(4, 6))
+    run = train(tmp_path)
+    assert forgotten == [(run.record.run_id, 32), (run.record.run_id, 16)]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from app import models, optim
 from app.config.facts import dataset_facts
@@ -78,6 +79,14 @@ def test_norms_biases_positions_cls_and_lambdas_do_not_decay_and_all_else_does(m
     assert all(name.endswith("weight") and "norm" not in name for name in names)
     assert not any(word in name for name in names for word in ("bias", "positions", "cls", "lambda"))
     assert sum(parameter.numel() for _, parameter in decayed["params"]) > 0.95 * config.parameters
+
+
+def test_tokens_and_positions_of_timm_s_models_do_not_decay():
+    model = nn.Module()
+    for name in ("cls_token", "dist_token", "reg_token", "pos_embed", "weight"):
+        model.register_parameter(name, nn.Parameter(torch.zeros(1, 2, 3)))
+    decayed, plain = optim.parameter_groups(model, 0.1)
+    assert [name for name, _ in decayed["params"]] == ["weight"] and len(plain["params"]) == 4
 
 
 def test_adamw_is_torch_s_with_decay_apart_from_the_gradient():

@@ -80,7 +80,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
     known = np.array([at.get(name, -1) for name in theirs], np.int64)
     labels = cached.array("test", "labels")
     members = np.arange(len(labels))
-    if labels.dtype.kind == "i":
+    if config.task == "classification":
         labels = known[labels]
         members = np.flatnonzero(labels >= 0)
         if strange := len(labels) - len(members):

@@ -52,6 +52,8 @@ def members_of(config: RunConfig, cached: Cached) -> Members:
             instead = "--test-fraction 0.2 holds out a test set of other groups"
             raise InputError(f"{shared} groups stand in both train and test; {instead}")
     labels = cached.array("train", "labels")
+    if config.task != "classification":
+        labels = np.zeros(len(labels), np.int64)  # all of one class
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
 
 
@@ -91,7 +93,7 @@ def members(
     """Return the members of each split, from the source's train labels (and groups).
 
     Test's are in the source's test split where it has one, of `test_rows`, else they are held out from train; and so
-    are validation's. Labels of a regression are numbers, and of one class here.
+    are validation's.
     Raises InputError where nothing would be left to one of them.
     """
 
@@ -103,8 +105,6 @@ def members(
             raise InputError(f"{len(rows):,} labelled rows{within} are too few to hold out a share of {fraction:g}")
         return rows[~out], rows[out]
 
-    if labels.dtype.kind == "f":
-        labels = np.zeros(len(labels), np.int64)
     train = np.arange(len(labels))
     if test_rows is not None:
         test = np.arange(test_rows)
