@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import task
 from ..errors import Damaged
-from ..system.durable import replacing
+from ..system.durable import replacing, require_file
 from ..task import Task
 
 
@@ -51,7 +51,7 @@ class Predictions:
         from pyarrow import parquet
 
         try:
-            table = parquet.read_table(path)
+            table = parquet.read_table(require_file(path))
             columns = {name: np.array(table[name].to_pylist()) for name in table.column_names}
             names = columns.get("name")
             if "target" in columns:

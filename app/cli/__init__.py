@@ -18,7 +18,7 @@ import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of, wrong_path
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
@@ -130,11 +130,11 @@ def _run(arguments: list[str] | None) -> int:
         )
     except SystemExit:  # Typer's end where the reader of stdout is gone
         return DONE
-    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
+        if wrong := wrong_path(error):
+            return end(wrong, BAD_INPUT)
         if os.environ.get("ISOSCALE_DEBUG"):
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"

@@ -135,22 +135,24 @@ def prepare(
     *,
     version: str | None = None,
     source: Source | None = None,
+    verify: bool = False,
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` is that of a run which is resumed. Raises InputError for a damaged cache, for a disk that cannot hold it,
-    for rows that cannot be used, and for a silent Hub with nothing cached.
+    `version` is that of a run which is resumed; with `verify`, files are hashed that were hashed before. Raises
+    InputError for a damaged cache, for a disk that cannot hold it, for rows that cannot be used, and for a silent Hub
+    with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        return _told(found.verified(), say)
+        return _told(found.verified(again=verify), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress), say)
+    return _told(cache.build(ask, source, progress, say), say)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:

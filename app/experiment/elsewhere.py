@@ -33,7 +33,7 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
         raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, grid)
-        cached = data.prepare(ask, screen.say, screen.reading)
+        cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)
         here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
         here = training.in_its_precision(here, run.config, run.record, screen.say)
         names = run.record.data.class_names

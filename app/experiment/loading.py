@@ -22,6 +22,7 @@ from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import store
 from ..system import home
+from ..system.durable import content
 
 
 class Preprocess:
@@ -60,7 +61,7 @@ class Preprocess:
 def _image(given: Any) -> bytes | np.ndarray:
     if isinstance(given, str | Path):
         try:
-            return Path(given).read_bytes()
+            return content(Path(given))
         except OSError as error:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):

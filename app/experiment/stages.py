@@ -83,7 +83,9 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     """The run's dataset in the cache, at the version that it began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
-    return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
+    return data.prepare(
+        ask, screen.say, screen.reading, version=kept.data.version if kept else None, verify=options.verify
+    )
 
 
 def _forget(files: RunFiles) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from ..system import machine
-from ..system.durable import write_text
+from ..system.durable import text, write_text
 
 
 def here() -> str:
@@ -22,8 +23,9 @@ def read_holder(path: Path) -> str:
     A copy of the folder, on this machine or another, has a name of its own.
     """
     here = _whereabouts(path.parent)
-    if path.exists() and (kept := path.read_text(encoding="utf-8").strip()).endswith(here):
-        return kept
+    with suppress(OSError, ValueError):
+        if (kept := text(path).strip()).endswith(here):
+            return kept
     write_text(path, f"{uuid.uuid4().hex}-{here}")
     return path.read_text(encoding="utf-8").strip()
 

@@ -150,7 +150,7 @@ def test_training_goes_on_while_the_hub_fails_and_pushes_once_it_answers(tmp_pat
 
 
 def snapshots(folder):
-    return [path for path in folder.rglob("*.push/*")]
+    return list(folder.rglob("*.push/*"))
 
 
 @pytest.mark.parametrize("status", [500, 413])
