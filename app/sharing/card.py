@@ -15,6 +15,9 @@ from ..tables.datasets import DATASETS
 from ..tables.models import model_row
 from ..tables.shape import CELLS, normal, with_unit
 
+LIBRARY = "isoscale"
+BEGIN, END = "<!-- isoscale: runs -->", "<!-- isoscale: end of runs -->"  # around the table of an index
+INDEX_HEADER = "| dataset | model | size | parameters | seed | result | interval | n | run |"
 _TASKS = {"classification": "image-classification", "regression": "image-regression"}
 _RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
 _ERRORS = (("rmse", "RMSE", "rmse"), ("mae", "MAE", "mae"), ("r_squared", "R2", "r2"))
@@ -106,7 +109,8 @@ def index_entry(run: Run) -> dict[str, Any]:
     return eval_results_to_model_index(run.files.stem, found)[0]
 
 
-def _front(fields: Mapping[str, Any]) -> str:
+def front(fields: Mapping[str, Any]) -> str:
+    """Return metadata as the beginning of a README."""
     from huggingface_hub import CardData
 
     return f"---\n{CardData(**fields).to_yaml()}\n---\n"
@@ -117,7 +121,7 @@ def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str]) -> dic
     tasks = {result["task"]["type"] for entry in listed for result in entry["results"]}
     metrics = {metric["type"] for entry in listed for result in entry["results"] for metric in result["metrics"]}
     fields: dict[str, Any] = {
-        "library_name": "isoscale",
+        "library_name": LIBRARY,
         "tags": ["isoscale", "vision-transformer", "differential-attention"],
         "metrics": sorted(metrics),
         "model-index": listed,
@@ -133,7 +137,7 @@ def run_card(run: Run, address: str) -> str:
     `address` is the folder's own, `hf://owner/name/path`.
     """
     hub = run.record.data.hub
-    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else []))}
+    return f"""{front(_metadata([index_entry(run)], [hub] if hub else []))}
 {_what(run)}
 
 ## How
@@ -216,19 +220,29 @@ version `{data.version}`, licence: {data.licence}.
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
     """The repository's README: a line for every run, best first within its dataset; `folders` says where each is."""
-    datasets = [entry["results"][0]["dataset"]["type"] for entry in entries]
-    front = _front(_metadata(entries, [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]))
-    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
-    return f"""{front}
+    return f"""{front(index_metadata(entries))}
 # {repository.partition("/")[2]}
 
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
 Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
 
-| dataset | model | size | parameters | seed | result | interval | n | run |
-|---|---|---|---|---|---|---|---|---|
-{chr(10).join(lines)}
+{BEGIN}
+{index_table(entries, folders)}
+{END}
 """
+
+
+def index_metadata(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the metadata of a repository says of its runs."""
+    listed = list(entries)
+    datasets = [entry["results"][0]["dataset"]["type"] for entry in listed]
+    return _metadata(listed, [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"])
+
+
+def index_table(entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
+    """Return the table of runs."""
+    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
+    return "\n".join([INDEX_HEADER, "|---|---|---|---|---|---|---|---|---|", *lines])
 
 
 def _index_order(entry: dict[str, Any]) -> tuple[str, float, str]:

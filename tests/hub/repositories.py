@@ -241,10 +241,10 @@ def card_data(contents: Contents, commit: Commit) -> dict:
 
     if "README.md" not in commit.files:
         return {}
-    text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
     try:
+        text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
         return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
-    except YAMLError:
+    except (YAMLError, ValueError, TypeError, RecursionError):
         return {}
 
 
