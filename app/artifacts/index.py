@@ -7,9 +7,7 @@ replaced in one step. A folder that cannot be written, or has few runs, has none
 from __future__ import annotations
 
 import fnmatch
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -19,6 +17,7 @@ import msgspec
 from ..config.checks import file_part
 from ..errors import Explained
 from ..system.durable import content, write_text
+from ..system.walk import entries, visible
 from . import record
 from .record import Record, Status
 
@@ -91,37 +90,14 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
 
 
 def _records(folder: Path, named: str) -> list[Path]:
-    """Every file of that name in a folder and those below it."""
-    entries = [entry for at in _folders(folder) for entry in at]
-    return sorted(Path(entry.path) for entry in entries if fnmatch.fnmatchcase(entry.name, named))
-
-
-def _folders(root: Path) -> Iterator[list[os.DirEntry[str]]]:
-    """The visible entries of a folder and of each one below it, behind links too; each folder once, unlinked first."""
-    linked, seen = deque([os.fspath(root)]), set()
-    while linked:
-        inside = [linked.popleft()]
-        while inside:
-            with suppress(OSError):  # it is gone, or may not be read
-                about = os.stat(at := inside.pop())  # noqa: PTH116
-                if (place := (about.st_dev, about.st_ino)) in seen:
-                    continue
-                seen.add(place)
-                with os.scandir(at) as found:
-                    entries = sorted(
-                        (entry for entry in found if _is_looked_at(entry.name)), key=lambda entry: entry.name
-                    )
-                yield entries
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        inside.append(entry.path)
-                    elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112  # never raises
-                        linked.append(entry.path)
+    """Every file of that name in a folder and those below it, behind links too."""
+    found = [entry.path for entry in entries(folder, _is_looked_at) if fnmatch.fnmatchcase(entry.name, named)]
+    return sorted(map(Path, found))
 
 
 def _is_looked_at(name: str) -> bool:
     """Whether it is neither hidden nor what an unfinished run needs."""
-    return not name.startswith(".") and not name.endswith((".state", ".push"))
+    return visible(name) and not name.endswith((".state", ".push"))
 
 
 def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] | None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from ..errors import DISK_FULL, DiskFull, lacks_inodes, why_full
 
+NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
+
 
 @contextmanager
 def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
@@ -25,7 +27,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
     """
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.aside")
+    aside = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.aside"))
     try:
         with no_space_named(path, wanted):
             aside.touch()
@@ -38,6 +40,13 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
             fsync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def beside(name: str, ending: str) -> str:
+    """Return the hidden name `.name.ending` for a while next to a file, cut where a file system takes no longer one."""
+    cut = NAME_BYTES - len(f"..{ending}")
+    whole = name.encode(errors="surrogateescape")
+    return f".{name if len(whole) <= cut else whole[:cut].decode(errors='ignore')}.{ending}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
-from .durable import make_folder, no_space_named, replacing, sha256
+from .durable import beside, make_folder, no_space_named, replacing, sha256
 from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, status, token
 
 
@@ -130,7 +130,7 @@ def matches(path: Path, file: Any) -> bool:
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A folder beside the target for the client's own bookkeeping, removed at the end."""
-    folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
+    folder = target.parent / beside(target.name, f"{os.getpid()}.scratch")
     make_folder(folder)
     try:
         yield folder
