@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from . import card
+from . import card, markdown
 from .card import BEGIN, END
 
 MOST_BYTES = 5 * 10**6  # of a README
@@ -39,7 +39,7 @@ class _About(msgspec.Struct):
     seed: int
     limited: bool
     n: int
-    interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)]
+    interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None  # none of one simulation
 
 
 class _Metric(msgspec.Struct):
@@ -106,7 +106,7 @@ def extended(
     others = [entry for entry in metadata.get("model-index") or [] if not is_ours(entry)]
     merged = _merged(metadata, card.index_metadata(old.values()), card.index_metadata(entries.values()), others)
     table = card.index_table(list(entries.values()), where)
-    return f"{card.front(merged)}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
+    return f"{markdown.front(merged)}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
 
 
 def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
