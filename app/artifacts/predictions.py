@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import task
 from ..errors import Damaged
-from ..system.durable import replacing
+from ..system.durable import replacing, require_file
 from ..task import Task
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Predictions:
         from pyarrow import parquet
 
         try:
-            with parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(require_file(path)) as file:
                 table = file.read()
             return cls._of({name: table[name] for name in table.column_names})
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:

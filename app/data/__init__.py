@@ -143,23 +143,24 @@ def prepare(
     version: str | None = None,
     digest: str | None = None,
     source: Source | None = None,
+    verify: bool = False,
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` and `digest` are those of a run which is resumed or evaluated. Raises Damaged for a damaged cache and for
-    other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
-    a silent Hub with nothing cached.
+    `version` and `digest` are those of a run which is resumed or evaluated; with `verify`, files are hashed that were
+    hashed before. Raises Damaged for a damaged cache and for other arrays, DiskFull for a disk that cannot hold it,
+    InputError for rows that cannot be used, and Unavailable for a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        return _told(found.verified().require_digest(digest), say)
+        return _told(found.verified(again=verify).require_digest(digest), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress).require_digest(digest), say)
+    return _told(cache.build(ask, source, progress, say).require_digest(digest), say)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:

@@ -26,6 +26,7 @@ from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import store
 from ..system import home
+from ..system.durable import content
 from ..tables.decoding import decoding_of
 
 _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
@@ -78,7 +79,7 @@ class Preprocess:
 def _image(given: Any) -> bytes | np.ndarray:
     if isinstance(given, str | Path):
         try:
-            return Path(given).read_bytes()
+            return content(Path(given))
         except OSError as error:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):

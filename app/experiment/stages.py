@@ -84,7 +84,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
     version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
-    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest, verify=options.verify)
 
 
 def _forget(files: RunFiles) -> None:
