@@ -47,6 +47,12 @@ def check_revisions(revised: Revisions, row: ModelRow) -> None:
         revisions.require_known(name, getattr(revised, name))
 
 
+def check_decoding(data: Data, revision: int) -> None:
+    """Raise InputError for a choice that an earlier rule of decoding does not know."""
+    if data.bit_depth is not None and revision == 1:
+        raise InputError(f"bit_depth={data.bit_depth} has no effect at decoding_revision=1; omit it")
+
+
 def check_data(data: Data, *, image: Extent) -> None:
     """Raise InputError for data that the settings do not fit."""
     side = smaller(image, data.native)

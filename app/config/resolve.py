@@ -40,7 +40,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
     found |= {"model_revision": row.revision}
-    found |= {"decoding_revision": revisions.DECODING, "layout_revision": revisions.LAYOUT}
+    found |= revisions.present(facts.name)
     if facts.image is not None:
         found["image"] = facts.image
     elif facts.kind == "signal" and isinstance(found["image"], int):

@@ -83,7 +83,8 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     """The run's dataset in the cache, at the version that it began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
-    return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
+    version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
 
 
 def _forget(files: RunFiles) -> None:
@@ -152,7 +153,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
     job.screen.say(_headline(job))
     with _recorded(job.files, job.kept):
-        with stop_requests(deadline=deadline) as stop_asked:
+        with stop_requests(deadline=deadline, alone=job.here.ranks == 1) as stop_asked:
             job, model, saving = shortage.survived(
                 job, lambda job: _trained(job, pusher, lambda: stop_asked() or (pusher.lost if pusher else None))
             )

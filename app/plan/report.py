@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config.run import RunConfig
 from ..system.findings import Finding
+from ..system.printable import printable
 
 _WIDTH = 100
 
@@ -38,16 +39,16 @@ class Plan:
         """The same, to be read."""
         config = self.config
         fields = ", ".join(f"{name} {value}" for name, value in config.to_json().items() if value is not None)
-        return "\n".join(
-            [
-                f"{config.stem}: nothing is trained",
-                *textwrap.wrap(fields, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False),
-                "costs",
-                *(f"  {name:<16}{value}" for name, value in self._costs()),
-                "checks",
-                *(f"  {line.line()}" for line in self.findings),
-            ]
-        )
+        shown = [
+            f"{config.stem}: nothing is trained",
+            *textwrap.wrap(printable(fields), _WIDTH, initial_indent="  ", subsequent_indent="  ",
+                           break_on_hyphens=False),
+            "costs",
+            *(f"  {name:<16}{value}" for name, value in self._costs()),
+            "checks",
+            *(f"  {line.line()}" for line in self.findings),
+        ]  # fmt: skip
+        return "\n".join(map(printable, shown))
 
     def _costs(self) -> Iterator[tuple[str, str]]:
         costs, config, how = self.costs, self.config, self.execution

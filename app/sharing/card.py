@@ -13,11 +13,12 @@ from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
 from ..errors import InputError
+from ..system.printable import NAME, block, code, escaped, printable
 from ..tables.datasets import DATASETS
 from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import model_row
 from ..tables.shape import CELLS, with_unit
-from . import markdown, recipe
+from . import recipe
 
 _SEEN = {"image": "image", "field": "image", "signal": "signal"}  # in the Hub's names of tasks, by the kind of data
 _RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
@@ -113,7 +114,16 @@ def index_entry(run: Run) -> dict[str, Any]:
 def _front(fields: Mapping[str, Any]) -> str:
     from huggingface_hub import CardData
 
-    return f"---\n{CardData(**fields).to_yaml()}\n---\n"
+    return f"---\n{CardData(**_plain(fields)).to_yaml()}\n---\n"
+
+
+def _plain(value: Any) -> Any:
+    """The metadata with texts of one visible line: names of others may hold what ends it or turns it around."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str], tags: Iterable[str]) -> dict[str, Any]:
@@ -148,6 +158,7 @@ def run_card(run: Run, address: str) -> str:
     """
     hub = run.record.data.hub
     tags = _tags(run.record.model, run.config.attention)
+    back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
     return f"""{_front(_metadata([index_entry(run)], [hub] if hub else [], tags))}
 {_what(run)}
 
@@ -161,13 +172,8 @@ def run_card(run: Run, address: str) -> str:
 
 ## Getting it back
 
-{markdown.fenced(_back(address, run.files.stem))}
+{block(*(f"python run.py {shlex.join(words)}" for words in back))}
 """
-
-
-def _back(address: str, stem: str) -> str:
-    """The commands that fetch a run and evaluate it."""
-    return f"python run.py {shlex.join(['download', address, stem])}\npython run.py {shlex.join(['evaluate', stem])}"
 
 
 def _what(run: Run) -> str:
@@ -178,10 +184,10 @@ def _what(run: Run) -> str:
     began = "trained on from timm's published weights" if run.config.pretrained else "trained from scratch"
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
     numbers = "\n".join(f"| {name} | {text} |" for name, text in results(run, test).items())
-    warning = f"\n\n**Note:** {record.data.warning}." if record.data.warning else ""
-    return f"""# {row.title}, {record.size}, {markdown.line(dataset_title(record.dataset))}
+    warning = f"\n\n**Note:** {escaped(record.data.warning)}." if record.data.warning else ""
+    return f"""# {row.title}, {escaped(record.size)}, {escaped(dataset_title(record.dataset))}
 
-Run `{record.run_id}`: a {row.title} ({row.source}) of {record.parameters.total:,} trainable parameters
+Run {code(record.run_id)}: a {row.title} ({row.source}) of {record.parameters.total:,} trainable parameters
 ({record.parameters.non_embedding:,} without embeddings), {began}.{limited}{warning}
 
 | test | |
@@ -217,8 +223,8 @@ def _how(run: Run) -> str:
         "computed on": f"{' and '.join(places)}, {seconds.training:,.0f} s{memory}",
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
     }
-    table = "\n".join(f"| {name} | {markdown.cell(text)} |" for name, text in rows.items())
-    return f"| | |\n|---|---|\n{table}\n\n{markdown.fenced(record.command)}"
+    table = "\n".join(f"| {name} | {escaped(text)} |" for name, text in rows.items())
+    return f"| | |\n|---|---|\n{table}\n\n{block(record.command)}"
 
 
 def _data(run: Run) -> str:
@@ -226,12 +232,13 @@ def _data(run: Run) -> str:
     data, hub, rows = run.record.data, run.record.data.hub, run.record.data.rows
     learned = f"{run.config.classes:,} classes"
     if is_regression(run):
-        learned = f"one value, `{markdown.line(str((data.reading or {}).get('target') or 'the target'))}`"
-    return f"""{markdown.line(dataset_title(run.record.dataset))}\
-{f" ([{hub}](https://huggingface.co/datasets/{hub}))" if hub else ""}, \
-version `{markdown.line(data.version)}`, licence: {markdown.line(data.licence)}. The model predicts {learned}.
+        learned = f"one value, {code((data.reading or {}).get('target') or 'the target')}"
+    return f"""{escaped(dataset_title(run.record.dataset))}\
+{f" ([{escaped(hub)}](https://huggingface.co/datasets/{quote(hub)}))" if hub else ""}, \
+version {code(data.version)}, licence: {escaped(data.licence)}. The model predicts {learned}.
 {rows.train:,} rows trained on, {rows.val:,} for validation, {rows.test:,} for the test
-(split `{data.split_fingerprint}`; the row numbers are in `{markdown.line(run.files.splits.name)}`)."""
+(split {code(data.split_fingerprint)}; the row numbers are in {code(run.files.splits.name)}).\
+{f" {len(data.left_out):,} could not be read and were skipped." if data.left_out else ""}"""
 
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
@@ -242,7 +249,7 @@ def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[
     front = _front(_metadata(entries, hub, tags))
     lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
     return f"""{front}
-# {repository.partition("/")[2]}
+# {escaped(repository.partition("/")[2])}
 
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
 Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
@@ -267,9 +274,9 @@ def _index_line(entry: dict[str, Any], folder: str) -> str:
     cells = (
         f"{result['dataset']['name']}{trial}", about["model"], about["size"], f"{about['parameters']:,}",
         about["seed"], text(metric["value"]), _interval(metric["type"], about.get("interval")), f"{about['n']:,}",
-        f"[{about['run_id']}]({quote(folder)})",
     )  # fmt: skip
-    return f"| {' | '.join(markdown.cell(str(text)) for text in cells)} |"
+    shown = [escaped(" ".join(str(text).split()), NAME) for text in cells]
+    return f"| {' | '.join(shown)} | [{escaped(about['run_id'], NAME)}]({quote(folder)}) |"
 
 
 def _about(entry: dict[str, Any]) -> dict[str, Any]:
@@ -281,6 +288,6 @@ def _about(entry: dict[str, Any]) -> dict[str, Any]:
 def _interval(kind: str, interval: Sequence[float] | None) -> str:
     """The interval of an index line; a regression over one simulation has none."""
     if not interval:
-        return "-"
+        return "none"
     low, high = interval
     return f"{low:.4g} to {high:.4g}" if kind == "rmse" else f"{percent(low)} to {percent(high)}"

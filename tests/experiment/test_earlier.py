@@ -38,7 +38,7 @@ def config():
 @pytest.fixture
 def first(config):
     """The same run at revision 1."""
-    return list(config.at_earlier_revisions())[-1]
+    return next(earlier for earlier in config.at_earlier_revisions() if earlier.model_revision == 1)
 
 
 def test_a_run_of_revision_1_is_resumed_by_the_same_command_and_evaluated_with_its_second_head(tmp_path, config, first):

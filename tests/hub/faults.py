@@ -14,11 +14,12 @@ _TICK = 0.05  # seconds between the pieces of a slow answer
 class Fault:
     """What goes wrong with the next `times` requests whose "METHOD /path" (unquoted, no query) matches.
 
-    After the delay the request is answered with `status` and not done; with status=None it is done. It is also done
-    where one of these says what happens to it:
+    After the delay the request is answered with `status` and not done, with `body` in place of the Hub's JSON where one
+    is given; with status=None it is done. It is also done where one of these says what happens to it:
 
     - `meanwhile` is called first: what somebody else does between two requests of a client
     - `cut_after_bytes` cuts the answer there: 0 loses the answer of a commit that stands
+    - `content` takes the place of the answer's, with its own length
     - `flip_byte` turns a bit of that byte of the answer, counted from 0 and modulo its length
     - `bytes_per_second` lets the answer trickle
 
@@ -28,18 +29,20 @@ class Fault:
     match: str
     status: int | None = 503
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
     times: int = 1
     delay_seconds: float = 0
     meanwhile: Callable[[], Any] | None = None
     cut_upload_after_bytes: int | None = None
     cut_after_bytes: int | None = None
+    content: bytes | None = None
     flip_byte: int | None = None
     bytes_per_second: float | None = None
 
     @property
     def refuses(self) -> bool:
         """Whether the request is answered with the status and not done."""
-        ends = (self.meanwhile, self.cut_after_bytes, self.flip_byte, self.bytes_per_second)
+        ends = (self.meanwhile, self.cut_after_bytes, self.content, self.flip_byte, self.bytes_per_second)
         return self.status is not None and all(end is None for end in ends)
 
     def strikes(self, line: str) -> bool:
