@@ -12,6 +12,7 @@ _NO_ROOM = (
     "can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "nvalid buffer size",
     "calculation overflowed", "can't start new thread",
 )  # fmt: skip
+_FEW = 4  # inodes: where a file could not be made, others of the same command may be gone already
 _OF_A_PATH = (
     errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EINVAL, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.ESTALE,
@@ -157,11 +158,9 @@ def why_full(error: OSError, path: object) -> str:
     """Return what a disk lacks for a file: space, an inode, which every file takes, or the right to its size."""
     if error.errno == errno.EFBIG:
         return "a file may not grow as large"
-    return (
-        "no inodes left (see `df -i`)"
-        if isinstance(path, str | os.PathLike) and lacks_inodes(path)
-        else "no space left"
-    )
+    if isinstance(path, str | os.PathLike) and lacks_inodes(path):
+        return "no inodes left (see `df -i`)"
+    return "no space left"
 
 
 def lacks_inodes(path: str | os.PathLike[str]) -> bool:
@@ -173,7 +172,7 @@ def lacks_inodes(path: str | os.PathLike[str]) -> bool:
         found = os.statvfs(folder)
     except OSError:
         return False
-    return found.f_files > 0 and found.f_favail == 0
+    return found.f_files > 0 and found.f_favail < _FEW
 
 
 def _limit() -> str:
