@@ -4,16 +4,12 @@
 #   docker build -t isoscale --build-arg CUDA=12 .    torch 2.10, CUDA 12.8: drivers from 525
 FROM ghcr.io/astral-sh/uv:0.13.8 AS uv
 
-# What goes into which layer, as two lists with versions and hashes: a layer is built anew when its list changes.
+# What goes into which layer: reviewed lists of versions with hashes. A layer is rebuilt when its list changes.
 FROM python:3.13-slim-trixie AS lists
 ARG CUDA=13
 WORKDIR /lists
-COPY pyproject.toml uv.loc[k] ./
-RUN --mount=type=bind,from=uv,source=/uv,target=/bin/uv \
-    --mount=type=cache,target=/root/.cache/uv \
-    if [ -f uv.lock ]; then uv lock --check --quiet; else uv lock --quiet; fi \
- && uv export --frozen --quiet --no-annotate --no-header --only-group "cuda$CUDA" --output-file torch.txt \
- && uv export --frozen --quiet --no-annotate --no-header --no-default-groups --group "cuda$CUDA" --output-file all.txt
+COPY requirements ./
+RUN mv "torch-cuda$CUDA.txt" torch.txt && mv "cuda$CUDA.txt" all.txt
 
 FROM python:3.13-slim-trixie AS image
 # g++: torch.compile and Triton compile at run time; rsync, tmux: for who logs in

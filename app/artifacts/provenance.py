@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +17,8 @@ from ..config.run import RunConfig
 from ..data.sources.source import Ask
 from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
+from ..system import checkout
+from ..system.printable import without_secrets
 from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
 from .record import FORMAT, Record
 
@@ -39,7 +39,7 @@ def begun(
         size=config.size,
         dataset=config.dataset,
         started=now(),
-        command=command,
+        command=without_secrets(command),
         config=config.to_json(),
         parameters=Parameters(total=total, non_embedding=total - family.embedding_parameters(config.shape)),
         flops_per_image=family.flops(config.shape),
@@ -92,14 +92,4 @@ def now() -> str:
 
 def _commit() -> str | None:
     """The commit of this program: what its image was built from, or its checkout's, `-dirty` where it was changed."""
-    if built_from := os.environ.get("ISOSCALE_COMMIT"):
-        return built_from
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip() or None
+    return os.environ.get("ISOSCALE_COMMIT") or checkout.commit()

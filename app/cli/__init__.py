@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,7 +18,8 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
-from ..system import output, signals
+from ..system import endpoint, output, signals
+from ..system.printable import printable
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
@@ -44,7 +45,7 @@ for module in (train, plan, evaluate, hub, plot, tables, data, bench, selftest, 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"isoscale {__version__}")
+        screen.result(f"isoscale {__version__}")
         raise typer.Exit
 
 
@@ -53,11 +54,22 @@ def _common(
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="The version.")
     ] = False,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--env-file",
+            metavar="PATH",
+            show_default=False,
+            help="Read HF_TOKEN and HF_REPOSITORY from this file. Default: .env in this folder, else in the checkout.",
+        ),
+    ] = None,
 ) -> None:
-    """Reads .env, from here upwards; what stands in the environment wins."""
-    from dotenv import find_dotenv, load_dotenv
+    """Reads .env; what stands in the environment wins."""
+    from ..system import envfile
 
-    load_dotenv(find_dotenv(usecwd=True))
+    for note in envfile.load(env_file):
+        if os.environ.get("RANK", "0") == "0":
+            screen.note(printable(note))
 
 
 @cache
@@ -68,12 +80,12 @@ def _switches() -> dict[str, str]:
 
 def spelled(arguments: list[str]) -> list[str]:
     """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    return spelling.spelled(arguments, _switches)
+    return spelling.env_file_first(spelling.spelled(arguments, _switches))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
-    with signals.ending():
+    with signals.ending(), screen.libraries_printable():
         given = spelled(sys.argv[1:] if arguments is None else arguments)
         return _unless_unread(_run(given), given)
 
@@ -108,7 +120,7 @@ def leave(code: int) -> NoReturn:
 def _run(given: list[str]) -> int:
     end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(given, prog_name=screen.name(), standalone_mode=False)
+        code = app(_sound(given), prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
@@ -134,9 +146,16 @@ def _run(given: list[str]) -> int:
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
         if os.environ.get("ISOSCALE_DEBUG"):
-            traceback.print_exc()
+            screen.note(traceback.format_exc())
         what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"
         return end(f"internal error in isoscale (a bug, not your input): {what}", INTERNAL)
+
+
+def _sound(given: list[str]) -> list[str]:
+    """Return the arguments; raises InputError for an HF_ENDPOINT that cannot be used, but for help."""
+    if not {"-h", "--help"} & {*given}:
+        endpoint.require_sound()
+    return given
 
 
 def _how_to_go_on() -> str:
@@ -159,8 +178,8 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     """
     if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
-    screen.report(f"error: {text}" if code not in (STOPPED, INTERNAL) else text)
+    screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
     if as_json and not printed:
         with suppress(OSError, ValueError):
-            print(json.dumps({"error": {"kind": kind or _KINDS[code], "message": text}}), flush=True)
+            screen.result_json({"error": {"kind": kind or _KINDS[code], "message": text}})
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
+from .screen import result, result_json
 
 if TYPE_CHECKING:
     from ..bench.report import Report
@@ -134,7 +134,7 @@ def present(
     with Screen() as screen, meter.threads(threads):
         here = place.choose(device=device or "auto", precision=precision or "auto", threads=threads)
         report = compare(here, Pace(rounds=rounds, seconds=seconds, say=screen.say))
-    typer.echo(json.dumps(report.to_json(command)) if as_json else report.to_text())
+    result_json(report.to_json(command)) if as_json else result(report.to_text())
 
 
 def _spelled() -> str:

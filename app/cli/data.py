@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from .screen import result_line
+
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A new folder, or one to go on with.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of every draw; each simulation or pattern has its own from it.")]
 Simulations = Annotated[int, typer.Option("--simulations", metavar="N", help="How many cylinders.")]
@@ -58,7 +60,7 @@ def nested_cylinder(
     with Screen() as screen:
         found = make(recipe, out, design=design, progress=screen.making)
         screen.say(_kept(found, "fields"))
-    typer.echo(str(out))
+    result_line(out)
 
 
 def diffraction(
@@ -94,7 +96,7 @@ def diffraction(
     with Screen() as screen:
         found = make(recipe, out, progress=partial(screen.making, what="patterns"))
         screen.say(_kept(found, "files"))
-    typer.echo(str(out))
+    result_line(out)
 
 
 def split(
@@ -129,7 +131,7 @@ def split(
     rows = split_patterns(source, out, tag=tag or "Split", val_fraction=val_fraction, seed=seed)
     for path, count in rows.items():
         say(f"{count:,} patterns, each class in its share")
-        typer.echo(path)
+        result_line(path)
     return None
 
 
@@ -149,7 +151,7 @@ def _split_fields(
     if by == "file":
         say("note: --by file puts frames of one simulation into several splits, as published: the test set is not new")
     for path in write(found, out):
-        typer.echo(str(path))
+        result_line(path)
     say(", ".join(f"{split} {len(files):,} files" for split, files in found.items()))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from . import options as o
+from .screen import result_json, result_line
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +22,7 @@ def doctor(checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson
     for line in examine(checkpoints):
         found.append(line)
         if not as_json:
-            typer.echo(line.line())
+            result_line(line.line())
     if as_json:
-        typer.echo(json.dumps({"verdict": worst(found), "checks": [line._asdict() for line in found]}))
+        result_json({"verdict": worst(found), "checks": [line._asdict() for line in found]})
     require_good(found)

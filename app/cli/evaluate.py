@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..system.printable import NAME, printable
 from . import options as o
+from .screen import result, result_json
 
 if TYPE_CHECKING:
     from ..artifacts.parts import Errors, Rates
@@ -56,12 +57,12 @@ def evaluate(
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
             done = experiment.evaluate_on(found, options, screen, grid=grid, best=best)
-            return typer.echo(_elsewhere(done, experiment.latest(done), as_json=as_json))
+            return _elsewhere(done, experiment.latest(done), as_json=as_json)
         _require_with_on(data, grid=grid, design=design, filelist=filelist)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     more = experiment.top_k(done, top_k, best=best) if top_k else {}
-    return typer.echo(json.dumps(_result(done, best) | more) if as_json else _text(done, best, more))
+    return result_json(_result(done, best) | more) if as_json else result(_text(done, best, more))
 
 
 def _require_alone(**others: Any) -> None:
@@ -80,17 +81,18 @@ def _require_with_on(data: str | None, **others: str | None) -> None:
         raise InputError(f"--{given[0]} has an effect with --on only; add it, or leave --{given[0]} out")
 
 
-def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> str:
-    """What is said of other files than the run's own test."""
+def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> None:
+    """Prints the result on other files than the run's own test."""
     from ..artifacts.record import plain
     from ..sharing.card import test_lines
 
     if as_json:
-        return json.dumps(_names(run) | {"split": "elsewhere", **plain(found)})
-    head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {found.path}"
+        return result_json(_names(run) | {"split": "elsewhere", **plain(found)})
+    head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {printable(found.path)}"
     left = found.rows_left_out
     notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
-    return "\n".join([head, *test_lines(run, found), *notes, f"kept beside the run's own test in {run.files.record}"])
+    kept = f"kept beside the run's own test in {printable(run.files.record)}"
+    return result("\n".join([head, *test_lines(run, found), *notes, kept]))
 
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
@@ -177,9 +179,10 @@ def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
     lines = [what, *test_lines(run, test), *asked]
     rates = [] if isinstance(test, Errors) else list(zip(test.per_class, about.data.class_names, strict=True))
     if classes := sorted((rate, name) for rate, name in rates if rate is not None):
-        lines.append("hardest classes: " + ", ".join(f"{name} ({percent(rate)})" for rate, name in classes[:3]))
+        hardest = (f"{printable(name, NAME)} ({percent(rate)})" for rate, name in classes[:3])
+        lines.append("hardest classes: " + ", ".join(hardest))
         files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
     else:
         files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"
     warning = about.data.warning
-    return "\n".join([*lines, *([f"note: {warning}"] if warning else []), files])
+    return "\n".join(map(printable, [*lines, *([f"note: {warning}"] if warning else []), files]))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options as o
+from .screen import result_line
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def upload(
     from ..sharing import store
     from .screen import Screen
 
-    typer.echo(store.upload(local_path, hub_folder, say=Screen().say, private=private, message=message))
+    result_line(store.upload(local_path, hub_folder, say=Screen().say, private=private, message=message))
 
 
 def download(
@@ -40,4 +41,4 @@ def download(
     from .screen import Screen
 
     files = store.download(hub_path, local_folder, Screen().say)
-    typer.echo(f"{len(files)} files in {local_folder}")
+    result_line(f"{len(files)} files in {local_folder}")

@@ -10,6 +10,7 @@ import typer
 
 from . import options as o
 from . import train as of_train
+from .screen import note, result
 
 _option = partial(typer.Option, show_default=False)
 
@@ -77,7 +78,7 @@ def launch(
     )  # fmt: skip
     printed = text(place, job)
     _remark(job)
-    typer.echo(printed)
+    result(printed, most=len(printed))  # complete, for it is run
 
 
 def _checked(command: list[str]) -> dict[str, Any]:
@@ -122,13 +123,12 @@ def _require_there(option: str, path: str) -> None:
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
     """Variables by value, and names of the secrets; raises InputError where an upload has no place to go."""
-    from ..errors import InputError
     from ..system import hub
+    from ..system.endpoint import require_sound
 
     environment = {"HF_REPOSITORY": hub.repository()} if uploads else {}
     if endpoint := os.environ.get("HF_ENDPOINT"):
-        if endpoint != hub.shown(endpoint):
-            raise InputError("HF_ENDPOINT holds a name or a password, which no text shall show; give it without them")
+        require_sound()
         environment["HF_ENDPOINT"] = endpoint
     return environment, ("HF_TOKEN",) if uploads else ()
 
@@ -145,6 +145,6 @@ def _remark(job: Any) -> None:
     from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
-        typer.echo("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE", err=True)
+        note("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE")
     if not job.uploads:
-        typer.echo("note: without --upload the run stays on that machine, and goes with it", err=True)
+        note("note: without --upload the run stays on that machine, and goes with it")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from . import options as o
+from .screen import result, result_json
 
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", metavar="", show_default=False,
                                       help="End with exit code 2 if a check warns. Default: off.")]  # fmt: skip
@@ -43,7 +43,7 @@ def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None
 
     with Screen(quiet=as_json) as screen:
         found = draw_up(command, Options.of(command), screen, like=like, probed=probe, usd_per_hour=usd_per_hour)
-    typer.echo(json.dumps(found.to_json()) if as_json else found.to_text())
+    result_json(found.to_json()) if as_json else result(found.to_text())
     require_good(found.findings, strict=strict)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options as o
+from .screen import result_line
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -77,7 +78,7 @@ def field(
     from ..report import field as figures
 
     for path in figures.draw(folder, field=name, simulation=simulation, out=out):
-        typer.echo(str(path))
+        result_line(path)
 
 
 def patterns(
@@ -99,7 +100,7 @@ def patterns(
         else finding.newest(**wanted, checkpoints=checkpoints, say=screen.say)
     )
     for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading):
-        typer.echo(str(path))
+        result_line(path)
 
 
 def _draw(
@@ -113,4 +114,4 @@ def _draw(
     say = Screen().say
     for runs in (choose or comparable)(find_runs(checkpoints, say), named=named, say=say).values():
         for path in draw(runs, out):
-            typer.echo(str(path))
+            result_line(path)

@@ -1,15 +1,26 @@
-"""What a run shows while it works, on stderr: one live line on a terminal, a plain line every 30 s elsewhere."""
+"""Every printed line: results on stdout; on stderr notes, errors, and what a run shows while it works.
+
+That is one live line on a terminal, and a plain line every 30 s elsewhere.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
 import textwrap
 import threading
 import time
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import typer
+
+from ..system.printable import LINE, lines, printable, without_secrets
 
 _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
@@ -34,8 +45,32 @@ def program() -> list[str]:
     return ["uv", "run", path] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", path]
 
 
+def result(text: str, most: int = LINE) -> None:
+    """Print a command's result on stdout, as lines of at most so many characters that a terminal never obeys."""
+    typer.echo(lines(text, most))
+
+
+def result_line(text: object) -> None:
+    """Print one line of a command's result on stdout, such as a path, which may hold a line break."""
+    typer.echo(printable(text))
+
+
+def result_json(value: Any, *, indent: int | None = None) -> None:
+    """Print a command's result on stdout as JSON, whose escapes keep every text as it is, but for secrets."""
+    text = json.dumps(value, indent=indent)
+    typer.echo(text if without_secrets(text) == text else json.dumps(_without_secrets(value), indent=indent))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_without_secrets(name): _without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each) for each in value]
+    return without_secrets(value) if isinstance(value, str) else value
+
+
 def report(text: str, end: str = "\n") -> None:
-    """Print on stderr; where nobody can read it, nothing happens."""
+    """Print on stderr what is printable already; where nobody can read it, nothing happens."""
     with suppress(OSError, ValueError):  # ValueError: the stream is closed
         if sys.stderr is not None:
             print(text, end=end, file=sys.stderr, flush=True)
@@ -45,6 +80,31 @@ def _is_terminal() -> bool:
     with suppress(OSError, ValueError, AttributeError):
         return sys.stderr.isatty()
     return False
+
+
+def note(text: str) -> None:
+    """Print lines on stderr."""
+    report(lines(text))
+
+
+@contextmanager
+def libraries_printable() -> Iterator[None]:
+    """What libraries log and warn of within is printable too; they repeat names of files and answers of the Hub."""
+    made, worded = logging.getLogRecordFactory(), warnings.formatwarning
+
+    def record(*args: Any, **named: Any) -> logging.LogRecord:
+        found = made(*args, **named)
+        with suppress(TypeError, ValueError):  # a message that does not fit its values; `logging` reports that itself
+            found.msg, found.args = lines(found.getMessage()), ()
+        return found
+
+    logging.setLogRecordFactory(record)
+    warnings.formatwarning = lambda *args, **named: lines(worded(*args, **named))
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(made)
+        warnings.formatwarning = worded
 
 
 class Screen:
@@ -68,6 +128,7 @@ class Screen:
         """A line that stays; on a terminal it is broken between words."""
         if self._quiet:
             return
+        text = printable(text)
         if self._terminal:
             text = textwrap.fill(
                 text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

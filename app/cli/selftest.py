@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
+from .screen import note, result, result_json, result_line
 
 if TYPE_CHECKING:
     from ..selftest import Trial, Verdict
@@ -53,7 +53,10 @@ def selftest(
         from ..selftest import run
 
         verdicts = run({"kill": kill or 0, "sigterm": int(sigterm)}, trial)
-    typer.echo(_json(verdicts, setting) if as_json else _summary(verdicts, setting, time.monotonic() - began))
+    if as_json:
+        result_json(_json(verdicts, setting))
+    else:
+        result_line(_summary(verdicts, setting, time.monotonic() - began))
     raise typer.Exit(0 if all(verdict.passed for verdict in verdicts) else 1)
 
 
@@ -83,11 +86,7 @@ def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Tria
 
 def _say(as_json: bool) -> Any:
     """Lines on stdout as they come; on stderr where stdout is for machines."""
-
-    def say(text: str) -> None:
-        typer.echo(text, err=as_json)
-
-    return say
+    return note if as_json else result
 
 
 def _summary(verdicts: list[Verdict], setting: dict[str, Any], seconds: float) -> str:
@@ -98,10 +97,10 @@ def _summary(verdicts: list[Verdict], setting: dict[str, Any], seconds: float) -
     return f"{word} selftest: {passed} of {len(verdicts)} kinds, {what}"
 
 
-def _json(verdicts: list[Verdict], setting: dict[str, Any]) -> str:
+def _json(verdicts: list[Verdict], setting: dict[str, Any]) -> dict[str, Any]:
     """What `--json` prints."""
     kinds = {
         one.kind: {"passed": one.passed, "verdict": one.line(), "failures": one.failures, **one.facts}
         for one in verdicts
     }
-    return json.dumps({"passed": all(verdict.passed for verdict in verdicts), **setting, "kinds": kinds})
+    return {"passed": all(verdict.passed for verdict in verdicts), **setting, "kinds": kinds}

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..config.settings.declaring import FALSE, TRUE
 
+_ENV_FILE = "--env-file"
+
 
 def spelled(arguments: list[str], switches: Callable[[], Mapping[str, str]]) -> list[str]:
     """Return the arguments as Typer takes them; `switches` gives each switch's name and the one that turns it off."""
@@ -23,6 +25,29 @@ def spelled(arguments: list[str], switches: Callable[[], Mapping[str, str]]) -> 
         else:
             out.append(argument)
     return out
+
+
+def env_file_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--env-file PATH` before the command, which may stand after it as well."""
+    option, others = apart(arguments)
+    return [*option, *others]
+
+
+def apart(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words of `--env-file PATH`, and all others. What follows a `--` is another command's."""
+    option: list[str] = []
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return option, [*others, word, *words]
+        if word.replace("_", "-") == _ENV_FILE:
+            option = [word, *([path] if (path := next(words, None)) is not None else [])]
+        elif word.replace("_", "-", 1).startswith(f"{_ENV_FILE}="):
+            option = [word]
+        else:
+            others.append(word)
+    return option, others
 
 
 def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as o
+from .screen import result, result_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def models(
 
     rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
     if as_json:
-        return typer.echo(json.dumps(rows, indent=1))
+        return result_json(rows, indent=1)
     heads = ("model", "size", "shape", "parameters", "non-embedding", "GFLOPs", "tokens")
     lines = [
         (r["model"], r["size"], r["shape"], f"{r['parameters']:,}", f"{r['non_embedding']:,}",
@@ -44,11 +44,11 @@ def models(
     for name, image in dict.fromkeys((row["dataset"], row["image"]) for row in rows):
         only = ", ".join(dict.fromkeys(r["model"] for r in rows if r["dataset"] == name != rows[0]["dataset"]))
         what = f" ({only})" if only else "; GFLOPs of one input's forward pass"
-        typer.echo(f"on {name}: {with_unit(image)}{what}")
-    typer.echo(columns(heads, lines))
+        result(f"on {name}: {with_unit(image)}{what}")
+    result(columns(heads, lines))
     for why, named in _why_not(rows).items():
-        typer.echo(f"note: {', '.join(named)}: {why}")
-    typer.echo("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
+        result(f"note: {', '.join(named)}: {why}")
+    result("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
     return None
 
 
@@ -132,13 +132,13 @@ def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
     from ..system.columns import columns
     from ..tables.datasets import DATASETS
-    from ..tables.protocols import PROTOCOLS, UNKNOWN
+    from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN
     from ..tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
     rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
     if as_json:
-        return typer.echo(json.dumps(rows, indent=1))
+        return result_json(rows, indent=1)
     heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
     lines = [
         (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
@@ -149,12 +149,13 @@ def datasets(as_json: o.AsJson = False) -> None:
          r["licence"])
         for r in rows
     ]  # fmt: skip
-    typer.echo(columns(heads, lines))
+    result(columns(heads, lines))
     for row in rows:
         if row["warning"]:
-            typer.echo(f"note: {row['warning']}")
-    typer.echo("\nhow each is trained where no option says otherwise:")
-    return _print_protocols(protocols | {"any other": dataclasses.asdict(UNKNOWN)})
+            result(f"note: {row['warning']}")
+    result("\nhow each is trained where no option says otherwise:")
+    of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
+    return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
@@ -168,4 +169,4 @@ def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
          p["size"])
         for name, p in protocols.items()
     ]  # fmt: skip
-    typer.echo(columns(heads, lines))
+    result(columns(heads, lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import textwrap
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import options as o
-from .screen import program
+from .screen import program, result, result_json
+from .spelling import apart
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -33,14 +33,14 @@ def train(*, as_json: bool, **options: Any) -> None:
     from ..config.command import Command
 
     command = Command.of(o.given(options))
-    run = trained(command, text=shlex.join([*program(), *sys.argv[1:]]))
+    run = trained(command, text=shlex.join([*program(), *apart(sys.argv[1:])[1]]))
     if run is None:  # the first rank speaks for all
         return
     from ..artifacts.record import plain
 
     address, failed = kept_at_the_hub(run, command.keeping)
     with suppress(OSError, ValueError):  # nobody reads it; the run is kept
-        typer.echo(json.dumps(plain(run.record)) if as_json else _summary(run, address))
+        result_json(plain(run.record)) if as_json else result(_summary(run, address))
     if failed:
         raise failed
 
@@ -97,7 +97,8 @@ def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded
         message = f"Add run {run.record.run_id}"
         address = store.upload(local, folder, say=Screen().say, private=keeping.private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
-        words = [*program(), "upload", *(["--private"] if keeping.private else []), str(local), folder]
+        options = ["--private"] if keeping.private else []
+        words = [*program(), *apart(sys.argv[1:])[0], "upload", *options, str(local), folder]
         failed = NotUploaded(
             f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
         )

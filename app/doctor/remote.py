@@ -8,9 +8,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from ..errors import Explained, HubUnavailable, InputError
-from ..system import hub
+from ..system import endpoint, hub
 from ..system.answers import NoHub, reason
 from ..system.findings import FAIL, PASS, WARN, Finding
+from ..system.printable import without_secrets
 
 _OFF = 300.0  # seconds: beyond them logs mislead, and leases between machines end too early or too late
 _TOKEN = "put HF_TOKEN=... into .env (see .env.example); tokens are made on the Hub under Settings, Access Tokens"
@@ -59,7 +60,7 @@ def look(answer: Answer) -> list[Finding]:
     """The lines of the Hub, the token and the repository."""
     from huggingface_hub import constants
 
-    address = hub.shown(constants.ENDPOINT)
+    address = without_secrets(constants.ENDPOINT)
     if answer.offline:
         return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
     if answer.silent:
@@ -67,9 +68,9 @@ def look(answer: Answer) -> list[Finding]:
         mend = "mend the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
         return [Finding(FAIL, "Hub", says, mend)]
     reached = Finding(PASS, "Hub", f"{address} answers")
-    if not hub.token():
-        return [reached, Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)]
     try:
+        if not hub.token():
+            return [reached, _no_token()]
         who = hub.call("the token's owner", lambda: hub.api().whoami())
     except Explained as error:
         return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
@@ -77,6 +78,13 @@ def look(answer: Answer) -> list[Finding]:
         says = f"{address} answers as no Hub does"
         return [Finding(FAIL, "Hub", says, "unset HF_ENDPOINT, or sign in to the network that answers in its place")]
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
+
+
+def _no_token() -> Finding:
+    """No token: there is none, or none is sent to that address."""
+    if (why := hub.no_token()) == endpoint.WITHHELD:
+        return Finding(WARN, "token", why)
+    return Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)
 
 
 def _refused(about: str, error: Explained, mend: str) -> Finding:

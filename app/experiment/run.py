@@ -244,8 +244,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    here = training.in_its_precision(here, config, run.record, screen.say)
+    here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
     if known.streamed:
         raise InputError(
@@ -261,6 +260,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
+    evaluation.require_numbers(predictions)  # before those that are there are replaced
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

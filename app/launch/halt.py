@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..system.printable import printable
+
 
 class Place(NamedTuple):
     """How a place is asked to stop a machine; `id` and `key` name variables of its containers."""
@@ -73,7 +75,8 @@ def main(arguments: list[str]) -> int:
         return 2
     why = halt(PLACES[arguments[0]], os.environ)
     if why is not None:
-        print(f"error: this machine could not be stopped ({why}); stop it by hand, for it costs", file=sys.stderr)
+        sentence = f"error: this machine could not be stopped ({why}); stop it by hand, for it costs"
+        print(printable(sentence), file=sys.stderr)
         return 1
     print("this machine was asked to stop", file=sys.stderr)
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config.run import RunConfig
 from ..system.findings import Finding
+from ..system.printable import printable
 
 _WIDTH = 100
 
@@ -38,23 +39,24 @@ class Plan:
         """The same, to be read."""
         config = self.config
         fields = ", ".join(f"{name} {value}" for name, value in config.to_json().items() if value is not None)
-        return "\n".join(
-            [
-                f"{config.stem}: nothing is trained",
-                *textwrap.wrap(fields, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False),
-                "costs",
-                *(f"  {name:<16}{value}" for name, value in self._costs()),
-                "checks",
-                *(f"  {line.line()}" for line in self.findings),
-            ]
-        )
+        shown = [
+            f"{config.stem}: nothing is trained",
+            *textwrap.wrap(printable(fields), _WIDTH, initial_indent="  ", subsequent_indent="  ",
+                           break_on_hyphens=False),
+            "costs",
+            *(f"  {name:<16}{value}" for name, value in self._costs()),
+            "checks",
+            *(f"  {line.line()}" for line in self.findings),
+        ]  # fmt: skip
+        return "\n".join(map(printable, shown))
 
     def _costs(self) -> Iterator[tuple[str, str]]:
         costs, config, how = self.costs, self.config, self.execution
         yield "device", f"{self.device['device']}, {self.device['precision']}"
         rows = costs["rows"]
         yield "rows", ", ".join(f"{name} {_number(rows[name])}" for name in rows)
-        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs"
+        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs, {_number(costs['trained_inputs'])} " \
+            f"inputs trained on, {_number(costs['evaluated_inputs'])} evaluated"  # fmt: skip
         yield "model", f"{costs['parameters']:,} parameters ({costs['non_embedding']:,} non-embedding), " \
             f"{costs['tokens']:,} tokens, {costs['flops'] / 1e9:.2f} GFLOPs per image"  # fmt: skip
         flops = costs["training_flops"]

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import HubUnavailable, InputError
 from ..system import hub, repositories
 from ..system.durable import require_space
+from ..system.printable import printable
 from . import branch, card
 from .parcel import ROOT, Parcel, pack
 
@@ -135,15 +136,21 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
     """Puts the contents of a folder of the Hub, a run or one file into a local folder; returns what is there now.
 
     All files come from one commit and are compared with its checksums; those already there are not fetched again.
+    Hidden files, which programs read without being asked (`.env`, `.git/config`), are skipped and reported.
     """
     repository, wanted = parse_address(path)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file; give a folder to download into")
     wanted = wanted.strip("/")
     sha = repositories.head(repository)
-    base, files = _meant(repositories.listing(repository, sha), wanted)
-    if not files:
+    base, there = _meant(repositories.listing(repository, sha), wanted)
+    if not there:
         raise InputError(f"{repository} has no {wanted or 'files'}; look at what it has on the Hub's page")
+    files = {name: file for name, file in there.items() if not _is_hidden(name)}
+    for name in sorted(there.keys() - files.keys()):
+        say(f"skipped {printable(name)}: hidden files (a name begins with a dot) are not downloaded")
+    if not files:
+        raise InputError(f"{repository} has only hidden files at {wanted or 'its top'}. Choose another path")
     places = {target / repositories.safe_path(name[len(base) :].lstrip("/")): file for name, file in files.items()}
     missing = {place: file for place, file in places.items() if not repositories.matches(place, file)}
     require_space(target, sum(file.size or 0 for file in missing.values()), f"downloading {path}")
@@ -151,6 +158,11 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
         say(f"{number}/{len(missing)} {file.rfilename} ({file.size:,} bytes)")
         repositories.fetch(repository, sha, file, place)
     return list(places)
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a name on the way to a file begins with a dot; `..` is another fault."""
+    return any(part.startswith(".") and part != ".." for part in PurePosixPath(path).parts)
 
 
 def _meant(there: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from ..errors import Explained, HubUnavailable, InputError
+from .printable import printable
 
 _TRANSIENT = (408, 425, 429)  # besides the server's own failures
 _LASTING = (501, 505)  # failures of a server that waiting does not change
@@ -123,9 +124,8 @@ def _said(error: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-    """The first line of a text of others, without what would steer a terminal."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
-    return "".join(letter if letter.isprintable() else "?" for letter in line.strip())[:_LONGEST]
+    """The first line of a text of others."""
+    return printable(next((line for line in text.splitlines() if line.strip()), "").strip(), _LONGEST)
 
 
 def _no_hub(error: BaseException) -> str:

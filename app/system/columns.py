@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .printable import printable
+
 _RULE_UNDER_HEADS = (
     "    \n    \n -  \n    \n    \n    \n    \n    \n"  # rich's box, line by line: only the third is drawn
 )
@@ -17,7 +19,7 @@ def columns(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    rows = [[str(cell) for cell in line] for line in lines]
+    rows = [[printable(cell) for cell in line] for line in lines]
     table = Table(box=Box(_RULE_UNDER_HEADS, ascii=True), pad_edge=False, show_edge=False)
     for place, head in enumerate(heads):
         numeric = all(row[place][:1].isdigit() or row[place] in ("", "-") for row in rows)

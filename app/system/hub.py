@@ -13,7 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import HubUnavailable, InputError
+from . import endpoint
 from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, status, strange
+from .printable import is_secret, may_be_secret
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -30,33 +32,51 @@ _MOST_SECONDS = 3600.0  # that ISOSCALE_HUB_SECONDS may give
 
 
 def token() -> str | None:
-    """The user's token: HF_TOKEN, else what `hf auth login` left."""
+    """The user's token: HF_TOKEN, else what `hf auth login` left. None where it is not sent: see `no_token`."""
+    return None if _is_withheld() else _own_token()
+
+
+def _own_token() -> str | None:
     from huggingface_hub import get_token
 
-    return get_token()
+    endpoint.require_sendable(found := get_token())
+    return found
 
 
-def shown(address: str) -> str:
-    """An address without the name and the token in it, which nobody shall read in a sentence."""
-    return re.sub(r"//[^/@]*@", "//", address)
+def _is_withheld() -> bool:
+    from huggingface_hub import constants
+
+    api()  # whose requests carry no token then
+    return endpoint.is_withheld(constants.ENDPOINT)
+
+
+def no_token() -> str:
+    """Why there is no token: none is set, or the Hub's address is one that gets none; and what to do."""
+    if _is_withheld() and _own_token():
+        return endpoint.WITHHELD
+    return "no HF_TOKEN is set; put a token with write access into .env"
 
 
 def repository() -> str:
-    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither."""
+    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither.
+
+    A value that may be a token is not repeated.
+    """
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
         raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
-    given = shown(given)
-    path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
+    path = re.sub(r"^(https?://)?([^/@]*@)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
     name = re.sub(r"(\.git)?(/tree/[\w./-]+)?/?$", "", path)
-    if not NAME.fullmatch(name):
-        raise InputError(f"HF_REPOSITORY={given} is neither owner/name nor the address of a model repository")
+    if not NAME.fullmatch(name) or is_secret(name):
+        shown = " (not shown: it may hold a token or a password)" if may_be_secret(given) else f"={given}"
+        raise InputError(f"HF_REPOSITORY{shown} is neither owner/name nor the address of a model repository")
     return name
 
 
 @cache
 def api() -> HfApi:
     """The client, made once, with deadlines for the calls that have none of their own, and without its own bars."""
+    endpoint.require_sound()
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import httpx
@@ -66,7 +86,9 @@ def api() -> HfApi:
     if "HF_HUB_VERBOSITY" not in os.environ:  # its words on attempts that are made again, and the Hub's, as they come
         huggingface_hub.utils.logging.set_verbosity_error()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks: dict[str, Any] = {"request": [_refuse_offline], "response": [refuse_no_redirect]}
+    hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": [refuse_no_redirect]}
+    if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
+        constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
 
@@ -78,6 +100,12 @@ def _refuse_offline(request: Any) -> None:
 
     if huggingface_hub.is_offline_mode():
         raise OfflineModeIsEnabled(f"cannot reach {request.url}: HF_HUB_OFFLINE is set")
+
+
+def _withhold(request: Any) -> None:
+    """Take the token out of a request that would carry it in clear text over a network, a redirected one too."""
+    if endpoint.is_withheld(str(request.url)):
+        request.headers.pop("authorization", None)
 
 
 def call_seconds() -> float:
@@ -95,6 +123,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     Raises HubUnavailable when it stays silent and InputError when it refuses; `what` completes "the Hub ... for".
     `size` is how many bytes travel.
     """
+    endpoint.require_sound()
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     seconds = call_seconds()
@@ -105,7 +134,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
             raise
         except Exception as error:
             if not is_silence(error):
-                if explained := meaning(what, error):
+                if explained := _without_token(what, error) or meaning(what, error):
                     raise explained from error
                 raise
             offline = any(isinstance(link, OfflineModeIsEnabled) for link in chain(error))
@@ -114,6 +143,14 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
                 raise HubUnavailable(f"the Hub cannot be reached for {what} ({why})") from error
             time.sleep(max(_WAITS[attempt], min(_asked_wait(error), _LONGEST_WAIT)))
     raise AssertionError("unreachable")
+
+
+def _without_token(what: str, error: Exception) -> InputError | None:
+    """Return our sentence for a refusal of a request whose token was withheld; None for any other error."""
+    code = status(error)
+    if code in (401, 403, 404) and _is_withheld() and _own_token():
+        return InputError(f"the Hub refuses {what} without a token ({code}); {endpoint.WITHHELD}")
+    return None
 
 
 def _within(seconds: float, request: Callable[[], Answer]) -> Answer:

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import InputError
 from .answers import require_form, status
 from .durable import make_folder, no_space_named, replacing, sha256
-from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, sha_of, token
+from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
 
 def require_writable(name: str, *, private: bool) -> None:
@@ -25,7 +25,7 @@ def require_writable(name: str, *, private: bool) -> None:
     So it does where `private` is asked for and the repository stands open.
     """
     if not token():
-        raise InputError("no HF_TOKEN is set; put a token with write access into .env, or train without --upload")
+        raise InputError(f"{no_token()}, or train without --upload")
     call("the token's owner", _owner)
     call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
     call(f"writing to {name}", lambda: api().auth_check(name, write=True))

@@ -73,6 +73,13 @@ def on_disk(folder):
     return held
 
 
+def nothing_ahead():
+    """Waits for the threads that fetch ahead, which hold their file until they end."""
+    for thread in threading.enumerate():
+        if thread.name == "ahead":
+            thread.join(20)
+
+
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
 
 
@@ -90,6 +97,7 @@ def test_the_next_file_is_fetched_while_one_is_read_and_no_third_is_on_the_disk(
             assert hub.fetched == train[: number + 2]
             assert on_disk(tmp_path) <= files.most_bytes()
             assert files.read(path, 0, SIZE * 9) == hub.files[path]
+    nothing_ahead()
     assert on_disk(tmp_path) == 0
     assert hub.fetched == train
 
@@ -101,9 +109,7 @@ def test_after_an_error_in_the_middle_nothing_is_on_the_disk(hub, tmp_path):
         files.read("data/test.parquet", 0, 1)
         assert on_disk(tmp_path) >= 5 * SIZE
         raise ValueError("a bad row")
-    for thread in threading.enumerate():
-        if thread.name == "ahead":
-            thread.join(20)
+    nothing_ahead()
     assert on_disk(tmp_path) == 0
 
 
@@ -148,9 +154,7 @@ def test_what_was_silent_for_the_one_ahead_is_asked_for_again_by_its_reader(hub)
     files, _ = built(train=train)
     with files.reading(["train"]):
         files.read(train[0], 0, 1)
-        for thread in threading.enumerate():
-            if thread.name == "ahead":
-                thread.join(20)
+        nothing_ahead()
         del hub.broken[train[1]]
         assert files.read(train[1], 0, 3) == hub.files[train[1]][:3]
 

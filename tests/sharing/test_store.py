@@ -284,3 +284,38 @@ def test_addresses_are_of_the_hub_or_within_ones_own_repository(monkeypatch):
     ):
         with pytest.raises(InputError, match="no address of the form"):
             store.parse_address(wrong)
+
+
+HIDDEN = [
+    ".env",
+    ".git/config",
+    "a/.env",
+    "a/.git/hooks/post-checkout",
+    "a/b/.bashrc",
+    ".x/y/z.txt",
+    "a/..x/y",
+    "a/.../z",
+]
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [("", {"a/b/c.txt", "r.txt"}), ("a", {"b/c.txt"}), ("a/b", {"c.txt"})])
+def test_hidden_files_are_not_downloaded_and_each_is_named(online, tmp_path, wanted, kept):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, dict.fromkeys([*HIDDEN, "a/b/c.txt", "r.txt"], b"x"))
+    said = []
+    store.download(f"hf://{REPOSITORY}/{wanted}", tmp_path / "down", said.append)
+    there = {
+        path.relative_to(tmp_path / "down").as_posix() for path in (tmp_path / "down").rglob("*") if path.is_file()
+    }
+    assert there == kept
+    skipped = {line.split(": hidden")[0].removeprefix("skipped ") for line in said if line.startswith("skipped ")}
+    assert {name for name in HIDDEN if name.startswith(wanted)} <= skipped
+
+
+@pytest.mark.parametrize("wanted", [".env", ".git", "a/.git", "a/.env"])
+def test_a_hidden_path_that_is_asked_for_is_refused(online, tmp_path, wanted):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, dict.fromkeys(HIDDEN, b"x"))
+    with pytest.raises(InputError, match="only hidden files"):
+        store.download(f"hf://{REPOSITORY}/{wanted}", tmp_path / "down", print)
+    assert not (tmp_path / "down").exists()

@@ -1,0 +1,64 @@
+"""The Hub's address and the token: what is refused before anything is asked, and where a token may travel.
+
+The address is HF_ENDPOINT's, of the environment only: `.env` is often a file that others may write.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from urllib.parse import urlsplit
+
+from ..errors import InputError
+
+ALLOWED = "ISOSCALE_INSECURE_HUB"  # set to 1 in the environment: a token may travel in clear text
+
+_CREDENTIALS = "HF_ENDPOINT holds a name or a password, which is never used or shown. Give it without; use HF_TOKEN"
+WITHHELD = (
+    "HF_TOKEN is not sent to HF_ENDPOINT, whose plain http anybody on the way can read. Give an https address, or "
+    f"export {ALLOWED}=1 to send it nevertheless"
+)
+_NO_ADDRESS = "HF_ENDPOINT is not an address. Give https://HOST or https://HOST/PATH, or unset it"
+
+
+def require_sound() -> None:
+    """Raises InputError for an HF_ENDPOINT that is no address or has a password in it, without repeating it."""
+    if not (given := os.environ.get("HF_ENDPOINT", "")):
+        return
+    if "@" in given:
+        raise InputError(_CREDENTIALS)
+    try:
+        parts = urlsplit(given)
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or not re.fullmatch(r"[!-~]+", given) or parts.query or parts.fragment:
+        raise InputError(_NO_ADDRESS)
+
+
+def require_sendable(token: str | None) -> None:
+    """Raises InputError for a token that no request can carry, whose client's error would repeat it."""
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise InputError("HF_TOKEN holds a character that no token has; copy it from the Hub once more")
+
+
+def in_clear(address: str) -> bool:
+    """Return whether a token to that address travels in clear text over a network: plain http beyond loopback."""
+    parts = urlsplit(address)
+    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine by name or number; other spellings of it are not trusted."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_withheld(address: str) -> bool:
+    """Return whether no token is sent to that address."""
+    return in_clear(address) and os.environ.get(ALLOWED) != "1"
