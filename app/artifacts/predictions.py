@@ -127,7 +127,7 @@ def _known(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
 
 
 def _matrix(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length, float32 (n, K); no value is copied where the file has one piece."""
+    """A column of lists of one length, float32 (n, K)."""
     import pyarrow as pa
 
     kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -150,11 +150,10 @@ def _lengths(piece: Any) -> np.ndarray:
 
 
 def _array(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column as an array; raises ValueError for a row without a value."""
+    """A column as an array of its own, since Arrow's memory is read-only; raises ValueError for a missing value."""
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
-    pieces = [piece.to_numpy() for piece in column.chunks]  # without a copy, or an error
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces) if pieces else column.to_numpy()
+    return np.concatenate([piece.to_numpy() for piece in column.chunks] or [column.to_numpy()])
 
 
 def _texts(column: pyarrow.ChunkedArray) -> np.ndarray:

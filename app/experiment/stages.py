@@ -29,7 +29,7 @@ from ..sharing.card import cells_of
 from ..system.durable import require_space
 from . import shortage
 from .job import Job
-from .observers import Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
+from .observers import Begun, Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
 from .pushing import Pusher
 from .stopping import Reason, stop_requests
@@ -177,7 +177,8 @@ def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | 
         push = job.options.push
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
         stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
-        _fit(job, model, optimizer, [logging, best, Progress(job.screen, rows, total), stopping])
+        progress = Progress(job.screen, rows, total)
+        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, stopping])
     return job, model, saving
 
 
