@@ -29,7 +29,22 @@ from ..errors import (
 )
 from ..system import endpoint, output, signals
 from ..system.printable import printable
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
+from . import (
+    bench,
+    data,
+    datasets,
+    doctor,
+    evaluate,
+    hub,
+    launch,
+    plan,
+    plot,
+    screen,
+    selftest,
+    spelling,
+    tables,
+    train,
+)  # fmt: skip
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _UNREAD = 128 + 13  # what a shell says of a command that SIGPIPE ended
@@ -48,7 +63,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for module in (train, plan, evaluate, hub, plot, tables, data, bench, selftest, doctor, launch):
+for module in (train, plan, evaluate, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
     module.register(app)
 
 

@@ -37,6 +37,16 @@ def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..
     return give
 
 
+def only(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these parameters: name -> annotation and default."""
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        command.__signature__ = inspect.Signature(_parameters(own))  # type: ignore[attr-defined]
+        return command
+
+    return give
+
+
 @cache
 def _of_settings() -> list[inspect.Parameter]:
     return parameters(GROUPS)

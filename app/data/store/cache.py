@@ -94,7 +94,11 @@ class Cached:
 
 def _described(ask: Ask) -> dict[str, Any]:
     """Return the ask as a manifest holds it: what decides the cached bytes."""
-    fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
+    compared = [field for field in dataclasses.fields(ask) if field.compare]
+    fields = {field.name: getattr(ask, field.name) for field in compared}
+    for field in compared:  # what an earlier version's manifests lack
+        if field.metadata.get("later") and fields[field.name] == field.default:
+            del fields[field.name]
     if ask.reading:
         fields["reading"] = dataclasses.asdict(ask.reading)
     if ask.decoding != Decoding():

@@ -63,6 +63,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     left_out: list[str] | None = None  # files, or images with the reason, that could not be read
     pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
     notes: list[str] | None = None
+    layout: dict[str, Any] | None = None  # what splits are made from and what is left out, as sources.layout has it
     version: str
     rows: dict[str, int]  # with a label, by split
     unlabelled: dict[str, int]
