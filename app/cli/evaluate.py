@@ -45,6 +45,7 @@ def evaluate(
     image_column: o.OnImageColumn = None,
     device: o.Device = None,
     threads: o.Threads = None,
+    verify: o.Verify = False,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
@@ -57,12 +58,13 @@ def evaluate(
 
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
         columns = {"label_column": label_column, "image_column": image_column}
-        options = experiment.Options(device=device or "auto", threads=threads, **files)
+        options = experiment.Options(device=device or "auto", threads=threads, verify=verify, **files)
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
             done = experiment.evaluate_on(found, options, screen, given=o.given(columns | {"grid": grid}), best=best)
             return _elsewhere(done, experiment.latest(done), as_json=as_json)
         _require_with_on(data, grid=grid, design=design, filelist=filelist, **columns)
+        _require_again(again, verify=verify)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     more = experiment.top_k(done, top_k, best=best) if top_k else {}
@@ -75,6 +77,16 @@ def _require_alone(**others: Any) -> None:
 
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
+
+
+def _require_again(again: bool, *, verify: bool) -> None:
+    """Raises InputError for --verify where no file of the cache is read."""
+    from ..errors import InputError
+
+    if verify and not again:
+        raise InputError(
+            "--verify has an effect with --again or --on only: stored predictions need no dataset. Omit it"
+        )
 
 
 def _require_with_on(data: str | None, **others: str | None) -> None:

@@ -46,7 +46,7 @@ def evaluate_on(
         raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, dict(given or {}))
-        cached = data.prepare(ask, screen.say, screen.reading)
+        cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)
         here = training.place_of_evaluation(run, options, screen.say)
         split = _split(run, here, cached, screen)
         predictions = predicted(run, split, here, options, screen, best=best)

@@ -24,6 +24,7 @@ from ..data.transforms import chain
 from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import named
+from ..system.durable import content
 from ..tables.decoding import decoding_of
 
 _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
@@ -84,14 +85,14 @@ class Preprocess:
 def _image(given: Any) -> bytes | np.ndarray:
     if isinstance(given, str | Path):
         try:
-            return Path(given).read_bytes()
+            return content(Path(given))
         except OSError as error:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
     if isinstance(given, Image.Image):
         given = ImageOps.exif_transpose(given)  # as that of a file is
-        if given.mode not in ("L", "RGB"):
+        if given.mode not in ("L", "RGB") or given.has_transparency_data:
             return _encoded(given)
     found = np.asarray(given)
     found = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found

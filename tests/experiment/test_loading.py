@@ -98,12 +98,3 @@ def test_a_picture_is_upright_and_an_array_may_have_one_channel(trained, tmp_pat
     assert torch.equal(model.preprocess(image[..., None]), wanted)
     with pytest.raises(InputError, match="an image is uint8 of shape"):
         model.preprocess(np.zeros((8, 8, 7), np.uint8))
-
-
-@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "CMYK", "I;16"])
-def test_a_picture_of_any_mode_is_read_as_its_file_is(trained, tmp_path, mode):
-    model = load(trained, device="cpu")
-    grey = Image.fromarray(pictures()[0])
-    picture = Image.fromarray(pictures()[0].astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
-    picture.save(path := tmp_path / ("picture.tiff" if mode == "CMYK" else "picture.png"))
-    assert torch.equal(model.preprocess(picture), model.preprocess(path))
