@@ -9,12 +9,11 @@ import typer
 
 from ..system.printable import printable
 from . import options as o
-from .screen import result, result_json
+from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
     from ..artifacts.parts import Errors, Rates
     from ..artifacts.runs import Run
-    from .screen import Screen
 
 Where = Annotated[
     str | None,
@@ -50,20 +49,18 @@ def evaluate(
     as_json: o.AsJson = False,
 ) -> None:
     """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
-    from .screen import Screen
-
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
+        given = o.given({"grid": grid, "label_column": label_column, "image_column": image_column})
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
-        columns = {"label_column": label_column, "image_column": image_column}
         options = experiment.Options(device=device or "auto", threads=threads, verify=verify, **files)
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
-            done = experiment.evaluate_on(found, options, screen, given=o.given(columns | {"grid": grid}), best=best)
+            done = experiment.evaluate_on(found, options, screen, given=given, best=best)
             return _elsewhere(done, experiment.latest(done), as_json=as_json)
-        _require_with_on(data, grid=grid, design=design, filelist=filelist, **columns)
+        _require_with_on(data, design=design, filelist=filelist, **given)
         _require_again(again, verify=verify)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)

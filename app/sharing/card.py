@@ -13,7 +13,7 @@ from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
 from ..errors import InputError
-from ..system.printable import NAME, block, code, escaped
+from ..system.printable import NAME, block, code, escaped, printable
 from ..tables.datasets import DATASETS
 from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import model_row
