@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..config.run import RunConfig
 from ..errors import Damaged, InputError
@@ -112,6 +113,26 @@ def status_of(checkpoints: Path, config: RunConfig) -> Status:
     """The status of a config's run: `missing` where no record of it can be read."""
     copy = _copy(checkpoints, config)
     return copy.record.status if copy else "missing"
+
+
+def unfinished_on_other_data(checkpoints: Path, config: RunConfig) -> Run | None:
+    """The newest unfinished run that differs from a config only in the fingerprint of its data; None without one."""
+    if config.fingerprint is None:
+        return None
+    wanted = _but_for_data(config)
+    for entry in reversed(indexed(checkpoints, lambda _: None)):
+        same = (entry.model, entry.size, entry.dataset) == (config.model, config.size, config.dataset)
+        if same and entry.status != "done" and entry.run_id != config.run_id:
+            run = Run.load(checkpoints / entry.name)
+            if _but_for_data(run.config) == wanted:
+                return run
+    return None
+
+
+def _but_for_data(config: RunConfig) -> dict[str, Any]:
+    """The fields of a config but those that follow from its data."""
+    of_data = ("fingerprint", "layout_revision", "decoding_revision", "classes")
+    return {name: value for name, value in config.to_json().items() if name not in of_data}
 
 
 def _copy(checkpoints: Path, config: RunConfig) -> Run | None:

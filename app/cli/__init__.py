@@ -17,10 +17,34 @@ import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..errors import (
+    DISK_FULL,
+    ChecksFailed,
+    InputError,
+    NotUploaded,
+    RunFailed,
+    Stopped,
+    failure_of,
+    wrong_path,
+)
 from ..system import endpoint, output, signals
 from ..system.printable import printable
-from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
+from . import (
+    bench,
+    data,
+    datasets,
+    doctor,
+    evaluate,
+    hub,
+    launch,
+    plan,
+    plot,
+    screen,
+    selftest,
+    spelling,
+    tables,
+    train,
+)  # fmt: skip
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
@@ -38,7 +62,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for module in (train, plan, evaluate, hub, plot, tables, data, bench, selftest, doctor, launch):
+for module in (train, plan, evaluate, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
     module.register(app)
 
 
@@ -93,13 +117,18 @@ def _unless_unread(code: int, given: list[str]) -> int:
     """Return a command's exit code; of one whose result is its stdout another, where that is full or cannot be used."""
     if code != DONE or not (why := output.failure()) or why.errno == errno.EPIPE:  # a reader may leave early
         return code
-    prints = not given or given[0] in _PRINTS or given[0].startswith("-")
     kind = "disk full" if why.errno in DISK_FULL else "unavailable"
     text = f"stdout takes no more ({why.strerror}): what was printed is incomplete. Redirect it elsewhere"
-    if prints:
+    if _prints(given):
         return _ended(text, FAILED, as_json=False, kind=kind)
     screen.report(f"note: {text}")
     return DONE
+
+
+def _prints(given: list[str]) -> bool:
+    """Whether a command's result is what it prints."""
+    words = spelling.apart(given)[1]  # without --env-file, which comes before the command
+    return not words or words[0] in _PRINTS or words[0].startswith("-")
 
 
 def leave(code: int) -> NoReturn:
@@ -137,11 +166,11 @@ def _run(given: list[str]) -> int:
         )
     except SystemExit:  # Typer's end at any broken pipe
         return _broken(given, end)
-    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
+        if wrong := wrong_path(error):
+            return end(wrong, BAD_INPUT)
         if os.environ.get("ISOSCALE_DEBUG"):
             screen.note(traceback.format_exc())
         what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"
@@ -157,7 +186,7 @@ def _sound(given: list[str]) -> list[str]:
 
 def _broken(given: list[str], end: Callable[..., int]) -> int:
     """End for a broken pipe: of a stdout that does not last, whose reader may leave early, or of a connection."""
-    if not output.lasts() and (not given or given[0] in _PRINTS):
+    if not output.lasts() and _prints(given):
         return DONE
     return end("a connection broke (Broken pipe). Run the same command again", FAILED, kind="unavailable")
 

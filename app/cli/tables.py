@@ -1,8 +1,7 @@
-"""`models` and `datasets`: the tables, for readers and for machines."""
+"""`models`: the table of models, for readers and for machines."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the command."""
     app.command()(models)
-    app.command()(datasets)
 
 
 def models(
@@ -126,47 +124,3 @@ def _dataset_row(dataset: str) -> DatasetRow:
     if row := dataset_row(dataset):
         return row
     raise InputError(f"models are counted for datasets with a row, which {dataset} has not: {', '.join(DATASETS)}")
-
-
-def datasets(as_json: o.AsJson = False) -> None:
-    """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
-    from ..system.columns import columns
-    from ..tables.datasets import DATASETS
-    from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN
-    from ..tables.shape import with_unit
-
-    protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
-    rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
-    if as_json:
-        return result_json(rows, indent=1)
-    heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
-    lines = [
-        (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
-         f"{r['train_rows']:,}" if r["train_rows"] else "-",
-         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved" if r["train_rows"] else "-",
-         r["classes"] if r["task"] == "classification" else "1 number",
-         with_unit(r["native"] or r["protocol"]["image"]), f"{r['megabytes']:,} MB" if r["train_rows"] else "-",
-         r["licence"])
-        for r in rows
-    ]  # fmt: skip
-    result(columns(heads, lines))
-    for row in rows:
-        if row["warning"]:
-            result(f"note: {row['warning']}")
-    result("\nhow each is trained where no option says otherwise:")
-    of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
-    return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
-
-
-def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
-    from ..system.columns import columns
-    from ..tables.shape import spelled
-
-    heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
-    lines = [
-        (name, spelled(p["image"]), p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
-         "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
-         p["size"])
-        for name, p in protocols.items()
-    ]  # fmt: skip
-    result(columns(heads, lines))

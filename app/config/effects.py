@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -73,15 +74,33 @@ def require(request: Mapping[str, Any]) -> None:
     if asked.startswith("local/"):
         raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
     of_the_hub: tuple[str, ...] = ("dataset_config", "revision", "label_column", "image_column", "group_column")
+    folders, splits = ("class_level", "split_folders"), ("val_split", "test_split")
     bundled = row is not None and not row.hub
-    without_effect = of_the_hub if bundled else ("revision",) if is_local(asked) else ()
+    without_effect: tuple[str, ...] = ("revision",) if is_local(asked) else folders
+    if bundled:
+        without_effect = (*of_the_hub, *folders, *splits)
     without_effect += (*(("bit_depth",) if row else ()), *(("skip_unreadable",) if bundled else ()))  # 8 bits, arrays
     if given := [name for name in without_effect if request.get(name, False) is not False]:
         raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}; leave it out")
+    _require_one_rule(request)
+    if row is None and not is_local(asked) and Path(asked).is_dir():
+        raise InputError(
+            f"--dataset {asked} names a dataset on the Hub, and {asked} is also a folder here. Write ./{asked} for the "
+            f"folder, or https://huggingface.co/datasets/{asked} for the Hub"
+        )
     normal(request.get("image", 1))
     _require_asked(request, dataset=asked, kind=row.kind if row else "image")
     if row and row.kind != "image":
         _require_files(row, request)
+
+
+def _require_one_rule(request: Mapping[str, Any]) -> None:
+    """Raise InputError for two settings that both say where validation or test rows come from."""
+    for split in ("val", "test"):
+        if f"{split}_split" in request and f"{split}_fraction" in request:
+            raise InputError(f"--{split}-split and --{split}-fraction both say what the {split} rows are; omit one")
+    if request.get("val_split") and request.get("val_split") == request.get("test_split"):
+        raise InputError(f"--val-split and --test-split are both {request['val_split']}; name two splits")
 
 
 def _require_files(row: DatasetRow, request: Mapping[str, Any]) -> None:

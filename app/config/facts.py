@@ -20,6 +20,7 @@ class DatasetFacts:
     kind: str = "image"  # image | field | signal
     image: Extent | None = None  # of fields and signals, which a model sees as their files hold it
     task: str = "classification"  # classification | regression
+    layout_revision: int = 1  # of the rules by which the dataset is read; 1 where revision 1 read it alike
 
 
 def dataset_facts(row: DatasetRow) -> DatasetFacts:

@@ -36,11 +36,14 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     if known:
         found |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
         found |= {"test_fraction": known.test_fraction or None}
+    if "test_split" in request:
+        found["test_fraction"] = None
     found |= request
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
     found |= {"model_revision": row.revision}
-    found |= revisions.present(facts.name)
+    present = revisions.present(facts.name)
+    found |= present | {"layout_revision": max(present["layout_revision"], facts.layout_revision)}
     if facts.image is not None:
         found["image"] = facts.image
     elif facts.kind == "signal" and isinstance(found["image"], int):

@@ -99,7 +99,11 @@ class RunConfig(Revisions, Recipe, Data, Model):
                 models.append(at(self.row.at(revision)))
         names = [*revisions.KNOWN]
         now = tuple(getattr(self, name) for name in names)
-        known = [[n for n in revisions.KNOWN[name] if n <= own] for name, own in zip(names, now, strict=True)]
+        # A later layout is that of a dataset that an earlier one read otherwise, with other classes or splits.
+        known = [
+            [n for n in revisions.KNOWN[name] if n == own or (n < own and name != "layout_revision")]
+            for name, own in zip(names, now, strict=True)
+        ]
         for config, rules in itertools.product(models, sorted(itertools.product(*known), reverse=True)):
             if config is not self or rules != now:
                 changed: dict[str, Any] = dict(zip(names, rules, strict=True))

@@ -1,40 +1,36 @@
-"""The only door to data: what a dataset is (`facts`), its cache (`prepare`), and its three splits (`splits`)."""
+"""The only door to data: what a dataset is (`facts`, `understood`), its cache (`prepare`), and its three splits."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import checks, effects
 from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
+from ..config.settings import Data
 from ..errors import InputError
-from ..tables import revisions
-from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
-from ..tables.decoding import decoding_of
-from ..tables.protocols import UNKNOWN
-from ..tables.reading import FieldReading, reading_of
-from ..tables.shape import normal, smaller, with_unit
-from .sources import fields, opening, signals
+from ..tables.datasets import DatasetRow, dataset_row, is_local
+from ..tables.reading import FieldReading
+from ..tables.revisions import LAYOUT, REVISED_LAYOUT
+from ..tables.shape import Extent, normal, with_unit
+from . import inspection
+from .asking import ask_of, dataset_name, located, revision_of_files, shape_of, where
+from .preparing import prepare, with_test
+from .sources import files, opening, signals
 from .sources.opening import at, fingerprint
-from .sources.source import Ask, Source
+from .sources.source import Ask, Revised
 from .splits import holdout
-from .store import cache, unreadable
+from .store import cache
 from .store.cache import Cached
 from .store.writer import Progress
+from .understood import Understood
 
 if TYPE_CHECKING:
     from .splits.division import Splits
     from .splits.resident import Holder, Split
-
-
-def dataset_name(asked: str) -> str:
-    """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
-    if row := dataset_row(asked):
-        return row.name
-    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
 
 
 def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Progress) -> DatasetFacts:
@@ -50,116 +46,101 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
         return _facts_of_files(row, request)
     if row and not request.keys() & LOOKED_UP:
         return dataset_facts(row)
-    path = asked if is_local(asked) else None
-    ask = ask_of({**request, "dataset": name}, path=path)
-    version = fingerprint(ask) if path else None
-    ask = replace(ask, fingerprint=version)
-    if cached := cache.find(ask, version):
-        classes = len(cached.manifest.class_names)
-    else:
-        classes = _count_classes(ask, say, progress)
+    ask = located(ask_of({**request, "dataset": name}, path=asked if is_local(asked) else None))
+    ask, classes = _classes(ask, say, progress)
     known: dict[str, Any] = (
         {"channels": row.channels, "native": row.native, "kind": row.kind, "task": row.task} if row else {}
     )
-    return DatasetFacts(name=name, classes=classes, fingerprint=version, **known)
+    return DatasetFacts(name=name, classes=classes, fingerprint=ask.fingerprint, layout_revision=ask.layout, **known)
 
 
 def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:
     """The facts of fields and signals, as the first of the files says them; nothing is cached."""
     ask = ask_of({**request, "dataset": row.name}, **where(request))
-    shape = (fields if row.kind == "field" else signals).shape(ask)
+    shape = shape_of(ask)
     names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
     return DatasetFacts(
         name=row.name, classes=len(names), channels=shape[0], image=normal(shape[1:]), kind=row.kind, task=row.task,
-        fingerprint=fingerprint(ask),
+        fingerprint=fingerprint(ask), layout_revision=revision_of_files(ask),
     )  # fmt: skip
 
 
 def require_inputs(ask: Ask, config: RunConfig) -> None:
     """Raises InputError unless the files give inputs as a run's own did."""
-    shape = (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
+    shape = shape_of(ask)
     if shape != config.input_shape:
         theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
         part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
         raise InputError(f"{ask.path} gives inputs of {theirs}, the run takes {ours}; train on a part with {part}")
 
 
-def where(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a request's local dataset lies, as `ask_of` takes it; None for one of the Hub and for what is bundled."""
-    row = dataset_row(request["dataset"])
-    if row and row.kind != "image":
-        return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}
-    return {"path": request["dataset"] if is_local(request["dataset"]) else None}
-
-
-def _count_classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> int:
-    """The classes of a dataset that is not in the cache."""
+def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[Ask, int]:
+    """Return the ask at the revision of the layout that reads the dataset, and how many classes it has."""
+    for revision in range(ask.layout, REVISED_LAYOUT + 1):
+        revised = replace(ask, layout=revision)
+        if cached := cache.find(revised, ask.fingerprint):
+            if inspection.is_current(revised, cached):
+                return revised, len(cached.manifest.class_names)
+            ask = replace(ask, layout=REVISED_LAYOUT)  # revision 1 took empty labels for a class
     source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
-        return len(set(source.class_names) - set(ask.unlabelled))
-    return len(prepare(ask, say, progress, source=source).manifest.class_names)
+        return ask, len(set(source.class_names) - set(ask.unlabelled))
+    try:
+        return ask, len(prepare(ask, say, progress, source=source).manifest.class_names)
+    except Revised:
+        revised = replace(ask, layout=REVISED_LAYOUT)
+        return revised, len(prepare(revised, say, progress).manifest.class_names)
 
 
-def ask_of(
-    fields: Mapping[str, Any],
-    *,
-    path: str | None,
-    design: str | None = None,
-    filelist: str | None = None,
-) -> Ask:
-    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+def named_by_all_files(path: str, config: RunConfig) -> bool:
+    """Whether a run of an earlier version, which named a folder by all its files, is on this folder as it is."""
+    return config.layout_revision == LAYOUT and files.of_all(path) == config.fingerprint
 
-    A request is read by the present rules. A config names its revisions, or has the first.
-    """
-    row, reading = dataset_row(fields["dataset"]), reading_of(fields)
-    if "classes" not in fields:  # which a config has, and no request
-        fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
-    image = fields.get("image") or UNKNOWN.image
-    return Ask(
-        dataset=fields["dataset"],
-        row=row,
-        path=path,
-        fingerprint=fields.get("fingerprint"),
-        config=fields.get("dataset_config") or (row.config if row else None),
-        revision=fields.get("revision") or "main",
-        image_column=fields.get("image_column") or (row.image_column if row else None),
-        label_column=fields.get("label_column") or (row.label_column if row else None),
-        group_column=fields.get("group_column"),
-        side=normal(image) if reading else smaller(image, row.native if row else None),
-        channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
-        carve_test=holdout.takes_test_from_train(fields, row),
-        reading=reading,
-        decoding=decoding_of(fields),
-        design=design,
-        filelist=filelist,
+
+def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
+    """What is understood of a run's dataset before it is read; from the cache, if it is there."""
+    if cached := cache.find(ask, ask.fingerprint):
+        return inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
+    return _of_source(config, ask, say, image=config.image)
+
+
+def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Understood:
+    """What is understood of a dataset that no run is asked for; it is not read, but labels that lie here are."""
+    effects.require(request)
+    row, name = dataset_row(request["dataset"]), dataset_name(request["dataset"])
+    defaults: dict[str, Any] = {"split_seed": row.split_seed, "val_fraction": row.val_fraction} if row else {}
+    defaults |= {"test_fraction": row.test_fraction or None} if row and "test_split" not in request else {}
+    fields = {field.name for field in dataclasses.fields(Data)}
+    given = {key: value for key, value in request.items() if key in fields}
+    settings = Data(
+        **{**defaults, **given, "dataset": name, "classes": 1, "task": row.task if row else "classification"}
     )
+    ask = located(ask_of({**request, "dataset": name}, **where(request)))
+    for revision in range(ask.layout, REVISED_LAYOUT + 1):
+        revised = replace(ask, layout=revision)
+        if (cached := cache.find(revised, ask.fingerprint)) and inspection.is_current(revised, cached):
+            return inspection.of_cached(settings, revised, cached, holdout.members_of(settings, cached))
+    try:
+        return _of_source(settings, ask, say)
+    except Revised:
+        return _of_source(settings, replace(ask, layout=REVISED_LAYOUT), say)
 
 
-def prepare(
-    ask: Ask,
-    say: Callable[[str], None],
-    progress: Progress,
-    *,
-    version: str | None = None,
-    digest: str | None = None,
-    source: Source | None = None,
-) -> Cached:
-    """Return the dataset in the cache, verified; it is read from its source if it is not there.
+def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: Extent | None = None) -> Understood:
+    """What is understood of a dataset that is not in the cache."""
+    if ask.row and ask.hub:
+        return inspection.of_row(settings, ask, image=image)
+    source = opening.first(ask, opening.newest(ask, say))
+    return inspection.of_source(settings, ask, with_test(source), image=image)
 
-    `version` and `digest` are those of a run which is resumed or evaluated. Raises Damaged for a damaged cache and for
-    other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
-    a silent Hub with nothing cached.
-    """
-    version = version or (source.version if source else opening.newest(ask, say))
-    if found := cache.find(ask, version):
-        return _told(found.verified().require_digest(digest), say)
-    source = source or opening.first(ask, version)
-    opening.require_version(ask, source, version)
-    for note in source.notes:
-        say(note)
-    for folder in cache.of_streams(ask):
-        say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress).require_digest(digest), say)
+
+def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
+    """What is understood of the data of a run whose splits are made."""
+    members = holdout.Members(
+        made.train.members, made.val.members, made.test.members, made.record.get("val_from", "train"),
+        made.record["test_from"],
+    )  # fmt: skip
+    return inspection.of_cached(config, cached.ask, cached, members, image=config.image, statistics=made.record)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
@@ -176,18 +157,7 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
     return division.whole(config, place, cached, say, names)
 
 
-def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """The same, after saying what is not in it, and what became of transparent and of 16-bit images."""
-    manifest, dataset = cached.manifest, cached.ask.dataset
-    if left_out := manifest.left_out:
-        what = "images" if manifest.array is None else "files"
-        say(f"{len(left_out):,} {what} of {dataset} cannot be read and are skipped: {unreadable.shown(left_out)}")
-    for sentence in manifest.pixels.sentences(dataset) if manifest.pixels else ():
-        say(sentence)
-    return cached
-
-
 __all__ = [
-    "Ask", "Cached", "ask_of", "at", "dataset_name", "facts", "fingerprint", "prepare", "require_inputs", "splits",
-    "where", "whole",
+    "Ask", "Cached", "Understood", "ask_of", "at", "dataset_name", "described", "facts", "fingerprint", "inspected",
+    "named_by_all_files", "prepare", "require_inputs", "splits", "understood", "where", "whole",
 ]  # fmt: skip

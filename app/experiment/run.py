@@ -16,7 +16,7 @@ from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
-from ..artifacts.runs import Run, place_of
+from ..artifacts.runs import Run, place_of, unfinished_on_other_data
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
@@ -60,13 +60,14 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with signals.ending(), place.own_threads():
-        return _trained(_as_begun(config, options, screen), options, screen, path)
+        return _trained(_as_begun(config, options, screen, path), options, screen, path)
 
 
-def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
-    """The config, or the same at an earlier revision of its model, where such a run was begun and is not finished.
+def _as_begun(config: RunConfig, options: Options, screen: Screen, path: str | None) -> RunConfig:
+    """The config, or the same as an earlier version named it, where such a run was begun and is not finished.
 
-    A run of the config's own revision comes first.
+    That is at an earlier revision of its model, or by a fingerprint of all files of its folder, read or not. A run of
+    the config's own name comes first.
     """
     if options.fresh or place_of(options.checkpoints, config).record.exists():
         return config
@@ -75,7 +76,27 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
         if files.record.exists() and not Run.load(files.record).done:
             screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
             return earlier
-    return config
+    other = unfinished_on_other_data(options.checkpoints, config)
+    if not (other and path and config.layout_revision == 1 and data.named_by_all_files(path, other.config)):
+        report_other_data(other, config, screen)
+        return config
+    screen.say(f"resuming run {other.record.run_id}, whose fingerprint covers every file of {path}, as it began")
+    return other.config
+
+
+def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> None:
+    """Report an unfinished run that differs from the config only in its data or their reading."""
+    if other and other.config.fingerprint == config.fingerprint:
+        screen.say(
+            f"note: run {other.record.run_id} is unfinished and cannot be resumed. Earlier versions divided "
+            f"{config.dataset} otherwise into splits and classes, so this command is another run, {config.run_id}"
+        )
+    elif other:
+        screen.say(
+            f"note: run {other.record.run_id} is unfinished and differs from this command only in its data: the files "
+            f"of {config.dataset} have changed since (fingerprint {other.config.fingerprint}, now "
+            f"{config.fingerprint}). Run {config.run_id} is another run; restore the files to resume the first"
+        )
 
 
 def _revisions(earlier: RunConfig, config: RunConfig) -> str:
@@ -254,7 +275,9 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest)
+    cached = data.prepare(
+        ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest, verify=options.verify
+    )
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")

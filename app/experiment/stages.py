@@ -45,7 +45,7 @@ def prepare(
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     cached = _cached(config, kept, path, options, screen)
-    splits = data.splits(config, here, cached, screen.say)
+    splits = _splits(config, cached, here, screen)
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
@@ -53,11 +53,8 @@ def prepare(
     execution.require_whole_batches(config, here, chosen, examples=_shown(config, splits))
     schedule, clamped = _schedule(config, splits)
     if not kept:
-        require_space(
-            files.folder,
-            checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES,
-            f"the run {files.stem}",
-        )
+        room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
+        require_space(files.folder, room, f"the run {files.stem}")
         _forget(files)
         kept = provenance.begun(
             config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
@@ -79,12 +76,20 @@ def prepare(
     )  # fmt: skip
 
 
+def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen) -> Splits:
+    """The splits of the run, after reporting what was understood of its data."""
+    splits = data.splits(config, here, cached, screen.say)
+    for line in data.described(config, cached, splits).lines():
+        screen.say(line)
+    return splits
+
+
 def _cached(config: RunConfig, kept: Record | None, path: str | None, options: Options, screen: Screen) -> data.Cached:
     """The run's dataset in the cache, at the version that it began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
     version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
-    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest, verify=options.verify)
 
 
 def _forget(files: RunFiles) -> None:
@@ -143,7 +148,7 @@ def _headline(job: Job) -> str:
     ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
     return (
         f"run {kept.run_id} {begin}: {_named(shape)} ({kept.parameters.total:,} parameters: "
-        f"{cells_of(shape.to_json())}, {kept.tokens} tokens) on "
+        f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
         f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
         f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )

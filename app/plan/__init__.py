@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import data, place
+from ..artifacts.runs import place_of, unfinished_on_other_data
 from ..computing import execution
 from ..config import matching
 from ..config.command import Command
@@ -33,7 +34,9 @@ def draw_up(
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
     room = here.room()  # before trials, of which torch keeps the memory
     ask = data.ask_of(config.to_json(), **data.where(request))
-    extent = extent_of(config, ask, screen.say)
+    _report_other_data(config, options, screen)
+    understood = data.understood(config, ask, screen.say)
+    extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
     compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
     chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
@@ -41,14 +44,12 @@ def draw_up(
     took = probe.take(config, here, chosen, screen.say) if probed else None
     return Plan(
         config=config,
+        data=understood,
         device=here.describe(),
         execution=chosen.to_json(),
-        costs={
-            **costs.of_run(config, extent),
-            "memory_bytes": memory,
-            "disk_bytes": disk,
-            **probe.times(took, config, extent, usd_per_hour=usd_per_hour),
-        },
+        costs=costs.of_run(config, extent)
+        | {"memory_bytes": memory, "disk_bytes": disk}
+        | probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         findings=[
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
@@ -58,6 +59,12 @@ def draw_up(
             *machine.room(costs.needs(disk, options.checkpoints)),
         ],
     )
+
+
+def _report_other_data(config: RunConfig, options: Options, screen: Screen) -> None:
+    """Report an unfinished run that differs only in its data, as `train` does."""
+    if not place_of(options.checkpoints, config).record.exists():
+        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
 
 
 def _of_machine(here: place.Place, threads: int) -> list[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.run import RunConfig
+from ..data import Understood
 from ..system.findings import Finding
 from ..system.printable import printable
 
@@ -19,16 +20,18 @@ class Plan:
     """What a run is, what it costs, and what was found."""
 
     config: RunConfig
+    data: Understood
     device: dict[str, Any]
     execution: dict[str, Any]
     costs: dict[str, Any]
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """One object: run, config, device, execution, costs, checks."""
+        """One object: run, config, data, device, execution, costs, checks."""
         return {
             "run_id": self.config.run_id,
             "config": self.config.to_json(),
+            "data": self.data.to_json(),
             "device": self.device,
             "execution": self.execution,
             "costs": self.costs,
@@ -43,6 +46,7 @@ class Plan:
             f"{config.stem}: nothing is trained",
             *textwrap.wrap(printable(fields), _WIDTH, initial_indent="  ", subsequent_indent="  ",
                            break_on_hyphens=False),
+            *self.data.lines(),
             "costs",
             *(f"  {name:<16}{value}" for name, value in self._costs()),
             "checks",

@@ -10,11 +10,12 @@ from .datasets import DATASETS
 DECODING = 1  # of a dataset with a row
 DECODING_OF_OTHERS = 2  # transparent pixels are composed onto white, 16-bit images keep the range that they use
 LAYOUT = 1  # how folders, files and columns become splits, classes and rows
-KNOWN = {"decoding_revision": (1, 2), "layout_revision": (LAYOUT,)}
+REVISED_LAYOUT = 2  # of a dataset that revision 1 of the layout read otherwise, or would have; all others keep 1
+KNOWN = {"decoding_revision": (1, 2), "layout_revision": (LAYOUT, REVISED_LAYOUT)}
 
 
 def present(dataset: str) -> dict[str, int]:
-    """Return the revision of each rule that a new run on a dataset has."""
+    """Return the revision of each rule that a new run on a dataset has, where nothing else is known of it."""
     return {
         "decoding_revision": DECODING if dataset in DATASETS else DECODING_OF_OTHERS,
         "layout_revision": LAYOUT,

@@ -21,7 +21,7 @@ def test_the_study_s_runs_are_planned_without_a_network_matched_and_nothing_is_w
     ended = call(f"plan {run} --like vit_classic --json")
     assert ended.code == 0 and not list(work.iterdir())
     plan = json.loads(ended.out)
-    assert set(plan) == {"run_id", "config", "device", "execution", "costs", "checks"}
+    assert set(plan) == {"run_id", "config", "data", "device", "execution", "costs", "checks"}
     assert set(plan["costs"]) == {
         "parameters", "non_embedding", "tokens", "flops", "activation_bytes", "steps", "rows", "training_flops",
         "trained_inputs", "evaluated_inputs",
@@ -108,10 +108,11 @@ def test_a_folder_is_planned_by_what_is_known_of_it_before_it_is_read(call, work
     pictures(Scene(work, monkeypatch, None, None))
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "fresh"))
     costs = json.loads(call("plan --dataset ./pets --image 8 --patch 4 --size 1M --json").out)["costs"]
-    assert costs["download_bytes"] == 0 and costs["steps"] is costs["training_flops"] is costs["rows"]["train"] is None
+    assert costs["download_bytes"] == 0 and costs["rows"] == {"train": 29, "val": 3, "test": 8}
+    assert costs["steps"] == 50 and costs["disk_bytes"]["cache"] == 40 * 3 * 8 * 8
     assert not (tmp_path / "fresh").exists()
     ended = call("plan --dataset ./pets --image 8 --patch 4 --size 1M --probe --usd-per-hour 1 --batch-size 8")
-    assert ended.code == 0 and "unknown by 20 steps of" in ended.out and "USD" not in ended.out
+    assert ended.code == 0 and "by 20 steps of" in ended.out and "USD" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_test_split_without_labels_is_refused_until_test_is_carved(tmp_path, n
     folder = write_hub(tmp_path / "set", {"train": HALF, "test": [nothing] * 4}, ["a", "b"])
     assert refused(folder) == (
         "the test split of local/set has no labels: none of its 4 rows has one; "
-        "--test-fraction 0.2 carves a test set from train instead"
+        "--test-fraction 0.2 holds out a test set from train instead"
     )
     assert Reading(folder, test_fraction=0.2).splits().record["rows"] == {"train": 14, "val": 2, "test": 4}
 
@@ -150,7 +150,7 @@ UNPLAIN = "image (image), scan (image), kind (string), form (string), score (flo
         ({}, f"which column of FOLDER is the image? name it with --image-column; there are: {UNPLAIN}"),
         (SCAN, f"which column of FOLDER is the label? name it with --label-column; there are: {UNPLAIN}"),
         (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'; did you mean kind?"),
-        (SCAN | {"label_column": "score"}, "column score of FOLDER holds float64, not one class per row"),
+        (SCAN | {"label_column": "score"}, "column score of FOLDER holds 0.5 (float), not one class per row"),
         (SCAN | {"label_column": "parts"}, "column parts of FOLDER holds List, not one class per row"),
         (SCAN | {"label_column": "image"}, "column image of FOLDER holds image, not one class per row"),
         ({"image_column": "pixels"}, "FOLDER has no column 'pixels'; there are: image, scan, kind, form, score, parts"),
@@ -214,7 +214,7 @@ def test_a_split_that_is_not_named_test_serves_as_test_and_is_said(tmp_path):
     assert reading.manifest["rows"] == {"train": 20, "test": 2}
     assert [line.replace(str(tmp_path), "") for line in reading.said] == [
         "/set has no split named test: validation is the test set",
-        "not used of /set: extra (validation is carved from train)",
+        "not used of /set: extra (validation is held out from train)",
     ]
 
 

@@ -247,7 +247,7 @@ def test_a_silent_hub_with_a_warm_cache_is_said_and_done_without(hub, client, tm
         (["--dataset", "alice/configs"], "has several configs; name one with --dataset-config; there are: big, small"),
         (["--dataset", "alice/configs", "--dataset-config", "smal"], "did you mean small?"),
         (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'; did you mean label?"),
-        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one; --test-fraction 0.2 carves"),
+        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one; --test-fraction 0.2 holds out"),
     ],
 )
 def test_a_refusal_is_one_sentence_and_exit_2_and_nothing_is_written(hub, client, tmp_path, arguments, sentence):
@@ -322,3 +322,44 @@ def test_a_dataset_of_the_hub_trains_from_the_command_line_online_and_off(hub, c
     assert [record["data"]["version"] for record in records] == [sha, sha]
     assert len({record["data"]["split_fingerprint"] for record in records}) == 1
     assert {record["config"]["seed"] for record in records} == {0, 1}
+
+
+@pytest.mark.parametrize("nothing", [-1, None])
+def test_a_validation_on_the_hub_is_the_test_set_where_the_test_labels_are_hidden(hub, client, tmp_path, nothing):
+    name = fresh_name()
+    labels = LABELS | {"test": [nothing] * 8, "validation": [0, 1] * 3}
+    sha = hub.add_dataset(name, write_hub(tmp_path / "set", labels, NAMES))
+    done = client.read(name, **SIDE)
+    assert (done["rows"], done["version"]) == ({"train": 30, "test": 6}, sha)
+    assert any("has no labels: its split validation is the test set" in line for line in done["said"])
+    found = json.loads(client.run("datasets", name, "--image", "16", "--json")["stdout"])
+    assert found["splits"]["test"] == {"place": "split validation", "rows": 6, "held_out": False}
+    assert {"what": "rows of test", "why": "none has a label", "count": 8, "names": []} in found["left_out"]
+    assert client.read(name, **SIDE)["was_read"] == {}
+
+
+def test_splits_of_a_dataset_of_the_hub_are_named(hub, client, tmp_path):
+    name = fresh_name()
+    hub.add_dataset(name, write_hub(tmp_path / "set", LABELS | {"validation": [0, 1] * 3}, NAMES))
+    told = json.loads(client.run("datasets", name, "--val-split", "validation", "--json")["stdout"])
+    assert [part["place"] for part in told["splits"].values()] == ["split train", "split validation", "split test"]
+    assert told["rows_per_class"] is None and told["class_names"] == NAMES  # nothing is read of the Hub
+    assert folders(client) == []
+    assert client.read(name, val_split="validation", **SIDE)["rows"] == {"train": 30, "test": 8, "val": 6}
+    assert client.read(name, test_split="validation", **SIDE)["rows"] == {"train": 30, "test": 6}
+    refused = client.read(name, test_split="extra", **SIDE)["error"]
+    assert f"--test-split extra: the Hub's {name} has no such split" in refused
+
+
+@pytest.mark.parametrize(
+    ("splits", "classes", "sentence"),
+    [(("Train", "Test"), ("cat", "dog"), "files of another split that would be read as train, such as Test/cat/"),
+     (("train", "test"), ("cat/2019", "cat/2020", "dog/2019"), "folders below its class folders, such as t")],
+)  # fmt: skip
+def test_folders_of_images_on_the_hub_are_not_read_in_silence_as_the_library_would(
+    hub, client, tmp_path, splits, classes, sentence
+):
+    name = fresh_name()
+    hub.add_dataset(name, write_images(tmp_path / "pets", classes, each=2, splits=splits))
+    refused = client.read(name, **SIDE)["error"]
+    assert sentence in refused and f"hf download {name} --repo-type dataset" in refused

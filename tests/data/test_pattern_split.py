@@ -36,7 +36,7 @@ def test_each_class_gives_its_share_and_no_row_is_lost_or_doubled(patterns):
 
 
 @pytest.mark.parametrize(("held", "says"), [
-    (Payload(), "holds more than plain tensors"), ([1], "does not hold patterns X and labels Y"),
+    (Payload(), "contains more than plain tensors"), ([1], "does not hold patterns X and labels Y"),
     ({"X": torch.zeros(2, 3)}, "does not hold patterns X and labels Y"),
     ({"X": torch.zeros(2, 3), "Y": torch.zeros(3).long()}, r"are not \[N, L\] or"),
     ({"X": torch.zeros(2, 3), "Y": torch.zeros(2)}, "Y is float32, not whole numbers"),

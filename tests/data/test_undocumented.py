@@ -38,6 +38,14 @@ def test_a_builder_opens_the_files_that_its_lists_hold_after_a_change(tmp_path):
     assert [row["label"] for row in builder.as_streaming_dataset()["train"]] == ["dog", "dog"]
 
 
+def test_the_endings_of_images_are_those_of_the_library_s_image_folders():
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+    from app.data.sources.walk import ENDINGS
+
+    assert set(ImageFolder.EXTENSIONS) == ENDINGS
+
+
 def test_a_builder_of_tables_is_no_image_folder(tmp_path):
     write_parquet(tmp_path / "set" / "train.parquet", ["cat", "dog"])
     builder = datasets.load_dataset_builder(str(tmp_path / "set"))

@@ -12,6 +12,7 @@ from ...tables.reading import BACKGROUND, DTYPES
 from ...tables.shape import TASKS, Extent
 from .declaring import MOST, derived, setting
 
+CLASS_LEVELS = ("1", "2", "last")
 PANEL, FILES, SPLITS = "Data", "Fields and signals", "Splits"
 _FIELD, _SIGNAL = ("field",), ("signal",)
 
@@ -70,6 +71,22 @@ class Data:
     test_fraction: float | None = setting(
         None, panel=SPLITS, above=0, below=1, shown="the source's own test split",
         help="Hold out this fraction of the training rows for testing, and ignore the source's test split.",
+    )  # fmt: skip
+    val_split: str | None = setting(
+        None, panel=SPLITS, kinds=("image",), shown="rows held out from train",
+        help="Use this split of the source, such as validation, as the validation set.",
+    )  # fmt: skip
+    test_split: str | None = setting(
+        None, panel=SPLITS, kinds=("image",), shown="test, else a labelled validation split",
+        help="Use this split of the source as the test set.",
+    )  # fmt: skip
+    split_folders: str | None = setting(
+        None, panel=SPLITS, kinds=("image",), shown="by the names of the folders",
+        help="State which folders of a folder of images are splits, as train=FOLDER,test=FOLDER, or none.",
+    )  # fmt: skip
+    class_level: str = setting(
+        "1", panel=PANEL, kinds=("image",), choices=CLASS_LEVELS,
+        help="Take the class of an image from the folder at this level below its split.",
     )  # fmt: skip
     field: str | None = setting(
         None, panel=FILES, kinds=_FIELD, shown="rho", help="Stack these fields as channels, such as rho,pressure."

@@ -18,6 +18,10 @@ def open_digits() -> Source:
     digits = datasets.load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8)
 
+    def outline(_split: str) -> Iterator[Example]:
+        for label in digits.target:
+            yield Example(b"", int(label), None)
+
     def examples(_split: str) -> Iterator[Example]:
         for image, label in zip(images, digits.target, strict=True):
             yield Example(image, int(label), None)
@@ -27,4 +31,5 @@ def open_digits() -> Source:
         rows={"train": len(images)},
         class_names=tuple(str(name) for name in digits.target_names),
         examples=examples,
+        outline=outline,
     )

@@ -8,8 +8,8 @@ from ...errors import InputError
 from ...tables.names import suggestion
 from .source import Ask
 
-_LABELS = ("label", "labels", "fine_label", "class", "target", "category")
-_CLASSES = ("int", "uint", "bool", "string", "large_string")  # types whose values can name classes
+_LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")
+_CLASSES = ("int", "uint", "bool", "string", "large_string", "float")  # types whose values can name classes, as 0.0
 
 
 def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
@@ -26,6 +26,12 @@ def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
     labels = labels or [name for name in names if name in _LABELS]
     image = ask.image_column or (images[0] if len(images) == 1 else None)
     label = ask.label_column or (labels[0] if len(labels) == 1 else None)
+    if image and not label and "__key__" in names:  # of a WebDataset
+        held = ", ".join(name for name in names if not name.startswith("__"))
+        raise InputError(
+            f"the .tar files of {where} contain {held} and no label, which in a WebDataset is a file such as 000.cls "
+            "next to 000.png. Unpack them and give the folder"
+        )
     if not image or not label:
         missing = "image" if not image else "label"
         raise InputError(

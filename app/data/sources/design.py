@@ -6,12 +6,15 @@ As lanl/CNN-T2TViT-comparison has them: a key that begins the file's name, and a
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 
 from ...errors import InputError
+from ...system.durable import text
 from ...tables.names import suggestion
 from .files import printable
+from .listing import require_commas
 
 
 def key_of(file: str) -> str:
@@ -59,10 +62,12 @@ def targets(path: Path, column: str) -> dict[str, float]:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file, strict=True))
+        lines = list(csv.reader(io.StringIO(text(path, "utf-8-sig"), newline=""), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the design file {path} cannot be read as a CSV ({str(error).splitlines()[0]})") from error
+    if lines:
+        require_commas(lines[0], f"the design file {path}")
+    return lines
 
 
 def _number(text: str, path: Path, line: int, column: str) -> float:
@@ -72,5 +77,8 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
         value = math.nan
     if not math.isfinite(value) or abs(value) > 1e30:  # beyond it a squared error is no float32
         shown = printable(text.strip()[:40])
-        raise InputError(f"line {line} of the design file {path} has {shown!r} as {column}, which is no finite number")
+        hint = "; write a point, as in 0.5" if "," in text else ""
+        raise InputError(
+            f"line {line} of the design file {path} has {shown!r} as {column}, which is no finite number{hint}"
+        )
     return value

@@ -21,6 +21,7 @@ from ...tables.names import suggestion
 from ...tables.reading import FieldReading
 from . import design, filelist, synthetic
 from .files import folder, printable
+from .layout import Layout
 from .source import Array, Ask, Example, Source
 
 _MOST_BYTES = 1 << 31  # of one field in memory
@@ -79,6 +80,14 @@ def find(ask: Ask) -> _Found:
     return _Found(root, csv, splits, named, tuple(notes))
 
 
+def _places(found: _Found) -> dict[str, str]:
+    """What each split is made from."""
+    return {
+        split: printable(str(found.lists.get(split) or f"{len(files):,} files of {found.root}"))
+        for split, files in found.splits.items()
+    }
+
+
 def _require_apart(splits: Mapping[str, list[Path]]) -> None:
     seen: dict[Path, str] = {}
     for split, files in splits.items():
@@ -120,11 +129,7 @@ def open_fields(ask: Ask) -> Source:
     reading = ask.reading
     assert isinstance(reading, FieldReading)
     found = find(ask)
-    target = design.targets(found.design, reading.target)
-    strangers = [file.name for file in found.files if design.key_of(file.name) not in target]
-    if strangers:
-        shown = ", ".join(map(printable, strangers[:3]))
-        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+    target = _targets(found, reading.target)
     size = shape(ask)
 
     def examples(split: str) -> Iterator[Example]:
@@ -150,7 +155,18 @@ def open_fields(ask: Ask) -> Source:
         notes=found.notes,
         array=Array(reading.stored_dtype, size, decode, left_out),
         regression=True,
+        layout=lambda: Layout(places=_places(found)),
+        outline=examples,
     )
+
+
+def _targets(found: _Found, column: str) -> dict[str, float]:
+    """The targets of the simulations; raise InputError for a file of none of them."""
+    target = design.targets(found.design, column)
+    if strangers := [file.name for file in found.files if design.key_of(file.name) not in target]:
+        shown = ", ".join(map(printable, strangers[:3]))
+        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+    return target
 
 
 def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.ndarray:

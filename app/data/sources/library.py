@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import glob
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
-from ..splits import holdout
-from . import columns, undocumented, verified
-from .files import fingerprint, folder, require_all_read
+from . import columns, remote, splits, undocumented, verified
+from .layout import Layout, LeftOut
 from .source import Ask, Example, Source
+from .tables import Tables
 from .verified import Files
 
 _FILES_AT_ONCE = 16
@@ -33,56 +35,102 @@ def open_hub(ask: Ask, sha: str) -> Source:
     return dataclasses.replace(opened, licence=licence, disk_bytes=files.most_bytes())
 
 
-def open_folder(ask: Ask) -> Source:
-    """A folder of parquet files or of images in a folder per class, with splits as `datasets` finds them."""
+def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
+    """A folder of tables, or of images that a list names, with the splits that its files have."""
     assert ask.path
-    return _open(ask, _folder_options(folder(ask.path)), version=fingerprint(ask.path), where=ask.path)
+    root = Path(ask.path).expanduser().resolve()
+    options: dict[str, Any] = {"path": str(root)}
+    if tables.data_files is not None:
+        files = {split: [glob.escape(str(root / path)) for path in paths] for split, paths in tables.data_files.items()}
+        options = {"path": tables.module, "data_files": files}
+    return _open(ask, options, version=version, where=ask.path, layout=tables.layout)
 
 
-def _folder_options(root: Path) -> dict[str, Any]:
-    """How to load a folder: one of images without folders for splits is all train, whatever its files are called."""
-    tables = any(path.suffix in (".parquet", ".arrow", ".csv", ".json", ".jsonl") for path in root.rglob("*"))
-    named = any(entry.is_dir() and entry.name.lower() in ("train", *holdout.PUBLISHED) for entry in root.iterdir())
-    if tables or named or (root / "README.md").exists():
-        return {"path": str(root)}
-    return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
-
-
-def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, files: Files | None = None) -> Source:
-    import datasets
-
-    opened = _streams(ask, options, where, files)
-    wanted, notes = _splits(list(opened), where, carve_test=ask.carve_test)
-    train = opened[wanted["train"]]
+def _open(
+    ask: Ask, options: dict[str, Any], *, version: str, where: str, layout: Layout | None = None,
+    files: Files | None = None,
+) -> Source:  # fmt: skip
+    opened, read_files = _streams(ask, options, where, files)
+    train = next(iter(opened.values()))
     if train.features is None:
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
     image, label = columns.choose(ask, train.features, where)
-    undecoded = {
-        ours: opened[theirs].cast_column(image, datasets.Image(decode=False)) for ours, theirs in wanted.items()
-    }
+    made = _without_config(layout, read_files, where) if layout else Layout()
+    return _Opened(ask, opened, image, label, where, version, made, files).source([*opened])
 
-    def read(split: str) -> Iterator[Example]:
-        # the cache asks for the splits in this order
-        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]
-        with _sentences(where), files.reading(left) if files else nullcontext():
-            for row, content in _fetched(iter(undecoded[split]), image, where, files):
-                group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
+
+@dataclass(frozen=True)
+class _Opened:
+    """The splits of a dataset as streams, and its columns of images and labels."""
+
+    ask: Ask
+    streams: dict[str, Any]
+    image: str
+    label: str
+    where: str
+    version: str
+    layout: Layout
+    files: Files | None
+
+    def source(self, there: Sequence[str], **hidden: tuple[str, int]) -> Source:
+        """The source of these splits; `hidden` names a test split without labels, and its rows."""
+        import datasets
+
+        wanted, notes, left_out = splits.of(self.ask, there, self.where, self._count, **hidden)
+        places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
+        layout = dataclasses.replace(self.layout, places=places, notes=(*self.layout.notes, *notes))
+        layout = layout.with_left_out(left_out)
+        another = None if hidden else splits.without_test(self.ask, [*self.streams], wanted)
+        kind = self.streams[wanted["train"]].features[self.label]
+        return Source(
+            version=self.version,
+            rows={ours: self._known(theirs) for ours, theirs in wanted.items()},
+            class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
+            examples=partial(self._examples, wanted),
+            notes=notes,
+            column=f"column {self.label}",
+            layout=lambda: layout,
+            outline=(lambda split: self._labels(wanted[split])) if self.ask.path else None,
+            without_test=(lambda rows: self.source(another, hidden=(wanted["test"], rows))) if another else None,
+        )
+
+    def _examples(self, wanted: Mapping[str, str], split: str) -> Iterator[Example]:
+        import datasets
+
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]  # the cache asks for them in this order
+        undecoded = self.streams[wanted[split]].cast_column(self.image, datasets.Image(decode=False))
+        group_column = self.ask.group_column
+        with _sentences(self.where), self.files.reading(left) if self.files else nullcontext():
+            for row, content in _fetched(iter(undecoded), self.image, self.where, self.files):
+                group, held = row[group_column] if group_column else None, row[self.image] or {}
                 group = verified.shown(group) if isinstance(group, str) else group
-                yield Example(content, row[label], group, verified.shown(held.get("path") or ""))
+                yield Example(content, row[self.label], group, verified.shown(held.get("path") or ""))
 
-    known, kind = train.info.splits or {}, train.features[label]
-    counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
-    return Source(
-        version=version,
-        rows={ours: counts.get(ours) for ours in wanted},
-        class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-        examples=read,
-        notes=notes,
-    )
+    def _labels(self, split: str) -> Iterator[Example]:
+        group = self.ask.group_column
+        with _sentences(self.where):
+            for row in self.streams[split].select_columns([name for name in (self.label, group) if name]):
+                yield Example(b"", row[self.label], row[group] if group else None)
+
+    def _known(self, split: str) -> int | None:
+        """The rows of a split as its metadata says, None where it says nothing."""
+        known = next(iter(self.streams.values())).info.splits or {}
+        return (known[split].num_examples or None) if split in known else None
+
+    def _count(self, split: str) -> int | None:
+        """The rows of a split, counted where that costs little."""
+        return self._known(split) or (sum(1 for _ in self._labels(split)) if self.ask.path else None)
 
 
-def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None) -> dict[str, Any]:
-    """The dataset's splits as streams; raises InputError with the configs' names where one has to be chosen."""
+def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
+    """The layout of a folder with the tables and images that none of the card's configs names."""
+    root = Path(where).expanduser().resolve()
+    spare = [path for path in layout.candidates if str(root / path) not in files]
+    return layout.with_left_out([LeftOut.of("files", "in no config of README.md", spare)] if spare else [])
+
+
+def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None) -> tuple[dict[str, Any], set[str]]:
+    """The dataset's splits as streams, and their files; raises InputError with the configs' names to choose from."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -91,11 +139,12 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
-            if ask.path:
-                _require_all_images(builder, ask.path)
+            by_split = undocumented.data_files(builder)
+            if files and not ask.row:
+                remote.require_clear(by_split, where, images=_reads_folders(builder))
             if files:
                 files.redirect(builder)
-            return builder.as_streaming_dataset()
+            return builder.as_streaming_dataset(), {path for paths in by_split.values() for path in paths}
         except Explained:
             raise
         except ValueError as error:
@@ -116,15 +165,12 @@ def _through(files: Files | None) -> AbstractContextManager[None]:
     return registered()
 
 
-def _require_all_images(builder: Any, path: str) -> None:
-    """Raises InputError for a picture of an image folder that the builder leaves out, where no list chooses them."""
+def _reads_folders(builder: Any) -> bool:
+    """Whether a builder takes classes from folders of images: one of image folders without a list of them."""
     if not (there := undocumented.image_files(builder)):
-        return
-    files, endings, lists = there
-    listed = any(Path(file).name in lists for found in files.values() for file in found)
-    card = folder(path) / "README.md"
-    if not listed and not (card.exists() and "\nconfigs:" in card.read_text(encoding="utf-8", errors="replace")):
-        require_all_read(path, files, endings)
+        return False
+    files, _, lists = there
+    return not any(Path(file).name in lists for found in files.values() for file in found)
 
 
 def _fetched(
@@ -167,22 +213,6 @@ def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
         return hub.call(f"an image of {where}", once)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
-
-
-def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Which of the source's splits are train and test, and what to say of the choice."""
-    if "train" not in there and len(there) > 1:
-        raise InputError(f"{where} has no split named train; it has {', '.join(there)}")
-    wanted, notes = holdout.published(there, carve_test=carve_test), []
-    if wanted["train"] != "train":
-        notes.append(
-            f"{where} has one split, {there[0]}: it is used as train, and validation and test are carved from it"
-        )
-    if wanted.get("test", "test") != "test":
-        notes.append(f"{where} has no split named test: {wanted['test']} is the test set")
-    if unused := [name for name in there if name not in wanted.values()]:
-        notes.append(f"not used of {where}: {', '.join(unused)} (validation is carved from train)")
-    return wanted, tuple(notes)
 
 
 @contextmanager

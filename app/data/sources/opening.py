@@ -11,7 +11,7 @@ from ...system import hub
 from ...tables.datasets import folder_hint
 from ...tables.reading import FieldReading
 from ..store import cache
-from . import bundled, fields, files, library, signals
+from . import bundled, fields, files, folders, labels, library, signals
 from .source import Ask, Source
 
 
@@ -38,22 +38,36 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
 def first(ask: Ask, version: str) -> Source:
     """The source of a dataset that is not in the cache. Raises InputError, and Unavailable for a silent Hub."""
     try:
-        return _opened(ask, version)
+        source = _opened(ask, version)
     except HubUnavailable as error:
         raise _not_cached(ask, error) from error
+    if source.array:
+        return source
+    return labels.audited(ask, source, f"{source.column} of {ask.path or ask.dataset}")
 
 
-def require_version(ask: Ask, source: Source, version: str) -> None:
-    """Raises InputError unless the source is the one that a run was made with."""
-    if version != source.version:
-        raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+def at_version(ask: Ask, source: Source, version: str) -> Source:
+    """Return the source as a run that was made with this version names it; raise InputError unless it is that one.
+
+    A run of layout revision 1 named a folder by all its files, read or not.
+    """
+    if version == source.version:
+        return source
+    if _named_by_all(ask, version):
+        return dataclasses.replace(source, version=version)
+    raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+
+
+def _named_by_all(ask: Ask, version: str | None) -> bool:
+    """Whether a version is the hash over all files of a folder of images, which named it at layout revision 1."""
+    return bool(ask.path and not ask.reading and ask.layout == 1 and files.of_all(ask.path) == version)
 
 
 def fingerprint(ask: Ask) -> str:
     """16 hex digits over the content of a local dataset, as far as it is read."""
     assert ask.path
     if not ask.reading:
-        return files.fingerprint(ask.path)
+        return folders.fingerprint(ask)
     return (fields if isinstance(ask.reading, FieldReading) else signals).fingerprint(ask)
 
 
@@ -62,7 +76,7 @@ def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None =
     if not ask.path:
         raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
     there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)
-    if (found := fingerprint(there)) != ask.fingerprint:
+    if (found := fingerprint(there)) != ask.fingerprint and not _named_by_all(there, ask.fingerprint):
         raise InputError(
             f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
             f"give the folder that {ask.dataset} was"
@@ -87,7 +101,7 @@ def _opened(ask: Ask, version: str) -> Source:
                 f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
                 "cache; start the command in the directory that the run was started in, or give evaluate --data FOLDER"
             )
-        return library.open_folder(ask)
+        return folders.open_folder(ask)
     if not ask.hub:
         return bundled.open_digits()
     return library.open_hub(ask, version)

@@ -15,9 +15,10 @@ from ...system.durable import sha256
 from ...tables.reading import SignalReading
 from ...tables.symmetry import NIST_LENGTHS, NIST_START, NIST_STEP
 from ...tables.synthetic import PatternRecipe
-from . import symmetry, synthetic, tensors
+from . import symmetry, synthetic, tensors, words
 from .files import printable
-from .source import Array, Ask, Example, Source
+from .layout import Layout
+from .source import Array, Ask, Example, Revised, Source
 
 _SPLIT_OF = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 _NAMED = {"bravais": ("spacegroup",), "space_group": ("bravais",)}  # what the other target's files are called
@@ -30,6 +31,7 @@ class _Found:
     mapping: Path | None
     recipe: PatternRecipe | None  # of a synthetic set
     notes: tuple[str, ...]
+    revision: int = 1  # of the layout: 2 where revision 1 found other splits
 
     @property
     def files(self) -> list[Path]:
@@ -52,7 +54,7 @@ def find(ask: Ask) -> _Found:
     mapping, recipe = symmetry.mapping_beside(files), synthetic.pattern_recipe(files[0].parent)
     if ask.reading.whole:
         return _Found({"test": files}, mapping, recipe, tuple(notes))
-    named = {file: _SPLIT_OF.get(file.stem.rpartition("_")[2].lower()) for file in files}
+    named, revision = _named(files)
     splits: dict[str, list[Path]] = {}
     for file, split in named.items():
         if split or not any(named.values()):
@@ -63,7 +65,20 @@ def find(ask: Ask) -> _Found:
         raise InputError(f"{ask.path} holds {', '.join(file.name for file in files)} and no *_Train.pt")
     if left := [file.name for file, split in named.items() if not split and any(named.values())]:
         notes.append(f"not read beside the files of splits: {', '.join(left)}")
-    return _Found(splits, mapping, recipe, tuple(notes))
+    return _Found(splits, mapping, recipe, tuple(notes), revision)
+
+
+def _named(files: list[Path]) -> tuple[dict[Path, str | None], int]:
+    """Return the split that each file's name says, and the revision of the layout that finds them so.
+
+    Revision 1 knew only the last part of a name, such as `X_Train.pt`, and not `trainset.pt`.
+    """
+    first = {file: _SPLIT_OF.get(file.stem.rpartition("_")[2].lower()) for file in files}
+    found = {file: first[file] or words.split_of(file.stem) for file in files}
+    if "train" not in found.values() and not any(first.values()):
+        return first, 1
+    alone = len(files) == 1 and not any(first.values())  # all of it is train either way
+    return found, 1 if found == first or alone else 2
 
 
 def _files(path: str) -> list[Path]:
@@ -114,6 +129,8 @@ def open_signals(ask: Ask) -> Source:
     """The patterns as rows (1, L) with their class indices; raises InputError for files that cannot be used."""
     reading, found = ask.reading, find(ask)
     assert isinstance(reading, SignalReading)
+    if ask.layout < found.revision:
+        raise Revised(f"the files of {ask.path} are divided into splits by other rules than in earlier versions")
     size, names = shape(ask), class_names(ask)
     counts = {}
     for split, files in found.splits.items():
@@ -122,6 +139,10 @@ def open_signals(ask: Ask) -> Source:
     def examples(split: str) -> Iterator[Example]:
         for file in found.splits[split]:
             yield from _examples(file, reading, len(names), found.recipe)
+
+    def outline(split: str) -> Iterator[Example]:
+        for file in found.splits[split]:
+            yield from (Example(b"", int(label), None) for label in tensors.read(file, mapped=True)[1])
 
     def decode(example: Example) -> np.ndarray:
         assert isinstance(example.image, np.ndarray)
@@ -133,8 +154,19 @@ def open_signals(ask: Ask) -> Source:
 
     return Source(
         version=fingerprint(ask), rows=counts, class_names=names, examples=examples, notes=found.notes,
-        array=Array(reading.stored_dtype, size, decode, []),
+        array=Array(reading.stored_dtype, size, decode, []), outline=outline,
+        layout=lambda: Layout(places={split: _shown(files) for split, files in found.splits.items()}),
     )  # fmt: skip
+
+
+def _shown(files: list[Path]) -> str:
+    more = f" and {len(files) - 3:,} more" if len(files) > 3 else ""
+    return f"{', '.join(printable(file.name) for file in files[:3])}{more}"
+
+
+def revision(ask: Ask) -> int:
+    """Return the revision of the layout by which the files are divided into splits."""
+    return find(ask).revision
 
 
 def _counted(

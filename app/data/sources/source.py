@@ -13,6 +13,7 @@ from ...tables.datasets import DatasetRow
 from ...tables.decoding import Decoding
 from ...tables.reading import FieldReading, Reading
 from ...tables.shape import Extent
+from .layout import Layout
 
 
 class Example(NamedTuple):
@@ -47,6 +48,29 @@ class Array(NamedTuple):
     left_out: list[str]  # files that cannot be read
 
 
+def later(default: Any) -> Any:
+    """Declare a field of an Ask that an earlier version lacked: at its default it is left out of a cache's name."""
+    return field(default=default, metadata={"later": True})
+
+
+class Revised(InputError):
+    """A dataset is read otherwise than by revision 1 of the layout, which a run asks for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}. This run is of layout revision 1, whose reading is no longer supported. Evaluate its stored "
+            "predictions (without --again), or train it again"
+        )
+
+
+class Hidden(InputError):
+    """A split has no labels."""
+
+    def __init__(self, message: str, split: str, rows: int) -> None:
+        super().__init__(message)
+        self.split, self.rows = split, rows
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """What a command asks for in a dataset; together with the version found it names a cache.
@@ -66,6 +90,12 @@ class Ask:
     side: Extent
     channels: int
     carve_test: bool  # the source's own test split is not read
+    # Of images. At its default each is left out of a cache's name, so that earlier caches keep theirs.
+    class_level: str = later("1")  # of a folder of images: 1 | 2 | last
+    split_folders: str | None = later(None)
+    val_split: str | None = later(None)  # the source's name of the split
+    test_split: str | None = later(None)
+    layout: int = later(1)  # revision of the rules by which files become rows
     reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
     decoding: Decoding = field(default=Decoding(), compare=False)  # of images; names their caches
     design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
@@ -110,8 +140,12 @@ class Source:
     licence: str = "unknown"
     disk_bytes: int = 0  # that its own files take on the disk at one time while they are read
     notes: tuple[str, ...] = ()  # said aloud once
+    column: str = "the labels"  # whose values they are
     array: Array | None = None  # None: images
     regression: bool = False  # labels are numbers, and the one class name is the target's
+    layout: Callable[[], Layout] = Layout  # what splits are made from and what is left out, complete after reading
+    outline: Callable[[str], Iterator[Example]] | None = None  # examples without their images, where these cost little
+    without_test: Callable[[int], Source] | None = None  # with another split for a test of so many rows, none labelled
 
     def class_indices(self, unlabelled: tuple[str, ...]) -> dict[Any, int]:
         """The source's label -> our class index, for the classes that are labels."""

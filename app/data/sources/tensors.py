@@ -62,6 +62,8 @@ def load(file: Path, *, mapped: bool = False) -> Any:
     """What stands in a file, of which nothing is executed; raises InputError for damage and for what is not plain."""
     import torch
 
+    if not file.is_file():
+        raise InputError(f"{printable(str(file))} is no file that can be read, but a pipe, a device or a folder")
     if not mapped:
         _require_sums(file)
     try:
@@ -72,9 +74,39 @@ def load(file: Path, *, mapped: bool = False) -> Any:
                 raise
             return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
     except UnpicklingError as error:
-        raise InputError(f"{printable(file.name)} holds more than plain tensors, which is not read") from error
+        raise InputError(_not_plain(file)) from error
     except Exception as error:  # a reader meets damage with whatever it stumbled over
         raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+
+
+def _not_plain(file: Path) -> str:
+    """What a file contains beside plain tensors, and how to save it; numpy's arrays execute nothing when read."""
+    import torch
+
+    name = printable(file.name)
+    try:
+        with torch.serialization.safe_globals(_of_arrays()):
+            held = torch.load(file, map_location="cpu", weights_only=True)
+        arrays = [key for key, value in held.items() if isinstance(value, np.ndarray)]
+    except Exception:  # it is more than that, whatever it is  # noqa: BLE001
+        arrays = []
+    if not arrays:
+        return (
+            f"{name} contains more than plain tensors, which is not read. Save it as tensors: "
+            f"torch.save({{'X': X, 'Y': Y}}, '{name}')"
+        )
+    keys = [printable(str(key)) for key in arrays]
+    said = " and ".join(keys)
+    what = "is a numpy array and not a tensor" if len(keys) == 1 else "are numpy arrays and not tensors"
+    pairs = ", ".join(f"'{key}': torch.from_numpy({key})" for key in keys)
+    return f"{name}: {said} {what}, which is not read. Save tensors: torch.save({{{pairs}}}, '{name}')"
+
+
+def _of_arrays() -> list[Any]:
+    """What numpy's pickled arrays name: constructors of arrays and of the types of numbers."""
+    kinds = [kind for kind in vars(np.dtypes).values() if isinstance(kind, type)]
+    rebuild: Any = np.zeros(0).__reduce__()[0]
+    return [np.ndarray, np.dtype, rebuild, (rebuild, "numpy.core.multiarray._reconstruct"), *kinds]
 
 
 def _require_sums(file: Path) -> None:

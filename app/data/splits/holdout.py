@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import draws
-from ...config.run import RunConfig
+from ...config.settings import Data
 from ...errors import InputError
 from ...tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow
 from ..store.cache import Cached
@@ -33,32 +33,48 @@ class Members(NamedTuple):
 
 def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> bool:
     """Whether test is held out from train even where the source has a test split: as asked, or as the row says."""
+    if fields.get("test_split"):
+        return False
     return bool(fields.get("test_fraction") or (row and row.test_fraction))
 
 
-def published(there: Collection[str], *, carve_test: bool) -> dict[str, str]:
-    """Return train, and test if there is one, by the names of a source's splits; one split alone is train."""
-    used = {"train": "train" if "train" in there else next(iter(there))}
-    labelled = [name for name in PUBLISHED if name in there and name != used["train"]]
-    return used | ({"test": labelled[0]} if labelled and not carve_test else {})
+def published(
+    there: Collection[str], *, carve_test: bool, val: str | None = None, test: str | None = None
+) -> dict[str, str]:
+    """Return train, and validation and test where they are used, by the names of a source's splits.
+
+    `val` and `test` are the names that a command gives. One split alone is train. Without a test split, a validation
+    split that no command uses is the test set. Raise InputError where nothing is left for training.
+    """
+    asked = {ours: theirs for ours, theirs in (("val", val), ("test", test)) if theirs}
+    rest = [name for name in there if name not in asked.values()]
+    if not rest or ("train" not in rest and asked):
+        raise InputError(f"--val-split and --test-split leave no split for training; the splits are {', '.join(there)}")
+    used = {"train": "train" if "train" in rest else rest[0]}
+    labelled = [name for name in PUBLISHED if name in rest and name != used["train"]]
+    return used | asked | ({"test": labelled[0]} if labelled and not carve_test and not test else {})
 
 
-def members_of(config: RunConfig, cached: Cached) -> Members:
+def members_of(config: Data, cached: Cached) -> Members:
     """Return the members of a config's splits in a cached dataset; raises InputError for groups that test shares."""
     rows, groups = cached.manifest.rows, cached.array("train", "groups") if cached.ask.grouped else None
-    if config.group_column and "test" in rows:  # lists of files decide by themselves what they share
+    if config.group_column:  # lists of files decide by themselves what they share
         assert groups is not None
-        if shared := len(np.intersect1d(groups, cached.array("test", "groups"))):
-            instead = "--test-fraction 0.2 holds out a test set of other groups"
-            raise InputError(f"{shared} groups stand in both train and test; {instead}")
-    labels = cached.array("train", "labels")
-    if config.task != "classification":
-        labels = np.zeros(len(labels), np.int64)  # all of one class
+        instead = {"test": "--test-fraction 0.2 holds out a test set of other groups", "val": "omit --val-split"}
+        for split in instead.keys() & rows.keys():
+            if shared := len(np.intersect1d(groups, cached.array(split, "groups"))):
+                raise InputError(f"{shared} groups stand in both train and {split}; {instead[split]}")
+    labels = strata(config, cached.array("train", "labels"))
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
 
 
+def strata(config: Data, labels: np.ndarray) -> np.ndarray:
+    """Return what rows are held out in equal shares of: the classes; those of a regression are all of one."""
+    return labels if config.task == "classification" else np.zeros(len(labels), np.int64)
+
+
 def counted(
-    config: RunConfig, rows: int | None, test_rows: int | None, *, own_test: bool, val_rows: int | None = None,
+    config: Data, rows: int | None, test_rows: int | None, *, own_test: bool, val_rows: int | None = None,
     own_val: bool = False,
 ) -> tuple[int | None, int | None, int | None]:  # fmt: skip
     """Return how many rows train, validation and test will have, before one is read; groups may move a few.
@@ -78,12 +94,12 @@ def _fewer(rows: int | None, limit: int | None) -> int | None:
     return rows if limit is None or rows is None else min(rows, limit)
 
 
-def _test_fraction(config: RunConfig) -> float:
+def _test_fraction(config: Data) -> float:
     return config.test_fraction or UNKNOWN_TEST_FRACTION
 
 
 def members(
-    config: RunConfig,
+    config: Data,
     *,
     labels: np.ndarray,
     groups: np.ndarray | None,

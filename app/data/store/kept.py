@@ -17,7 +17,7 @@ from .aside import Aside
 from .counts import Counts
 from .room import Room
 
-CARVE = "--test-fraction 0.2 carves a test set from train instead"
+CARVE = "--test-fraction 0.2 holds out a test set from train instead"
 
 
 class Decoded(NamedTuple):
@@ -92,7 +92,7 @@ class Kept:
         if self.names:
             save(folder / f"{self.split}-names.npy", np.array(self.names))
         if ask.grouped:
-            numbers = np.array([_group_number(group) for group in self.groups], np.int64)
+            numbers = np.array([group_number(group) for group in self.groups], np.int64)
             save(folder / f"{self.split}-groups.npy", numbers)
 
 
@@ -109,6 +109,6 @@ def moments_of(pixels: np.ndarray) -> np.ndarray:
     return np.stack([wide.sum(1), (wide * wide).sum(1)], axis=1)
 
 
-def _group_number(group: Any) -> int:
+def group_number(group: Any) -> int:
     """A number that stands for a group's name, equal wherever the name is; rows without one are a group."""
     return int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8], "big", signed=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ...system.durable import seal, write_text
+from ...system.durable import seal, text, write_text
 
 NAME = "manifest.json"
 
@@ -63,6 +63,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     left_out: list[str] | None = None  # files, or images with the reason, that could not be read
     pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
     notes: list[str] | None = None
+    layout: dict[str, Any] | None = None  # what splits are made from and what is left out, as sources.layout has it
     version: str
     rows: dict[str, int]  # with a label, by split
     unlabelled: dict[str, int]
@@ -93,9 +94,9 @@ def write(folder: Path, manifest: Manifest) -> None:
 def read(folder: Path) -> Manifest:
     """Return the manifest of a cache folder; raise Unreadable unless it is as it was written."""
     try:
-        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = json.loads(text(folder / NAME))
         given = content.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise Unreadable("its manifest cannot be read") from error
     if given != seal(content):
         raise Unreadable("its manifest does not match its checksum")

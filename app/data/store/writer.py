@@ -53,6 +53,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
         {name: value for name, value in images.items() if value}
         | _of_array(source)
         | {
+            "layout": source.layout().to_json(),
             "version": source.version,
             "rows": {split: len(part.labels) for split, part in kept.items()},
             "unlabelled": {split: part.unlabelled for split, part in kept.items()},

@@ -1,0 +1,98 @@
+"""`datasets`: the table of datasets, or what is understood of one dataset without training."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+import typer
+
+from ..config.settings import Data, Files
+from . import options as o
+from .screen import result, result_json
+
+Dataset = Annotated[
+    str | None,
+    typer.Argument(help="A folder such as ./photos, owner/name on the Hub, or a name of the table, to be inspected."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(datasets)
+
+
+def _options() -> dict[str, tuple[Any, Any]]:
+    """The options that say how a dataset is read."""
+    taken = o.parameters((Data, Files))
+    found = {each.name: (each.annotation, each.default) for each in taken if each.name not in ("dataset", "augment")}
+    return {"image": (o.Image, None), **found}
+
+
+@o.only(path=(Dataset, None), as_json=(o.AsJson, False), **_options())
+def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
+    """List the datasets of the table, or print what is understood of one dataset, without training."""
+    given = o.given(options)
+    if path is None:
+        _require_none(given)
+        return _print_table(as_json=as_json)
+    from .. import data
+    from ..config.settings import Model, checked, options_of
+    from .screen import Screen
+
+    request = {"dataset": path, **checked(options_of(Data, Files, Model), given)}
+    with Screen(quiet=as_json) as screen:
+        found = data.inspected(request, screen.say)
+    return result_json(found.to_json()) if as_json else result("\n".join(found.lines()))
+
+
+def _require_none(given: dict[str, Any]) -> None:
+    """Raises InputError for an option without a dataset that it is about."""
+    from ..config.settings import flag
+    from ..errors import InputError
+
+    if given:
+        raise InputError(f"{flag(next(iter(given)))} is about one dataset; name it, such as `datasets ./photos`")
+
+
+def _print_table(*, as_json: bool) -> None:
+    from ..system.columns import columns
+    from ..tables.datasets import DATASETS
+    from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN
+    from ..tables.shape import with_unit
+
+    protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
+    rows = [dataclasses.asdict(row) | {"protocol": protocols[row.name]} for row in DATASETS.values()]
+    if as_json:
+        return result_json(rows, indent=1)
+    heads = ("dataset", "on the Hub", "rows", "test rows", "classes", "side", "download", "licence")
+    lines = [
+        (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
+         f"{r['train_rows']:,}" if r["train_rows"] else "-",
+         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved" if r["train_rows"] else "-",
+         r["classes"] if r["task"] == "classification" else "1 number",
+         with_unit(r["native"] or r["protocol"]["image"]), f"{r['megabytes']:,} MB" if r["train_rows"] else "-",
+         r["licence"])
+        for r in rows
+    ]  # fmt: skip
+    result(columns(heads, lines))
+    for row in rows:
+        if row["warning"]:
+            result(f"note: {row['warning']}")
+    result("\nhow each is trained where no option says otherwise:")
+    of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
+    return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
+
+
+def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
+    from ..system.columns import columns
+    from ..tables.shape import spelled
+
+    heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
+    lines = [
+        (name, spelled(p["image"]), p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
+         "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
+         p["size"])
+        for name, p in protocols.items()
+    ]  # fmt: skip
+    result(columns(heads, lines))

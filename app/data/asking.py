@@ -1,0 +1,98 @@
+"""What a command asks for in a dataset: its name, where it lies, and the ask that names its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..tables import revisions
+from ..tables.datasets import dataset_row, hub_name, is_local
+from ..tables.decoding import decoding_of
+from ..tables.protocols import UNKNOWN
+from ..tables.reading import FieldReading, reading_of
+from ..tables.revisions import LAYOUT
+from ..tables.shape import normal, smaller
+from .sources import fields, folders, signals
+from .sources.opening import fingerprint
+from .sources.source import Ask
+from .splits import holdout
+
+
+def dataset_name(asked: str) -> str:
+    """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
+    if row := dataset_row(asked):
+        return row.name
+    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
+
+
+def where(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a request's local dataset lies, as `ask_of` takes it; None for one of the Hub and for what is bundled."""
+    row = dataset_row(request["dataset"])
+    if row and row.kind != "image":
+        return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}
+    return {"path": request["dataset"] if is_local(request["dataset"]) else None}
+
+
+def ask_of(
+    fields: Mapping[str, Any],
+    *,
+    path: str | None,
+    design: str | None = None,
+    filelist: str | None = None,
+) -> Ask:
+    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+
+    A request is read by the present rules. A config names its revisions, or has the first.
+    """
+    row, reading = dataset_row(fields["dataset"]), reading_of(fields)
+    if "classes" not in fields:  # which a config has, and no request
+        fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
+    image = fields.get("image") or UNKNOWN.image
+    return Ask(
+        dataset=fields["dataset"],
+        row=row,
+        path=path,
+        fingerprint=fields.get("fingerprint"),
+        config=fields.get("dataset_config") or (row.config if row else None),
+        revision=fields.get("revision") or "main",
+        image_column=fields.get("image_column") or (row.image_column if row else None),
+        label_column=fields.get("label_column") or (row.label_column if row else None),
+        group_column=fields.get("group_column"),
+        side=normal(image) if reading else smaller(image, row.native if row else None),
+        channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
+        carve_test=holdout.takes_test_from_train(fields, row),
+        class_level=fields.get("class_level") or "1",
+        split_folders=fields.get("split_folders"),
+        val_split=fields.get("val_split"),
+        test_split=fields.get("test_split"),
+        layout=fields.get("layout_revision") or 1,
+        reading=reading,
+        decoding=decoding_of(fields),
+        design=design,
+        filelist=filelist,
+    )
+
+
+def located(ask: Ask) -> Ask:
+    """Return the same with its fingerprint, and at the revision of the layout that reads it, where it lies here."""
+    if not ask.path:
+        return ask
+    if ask.reading:
+        shape = shape_of(ask)
+        return replace(
+            ask, fingerprint=fingerprint(ask), layout=revision_of_files(ask), side=normal(shape[1:]), channels=shape[0]
+        )
+    there = folders.content(ask)
+    return replace(ask, fingerprint=folders.fingerprint(ask, there), layout=there.revision)
+
+
+def shape_of(ask: Ask) -> tuple[int, ...]:
+    """Return the shape of one input of fields or signals, as the first of the files says it."""
+    return (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
+
+
+def revision_of_files(ask: Ask) -> int:
+    """Return the revision of the layout that divides files of fields or signals."""
+    return LAYOUT if isinstance(ask.reading, FieldReading) else signals.revision(ask)

@@ -1,0 +1,104 @@
+"""The labels of a source on their way: what is no label is counted, and what is doubtful is refused."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...errors import InputError
+from . import names
+from .files import printable
+from .layout import Layout, LeftOut
+from .source import Ask, Example, Hidden, Revised, Source
+
+_INSTEAD = "--test-fraction 0.2 holds out a test set from train instead"
+_FEW = 10  # rows: fewer may have a class each
+
+
+@dataclass
+class Audit:
+    """What was seen of the labels of a source's splits."""
+
+    ask: Ask
+    source: Source
+    where: str  # what the labels are of: column label of ./photos
+    unlabelled: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (split, why) -> rows
+    counts: dict[str, Counter[Any]] = field(default_factory=dict)  # split -> labels
+
+    def examples(self, split: str, given: Iterator[Example]) -> Iterator[Example]:
+        """The examples with labels as they are meant; raises at the end for those that are doubtful."""
+        counts = self.counts[split] = Counter()
+        for key in [key for key in self.unlabelled if key[0] == split]:
+            del self.unlabelled[key]
+        number = -1
+        for number, example in enumerate(given):
+            label, why = self._meant(example.label)
+            if why:
+                self.unlabelled.setdefault((split, why), []).append(f"row {number}")
+            else:
+                counts[label] += 1
+            yield example._replace(label=label)
+        self._judge(split, number + 1)
+
+    def layout(self) -> Layout:
+        """The source's layout, with the rows that have no label."""
+        more = [LeftOut.of(f"rows of {split}", why, rows) for (split, why), rows in self.unlabelled.items()]
+        return self.source.layout().with_left_out(more)
+
+    def _meant(self, label: Any) -> tuple[Any, str]:
+        """A label as it is meant, and why it is none; an integral float is a whole number."""
+        if isinstance(label, float):
+            label = None if math.isnan(label) else self._whole(label)
+        if isinstance(label, str) and not label.strip():
+            if self.ask.layout < 2:
+                raise Revised(f"{self.where} has empty labels, which earlier versions took for a class")
+            return None, "empty label"
+        if label is None:
+            return None, "no label (None)"
+        if label == -1 and not isinstance(label, bool):
+            return label, "label -1"
+        named = self.source.class_names
+        if named and isinstance(label, int) and 0 <= label < len(named) and named[label] in self.ask.unlabelled:
+            return label, f"class {named[label]}"
+        return label, ""
+
+    def _whole(self, label: float) -> int:
+        if not label.is_integer():
+            raise InputError(f"{self.where} holds {label:g} (float), not one class per row")
+        return int(label)
+
+    def _judge(self, split: str, seen: int) -> None:
+        """Raise InputError for labels that are doubtful, and Hidden for a split without any."""
+        counts = self.counts[split]
+        if seen and not counts:
+            hint = f"; {_INSTEAD}" if split == "test" else ""
+            says = f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one{hint}"
+            raise Hidden(says, split, seen)
+        if self.source.class_names is not None:
+            return
+        texts = {label for found in self.counts.values() for label in found if isinstance(label, str)}
+        names.require_apart(texts, self.where)
+        rows = counts.total()
+        if split == "train" and (rows > 2 * len(counts) - 1 or rows < _FEW) and not len(counts) == rows > 2:
+            return
+        if split == "train":
+            shown = ", ".join(printable(str(label)) for label in list(counts)[:3])
+            raise InputError(
+                f"{self.where} gives {len(counts):,} classes for {rows:,} rows ({shown}, ...), which looks like an ID "
+                "and not a class. Name the column of the classes with --label-column"
+            )
+
+
+def audited(ask: Ask, source: Source, where: str) -> Source:
+    """Return the source with its labels watched."""
+    audit, outline, otherwise = Audit(ask, source, where), source.outline, source.without_test
+    return replace(
+        source,
+        examples=lambda split: audit.examples(split, source.examples(split)),
+        outline=(lambda split: audit.examples(split, outline(split))) if outline else None,
+        layout=audit.layout,
+        without_test=(lambda rows: audited(ask, otherwise(rows), where)) if otherwise else None,
+    )

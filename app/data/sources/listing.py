@@ -1,0 +1,249 @@
+"""CSV files that list images: a column of files below the dataset's folder, a column of classes, a file for a split."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import InputError
+from ...tables.names import suggestion
+from ..splits import holdout
+from . import words
+from .files import printable
+from .layout import Layout, LeftOut
+from .parts import Wishes
+from .walk import Walk
+
+ENDINGS = (".csv", ".tsv")
+LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")  # names of columns
+_MOST = 0.5  # of a column's values are files, so that it lists images and some are missing
+
+
+class Unlike(InputError):
+    """A CSV file cannot be read as a list."""
+
+
+class Row(NamedTuple):
+    """A row of a list: an image, its label as text (empty: none), its group."""
+
+    path: str
+    label: str
+    group: str | None
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What CSV files list, by split: rows with a label; the files that are read; what is left out."""
+
+    rows: Mapping[str, Sequence[Row]]
+    files: tuple[str, ...]  # the lists
+    label: str  # the column
+    layout: Layout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns that a command names."""
+
+    image: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class _List:
+    """A CSV file with its columns as texts, and the column of files that are images below the folder."""
+
+    path: str
+    columns: Mapping[str, Sequence[str]]
+    files: str
+    found: Sequence[str | None]  # the image of each row
+
+    def label(self, asked: Columns) -> str | None:
+        """The column of the labels, None where none is clear."""
+        others = [name for name in self.columns if name not in (self.files, asked.group)]
+        named = [name for name in others if name.lower() in LABELS]
+        if asked.label:
+            return asked.label if asked.label in others else None
+        return named[0] if len(named) == 1 else others[0] if len(others) == 1 else None
+
+
+def table(root: Path, path: str) -> dict[str, list[str]]:
+    """The columns of a CSV file as texts; raise Unlike for one that cannot be read or has other separators."""
+    where = printable(str(root / path))
+    try:
+        with (root / path).open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, delimiter="\t" if path.endswith(".tsv") else ",") if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Unlike(f"{where} cannot be read as a CSV file in UTF-8 ({str(error).splitlines()[0]})") from error
+    if not lines:
+        return {}
+    require_commas(lines[0], where)
+    names = [name.strip() for name in lines[0]]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise Unlike(f"{where} has the column {printable(twice[0])!r} twice; rename one")
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(names):
+            raise Unlike(f"line {number} of {where} has {len(line)} values, its first line {len(names)}")
+    return {name: [line[at].strip() for line in lines[1:]] for at, name in enumerate(names)}
+
+
+def require_commas(header: Sequence[str], where: str) -> None:
+    """Raise Unlike for a first line whose names stand between semicolons."""
+    if len(header) == 1 and ";" in header[0]:
+        fixed = header[0].replace(";", ",")
+        raise Unlike(
+            f"{where} has semicolons between its values. Write commas between values and points in numbers: "
+            f"{printable(fixed[:60])!r} as the first line, and 0.5 in place of 0,5"
+        )
+
+
+def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
+    """What the CSV files of a folder list, None where none lists its images; raise InputError where it is doubtful."""
+    files = [path for path in walk.others if path.lower().endswith(ENDINGS)]
+    if not files or not walk.top.count:
+        return None
+    find = _finder(list(walk.top.all_images()))
+    lists = [found for path in files if (found := _listed(walk, path, find, asked))]
+    lists = [each for each in lists if "submission" not in each.path.lower()]
+    if not lists:
+        return None
+    by_split = words.of_files([each.path.split("/") for each in lists])
+    chosen = {split: [lists[at] for at in places] for split, places in by_split.items() if split}
+    return _divided(walk, chosen, asked, wishes)
+
+
+def _finder(images: Sequence[str]) -> Callable[[str, str, str | None], str | None]:
+    """Return a function: value, folder of its list, split -> the image below the folder that it names."""
+    exact = set(images)
+    by_name: dict[str, list[str]] = {}
+    for image in images:
+        name = image.rpartition("/")[2]
+        for key in {name, name.rpartition(".")[0]}:
+            by_name.setdefault(key, []).append(image)
+
+    def find(value: str, folder: str, split: str | None) -> str | None:
+        value = value.replace("\\", "/").removeprefix("./")
+        for path in (f"{folder}/{value}" if folder else value, value):
+            if path in exact:
+                return path
+        named = by_name.get(value.rpartition("/")[2], [])
+        ends = [image for image in named if image.endswith(f"/{value}") or f"/{image}".startswith(f"/{value}.")]
+        named = ends or named
+        if len(named) > 1:
+            named = [image for image in named if split in map(words.split_of, image.split("/")[:-1])]
+        return named[0] if len(named) == 1 else None
+
+    return find
+
+
+def _listed(walk: Walk, path: str, find: Callable[[str, str, str | None], str | None], asked: Columns) -> _List | None:
+    """The list in a CSV file; None where no column has names of images."""
+    columns = table(walk.root, path)
+    folder, _, name = path.rpartition("/")
+    split = words.split_of(name.rpartition(".")[0])
+    best: _List | None = None
+    for column in [asked.image] if asked.image in columns else columns:
+        assert column is not None
+        values = columns[column]
+        found = [find(value, folder, split) if value else None for value in values]
+        hits = sum(image is not None for image in found)
+        if values and hits >= _MOST * len(values) and hits > sum(map(bool, best.found if best else ())):
+            best = _List(path, columns, column, found)
+    return best
+
+
+def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, wishes: Wishes) -> Listing | None:
+    if "train" not in chosen:
+        chosen = {"train": next(iter(chosen.values()))}
+    columns: dict[str, str] = {}
+    for split, lists in chosen.items():
+        if len(lists) > 1:
+            named = " and ".join(printable(each.path) for each in lists[:2])
+            raise InputError(f"{named} of {walk.root} both list images of {split}; move one of them elsewhere")
+        if column := lists[0].label(asked):
+            columns[split] = column
+    if "train" not in columns:
+        _require_no_columns(walk, chosen["train"][0], asked)
+        return None
+    lists_of = {split: lists[0] for split, lists in chosen.items()}
+    for option, name in (("--val-split", wishes.val), ("--test-split", wishes.test)):
+        if name and words.split_of(name) not in columns:
+            raise InputError(f"{option} {name}: {walk.root} has no such list with labels; there are: {_shown(columns)}")
+    val, test = (words.split_of(name) if name else None for name in (wishes.val, wishes.test))
+    roles = holdout.published(list(columns), carve_test=wishes.carve_test, val=val, test=test)
+    rows = {ours: list(_rows(walk, lists_of[split], columns[split], asked.group)) for ours, split in roles.items()}
+    _require_once(walk, rows)
+    return Listing(
+        rows=rows, files=tuple(each.path for each in lists_of.values()), label=columns["train"],
+        layout=_layout(walk, lists_of, columns, roles),
+    )  # fmt: skip
+
+
+def _shown(found: Iterable[str]) -> str:
+    return ", ".join(map(printable, found))
+
+
+def _require_no_columns(walk: Walk, each: _List, asked: Columns) -> None:
+    """Raise InputError for a list whose label column is not clear, where a command names columns."""
+    if asked.label or asked.image:
+        names = [name for name in each.columns if name != each.files]
+        what = f"has no column {asked.label!r}" if asked.label else "has no column that is clearly the label"
+        raise InputError(f"{walk.root / each.path} {what}; {suggestion(asked.label or '', names)}")
+
+
+def _rows(walk: Walk, each: _List, label: str, group: str | None) -> Iterator[Row]:
+    """The rows of a list; raise InputError where some of its files are not there."""
+    where = walk.root / each.path
+    values = each.columns[each.files]
+    if missing := [value for value, image in zip(values, each.found, strict=True) if image is None]:
+        raise InputError(
+            f"{len(missing):,} of the {len(values):,} files in column {each.files} of {where} are not below "
+            f"{walk.root}, or several have that name: {', '.join(map(printable, missing[:3]))}"
+        )
+    if group and group not in each.columns:
+        raise InputError(f"{where} has no column {group!r}; {suggestion(group, list(each.columns))}")
+    groups: Sequence[Any] = each.columns[group] if group else [None] * len(values)
+    for number, (image, text, of) in enumerate(zip(each.found, each.columns[label], groups, strict=True), start=2):
+        assert image is not None
+        yield Row(image, text, of, number)
+
+
+def _require_once(walk: Walk, rows: Mapping[str, Sequence[Row]]) -> None:
+    """Raise InputError for an image that is listed twice."""
+    seen: dict[str, str] = {}
+    for split, listed in rows.items():
+        for row in listed:
+            if row.path in seen:
+                both = "twice" if seen[row.path] == split else f"in {seen[row.path]} and in {split}"
+                raise InputError(f"{printable(row.path)} of {walk.root} is listed {both}; one row per image is needed")
+            seen[row.path] = split
+
+
+def _layout(walk: Walk, lists: Mapping[str, _List], columns: Mapping[str, str], roles: Mapping[str, str]) -> Layout:
+    named = {image for each in lists.values() for image in each.found if image}
+    found = []
+    for split, each in lists.items():
+        if split not in roles.values():
+            why = (
+                f"listed in {each.path}, which is not used"
+                if split in columns
+                else f"listed in {each.path} without labels"
+            )
+            found.append(LeftOut.of("images", why, [image for image in each.found if image]))
+    paths = {each.path for each in lists.values()}
+    found += [
+        LeftOut.of("images", "in no list", [image for image in walk.top.all_images() if image not in named]),
+        LeftOut.of("files", "neither images nor lists of images",
+                   [path for path in walk.others if path not in paths]),
+    ]  # fmt: skip
+    notes = [f"images are the column {lists['train'].files}, classes the column {columns['train']}"]
+    if roles.get("test") == "val":
+        notes.append(f"there is no list for testing: {lists['val'].path} is the test set")
+    places = {ours: printable(str(walk.root / lists[split].path)) for ours, split in roles.items()}
+    return Layout(places=places, left_out=tuple(each for each in found if each.count), notes=tuple(notes))

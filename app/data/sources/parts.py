@@ -1,0 +1,189 @@
+"""Which folders of a folder of images are train, validation and test, and which are classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import InputError
+from ...tables.names import suggestion
+from ..splits import holdout
+from . import words
+from .files import printable
+from .layout import LeftOut
+from .walk import Folder
+
+_SPLITS = ("train", "val", "test")
+_TITLES = {"train": "train", "val": "validation", "test": "test"}
+_HOW = (
+    "--split-folders train=FOLDER,test=FOLDER says which folders are splits, --split-folders none that all are classes"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a command says of a folder's layout."""
+
+    level: str = "1"  # 1 | 2 | last: which folder below the split is the class
+    folders: str | None = None  # train=...,test=..., or none
+    val: str | None = None  # the split that is the validation set
+    test: str | None = None
+    carve_test: bool = field(default=False, compare=False)  # the source's own test is not used
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The folders of each split: those that are used, those that are not, and whether siblings are classes."""
+
+    used: Mapping[str, Sequence[Folder]]
+    unused: Mapping[str, Sequence[Folder]]
+    base: str = ""  # the folder below the given one that holds the splits
+    of_classes: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def divided(root: Path, top: Folder, wishes: Wishes) -> Parts:
+    """Return which folders are splits; raise InputError where that is doubtful."""
+    if wishes.folders and wishes.folders.strip().lower() == "none":
+        return _classes(root, top, wishes)
+    if wishes.folders:
+        given = _given(root, top, wishes.folders)
+        return _chosen(root, "", given, wishes, beside=_beside(top, given))
+    base = top
+    while not base.images and len(base.with_images) == 1 and not _is_split(base.with_images[0]):
+        base = base.with_images[0]
+        if _split_words(base):
+            break
+    found = _split_words(base)
+    if not found:
+        return _classes(root, top, wishes)
+    if base.images:
+        raise InputError(
+            f"{root / base.path} contains {len(base.images):,} images next to the folders of splits "
+            f"({_shown(folder for folders in found.values() for folder in folders)}); move them into one, or elsewhere"
+        )
+    _require_clear(root, base, found)
+    return _chosen(root, base.path, found, wishes)
+
+
+def _is_split(folder: Folder) -> bool:
+    """Whether a folder that is alone is a split by its name."""
+    return words.split_of(folder.name) is not None
+
+
+def _split_words(base: Folder) -> dict[str, list[Folder]]:
+    """The folders with images by the split that their names say; nothing where these are no splits."""
+    found: dict[str, list[Folder]] = {}
+    for folder in base.with_images:
+        if split := words.split_of(folder.name):
+            found.setdefault(split, []).append(folder)
+    if "train" in found and len(found) > 1:
+        return found
+    everything = sum(map(len, found.values())) == len(base.with_images)
+    alone = everything and len(base.with_images) == 1
+    trainless = everything and len(found) > 1 and all(each.with_images for each in base.with_images)
+    return found if alone or trainless else {}
+
+
+def _require_clear(root: Path, base: Folder, found: Mapping[str, Sequence[Folder]]) -> None:
+    """Raise InputError for a sibling of splits that is none, for two of one split, and for splits without train."""
+    named = [folder for folders in found.values() for folder in folders]
+    where = root / base.path
+    if others := [folder for folder in base.with_images if folder not in named]:
+        raise InputError(
+            f"{where} has the splits {_shown(named)}, and next to them {_shown(others)}, which may be a split or a "
+            f"class (images: {sum(folder.count for folder in others):,}). {_HOW}"
+        )
+    for split, folders in found.items():
+        if len(folders) > 1:
+            raise InputError(f"{where} has several folders for {_TITLES[split]}: {_shown(folders)}. {_HOW}")
+    if "train" not in found and len(found) > 1:
+        raise InputError(f"{where} has no split named train; it has {_shown(named)}. {_HOW}")
+
+
+def _shown(folders: object) -> str:
+    return ", ".join(printable(folder.name) for folder in folders)  # type: ignore[attr-defined]
+
+
+def _classes(root: Path, top: Folder, wishes: Wishes) -> Parts:
+    """The folders as classes, all of train."""
+    for option, name in (("--val-split", wishes.val), ("--test-split", wishes.test)):
+        if name:
+            raise InputError(f"{option} {name}: {root} has no folders for splits. {_HOW}")
+    return Parts(used={"train": [top]}, unused={}, of_classes=True)
+
+
+def _given(root: Path, top: Folder, text: str) -> dict[str, list[Folder]]:
+    """The folders that `--split-folders` names; raise InputError for what it does not name so."""
+    at = {folder.path: folder for folder in top.every() if folder.path}
+    found: dict[str, list[Folder]] = {}
+    for part in text.split(","):
+        name, sign, path = (piece.strip() for piece in part.partition("="))
+        split = words.split_of(name)
+        if not sign or not path or split is None:
+            raise InputError(f"--split-folders {text!r} is not of the form train=FOLDER,val=FOLDER,test=FOLDER or none")
+        path = path.strip("/").removeprefix("./")
+        if path not in at:
+            known = suggestion(path, [folder.path for folder in top.folders])
+            raise InputError(f"--split-folders: {root} has no folder {path!r}; {known}")
+        if not at[path].count:
+            raise InputError(f"--split-folders: the folder {path} of {root} contains no readable images")
+        found.setdefault(split, []).append(at[path])
+    paths = [folder.path for folders in found.values() for folder in folders]
+    for path in paths:
+        if paths.count(path) > 1 or any(path.startswith(f"{other}/") for other in paths):
+            raise InputError(f"--split-folders {text!r} uses the folder {path} for two splits")
+    if "train" not in found:
+        raise InputError(f"--split-folders {text!r} names no folder for train; add train=FOLDER")
+    return found
+
+
+def _beside(top: Folder, found: Mapping[str, Sequence[Folder]]) -> list[str]:
+    """The images that are in none of the folders."""
+    within = {image for folders in found.values() for folder in folders for image in folder.all_images()}
+    return [image for image in top.all_images() if image not in within]
+
+
+def _chosen(
+    root: Path, base: str, found: Mapping[str, list[Folder]], wishes: Wishes, *, beside: list[str] | None = None
+) -> Parts:
+    """The splits that are used, of those that are there; `beside` are images next to those that a command names."""
+    val = _named(root, found, "--val-split", wishes.val)
+    test = _named(root, found, "--test-split", wishes.test)
+    if beside is not None and "test" in found and test != "val":
+        val = val or ("val" if "val" in found else None)
+    roles = holdout.published(list(found), carve_test=wishes.carve_test, val=val, test=test)
+    used = {ours: found[roles[ours]] for ours in _SPLITS if ours in roles}
+    unused = {split: folders for split, folders in found.items() if split not in roles.values()}
+    notes = [f"the splits are in {printable(str(root / base))}"] if base else []
+    if roles["train"] != "train":
+        notes.append(
+            f"{root} has one split, {_shown(used['train'])}: it is used as train, and validation and test are held out "
+            "from it"
+        )
+    if roles.get("test") == "val" and not test:
+        notes.append(f"there is no test folder: {_shown(used['test'])} is the test set")
+    why = {"val": "validation is held out from train; --val-split uses this folder"}
+    left_out = [
+        LeftOut(
+            what="images", why=why.get(split, "this split is not used"), count=sum(each.count for each in folders),
+            names=tuple(each.path for each in folders),
+        )
+        for split, folders in unused.items()
+    ]  # fmt: skip
+    left_out += [LeftOut.of("images", "in no folder that --split-folders names", beside)] if beside else []
+    return Parts(used=used, unused=unused, base=base, left_out=tuple(left_out), notes=tuple(notes))
+
+
+def _named(root: Path, found: Mapping[str, Sequence[Folder]], option: str, name: str | None) -> str | None:
+    """The split that a name means: a folder's, or train, val or test in any spelling."""
+    if name is None:
+        return None
+    by_name = {folder.name.lower(): split for split, folders in found.items() for folder in folders}
+    split = by_name.get(name.strip().lower()) or words.split_of(name)
+    if split in found and split != "train":
+        return split
+    known = [folder.name for each, folders in found.items() if each != "train" for folder in folders]
+    raise InputError(f"{option} {name}: {root} has no such split; {suggestion(name, known) if known else _HOW}")

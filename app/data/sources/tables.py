@@ -1,0 +1,194 @@
+"""Folders that the `datasets` library reads: parquet, arrow, WebDataset, a card with configs, lists named metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import InputError
+from ..splits import holdout
+from . import listing, words
+from .files import printable
+from .layout import Layout, LeftOut
+from .walk import Walk
+
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_TEXTS = (".csv", ".tsv", ".json", ".jsonl")
+_DATA = (".parquet", ".arrow", ".tar", ".zip", *_TEXTS)  # what a card may name
+_IGNORED = ("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+_SHARDED = re.compile(r"data/([^/]*)-\d{5}-of-\d{5}[^/]*\.[^/]*")
+_ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_NAMES = {"train": "train", "val": "validation", "test": "test"}  # of splits, as `datasets` spells them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What `datasets` is to read of a folder."""
+
+    module: str | None  # its reader, None: as the library itself finds
+    data_files: Mapping[str, Sequence[str]] | None  # split -> paths below the folder; None: as the library finds them
+    read: Sequence[str]  # paths of the files that are read
+    layout: Layout
+    revision: int
+
+
+def found(walk: Walk) -> Tables | None:
+    """Return the tables of a folder, None for a folder of images; raise InputError for what cannot be read."""
+    others, images = walk.others, list(walk.top.all_images())
+    lists = [path for path in others if _base(path) in _METADATA]
+    if _has_configs(walk.root):
+        read = [path for path in (*others, *images) if path == "README.md" or path.lower().endswith(_DATA)]
+        read += [] if any(path.lower().endswith((".parquet", ".arrow", ".tar")) for path in read) else images
+        candidates = tuple(path for path in read if path != "README.md")
+        layout = dataclasses.replace(_layout(walk, read), candidates=candidates)
+        return Tables(module=None, data_files=None, read=read, layout=layout, revision=1)
+    for module, ending in (("parquet", ".parquet"), ("arrow", ".arrow")):
+        if files := [path for path in others if path.lower().endswith(ending) and path not in lists]:
+            return _by_words(walk, module, files)
+    if lists and images:
+        return _of_metadata(walk, lists, images)
+    if images:
+        return None
+    if files := [path for path in others if path.lower().endswith(".tar")]:
+        return _by_words(walk, "webdataset", files)
+    if files := [path for path in others if path.lower().endswith(_TEXTS) and _base(path) not in _IGNORED]:
+        for path in files:
+            if path.lower().endswith(listing.ENDINGS):
+                listing.table(walk.root, path)
+        return Tables(module=None, data_files=None, read=files, layout=_layout(walk, files), revision=1)
+    return None
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _card(root: Path) -> str:
+    """The front matter of a folder's README.md, empty without one."""
+    try:
+        text = (root / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.split("\n---", 1)[0] if text.startswith("---") else ""
+
+
+def _has_configs(root: Path) -> bool:
+    return "\nconfigs:" in _card(root)
+
+
+def _by_words(walk: Walk, module: str, files: list[str]) -> Tables:
+    """Files whose folders or names say their splits; where the library finds the same, it finds them itself."""
+    sharded = [path for path in files if _SHARDED.fullmatch(path)]
+    if any(path.startswith("data/train-") for path in sharded) and not _mixed(walk, files):
+        return Tables(
+            module=None, data_files=None, read=_with_card(walk, sharded), layout=_layout(walk, sharded), revision=1
+        )
+    files = sharded or files
+    parts = [path.split("/") for path in files]
+    ours, theirs = words.of_files(parts), words.of_files(parts, library=True)
+    same = not _mixed(walk, files) and _used(ours) == _used(theirs)
+    of = {split: [files[at] for at in places] for split, places in ours.items() if split}
+    read = [path for paths in of.values() for path in paths]
+    return Tables(
+        module=None if same else module,
+        data_files=None if same else {_NAMES[split]: of[split] for split in _NAMES if split in of},
+        read=_with_card(walk, read), layout=_layout(walk, read), revision=1 if same else 2,
+    )  # fmt: skip
+
+
+def _used(found: Mapping[str | None, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """The files of the splits that are used."""
+    there = {split: at for split, at in found.items() if split}
+    return {ours: there[theirs] for ours, theirs in holdout.published(list(there), carve_test=False).items()}
+
+
+def _mixed(walk: Walk, files: Sequence[str]) -> bool:
+    """Whether there are other files by whose number the library may choose its reader."""
+    others = [path for path in walk.others if path not in files and _base(path) not in (*_IGNORED, "README.md")]
+    return bool(others or walk.top.count)
+
+
+def _with_card(walk: Walk, read: Sequence[str]) -> list[str]:
+    """The files that are read, with the card where it describes the columns."""
+    cards = ["README.md"] if re.search(r"^(dataset_info|configs):", _card(walk.root), re.MULTILINE) else []
+    return [*read, *cards, *(["dataset_infos.json"] if "dataset_infos.json" in walk.others else [])]
+
+
+def _layout(walk: Walk, read: Iterable[str], *more: LeftOut) -> Layout:
+    taken = {*read, "README.md"}
+    found = [
+        *more,
+        LeftOut.of("files", "not read", [path for path in walk.others if path not in taken]),
+        LeftOut.of("images", "in no table", [path for path in walk.top.all_images() if path not in taken]),
+    ]
+    return Layout(left_out=tuple(each for each in found if each.count))
+
+
+def _of_metadata(walk: Walk, lists: list[str], images: list[str]) -> Tables:
+    """Images that files named metadata list; the splits are those of the folders."""
+    there = set(images)
+    named = [name for path in lists for name in _listed(walk.root, path)]
+    listed = [name for name in dict.fromkeys(named) if name in there]
+    spare = LeftOut.of("images", f"not listed in {printable(lists[0])}", sorted(there - set(listed)))
+    layout = _layout(walk, [*lists, *images], *([spare] if spare.count else []))
+    files = sorted([*lists, *images])
+    parts = [path.split("/") for path in files]
+    ours, theirs = words.of_files(parts), words.of_files(parts, library=True)
+    read = [*lists, *listed]
+    if _used(ours) == _used(theirs):
+        return Tables(module=None, data_files=None, read=read, layout=layout, revision=1)
+    of = {_NAMES[split]: [files[at] for at in ours[split]] for split in _NAMES if split in ours}
+    return Tables(module="imagefolder", data_files=of, read=read, layout=layout, revision=2)
+
+
+def _listed(root: Path, path: str) -> list[str]:
+    """The files that a list named metadata has, as paths below the folder; nothing where it has none."""
+    folder = path.rpartition("/")[0]
+    if path.endswith(".csv"):
+        columns: Mapping[str, Sequence[str]] = listing.table(root, path)
+    elif path.endswith(".jsonl"):
+        columns = _of_lines(root / path)
+    else:
+        from pyarrow import parquet
+
+        held = parquet.read_table(root / path)
+        columns = {name: [str(value) for value in held[name].to_pylist()] for name in held.column_names
+                   if name.endswith("file_name")}  # fmt: skip
+    names = [name for name in columns if name.endswith("file_name")]
+    values = [value for name in names for value in columns[name] if value]
+    return [f"{folder}/{value}" if folder else value for value in values]
+
+
+def _of_lines(path: Path) -> dict[str, list[str]]:
+    """The columns of files in lines of JSON."""
+    columns: dict[str, list[str]] = {}
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line) if line.strip() else {}
+            for name in row:
+                if name.endswith("file_name"):
+                    columns.setdefault(name, []).append(str(row[name]))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is not JSON lines in UTF-8 ({type(error).__name__}); each line is an object"
+        ) from error
+    return columns
+
+
+def no_images(walk: Walk) -> str:
+    """What to say of a folder without images: what there is, and what to do with it."""
+    kinds = Counter(Path(path).suffix.lower() or "no ending" for path in walk.others)
+    there = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(3))
+    says = f"{walk.root} contains no images that can be read; there are files: {printable(there)}"
+    first = printable(walk.others[0]) if walk.others else ""
+    if any(kind in (".npy", ".npz") for kind in kinds):
+        return f"{says}. Save numpy arrays as images, such as PIL.Image.fromarray(array).save('cat/1.png')"
+    if any(kind in _ARCHIVES for kind in kinds):
+        archive = next(path for path in walk.others if path.lower().endswith(_ARCHIVES))
+        return f"{says}. Archives are not read: unpack {printable(archive)} and give the folder"
+    return f"{says}{f' (such as {first})' if first else ''}. Put a folder of images per class there, or parquet files"
