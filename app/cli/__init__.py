@@ -48,7 +48,6 @@ from . import (
 )  # fmt: skip
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
-_UNREAD = 128 + 13  # what a shell says of a command that SIGPIPE ended
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
@@ -58,7 +57,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
     "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
     "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
-    "saved (the same command resumes). 130 interrupted at once. 141 the reader of stdout went away.",
+    "saved (the same command resumes). 130 interrupted at once.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -116,19 +115,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _unless_unread(code: int, given: list[str]) -> int:
-    """Return a command's exit code; of one whose result is its stdout another, where that did not take all of it."""
-    if code != DONE or not (why := output.failure()):
+    """Return a command's exit code; of one whose result is its stdout another, where that is full or cannot be used."""
+    if code != DONE or not (why := output.failure()) or why.errno == errno.EPIPE:  # a reader may leave early
         return code
-    words = spelling.apart(given)[1]  # without --env-file, which comes before the command
-    prints = not words or words[0] in _PRINTS or words[0].startswith("-")
-    if why.errno == errno.EPIPE:
-        return _UNREAD if prints else DONE
     kind = "disk full" if why.errno in DISK_FULL else "unavailable"
     text = f"stdout takes no more ({why.strerror}): what was printed is incomplete. Redirect it elsewhere"
-    if prints:
+    if _prints(given):
         return _ended(text, FAILED, as_json=False, kind=kind)
     screen.report(f"note: {text}")
     return DONE
+
+
+def _prints(given: list[str]) -> bool:
+    """Whether a command's result is what it prints."""
+    words = spelling.apart(given)[1]  # without --env-file, which comes before the command
+    return not words or words[0] in _PRINTS or words[0].startswith("-")
 
 
 def leave(code: int) -> NoReturn:
@@ -164,8 +165,8 @@ def _run(given: list[str]) -> int:
         return end(
             "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
         )
-    except SystemExit:  # Typer's end where the reader of stdout is gone, and stdout is not one of `output.last`
-        return _UNREAD
+    except SystemExit:  # Typer's end at any broken pipe
+        return _broken(given, end)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
@@ -182,6 +183,13 @@ def _sound(given: list[str]) -> list[str]:
     if not {"-h", "--help"} & {*given}:
         endpoint.require_sound()
     return given
+
+
+def _broken(given: list[str], end: Callable[..., int]) -> int:
+    """End for a broken pipe: of a stdout that does not last, whose reader may leave early, or of a connection."""
+    if not output.lasts() and _prints(given):
+        return DONE
+    return end("a connection broke (Broken pipe). Run the same command again", FAILED, kind="unavailable")
 
 
 def _how_to_go_on() -> str:

@@ -73,8 +73,18 @@ def last() -> None:
 def failure() -> OSError | None:
     """Return why standard output took less than what was printed; None if it took all, or is not one of `last`."""
     flush()
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return raw.failed if isinstance(raw, _Lasting) else None
+    raw = _raw()
+    return raw.failed if raw else None
+
+
+def lasts() -> bool:
+    """Return whether standard output is one of `last`, so that no error comes from it."""
+    return _raw() is not None
+
+
+def _raw() -> _Lasting | None:
+    found = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return found if isinstance(found, _Lasting) else None
 
 
 def flush() -> None:
