@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import ClassVar
 
 # How torch says that there is no room: on a CPU, on CUDA and MPS, in cuBLAS and cuDNN, on Windows, and where the bytes
 # outgrow 63 bits.
 _NO_ROOM = (
     "can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "nvalid buffer size",
-    "calculation overflowed",
+    "calculation overflowed", "can't start new thread",
 )  # fmt: skip
+_FEW = 4  # inodes: where a file could not be made, others of the same command may be gone already
+_OF_A_PATH = (
+    errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EINVAL, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.ESTALE,
+)  # fmt: skip
+_PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
+_NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -98,14 +106,28 @@ def is_out_of_memory(error: BaseException) -> bool:
     named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)  # without an import of torch
     if isinstance(error, MemoryError) or named:
         return True
+    if isinstance(error, ImportError | OSError):
+        return is_not_loaded(error) or getattr(error, "errno", None) == errno.ENOMEM
     torch_s = isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError | RecursionError)
-    return torch_s and any(words in str(error) for words in _NO_ROOM)
+    return torch_s and (str(error) in _PRIMITIVES or any(words in str(error) for words in _NO_ROOM))
+
+
+def is_not_loaded(error: BaseException) -> bool:
+    """Return whether there was no memory for a library, such as torch's; a library that is missing is another error."""
+    said = str(error)
+    loading = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
+    return loading and any(words in said for words in _NOT_LOADED) and "static TLS" not in said
 
 
 def failure_of(error: BaseException) -> RunFailed | None:
     """Return the failure behind an error, which may be one of Python, torch or the system; None behind any other."""
     if isinstance(error, RunFailed):
         return error
+    if is_not_loaded(error):
+        return OutOfMemory(
+            f"there is too little memory to load a library ({first_line(error)}). {_limit()}; the same command resumes "
+            "from what was last saved, if anything was"
+        )
     if is_out_of_memory(error):
         what = f"{type(error).__name__}: {first_line(error)}".rstrip(": ")
         return OutOfMemory(
@@ -113,8 +135,54 @@ def failure_of(error: BaseException) -> RunFailed | None:
             "the same command resumes from what was last saved"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return DiskFull(f"no space left for {error.filename or 'a file'}. Free some and run the same command again")
+        why, what = why_full(error, error.filename), error.filename or "a file"
+        return DiskFull(f"{why} for {what}. Free some and run the same command again")
     return None
+
+
+def wrong_path(error: BaseException) -> str:
+    """Return a sentence on the path that an error of the system is about; empty for any other error."""
+    if not isinstance(error, OSError) or error.filename is None or error.errno not in _OF_A_PATH:
+        return ""
+    shown = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
+    if error.errno == errno.ENAMETOOLONG:
+        longest = max(shown.split("/"), key=len)
+        return (
+            f"a name of {len(os.fsencode(longest))} bytes is too long for a file system, which takes 255: "
+            f"{longest[:40]}...; choose a shorter path"
+        )
+    return f"{shown}: {error.strerror}; choose another path, or fix this one"
+
+
+def why_full(error: OSError, path: object) -> str:
+    """Return what a disk lacks for a file: space, an inode, which every file takes, or the right to its size."""
+    if error.errno == errno.EFBIG:
+        return "a file may not grow as large"
+    if isinstance(path, str | os.PathLike) and lacks_inodes(path):
+        return "no inodes left (see `df -i`)"
+    return "no space left"
+
+
+def lacks_inodes(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file system of a path, which need not exist, can hold no more files, however many bytes."""
+    folder = os.path.realpath(path)
+    while not os.path.isdir(folder):  # noqa: PTH112  # never raises
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_files > 0 and found.f_favail < _FEW
+
+
+def _limit() -> str:
+    """What may have kept memory from this process, and what to do."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most == resource.RLIM_INFINITY:
+        return "Free memory, or use a machine with more"
+    return f"`ulimit -v` allows this process {most / 1e9:.1f} GB of addresses, and torch needs about 6 GB. Raise it"
 
 
 def first_line(error: BaseException) -> str:

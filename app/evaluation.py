@@ -77,11 +77,11 @@ def require_numbers(predictions: Predictions) -> None:
 
     A logit of minus infinity is fine where the truth is another class: it says that a class is excluded.
     """
-    outputs, labels = predictions.logits, torch.from_numpy(predictions.labels)
+    outputs, labels = predictions.logits, task.tensor_of(predictions.labels)
     if rows := int(np.isnan(outputs).any(1).sum()):
         what = f"the model's outputs are not numbers for {rows:,} of {len(outputs):,} test examples"
     else:
-        loss = float(predictions.task.losses(torch.from_numpy(outputs).double(), labels).mean())
+        loss = float(predictions.task.losses(task.tensor_of(outputs).double(), labels).mean())
         if math.isfinite(loss):
             return
         what = f"the test loss is {loss}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from . import task
 from .errors import Damaged, Diverged, InputError
-from .system.durable import make_folder, no_space_named
+from .system.durable import content, make_folder, no_space_named, require_file
 
 FORMAT = 1
 _LAG = 2  # rows that may wait for their numbers, so that no step waits for the device
@@ -36,7 +36,7 @@ class TrainingLog:
         Raises Damaged where it is shorter, or where what it keeps has not the given digest.
         """
         make_folder(path.parent)
-        held = path.stat().st_size if path.exists() else 0
+        held = require_file(path).stat().st_size if path.exists() else 0
         if held < offset:
             raise Damaged(f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh")
         self.path = path
@@ -108,7 +108,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     one of another version.
     """
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = content(path).split(b"\n")[:-1]
     except OSError as error:
         raise Damaged(f"cannot read the log {path}: {error.strerror}") from error
     header, *rows = map(_parsed, lines) if lines else [{}]

@@ -113,7 +113,6 @@ class Classes:
         An example with a logit that is not a number is wrong, and in no column of the confusion.
         """
         import numpy as np
-        import torch
 
         del names
         n, classes = outputs.shape
@@ -123,7 +122,7 @@ class Classes:
         counts = np.bincount(labels, minlength=classes)
         recalls = [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)]
         rates = {name: value for k in TOPS for name, value in top_k(labels, outputs, k).items()}
-        logits, targets = torch.from_numpy(outputs), torch.from_numpy(labels)
+        logits, targets = tensor_of(outputs), tensor_of(labels)
         return {
             "n": n,
             **rates,
@@ -241,13 +240,19 @@ def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
 
 def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
     """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval."""
-    import torch
     from scipy import stats  # seconds to import, and only wanted at a run's end
 
-    found = correct_at(torch.from_numpy(logits), torch.from_numpy(labels), k)
+    found = correct_at(tensor_of(logits), tensor_of(labels), k)
     correct, n = int(found.sum()), len(found)
     interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
+
+
+def tensor_of(array: np.ndarray) -> Tensor:
+    """Return the tensor of an array, whose memory it shares unless that is read-only, as a file's columns are."""
+    import torch
+
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def balanced_accuracy(recalls: Sequence[float | None]) -> float:

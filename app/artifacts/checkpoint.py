@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Damaged
-from ..system.durable import replacing, sha256
+from ..system.durable import replacing, require_file, sha256
 from . import states
 from .states import Facts, Manifest
 
@@ -49,7 +49,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(require_file(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except FileNotFoundError:

@@ -6,6 +6,7 @@ replaced in one step. A folder that cannot be written, or has few runs, has none
 
 from __future__ import annotations
 
+import fnmatch
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +16,8 @@ import msgspec
 
 from ..config.checks import file_part
 from ..errors import Explained
-from ..system.durable import write_text
+from ..system.durable import content, write_text
+from ..system.walk import entries, visible
 from . import record
 from .record import Record, Status
 
@@ -87,10 +89,15 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
     return found
 
 
-def _records(folder: Path, named: str) -> Iterator[Path]:
-    for path in sorted(folder.rglob(named)):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+def _records(folder: Path, named: str) -> list[Path]:
+    """Every file of that name in a folder and those below it, behind links too."""
+    found = [entry.path for entry in entries(folder, _is_looked_at) if fnmatch.fnmatchcase(entry.name, named)]
+    return sorted(map(Path, found))
+
+
+def _is_looked_at(name: str) -> bool:
+    """Whether it is neither hidden nor what an unfinished run needs."""
+    return visible(name) and not name.endswith((".state", ".push"))
 
 
 def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] | None:
@@ -125,7 +132,7 @@ def _unchanged(entry: Entry, path: Path) -> bool:
 def _read(folder: Path) -> list[Entry]:
     """The entries of the last time; none where the index is missing, damaged or of another version."""
     with suppress(OSError, ValueError, RecursionError):
-        found = msgspec.json.decode((folder / NAME).read_bytes(), type=_Index)
+        found = msgspec.json.decode(content(folder / NAME), type=_Index)
         if found.format == _FORMAT:
             return found.entries
     return []

@@ -8,7 +8,11 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ..tables.ranges import MOST_THREADS
+
 Number = int | float  # as JSON has it: 1 stays 1 when a record is written again
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)]
 Interval = Annotated[list[Number], msgspec.Meta(min_length=2, max_length=2)]
 
 
@@ -85,8 +89,8 @@ class Execution(Part, kw_only=True):
     """What was chosen for the machine, as `computing.execution` writes it."""
 
     attention_path: str
-    micro_batch_size: int
-    threads: int
+    micro_batch_size: Count
+    threads: Threads
     compile: str | None = None
     checkpointing: bool | None = None
     gradients: str | None = None

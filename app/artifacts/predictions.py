@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import task
 from ..errors import Damaged
-from ..system.durable import replacing
+from ..system.durable import replacing, require_file
 from ..task import Task
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Reads them; raises Damaged for a file that is damaged, or that holds no number where one belongs."""
+        """Reads them; raises Damaged for a file that is damaged, or that lacks a value where one belongs."""
         import pyarrow as pa
         from pyarrow import parquet
 
         try:
-            with parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(require_file(path)) as file:
                 table = file.read()
             return cls._of({name: table[name] for name in table.column_names})
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
@@ -71,7 +71,7 @@ class Predictions:
         rows = _whole_numbers(columns, "row")
         names = _texts(columns["name"]) if "name" in columns else None
         if "target" in columns:
-            target, prediction = (_numbers(name, columns[name]) for name in ("target", "prediction"))
+            target, prediction = _known("target", columns["target"]), _numbers("prediction", columns["prediction"])
             return cls(rows, target, prediction[:, None], names, task.values)
         labels, logits = _whole_numbers(columns, "label"), _matrix("logits", columns["logits"])
         if len(labels) and labels.max() >= logits.shape[1]:
@@ -115,14 +115,19 @@ def _numbers(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
 
     if not pa.types.is_floating(column.type) and not pa.types.is_integer(column.type):
         raise ValueError(f"{name} is of type {column.type}, not of numbers")
-    found = _array(name, column).astype(np.float32, copy=False)
+    return _array(name, column).astype(np.float32, copy=False)
+
+
+def _known(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
+    """A column of true values, float32 (n,), none of which is NaN; what a model makes of them may be: it diverged."""
+    found = _numbers(name, column)
     if len(found) and np.isnan(found.min()):  # the smallest of any with NaN is NaN
         raise ValueError(f"{name} holds NaN")
     return found
 
 
 def _matrix(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length, float32 (n, K); no value is copied where the file has one piece."""
+    """A column of lists of one length, float32 (n, K)."""
     import pyarrow as pa
 
     kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -145,11 +150,10 @@ def _lengths(piece: Any) -> np.ndarray:
 
 
 def _array(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column as an array; raises ValueError for a row without a value."""
+    """A column as an array of its own, since Arrow's memory is read-only; raises ValueError for a missing value."""
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
-    pieces = [piece.to_numpy() for piece in column.chunks]  # without a copy, or an error
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces) if pieces else column.to_numpy()
+    return np.concatenate([piece.to_numpy() for piece in column.chunks] or [column.to_numpy()])
 
 
 def _texts(column: pyarrow.ChunkedArray) -> np.ndarray:

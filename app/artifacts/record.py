@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from ..config.run import RunConfig
 from ..errors import Damaged, InputError, UnknownRevision
-from ..system.durable import seal, write_text
+from ..system.durable import seal, text, write_text
 from .parts import (
     Best,
     DataRecord,
@@ -135,7 +135,7 @@ def read(path: Path) -> Record:
 def _object(path: Path) -> dict[str, Any]:
     """The JSON object of a record of this format; raises InputError for anything else."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(text(path))
     except FileNotFoundError:
         raise InputError(f"there is no run record {path}") from None
     except (OSError, ValueError, RecursionError) as error:

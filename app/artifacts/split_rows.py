@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.splits.division import Splits
 from ..errors import Damaged
-from ..system.durable import replacing
+from ..system.durable import replacing, require_file
 from .paths import RunFiles
 
 
@@ -42,7 +42,7 @@ def of_test(files: RunFiles) -> np.ndarray:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(files.splits)
+        table = parquet.read_table(require_file(files.splits))
         return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise Damaged(f"the split file {files.splits} is damaged; evaluate with --again recomputes it") from error

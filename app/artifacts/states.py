@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..system.durable import seal, write_text
+from ..system.durable import seal, text, write_text
 from .parts import Best, Number, Part
 
 
@@ -46,8 +46,15 @@ def write(path: Path, manifest: Manifest) -> None:
 def read(path: Path) -> Manifest | None:
     """Return a state's manifest; None if it is missing, or not as it was written."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(text(path))
         given = content.pop("seal")
         return msgspec.convert(content, Manifest) if given == seal(content) else None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):  # msgspec's errors are ValueErrors
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ):  # msgspec's errors are ValueErrors
         return None

@@ -17,7 +17,16 @@ import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..errors import (
+    DISK_FULL,
+    ChecksFailed,
+    InputError,
+    NotUploaded,
+    RunFailed,
+    Stopped,
+    failure_of,
+    wrong_path,
+)
 from ..system import endpoint, output, signals
 from ..system.printable import printable
 from . import (
@@ -155,11 +164,11 @@ def _run(given: list[str]) -> int:
         )
     except SystemExit:  # Typer's end where the reader of stdout is gone, and stdout is not one of `output.last`
         return _UNREAD
-    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
         if failure := failure_of(error):
             return end(str(failure), FAILED, kind=failure.kind)
+        if wrong := wrong_path(error):
+            return end(wrong, BAD_INPUT)
         if os.environ.get("ISOSCALE_DEBUG"):
             screen.note(traceback.format_exc())
         what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"

@@ -42,6 +42,7 @@ def evaluate(
     filelist: o.OnFilelist = None,
     device: o.Device = None,
     threads: o.Threads = None,
+    verify: o.Verify = False,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
@@ -53,12 +54,13 @@ def evaluate(
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
-        options = experiment.Options(device=device or "auto", threads=threads, **files)
+        options = experiment.Options(device=device or "auto", threads=threads, verify=verify, **files)
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
             done = experiment.evaluate_on(found, options, screen, grid=grid, best=best)
             return _elsewhere(done, experiment.latest(done), as_json=as_json)
         _require_with_on(data, grid=grid, design=design, filelist=filelist)
+        _require_again(again, verify=verify)
         done = experiment.evaluate(found, options, screen, best=best, again=again)
     _draw(done)
     more = experiment.top_k(done, top_k, best=best) if top_k else {}
@@ -71,6 +73,16 @@ def _require_alone(**others: Any) -> None:
 
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
+
+
+def _require_again(again: bool, *, verify: bool) -> None:
+    """Raises InputError for --verify where no file of the cache is read."""
+    from ..errors import InputError
+
+    if verify and not again:
+        raise InputError(
+            "--verify has an effect with --again or --on only: stored predictions need no dataset. Omit it"
+        )
 
 
 def _require_with_on(data: str | None, **others: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config.settings import GROUPS, PANELS, declared, flag, options_of
-from ..config.settings.declaring import Setting, from_text, types_of
+from ..config.settings.declaring import MOST, Setting, from_text, types_of
 from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "epochs", "batch_size", "lr", "seed", "match", "like")  # in --help
@@ -94,6 +94,8 @@ def option(field: dataclasses.Field[Any]) -> Any:
         more["parser"] = _parser(field)
     if not its.decides and its.least is not None:
         more["min"] = its.least
+        if its.most not in (None, MOST):
+            more["max"] = its.most
     if its.choices:
         more["autocompletion"] = lambda: list(its.choices)
     name = flag(field.name)
@@ -141,6 +143,7 @@ Device = Annotated[str | None, _of("device")]
 Threads = Annotated[int | None, _of("threads")]
 AttentionPath = Annotated[str | None, _of("attention_path")]
 MicroBatchSize = Annotated[int | None, _of("micro_batch_size")]
+Verify = Annotated[bool, _of("verify")]
 Checkpoints = Annotated[Path, _of("checkpoints")]
 Private = Annotated[bool, _of("private")]
 

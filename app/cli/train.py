@@ -74,14 +74,14 @@ def _require_writable(screen: Screen, *, private: bool) -> None:
 
 
 def _draw(run: Run) -> None:
-    """The run's own figures, where they are not there yet."""
+    """The run's own figures, unless they are there."""
     from ..report import testing
 
-    if not testing.picture(run).exists():
+    if not testing.is_drawn(run.files.loss_png):
         from ..report import loss
 
         loss.draw_run(run)
-        testing.draw_once(run)
+    testing.draw_once(run)
 
 
 def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded | None]:

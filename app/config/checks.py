@@ -96,10 +96,15 @@ def file_part(name: str) -> str:
 
 
 def check_name(dataset: str, *, size: str = "1M") -> None:
-    """Raise InputError for a dataset whose runs' files would have longer names than a file system takes (in UTF-8)."""
+    """Raise InputError for a dataset or a size, which may be a model's name, that makes too long names of files."""
     stem = run_stem(run_id="0" * 8, size=size, dataset=dataset)
     over = len(stem.encode(errors="surrogateescape")) + SUFFIX_BYTES - NAME_BYTES
     if over > 0:
+        if len(size) > len(dataset):
+            raise InputError(
+                f"the name {size[:40]}... is too long for the names of a run's files, by {over} of {NAME_BYTES} bytes; "
+                "use another model or size"
+            )
         raise InputError(
             f"the dataset's name {dataset} is too long for the names of a run's files, by {over} of {NAME_BYTES} "
             f"bytes; rename {'its folder' if dataset.startswith('local/') else 'it'}"

@@ -20,16 +20,17 @@ def prepare(
     version: str | None = None,
     digest: str | None = None,
     source: Source | None = None,
+    verify: bool = False,
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` and `digest` are those of a run which is resumed or evaluated. Raises Damaged for a damaged cache and for
+    `version` and `digest` are those of a run which is resumed or evaluated; `verify` hashes files again. Raises Damaged for a damaged cache and for
     other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
     a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        return _told(found.verified().require_digest(digest), say)
+        return _told(found.verified(again=verify).require_digest(digest), say)
     source = source or opening.first(ask, version)
     source = with_test(opening.at_version(ask, source, version))
     for note in source.notes:
@@ -59,7 +60,7 @@ def with_test(source: Source) -> Source:
 def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
     """The cache of a source, or of the same with another split for its test, where that has no labels."""
     try:
-        return cache.build(ask, source, progress)
+        return cache.build(ask, source, progress, say)
     except Hidden as hidden:
         if hidden.split != "test" or not source.without_test:
             raise
@@ -67,7 +68,7 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
     source = replace(source.without_test(count), version=source.version)
     for note in source.notes:
         say(note)
-    return cache.build(ask, source, progress)
+    return cache.build(ask, source, progress, say)
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:

@@ -33,7 +33,7 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
         raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, grid)
-        cached = data.prepare(ask, screen.say, screen.reading)
+        cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)
         here = training.place_of_evaluation(run, options, screen.say)
         names = run.record.data.class_names
         split = data.whole(run.config, here, cached, screen.say, names)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from .. import models, place
@@ -26,6 +26,7 @@ from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import store
 from ..system import home
+from ..system.durable import content
 from ..tables.decoding import decoding_of
 
 _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
@@ -36,10 +37,13 @@ class Preprocess:
 
     def __init__(
         self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
-        span: tuple[int, int] | None = None,
+        span: tuple[int, int] | None = None, device: torch.device | None = None,
     ) -> None:  # fmt: skip
-        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images."""
-        self._config = config
+        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images.
+
+        Inputs are given on `device`, which is the model's. Default: the CPU.
+        """
+        self._config, self._device = config, device or torch.device("cpu")
         decoding = decoding_of(config.to_json())
         self._decoding = dataclasses.replace(decoding, span=span or decoding.span)
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
@@ -54,7 +58,7 @@ class Preprocess:
         if not inputs:
             raise InputError("there is no input; give at least one")
         if self._mean is None or self._std is None:
-            return torch.stack([self._as_stored(one) for one in inputs])
+            return torch.stack([self._as_stored(one) for one in inputs]).to(self._device)
         config = self._config
         as_cached: dict[str, Any] = {
             "side": config.stored_side,
@@ -64,7 +68,8 @@ class Preprocess:
         images = [stored(_image(one), **as_cached) for one in inputs]
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
         none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
-        return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        found = chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
+        return found.to(self._device)
 
     def _as_stored(self, given: Any) -> Tensor:
         """Return a field or a signal, which the model takes as it is."""
@@ -78,15 +83,18 @@ class Preprocess:
 def _image(given: Any) -> bytes | np.ndarray:
     if isinstance(given, str | Path):
         try:
-            return Path(given).read_bytes()
+            return content(Path(given))
         except OSError as error:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
-    if isinstance(given, Image.Image) and given.mode not in ("L", "RGB"):
-        return _encoded(given)
+    if isinstance(given, Image.Image):
+        given = ImageOps.exif_transpose(given)  # as that of a file is
+        if given.mode not in ("L", "RGB") or given.has_transparency_data:
+            return _encoded(given)
     found = np.asarray(given)
-    if found.dtype != np.uint8 or found.ndim not in (2, 3):
+    found = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found
+    if found.dtype != np.uint8 or found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] not in (3, 4)):
         raise InputError(
             f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
         )
@@ -113,7 +121,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
     if not run.done:
         raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
     with place.own_threads():
-        return _loaded(run, place.choose(device=device), best=best)
+        return _loaded(run, place.choose(device=str(device)), best=best)
 
 
 def _downloaded(address: str) -> Path:
@@ -128,6 +136,8 @@ def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
     model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
     data = run.record.data
-    preprocess = Preprocess(run.config, mean=data.mean, std=data.std, span=_span(data.pixels))
+    preprocess = Preprocess(
+        run.config, mean=data.mean, std=data.std, span=_span(data.pixels), device=here.device
+    )  # fmt: skip
     vars(model).update(classes=tuple(data.class_names), preprocess=preprocess, run_id=run.record.run_id)
     return model.eval()

@@ -31,6 +31,17 @@ class Screen(Protocol):
 
 
 @dataclass
+class Begun:
+    """Looks whether the run is to stop, from the first batch on: by then there is something to save at a step's end."""
+
+    stop_asked: Callable[[], Reason | None]
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Batch):
+            self.stop_asked()
+
+
+@dataclass
 class Logging:
     """Adds a row to the training log for each batch, with its time and the wait for its inputs."""
 

@@ -15,6 +15,7 @@ from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..config.run import RunConfig
 from ..errors import Held, HubUnavailable, Unavailable
+from ..sharing import finished
 from ..sharing.arrival import Finished
 from ..sharing.branch import Branch, LeaseLost, Standing, read_holder
 from ..system import hub
@@ -40,10 +41,14 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     the run and `push` does not wait for it, and Unavailable where a later state is there but cannot be fetched.
     """
     was_here = files.holder.exists()
-    branch = Branch(hub.repository(), config.run_id, read_holder(files.holder), push.lease)
-    pusher, finished = Pusher(branch, files, push, say, fresh=fresh), Finished(config, files, say)
+    repository, folder = hub.repository(), f"{config.folder}/{files.stem}"
+    branch = Branch(
+        repository, config.run_id, read_holder(files.holder), push.lease,
+        finished=lambda: finished.is_there(repository, folder, files.stem),
+    )  # fmt: skip
+    pusher, arriving = Pusher(branch, files, push, say, fresh=fresh), Finished(config, files, say)
     try:
-        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and finished.arrives())
+        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and arriving.arrives())
         pusher.claimed = standing is not None
     except LeaseLost as error:
         if not was_here:
@@ -210,9 +215,12 @@ class Pusher:
         try:
             self._claim()
             size = self.branch.push(folder, step=step)
-        except BaseException:
+        except BaseException as error:
             with self._changed:
-                self._waiting = self._waiting or taken
+                if self._waiting is None and not isinstance(error, LeaseLost):
+                    self._waiting = taken  # tried again; a later state takes its place
+                else:
+                    shutil.rmtree(folder, ignore_errors=True)
             raise
         self._pushed = step
         shutil.rmtree(folder, ignore_errors=True)

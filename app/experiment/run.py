@@ -275,7 +275,9 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest)
+    cached = data.prepare(
+        ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest, verify=options.verify
+    )
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")

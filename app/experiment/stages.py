@@ -29,7 +29,7 @@ from ..sharing.card import cells_of
 from ..system.durable import require_space
 from . import shortage
 from .job import Job
-from .observers import Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
+from .observers import Begun, Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
 from .pushing import Pusher
 from .stopping import Reason, stop_requests
@@ -89,7 +89,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
     version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
-    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest, verify=options.verify)
 
 
 def _forget(files: RunFiles) -> None:
@@ -148,7 +148,7 @@ def _headline(job: Job) -> str:
     ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
     return (
         f"run {kept.run_id} {begin}: {_named(shape)} ({kept.parameters.total:,} parameters: "
-        f"{cells_of(shape.to_json())}, {kept.tokens} tokens) on "
+        f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
         f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
         f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
     )
@@ -182,7 +182,8 @@ def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | 
         push = job.options.push
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
         stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
-        _fit(job, model, optimizer, [logging, best, Progress(job.screen, rows, total), stopping])
+        progress = Progress(job.screen, rows, total)
+        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, stopping])
     return job, model, saving
 
 

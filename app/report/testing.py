@@ -14,7 +14,12 @@ def picture(run: Run) -> Path:
     return run.files.truth_png if task.of(run.config.task) is task.values else run.files.confusion_png
 
 
+def is_drawn(png: Path) -> bool:
+    """Return whether a figure is there in both of its forms, PNG and SVG."""
+    return png.is_file() and png.with_suffix(".svg").is_file()
+
+
 def draw_once(run: Run) -> None:
-    """Draws it beside the run's other files, where it is not there yet."""
-    if not picture(run).exists():
+    """Draw it next to the run's other files, unless it is there."""
+    if not is_drawn(picture(run)):
         (truth if task.of(run.config.task) is task.values else confusion).draw_run(run)

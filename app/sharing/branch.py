@@ -6,22 +6,22 @@ all. The lease is in the same commits: whoever finds it changed by another has l
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run
 from ..errors import Explained, Held
-from ..system import hub, repositories
-from ..system.durable import require_space, sha256, write_text
+from ..system import clock, hub, repositories
+from ..system.durable import require_space, sha256
 from . import arrival
-from .claims import File, Lease, Manifest, lease_of, manifest_of, written
+from .claims import DAY, MOST_BYTES, NOBODY, File, Lease, Manifest, Unreadable, lease_of, manifest_of, written
+from .holder import here, read_holder
+from .waiting import Standing, Waiting, held
 
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
 _LOOK_AGAIN = 30.0  # seconds between looks at a lease that is waited for
@@ -33,14 +33,6 @@ class LeaseLost(Held):
     """Another machine holds the run now."""
 
 
-class Standing(NamedTuple):
-    """A branch at one commit."""
-
-    head: str
-    files: dict[str, Any]  # name within the folder -> the Hub's description
-    lease: Lease
-
-
 @dataclass
 class Branch:
     """The branch of one run, as this machine sees it; `holder` is this machine's name in the lease."""
@@ -49,7 +41,9 @@ class Branch:
     run_id: str
     holder: str
     lease_seconds: float
+    finished: Callable[[], bool] = lambda: False  # whether the finished run is on the Hub; may raise Explained
     _head: str = ""
+    _met: tuple[Lease, float] = (NOBODY, 0.0)  # somebody else's lease, and when it was seen first
     _there: set[str] = field(default_factory=set)
 
     @property
@@ -65,9 +59,34 @@ class Branch:
             return None
         listed = repositories.listing(self.repository, head, _FOLDER)
         files = {path.removeprefix(f"{_FOLDER}/"): file for path, file in listed.items()}
-        lease = lease_of(repositories.text(self.repository, head, files[_LEASE])) if _LEASE in files else Lease()
+        lease, problem = NOBODY, ""
+        if _LEASE in files:
+            try:
+                lease = lease_of(self._text(head, files[_LEASE]))
+            except Unreadable as error:
+                problem = (
+                    f"the claim on run {self.run_id} on the Hub is damaged or foreign ({error}); it counts as none"
+                )
         self._head, self._there = head, set(files)
-        return Standing(head, files, lease)
+        return Standing(head, files, lease, self._end_of(head, lease), problem)
+
+    def _text(self, head: str, file: Any) -> str:
+        """A lease or a manifest as the Hub has it; raises Unreadable for one that is much too large to be any."""
+        if (file.size or 0) > MOST_BYTES:
+            raise Unreadable(f"it has {file.size:,} bytes")
+        return repositories.text(self.repository, head, file)
+
+    def _end_of(self, head: str, lease: Lease) -> float:
+        """When somebody else's lease ends, by the Hub's clock: a day after it was written at the latest; 0 for none.
+
+        It was written when the Hub says that its file changed, and before it was seen first.
+        """
+        if lease.holder in ("", self.holder) or lease.until <= clock.now():
+            return 0.0
+        if self._met[0] != lease:
+            self._met = lease, clock.now()
+        changed = repositories.changed(self.repository, head, f"{_FOLDER}/{_LEASE}")
+        return min(lease.until, DAY + min(self._met[1], self._met[1] if changed is None else changed))
 
     def take(
         self, *, wait: bool, say: Callable[[str], None], done: Callable[[], bool] = lambda: False
@@ -76,20 +95,20 @@ class Branch:
 
         With `wait` its end is waited for: it is released, or it expires. None where the run is `done` by then.
         """
-        told = False
+        waiting, told = Waiting(self.run_id, say), False
         while not done():
             standing = self.look()
+            for text in filter(None, () if told else (clock.warning(), standing.problem if standing else "")):
+                say(text)
+            told = True
             if standing is None:
                 repositories.create_branch(self.repository, self.name)
                 continue
-            if (left := self._held_by_another(standing)) > 0:
-                until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + left))
+            if standing.left > 0:
                 if not wait:
-                    raise LeaseLost(f"another machine trains run {self.run_id} (its claim lasts until {until})")
-                if not told:
-                    say(f"another machine trains run {self.run_id}; waiting until it ends or its claim does, {until}")
-                told = True
-                time.sleep(min(left + 0.1, _LOOK_AGAIN))
+                    raise LeaseLost(f"another machine trains run {self.run_id} ({held(standing)})")
+                waiting.report(standing)
+                time.sleep(min(standing.left + 0.1, _LOOK_AGAIN))
                 continue
             try:
                 self._commit({}, [], "Take the lease")
@@ -98,15 +117,10 @@ class Branch:
                 continue
         return None
 
-    def _held_by_another(self, standing: Standing) -> float:
-        """Seconds that somebody else's lease still lasts, 0 for none."""
-        lease = standing.lease
-        return 0.0 if lease.holder == self.holder else max(0.0, lease.until - time.time())
-
     def is_held_elsewhere(self) -> bool:
         """Whether another machine's lease lasts."""
         standing = self.look()
-        return standing is not None and self._held_by_another(standing) > 0
+        return standing is not None and standing.left > 0
 
     def push(self, snapshot: Path, *, step: int) -> int:
         """Puts the files of a snapshot there in place of those before, in one commit; returns their bytes.
@@ -148,22 +162,36 @@ class Branch:
             try:
                 return self._commit(files, gone, message, seconds=seconds)
             except hub.NoBranch:
-                raise LeaseLost(f"the branch of run {self.run_id} is gone: it was finished elsewhere") from None
+                raise LeaseLost(self._gone()) from None
             except hub.StaleParent:
                 standing = self.look()
-                if standing is None or standing.lease.holder != self.holder:
-                    raise LeaseLost(f"another machine has taken over run {self.run_id}") from None
+                if standing is None:
+                    raise LeaseLost(self._gone()) from None
+                if standing.lease.holder != self.holder and not standing.problem:
+                    name = f" ({standing.lease.machine})" if standing.lease.machine else ""
+                    raise LeaseLost(f"another machine has taken over run {self.run_id}{name}") from None
                 gone = [name for name in gone if name in standing.files]
         raise LeaseLost(f"the branch of run {self.run_id} was written by others {_RACES} times in between")
+
+    def _gone(self) -> str:
+        """What the missing branch means, as far as the Hub shows it."""
+        what = f"the branch of run {self.run_id} is gone: "
+        try:
+            finished = self.finished()
+        except Explained as error:
+            return f"{what}whether the run was finished elsewhere is unknown ({error})"
+        if finished:
+            return f"{what}the run was finished elsewhere and is on the Hub"
+        return f"{what}somebody deleted it, and the Hub has no finished run in its place"
 
     def _commit(
         self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
     ) -> None:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        seconds = self.lease_seconds if seconds is None else seconds
-        until = round(time.time() + seconds, 1) if seconds else 0
-        lease = written(Lease(holder=self.holder, until=until))
+        seconds = min(DAY, self.lease_seconds if seconds is None else seconds)
+        until = round(clock.now() + seconds, 1) if seconds else 0
+        lease = written(Lease(holder=self.holder, until=until, host=here()))
         adds = [
             CommitOperationAdd(f"{_FOLDER}/{name}", content.encode() if isinstance(content, str) else str(content))
             for name, content in (dict(files) | {_LEASE: lease}).items()
@@ -207,12 +235,14 @@ class Branch:
         """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
         if _MANIFEST not in standing.files:
             return None
-        text = repositories.text(self.repository, standing.head, standing.files[_MANIFEST])
-        manifest = manifest_of(text, run_id=self.run_id)
-        own = {path.name for path in (files.record, files.log, files.splits)}
-        if manifest and all(name in own or _STATE.fullmatch(name) for name in manifest.files):
+        try:
+            manifest = manifest_of(self._text(standing.head, standing.files[_MANIFEST]), run_id=self.run_id)
+            own = {path.name for path in (files.record, files.log, files.splits)}
+            if strange := [name for name in manifest.files if name not in own and not _STATE.fullmatch(name)]:
+                raise Unreadable(f"it names {strange[0][:60]!r}, which is no file of a state")
             return manifest
-        say(f"the manifest of run {self.run_id} on the Hub is damaged; its state is left out")
+        except Unreadable as error:
+            say(f"the manifest of run {self.run_id} on the Hub is damaged ({error}); its state is not used")
         return None
 
 
@@ -230,26 +260,6 @@ def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) ->
             path.unlink(missing_ok=True)
     except Explained as error:
         say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
-
-
-def read_holder(path: Path) -> str:
-    """This folder's name in a lease, kept beside the run so that a killed command finds its own claim again.
-
-    A copy of the folder, on this machine or another, has a name of its own.
-    """
-    here = _whereabouts(path.parent)
-    if path.exists() and (kept := path.read_text(encoding="utf-8").strip()).endswith(here):
-        return kept
-    write_text(path, f"{uuid.uuid4().hex}-{here}")
-    return path.read_text(encoding="utf-8").strip()
-
-
-def _whereabouts(folder: Path) -> str:
-    """16 hex digits for this machine since it was started, and the folder."""
-    booted = Path("/proc/sys/kernel/random/boot_id")
-    machine = booted.read_text(encoding="ascii") if booted.exists() else str(uuid.getnode())
-    place = folder.stat()
-    return hashlib.sha256(f"{machine} {place.st_dev} {place.st_ino}".encode()).hexdigest()[:16]
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")

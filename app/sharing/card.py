@@ -13,13 +13,17 @@ from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
 from ..errors import InputError
-from ..system.printable import NAME, block, code, escaped, printable
+from ..system.printable import NAME, block, code, escaped
 from ..tables.datasets import DATASETS
-from ..tables.families import FAMILIES
+from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import model_row
 from ..tables.shape import CELLS, with_unit
 from . import recipe
+from .front import front, plain
 
+LIBRARY = "isoscale"
+BEGIN, END = "<!-- isoscale: runs -->", "<!-- isoscale: end of runs -->"  # around the table of an index
+INDEX_HEADER = "| dataset | model | size | parameters | seed | result | interval | n | run |"
 _SEEN = {"image": "image", "field": "image", "signal": "signal"}  # in the Hub's names of tasks, by the kind of data
 _RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
 _ERRORS = (("rmse", "RMSE", "rmse"), ("mae", "MAE", "mae"), ("r_squared", "R2", "r2"))
@@ -111,34 +115,20 @@ def index_entry(run: Run) -> dict[str, Any]:
     return eval_results_to_model_index(run.files.stem, found)[0]
 
 
-def _front(fields: Mapping[str, Any]) -> str:
-    from huggingface_hub import CardData
-
-    return f"---\n{CardData(**_plain(fields)).to_yaml()}\n---\n"
-
-
-def _plain(value: Any) -> Any:
-    """The metadata with texts of one visible line: names of others may hold what ends it or turns it around."""
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return printable(value) if isinstance(value, str) else value
-
-
 def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str], tags: Iterable[str]) -> dict[str, Any]:
     listed = list(entries)
     tasks = {result["task"]["type"] for entry in listed for result in entry["results"]}
     metrics = {metric["type"] for entry in listed for result in entry["results"] for metric in result["metrics"]}
     fields: dict[str, Any] = {
-        "library_name": "isoscale",
+        "library_name": LIBRARY,
         "tags": ["isoscale", *sorted(set(tags))],
         "metrics": sorted(metrics),
         "model-index": listed,
     }
     if tasks <= set(_PIPELINES):
         fields["pipeline_tag"] = _PIPELINES[0]
-    return fields | ({"datasets": found} if (found := sorted(set(datasets))) else {})
+    found: dict[str, Any] = plain(fields | ({"datasets": known} if (known := sorted(set(datasets))) else {}))
+    return found
 
 
 def _tags(model: str, attention: str | None) -> list[str]:
@@ -159,7 +149,7 @@ def run_card(run: Run, address: str) -> str:
     hub = run.record.data.hub
     tags = _tags(run.record.model, run.config.attention)
     back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
-    return f"""{_front(_metadata([index_entry(run)], [hub] if hub else [], tags))}
+    return f"""{front(_metadata([index_entry(run)], [hub] if hub else [], tags))}
 {_what(run)}
 
 ## How
@@ -198,10 +188,9 @@ These are the final weights after {run.config.epochs:,} epochs. The test set was
 The weights best on validation (epoch {best.epoch}, loss {best.val_loss:.4g}) are kept too."""
 
 
-def cells_of(config: Mapping[str, Any]) -> str:
-    """The cells of a model's shape as a sentence holds them: `patch 8, d_model 256, depth 12`."""
-    own = FAMILIES[model_row(config["model"]).family].cells
-    given = {name: config[name] for name in CELLS if name in own and config.get(name) is not None}
+def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:
+    """The cells of a model's shape as a sentence holds them, of its family: `patch 8, d_model 256, depth 12`."""
+    given = {name: config[name] for name in CELLS if name in family.cells and config.get(name) is not None}
     cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
     return ", ".join(cells) or "its own"
 
@@ -214,7 +203,7 @@ def _how(run: Run) -> str:
     tokens = f", {record.tokens} tokens" if record.tokens > 1 else ""
     places = dict.fromkeys(f"{place.device}, {place.precision}" for place in record.places)
     rows = {
-        "shape": cells_of(config.to_json()),
+        "shape": cells_of(config.to_json(), config.family),
         "input": f"{with_unit(config.image)}{tokens}",
         "optimiser": recipe.optimiser(config),
         "schedule": recipe.schedule(config, record.schedule),
@@ -244,21 +233,31 @@ version {code(data.version)}, licence: {escaped(data.licence)}. The model predic
 
 def index_card(repository: str, entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
     """The repository's README: a line for every run, best first within its dataset; `folders` says where each is."""
-    datasets = [entry["results"][0]["dataset"]["type"] for entry in entries]
-    hub = [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]
-    tags = {tag for entry in entries for tag in _tags(_about(entry).get("model", ""), None)}
-    front = _front(_metadata(entries, hub, tags))
-    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
-    return f"""{front}
+    return f"""{front(index_metadata(entries))}
 # {escaped(repository.partition("/")[2])}
 
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
 Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.
 
-| dataset | model | size | parameters | seed | result | interval | n | run |
-|---|---|---|---|---|---|---|---|---|
-{chr(10).join(lines)}
+{BEGIN}
+{index_table(entries, folders)}
+{END}
 """
+
+
+def index_metadata(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the metadata of a repository says of its runs."""
+    listed = list(entries)
+    datasets = [entry["results"][0]["dataset"]["type"] for entry in listed]
+    hub = [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]
+    tags = {tag for entry in listed for tag in _tags(_about(entry).get("model", ""), None)}
+    return _metadata(listed, hub, tags)
+
+
+def index_table(entries: list[dict[str, Any]], folders: Mapping[str, str]) -> str:
+    """Return the table of runs."""
+    lines = [_index_line(entry, folders[entry["name"]]) for entry in sorted(entries, key=_index_order)]
+    return "\n".join([INDEX_HEADER, "|---|---|---|---|---|---|---|---|---|", *lines])
 
 
 def _index_order(entry: dict[str, Any]) -> tuple[str, float, str]:

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import msgspec
 
-from ..artifacts.parts import Number, Part
+from ..artifacts.parts import Part
+from ..errors import InputError
 from ..system.durable import seal
 
 FORMAT = 1
+DAY = 86400.0  # seconds: no lease lasts longer after it was written, whatever it says
+MOST_BYTES = 10**6  # of a lease or a manifest; ours have a few hundred
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # since 1970; the year 5138
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class Unreadable(ValueError):
+    """A lease or a manifest is damaged or another program's; the message says how."""
 
 
 class Lease(Part, kw_only=True):
     """Who holds a run. Without a holder, nobody does."""
 
-    holder: str = ""
-    until: Number = 0  # seconds since 1970
+    holder: Text
+    until: Seconds
+    host: Text = ""  # the holder's machine, for a reader; leases of earlier versions lack it
+
+    @property
+    def machine(self) -> str:
+        """The holder's machine as a terminal may show it; empty where the lease does not say."""
+        return re.sub(r"[^A-Za-z0-9._-]", "?", self.host)[:64]
+
+
+NOBODY = Lease(holder="", until=0)
 
 
 class File(Part, kw_only=True):
     """One file of a state."""
 
-    size: int  # bytes
-    sha256: str
+    size: Annotated[int, msgspec.Meta(ge=0)]  # bytes
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(Part, kw_only=True):
@@ -32,7 +52,7 @@ class Manifest(Part, kw_only=True):
 
     format: int = FORMAT
     run_id: str
-    step: int
+    step: Annotated[int, msgspec.Meta(ge=0)]
     files: dict[str, File]  # by name
 
     @property
@@ -42,22 +62,43 @@ class Manifest(Part, kw_only=True):
 
 
 def lease_of(text: str) -> Lease:
-    """Return the lease; of anything else, one that nobody holds."""
+    """Return the lease that a file holds; raise Unreadable for anything else."""
     try:
         return msgspec.json.decode(text, type=Lease)
-    except ValueError:  # msgspec's errors are ValueErrors
-        return Lease()
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise Unreadable(_reason(error)) from error
 
 
-def manifest_of(text: str, *, run_id: str) -> Manifest | None:
-    """Return the manifest of a run; None where it is another's, of another format, or not as it was written."""
+def manifest_of(text: str, *, run_id: str) -> Manifest:
+    """Return the manifest of a run; raise Unreadable for another run's, and for one that is not as it was written.
+
+    Raises InputError for one of a later version, whose state must not be replaced by an earlier one.
+    """
     try:
         content: Any = json.loads(text)
         given = content.pop("seal")
+        if given != seal(content):
+            raise Unreadable("it does not match its checksum")
+        if (written_as := content.get("format")) != FORMAT:
+            raise InputError(
+                f"the state of run {run_id} on the Hub has the format {written_as!r}, and this version reads {FORMAT}. "
+                "Update isoscale, or train again with --fresh"
+            )
         found = msgspec.convert(content, Manifest)
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    return found if (given, found.run_id, found.format) == (seal(content), run_id, FORMAT) else None
+    except InputError:
+        raise
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise Unreadable(_reason(error)) from error
+    if found.run_id != run_id:
+        raise Unreadable(f"it is of run {found.run_id[:40]!r}")
+    return found
+
+
+def _reason(error: BaseException) -> str:
+    """Why a file is unreadable, in a line without what the file says."""
+    if isinstance(error, Unreadable | msgspec.ValidationError):
+        return str(error)
+    return "it is not the JSON that isoscale writes"
 
 
 def written(part: Part, *, sealed: bool = False) -> str:

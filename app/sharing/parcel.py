@@ -72,11 +72,15 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run]]:
     """A local folder's files and finished runs, each by its place within the repository's folder."""
     paths = {path.relative_to(local).as_posix(): path for path in sorted(local.rglob("*")) if path.is_file()}
     files = {name: path for name, path in paths.items() if _is_uploaded(name) and not path.is_symlink()}
+    finished = [run for run in find_runs(local) if run.done]
+    for run in finished:
+        if run.files.record.relative_to(local).as_posix() not in paths:  # it is behind a link to a folder
+            files |= {path.relative_to(local).as_posix(): path for path in run.files.present()}
     if not files:
         raise InputError(f"there is nothing to upload at {local}; give a run, a file or a folder that holds files")
     runs = {}
-    for run in find_runs(local):
-        if run.done and run.files.record in files.values():
+    for run in finished:
+        if run.files.record in files.values():
             place = _place(run, local, folder)
             files, runs[place] = _settled(files, run, place), run
     return files, runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,9 +11,10 @@ from ..errors import HubUnavailable, InputError
 from ..system import hub, repositories
 from ..system.durable import require_space
 from ..system.printable import printable
-from . import branch, card
+from . import branch, card, index
 from .parcel import ROOT, Parcel, pack
 
+Say = Callable[[str], None]
 _RACES = 8  # times that another writer may be quicker before an upload gives up
 
 
@@ -31,13 +32,16 @@ def upload(
     parcel = pack(local, _visible(within))
     cards, message = _cards(repository, parcel), message or f"Add {local.resolve().name}"
     repositories.require_writable(repository, private=private)
+    said: list[str] = []
     for _ in range(_RACES):
         parent = repositories.head(repository)
-        operations = _operations(repository, parent, parcel, cards)
+        operations = _operations(repository, parent, parcel, cards, said.append)
         try:
             address = repositories.commit(repository, operations, message=message, parent=parent)
         except hub.StaleParent:
             continue
+        for text in said[-1:]:
+            say(text)
         branch.discard(repository, parcel.runs.values(), say)
         return address
     raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
@@ -61,64 +65,58 @@ def _cards(repository: str, parcel: Parcel) -> dict[str, str]:
     }
 
 
-def _operations(repository: str, parent: str, parcel: Parcel, cards: dict[str, str]) -> list[Any]:
+def _operations(repository: str, parent: str, parcel: Parcel, cards: dict[str, str], say: Say) -> list[Any]:
     from huggingface_hub import CommitOperationAdd
 
-    texts = cards | _index(repository, parent, parcel)
+    texts = cards | _index(repository, parent, parcel, say)
     adds = [CommitOperationAdd(name, str(path)) for name, path in parcel.files.items() if name not in texts]
     return adds + [CommitOperationAdd(name, text.encode()) for name, text in texts.items()]
 
 
-def _index(repository: str, parent: str, parcel: Parcel) -> dict[str, str]:
-    """The root README with the parcel's runs added to those it lists that are still there, where it is ours."""
-    brought = parcel.files.get("README.md")  # an index of earlier is made anew
-    if not parcel.runs or (brought and not _is_index(brought)):
+def _index(repository: str, parent: str, parcel: Parcel, say: Say) -> dict[str, str]:
+    """The root README with the parcel's runs in its index, where there is a place for one; else it stays, and is said.
+
+    One that the parcel brings takes its place: with the index that is there, or as it is where it has none.
+    """
+    brought = parcel.files.get("README.md")
+    if not parcel.runs or (brought and not index.has_place(mine := _text(brought.read_bytes()))):
         return {}
     there = repositories.listing(repository, parent)
-    old = _listed(repository, parent, there)
-    if old is None:
-        return {}
     new = {run.files.stem: card.index_entry(run) for run in parcel.runs.values()}
-    where = _folders(there) | {run.files.stem: folder for folder, run in parcel.runs.items()}
-    entries = {name: entry for name, entry in old.items() if name in where} | new
-    return {"README.md": card.index_card(repository, list(entries.values()), where)}
-
-
-def _folders(there: Iterable[str]) -> dict[str, str]:
-    """Stem -> folder of every run's record in the repository; of several copies the one in a folder of that name."""
-    records = [PurePosixPath(path) for path in there if path.endswith(".json")]
-    records.sort(key=lambda path: (path.parent.name == path.stem, path.as_posix()))
-    return {path.stem: path.parent.as_posix() for path in records}
-
-
-def _listed(repository: str, parent: str, there: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """What the root README lists, by name, without entries that are not ours; None if somebody wrote it by hand."""
-    from huggingface_hub import metadata_load
-    from yaml import YAMLError  # type: ignore[import-untyped]
-
-    if "README.md" not in there:
+    where = index.folders(there) | {run.files.stem: folder for folder, run in parcel.runs.items()}
+    try:
+        theirs = _readme(repository, parent, there)
+        if brought:
+            new = index.entries_of(theirs) | index.entries_of(mine) | new
+        return {"README.md": index.extended(repository, mine if brought else theirs, new, where)}
+    except index.Foreign as error:
+        say(
+            f"the README.md of {repository} stays as it is, without a table of the runs ({error}). For the table, "
+            f"write the lines {index.BEGIN} and {index.END} into it, or remove it, and upload again"
+        )
         return {}
+
+
+def _readme(repository: str, parent: str, there: dict[str, Any]) -> str | None:
+    """The root README as it is, None where there is none; raises Foreign for one that is no text."""
+    if (file := there.get("README.md")) is None:
+        return None
+    if (file.size or 0) > index.MOST_BYTES:
+        raise index.Foreign(f"it has {file.size:,} bytes")
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "README.md"
-        repositories.fetch(repository, parent, there["README.md"], target)
-        if not _is_index(target):
-            return None
-        try:
-            listed = (metadata_load(target) or {}).get("model-index") or []
-        except (ValueError, YAMLError):
-            return {}
-    return {entry["name"]: entry for entry in listed if _is_ours(entry)}
+        repositories.fetch(repository, parent, file, target)
+        if (text := _text(target.read_bytes())) is None:
+            raise index.Foreign("it is not UTF-8")
+        return text
 
 
-def _is_index(readme: Path) -> bool:
-    return "library_name: isoscale" in readme.read_text(encoding="utf-8", errors="replace")
-
-
-def _is_ours(entry: Any) -> bool:
+def _text(content: bytes) -> str | None:
+    """The text in UTF-8, with its line ends as they are; None where it is none."""
     try:
-        return "run_id" in entry["results"][0]["metrics"][0]["args"]
-    except (LookupError, TypeError):
-        return False
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def parse_address(path: str) -> tuple[str, str]:

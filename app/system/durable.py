@@ -7,13 +7,16 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DISK_FULL, DiskFull
+from ..errors import DISK_FULL, DiskFull, lacks_inodes, why_full
+
+NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
     """
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.aside")
+    aside = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.aside"))
     try:
         with no_space_named(path, wanted):
             aside.touch()
@@ -37,6 +40,13 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
             fsync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def beside(name: str, ending: str) -> str:
+    """Return the hidden name `.name.ending` for a while next to a file, cut where a file system takes no longer one."""
+    cut = NAME_BYTES - len(f"..{ending}")
+    whole = name.encode(errors="surrogateescape")
+    return f".{name if len(whole) <= cut else whole[:cut].decode(errors='ignore')}.{ending}"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,9 +71,35 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def content(path: Path) -> bytes:
+    """Return the bytes of a file; raise OSError for a pipe, a socket or a device, which might never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # of a pipe this returns at once
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor).st_mode, path)
+        return file.read()
+
+
+def text(path: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """Return the text of a file; raise OSError as `content`, and ValueError for bytes that are no such text."""
+    return content(path).decode(encoding, errors)
+
+
+def require_file(path: Path) -> Path:
+    """Return the path; raise OSError where nothing is there, or a folder, a pipe, a socket or a device."""
+    _require_regular(path.stat().st_mode, path)
+    return path
+
+
+def _require_regular(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "a pipe, a socket or a device, not a file", str(path))
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's content."""
-    with path.open("rb") as file:
+    with require_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -80,7 +116,7 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        why = "a file may not grow as large" if error.errno == errno.EFBIG else "no space left"
+        why = why_full(error, path)
         size = f"{path.name} wants {wanted:,} bytes" if wanted else f"{path.name} could not be written"
         raise DiskFull(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
 
@@ -93,6 +129,10 @@ def standing(folder: Path) -> Path:
 
 def require_space(folder: Path, wanted: int, what: str) -> None:
     """Raises DiskFull unless the file system below `folder` has `wanted` bytes free."""
+    if lacks_inodes(folder):
+        raise DiskFull(
+            f"{what} needs new files in {folder}, but no inodes are left there (see `df -i`); remove some files"
+        )
     free = shutil.disk_usage(standing(folder)).free
     if free < wanted:
         raise DiskFull(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DiskFull
-from .durable import write_text
+from .durable import text, write_text
 
 
 def root() -> Path:
@@ -30,8 +30,8 @@ def remembered(what: str, key: Mapping[str, Any], find: Callable[[], Any]) -> An
     asked = json.dumps({"what": what, **key}, sort_keys=True)
     whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
     path = root() / "measured" / f"{what}-{digest}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        kept = json.loads(text(path))
         if kept["key"] == whole:
             return kept["found"]
     found = find()
@@ -44,7 +44,7 @@ def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -
     """Remove the remembered answers that are wrong, of keys that have these values among theirs."""
     asked = json.loads(json.dumps({"what": what, **key}))
     for path in (root() / "measured").glob(f"{what}-*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            kept = json.loads(text(path))
             if asked.items() <= kept["key"].items() and is_wrong(kept["found"]):
                 path.unlink()

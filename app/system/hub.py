@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import HubUnavailable, InputError
-from . import endpoint
+from . import clock, endpoint
 from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, status, strange
 from .printable import is_secret, may_be_secret
 
@@ -86,7 +86,8 @@ def api() -> HfApi:
     if "HF_HUB_VERBOSITY" not in os.environ:  # its words on attempts that are made again, and the Hub's, as they come
         huggingface_hub.utils.logging.set_verbosity_error()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": [refuse_no_redirect]}
+    answered: list[Any] = [clock.note, refuse_no_redirect]
+    hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": answered}
     if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
         constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))

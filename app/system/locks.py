@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Held
-from .durable import make_folder
+from ..errors import DiskFull, Held
+from .durable import make_folder, text, write_text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _ATTEMPTS = 100  # at a folder that another holder removes at this very moment
 _POLL = 0.02  # seconds
+_REPORTED_AGAIN = 600.0  # seconds
 
 
 @contextmanager
-def lock(path: Path, *, wait: bool) -> Iterator[None]:
+def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold an exclusive lock on a file; raise Held if another process holds it and `wait` is False.
+
+    While it waits, `waiting` is called with who holds the lock, and since when: at first, and every ten minutes.
 
     The system releases the lock of a process that ends, so a killed holder blocks nobody. At the end the file is
     removed, together with the folders that were made for it and are still empty.
@@ -27,11 +34,19 @@ def lock(path: Path, *, wait: bool) -> Iterator[None]:
     from filelock import FileLock
 
     made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    held = FileLock(path)
-    _acquire(held, path, wait=wait)
+    held, holder = FileLock(path), path.with_name(f"{path.name}.by")
+    if not waiting:
+        _acquire(held, path, timeout=-1 if wait else 0)
+    elif not _acquired(held, path, timeout=0):
+        waiting(_who(holder))
+        while not _acquired(held, path, timeout=_REPORTED_AGAIN):
+            waiting(_who(holder))
     try:
+        if waiting:
+            _sign(holder)
         yield
     finally:
+        holder.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         held.release()
         for folder in made:
@@ -39,13 +54,37 @@ def lock(path: Path, *, wait: bool) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _acquire(held: BaseFileLock, path: Path, *, wait: bool) -> None:
+def _sign(holder: Path) -> None:
+    """Write who holds a lock, for those who wait; a disk that is full costs them the name only."""
+    with suppress(OSError, DiskFull):
+        write_text(holder, json.dumps({"process": os.getpid(), "host": platform.node(), "since": time.time()}))
+
+
+def _who(holder: Path) -> str:
+    """Who holds a lock, and since when, as far as it is known."""
+    with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        found = json.loads(text(holder))
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))
+        where = "" if found["host"] == platform.node() else f" on {found['host']}"
+        return f"process {int(found['process'])}{where}, since {since}"
+    return "another process"
+
+
+def _acquired(held: BaseFileLock, path: Path, *, timeout: float) -> bool:
+    try:
+        _acquire(held, path, timeout=timeout)
+    except Held:
+        return False
+    return True
+
+
+def _acquire(held: BaseFileLock, path: Path, *, timeout: float) -> None:
     from filelock import Timeout
 
     for attempt in range(_ATTEMPTS):
         try:
             make_folder(path.parent)
-            held.acquire(blocking=wait, poll_interval=_POLL)
+            held.acquire(timeout=timeout, poll_interval=_POLL)
         except (FileNotFoundError, FileExistsError):
             if attempt == _ATTEMPTS - 1:
                 raise

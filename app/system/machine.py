@@ -9,6 +9,8 @@ import os
 import platform
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -162,6 +164,18 @@ def _quotas(root: Path) -> list[float]:
             if (allowed := float(quota) / float(period)) > 0:  # ValueError: "max"; -1: no limit
                 found.append(allowed)
     return found
+
+
+def boot_id(root: Path = ROOT) -> str | None:
+    """An identifier of this machine since it was started; None where the system has none."""
+    with suppress(OSError):
+        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
+    if sys.platform == "darwin":
+        with suppress(OSError, subprocess.SubprocessError):
+            asked = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+            said = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True)
+            return said.stdout.strip() or None
+    return None
 
 
 def cpu_name(root: Path = ROOT) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import InputError
 from .answers import require_form, status
-from .durable import make_folder, no_space_named, replacing, sha256
+from .durable import beside, make_folder, no_space_named, replacing, sha256
 from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
 
@@ -124,6 +124,13 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
             shutil.move(path, aside)
 
 
+def changed(name: str, sha: str, path: str) -> float | None:
+    """The time of the commit, up to `sha`, that wrote a file last, in seconds since 1970; None if the Hub has none."""
+    found = call(f"the date of {path} in {name}", lambda: api().get_paths_info(name, [path], revision=sha, expand=True))
+    dates = [commit.date for entry in found if (commit := getattr(entry, "last_commit", None))]
+    return float(dates[0].timestamp()) if dates else None
+
+
 def text(name: str, sha: str, file: Any) -> str:
     """The content of a small text file of a commit."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +152,7 @@ def matches(path: Path, file: Any) -> bool:
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A folder beside the target for the client's own bookkeeping, removed at the end."""
-    folder = target.parent / f".{target.name}.{os.getpid()}.scratch"
+    folder = target.parent / beside(target.name, f"{os.getpid()}.scratch")
     make_folder(folder)
     try:
         yield folder

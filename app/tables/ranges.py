@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ..errors import InputError
 from .names import suggestion
 
+MOST_THREADS = 4096  # of one process; the largest machines have fewer cores
 MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 
 

@@ -178,3 +178,59 @@ def test_a_record_that_was_replaced_with_its_old_time_is_read_again(folder, open
     opened.clear()
     finding.indexed(folder)
     assert opened == [path.name]
+
+
+def linked_run(folder, elsewhere, seed=7):
+    """A run in a folder elsewhere, to which a link in the folder leads."""
+    run = made_up_run(elsewhere / "volume", seed=seed, minute=seed, steps=1)
+    settle(run.files.record)
+    (folder / "linked").symlink_to(elsewhere / "volume")
+    return run
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+def test_runs_behind_links_are_found(folder, elsewhere, opened):
+    run = linked_run(folder, elsewhere)
+    assert sorted(seeds(folder)) == [0, 1, 2, 7]
+    opened.clear()
+    assert len(finding.indexed(folder)) == 4 and not opened  # they are in the index too
+    assert finding.by_id(run.record.run_id, folder, pytest.fail).record == run.record
+    assert finding.place_of(folder, run.config).folder.resolve() == run.files.folder.resolve()
+
+
+def test_links_that_lead_round_end_and_count_a_run_once(folder, elsewhere):
+    run = linked_run(folder, elsewhere)
+    (elsewhere / "volume" / "back").symlink_to(folder)
+    (folder / "self").symlink_to(folder)
+    (folder / "again").symlink_to(elsewhere / "volume")
+    (folder / "aaa").symlink_to(run.files.folder)
+    (folder / "broken").symlink_to(folder / "absent")
+    (folder / "round").symlink_to(folder / "round")
+    assert sorted(seeds(folder)) == [0, 1, 2, 7]
+    assert len(finding.find_runs(folder)) == 4
+
+
+def test_a_run_is_named_by_its_own_folder_where_a_link_leads_there_too(folder):
+    [run, *_] = finding.find_runs(folder)
+    (folder / "aaa").symlink_to(run.files.folder, target_is_directory=True)
+    assert len(finding.find_runs(folder)) == 3
+    assert all("aaa" not in each.files.folder.parts for each in finding.find_runs(folder))
+
+
+def test_hidden_folders_and_what_unfinished_runs_need_are_not_looked_at_behind_links_either(folder, elsewhere):
+    for name in (".hidden", "x.push", "x.state"):
+        made_up_run(elsewhere / name, seed=9, steps=1)
+        (folder / name).symlink_to(elsewhere / name)
+    assert sorted(seeds(folder)) == [0, 1, 2]
+
+
+def test_a_pipe_in_place_of_a_record_or_of_the_index_is_passed_over(folder):
+    os.mkfifo(folder / "model_0123abcd_1M_digits.json")
+    os.mkfifo(folder / index.NAME)
+    said = []
+    assert len(finding.indexed(folder, said.append)) == 3
+    assert len(said) == 1 and "pipe" in said[0]

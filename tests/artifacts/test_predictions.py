@@ -9,7 +9,8 @@ from pyarrow import parquet
 
 from app import task
 from app.artifacts.predictions import Predictions
-from app.errors import Damaged
+from app.errors import Damaged, Diverged
+from app.evaluation import metrics
 
 DRAWN = np.random.default_rng(3)
 LOGITS = DRAWN.normal(size=(6, 4)).astype(np.float32)
@@ -68,7 +69,6 @@ def changed(values, place, value):
 
 
 SPOILT = {
-    "NaN among logits": (CLASSES, "logits", changed(LISTS, 2, [0.0, float("nan"), 0.0, 0.0]), "NaN"),
     "a null among logits": (CLASSES, "logits", changed(LISTS, 2, [0.0, None, 0.0, 0.0]), "without a value"),
     "no logits of a row": (CLASSES, "logits", changed(LISTS, 2, None), "without a value"),
     "a short row": (CLASSES, "logits", changed(LISTS, 2, [0.0, 1.0, 2.0]), "differ in length"),
@@ -104,6 +104,22 @@ def test_what_is_no_number_where_one_belongs_is_refused_as_damaged(tmp_path, cas
         Predictions.load(path)
 
 
+def test_outputs_that_are_not_numbers_are_read_since_a_model_diverged_and_no_file_is_damaged(tmp_path):
+    logits = written(tmp_path, CLASSES | {"logits": pa.array(changed(LISTS, 2, [0.0, float("nan"), 0.0, 0.0]))})
+    with pytest.raises(Diverged, match="not numbers for 1 of 6"):
+        metrics(Predictions.load(logits))
+    values = pa.array(changed(LISTS[0] + [0.0, 0.0], 5, float("nan")))
+    with pytest.raises(Diverged, match="not numbers for 1 of 6"):
+        metrics(Predictions.load(written(tmp_path, NUMBERS | {"prediction": values})))
+
+
+def test_a_file_s_read_only_arrays_are_measured_without_a_warning(tmp_path, recwarn):
+    for columns in (CLASSES, NUMBERS):
+        found = Predictions.load(written(tmp_path, columns))
+        assert metrics(found)["n"] == 6
+    assert not [warning for warning in recwarn if "writable" in str(warning.message)]
+
+
 def test_reading_makes_no_objects_of_python_of_the_values(tmp_path):
     many = Predictions(np.arange(5000), np.zeros(5000, np.int64), DRAWN.normal(size=(5000, 400)).astype(np.float32))
     many.save(tmp_path / "p.parquet")
@@ -113,4 +129,5 @@ def test_reading_makes_no_objects_of_python_of_the_values(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.array_equal(found.logits, many.logits)
-    assert peak < many.logits.nbytes  # Arrow's own memory is not counted; a float of Python alone takes 24 bytes
+    assert peak < 2 * many.logits.nbytes  # Arrow's own memory is not counted; a float of Python alone takes 24 bytes
+    assert all(array.flags.writeable for array in (found.rows, found.labels, found.logits))  # torch warns of others

@@ -88,6 +88,22 @@ def test_a_value_of_another_type_is_named_with_its_place(run):
         record.read(run.files.record)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 4097, 10**6, 10**18, 1.5, True])
+def test_threads_that_no_machine_has_are_a_damaged_record(run, threads):
+    put(run.files.record, changed(raw(run), ("execution", "threads"), threads))
+    with pytest.raises(Damaged, match=r"\$\.execution\.threads"):
+        record.read(run.files.record)
+    put(run.files.record, changed(raw(run), ("execution", "threads"), 4096))
+    assert record.read(run.files.record).execution.threads == 4096
+
+
+@pytest.mark.parametrize("size", [0, -8])
+def test_a_micro_batch_of_no_example_is_a_damaged_record(run, size):
+    put(run.files.record, changed(raw(run), ("execution", "micro_batch_size"), size))
+    with pytest.raises(Damaged, match=r"\$\.execution\.micro_batch_size"):
+        record.read(run.files.record)
+
+
 def test_an_unfinished_run_needs_no_results(run):
     begun = {name: value for name, value in raw(run).items() if name not in ("best", "seconds", "results")}
     put(run.files.record, begun | {"status": "running"})

@@ -43,6 +43,19 @@ def test_what_is_expected_is_gathered_by_another_thread_and_the_rest_by_this_one
     assert [thread is threading.main_thread() for thread in staging.threads] == [False, True]
 
 
+def test_where_no_thread_can_start_rows_are_read_when_they_are_asked_for(monkeypatch):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    staging = Staging()
+    ahead = Ahead(IMAGES, staging)
+    for at in (rows(3, 1, 39), rows(4), rows(5, 6)):
+        ahead.expect(at)
+        assert torch.equal(ahead.rows(at), IMAGES[at])
+    assert [thread is threading.main_thread() for thread in staging.threads] == [True] * 3
+
+
 def test_a_wrong_expectation_changes_no_row():
     ahead = Ahead(IMAGES, Staging())
     for expected, asked in ((rows(1, 2), rows(2, 1)), (rows(5), rows(6, 7)), (rows(8, 9), rows(8, 9))):

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from data.measured import fields
 from safetensors.torch import load_file
 
 from app.errors import Stopped
@@ -65,3 +66,23 @@ def test_a_run_of_the_present_revision_comes_before_an_unfinished_one_of_an_earl
     second = train(config, tmp_path, fresh=True)
     assert second.config == config
     assert train(config, tmp_path).config == config
+
+
+def test_a_run_of_lanls_t2t_vit_that_began_at_250_epochs_ends_at_250_with_its_epsilon(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+    folder = fields(tmp_path / "fields", rows=40, columns=12)
+    request = {"dataset": "nested_cylinder", "data": str(folder), "model": "t2t_lanl", "d_model": 16, "depth": 1,
+               "heads": 2, "crop": "0:40,0:12", "train_batches": 1, "val_batches": 1, "batch_size": 2,
+               "val_batch_size": 2}  # fmt: skip
+    config = experiment.plan(request, Quiet())
+    (first,) = config.at_earlier_revisions()
+    assert (config.epochs, config.norm_eps, first.epochs, first.norm_eps) == (500, 1e-5, 250, None)
+    options = experiment.Options(checkpoints=tmp_path / "runs", data=str(folder), threads=1, device="cpu")
+    stop = Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 2 else None)
+    with pytest.raises(Stopped, match="state is saved"):
+        experiment.train_run(first, options, stop, path=str(folder))
+    ended = experiment.train_run(config, options, Quiet(), path=str(folder))
+    assert ended.config == first and ended.record.schedule.total_steps == 250
+    assert "norm_eps" not in {key for key, value in ended.record.config.items() if value is not None}
+    again = experiment.evaluate(ended, options, Quiet(), again=True)
+    assert again.record.test == ended.record.test

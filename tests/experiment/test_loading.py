@@ -77,3 +77,24 @@ def test_changed_weights_are_never_loaded(trained, tmp_path, best):
     path.write_bytes(content)
     with pytest.raises(Damaged, match=path.name):
         load(folder, device="cpu", best=best)
+
+
+def test_inputs_are_on_the_device_of_the_model(trained, monkeypatch):
+    """The meta device is another one than the CPU, on any machine."""
+    model = load(trained, device="cpu")
+    monkeypatch.setattr(model.preprocess, "_device", torch.device("meta"))
+    assert model.preprocess(pictures()[0]).device.type == "meta"
+    assert load(trained, device=torch.device("cpu")).preprocess._device == torch.device("cpu")
+
+
+def test_a_picture_is_upright_and_an_array_may_have_one_channel(trained, tmp_path):
+    model, image = load(trained, device="cpu"), pictures()[0]
+    turned = Image.fromarray(np.rot90(image))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    turned.save(path := tmp_path / "turned.png", exif=exif)
+    wanted = model.preprocess(path)
+    assert torch.equal(wanted, model.preprocess(Image.open(path))) and torch.equal(wanted, model.preprocess(image))
+    assert torch.equal(model.preprocess(image[..., None]), wanted)
+    with pytest.raises(InputError, match="an image is uint8 of shape"):
+        model.preprocess(np.zeros((8, 8, 7), np.uint8))

@@ -149,6 +149,49 @@ def test_training_goes_on_while_the_hub_fails_and_pushes_once_it_answers(tmp_pat
     assert any("is on the Hub" in text for text in screen.said)
 
 
+def snapshots(folder):
+    return list(folder.rglob("*.push/*"))
+
+
+@pytest.mark.parametrize("status", [500, 413])
+def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeypatch, status):
+    monkeypatch.setattr("app.experiment.pushing._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("app.experiment.pushing._LONGEST_PAUSE", 0.01)
+    repository.fault(r"POST .*/commit/run-", status=None, meanwhile=lambda: None)  # the claim
+    repository.fault(r"POST .*/preupload/run-", status=status, times=10**6)
+    most = []
+
+    def slowly(_):
+        time.sleep(0.15)
+        most.append(len(snapshots(tmp_path)))
+
+    screen = Quiet(after=slowly)
+    assert train(tmp_path, screen, options=pushing(), epochs=4).done
+    assert sum("not pushed" in text for text in screen.said) > 2
+    assert max(most) <= 2 and snapshots(tmp_path) == [] and not list(tmp_path.rglob("*.push"))
+
+
+def test_what_a_kill_leaves_of_a_push_is_gone_after_the_next_start(tmp_path, repository):
+    stopped_at(tmp_path, 4)
+    [record] = tmp_path.rglob("model_*.json")
+    for name in ("step-4", "step-2", "pulled"):
+        left = record.with_suffix(".push") / name / "state-4.safetensors"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"x" * 10**6)
+    with pytest.raises(Stopped):
+        train(tmp_path, stop_at(6), options=pushing())
+    assert not list(tmp_path.rglob("*.push"))
+
+
+@pytest.mark.parametrize("how", [{"status": 503}, {"status": None, "flip_byte": 9}])
+def test_a_state_that_cannot_be_fetched_leaves_nothing_half_here(tmp_path, repository, how):
+    stopped_at(tmp_path / "here", 8)
+    repository.fault(r"GET .*/resolve/.*state-8.safetensors", times=99, **how)
+    with pytest.raises(Unavailable):
+        train(tmp_path / "elsewhere", options=pushing())
+    assert not list((tmp_path / "elsewhere").rglob("*.push"))
+
+
 def test_training_never_waits_for_a_push(tmp_path, repository):
     repository.fault(r"POST .*/preupload/run-", status=None, delay_seconds=3.0, times=99)
     gaps, last = [], [time.monotonic()]
@@ -283,8 +326,27 @@ def test_a_branch_that_vanishes_stops_the_run_with_its_state_saved(tmp_path, rep
             )
         time.sleep(0.2 if step > 2 else 0)
 
-    with pytest.raises(Stopped, match=r"since the branch of run .* is gone: .*; its state is saved"):
+    text = r"since the branch of run .* is gone: somebody deleted it, .* no finished run .*; its state is saved"
+    with pytest.raises(Stopped, match=text):
         train(tmp_path, Quiet(after=vanish), options=pushing(), epochs=20)
+
+
+def test_a_run_that_another_machine_finished_meanwhile_stops_and_says_so(tmp_path, repository):
+    from app.sharing import store
+
+    done = train(tmp_path / "elsewhere")
+
+    def finish(step):
+        if step == 2:
+            wait_for_a_state(branch_of(run_id()))
+            store.upload(done.files.folder / done.files.stem, f"{done.config.model}/{done.files.stem}")
+            HfApi(endpoint=repository.url, token="hf_write").delete_branch(REPOSITORY, branch=f"run-{run_id()}")
+        time.sleep(0.2 if step > 2 else 0)
+
+    with pytest.raises(Stopped, match=r"is gone: the run was finished elsewhere and is on the Hub"):
+        train(tmp_path / "here", Quiet(after=finish), options=pushing())
+    screen = Quiet()
+    assert train(tmp_path / "here", screen, options=pushing()).done and screen.steps == []
 
 
 def test_a_disk_without_room_for_a_snapshot_costs_the_push_only(tmp_path, repository, monkeypatch):

@@ -78,7 +78,7 @@ def test_while_the_first_batch_waits_nothing_is_waited_for(tmp_path, whole, monk
     resumed(tmp_path, whole, 1)
 
 
-@pytest.mark.parametrize(("call", "step"), [(2, 2), (6, 5), (7, 5)])  # of a step's batch; two of an epoch's pass
+@pytest.mark.parametrize(("call", "step"), [(1, 1), (2, 2), (6, 5), (7, 5)])  # of a batch; of a pass
 def test_during_validation_the_step_is_ended_with_it(tmp_path, whole, monkeypatch, call, step):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "validate", at_call(call, "SIGUSR2", loop.validate))

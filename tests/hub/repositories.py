@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 LFS_BYTES = 10 * 2**20
@@ -122,12 +122,12 @@ class Repository:
                 return commit
         return history[-1]
 
-    def commit(self, branch: str, message: str, files: Mapping[str, Blob]) -> Commit:
+    def commit(self, branch: str, message: str, files: Mapping[str, Blob], *, age: float = 0) -> Commit:
         """Puts a commit on top of a branch; equal contents on equal parents get equal ids, whatever the time."""
         parent = self.branches.get(branch)
         listing = sorted((path, blob.oid) for path, blob in files.items())
         commit_id = hashlib.sha1(json.dumps([parent, message, listing]).encode()).hexdigest()
-        date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        date = (datetime.now(UTC) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.commits[commit_id] = Commit(commit_id, message, parent, date, dict(files))
         self.branches[branch] = commit_id
         return self.commits[commit_id]
@@ -241,10 +241,10 @@ def card_data(contents: Contents, commit: Commit) -> dict:
 
     if "README.md" not in commit.files:
         return {}
-    text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
     try:
+        text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
         return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
-    except YAMLError:
+    except (YAMLError, ValueError, TypeError, RecursionError):
         return {}
 
 

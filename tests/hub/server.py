@@ -46,6 +46,7 @@ class HubServer:
         self.requests: list[tuple[str, str, int]] = []  # method, path (unquoted, no query), status
         self.page_size = 1000  # entries of a tree, or commits, per page
         self.faults: list[Fault] = []
+        self.ahead = 0.0  # seconds that the `Date` of its answers is ahead of this machine's clock
         self.stopping = threading.Event()
         self.listener = Listener(("127.0.0.1", port), Handler)
         self.listener.hub = self
@@ -87,12 +88,14 @@ class HubServer:
         places = {"HF_UPDATE_DOWNLOAD_COUNTS": "0", "HF_HUB_OFFLINE": "0", **({"HF_HOME": str(home)} if home else {})}
         return {"HF_ENDPOINT": self.url, "HF_TOKEN": token or "", **dict.fromkeys(switches, "1"), **places}
 
-    def commit(self, repo_id: str, files: Mapping[str, bytes], branch: str = "main", message: str = "other") -> str:
-        """What somebody else puts on a branch, past every client; returns the commit's id."""
+    def commit(
+        self, repo_id: str, files: Mapping[str, bytes], branch: str = "main", message: str = "other", age: float = 0
+    ) -> str:
+        """What somebody else puts on a branch, past every client, `age` seconds ago; returns the commit's id."""
         with self.repositories.lock:
             repository, contents = self.repositories.all["model", repo_id], self.repositories.contents
             added = {path: contents.blob(path, contents.add(data)) for path, data in files.items()}
-            commit = repository.commit(branch, message, {**repository.at(branch).files, **added})
+            commit = repository.commit(branch, message, {**repository.at(branch).files, **added}, age=age)
             self.repositories.save(repository)
             return commit.id
 
@@ -196,6 +199,9 @@ class Handler(BaseHTTPRequestHandler):
             if fault and fault.bytes_per_second:
                 self.wfile.flush()
         self.close_connection |= bool(fault and fault.cut_after_bytes is not None)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + self.server.hub.ahead)
 
     def log_message(self, format: str, *args: object) -> None:
         if self.server.hub.verbose:

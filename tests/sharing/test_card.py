@@ -91,7 +91,7 @@ def test_the_index_lists_every_run_best_first_within_its_dataset(tmp_path):
 def test_no_name_breaks_the_index():
     odd = entry("odd")
     odd["results"][0]["dataset"]["name"] = "local/a|b\nc"
-    line = card.index_card("tester/runs", [odd], {"odd": "my runs/(a|b)"}).splitlines()[-1]
+    line = card.index_card("tester/runs", [odd], {"odd": "my runs/(a|b)"}).splitlines()[-2]
     assert line.startswith(r"| local/a\|b c | vit_classic |")
     assert line.endswith("| [odd](my%20runs/%28a%7Cb%29) |")
     assert line.replace(r"\|", "").count("|") == 10

@@ -86,6 +86,20 @@ def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(ru
     assert loose < there.keys() and listed(online) == names(*places.values())
 
 
+def test_a_finished_run_behind_a_linked_folder_goes_up_and_nothing_else_from_there(run, online, tmp_path):
+    (tmp_path / "volume").mkdir()
+    moved = reseeded(run, tmp_path / "volume" / "deep", 1)
+    (tmp_path / "volume" / "secret.txt").write_text("mine")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "linked").symlink_to(tmp_path / "volume")
+    (tmp_path / "volume" / "back").symlink_to(tmp_path / "study")
+    store.upload(tmp_path / "study", "x")
+    place = f"x/linked/deep/{moved.files.stem}"
+    own = {f"{place}/{path.name}" for path in moved.files.present()}
+    assert online.files(REPOSITORY).keys() == own | {f"{place}/README.md", "README.md", ".gitattributes"}
+    assert listed(online) == names(moved)
+
+
 def test_a_folder_named_by_its_run_stays_as_it_is_wherever_it_goes(run, online, tmp_path):
     store.upload(stem(run), f"a/{run.files.stem}")
     store.download(f"a/{run.files.stem}", tmp_path / run.files.stem, lambda _: None)

@@ -2,14 +2,18 @@
 
 import errno
 import os
+import re
 import shutil
+import socket
 import stat
 import threading
 from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from app.errors import DiskFull, Held
+from app.errors import DiskFull, Held, failure_of
 from app.system import durable, locks
 
 
@@ -116,3 +120,114 @@ def test_a_checksum_is_sha256(tmp_path):
     assert durable.sha256(tmp_path / "file").startswith(
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def kinds_of_no_file(folder):
+    """Paths at which there is something that is no file and no folder."""
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+    return [folder / "pipe", folder / "link", folder / "socket", Path("/dev/zero")]
+
+
+def test_a_pipe_a_socket_and_a_device_are_never_read_and_never_waited_for(tmp_path):
+    for path in kinds_of_no_file(tmp_path):
+        for read in (durable.content, durable.text, durable.require_file, durable.sha256):
+            with pytest.raises(OSError, match=r"pipe|No such device"):
+                read(path)
+    with pytest.raises(IsADirectoryError):
+        durable.content(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        durable.content(tmp_path / "absent")
+    (tmp_path / "file").write_bytes("\ufeffé".encode())
+    assert durable.text(tmp_path / "file", "utf-8-sig") == "é"
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 230])
+def test_the_longest_names_are_written_as_any(tmp_path, name):
+    durable.write_text(tmp_path / name, "text")
+    assert (tmp_path / name).read_text() == "text" and names(tmp_path) == [name]
+
+
+@pytest.fixture
+def no_inodes(monkeypatch):
+    """A disk with space for bytes, and for no file."""
+    found, statvfs = os.statvfs("/"), os.statvfs
+    cells = {name: getattr(found, name) for name in dir(found) if name.startswith("f_")}
+    full = SimpleNamespace(**{**cells, "f_files": 1000, "f_favail": 0, "f_ffree": 0, "f_bavail": 10**9})
+    monkeypatch.setattr(os, "statvfs", lambda path: full if "crowded" in str(path) else statvfs(path))
+
+
+@pytest.mark.usefixtures("no_inodes")
+def test_a_disk_without_inodes_is_named_though_it_has_space(tmp_path):
+    (tmp_path / "crowded").mkdir()
+    with pytest.raises(DiskFull, match="no inodes are left"):
+        durable.require_space(tmp_path / "crowded" / "not" / "yet", 1, "the run")
+    says = pytest.raises(DiskFull, match=r"no inodes left.*file could not be written")
+    with says, durable.no_space_named(tmp_path / "crowded" / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "crowded" / "file"))
+    found = failure_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "crowded" / "a" / "b")))
+    assert isinstance(found, DiskFull) and "no inodes left" in str(found)
+    durable.require_space(tmp_path / "elsewhere", 1, "the run")
+
+
+def test_a_disk_without_bytes_is_not_said_to_lack_inodes(tmp_path):
+    with pytest.raises(DiskFull, match="no space left"), durable.no_space_named(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write fails
+
+
+def test_who_waits_for_a_lock_hears_who_holds_it_and_since_when(tmp_path):
+    path, said = tmp_path / ".lock", []
+
+    def heard(who):
+        said.append(who)
+        holder.release.set()
+
+    holder = Holder(path)
+    holder.start()
+    with locks.lock(path, wait=True, waiting=heard):
+        assert not holder.is_alive() or holder.done.is_set()
+    assert len(said) == 1 and re.fullmatch(rf"process {os.getpid()}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", said[0])
+    holder.join()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [None, " ", "{", "[]", '{"process": "x"}', '{"since": 1e400}', "\x00"])
+def test_a_lock_whose_holder_is_unknown_is_waited_for_all_the_same(tmp_path, content):
+    path, said = tmp_path / ".lock", []
+
+    def heard(who):
+        said.append(who)
+        holder.release.set()
+
+    holder = Holder(path, content=content)
+    holder.start()
+    with locks.lock(path, wait=True, waiting=heard):
+        pass
+    holder.join()
+    assert said == ["another process"] and names(tmp_path) == []
+
+
+class Holder(threading.Thread):
+    """Holds a lock until it is released; `content` is what stands in place of its name."""
+
+    def __init__(self, path, content=""):
+        super().__init__()
+        self.path, self.content, self.named = path, content, content == ""
+        self.release, self.held, self.done = threading.Event(), threading.Event(), threading.Event()
+
+    def start(self):
+        super().start()
+        assert self.held.wait(20)
+
+    def run(self):
+        with locks.lock(self.path, wait=True, waiting=lambda _: None):
+            by = self.path.with_name(".lock.by")
+            if not self.named:
+                by.unlink()
+                if self.content is not None:
+                    by.write_text(self.content)
+            self.held.set()
+            self.release.wait(20)
+        self.done.set()

@@ -107,16 +107,36 @@ def test_no_message_shows_the_token(repository, waits, status):
     assert TOKEN not in seen
 
 
+A_BUG = """
+import sys
+from app.cli import main
+from app.sharing import store
+from app.system import hub, repositories
+
+def upload(*_, **__):
+    with_a_token = hub.api().whoami, {"Authorization": f"Bearer {hub.token()}"}
+    assert not with_a_token, "a bug"
+
+store.upload = upload
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.parametrize("debug", ["", "1"])
-@pytest.mark.parametrize("status", [401, 403, 418])
+@pytest.mark.parametrize("status", [401, 403, 418, "a bug"])
 def test_a_refused_command_shows_the_token_neither_with_nor_without_a_traceback(repository, tmp_path, status, debug):
     (tmp_path / "note.txt").write_text("x")
-    repository.fault("POST .*/commit/main", status, times=99)
+    program = ["-c", A_BUG] if status == "a bug" else [str(ROOT / "run.py")]
+    if status != "a bug":
+        repository.fault("POST .*/commit/main", status, times=99)
     environment = os.environ | repository.environment() | {"HF_REPOSITORY": REPOSITORY, "ISOSCALE_DEBUG": debug}
-    command = [sys.executable, str(ROOT / "run.py"), "upload", "note.txt", "x"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode in (1, 2) and TOKEN not in done.stdout + done.stderr + " ".join(command)
-    assert ("Traceback" in done.stderr) == (status == 418 and debug == "1")
+    command = [sys.executable, *program, "upload", "note.txt", "x"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (1 if status == "a bug" else 2)
+    assert TOKEN not in done.stdout + done.stderr + " ".join(command)
+    assert ("Traceback" in done.stderr) == (status == "a bug" and debug == "1")
 
 
 def test_nothing_that_a_run_leaves_here_or_on_the_hub_holds_the_token(repository, trained, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tables.computing import GRADIENTS, PATHS
-from ...tables.ranges import MOST
+from ...tables.ranges import MOST, MOST_THREADS
 from .declaring import setting
 
 PANEL = "Computing (not part of the run ID)"
@@ -22,13 +22,17 @@ class Computing:
 
     device: str = _wish("Compute on cpu, cuda, cuda:1, mps, or auto, which is the first available.", default="auto")
     threads: int | None = _wish(
-        "Use this many CPU threads.", least=1, most=MOST, shown="one per core, or 1 if a step has little work"
+        "Use this many CPU threads.", least=1, most=MOST_THREADS, shown="one per core, or 1 if a step has little work"
     )
     attention_path: str | None = _wish(
         "Select how attention is computed; all paths are exact.", choices=PATHS, shown="the fastest on this device"
     )
     micro_batch_size: int | None = _wish(
         "Split a batch into micro-batches of this many examples.", least=1, most=MOST, shown="the largest that fits"
+    )
+    verify: bool = _wish(
+        "Compare every file of the cache with its checksum, even if it was compared since this machine was started.",
+        default=False,
     )
     compile: bool | None = _wish("Compile the blocks of the model.", shown="on if the run is long enough to gain")
     checkpointing: bool | None = _wish(

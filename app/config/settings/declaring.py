@@ -169,6 +169,8 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
     name, its = field.name, declared(field)
     if value is None:
         return
+    if its.time and its.most and value > its.most:
+        raise InputError(f"{flag(name)} {value:g}s is too long; use at most {its.most / _SECONDS['h']:g}h")
     if its.choices:
         check_known(name if its.decides else flag(name), value, its.choices)
     if its.below is not None and its.least is not None:

@@ -10,6 +10,7 @@ from .declaring import setting
 
 PANEL, HUB = "Keeping the run", "The Hub"
 IF_HELD = ("wait", "refuse")
+DAY = 86400  # seconds: no lease lasts longer
 
 
 def _keep(default: Any, help_: str, **more: Any) -> Any:
@@ -47,6 +48,9 @@ class Keeping:
     if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
     grace: float = _hub(
         30.0, "Take at most this time after a signal to save and upload the state, with --upload.", shown="30s",
-        time=True, metavar="TIME", above=0, most=86400,
+        time=True, metavar="TIME", above=0, most=DAY,
     )  # fmt: skip
-    lease: float = _time(900.0, "Release a run after this time if its machine disappears, with --upload.", shown="15m")
+    lease: float = _hub(
+        900.0, "Release a run after this time, at most 24h, if its machine disappears, with --upload.",
+        shown="15m", time=True, metavar="TIME", above=0, most=DAY,
+    )  # fmt: skip

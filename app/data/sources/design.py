@@ -6,10 +6,12 @@ As lanl/CNN-T2TViT-comparison has them: a key that begins the file's name, and a
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 
 from ...errors import InputError
+from ...system.durable import text
 from ...tables.names import suggestion
 from .files import printable
 from .listing import require_commas
@@ -60,8 +62,7 @@ def targets(path: Path, column: str) -> dict[str, float]:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file, strict=True))
+        lines = list(csv.reader(io.StringIO(text(path, "utf-8-sig"), newline=""), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the design file {path} cannot be read as a CSV ({str(error).splitlines()[0]})") from error
     if lines:

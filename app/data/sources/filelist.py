@@ -128,7 +128,7 @@ def listed(path: Path, root: Path) -> list[Path]:
     Raises InputError for a list that names nothing, a file twice, or a file that is not there.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in durable.text(path, "utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the list {path} cannot be read as text ({str(error).splitlines()[0]})") from error
     names = [line for line in lines if line]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...system.durable import sha256
+from ...system.walk import require_files
 
 
 def folder(path: str) -> Path:
@@ -16,6 +17,7 @@ def folder(path: str) -> Path:
     found = Path(path).expanduser()
     if not found.is_dir():
         raise InputError(f"there is no folder {path}; --dataset takes a folder of parquet files or of images")
+    require_files(found)
     if not any(entry.is_file() for entry in found.rglob("*")):
         raise InputError(f"the folder {path} holds no files; put parquet files or a folder of images per class there")
     return found.resolve()

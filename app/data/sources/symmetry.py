@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...system import durable
 from ...tables.symmetry import BRAVAIS, SPACE_GROUPS
 from ...tables.synthetic import PatternRecipe
 from . import tensors
@@ -60,6 +61,6 @@ def _read(path: Path) -> Any:
     if path.suffix == ".pt":
         return tensors.load(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(durable.text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the mapping {path} cannot be read ({type(error).__name__})") from error

@@ -33,7 +33,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(durable.text(path))
     except (OSError, ValueError, RecursionError):
         held = None
     if not isinstance(held, dict):

@@ -62,6 +62,8 @@ def load(file: Path, *, mapped: bool = False) -> Any:
     """What stands in a file, of which nothing is executed; raises InputError for damage and for what is not plain."""
     import torch
 
+    if not file.is_file():
+        raise InputError(f"{printable(str(file))} is no file that can be read, but a pipe, a device or a folder")
     if not mapped:
         _require_sums(file)
     try:

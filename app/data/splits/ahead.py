@@ -16,12 +16,22 @@ class Ahead:
     def __init__(self, images: Tensor, staging: Callable[[Sequence[int], torch.dtype], Tensor]) -> None:
         """Of (rows, ...) in host memory; `staging` makes the empty tensors that rows are gathered in."""
         self._images, self._staging = images, staging
-        self._reader = ThreadPoolExecutor(1, "ahead")  # its thread begins with the first batch that is expected
+        self._reader: ThreadPoolExecutor | None = ThreadPoolExecutor(
+            1, "ahead"
+        )  # its thread begins with the first batch that is expected
         self._expected: tuple[np.ndarray, Future[Tensor]] | None = None
 
     def expect(self, at: np.ndarray) -> None:
-        """Begins to gather the rows at int64 (B,); what was expected before is forgotten."""
-        self._expected = at, self._reader.submit(self._gathered, at)
+        """Begins to gather the rows at int64 (B,); what was expected before is forgotten.
+
+        Where the system starts no thread, for memory or the number of processes, rows are read when they are asked for.
+        """
+        self._expected = None
+        if self._reader:
+            try:
+                self._expected = at, self._reader.submit(self._gathered, at)
+            except RuntimeError:
+                self._reader = None
 
     def rows(self, at: np.ndarray) -> Tensor:
         """The rows at int64 (B,): (B, ...) in the staging memory."""

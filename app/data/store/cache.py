@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from ...system import durable, home, locks
 from ...tables.decoding import Decoding
 from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
+from . import known, room, writer
 from . import manifest as manifests
-from . import room, writer
 from .files import DECISIVE, inputs_file
 from .manifest import Manifest
 from .writer import Progress
@@ -81,13 +82,13 @@ class Cached:
             f"remove it with `rm -r '{self.folder}'` so that the data are read again, or train with --fresh"
         )
 
-    def verified(self) -> Cached:
-        """Itself, its files compared with the manifest by size and sha256; raises InputError if one differs."""
-        for name, expected in self.manifest.files.items():
-            path = self.folder / name
-            whole = path.is_file() and path.stat().st_size == expected.bytes
-            if not whole or durable.sha256(path) != expected.sha256:
-                raise _damaged(self.folder, f"{name} does not match its checksum")
+    def verified(self, *, again: bool = False) -> Cached:
+        """Itself, its files compared with the manifest by size and sha256; raises Damaged if one differs.
+
+        What was compared since this machine was started, and did not change, is not hashed but `again`.
+        """
+        if (name := known.differing(self.folder, self.manifest.files, again=again)) is not None:
+            raise _damaged(self.folder, f"{name} does not match its checksum")
         return self
 
 
@@ -141,17 +142,19 @@ def _read_manifest(folder: Path) -> Manifest:
         raise _damaged(folder, str(error)) from error
 
 
-def build(ask: Ask, source: Source, progress: Progress) -> Cached:
+def build(ask: Ask, source: Source, progress: Progress, say: Callable[[str], None] = lambda _: None) -> Cached:
     """Read the source once into a new cache folder, which is renamed into place when it is complete.
 
-    One process builds, others wait for it. Raises InputError for rows that cannot be used, naming the row, and for a
-    disk without room for them: before a row is read, where the source says how many there are.
+    One process builds, others wait for it, and say for whom. Raises InputError for rows that cannot be used, naming
+    the row, and for a disk without room for them: before a row is read, where the source says how many there are.
     """
     described = _described(ask)
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
     folder = home.root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
-    with locks.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+    wait = f"waiting for another command ({{}}), which builds the cache of {ask.dataset}. If it hangs, end that process"
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locks.lock(lock, wait=True, waiting=lambda holder: say(wait.format(holder))):
         if folder.exists():  # made by the process that was waited for
             return Cached(folder, _read_manifest(folder), ask).verified()
         left = room.left(ask, source, folder.parent)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ...system.durable import seal, write_text
+from ...system.durable import seal, text, write_text
 
 NAME = "manifest.json"
 
@@ -94,9 +94,9 @@ def write(folder: Path, manifest: Manifest) -> None:
 def read(folder: Path) -> Manifest:
     """Return the manifest of a cache folder; raise Unreadable unless it is as it was written."""
     try:
-        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = json.loads(text(folder / NAME))
         given = content.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise Unreadable("its manifest cannot be read") from error
     if given != seal(content):
         raise Unreadable("its manifest does not match its checksum")

@@ -1,0 +1,91 @@
+"""Which files of the cache were found to match their checksums since this machine was started."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ...errors import DiskFull
+from ...system import durable, home, machine
+from .manifest import File
+
+_SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
+_KEPT = 30 * 86400.0  # seconds that what an earlier start of a machine found out is kept
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A file as it was when it matched its checksum; the times are those of its content and of its inode."""
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, about: os.stat_result, sha256: str) -> Seen:
+        """Return what is remembered of a file."""
+        return cls(sha256, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+
+
+def differing(folder: Path, files: Mapping[str, File], *, again: bool = False) -> str | None:
+    """Return the first file of a cache folder that does not match its size and sha256, None if all do.
+
+    A file is hashed once per machine and start of it, and whenever its size, time or inode changed since; with `again`
+    each one is hashed.
+    """
+    note = _note(folder)
+    known = {} if again or note is None else _read(note)
+    found: dict[str, Seen] = {}
+    for name, expected in files.items():
+        seen = _checked(folder / name, expected, known.get(name))
+        if seen is None:
+            return name
+        if max(seen.mtime_ns, seen.ctime_ns) < time.time_ns() - _SETTLED:
+            found[name] = seen
+    if note is not None and found != known:
+        _write(note, found)
+    return None
+
+
+def _checked(path: Path, expected: File, known: Seen | None) -> Seen | None:
+    """The file as it is, None where it is not as it was written; one that is known already is not hashed."""
+    try:
+        before = path.stat()
+        if not path.is_file() or before.st_size != expected.bytes:
+            return None
+        if known == Seen.of(before, expected.sha256):
+            return known
+        return Seen.of(before, expected.sha256) if durable.sha256(path) == expected.sha256 else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _note(folder: Path) -> Path | None:
+    """Where it is remembered, for each start of each machine apart; None where the system does not tell them apart."""
+    if (boot := machine.boot_id()) is None:
+        return None
+    key = hashlib.sha256(f"{boot} {os.path.realpath(folder)}".encode()).hexdigest()[:16]
+    return home.root() / "verified" / f"{key}.json"
+
+
+def _read(note: Path) -> dict[str, Seen]:
+    with suppress(OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return msgspec.json.decode(durable.content(note), type=dict[str, Seen])
+    return {}
+
+
+def _write(note: Path, found: Mapping[str, Seen]) -> None:
+    """Remember; a cache that cannot be written costs the next start some time, and no error."""
+    with suppress(OSError, DiskFull):
+        durable.write_text(note, json.dumps(msgspec.to_builtins(found)))
+        for other in note.parent.glob("*.json"):
+            if time.time() - other.stat().st_mtime > _KEPT:
+                other.unlink(missing_ok=True)

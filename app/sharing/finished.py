@@ -1,0 +1,43 @@
+"""Whether a finished run is on the Hub: its record there says done, and the files that it names are there."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..artifacts import record
+from ..artifacts.paths import RunFiles
+from ..errors import HubUnavailable, InputError, RunFailed
+from ..system import repositories
+
+_MOST_BYTES = 10**8  # of a record
+
+
+def is_there(repository: str, folder: str, stem: str) -> bool:
+    """Return whether `folder` on main has the finished run of that name. Raises HubUnavailable.
+
+    The sha256 of each file is compared where the Hub knows it, without a download.
+    """
+    sha = repositories.head(repository)
+    listed = repositories.listing(repository, sha, folder)
+    files = RunFiles(Path(folder), stem)
+    about = listed.get(files.record.as_posix())
+    if about is None or (about.size or 0) > _MOST_BYTES:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = Path(scratch) / files.record.name
+        try:
+            repositories.fetch(repository, sha, about, kept)
+            found = record.read(kept)
+        except HubUnavailable:
+            raise
+        except (InputError, RunFailed):  # a record that is damaged, or no record
+            return False
+    return found.done and all(
+        _is_listed(listed.get(getattr(files, name).as_posix()), digest) for name, digest in (found.files or {}).items()
+    )
+
+
+def _is_listed(file: object, digest: str) -> bool:
+    large = getattr(file, "lfs", None)
+    return file is not None and (not large or str(large.sha256) == digest)

@@ -1,0 +1,162 @@
+"""The index of a repository's runs in its README: a table between two markers, next to which other text may stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+
+from . import card
+from .card import BEGIN, END
+from .front import front
+
+MOST_BYTES = 5 * 10**6  # of a README
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_TABLE = re.compile(rf"^{re.escape(card.INDEX_HEADER)}\r?\n(?:\|.*(?:\r?\n|\Z))*", re.MULTILINE)  # of earlier versions
+_MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?", re.DOTALL)
+
+
+class Foreign(Exception):
+    """A README is not an index of ours, or cannot be read as one; the message says why."""
+
+
+class _Dataset(msgspec.Struct):
+    type: str
+    name: str
+
+
+class _Task(msgspec.Struct):
+    type: str
+
+
+class _About(msgspec.Struct):
+    run_id: str
+    model: str
+    size: str
+    parameters: int
+    seed: int
+    limited: bool
+    n: int
+    interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None  # none of one simulation
+
+
+class _Metric(msgspec.Struct):
+    type: str
+    value: float
+    args: _About | None = None
+
+
+class _Result(msgspec.Struct):
+    task: _Task
+    dataset: _Dataset
+    metrics: Annotated[list[_Metric], msgspec.Meta(min_length=1)]
+
+
+class _Entry(msgspec.Struct):
+    name: str
+    results: Annotated[list[_Result], msgspec.Meta(min_length=1)]
+
+
+def is_ours(entry: Any) -> bool:
+    """Return whether an entry of a model-index is one that `card.index_entry` made."""
+    try:
+        return msgspec.convert(entry, _Entry).results[0].metrics[0].args is not None
+    except (msgspec.ValidationError, RecursionError):
+        return False
+
+
+def folders(there: Iterable[str]) -> dict[str, str]:
+    """Stem -> folder of every run's record in the repository; of several copies the one in a folder of that name."""
+    records = [PurePosixPath(path) for path in there if path.endswith(".json")]
+    records.sort(key=lambda path: (path.parent.name == path.stem, path.as_posix()))
+    return {path.stem: path.parent.as_posix() for path in records}
+
+
+def has_place(readme: str | None) -> bool:
+    """Return whether a README has an index, or the markers for one."""
+    try:
+        return readme is not None and bool(_opened(readme))
+    except Foreign:
+        return False
+
+
+def entries_of(readme: str | None) -> dict[str, dict[str, Any]]:
+    """Return our entries of a README's index by their names; none where it has no index."""
+    try:
+        metadata, _, _ = _opened(readme or "")
+    except Foreign:
+        return {}
+    return {entry["name"]: entry for entry in metadata.get("model-index") or [] if is_ours(entry)}
+
+
+def extended(
+    repository: str, readme: str | None, new: Mapping[str, dict[str, Any]], where: Mapping[str, str]
+) -> str:  # fmt: skip
+    """Return the README with the new entries in its index, and without those of runs that are nowhere any more.
+
+    All else of it stays. Without a README a new one is made. Raises Foreign where there is no place for the index.
+    """
+    if readme is None:
+        return card.index_card(repository, [entry for name, entry in new.items() if name in where], where)
+    metadata, body, place = _opened(readme)
+    old = entries_of(readme)
+    entries = {name: entry for name, entry in {**old, **new}.items() if name in where}
+    others = [entry for entry in metadata.get("model-index") or [] if not is_ours(entry)]
+    merged = _merged(metadata, card.index_metadata(old.values()), card.index_metadata(entries.values()), others)
+    table = card.index_table(list(entries.values()), where)
+    return f"{front(merged)}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
+
+
+def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
+    """Metadata, body, and where in the body the index is; raises Foreign for a README without."""
+    metadata, body = _taken_apart(readme)
+    if not isinstance(metadata.get("model-index") or [], list):
+        raise Foreign("its model-index is no list")
+    return metadata, body, _place(body, is_index=metadata.get("library_name") == card.LIBRARY)
+
+
+def _taken_apart(readme: str) -> tuple[dict[str, Any], str]:
+    """The metadata of a README and what follows it; raises Foreign where they cannot be told apart."""
+    import yaml  # type: ignore[import-untyped]
+
+    if not (front := _FRONT.match(readme)):
+        return {}, readme
+    try:
+        metadata = yaml.safe_load(front[1])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Foreign("its metadata is not readable as YAML") from error
+    if metadata is None:
+        metadata = {}
+    if not isinstance(metadata, dict):
+        raise Foreign("its metadata has no names")
+    return metadata, readme[front.end() :]
+
+
+def _place(body: str, *, is_index: bool) -> re.Match[str]:
+    """Where the table stands: between the markers, or in an index of an earlier version, which has none."""
+    marked = list(_MARKED.finditer(body)) or (list(_TABLE.finditer(body)) if is_index else [])
+    if len(marked) != 1:
+        raise Foreign("it was not written by isoscale" if not marked else "it has more than one place for the index")
+    return marked[0]
+
+
+def _merged(
+    metadata: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any], others: list[Any]
+) -> dict[str, Any]:
+    """The metadata with what the index says now in place of what it said before; what others wrote stays."""
+    found = dict(metadata)
+    for name, value in before.items():
+        if isinstance(value, list) and isinstance(found.get(name), list):
+            found[name] = [each for each in found[name] if each not in value]
+        elif found.get(name) == value:
+            del found[name]
+    for name, value in now.items():
+        if isinstance(value, list):
+            kept = found[name] if isinstance(found.get(name), list) else []
+            found[name] = [*value, *(each for each in kept if each not in value)]
+        else:
+            found.setdefault(name, value)
+    return found | {"model-index": [*now["model-index"], *others]}

@@ -1,0 +1,54 @@
+"""What a command reports while another machine holds the run that it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..system import clock
+from .claims import Lease
+
+
+class Standing(NamedTuple):
+    """A branch at one commit."""
+
+    head: str
+    files: dict[str, Any]  # name within the folder -> the Hub's description
+    lease: Lease
+    until: float = 0.0  # by the Hub's clock: when somebody else's lease ends; 0 for none
+    problem: str = ""  # why the lease is none
+
+    @property
+    def left(self) -> float:
+        """Seconds that somebody else's lease still lasts, 0 for none."""
+        return max(0.0, self.until - clock.now()) if self.until else 0.0
+
+
+class Waiting:
+    """What is said while another machine's lease lasts: once, and again whenever the lease was renewed."""
+
+    def __init__(self, run_id: str, say: Callable[[str], None]) -> None:
+        self._run_id, self._say, self._told_until = run_id, say, 0.0
+
+    def report(self, standing: Standing) -> None:
+        """Say for whom, until when, and how to end it."""
+        there = f"on {standing.lease.machine}" if standing.lease.machine else "there"
+        if not self._told_until:
+            self._say(
+                f"another machine trains run {self._run_id}; waiting until it ends or its claim does "
+                f"({held(standing)}, and it is renewed while the run trains). To take the run sooner, stop it {there}: "
+                "Ctrl-C or SIGTERM releases the claim. With --if-held refuse, this command ends instead of waiting"
+            )
+        elif clock.now() > self._told_until:
+            self._say(f"run {self._run_id} is still trained elsewhere ({held(standing)}); waiting")
+        else:
+            return
+        self._told_until = standing.until
+
+
+def held(standing: Standing) -> str:
+    """Return whose a lease is, and how long it lasts."""
+    lease = standing.lease
+    whose = f"the claim of {lease.machine}" if lease.machine else "its claim"
+    more = "; it claims more, but counts for a day" if lease.until > standing.until else ""
+    return f"{whose} lasts until {clock.utc(standing.until)}, {clock.duration(standing.left)} from now{more}"

@@ -1,0 +1,79 @@
+"""The Hub's clock, from the `Date` of its answers: machines that share a run agree on it, whatever their own say."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+TOLERATED = 60.0  # seconds that this machine's clock may differ before it is reported
+_ANSWERS = 16  # that the Hub's time is taken from: of a slow answer it is late, and of none early
+
+_ahead: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_ANSWERS))  # of `_elapsed`, by endpoint
+
+
+def _elapsed() -> float:
+    """Seconds that nobody sets, and that go on while the machine sleeps where the system counts those."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return urlsplit(constants.ENDPOINT).netloc
+
+
+def note(response: Any) -> None:
+    """Remember the time of an answer, if it is the Hub's own and was made for this request."""
+    host = response.request.url.netloc
+    if (host.decode() if isinstance(host, bytes) else host) != _endpoint() or "Age" in response.headers:
+        return
+    with suppress(KeyError, ValueError, TypeError, OverflowError):
+        _ahead[_endpoint()].append(parsedate_to_datetime(response.headers["Date"]).timestamp() - _elapsed())
+
+
+def now() -> float:
+    """Return the Hub's time in seconds since 1970, or this machine's until the Hub has answered."""
+    ahead = _ahead[_endpoint()]
+    return max(ahead) + _elapsed() if ahead else time.time()
+
+
+def off() -> float:
+    """Return the seconds that this machine's clock is ahead of the Hub's; 0 until the Hub has answered."""
+    return time.time() - now()
+
+
+def warning() -> str:
+    """Return a sentence on this machine's clock; empty where it agrees with the Hub's to a minute."""
+    wrong = off()
+    if abs(wrong) <= TOLERATED:
+        return ""
+    return (
+        f"warning: this machine's clock is {duration(abs(wrong))} {'ahead of' if wrong > 0 else 'behind'} the Hub's. "
+        "The times of claims are the Hub's; those in logs and records are this machine's. "
+        "Set the clock, for example with `systemctl restart systemd-timesyncd`"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for a reader: 45 s, 15 min, 2 h 5 min, 3 days."""
+    if seconds < 90:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, left = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {left} min" if left else f"{hours} h"
+    return f"{round(seconds / 86400):,} days"
+
+
+def utc(seconds: float) -> str:
+    """Return a time for a reader, as 2026-11-21 14:03:07 UTC; a time that no calendar has as its number."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f} s after 1970"

@@ -1,0 +1,63 @@
+"""What is in a folder and in those below it, behind links too: every folder once, however links lead round."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def visible(name: str) -> bool:
+    """Return whether a name is not hidden."""
+    return not name.startswith(".")
+
+
+def entries(root: Path, looked_at: Callable[[str], bool] = visible) -> Iterator[os.DirEntry[str]]:
+    """Yield what a folder and those below it hold, by name in each; folders behind links come after all others.
+
+    `looked_at` says which names count. A folder that is gone, or may not be read, has nothing in it.
+    """
+    linked, seen = deque([os.fspath(root)]), set()
+    while linked:
+        inside = [linked.popleft()]
+        while inside:
+            at = inside.pop()
+            if (place := _place(at)) is None or place in seen:
+                continue
+            seen.add(place)
+            for entry in _listed(at, looked_at):
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(entry.path)
+                elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112  # never raises
+                    linked.append(entry.path)
+
+
+def _place(at: str) -> tuple[int, int] | None:
+    with suppress(OSError):
+        about = os.stat(at)  # noqa: PTH116
+        return about.st_dev, about.st_ino
+    return None
+
+
+def _listed(at: str, looked_at: Callable[[str], bool]) -> list[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(at) as found:
+        return sorted((entry for entry in found if looked_at(entry.name)), key=lambda entry: entry.name)
+    return []
+
+
+def require_files(root: Path) -> None:
+    """Raise InputError for a pipe, a socket or a device below a folder of data, whose reading might never end."""
+    for entry in entries(root):
+        if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+            continue
+        with suppress(OSError):
+            mode = entry.stat().st_mode  # of where a link leads
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                shown = os.path.relpath(entry.path, root)
+                raise InputError(f"{shown!r} in {root} is a pipe, a socket or a device, not a file; remove it")

@@ -1,0 +1,132 @@
+"""The index in a repository's README: other text and metadata stay, and a README without a place for it is kept."""
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from report import reseeded
+
+from app.sharing import card, index, store
+from app.sharing.index import BEGIN, END
+
+REPOSITORY = "tester/runs"
+OTHER = {"name": "resnet", "results": [{"task": {"type": "x"}, "dataset": {"type": "y", "name": "z"}, "metrics": []}]}
+
+
+def stem(run):
+    return run.files.folder / run.files.stem
+
+
+def uploaded(run, online, readme=None, folder="x"):
+    """What is in the README, and what was said, after an upload into a repository that has one."""
+    if ("model", REPOSITORY) not in online.repositories.all:
+        online.create(REPOSITORY)
+    if readme is not None:
+        online.commit(REPOSITORY, {"README.md": readme if isinstance(readme, bytes) else readme.encode()})
+    said = []
+    store.upload(stem(run), folder, say=said.append)
+    content = online.files(REPOSITORY).get("README.md")
+    assert f"{folder}/{run.files.record.name}" in online.files(REPOSITORY)
+    return content, said
+
+
+def metadata_of(content):
+    return yaml.safe_load(content.decode().split("---\n")[1])
+
+
+def runs_of(content):
+    """The runs in the metadata, and in the table."""
+    found = ModelCard(content.decode()).data.eval_results or []
+    listed = {result.metric_args["run_id"] for result in found if result.metric_args}
+    table = content.decode().partition(BEGIN)[2].partition(END)[0]
+    assert all(f"[{run_id}](" in table for run_id in listed)
+    return listed
+
+
+STRANGE = [
+    "", "no metadata\n", "---\n: [broken\n---\n", "---\nmodel-index: [1, {results: []}]\n---\n", "---\n- a\n---\ntext",
+    "---\nlibrary_name: isoscale\nmodel-index: 5\n---\n", "---\nlibrary_name: isoscale\nmodel-index: [{}]\n---\n# mine",
+    "---\nlibrary_name: isoscale\nmodel-index: {a: b}\n---\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}",
+    "---\nlibrary_name: isoscale\n: [\n---\n" + card.INDEX_HEADER, "see library_name: isoscale\n" + card.INDEX_HEADER,
+    b"\xff\xfe\x00", "---\n" + "[" * 5000 + "\n---\n" + BEGIN + END, b"\x00" * 6 * 10**6,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("readme", STRANGE, ids=range(len(STRANGE)))
+def test_a_readme_without_a_place_for_the_index_is_kept_and_one_sentence_says_so(run, online, readme):
+    content, said = uploaded(run, online, readme)
+    assert content == (readme if isinstance(readme, bytes) else readme.encode())
+    assert len(said) == 1 and "stays as it is" in said[0] and BEGIN in said[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_readme_of_others_is_extended_between_markers_and_all_else_of_it_stays(run, online, end):
+    front = ["---", "license: mit", "tags: [mine]", "language: en", "---"]
+    before, after = ["# A study", "", "By hand: é | `x`", ""], ["", "## More", "the end"]
+    readme = end.join([*front, *before, BEGIN, "stale", END, *after])
+    content, said = uploaded(run, online, readme)
+    text = content.decode()
+    assert said == [] and runs_of(content) == {run.record.run_id} and "stale" not in text
+    assert end.join(before) in text and text.endswith(end.join(after))
+    found = metadata_of(content)
+    assert (found["license"], found["language"]) == ("mit", "en") and {"mine", "isoscale"} <= set(found["tags"])
+    assert found["library_name"] == "isoscale"
+
+
+def test_text_metadata_and_entries_that_others_added_to_an_index_stay(run, online):
+    content, _ = uploaded(run, online)
+    found = metadata_of(content) | {"license": "mit", "library_name": "timm"}
+    found["tags"].append("mine")
+    found["model-index"].append(OTHER)
+    body = content.decode().split("---\n", 2)[2]
+    readme = f"---\n{yaml.safe_dump(found)}---\n{body}\nwritten by hand\n"
+    other = reseeded(run, run.files.folder.parent / "seed-1", 1)
+    content, said = uploaded(other, online, readme, folder="y")
+    assert said == [] and "written by hand" in content.decode()
+    assert OTHER in metadata_of(content)["model-index"] and "mine" in metadata_of(content)["tags"]
+    assert (metadata_of(content)["license"], metadata_of(content)["library_name"]) == ("mit", "timm")
+    table = content.decode().partition(BEGIN)[2].partition(END)[0]
+    assert all(f"[{each.record.run_id}](" in table for each in (run, other))
+
+
+def test_an_index_of_an_earlier_version_gets_its_markers(run, online):
+    content, _ = uploaded(run, online)
+    before = content.decode().replace(f"{BEGIN}\n", "").replace(f"{END}\n", "")
+    other = reseeded(run, run.files.folder.parent / "seed-1", 1)
+    content, said = uploaded(other, online, before + "\nby hand\n", folder="y")
+    assert said == [] and runs_of(content) == {run.record.run_id, other.record.run_id}
+    assert "by hand" in content.decode() and content.decode().count(card.INDEX_HEADER) == 1
+
+
+def test_what_no_run_has_any_more_leaves_the_metadata(run, online):
+    content, _ = uploaded(run, online)
+    found = metadata_of(content)
+    gone = next(entry for entry in found["model-index"])
+    gone["name"] = "model_gone"
+    gone["results"][0]["metrics"][0]["type"] = "gone"
+    found["metrics"] = ["accuracy", "gone", "by hand"]
+    body = content.decode().split("---\n", 2)[2]
+    content, _ = uploaded(run, online, f"---\n{yaml.safe_dump(found)}---\n{body}", folder="y")
+    assert set(metadata_of(content)["metrics"]) == {"accuracy", "by hand"}
+    assert runs_of(content) == {run.record.run_id}
+
+
+@pytest.mark.parametrize("change", [
+    {"name": 3}, {"results": []}, {"results": [{}]}, {"results": None}, {"name": ["a"]},
+])  # fmt: skip
+def test_an_entry_of_another_form_is_not_ours(run, change):
+    entry = card.index_entry(run)
+    assert index.is_ours(entry) and not index.is_ours(entry | change) and not index.is_ours("text")
+    entry["results"][0]["metrics"][0]["args"]["interval"] = ["a"]
+    assert not index.is_ours(entry)
+
+
+def test_an_index_that_was_changed_here_is_uploaded_with_the_runs_that_are_there(run, online, tmp_path):
+    uploaded(run, online, folder=f"x/{run.files.stem}")
+    store.download("", tmp_path / "all", lambda _: None)
+    other = reseeded(run, run.files.folder.parent / "seed-1", 1)
+    uploaded(other, online, folder="y")
+    readme = tmp_path / "all" / "README.md"
+    readme.write_text(readme.read_text() + "\na line of mine\n")
+    store.upload(tmp_path / "all", "/")
+    content = online.files(REPOSITORY)["README.md"]
+    assert "a line of mine" in content.decode() and runs_of(content) == {run.record.run_id, other.record.run_id}
