@@ -24,9 +24,9 @@ def prepare(
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` and `digest` are those of a run which is resumed or evaluated; `verify` hashes files again. Raises Damaged for a damaged cache and for
-    other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
-    a silent Hub with nothing cached.
+    `version` and `digest` are those of a run which is resumed or evaluated; `verify` hashes files again. Raises Damaged
+    for a damaged cache and for other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot
+    be used, and Unavailable for a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):

@@ -30,7 +30,7 @@ CASES = [
     ("train --dataset a/b/c", "neither a name in the table, owner/name on the Hub nor ./a-folder", None),
     (
         "train --dataset data/pets",
-        r"Hub cannot be reached .*; for the folder of that name give \./data/pets$",
+        r"names a dataset on the Hub, and data/pets is also a folder here. Write \./data/pets for the folder",
         lambda scene: (scene.work / "data" / "pets").mkdir(parents=True),
     ),
     ("train --dataset hf://datasets/alice/shapes@v1", "no address of a dataset .* a revision with --revision", None),

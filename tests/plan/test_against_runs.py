@@ -53,7 +53,7 @@ def test_a_plan_s_inputs_and_steps_are_those_of_the_log(of_kind, tmp_path, kind,
     request = of_kind(kind, **{name: value for name, value in given.items() if value})
     config = experiment.plan(request, QUIET)
     ask = data.ask_of(config.to_json(), **data.where(request))
-    planned = extent_of(config, ask, print)  # before the data are read, but for digits
+    planned = extent_of(data.understood(config, ask, print), ask)  # before the data are read, but for digits
     options = Options(checkpoints=tmp_path / "runs", data=request.get("data"), threads=1, device="cpu")
     run = experiment.train_run(config, options, QUIET, path=request.get("data"))
     rows = log.read(run.files.log)[1]
@@ -73,10 +73,10 @@ def test_a_plan_s_cache_is_as_large_as_the_one_that_is_written(of_kind, tmp_path
     request = of_kind(kind, stored_dtype=stored)
     config = experiment.plan(request, QUIET)
     ask = data.ask_of(config.to_json(), **data.where(request))
-    planned = costs.disk(config, extent_of(config, ask, print), 10)["cache"]
+    planned = costs.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"]
     cached = data.prepare(ask, QUIET.say, QUIET.reading)
     written = {split: cached.images(split) for split in cached.manifest.rows}
     assert planned == sum(array.nbytes for array in written.values()) and {str(a.dtype) for a in written.values()} == {
         stored
     }
-    assert costs.disk(config, extent_of(config, ask, print), 10)["cache"] == 0
+    assert costs.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"] == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...tables.names import suggestion
 from . import files, listing, tables, tree
 from .listing import Columns, Listing
 from .parts import Wishes
@@ -92,12 +93,9 @@ def _tree(ask: Ask, found: Walk, wishes: Wishes) -> Tree:
     found.require_taken()
     made = tree.understand(found.root, found.top, wishes)
     for option, given in (("label", ask.label_column), ("image", ask.image_column), ("group", ask.group_column)):
-        known = {"label": ("label",), "image": ("image",)}.get(option, ())
-        if given and given not in known:
-            raise InputError(
-                f"{ask.path} has no column {given!r}; it is read as class folders, so that --{option}-column has no "
-                f"effect. Omit it{', or add a CSV file that lists the images' if option == 'group' else ''}"
-            )
+        if given and given != option:
+            known = suggestion(given, ["image", "label"])
+            raise InputError(f"{ask.path} has no column {given!r}; {known} (it is read as class folders)")
     return made
 
 
