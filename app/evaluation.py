@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from . import task
 from .artifacts.predictions import Predictions
-from .errors import Damaged
+from .errors import Damaged, Diverged
 from .place import Place
 from .task import Task
 
@@ -66,10 +67,31 @@ def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:
 
 
 def metrics(predictions: Predictions) -> dict[str, Any]:
-    """Return the numbers of a test, as its task measures it."""
+    """Return the numbers of a test, as its task measures it; raise Diverged where `require_numbers` does."""
+    require_numbers(predictions)
     return predictions.task.metrics(predictions.labels, predictions.logits, predictions.names)
 
 
+def require_numbers(predictions: Predictions) -> None:
+    """Raise Diverged if an output is not a number, or if the loss is infinite.
+
+    A logit of minus infinity is fine where the truth is another class: it says that a class is excluded.
+    """
+    outputs, labels = predictions.logits, torch.from_numpy(predictions.labels)
+    if rows := int(np.isnan(outputs).any(1).sum()):
+        what = f"the model's outputs are not numbers for {rows:,} of {len(outputs):,} test examples"
+    else:
+        loss = float(predictions.task.losses(torch.from_numpy(outputs).double(), labels).mean())
+        if math.isfinite(loss):
+            return
+        what = f"the test loss is {loss}"
+    raise Diverged(f"{what}, so that there are no results. Train another run with a lower --lr or with --clip-norm 1")
+
+
 def top_k(predictions: Predictions, k: int) -> dict[str, Any]:
-    """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval."""
+    """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval.
+
+    Raises Diverged if a logit is not a number.
+    """
+    require_numbers(predictions)
     return task.top_k(predictions.labels, predictions.logits, k)

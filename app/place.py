@@ -15,17 +15,16 @@ import torch
 from torch import Tensor, distributed, nn
 
 from .errors import InputError
-from .system import machine, memory
+from .system import float32, machine, memory
 
 _DEVICES = ("cuda", "mps", "cpu")
-_BF16_UNITS = (8, 0)  # compute capability; older GPUs emulate bf16, which `torch.cuda.is_bf16_supported` counts too
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # of a rank that waits for another; torchrun ends all when one dies
 
 
 @dataclass(frozen=True)
 class Place:
-    """One device and how it computes; `precision` is resolved to fp32 or bf16.
+    """One device and how it computes; `precision` is resolved to fp32, bf16 or tf32.
 
     Under `torchrun` it is one of several ranks, which work at the same step, each on its share of the batch.
     """
@@ -185,10 +184,10 @@ class Place:
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def room(self) -> tuple[int, int]:
-        """Bytes of memory that are free and that there are, of the device on CUDA, else of the host."""
+        """Bytes of memory that are free and that there are, of the device on CUDA, else of the host's control group."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)
-        return memory.free(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return memory.free(), memory.total()
 
     def architecture(self) -> tuple[tuple[int, int], list[str]] | None:
         """A GPU's compute capability, and the architectures that this torch has programs for; None without CUDA."""
@@ -210,11 +209,13 @@ class Place:
         }
 
 
-def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Place:
+def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None, exact: bool = False) -> Place:
     """The place for a run; raises InputError for a device that this machine does not have.
 
     `auto` takes CUDA, then Apple's MPS, then the CPU; `auto` precision is bf16 on a GPU with bf16 units and fp32
     elsewhere. A GPU that is there but cannot be used is refused: hours of a CPU at a GPU's price are nobody's wish.
+    float32 is computed in full everywhere but with precision `tf32`, which is refused on a device without it; if
+    `exact`, that device computes in fp32 instead, as an evaluation may.
     """
     if device == "auto":
         if not torch.cuda.is_available():
@@ -239,18 +240,16 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         torch.set_num_threads(threads)
     if found.type == "cpu":
         memory.keep()
-    if precision == "auto":
-        has_units = found.type == "cuda" and torch.cuda.get_device_capability(found) >= _BF16_UNITS
-        precision = "bf16" if has_units else "fp32"
-    return Place(found, precision)
+    return Place(found, float32.resolved(precision, found, exact=exact))
 
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """What is computed within leaves the process's number of threads as it was."""
+    """What is computed within leaves the process's number of threads, and its use of TF32, as they were."""
     before = torch.get_num_threads()
     try:
-        yield
+        with float32.kept():
+            yield
     finally:
         torch.set_num_threads(before)
 

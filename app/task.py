@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, lo
     import torch
     from torch import Tensor
 
-TOP_K = 5  # in the log
-TOPS = (1, 3, 5)  # in results
+TOPS = (1, 3, 5)  # in results, and in the log after a full validation pass
 _RESAMPLINGS = 2000
+_COUNTS = ("correct", "correct_at_3", "correct_at_5")  # of TOPS, in the log
 _SAME = 1e-12  # of the targets' square: a variance below it is rounding
 
 
@@ -77,23 +77,24 @@ class Classes:
         return F.cross_entropy(_wide(outputs), targets, reduction="none")
 
     def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
-        """Return (loss, correct), with `at_k` also correct at 5; mixed targets count as their largest share."""
+        """Return (loss, correct), with `at_k` also correct at 3 and 5; mixed targets count as their largest share."""
         import torch
 
         loss = self.losses(outputs, targets)
         labels = targets.argmax(1) if targets.dim() == 2 else targets
-        parts = [loss.sum(), correct_at(outputs, labels, 1).sum()]
-        return torch.stack([*parts, correct_at(outputs, labels, TOP_K).sum()] if at_k else parts)
+        counts = [correct_at(outputs, labels, k).sum() for k in (TOPS if at_k else TOPS[:1])]
+        return torch.stack([loss.sum(), *counts])
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
-        """Return `loss`, `correct` and, where it was counted, `correct_at_5`."""
+        """Return `loss`, `correct` and, where they were counted, `correct_at_3` and `correct_at_5`."""
         loss, *counts = sums
-        named = zip(("correct", "correct_at_5"), counts, strict=False)
+        named = zip(_COUNTS, counts, strict=False)
         return {"loss": loss / examples, **{name: round(count) for name, count in named}}
 
     def is_complete(self, row: Mapping[str, Any]) -> bool:
-        """Return whether `loss` is a number and the counts are counts."""
-        return _is_number(row.get("loss")) and is_count(row.get("correct")) and is_count(row.get("correct_at_5", 0))
+        """Return whether `loss` is a number and the counts are counts; earlier logs lack `correct_at_3`."""
+        counts = [row.get("correct"), *(row.get(name, 0) for name in _COUNTS[1:])]
+        return _is_number(row.get("loss")) and all(map(is_count, counts))
 
     def drawn(self, count: int, *, classes: int, device: torch.device) -> Tensor:
         """Return the classes in turn: (count,) int64."""
@@ -109,6 +110,7 @@ class Classes:
         """Return n, top1, top3 and top5 with 95 % Wilson intervals, balanced accuracy, mean loss, recalls, confusion.
 
         Rows of the confusion are the truth. A class without test examples has an accuracy of None; rates are fractions.
+        An example with a logit that is not a number is wrong, and in no column of the confusion.
         """
         import numpy as np
         import torch
@@ -116,17 +118,19 @@ class Classes:
         del names
         n, classes = outputs.shape
         confusion = np.zeros((classes, classes), np.int64)
-        np.add.at(confusion, (labels, outputs.argmax(1)), 1)
-        counts = confusion.sum(1)
+        known = ~np.isnan(outputs).any(1)
+        np.add.at(confusion, (labels[known], outputs[known].argmax(1)), 1)
+        counts = np.bincount(labels, minlength=classes)
+        recalls = [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)]
         rates = {name: value for k in TOPS for name, value in top_k(labels, outputs, k).items()}
         logits, targets = torch.from_numpy(outputs), torch.from_numpy(labels)
         return {
             "n": n,
             **rates,
-            "balanced_accuracy": balanced_accuracy(confusion),
+            "balanced_accuracy": balanced_accuracy(recalls),
             "loss": float(self.losses(logits.double(), targets).mean()),
             "correct": int(correct_at(logits, targets, 1).sum()),
-            "per_class": [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)],
+            "per_class": recalls,
             "confusion": confusion.tolist(),
         }
 
@@ -224,14 +228,15 @@ def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
     """Return whether each target is among the k highest logits: (B, K), (B,) -> (B,) bool.
 
     The target's rank is the number of logits above it plus those equal to it with a lower index, so ties are decided
-    alike everywhere, and k above the number of classes counts everything.
+    alike everywhere, and k above the number of classes counts everything. Where a logit is not a number (NaN) there is
+    no such order, and the target is not among the highest; infinities have their places.
     """
     import torch
 
     own = logits.gather(1, targets[:, None])  # (B, 1)
     classes = torch.arange(logits.shape[1], device=logits.device)
     ahead = (logits > own) | ((logits == own) & (classes < targets[:, None]))
-    return ahead.sum(1) < k
+    return (ahead.sum(1) < k) & ~logits.isnan().any(1)
 
 
 def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
@@ -245,10 +250,11 @@ def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
     return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
 
 
-def balanced_accuracy(confusion: np.ndarray) -> float:
-    """Return the mean recall of the classes that have examples: (K, K) counts, rows are the truth."""
-    counts = confusion.sum(1)
-    return float((confusion.diagonal()[counts > 0] / counts[counts > 0]).mean())
+def balanced_accuracy(recalls: Sequence[float | None]) -> float:
+    """Return the mean recall of the classes that have examples, whose recall is not None."""
+    import numpy as np
+
+    return float(np.array([recall for recall in recalls if recall is not None]).mean())
 
 
 def _wide(outputs: Tensor) -> Tensor:

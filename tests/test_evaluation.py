@@ -17,7 +17,7 @@ from sklearn.metrics import (
 
 from app import evaluation, task
 from app.artifacts.predictions import Predictions
-from app.errors import Damaged
+from app.errors import Damaged, Diverged
 from app.place import Place
 
 DRAWN = np.random.default_rng(0)
@@ -110,6 +110,38 @@ def test_numbers_come_back_from_parquet_with_their_names(tmp_path, names):
         and np.array_equal(again.logits, NUMBERS.logits)
     )
     assert again.names is None if names is None else again.names.tolist() == names.tolist()
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "says"),
+    [
+        (FOUND, np.nan, "not numbers for 1 of 300 test examples"), (FOUND, np.inf, "the test loss is nan"),
+        (NUMBERS, np.nan, "not numbers for 1 of 200"), (NUMBERS, np.inf, "the test loss is inf"),
+        (NUMBERS, -np.inf, "the test loss is inf"),
+    ],
+)  # fmt: skip
+def test_outputs_that_are_not_numbers_have_no_metrics_but_a_failure_of_the_kind_diverged(of, value, says):
+    outputs = of.logits.copy()
+    outputs[5, 0] = value
+    with pytest.raises(Diverged, match=says) as failed:
+        evaluation.metrics(dataclasses.replace(of, logits=outputs))
+    assert failed.value.kind == "diverged" and "--lr" in str(failed.value)
+
+
+def test_a_class_that_is_excluded_by_minus_infinity_is_no_divergence_unless_it_is_the_truth():
+    outputs = FOUND.logits.copy()
+    outputs[:, 6] = -np.inf  # which no example is of
+    assert np.isfinite(evaluation.metrics(dataclasses.replace(FOUND, logits=outputs))["loss"])
+    outputs[0, LABELS[0]] = -np.inf
+    with pytest.raises(Diverged, match="the test loss is inf"):
+        evaluation.metrics(dataclasses.replace(FOUND, logits=outputs))
+
+
+def test_top_k_of_outputs_that_are_not_numbers_is_refused_too():
+    outputs = FOUND.logits.copy()
+    outputs[:] = np.nan
+    with pytest.raises(Diverged, match="300 of 300"):
+        evaluation.top_k(dataclasses.replace(FOUND, logits=outputs), 2)
 
 
 def test_a_class_without_test_examples_has_no_accuracy():

@@ -30,12 +30,12 @@ def write(path, steps, *, offset=0):
 def test_rows_hold_means_and_counts_behind_a_header(tmp_path):
     rows = TrainingLog(tmp_path / "a.log", header={"run_id": "ab"})
     rows.add(row(1))
-    rows.add(row(1, "val_full", extra=[4.0]))
+    rows.add(row(1, "val_full", extra=[3.0, 4.0]))
     rows.drain()
     header, (train, full) = log.read(tmp_path / "a.log")
     assert header == {"log": "isoscale", "format": 1, "run_id": "ab"}
     assert (train["loss"], train["correct"], train["examples"]) == (2.0, 3, 4) and "correct_at_5" not in train
-    assert full["correct_at_5"] == 4 and rows.last["val_full"] == full
+    assert (full["correct_at_3"], full["correct_at_5"]) == (3, 4) and rows.last["val_full"] == full
 
 
 def test_a_row_waits_for_two_later_ones_so_that_no_step_waits_for_the_device(tmp_path):
@@ -102,7 +102,7 @@ GOOD = {"step": 1, "epoch": 1, "split": "train", "loss": 2.0, "examples": 4, "co
 WRONG = [
     {"step": None}, {"step": "1"}, {"step": True}, {"step": 1.0}, {"step": -1}, {"step": 10**400}, {"epoch": [1]},
     {"split": 1}, {"loss": "2"}, {"loss": math.nan}, {"loss": -math.inf}, {"loss": False}, {"loss": 10**400},
-    {"examples": 0}, {"correct": {}}, {"correct_at_5": "4"},
+    {"examples": 0}, {"correct": {}}, {"correct_at_5": "4"}, {"correct_at_3": 2.5},
 ]  # fmt: skip
 
 

@@ -43,6 +43,48 @@ def test_of_equal_logits_the_lower_class_is_ahead():
     assert torch.equal(logits.argmax(1), torch.zeros(2, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("where", ["own", "other", "all"])
+@pytest.mark.parametrize("classes", [2, 4, 100])
+def test_a_logit_that_is_not_a_number_is_never_correct_at_any_k(dtype, where, classes):
+    logits, targets = torch.randn(classes, classes).to(dtype), torch.arange(classes)
+    bad = targets if where == "own" else (targets + 1) % classes
+    logits[targets, bad] = torch.nan
+    if where == "all":
+        logits[:] = torch.nan
+    for k in (1, 3, 5, classes, classes + 1):
+        assert not task.correct_at(logits, targets, k).any()
+    assert task.classes.sums(logits, targets, at_k=True)[1:].tolist() == [0, 0, 0]
+    found = task.classes.metrics(targets.numpy(), logits.float().numpy())
+    rates = {name: found[name] for name in ("top1", "top3", "top5", "correct", "balanced_accuracy")}
+    assert set(rates.values()) == {0} and set(found["per_class"]) == {0.0} and not np.sum(found["confusion"])
+
+
+def test_one_example_that_is_not_a_number_takes_nothing_from_the_others():
+    logits = LOGITS.clone()
+    logits[3, 7] = torch.nan
+    mine, whole = (task.correct_at(each, TARGETS, 5) for each in (logits, LOGITS))
+    assert not mine[3] and torch.equal(mine[torch.arange(200) != 3], whole[torch.arange(200) != 3])
+
+
+def test_infinite_logits_have_their_places():
+    most = torch.inf
+    logits = torch.tensor([[most, 0, 1], [-most, 0, 1], [most, most, 0], [-most, -most, -most], [-most, -most, 0]])
+    first = [task.correct_at(logits, torch.full((5,), target), 1).tolist() for target in range(3)]
+    assert first == [[True, False, True, True, False], [False] * 5, [False, True, False, False, True]]
+    assert task.correct_at(logits, torch.tensor([2, 0, 1, 2, 1]), 2).tolist() == [True, False, True, False, False]
+
+
+def test_the_log_counts_correct_at_1_3_and_5_after_a_full_pass():
+    sums = task.classes.sums(LOGITS, TARGETS, at_k=True)
+    columns = task.classes.columns(sums.tolist(), 200)
+    wanted = [round(200 * top_k_accuracy_score(TARGETS, LOGITS, k=k, labels=np.arange(10))) for k in (1, 3, 5)]
+    assert [columns[name] for name in ("correct", "correct_at_3", "correct_at_5")] == wanted
+    assert list(columns) == ["loss", "correct", "correct_at_3", "correct_at_5"]
+    assert list(task.classes.columns(task.classes.sums(LOGITS, TARGETS).tolist(), 200)) == ["loss", "correct"]
+    assert task.classes.is_complete({name: columns[name] for name in ("loss", "correct", "correct_at_5")})  # earlier
+
+
 def test_sums_add_up_over_batches():
     parts = torch.stack(
         [task.classes.sums(LOGITS[s : s + 64], TARGETS[s : s + 64], at_k=True) for s in range(0, 200, 64)]

@@ -43,6 +43,16 @@ class Inputs(Part, kw_only=True):
     regression: bool
 
 
+class Pixels(Part, kw_only=True):
+    """What images were before they became opaque and of 8 bits; rows by split, without the splits that have none."""
+
+    transparent: dict[str, int] | None = None  # composed onto white
+    deep: dict[str, int] | None = None  # of 16 bits, of which low..high became 0..255
+    clipped: dict[str, int] | None = None  # of those, rows with a value outside low..high
+    low: int | None = None
+    high: int | None = None
+
+
 class DataRecord(Part, kw_only=True):
     """Which data the run learned from, and how they were read and divided."""
 
@@ -53,9 +63,10 @@ class DataRecord(Part, kw_only=True):
     unlabelled_rows: dict[str, int] | None = None
     licence: str
     warning: str
-    design: str | UnsetType | None = UNSET  # this and the next four: of fields and signals
+    pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
+    design: str | UnsetType | None = UNSET  # this and the next, and reading and inputs: of fields and signals
     filelist: str | UnsetType | None = UNSET
-    left_out: list[str] | None = None
+    left_out: list[str] | None = None  # files, or images with the reason, that could not be read
     reading: dict[str, Any] | None = None  # a reading of `tables.reading`, field by field
     inputs: Inputs | None = None
     rows: Rows
@@ -63,6 +74,7 @@ class DataRecord(Part, kw_only=True):
     std: list[Number] | None = None
     test_from: str | None = None  # the split of the source that the test rows are of
     split_fingerprint: str
+    arrays_digest: str | None = None  # of the cached arrays; records of earlier versions lack it
     val_from: str | None = None
     streamed: bool | None = None
     shuffle_buffer: int | None = None

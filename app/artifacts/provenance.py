@@ -77,9 +77,10 @@ def _data(ask: Ask, manifest: Manifest, splits: Splits) -> DataRecord:
 
 
 def _files(ask: Ask, manifest: Manifest) -> dict[str, Any]:
-    """How files of fields and signals were read, and which of them were left out."""
+    """How files of fields and signals were read, what images were, and which of them could not be read."""
     if not ask.reading:
-        return {}
+        images = {"pixels": manifest.pixels and msgspec.to_builtins(manifest.pixels), "left_out": manifest.left_out}
+        return {name: value for name, value in images.items() if value}
     about = {"design": ask.design, "filelist": ask.filelist, "left_out": manifest.left_out or []}
     return about | {"reading": dataclasses.asdict(ask.reading), "inputs": msgspec.to_builtins(manifest.array)}
 

@@ -132,7 +132,7 @@ def datasets(as_json: o.AsJson = False) -> None:
     """The datasets with a row of their own; any owner/name of the Hub and any ./folder works beside them."""
     from ..system.columns import columns
     from ..tables.datasets import DATASETS
-    from ..tables.protocols import PROTOCOLS, UNKNOWN
+    from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN
     from ..tables.shape import with_unit
 
     protocols = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
@@ -154,7 +154,8 @@ def datasets(as_json: o.AsJson = False) -> None:
         if row["warning"]:
             result(f"note: {row['warning']}")
     result("\nhow each is trained where no option says otherwise:")
-    return _print_protocols(protocols | {"any other": dataclasses.asdict(UNKNOWN)})
+    of_family = {f"{name}, {family}": dataclasses.asdict(own.protocol) for (name, family), own in OF_FAMILY.items()}
+    return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
 
 
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:

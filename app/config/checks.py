@@ -30,10 +30,13 @@ def check_model(model: Model, sized: Sized) -> None:
 
 def _check_attention(row: ModelRow, attention: str) -> None:
     """Raise InputError for an attention that makes another model of the study of this one."""
-    ours = {"vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2")}
+    ours = {
+        "vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2"),
+        "vit_differential_h32": ("differential",),
+    }  # fmt: skip
     if not row.sized or attention in ours[row.name]:
         return
-    other = "vit_small" if attention == "lsa" else DEFAULT_MODEL if row.attention == "classic" else "vit_classic"
+    other = "vit_small" if attention == "lsa" else "vit_classic" if attention == "classic" else DEFAULT_MODEL
     raise InputError(f"attention={attention} does not fit model={row.name}; use --model {other}")
 
 
@@ -42,6 +45,12 @@ def check_revisions(revised: Revisions, row: ModelRow) -> None:
     row.left_at(revised.model_revision)
     for name in revisions.KNOWN:
         revisions.require_known(name, getattr(revised, name))
+
+
+def check_decoding(data: Data, revision: int) -> None:
+    """Raise InputError for a choice that an earlier rule of decoding does not know."""
+    if data.bit_depth is not None and revision == 1:
+        raise InputError(f"bit_depth={data.bit_depth} has no effect at decoding_revision=1; omit it")
 
 
 def check_data(data: Data, *, image: Extent) -> None:

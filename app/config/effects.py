@@ -72,9 +72,11 @@ def require(request: Mapping[str, Any]) -> None:
     asked, row = request["dataset"], dataset_row(request["dataset"])
     if asked.startswith("local/"):
         raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
-    of_the_hub = ("dataset_config", "revision", "label_column", "image_column", "group_column")
-    without_effect = of_the_hub if row and not row.hub else ("revision",) if is_local(asked) else ()
-    if given := [name for name in without_effect if name in request]:
+    of_the_hub: tuple[str, ...] = ("dataset_config", "revision", "label_column", "image_column", "group_column")
+    bundled = row is not None and not row.hub
+    without_effect = of_the_hub if bundled else ("revision",) if is_local(asked) else ()
+    without_effect += (*(("bit_depth",) if row else ()), *(("skip_unreadable",) if bundled else ()))  # 8 bits, arrays
+    if given := [name for name in without_effect if request.get(name, False) is not False]:
         raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}; leave it out")
     normal(request.get("image", 1))
     _require_asked(request, dataset=asked, kind=row.kind if row else "image")

@@ -8,7 +8,7 @@ from typing import Any
 from ..tables import revisions
 from ..tables.datasets import DATASETS, DatasetRow
 from ..tables.models import ModelRow
-from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
+from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN, Protocol
 from ..tables.reading import BACKGROUND
 from . import sizing
 from .facts import DatasetFacts
@@ -19,9 +19,10 @@ _OF_PROTOCOL = (
 )  # fmt: skip
 
 
-def protocol_of(dataset: str) -> Protocol:
-    """Return the protocol of a dataset by name."""
-    return PROTOCOLS.get(dataset, UNKNOWN)
+def protocol_of(dataset: str, row: ModelRow) -> Protocol:
+    """Return the protocol of a dataset by name for a model, which its family's own line comes before."""
+    own = OF_FAMILY.get((dataset, row.family))
+    return own.protocol if own and row.revision >= own.since else PROTOCOLS.get(dataset, UNKNOWN)
 
 
 def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
 
     `request` has only the options that were given, in their declared types; `row` is the model's.
     """
-    protocol, known = protocol_of(facts.name), DATASETS.get(facts.name)
+    protocol, known = protocol_of(facts.name, row), DATASETS.get(facts.name)
     found = {name: getattr(protocol, name) for name in _OF_PROTOCOL}
     found["clamp_warmup"] = "warmup_steps" not in request
     if known:
@@ -39,7 +40,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
     found |= {"model_revision": row.revision}
-    found |= {"decoding_revision": revisions.DECODING, "layout_revision": revisions.LAYOUT}
+    found |= revisions.present(facts.name)
     if facts.image is not None:
         found["image"] = facts.image
     elif facts.kind == "signal" and isinstance(found["image"], int):

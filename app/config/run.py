@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..counts import Family, family_for
 from ..errors import InputError, UnknownRevision
+from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
@@ -41,6 +43,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
             declaring.check(field, typed)
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
+        checks.check_decoding(self, self.decoding_revision)
         checks.check_model(self, self.sized)
         checks.check_size(self.sized)
         checks.check_name(self.dataset, size=self.size)
@@ -85,10 +88,23 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return model_row(self.model)
 
     def at_earlier_revisions(self) -> Iterator[RunConfig]:
-        """Yield the same run as earlier revisions of its model's row mean it, the latest first."""
-        for revision in sorted(self.row.earlier, reverse=True):
+        """Yield what the same command meant at earlier revisions of its model's row and of its data's rules.
+
+        The latest come first. Only a config that `resolve` made knows its command, and so earlier rows of its model.
+        """
+        at: Any = self.__dict__.get("at")
+        models = [self]
+        for revision in sorted(self.row.earlier, reverse=True) if at else ():
             with suppress(InputError):  # a size that this shape does not have
-                yield dataclasses.replace(self, model_revision=revision)
+                models.append(at(self.row.at(revision)))
+        names = [*revisions.KNOWN]
+        now = tuple(getattr(self, name) for name in names)
+        known = [[n for n in revisions.KNOWN[name] if n <= own] for name, own in zip(names, now, strict=True)]
+        for config, rules in itertools.product(models, sorted(itertools.product(*known), reverse=True)):
+            if config is not self or rules != now:
+                changed: dict[str, Any] = dict(zip(names, rules, strict=True))
+                with suppress(InputError):  # a setting that the earlier rule does not have
+                    yield dataclasses.replace(config, **changed)
 
     @cached_property
     def family(self) -> Family:
@@ -183,9 +199,15 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
     row = row or model_row(request.get("model", DEFAULT_MODEL))
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
-        request = matching.matched(row, request, resolving.protocol_of(facts.name), other.sized)
+        request = matching.matched(row, request, resolving.protocol_of(facts.name, row), other.sized)
     asked = {name: value for name, value in request.items() if name in _FIELDS}
-    return RunConfig.of_row(row, resolving.values(asked, facts, row))
+
+    def at(row: ModelRow) -> RunConfig:
+        return RunConfig.of_row(row, resolving.values(asked, facts, row))
+
+    config = at(row)
+    config.__dict__["at"] = at  # the same command on another revision of the row
+    return config
 
 
 def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..counts import Family, family_for
+from ..counts.t2t import TOKENIZERS
 from ..counts.vit import ATTENTIONS
 from ..errors import InputError
 from ..tables.models import ModelRow
 from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from ..tables.shape import CELLS, Extent, Shape
-from ..tables.sizes import budget, parse_size, row_for
+from ..tables.sizes import SizeRow, budget, parse_size, row_for
 from . import effects
 
 _MOST = 2**20  # of a growth axis
@@ -46,7 +47,7 @@ class Sized:
             return False
         row, own = row_for(self.size, self.dataset)
         protocol, attention = PROTOCOLS.get(self.dataset, UNKNOWN), self.row.cells["attention"]
-        shape, heads = self.shape, ATTENTIONS[attention].of_classic(row.heads)
+        shape, heads = self.shape, _heads(attention, row, row.d_model, self.row.cells.get("head_width"))
         cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
         wanted = (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
         return own and cells == wanted
@@ -77,26 +78,61 @@ def sized(
     given = {name: request[name] for name in family.cells if name in request}
     if "attention" in given and "heads" in row.cells:
         given.setdefault("heads", ATTENTIONS[given["attention"]].of_classic(row.cells["heads"]))
+    if given.get("tokenizer") in TOKENIZERS:
+        given.setdefault("token_dropout", TOKENIZERS[given["tokenizer"]].drops)
     if "patch" in family.cells:
         given.setdefault("patch", row.cells.get("patch", protocol.patch))
     cells: dict[str, Any] = {**dict.fromkeys(CELLS), **row.cells, **given}
-    cells |= {name: None for name, value in family.defaults.items() if cells[name] == value}  # one name for one thing
+    left = row.left_at(row.revision)
+    meant = {**family.defaults, **left}
+    cells |= {name: None for name, value in meant.items() if cells[name] == value}  # one name for one thing
+    require_effect(request, cells)
     common = {"image": image, "classes": classes, "channels": channels}
+    common |= {name: value for name, value in left.items() if cells[name] is None}
     if not row.sized:
         return _of_whole(row, family, cells, common, request)
     size = parse_size(request.get("size", protocol.size))
-    return cells | {"size": size} | _of_table(family, cells, common, request, size=size, dataset=dataset)
+    own = None if "head_width" in request else row.cells.get("head_width")
+    return cells | {"size": size} | _of_table(
+        family, cells, common, request, size=size, dataset=dataset, head_width=own
+    )  # fmt: skip
+
+
+def require_effect(request: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
+    """Raise InputError for an epsilon of layer norms that is asked of a model without any."""
+    if "norm_eps" in request and cells["norm"] == "dyt" and cells["patching"] != "shifted":
+        raise InputError("--norm-eps has no effect with --norm dyt, which has no epsilon. Omit one of them")
+
+
+def _heads(attention: str, row: SizeRow, d_model: int, head_width: int | None) -> int:
+    """Return the heads of a row of the size table: of the width that a model's row has, else in place of its classic.
+
+    Raises InputError where heads of that width do not fill d_model.
+    """
+    kind = ATTENTIONS[attention]
+    if head_width is None:
+        return kind.of_classic(row.heads)
+    heads, over = divmod(d_model, kind.parts * head_width)
+    if over or not heads:
+        raise InputError(
+            f"d_model={d_model} is not filled by heads of width {head_width}. Use a multiple of "
+            f"{kind.parts * head_width}, or give --heads"
+        )
+    return heads
 
 
 def _of_table(
     family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any],
-    *, size: str, dataset: str,
+    *, size: str, dataset: str, head_width: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """d_model, depth, heads and MLP ratio of the size table, or the nearest depth where it does not apply."""
     size_row, own = row_for(size, dataset)
     attention = cells["attention"]
     asked = {name: request.get(name, getattr(size_row, name)) for name in ("d_model", "mlp_ratio")}
-    asked["heads"] = request.get("heads", ATTENTIONS[attention].of_classic(size_row.heads))
+    if "heads" in request:
+        asked["heads"] = request["heads"]
+    else:
+        asked["heads"] = _heads(attention, size_row, asked["d_model"], head_width)
     if "depth" in request:
         return asked | {"depth": request["depth"]}
     table_holds = own and (asked["d_model"], asked["mlp_ratio"]) == (size_row.d_model, size_row.mlp_ratio)

@@ -71,7 +71,7 @@ def least(*, stem_pool: bool) -> int:
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    require(shape, "width", "norm", "pooling", "stem_pool", "projection", "discriminator")
+    require(shape, "width", "norm", "pooling", "stem_pool", "projection", "stem_dropout", "discriminator")
     for name, known in (("norm", NORMS), ("pooling", POOLINGS), ("projection", PROJECTIONS)):
         check_known(name, getattr(shape, name), known)
     check_positive(channels=shape.channels, classes=shape.classes, width=shape.width, most=MOST)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..tables.ranges import MOST, check_known, check_positive
-from ..tables.shape import Shape, plane, spelled
+from ..tables.shape import Shape, plane, require, spelled
 from .vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
 
 
@@ -38,6 +38,11 @@ class Tokenizer:
     wide_scale: bool = False  # scores are scaled by the unfolded token's width per head, not by a query's
     mlp_ratio: float = 1.0
     features: int = 32  # random features of the performer's kernel
+
+    @property
+    def drops(self) -> bool:
+        """Whether activations are dropped here, as by the authors' performer; their transformer drops none."""
+        return self.mixer == "performer"
 
     def grids(self, image: tuple[int, int]) -> list[tuple[int, int]]:
         """Rows and columns of tokens after each split of an image of (height, width)."""
@@ -73,10 +78,8 @@ TOKENIZERS = {
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    cells = ("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip")
-    missing = [name for name in cells if getattr(shape, name) is None]
-    if missing:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+    require(shape, "attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip")
+    require(shape, "norm_eps", "token_dropout")
     check_known("attention", shape.attention, ATTENTIONS)
     check_known("tokenizer", shape.tokenizer, TOKENIZERS)
     check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)

@@ -67,7 +67,7 @@ def inner(shape: Shape) -> int:
 
 def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
-    needed = ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch", "qkv_bias", "projection_bias")
+    needed = ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch", "qkv_bias", "projection_bias", "norm_eps")
     require(shape, *needed)
     for name, known in (("norm", NORMS), ("pooling", POOLINGS), ("positions", POSITIONS), ("patching", PATCHINGS)):
         check_known(name, getattr(shape, name), known)

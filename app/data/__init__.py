@@ -11,16 +11,17 @@ from ..config import checks, effects
 from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
 from ..errors import InputError
+from ..tables import revisions
 from ..tables.datasets import DatasetRow, dataset_row, hub_name, is_local
+from ..tables.decoding import decoding_of
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
 from ..tables.shape import normal, smaller, with_unit
 from .sources import fields, opening, signals
-from .sources.files import printable
 from .sources.opening import at, fingerprint
 from .sources.source import Ask, Source
 from .splits import holdout
-from .store import cache
+from .store import cache, unreadable
 from .store.cache import Cached
 from .store.writer import Progress
 
@@ -106,8 +107,13 @@ def ask_of(
     design: str | None = None,
     filelist: str | None = None,
 ) -> Ask:
-    """Return the ask of a request or of a config's fields; defaults come from the dataset's row."""
+    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+
+    A request is read by the present rules. A config names its revisions, or has the first.
+    """
     row, reading = dataset_row(fields["dataset"]), reading_of(fields)
+    if "classes" not in fields:  # which a config has, and no request
+        fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
     image = fields.get("image") or UNKNOWN.image
     return Ask(
         dataset=fields["dataset"],
@@ -123,6 +129,7 @@ def ask_of(
         channels=len(reading.fields) if isinstance(reading, FieldReading) else row.channels if row else 3,
         carve_test=holdout.takes_test_from_train(fields, row),
         reading=reading,
+        decoding=decoding_of(fields),
         design=design,
         filelist=filelist,
     )
@@ -134,23 +141,25 @@ def prepare(
     progress: Progress,
     *,
     version: str | None = None,
+    digest: str | None = None,
     source: Source | None = None,
 ) -> Cached:
     """Return the dataset in the cache, verified; it is read from its source if it is not there.
 
-    `version` is that of a run which is resumed. Raises InputError for a damaged cache, for a disk that cannot hold it,
-    for rows that cannot be used, and for a silent Hub with nothing cached.
+    `version` and `digest` are those of a run which is resumed or evaluated. Raises Damaged for a damaged cache and for
+    other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot be used, and Unavailable for
+    a silent Hub with nothing cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
-        return _told(found.verified(), say)
+        return _told(found.verified().require_digest(digest), say)
     source = source or opening.first(ask, version)
     opening.require_version(ask, source, version)
     for note in source.notes:
         say(note)
     for folder in cache.of_streams(ask):
         say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
-    return _told(cache.build(ask, source, progress), say)
+    return _told(cache.build(ask, source, progress).require_digest(digest), say)
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
@@ -168,11 +177,13 @@ def whole(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str],
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """The same, after saying which files are not in it."""
-    if left_out := cached.manifest.left_out:
-        more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
-        names = ", ".join(map(printable, left_out[:10]))
-        say(f"left out of {cached.ask.dataset}, since they cannot be read: {names}{more}")
+    """The same, after saying what is not in it, and what became of transparent and of 16-bit images."""
+    manifest, dataset = cached.manifest, cached.ask.dataset
+    if left_out := manifest.left_out:
+        what = "images" if manifest.array is None else "files"
+        say(f"{len(left_out):,} {what} of {dataset} cannot be read and are skipped: {unreadable.shown(left_out)}")
+    for sentence in manifest.pixels.sentences(dataset) if manifest.pixels else ():
+        say(sentence)
     return cached
 
 

@@ -1,4 +1,4 @@
-"""The GPU: driver against wheel, architecture against the wheel's list, a product that must be exact, memory."""
+"""The GPU: driver against wheel, architecture against the wheel's list, what it lacks, an exact product, memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..system import machine
+from ..system import checks, machine
 from ..system.findings import FAIL, PASS, WARN, Finding
 
 _SIDE = 256  # of the product's matrices: entries of -1, 0, 1 make sums that even bfloat16 holds exactly
@@ -37,9 +37,13 @@ def _driver(root: Path) -> Finding:
 
 def _one(device: torch.device) -> list[Finding]:
     name = torch.cuda.get_device_name(device)
-    fits = machine.architecture(torch.cuda.get_device_capability(device), torch.cuda.get_arch_list())
+    capability = torch.cuda.get_device_capability(device)
+    fits = machine.architecture(capability, torch.cuda.get_arch_list())
     fits = fits._replace(about="architecture", says=f"{name}, {fits.says}")
-    return [fits] if fits.verdict == FAIL else [fits, product(device), memory(*torch.cuda.mem_get_info(device))]
+    lacks = checks.units(capability)
+    if fits.verdict == FAIL:
+        return [fits, *lacks]
+    return [fits, *lacks, product(device), checks.gpu_memory(*torch.cuda.mem_get_info(device))]
 
 
 def product(device: torch.device) -> Finding:
@@ -50,18 +54,10 @@ def product(device: torch.device) -> Finding:
     for dtype in (torch.float32, torch.bfloat16):
         try:
             found = (left.to(device, dtype) @ right.to(device, dtype)).double().cpu()
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # AssertionError: torch has no CUDA at all
             says = f"{device} cannot multiply {dtype}: {str(error).splitlines()[0]}"
             return Finding(FAIL, "product", says, "take another host")
         if not torch.equal(found, wanted):
             says = f"{device} multiplies {dtype} wrongly: {int((found != wanted).sum())} of {wanted.numel()} entries"
             return Finding(FAIL, "product", says, "take another host")
     return Finding(PASS, "product", f"exact on {device}, in float32 and bfloat16")
-
-
-def memory(free: int, total: int) -> Finding:
-    """Whether the GPU is ours alone."""
-    says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free on the GPU"
-    if 2 * free < total:
-        return Finding(WARN, "GPU memory", f"{says}: others use it", "nvidia-smi shows who")
-    return Finding(PASS, "GPU memory", says)

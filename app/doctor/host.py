@@ -6,14 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from ..system import checks, machine
 from ..system import home as kept_in
-from ..system import machine
-from ..system import memory as of_host
 from ..system.durable import standing
-from ..system.findings import FAIL, PASS, WARN, Finding
+from ..system.findings import FAIL, PASS, Finding
 
-_MEMORY = 4 * 10**9  # bytes that torch, the libraries and a small dataset take
-_SHARED = 2**30  # bytes that ranks on several GPUs may want
 _CACHE, _RUNS = 2 * 10**9, 3 * 10**9  # bytes: the study's datasets; states and weights of its largest run
 _TRIED = 2**20  # bytes written to see whether a folder takes them
 
@@ -22,39 +19,11 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
     """All lines of the host."""
     folders = {"cache": (kept_in.root(), "ISOSCALE_CACHE"), "checkpoints": (checkpoints, "--checkpoints")}
     return [
-        memory(of_host.free(root), of_host.total(root)),
-        cpus(*machine.cpus(root)),
-        shared_memory(machine.shared_memory(root / "dev/shm"), len(machine.gpus(root))),
+        *checks.host(root),
+        checks.shared_memory(machine.shared_memory(root / "dev/shm"), len(machine.gpus(root))),
         *machine.room(machine.disks([(folders["cache"][0], _CACHE), (checkpoints, _RUNS)])),
         *(writable(name, folder, by) for name, (folder, by) in folders.items()),
     ]
-
-
-def memory(free: int, total: int) -> Finding:
-    """Whether the host has room for the program."""
-    says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free"
-    if free < _MEMORY:
-        return Finding(WARN, "memory", f"{says}, fewer than {_MEMORY / 1e9:.0f}", "take a host with more, or free some")
-    return Finding(PASS, "memory", says)
-
-
-def cpus(allowed: float, there: int) -> Finding:
-    """Whether the container may use the CPUs that it sees."""
-    if allowed < there:
-        threads = max(1, round(allowed))
-        says = f"{allowed:.1f} CPUs' time is allowed on {there} CPUs: one thread for each would wait"
-        return Finding(WARN, "CPUs", says, f"train with --threads {threads}")
-    return Finding(PASS, "CPUs", f"{there}, without a quota below that")
-
-
-def shared_memory(size: int | None, gpus: int) -> Finding:
-    """Whether ranks on several GPUs can talk through /dev/shm; one process needs none."""
-    if size is None or size >= _SHARED:
-        return Finding(PASS, "shared memory", "no limit" if size is None else f"{size / 1e6:,.0f} MB in /dev/shm")
-    says, mend = f"{size / 1e6:,.1f} MB in /dev/shm", "start the container with --ipc=host or --shm-size=8g"
-    if gpus > 1:
-        return Finding(FAIL, "shared memory", f"{says}: {gpus} GPUs talk through it", mend)
-    return Finding(WARN, "shared memory", f"{says}: enough for one process, not for ranks on several GPUs", mend)
 
 
 def writable(name: str, folder: Path, by: str) -> Finding:

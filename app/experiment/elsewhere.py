@@ -34,8 +34,7 @@ def evaluate_on(run: Run, options: Options, screen: Screen, *, grid: str | None 
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, grid)
         cached = data.prepare(ask, screen.say, screen.reading)
-        here = place.choose(device=options.device, precision=run.config.precision, threads=options.threads)
-        here = training.in_its_precision(here, run.config, run.record, screen.say)
+        here = training.place_of_evaluation(run, options, screen.say)
         names = run.record.data.class_names
         split = data.whole(run.config, here, cached, screen.say, names)
         predictions = predicted(run, split, here, options, screen, best=best)

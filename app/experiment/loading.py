@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from .. import models, place
 from ..artifacts import checkpoint, runs
+from ..artifacts.parts import Pixels
 from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
@@ -22,13 +26,22 @@ from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import store
 from ..system import home
+from ..tables.decoding import decoding_of
+
+_OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
 
 
 class Preprocess:
     """What a run's data went through, for inputs of the same kind."""
 
-    def __init__(self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    def __init__(
+        self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
+        span: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images."""
         self._config = config
+        decoding = decoding_of(config.to_json())
+        self._decoding = dataclasses.replace(decoding, span=span or decoding.span)
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
 
     def __call__(self, given: Any) -> Tensor:
@@ -43,7 +56,12 @@ class Preprocess:
         if self._mean is None or self._std is None:
             return torch.stack([self._as_stored(one) for one in inputs])
         config = self._config
-        images = [stored(_image(one), side=config.stored_side, channels=config.channels) for one in inputs]
+        as_cached: dict[str, Any] = {
+            "side": config.stored_side,
+            "channels": config.channels,
+            "decoding": self._decoding,
+        }
+        images = [stored(_image(one), **as_cached) for one in inputs]
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
         none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
         return chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
@@ -65,12 +83,27 @@ def _image(given: Any) -> bytes | np.ndarray:
             raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
+    if isinstance(given, Image.Image) and given.mode not in ("L", "RGB"):
+        return _encoded(given)
     found = np.asarray(given)
     if found.dtype != np.uint8 or found.ndim not in (2, 3):
         raise InputError(
             f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
         )
     return found
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    """Return a PIL image as a file, so that its palette, transparency and 16 bits are read as those of a file are."""
+    if picture.mode not in _OF_PNG:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    picture.save(buffer := io.BytesIO(), "png")
+    return buffer.getvalue()
+
+
+def _span(pixels: Pixels | None) -> tuple[int, int] | None:
+    """Return the range of 16-bit values that a run's images used, or that it was given."""
+    return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
@@ -95,6 +128,6 @@ def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
     model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
     checkpoint.load_weights(run.files.best if best else run.files.weights, model)
     data = run.record.data
-    preprocess = Preprocess(run.config, mean=data.mean, std=data.std)
+    preprocess = Preprocess(run.config, mean=data.mean, std=data.std, span=_span(data.pixels))
     vars(model).update(classes=tuple(data.class_names), preprocess=preprocess, run_id=run.record.run_id)
     return model.eval()

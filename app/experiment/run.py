@@ -69,11 +69,17 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen) -> RunConfig:
     for earlier in config.at_earlier_revisions():
         files = place_of(options.checkpoints, earlier)
         if files.record.exists() and not Run.load(files.record).done:
-            screen.say(
-                f"resuming run {earlier.run_id} at revision {earlier.model_revision} of {earlier.model}, as it began"
-            )
+            screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
             return earlier
     return config
+
+
+def _revisions(earlier: RunConfig, config: RunConfig) -> str:
+    """Name the revisions in which an earlier run differs."""
+    rules = {"model_revision": config.model, "decoding_revision": "the decoding", "layout_revision": "the layout"}
+    numbers = {rule: getattr(earlier, name) for name, rule in rules.items()
+               if getattr(earlier, name) != getattr(config, name)}  # fmt: skip
+    return " and ".join(f"revision {number} of {rule}" for rule, number in numbers.items())
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
@@ -225,8 +231,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     """Makes the predictions of the final or the best weights anew."""
     config = run.config
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    here = training.in_its_precision(here, config, run.record, screen.say)
+    here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
     if known.streamed:
         raise InputError(
@@ -236,12 +241,13 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     ask: Ask = data.ask_of(config.to_json(), **files)
     if options.data:
         ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(ask, screen.say, screen.reading, version=known.version)
+    cached = data.prepare(ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest)
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
+    evaluation.require_numbers(predictions)  # before those that are there are replaced
     predictions.save(run.files.best_predictions if best else run.files.predictions)
 
 

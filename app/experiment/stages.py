@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import __version__, data, evaluation, log, loop, models, optim, task
+from .. import __version__, data, evaluation, log, loop, models, optim, place, task
 from ..artifacts import checkpoint, parts, provenance, record, split_rows
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
@@ -83,7 +83,8 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     """The run's dataset in the cache, at the version that it began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
-    return data.prepare(ask, screen.say, screen.reading, version=kept.data.version if kept else None)
+    version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
+    return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest)
 
 
 def _forget(files: RunFiles) -> None:
@@ -100,6 +101,15 @@ def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: C
     if began == "bf16":
         say("the run began in bf16 and goes on in it")
     return replace(here, precision=began)
+
+
+def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) -> Place:
+    """Return the place where a finished run is evaluated, in the precision that it was trained in."""
+    asked = run.config.precision
+    here = place.choose(device=options.device, precision=asked, threads=options.threads, exact=True)
+    if asked == "tf32" != here.precision:
+        say(f"note: {here.device} has no TF32, so that the run is evaluated in {here.precision}")
+    return in_its_precision(here, run.config, run.record, say)
 
 
 def _steps(config: RunConfig, splits: Splits) -> int:
@@ -238,6 +248,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     began = time.monotonic()
     predictions = _tested(job, model)
     assert predictions, "the first rank has them all"
+    evaluation.require_numbers(predictions)
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
     kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-_EPS = 1e-6  # of the norms
+EPS = 1e-6  # of our norms
 
 
 class PatchEmbedding(nn.Module):
@@ -40,11 +39,11 @@ class ShiftedPatchEmbedding(nn.Module):
     paper's are diagonal, by half a patch. A signal has two shifts, right and left.
     """
 
-    def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2) -> None:
+    def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2, norm_eps: float = EPS) -> None:
         super().__init__()
         self.patch, self.axes = patch, axes
         pixels = (1 + 2 * axes) * channels * patch**axes
-        self.norm = nn.LayerNorm(pixels, eps=_EPS)
+        self.norm = nn.LayerNorm(pixels, eps=norm_eps)
         self.projection = nn.Linear(pixels, d_model)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -82,9 +81,12 @@ def sincos(*patches: int, d_model: int) -> Tensor:
 
 
 class DynamicTanh(nn.Module):
-    """weight tanh(alpha x) + bias, in a norm's place; alpha is one learned number, 0.5 at first (arXiv:2503.10622)."""
+    """weight tanh(alpha x) + bias, in a norm's place; alpha is one learned number, 0.5 at first (arXiv:2503.10622).
 
-    def __init__(self, d_model: int) -> None:
+    It takes a norm's epsilon and has none.
+    """
+
+    def __init__(self, d_model: int, eps: float = EPS) -> None:  # noqa: ARG002
         super().__init__()
         self.alpha = nn.Parameter(torch.full((1,), 0.5))
         self.weight = nn.Parameter(torch.ones(d_model))
@@ -94,7 +96,8 @@ class DynamicTanh(nn.Module):
         return self.weight * torch.tanh(self.alpha * x) + self.bias
 
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": partial(nn.LayerNorm, eps=_EPS), "dyt": DynamicTanh}
+Norm = Callable[[int], nn.Module]  # of that many channels
+NORMS: dict[str, Callable[..., nn.Module]] = {"layer": nn.LayerNorm, "dyt": DynamicTanh}  # a Norm, given eps
 
 
 class MLP(nn.Module):
@@ -114,11 +117,11 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); any attention of the law (B, N, D) -> (B, N, D)."""
 
-    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: str = "layer") -> None:
+    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: Norm) -> None:
         super().__init__()
-        self.norm_attention = NORMS[norm](d_model)
+        self.norm_attention = norm(d_model)
         self.attention = attention
-        self.norm_mlp = NORMS[norm](d_model)
+        self.norm_mlp = norm(d_model)
         self.mlp = MLP(d_model=d_model, hidden=hidden, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class ResNet1d(nn.Module):
     at the end. With `discriminator` it has the original's second head, of one output over the same features, for
     learning from patterns without a label (`scores`); labels do not train it. Its published ancestor's choices are
     `norm="layer"` (over channels), `pooling="max"`, `stem_pool=False` and `projection="every"`; it also drops before it
-    normalises, which is not done here.
+    normalises, which is not done here. With `stem_dropout` the stem drops as a block does, as the ancestor's.
     Initialisation is torch's own, as theirs. Raises InputError for a signal that is too short, and for images.
     """
 
@@ -67,6 +67,7 @@ class ResNet1d(nn.Module):
         pooling: str = "mean",
         stem_pool: bool = True,
         projection: str = "first",
+        stem_dropout: bool = False,
         discriminator: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -76,6 +77,7 @@ class ResNet1d(nn.Module):
             nn.Conv1d(channels, width, STEM_KERNEL, bias=False),
             NORMS[norm](width),
             nn.GELU(),
+            nn.Dropout(dropout if stem_dropout else 0.0),
             nn.MaxPool1d(POOL) if stem_pool else nn.Identity(),
         )
         blocks, before = [], width

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..counts.t2t import TOKENIZERS
 from ..tables.shape import Extent, plane
 from .attention import ATTENTION_CLASSES
-from .layers import Block, through
+from .layers import EPS, Block, through
 from .tokens_to_token import TokensToToken
 
 
@@ -26,8 +26,9 @@ class T2TViT(nn.Module):
 
     images (B, channels, H, W) -> logits (B, classes); `image` is (H, W) in pixels, or the side of a square; `tokenizer`
     a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
-    values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, the performer's too, which is always
-    0.1 in the authors' code: here a run at dropout 0 is free of chance. Raises ValueError for an image too small.
+    values, as in LANL's form. Dropout acts on embeddings, projections and MLPs; with `token_dropout` on those of the
+    tokens-to-token module too. The authors' performer always drops 0.1 there, and their transformer nothing: here a run
+    at dropout 0 is free of chance. Raises ValueError for an image too small.
     With `checkpointing` the backward pass computes each block and stage again instead of keeping what is inside.
     """
 
@@ -45,12 +46,11 @@ class T2TViT(nn.Module):
         mlp_ratio: float = 2.0,
         attention: str = "classic",
         qkv_bias: bool = False,
-        tokenizer: str = "performer",
-        value_skip: bool = False,
-        dropout: float = 0.0,
-        attention_path: str = "sdpa",
-        checkpointing: bool = False,
-    ) -> None:
+        tokenizer: str = "performer", value_skip: bool = False,
+        norm_eps: float = EPS,
+        dropout: float = 0.0, token_dropout: bool = True,
+        attention_path: str = "sdpa", checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         sides = plane(image)
         rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
@@ -58,8 +58,9 @@ class T2TViT(nn.Module):
             raise ValueError(f"image={image} is too small: tokenizer={tokenizer} takes {ways.least()} px at least")
         self.checkpointing = checkpointing
         self.tokens_to_token = TokensToToken(
-            ways, image=sides, channels=channels, d_model=d_model, dropout=dropout, checkpointing=checkpointing
-        )
+            ways, image=sides, channels=channels, d_model=d_model, norm_eps=norm_eps,
+            dropout=dropout if token_dropout else 0.0, checkpointing=checkpointing,
+        )  # fmt: skip
         self.cls = nn.Parameter(torch.empty(1, 1, d_model))
         self.register_buffer("positions", sinusoids(rows * columns + 1, d_model)[None], persistent=False)  # (1, N, D)
         self.dropout = nn.Dropout(dropout)
@@ -67,9 +68,10 @@ class T2TViT(nn.Module):
             ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, dropout=dropout, path=attention_path,
             bias=qkv_bias, value_skip=value_skip,
         )  # fmt: skip
-        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout)
+        norms = partial(nn.LayerNorm, eps=norm_eps)
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
         self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
-        self.norm = nn.LayerNorm(d_model, eps=1e-6)
+        self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise()
 

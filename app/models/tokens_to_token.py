@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NoReturn
 
 import torch
@@ -11,9 +12,9 @@ from torch.nn import functional as F
 
 from ..counts.t2t import Split, Tokenizer
 from ..errors import InputError
-from .layers import MLP, through, without_autocast
+from .layers import EPS, MLP, through, without_autocast
 
-_EPS = 1e-8  # of the performer's sum of weights
+_LEAST = 1e-8  # added to the performer's sum of weights
 
 
 def soft_split(images: Tensor, split: Split) -> Tensor:
@@ -40,7 +41,7 @@ def linear_attention(queries: Tensor, keys: Tensor, values: Tensor, directions: 
         of_queries, of_keys = (positive_features(x.to(wide), features) for x in (queries, keys))  # (B, N, m)
         summed = of_keys.transpose(1, 2) @ values.to(wide)  # (B, m, w)
         weights = of_queries @ of_keys.sum(1).unsqueeze(-1)  # (B, N, 1)
-        return (of_queries @ summed / (weights + _EPS)).to(values.dtype)
+        return (of_queries @ summed / (weights + _LEAST)).to(values.dtype)
 
 
 class TokenPerformer(nn.Module):
@@ -52,14 +53,14 @@ class TokenPerformer(nn.Module):
 
     directions: Tensor
 
-    def __init__(self, tokenizer: Tokenizer, *, entries: int, dropout: float) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, entries: int, dropout: float, norm_eps: float = EPS) -> None:
         super().__init__()
         width, features = tokenizer.width, tokenizer.features
-        self.norm_attention = nn.LayerNorm(entries, eps=1e-6)
+        self.norm_attention = nn.LayerNorm(entries, eps=norm_eps)
         self.qkv = nn.Linear(entries, 3 * width)
         self.projection = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
-        self.norm_mlp = nn.LayerNorm(width, eps=1e-6)
+        self.norm_mlp = nn.LayerNorm(width, eps=norm_eps)
         self.mlp = MLP(d_model=width, hidden=int(width * tokenizer.mlp_ratio), dropout=dropout)
         rows = nn.init.orthogonal_(torch.empty(features, width))
         self.register_buffer("directions", rows * math.sqrt(features))  # (m, width)
@@ -84,15 +85,15 @@ class TokenTransformer(nn.Module):
     than the backbone's, so that torch's kernel attends whatever the backbone's path: no map of them is ever kept.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, entries: int, dropout: float) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, entries: int, dropout: float, norm_eps: float = EPS) -> None:
         super().__init__()
         width, self.heads = tokenizer.width, tokenizer.heads
         self.scale = ((entries if tokenizer.wide_scale else width) / self.heads) ** -0.5
-        self.norm_attention = nn.LayerNorm(entries, eps=1e-6)
+        self.norm_attention = nn.LayerNorm(entries, eps=norm_eps)
         self.qkv = nn.Linear(entries, 3 * width, bias=False)
         self.projection = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
-        self.norm_mlp = nn.LayerNorm(width, eps=1e-6)
+        self.norm_mlp = nn.LayerNorm(width, eps=norm_eps)
         self.mlp = MLP(d_model=width, hidden=int(width * tokenizer.mlp_ratio), dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,14 +123,14 @@ class TokensToToken(nn.Module):
 
     def __init__(
         self, tokenizer: Tokenizer, *, image: tuple[int, int], channels: int, d_model: int, dropout: float,
-        checkpointing: bool,
+        checkpointing: bool, norm_eps: float = EPS,
     ) -> None:  # fmt: skip
         super().__init__()
         *entries, last = tokenizer.entries(channels)
         stages = zip(entries, tokenizer.splits, tokenizer.grids(image), strict=False)  # the last split stands alone
+        mixer = partial(MIXERS[tokenizer.mixer], tokenizer, dropout=dropout, norm_eps=norm_eps)
         self.stages = nn.ModuleList(
-            Stage(MIXERS[tokenizer.mixer](tokenizer, entries=count, dropout=dropout), split=split, grid=grid)
-            for count, split, grid in stages
+            Stage(mixer(entries=count), split=split, grid=grid) for count, split, grid in stages
         )
         self.split, self.checkpointing = tokenizer.splits[-1], checkpointing
         self.projection = nn.Linear(last, d_model)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..counts.vit import check_patches, grid
 from ..tables.shape import Extent, extent
 from .attention import ATTENTION_CLASSES
-from .layers import NORMS, PATCHINGS, Block, sincos, through
+from .layers import EPS, NORMS, PATCHINGS, Block, sincos, through
 
 
 class ViT(nn.Module):
@@ -22,7 +22,8 @@ class ViT(nn.Module):
     a signal; the last stretch is filled up with zeros where the length is no multiple of `patch`. Dropout acts on
     embeddings, projections and MLPs.
     `pooling="mean"` has no cls token, and its head takes the mean of all tokens; `positions="sincos"` are fixed (a cls
-    token has none); `norm` is that of blocks and head, not of shifted patches or of an attention's heads.
+    token has none); `norm` is that of blocks and head, not of shifted patches or of an attention's heads. `norm_eps` is
+    that of layer norms, those of shifted patches too.
     With `checkpointing` the backward pass computes each block again instead of keeping what is inside.
     """
 
@@ -41,21 +42,19 @@ class ViT(nn.Module):
         mlp_ratio: float = 4.0,
         attention: str = "classic",
         head_width: int | None = None,
-        qkv_bias: bool = True,
-        projection_bias: bool = True,
-        norm: str = "layer",
+        qkv_bias: bool = True, projection_bias: bool = True,
+        norm: str = "layer", norm_eps: float = EPS,
         pooling: str = "cls",
-        positions: str = "learned",
-        patching: str = "linear",
+        positions: str = "learned", patching: str = "linear",
         dropout: float = 0.0,
-        attention_path: str = "sdpa",
-        checkpointing: bool = False,
-    ) -> None:
+        attention_path: str = "sdpa", checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         check_patches(image, patch)
         self.checkpointing = checkpointing
         axes = len(extent(image))
-        self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model, axes=axes)
+        of_patches = {"norm_eps": norm_eps} if patching == "shifted" else {}
+        self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model, axes=axes, **of_patches)
         self.cls = nn.Parameter(torch.empty(1, 1, d_model)) if pooling == "cls" else None
         self.add_positions(grid(image, patch), d_model, positions)
         self.dropout = nn.Dropout(dropout)
@@ -63,9 +62,10 @@ class ViT(nn.Module):
             ATTENTION_CLASSES[attention], d_model=d_model, heads=heads, head_width=head_width, bias=qkv_bias,
             projection_bias=projection_bias, dropout=dropout, path=attention_path,
         )  # fmt: skip
-        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norm)
+        norms = partial(NORMS[norm], eps=norm_eps)
+        block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
         self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
-        self.norm = NORMS[norm](d_model)
+        self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)
 

@@ -10,8 +10,8 @@ from ..config.run import RunConfig
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
 from ..experiment.options import Options
-from ..system import machine
-from ..system.findings import Finding
+from ..system import checks, machine
+from ..system.findings import PASS, Finding
 from ..tables.datasets import dataset_row
 from . import costs, findings, probe
 from .extent import Extent, extent_of
@@ -53,11 +53,19 @@ def draw_up(
             *_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
             findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
-            findings.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
-            findings.shared_memory(machine.shared_memory()),
+            *_of_machine(here, chosen.threads),
+            checks.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
             *machine.room(costs.needs(disk, options.checkpoints)),
         ],
     )
+
+
+def _of_machine(here: place.Place, threads: int) -> list[Finding]:
+    """Return what `doctor` checks of the machine too: its CPUs, and what its GPU lacks."""
+    architecture = here.architecture()
+    lacks = [line for line in checks.units(architecture[0]) if line.verdict != PASS] if architecture else []
+    cpus = checks.cpus(*machine.cpus(), threads=threads)
+    return [*lacks, cpus, checks.shared_memory(machine.shared_memory(), ranks=1)]
 
 
 def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
@@ -68,6 +76,7 @@ def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findi
         findings.classes(config, extent),
         findings.rows_per_class(config, extent),
         findings.dataset(config, extent),
+        *findings.heads(config),
     ]
 
 

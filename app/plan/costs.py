@@ -11,10 +11,12 @@ from typing import Any
 from .. import loop, optim
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
+from ..config.effects import kind_of
 from ..config.run import RunConfig
 from ..place import Place
 from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
+from ..tables.reading import DTYPES
 from ..tables.shape import extent as axes_of
 from .extent import Extent
 
@@ -48,25 +50,33 @@ def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = 
 
 def steps_of(config: RunConfig, extent: Extent) -> int | None:
     """Optimiser steps of the whole run; None where the rows are not known."""
-    if extent.train is None:
-        return None
-    return config.epochs * (config.train_batches or loop.steps_per_epoch(extent.train, config.batch_size))
+    if config.train_batches:
+        return config.epochs * config.train_batches
+    return None if extent.train is None else config.epochs * loop.steps_per_epoch(extent.train, config.batch_size)
 
 
-def forward_images(config: RunConfig, extent: Extent) -> int | None:
-    """Images that are evaluated without gradients: beside each step, at each epoch's end, and the test."""
+def trained_inputs(config: RunConfig, extent: Extent) -> int | None:
+    """Inputs that are learned from: so many random batches an epoch, or every training row once."""
+    if config.train_batches:
+        return config.epochs * config.train_batches * config.batch_size
+    return None if extent.train is None else config.epochs * extent.train
+
+
+def evaluated_inputs(config: RunConfig, extent: Extent) -> int | None:
+    """Inputs that are evaluated without gradients: next to each step, at each epoch's end, and the test."""
     steps = steps_of(config, extent)
     if steps is None or extent.val is None or extent.test is None:
         return None
-    return steps * min(config.val_batch_size, extent.val) + config.epochs * extent.val + extent.test
+    whole = config.val_batches * config.val_batch_size if config.val_batches else extent.val
+    return steps * min(config.val_batch_size, extent.val) + config.epochs * whole + extent.test
 
 
 def training_flops(config: RunConfig, extent: Extent) -> int | None:
-    """Three forward passes for each image that is learned from, one for each that is evaluated."""
-    evaluated = forward_images(config, extent)
-    if extent.train is None or evaluated is None:
+    """Three forward passes for each input that is learned from, one for each that is evaluated."""
+    trained, evaluated = trained_inputs(config, extent), evaluated_inputs(config, extent)
+    if trained is None or evaluated is None:
         return None
-    return counts(config).flops * (3 * config.epochs * extent.train + evaluated)
+    return counts(config).flops * (3 * trained + evaluated)
 
 
 def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
@@ -75,6 +85,8 @@ def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
         **asdict(counts(config)),
         "steps": steps_of(config, extent),
         "rows": {name: getattr(extent, name) for name in ("train", "val", "test")},
+        "trained_inputs": trained_inputs(config, extent),
+        "evaluated_inputs": evaluated_inputs(config, extent),
         "training_flops": training_flops(config, extent),
         "download_bytes": extent.download_bytes,
     }
@@ -101,14 +113,19 @@ def is_tried(here: Place, wishes: Wishes) -> bool:
 def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:
     """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there."""
     parameters = counts(config).parameters
-    image = config.channels * math.prod(axes_of(config.stored_side))
-    total = 0 if extent.cached else None if extent.total is None else extent.total * image
+    each = config.channels * math.prod(axes_of(config.stored_side)) * number_bytes(config)
+    total = 0 if extent.cached else None if extent.total is None else extent.total * each
     return {
         "cache": total,
         "weights": 2 * _FLOAT * parameters,
         "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
     }
+
+
+def number_bytes(config: RunConfig) -> int:
+    """Bytes of one number in the cache: one of images, and those of --stored-dtype of fields and signals."""
+    return 1 if kind_of(config.dataset) == "image" else DTYPES[config.stored_dtype]
 
 
 def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path, int, int]]:

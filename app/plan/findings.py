@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .. import optim
 from ..config.matching import counted
 from ..config.run import RunConfig
+from ..counts.vit import head_width
 from ..system import machine
 from ..system.findings import FAIL, PASS, WARN, Finding
 from ..tables.datasets import DatasetRow
@@ -18,6 +19,7 @@ from .extent import Extent
 _LONG_WARMUP = 0.2  # of the schedule
 _FEW_ROWS = 50  # of a class
 _EQUAL = 0.001  # relative difference of matched models
+_FEW_HEADS = 8  # or fewer (arXiv:2410.05258)
 _RESTRICTED = re.compile(r"(^|-)(nc|nd)(-|$)|non-?commercial|no-?deriv", re.IGNORECASE)
 _SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hours on a CPU
 
@@ -59,6 +61,8 @@ def licence(name: str) -> Finding:
 
 def classes(config: RunConfig, extent: Extent) -> Finding:
     """Whether the classes are those of the data."""
+    if config.task == "regression":
+        return Finding(PASS, "target", "one value for each row")
     if extent.classes is None:
         return Finding(PASS, "classes", f"{config.classes}, as the dataset's row or metadata says")
     if extent.classes != config.classes:
@@ -68,9 +72,13 @@ def classes(config: RunConfig, extent: Extent) -> Finding:
 
 
 def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
-    """Training rows of a class, on average."""
+    """Training rows of a class, on average; of a regression all of them."""
+    about = "training rows" if config.task == "regression" else "rows per class"
     if extent.train is None:
-        return Finding(WARN, "rows per class", "not known before the dataset is read")
+        return Finding(WARN, about, "not known before the dataset is read")
+    if config.task == "regression":
+        few = f", fewer than {_FEW_ROWS}: expect a wide interval" if extent.train < _FEW_ROWS else ""
+        return Finding(WARN if few else PASS, about, f"{extent.train:,}{few}")
     each = extent.train / config.classes
     says = f"{each:,.0f} ({extent.train:,} training rows, {config.classes} classes)"
     if each < 1:
@@ -122,17 +130,15 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
     return machine.architecture(*architecture)
 
 
-def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
-    """Whether weights, gradients, moments and the micro-batch's activations fit; a trial knows better than a count."""
-    if tried:
-        return Finding(PASS, "memory", f"the micro-batch was tried and fits; {free / 1e9:.2f} GB were free")
-    says = f"{wanted / 1e9:.2f} GB are needed, {free / 1e9:.2f} of {total / 1e9:.2f} GB are free"
-    if wanted > total:
-        return Finding(FAIL, "memory", f"{says}; take a smaller --size or --micro-batch-size")
-    return Finding(WARN if wanted > free else PASS, "memory", says)
-
-
-def shared_memory(size: int | None) -> Finding:
-    """A data loader with workers would need some; ours has none."""
-    there = "none of a fixed size" if size is None else f"{size / 1e6:,.0f} MB"
-    return Finding(PASS, "shared memory", f"{there}; no worker processes use it")
+def heads(config: RunConfig) -> list[Finding]:
+    """Return whether a differential model has as many heads as its authors advise; nothing of another model."""
+    if config.attention not in ("differential", "differential_v2") or config.heads > _FEW_HEADS:
+        return []
+    width = head_width(config.shape)
+    says = (
+        f"{config.heads} of width {width}; the authors of differential attention advise more than {_FEW_HEADS}, so a "
+        "null result with so few heads will be questioned"
+    )
+    narrow = config.d_model // 64  # heads of 32
+    more = f"; --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
+    return [Finding(PASS, "heads", says + more)]

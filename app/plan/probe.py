@@ -13,7 +13,7 @@ from ..computing.execution import Execution
 from ..computing.rehearsal import HeldBatch, Rehearsal
 from ..config.run import RunConfig
 from ..place import Place
-from .costs import counts, forward_images
+from .costs import counts, evaluated_inputs, trained_inputs
 from .extent import Extent
 
 STEPS, _UNCOUNTED = 20, 5
@@ -72,10 +72,10 @@ def _seconds(here: Place, work: Callable[[], None], times: int) -> float:
 
 def seconds(probe: Probe, config: RunConfig, extent: Extent) -> float | None:
     """Seconds of the whole run without reading its data; None where its rows are not known."""
-    evaluated = forward_images(config, extent)
-    if extent.train is None or evaluated is None:
+    trained, evaluated = trained_inputs(config, extent), evaluated_inputs(config, extent)
+    if trained is None or evaluated is None:
         return None
-    return config.epochs * extent.train * probe.step_seconds / probe.images + evaluated * probe.evaluation_seconds
+    return trained * probe.step_seconds / probe.images + evaluated * probe.evaluation_seconds
 
 
 def times(

@@ -55,7 +55,8 @@ class Plan:
         yield "device", f"{self.device['device']}, {self.device['precision']}"
         rows = costs["rows"]
         yield "rows", ", ".join(f"{name} {_number(rows[name])}" for name in rows)
-        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs"
+        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs, {_number(costs['trained_inputs'])} " \
+            f"inputs trained on, {_number(costs['evaluated_inputs'])} evaluated"  # fmt: skip
         yield "model", f"{costs['parameters']:,} parameters ({costs['non_embedding']:,} non-embedding), " \
             f"{costs['tokens']:,} tokens, {costs['flops'] / 1e9:.2f} GFLOPs per image"  # fmt: skip
         flops = costs["training_flops"]

@@ -72,7 +72,7 @@ def _inputs(
     ask = data.ask_of(
         run.config.to_json(), path=known.path, design=known.design or None, filelist=known.filelist or None
     )
-    cached = data.prepare(ask, say, progress, version=known.version)
+    cached = data.prepare(ask, say, progress, version=known.version, digest=known.arrays_digest)
     split = known.test_from or "test"
     published = cached.array(split, "rows")
     order = np.argsort(published, kind="stable")

@@ -212,7 +212,7 @@ def _shape(config: RunConfig) -> str:
     if _resolved_shape(config, ()) == cells:
         return "of the size table"
     if not config.row.sized:
-        return cells_of({name: value for name, value in cells.items() if value is not None})
+        return cells_of({"model": config.model} | cells)
     depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
     width = head_width(config.shape)
     return f"d_model {config.d_model} head width {width} mlp_ratio {config.mlp_ratio:g}{depth}"

@@ -77,8 +77,14 @@ def _left(root: Path) -> Iterator[int]:
     for folder, (limit, use, droppable) in _groups(root):
         with suppress(OSError):
             for most in _limit(folder / limit):
-                stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-                yield most - int((folder / use).read_text()) + int(stat.get(droppable, 0))
+                yield most - int((folder / use).read_text()) + _droppable(folder, droppable)
+
+
+def _droppable(folder: Path, name: str) -> int:
+    """Return the bytes of a control group's use that can be dropped; 0 where it does not say."""
+    with suppress(OSError, ValueError):
+        return int(dict(line.split() for line in (folder / "memory.stat").read_text().splitlines()).get(name, 0))
+    return 0
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:

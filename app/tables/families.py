@@ -12,13 +12,17 @@ _IMAGES, _SIGNALS = ("image", "field"), ("signal",)
 # cells of a ViT that no study changes, and their values where no row and no option sets them
 _OF_VIT = {
     "head_width": None, "qkv_bias": True, "projection_bias": True,
-    "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear",
+    "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear", "norm_eps": 1e-6,
 }  # fmt: skip
 _OF_T2T = {
     "qkv_bias": False, "projection_bias": True, "norm": "layer", "tokenizer": "performer", "value_skip": False,
+    "norm_eps": 1e-6, "token_dropout": True,
 }  # fmt: skip
 # as the documentation of the 1-D ResNet has it, but for its second head, which labels do not train
-_OF_RESNET1D = {"norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "discriminator": False}
+_OF_RESNET1D = {
+    "norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "stem_dropout": False,
+    "discriminator": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class FamilyRow:
 
 
 _VIT = ("patch", "attention", "d_model", "depth", "heads", "mlp_ratio", *_OF_VIT)
-_T2T = ("attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip")
+_T2T = (
+    "attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip", "norm_eps",
+    "token_dropout",
+)  # fmt: skip
 FAMILIES = {
     row.name: row
     for row in (

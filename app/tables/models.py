@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UnknownRevision
@@ -42,6 +42,14 @@ class ModelRow:
             )
         return self.earlier.get(revision, {})
 
+    def at(self, revision: int) -> ModelRow:
+        """Return the row as a config of that revision is resolved: cells whose meaning changed since are left to it.
+
+        Raises UnknownRevision for a revision that this version does not know.
+        """
+        left = self.left_at(revision)
+        return replace(self, cells={k: v for k, v in self.cells.items() if k not in left}, revision=revision)
+
     @property
     def attention(self) -> str | None:
         """Its attention where none is asked for."""
@@ -49,15 +57,22 @@ class ModelRow:
 
 
 # the CIFAR zoo's ViT (github.com/kentaroy47/vision-transformers-cifar10), which its other rows change
-_ZOO = {
+_ZOO_WITHOUT_NORMS = {
     "patch": 4, "attention": "classic", "d_model": 512, "depth": 6, "heads": 8, "mlp_ratio": 1.0, "qkv_bias": False,
 }  # fmt: skip
+_ZOO = {**_ZOO_WITHOUT_NORMS, "norm_eps": 1e-5}  # torch's default, as the zoo's
+_OUR_EPS = {1: {"norm_eps": 1e-6}}  # the zoo's ViTs of revision 1
 _ZOO_NOTE = (
     "the zoo drops 0.1 of its embeddings and activations (--dropout 0.1) and initialises as torch's layers do, with "
     "cls and positions from a standard normal; ours is initialised as all of ours"
 )
 
-_WITH_DISCRIMINATOR = {1: {"discriminator": True}}  # the 1-D ResNets of revision 1
+_RESNET1D_BEFORE = {  # revision 1 had the second head, and neither dropped after the stem
+    1: {"discriminator": True, "stem_dropout": False}, 2: {"stem_dropout": False},
+}  # fmt: skip
+_T2T_BEFORE = {1: {"norm_eps": 1e-6, "token_dropout": True}}
+_PERFORMER_NOTE = "the authors' token performer always drops 0.1; ours drops what --dropout says, and nothing at 0"
+_TRANSFORMER_NOTE = "the tokens-to-token module drops nothing, as the authors'"
 
 
 def _cnn(name: str, depth: int) -> ModelRow:
@@ -75,9 +90,12 @@ def _t2t(
 ) -> ModelRow:
     """A T2T-ViT with classic attention and no biases of queries, keys and values."""
     shape = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
-    more = {"qkv_bias": False, "tokenizer": "performer", "value_skip": False} | cells
-    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=shape | more, note=note,
-                    preset=name != "t2t_vit")  # fmt: skip
+    more = {"qkv_bias": False, "tokenizer": "performer", "value_skip": False, "norm_eps": 1e-5} | cells
+    drops = more["tokenizer"] == "performer"
+    more["token_dropout"] = drops
+    return ModelRow(name=name, title=title, family="t2t", source="arXiv:2101.11986", cells=shape | more,
+                    note=note or (_PERFORMER_NOTE if drops else _TRANSFORMER_NOTE), preset=name != "t2t_vit",
+                    revision=2, earlier=_T2T_BEFORE)  # fmt: skip
 
 
 MODELS = {
@@ -91,6 +109,11 @@ MODELS = {
             name="vit_differential", title="Differential ViT", family="vit", source="arXiv:2410.05258", sized=True,
             cells={"attention": "differential"},
         ),
+        # the same parameters but for lambdas and norms, in twice the heads: 4 of 32 at d_model 256, 6 at 384
+        ModelRow(
+            name="vit_differential_h32", title="Differential ViT, heads of 32", family="vit",
+            source="arXiv:2410.05258", sized=True, cells={"attention": "differential", "head_width": 32},
+        ),
         # cnn: 59,345, 70,253 and 92,069 parameters, as LANL's, on (1, 1700, 500) with one output
         _cnn("cnn", 3), _cnn("cnn_6", 6), _cnn("cnn_12", 12),
         # resnet: parameters at 32 px with 10 classes (CIFAR's stem) / at 224 px with 1000 (ImageNet's, torchvision's)
@@ -102,15 +125,16 @@ MODELS = {
         # the original's second head, which revision 1 had, 65 more
         ModelRow(
             name="resnet1d", title="1-D ResNet", family="resnet1d", source="for powder diffraction patterns",
-            cells={"width": 32}, revision=2, earlier=_WITH_DISCRIMINATOR,
+            cells={"width": 32, "stem_dropout": True}, revision=3, earlier=_RESNET1D_BEFORE,
             note="--discriminator adds the original's second head of 65 parameters, which supervised training never "
             "uses; runs of revision 1 have it",
         ),
         ModelRow(  # 641,006, 649,456 and 655,046
             name="resnet1d_layer", title="1-D ResNet with layer norm", family="resnet1d", preset=True,
             source="NIST, for powder diffraction patterns",
-            cells={"width": 32, "norm": "layer", "pooling": "max", "stem_pool": False, "projection": "every"},
-            revision=2, earlier=_WITH_DISCRIMINATOR,
+            cells={"width": 32, "norm": "layer", "pooling": "max", "stem_pool": False, "projection": "every",
+                   "stem_dropout": True},
+            revision=3, earlier=_RESNET1D_BEFORE,
             note="the published ancestor's choices, which drops before it normalises and not, as here, after",
         ),
         # timm: the CIFAR zoo's shapes; parameters at 32 px (mobilevit 64) with 10 classes, the zoo's where it differs
@@ -172,11 +196,11 @@ MODELS = {
         # zoo                                               parameters at 32 px, 10 classes (tested)
         ModelRow(  #                                        9,523,722; patch 2: 9,603,594; patch 8: 9,572,874
             name="vit", title="ViT of the CIFAR zoo", family="vit", source="arXiv:2010.11929", cells=_ZOO,
-            note=_ZOO_NOTE,
+            note=_ZOO_NOTE, revision=2, earlier=_OUR_EPS,
         ),
         ModelRow(  #                                        9,622,512
             name="vit_small", title="ViT for small datasets", family="vit", source="arXiv:2112.13492",
-            cells={**_ZOO, "attention": "lsa", "patching": "shifted"}, note=_ZOO_NOTE,
+            cells={**_ZOO, "attention": "lsa", "patching": "shifted"}, note=_ZOO_NOTE, revision=2, earlier=_OUR_EPS,
         ),
         ModelRow(  #                                        4,371,438
             name="vit_tiny", title="Tiny ViT for small datasets", family="vit", source="arXiv:2112.13492",
@@ -184,16 +208,17 @@ MODELS = {
                 **_ZOO, "attention": "lsa", "patching": "shifted", "depth": 4, "heads": 6, "head_width": 64,
                 "mlp_ratio": 0.5,
             },
-            note=_ZOO_NOTE,
+            note=_ZOO_NOTE, revision=2, earlier=_OUR_EPS,
         ),
         ModelRow(  #                                        9,486,858
             name="simplevit", title="Simple ViT", family="vit", source="arXiv:2205.01580",
             cells={**_ZOO, "projection_bias": False, "pooling": "mean", "positions": "sincos"},
             note="the zoo drops nothing (--dropout 0) and initialises as torch's layers do; ours as all of ours",
+            revision=2, earlier=_OUR_EPS,
         ),
         ModelRow(  #                                        9,523,735
             name="dyt", title="ViT with DynamicTanh", family="vit", source="arXiv:2503.10622",
-            cells={**_ZOO, "norm": "dyt"}, note=_ZOO_NOTE,
+            cells={**_ZOO_WITHOUT_NORMS, "norm": "dyt"}, note=_ZOO_NOTE,  # it has no layer norm
         ),
     )
 }  # fmt: skip

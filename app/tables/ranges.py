@@ -32,6 +32,13 @@ def check_not_negative(most: float = sys.float_info.max, **numbers: float | None
             raise InputError(f"{name}={value} must be 0 or more" + (f", at most {most:,}" if value > 0 else ""))
 
 
+def check_between(least: float, most: float, **numbers: float | None) -> None:
+    """Raises InputError unless every number that is given is in a range."""
+    for name, value in numbers.items():
+        if value is not None and not least <= value <= most:
+            raise InputError(f"{name}={value} must be from {least:g} to {most:g}")
+
+
 def around(wanted: int, *, n: int, of: int = 1) -> str:
     """The numbers next to `wanted` of which `of` times divides n."""
     low = [divisor for divisor in range(1, math.isqrt(n) + 1) if n % divisor == 0]

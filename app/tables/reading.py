@@ -12,7 +12,7 @@ from .datasets import DATASETS, DatasetRow
 from .ranges import check_known
 from .symmetry import SYMMETRIES
 
-DTYPES = ("float32", "float16")  # that inputs are stored in
+DTYPES = {"float32": 4, "float16": 2}  # that fields and signals are stored in, with the bytes of a number
 PUBLISHED_ROWS, PUBLISHED_COLUMNS = 800, 250  # rows from 800 on, columns up to 250 (lanl/CNN-T2TViT-comparison)
 PIXEL_CM, FRAME_MICROSECONDS = 0.01, 0.2  # between rows and columns; between frames, of which number 1 is at 0
 BACKGROUND = 1e-3  # that the published patterns have everywhere

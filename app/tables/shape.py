@@ -33,12 +33,15 @@ class Shape:
     pooling: str = _ABSENT  # cls | mean; of the 1-D ResNet mean | max
     positions: str = _ABSENT  # learned | sincos
     patching: str = _ABSENT  # linear | shifted
+    norm_eps: float = _ABSENT  # of layer norms, in the denominator
     tokenizer: str = _ABSENT  # performer | transformer
+    token_dropout: bool = _ABSENT  # whether the tokens-to-token module drops too
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
     stem_pool: bool = _ABSENT
     projection: str = _ABSENT  # first | every
+    stem_dropout: bool = _ABSENT
     discriminator: bool = _ABSENT
 
 

@@ -97,7 +97,11 @@ CASES = [
     (PETS, "the folder ./pets holds no files; put", scenes.an_empty_folder),
     (f"{PETS} --label-column lable", r"has no column 'lable'; did you mean label\?", scenes.pictures),
     (f"{PETS} --group-column patient", "has no column 'patient'; there are: image, label", scenes.pictures),
-    (PETS, r"row \d+ of the train split of local/pets: the bytes are not a readable", scenes.a_picture_that_is_none),
+    (
+        PETS,
+        r"1 of 40 images of local/pets cannot be read: train/cat/0.png .*the bytes are not a readable",
+        scenes.a_picture_that_is_none,
+    ),
     (PETS, "the test split of local/pets has classes that train lacks: cow", scenes.a_class_that_train_lacks),
     (PETS, "the test split of local/pets has no labels.*--test-fraction", scenes.a_test_split_without_labels),
     (

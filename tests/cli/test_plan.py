@@ -24,6 +24,7 @@ def test_the_study_s_runs_are_planned_without_a_network_matched_and_nothing_is_w
     assert set(plan) == {"run_id", "config", "device", "execution", "costs", "checks"}
     assert set(plan["costs"]) == {
         "parameters", "non_embedding", "tokens", "flops", "activation_bytes", "steps", "rows", "training_flops",
+        "trained_inputs", "evaluated_inputs",
         "memory_bytes", "download_bytes", "disk_bytes", "probe", "seconds", "usd",
     }  # fmt: skip
     verdicts = {line["about"]: line["verdict"] for line in plan["checks"]}
@@ -34,7 +35,8 @@ def test_the_study_s_runs_are_planned_without_a_network_matched_and_nothing_is_w
     assert plan["costs"]["steps"] == (500 if bach else 4400)
     assert plan["costs"]["memory_bytes"]["moments"] == 8 * plan["costs"]["parameters"]
     assert set(verdicts) == {"warm-up", "test labels", "licence", "classes", "rows per class", "dataset", "matched",
-                             "tokens", "device", "memory", "shared memory", "disk"}  # fmt: skip
+                             "tokens", "heads", "device", "CPUs", "memory", "shared memory", "disk"}  # fmt: skip
+    assert "advise more than 8" in next(line["says"] for line in plan["checks"] if line["about"] == "heads")
 
 
 def test_a_plan_of_what_train_would_do_has_its_name_and_counts(call, run):

@@ -183,6 +183,18 @@ def test_too_little_space_is_told_before_a_row_is_read(monkeypatch):
         build(before_row=lambda _: pytest.fail("a row was read"))
 
 
+def test_the_source_s_own_files_need_room_beside_the_arrays(monkeypatch, folder):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 2_000_000))
+    beside = dataclasses.replace(source(), disk_bytes=900_000)
+    with pytest.raises(DiskFull, match=r"needs 2,009,056 bytes in .*, but 2,000,000 are free"):
+        cache.build(ASK, beside, lambda *_: None)
+    endless = dataclasses.replace(beside, rows={"train": None}, disk_bytes=1_999_000)
+    with pytest.raises(DiskFull, match="needs more than"):
+        cache.build(ASK, endless, lambda *_: None)
+    assert list(folder.glob("*/")) == [] and build().manifest.rows == {"train": 300}
+
+
 def test_what_to_do_about_a_full_disk_is_said(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
@@ -234,9 +246,9 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 def test_an_unreadable_image_names_its_row_and_split():
     bad = Source(
         version="v1", rows={"train": None}, class_names=None,
-        examples=lambda _: iter([Example(encoded(noise(0)), "a", None), Example(b"bad", "b", None)]),
+        examples=lambda _: iter([Example(encoded(noise(0)), "a", None), Example(b"bad", "a", None)]),
     )  # fmt: skip
-    with pytest.raises(InputError, match=r"row 1 of the train split of made/up: the bytes are not a readable image"):
+    with pytest.raises(InputError, match=r"1 of 2 images of made/up .*: row 1 of train: the bytes are not a readable"):
         cache.build(ASK, bad, lambda *_: None)
 
 

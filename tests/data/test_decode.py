@@ -117,7 +117,7 @@ def test_a_bomb_says_one_sentence_and_nothing_beside_it():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert (said.stdout.strip(), said.stderr) == (
-        "it has more than 178,956,970 pixels; make it smaller or leave it out",
+        "it has more than 178,956,970 pixels; make it smaller or omit it",
         "",
     )
 

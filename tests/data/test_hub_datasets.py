@@ -12,7 +12,7 @@ import pytest
 from hub.server import HubServer
 
 from .at_hub import ROOT, Client
-from .pictures import noise, write_hub, write_images, write_parquet
+from .pictures import encoded, noise, write_hub, write_images, write_parquet
 from .reading import Reading
 
 NAMES = ["disc", "square"]
@@ -88,6 +88,25 @@ def test_an_image_folder_on_the_hub_is_read_file_by_file(hub, client, tmp_path):
     assert (done["class_names"], done["rows"]) == (["cat", "dog"], {"train": 6, "test": 6})
     images = np.fromfile(Path(done["folder"]) / "train-images.u8", np.uint8).reshape(-1, 3, 16, 16)
     assert np.array_equal(images, [noise(seed).transpose(2, 0, 1) for seed in (0, 1, 2, 1000, 1001, 1002)])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "files"])
+def test_broken_images_of_the_hub_are_reported_together_and_skipped_where_asked(hub, client, tmp_path, kind):
+    name, folder = fresh_name(), tmp_path / "set"
+    if kind == "files":
+        write_images(folder, each=3)
+        for broken in ("train/cat/01.png", "train/dog/02.png"):
+            (folder / broken).write_bytes(b"")
+    else:
+        images = {split: [{"bytes": encoded(noise(row)), "path": None} for row in range(len(labels))]
+                  for split, labels in LABELS.items()}  # fmt: skip
+        images["train"][1] = images["train"][5] = {"bytes": b"half", "path": None}
+        write_hub(folder, LABELS, NAMES, image=images)
+    hub.add_dataset(name, folder)
+    refusal, done = client.read(name, **SIDE), client.read(name, skip_unreadable=True, **SIDE)
+    assert refusal["error"].startswith("2 of ") and all(f"row {row} of train" in refusal["error"] for row in (1, 5))
+    assert done["rows"]["train"] == (6 if kind == "files" else len(LABELS["train"])) - 2
+    assert sum("are skipped" in text for text in done["said"]) == 1
 
 
 def test_a_wrong_token_is_told_apart_from_a_wrong_name(hub, client, tmp_path):

@@ -29,6 +29,15 @@ def test_a_builder_of_image_folders_says_its_files_and_gives_them_encoded(tmp_pa
     assert builder.config.decode_num_threads == 0
 
 
+def test_a_builder_opens_the_files_that_its_lists_hold_after_a_change(tmp_path):
+    for name, label in (("train", "cat"), ("other", "dog")):
+        write_parquet(tmp_path / name / "train.parquet", [label, label])
+    builder = datasets.load_dataset_builder(str(tmp_path / "train"))
+    (files,) = undocumented.data_files(builder).values()
+    files[:] = [file.replace("/train/train", "/other/train") for file in files]
+    assert [row["label"] for row in builder.as_streaming_dataset()["train"]] == ["dog", "dog"]
+
+
 def test_a_builder_of_tables_is_no_image_folder(tmp_path):
     write_parquet(tmp_path / "set" / "train.parquet", ["cat", "dog"])
     builder = datasets.load_dataset_builder(str(tmp_path / "set"))

@@ -13,7 +13,7 @@ from online import lead_to
 
 from app import cli, doctor
 from app.doctor import gpu, host, remote
-from app.system import machine
+from app.system import checks, machine
 
 OLD = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.90.07  Fri May 31 09:35:42 UTC 2024\n"
 
@@ -56,18 +56,20 @@ def test_a_wrong_product_fails(monkeypatch):
 
 
 def test_a_gpu_that_others_use_warns():
-    assert [gpu.memory(free, 80).verdict for free in (39, 41)] == ["warn", "pass"]
+    assert [checks.gpu_memory(free * 10**9, 80 * 10**9).verdict for free in (39, 41)] == ["warn", "pass"]
 
 
 def test_a_tiny_shared_memory_warns_and_fails_for_several_gpus():
-    assert host.shared_memory(None, 8).verdict == host.shared_memory(2**30, 8).verdict == "pass"
-    assert [host.shared_memory(2**26, gpus).verdict for gpus in (0, 1, 2)] == ["warn", "warn", "fail"]
-    assert "--ipc=host" in host.shared_memory(2**26, 1).mend
+    assert checks.shared_memory(None, 8).verdict == checks.shared_memory(2**30, 8).verdict == "pass"
+    assert [checks.shared_memory(2**26, gpus).verdict for gpus in (0, 1, 2)] == ["warn", "warn", "fail"]
+    assert "--ipc=host" in checks.shared_memory(2**26, 1).mend
+    assert checks.shared_memory(2**26, 8, ranks=1).verdict == "pass"
 
 
 def test_a_quota_of_cpus_and_little_memory_warn():
-    assert host.cpus(2.5, 64).mend == "train with --threads 2" and host.cpus(64.0, 64).verdict == "pass"
-    assert [host.memory(free, 8 * 10**9).verdict for free in (10**9, 5 * 10**9)] == ["warn", "pass"]
+    assert checks.cpus(2.5, 64).mend == "train with --threads 2" and checks.cpus(64.0, 64).verdict == "pass"
+    assert [checks.enough(free, 8 * 10**9).verdict for free in (10**9, 5 * 10**9)] == ["warn", "pass"]
+    assert checks.enough(10**9, 2 * 10**9).verdict == "warn"  # a small machine trains small runs
 
 
 def test_a_full_disk_fails_and_no_file_stays(tmp_path, monkeypatch):

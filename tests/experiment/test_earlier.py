@@ -1,6 +1,5 @@
 """Runs of an earlier revision of a model's row: found, resumed and evaluated as they were begun."""
 
-import dataclasses
 import os
 import signal
 from pathlib import Path
@@ -38,11 +37,11 @@ def config():
 @pytest.fixture
 def first(config):
     """The same run at revision 1."""
-    return dataclasses.replace(config, model_revision=1)
+    return next(earlier for earlier in config.at_earlier_revisions() if earlier.model_revision == 1)
 
 
 def test_a_run_of_revision_1_is_resumed_by_the_same_command_and_evaluated_with_its_second_head(tmp_path, config, first):
-    assert (config.model_revision, first.run_id) == (2, "097f256d")  # the name that it had before
+    assert (config.model_revision, first.run_id) == (3, "097f256d")  # the name that it had before
     whole, screen = train(first, tmp_path / "whole"), Quiet()
     stopped(first, tmp_path / "cut")
     ended = train(config, tmp_path / "cut", screen)
@@ -57,7 +56,7 @@ def test_a_run_of_revision_1_is_resumed_by_the_same_command_and_evaluated_with_i
 def test_a_finished_run_of_revision_1_makes_no_run_of_revision_2_done(tmp_path, config, first):
     train(first, tmp_path)
     second = train(config, tmp_path)
-    assert second.config == config and second.record.config["model_revision"] == 2
+    assert second.config == config and second.record.config["model_revision"] == 3
     assert not any("discriminator" in name for name in load_file(second.files.weights))
 
 

@@ -19,6 +19,7 @@ class Fault:
 
     - `meanwhile` is called first: what somebody else does between two requests of a client
     - `cut_after_bytes` cuts the answer there: 0 loses the answer of a commit that stands
+    - `content` takes the place of the answer's, with its own length
     - `flip_byte` turns a bit of that byte of the answer, counted from 0 and modulo its length
     - `bytes_per_second` lets the answer trickle
 
@@ -33,13 +34,14 @@ class Fault:
     meanwhile: Callable[[], Any] | None = None
     cut_upload_after_bytes: int | None = None
     cut_after_bytes: int | None = None
+    content: bytes | None = None
     flip_byte: int | None = None
     bytes_per_second: float | None = None
 
     @property
     def refuses(self) -> bool:
         """Whether the request is answered with the status and not done."""
-        ends = (self.meanwhile, self.cut_after_bytes, self.flip_byte, self.bytes_per_second)
+        ends = (self.meanwhile, self.cut_after_bytes, self.content, self.flip_byte, self.bytes_per_second)
         return self.status is not None and all(end is None for end in ends)
 
     def strikes(self, line: str) -> bool:

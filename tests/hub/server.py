@@ -161,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
             answer = as_json({"error": "a fault on order"}, fault.status, fault.headers)
         else:
             answer = self.respond(body)
+        if fault and fault.content is not None:
+            answer = Answer(200, {**answer.headers, "Content-Length": str(len(fault.content))}, [fault.content])
         hub.requests.append((self.command, path, answer.status))
         return self.send(answer, fault)
 

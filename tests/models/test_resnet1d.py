@@ -47,10 +47,11 @@ def test_a_config_of_revision_1_has_its_name_its_counts_and_its_second_head():
     facts = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
     config = resolve({"model": "resnet1d", "image": 400}, facts)
     written = {name: value for name, value in config.to_json().items() if name != "model_revision"}
-    earlier = RunConfig.from_json(written)
+    earlier = RunConfig.from_json(written | {"stem_dropout": None})
     assert (earlier.run_id, earlier.parameters) == ("2cec88d2", 627_051)  # as before there were revisions
-    assert (config.model_revision, config.parameters) == (2, 626_986) and config.run_id != earlier.run_id
-    assert config.to_json()["model_revision"] == 2 and "model_revision" not in earlier.to_json()
+    assert (config.model_revision, config.parameters) == (3, 626_986) and config.run_id != earlier.run_id
+    assert config.to_json()["model_revision"] == 3 and "model_revision" not in earlier.to_json()
+    assert earlier in config.at_earlier_revisions()
     heads = [models.build(each, attention_path="none").discriminator for each in (earlier, config)]
     assert isinstance(heads[0], nn.Linear) and heads[1] is None
 
@@ -66,6 +67,21 @@ def test_the_option_for_the_second_head_has_the_same_meaning_at_each_revision():
     earlier = [dataclasses.replace(each, model_revision=1).shape.discriminator for each in (plain, on)]
     assert earlier == [True, True]
     assert not dataclasses.replace(plain, model_revision=1, discriminator=False).shape.discriminator
+
+
+@pytest.mark.parametrize("name", ["resnet1d", "resnet1d_layer"])
+def test_the_stem_drops_as_a_block_does_and_as_the_original_s_but_not_in_runs_of_earlier_revisions(name):
+    facts = DatasetFacts(name="made/signals", classes=10, channels=1, kind="signal")
+    config = resolve({"model": name, "image": 400, "dropout": 0.5}, facts)
+    found = [models.build(each, attention_path="none") for each in (config, *config.at_earlier_revisions())]
+    assert [[m.p for m in model.stem if isinstance(m, nn.Dropout)] for model in found] == [[0.5], [0.0], [0.0]]
+    assert [model.discriminator is not None for model in found] == [False, False, True]
+    dropped = (found[0].stem(torch.ones(2, 1, 400)) == 0).float().mean()
+    assert dropped > 0.05 and torch.equal(*(found[1].stem(torch.ones(1, 1, 400)) for _ in range(2)))
+    assert list(found[0].stem.state_dict()) == list(found[1].stem.state_dict())
+    off = resolve({"model": name, "image": 400, "dropout": 0.5, "stem_dropout": False}, facts)
+    assert off.run_id not in [each.run_id for each in (config, *config.at_earlier_revisions())]
+    assert models.build(off, attention_path="none").stem[3].p == 0
 
 
 def test_the_second_head_is_65_parameters():

@@ -53,6 +53,9 @@ def test_the_classic_vit_equals_timms_with_copied_weights():
         ("vit_classic", "10M", "bach", 9_563_908), ("vit_differential", "10M", "bach", 9_565_828),
         ("vit_classic", "25M", "bach", 25_534_084), ("vit_differential", "25M", "bach", 25_539_460),
         ("vit_classic", "50M", "bach", 50_376_580), ("vit_differential", "50M", "bach", 50_387_332),
+        ("vit_differential_h32", "10M", "cifar100", 9_756_260), ("vit_differential_h32", "10M", "bach", 9_564_868),
+        ("vit_differential_h32", "25M", "cifar100", 24_765_348), ("vit_differential_h32", "25M", "bach", 25_536_772),
+        ("vit_differential_h32", "50M", "cifar100", 50_043_812), ("vit_differential_h32", "50M", "bach", 50_381_956),
     ],
 )  # fmt: skip
 def test_a_study_model_has_exactly_its_rows_parameters(model, size, dataset, count):

@@ -4,19 +4,19 @@ import re
 
 import pytest
 
-from app.config.facts import dataset_facts
+from app.config.facts import DatasetFacts, dataset_facts
 from app.config.run import resolve
 from app.data.splits.holdout import counted as divided
 from app.plan import costs, findings
 from app.plan.extent import Extent
-from app.system import machine
+from app.system import checks, machine
 from app.tables.datasets import DATASETS
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 
 
 def config_of(dataset="cifar100", **request):
-    return resolve(request, FACTS[dataset])
+    return resolve({"dataset": dataset, **request}, FACTS[dataset])
 
 
 def extent(**changes):
@@ -99,13 +99,13 @@ def test_a_model_of_the_study_on_a_cpu_warns_and_a_small_one_passes():
 
 
 def test_memory_that_is_taken_warns_and_memory_that_is_not_there_fails():
-    assert [findings.memory(wanted, 50, 80).verdict for wanted in (50, 51, 80, 81)] == ["pass", "warn", "warn", "fail"]
-    assert findings.memory(81, 50, 80, tried=True).verdict == "pass"
+    assert [checks.memory(wanted, 50, 80).verdict for wanted in (50, 51, 80, 81)] == ["pass", "warn", "warn", "fail"]
+    assert checks.memory(81, 50, 80, tried=True).verdict == "pass"
 
 
 def test_shared_memory_passes_whatever_there_is(tmp_path):
-    assert findings.shared_memory(machine.shared_memory(tmp_path / "none")).says.startswith("none")
-    assert findings.shared_memory(machine.shared_memory(tmp_path)).verdict == "pass"
+    assert checks.shared_memory(machine.shared_memory(tmp_path / "none"), ranks=1).says == "no limit"
+    assert checks.shared_memory(machine.shared_memory(tmp_path), ranks=1).verdict == "pass"
 
 
 def test_cache_and_run_on_one_disk_need_their_sum(tmp_path, monkeypatch):
@@ -122,6 +122,82 @@ def test_a_run_costs_three_forward_passes_for_each_image_learned_from_and_one_fo
     flops = costs.counts(config).flops
     assert costs.training_flops(config, rows) == flops * (3 * 3 * 25 + 9 * 4 + 3 * 6 + 7)
     assert costs.training_flops(config, extent(val=None)) is None
+
+
+FIELDS = DatasetFacts(name="nested_cylinder", classes=1, channels=1, kind="field", image=(1700, 500), task="regression")
+SIGNALS = DatasetFacts(name="diffraction", classes=14, channels=1, kind="signal", image=(3041,))
+
+
+def fields(**request):
+    return resolve({"dataset": "nested_cylinder", "data": "x", "model": "cnn", **request}, FIELDS)
+
+
+def signals(**request):
+    return resolve({"dataset": "diffraction", "data": "x", "model": "resnet1d", **request}, SIGNALS)
+
+
+def test_an_epoch_of_random_batches_counts_its_batches_and_not_the_rows():
+    rows = extent(train=240, val=80, test=80, total=400)
+    config = fields()  # LANL's protocol: 250 epochs of 3,000 batches of 4, validated on 1,000
+    assert costs.steps_of(config, rows) == 750_000
+    assert costs.trained_inputs(config, rows) == 3_000_000
+    assert costs.evaluated_inputs(config, rows) == 750_000 * 4 + 250 * 4_000 + 80
+    assert costs.trained_inputs(fields(model="t2t_lanl"), rows) == 6_000_000
+    flops = costs.counts(config).flops
+    assert costs.training_flops(config, rows) == flops * (3 * 3_000_000 + 750_000 * 4 + 250 * 4_000 + 80)
+    assert costs.trained_inputs(signals(train_batches=7, epochs=2, batch_size=5), rows) == 70
+    assert costs.evaluated_inputs(signals(val_batches=3, val_batch_size=10, epochs=2), rows) == 2 * 10 + 2 * 30 + 80
+    assert costs.trained_inputs(config_of(train_batches=7, epochs=2, batch_size=5), extent(train=None)) == 70
+
+
+def test_without_random_batches_every_row_counts_once_an_epoch():
+    rows = extent(train=240, val=80, test=60)
+    assert costs.trained_inputs(signals(epochs=3), rows) == 720
+    assert costs.evaluated_inputs(signals(epochs=3, batch_size=120, val_batch_size=16), rows) == 6 * 16 + 3 * 80 + 60
+    assert costs.trained_inputs(config_of(epochs=2), rows) == 480
+    assert costs.trained_inputs(config_of(), extent(train=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "bytes_"),
+    [
+        (fields(), 400 * 1700 * 500 * 4), (fields(stored_dtype="float16"), 400 * 1700 * 500 * 2),
+        (signals(), 400 * 3041 * 4), (signals(stored_dtype="float16"), 400 * 3041 * 2),
+        (config_of(), 400 * 3 * 32 * 32), (config_of("digits"), 400 * 8 * 8), (config_of("bach"), 400 * 3 * 512 * 512),
+    ],
+)  # fmt: skip
+def test_a_cache_is_as_large_as_its_numbers(config, bytes_):
+    assert costs.disk(config, extent(total=400), 10)["cache"] == bytes_
+    assert costs.disk(config, extent(total=400, cached=True), 10)["cache"] == 0
+    assert costs.disk(config, extent(total=None), 10)["cache"] is None
+
+
+def test_a_regression_has_rows_and_a_target_and_no_classes():
+    assert findings.classes(fields(), extent(classes=1)).about == "target"
+    for train, verdict in ((None, "warn"), (49, "warn"), (50, "pass")):
+        found = findings.rows_per_class(fields(), extent(train=train))
+        assert (found.about, found.verdict) == ("training rows", verdict) and "class" not in found.says
+
+
+@pytest.mark.parametrize(
+    ("request_", "count"),
+    [
+        ({}, 2), ({"dataset": "bach"}, 3), ({"model": "vit_differential_h32"}, 4), ({"size": "1M"}, 2),
+        ({"model": "vit_differential_h32", "dataset": "bach"}, 6), ({"attention": "differential_v2"}, 4),
+        ({"model": "t2t_vit", "attention": "differential"}, 2),
+    ],
+)  # fmt: skip
+def test_few_differential_heads_are_mentioned_with_the_row_that_has_more(request_, count):
+    config = config_of(**request_)
+    (found,) = findings.heads(config)
+    assert config.heads == count and found.says.startswith(f"{count} of width ") and "null result" in found.says
+    more = config.model == "vit_differential" and config.size != "1M" and config.attention == "differential"
+    assert ("--model vit_differential_h32 has " in found.says) is more
+
+
+def test_many_heads_and_other_attention_are_not_mentioned():
+    for request_ in ({"model": "vit_classic"}, {"model": "resnet18"}, {"heads": 16, "d_model": 512, "size": "38M"}):
+        assert not findings.heads(config_of(**request_))
 
 
 def test_rows_are_divided_as_they_are_carved():

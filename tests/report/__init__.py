@@ -17,7 +17,7 @@ from app import task
 from app.artifacts.paths import RunFiles
 from app.artifacts.predictions import Predictions
 from app.artifacts.runs import Run
-from app.config.facts import dataset_facts
+from app.config.facts import DatasetFacts, dataset_facts
 from app.config.run import RunConfig, resolve
 from app.evaluation import metrics
 from app.log import Row, TrainingLog
@@ -40,16 +40,22 @@ def made_up_run(
     minute: int = 0,
     status: str = "done",
     record: dict[str, Any] | None = None,
+    facts: DatasetFacts | None = None,
     **asked: Any,
 ) -> Run:
-    """A run on disk as `train` and `evaluate` leave it; `top1=None`: not evaluated; `minute` orders runs in time."""
-    row = DATASETS[asked.setdefault("dataset", "cifar100")]
-    config = resolve({"model": "vit_classic", **asked}, dataset_facts(row))
+    """A run on disk as `train` and `evaluate` leave it; `top1=None`: not evaluated; `minute` orders runs in time.
+
+    `facts` are those of a dataset without a row, or of files.
+    """
+    facts = facts or dataset_facts(DATASETS[asked.setdefault("dataset", "cifar100")])
+    config = resolve({"model": "vit_classic", "dataset": facts.name, **asked}, facts)
     files = RunFiles.of(checkpoints, config)
     _write_log(files.log, steps, loss, config.task)
-    n = config.limit_test or 100 * row.classes
+    n = config.limit_test or 100 * config.classes
     made = (
-        _test_errors(files.predictions, n) if config.task == "regression" else _test_results(row.classes, n, top1 or 0)
+        _test_errors(files.predictions, n)
+        if config.task == "regression"
+        else _test_results(config.classes, n, top1 or 0)
     )
     results = {} if top1 is None else {"test": made}
     started = f"2026-11-20T10:{minute:02}:00+00:00"
@@ -60,15 +66,15 @@ def made_up_run(
 
 def _about(config: RunConfig, n: int) -> dict[str, Any]:
     """A record as `train` begins and ends it, but for its status and results."""
-    row, named = DATASETS[config.dataset], ("run_id", "model", "size", "dataset")
+    row, named = DATASETS.get(config.dataset), ("run_id", "model", "size", "dataset")
     data = {
         "hub": None,
         "path": None,
         "version": "made up",
-        "class_names": [f"class {index}" for index in range(row.classes)],
+        "class_names": [f"class {index}" for index in range(config.classes)],
         "licence": "none",
         "rows": {"train": 45_000, "val": 5_000, "test": n},
-        "warning": row.warning,
+        "warning": row.warning if row else "",
         "split_fingerprint": "f00d",
     }
     return {name: getattr(config, name) for name in named} | {

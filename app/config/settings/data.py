@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tables.datasets import DEFAULT_DATASET
+from ...tables.decoding import LEAST_BITS, MOST_BITS
 from ...tables.protocols import AUGMENTS
 from ...tables.reading import BACKGROUND, DTYPES
 from ...tables.shape import TASKS, Extent
@@ -42,6 +43,15 @@ class Data:
     group_column: str | None = setting(
         None, panel=PANEL, help="Keep rows with the same value in this column, such as one patient's, in one split."
     )
+    bit_depth: int | None = setting(
+        None, panel=PANEL, kinds=("image",), least=LEAST_BITS, most=MOST_BITS,
+        shown="the range of the training images",
+        help="Scale the values of 16-bit images from 0 to 2^N - 1 of this many bits N, such as 12.",
+    )  # fmt: skip
+    skip_unreadable: bool = setting(
+        False, panel=PANEL, kinds=("image",),
+        help="Train without the images that cannot be read, and list them in the record.",
+    )  # fmt: skip
     fingerprint: str | None = derived(None)  # of a local dataset's content
     task: str = derived("classification", choices=TASKS)
     classes: int = derived(above=0, most=MOST)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...tables.names import suggestion
-from ...tables.ranges import MOST, check_known, check_not_negative, check_positive
+from ...tables.ranges import MOST, check_between, check_known, check_not_negative, check_positive
 from ...tables.shape import normal, parsed_extent
 
 KINDS = ("image", "field", "signal")  # of data
@@ -177,6 +177,8 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
     elif its.below is not None and its.above is not None:
         if not its.above < value < its.below:
             raise InputError(f"{name}={value} must lie between {its.above:g} and {its.below:g}")
+    elif its.least and its.most is not None:
+        check_between(its.least, its.most, **{name: value})
     elif its.above is not None:
         check_positive(**({"most": its.most} if its.most else {}), **{name: value})
     elif its.least is not None:

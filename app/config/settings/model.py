@@ -51,12 +51,14 @@ class Model:
     qkv_bias: bool = _cell("Give queries, keys and values a bias.")
     projection_bias: bool = _cell("Give the output projection of the attention a bias.")
     norm: str = _cell("Select the normalisation layer.", choices=("layer", "dyt", "batch"))
+    norm_eps: float = _cell("Set epsilon in the denominator of layer norms.", above=0, most=1)
     pooling: str = _cell("Select the feature that the head reads.", choices=("cls", "mean", "max"))
     positions: str = _cell("Select learned or fixed sinusoidal position embeddings.", choices=("learned", "sincos"))
     patching: str = _cell("Embed patches alone, or with four shifted copies.", choices=("linear", "shifted"))
     tokenizer: str = _cell(
         "Select the tokens-to-token module of T2T-ViT.", choices=("performer", "transformer", "transformer_31")
     )
+    token_dropout: bool = _cell("Drop activations in the tokens-to-token module of T2T-ViT too.")
     value_skip: bool = _cell("Add the values to the output of the attention in T2T-ViT.")
     features: int = _count("Set the channels of the interpretable CNN.", shown="the model's own")
     width: int = _count(
@@ -67,6 +69,7 @@ class Model:
         "Project the shortcut in the first block or in every block of a stage of the 1-D ResNet.",
         choices=("first", "every"),
     )
+    stem_dropout: bool = _cell("Drop activations after the stem of the 1-D ResNet too.")
     discriminator: bool = _cell("Build the second head of the 1-D ResNet, which supervised training never uses.")
     image: Extent = setting(
         panel=PANEL, shown="the dataset's protocol", kinds=("image",), metavar="SIDE",

@@ -9,7 +9,7 @@ from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
 
 PANEL = "Optimisation"
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most that an epoch may have
 
@@ -68,5 +68,6 @@ class Recipe:
     )  # fmt: skip
     precision: str = setting(
         "auto", panel=PANEL, choices=PRECISIONS,
-        help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere.",
+        help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere, and tf32 is fp32 with "
+        "rounded products on GPUs.",
     )  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,22 @@ from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
 from ...tables.names import suggestion
 from ..splits import holdout
-from . import columns, undocumented
+from . import columns, undocumented, verified
 from .files import fingerprint, folder, require_all_read
 from .source import Ask, Example, Source
+from .verified import Files
 
 _FILES_AT_ONCE = 16
-_WAITS = (2.0, 8.0, 30.0)  # seconds before a broken stream is opened again
 
 
 def open_hub(ask: Ask, sha: str) -> Source:
     """A dataset repository at one commit. Raises InputError for what it lacks, HubUnavailable for silence."""
     assert ask.hub
     licence = hub.dataset_licence(ask.hub, sha)
-    options = {"path": ask.hub, "revision": sha, "token": hub.token()}
-    return dataclasses.replace(_open(ask, options, version=sha, where=f"the Hub's {ask.hub}"), licence=licence)
+    options, files = {"path": ask.hub, "revision": sha, "token": hub.token()}, verified.files_of(ask.hub, sha)
+    files.require_card()
+    opened = _open(ask, options, version=sha, where=f"the Hub's {ask.hub}", files=files)
+    return dataclasses.replace(opened, licence=licence, disk_bytes=files.most_bytes())
 
 
 def open_folder(ask: Ask) -> Source:
@@ -47,10 +48,10 @@ def _folder_options(root: Path) -> dict[str, Any]:
     return {"path": "imagefolder", "data_files": {"train": [f"{glob.escape(str(root))}/**"]}}
 
 
-def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Source:
+def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str, files: Files | None = None) -> Source:
     import datasets
 
-    opened = _streams(ask, options, where)
+    opened = _streams(ask, options, where, files)
     wanted, notes = _splits(list(opened), where, carve_test=ask.carve_test)
     train = opened[wanted["train"]]
     if train.features is None:
@@ -60,11 +61,14 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         ours: opened[theirs].cast_column(image, datasets.Image(decode=False)) for ours, theirs in wanted.items()
     }
 
-    def read(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
-        with _sentences(where):
-            for row, content in _fetched(rows, image, where):
+    def read(split: str) -> Iterator[Example]:
+        # the cache asks for the splits in this order
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]
+        with _sentences(where), files.reading(left) if files else nullcontext():
+            for row, content in _fetched(iter(undecoded[split]), image, where, files):
                 group, held = row[ask.group_column] if ask.group_column else None, row[image] or {}
-                yield Example(content, row[label], group, held.get("path") or "")
+                group = verified.shown(group) if isinstance(group, str) else group
+                yield Example(content, row[label], group, verified.shown(held.get("path") or ""))
 
     known, kind = train.info.splits or {}, train.features[label]
     counts = {ours: known[theirs].num_examples or None for ours, theirs in wanted.items() if theirs in known}
@@ -72,24 +76,28 @@ def _open(ask: Ask, options: dict[str, Any], *, version: str, where: str) -> Sou
         version=version,
         rows={ours: counts.get(ours) for ours in wanted},
         class_names=tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else None,
-        examples=lambda split: read(_resumed(undecoded[split])),
+        examples=read,
         notes=notes,
     )
 
 
-def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
+def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None) -> dict[str, Any]:
     """The dataset's splits as streams; raises InputError with the configs' names where one has to be chosen."""
     import datasets
 
     datasets.disable_progress_bars()
     undocumented.end_without_sleep()
-    with _sentences(where):
+    with _sentences(where), _through(files):
         try:
             builder = datasets.load_dataset_builder(**options, name=ask.config)
             undocumented.leave_encoded(builder)
             if ask.path:
                 _require_all_images(builder, ask.path)
+            if files:
+                files.redirect(builder)
             return builder.as_streaming_dataset()
+        except Explained:
+            raise
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
             if ask.config in names or (ask.config is None and len(names) == 1):
@@ -97,6 +105,15 @@ def _streams(ask: Ask, options: dict[str, Any], where: str) -> dict[str, Any]:
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
             raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
+
+
+def _through(files: Files | None) -> AbstractContextManager[None]:
+    """What has `datasets` open verified files, where there are such."""
+    if not files:
+        return nullcontext()
+    from .filesystem import registered  # fsspec: a start with a warm cache opens no dataset
+
+    return registered()
 
 
 def _require_all_images(builder: Any, path: str) -> None:
@@ -110,32 +127,17 @@ def _require_all_images(builder: Any, path: str) -> None:
         require_all_read(path, files, endings)
 
 
-def _resumed(rows: Any) -> Iterator[dict[str, Any]]:
-    """Every row of a stream once; where it breaks because the Hub is silent, it is opened again after the last row."""
-    state, waits = rows.state_dict(), iter(_WAITS)
-    while True:
-        try:
-            for row in rows:
-                state, waits = rows.state_dict(), iter(_WAITS)
-                yield row
-            return
-        except Exception as error:
-            pause = next(waits, None)
-            if pause is None or not hub.is_silence(error):
-                raise
-        time.sleep(pause)
-        rows.load_state_dict(state)
-
-
-def _fetched(rows: Iterator[dict[str, Any]], image: str, where: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+def _fetched(
+    rows: Iterator[dict[str, Any]], image: str, where: str, files: Files | None
+) -> Iterator[tuple[dict[str, Any], bytes | InputError]]:
     """Rows with their encoded images; those that lie in files of their own are fetched several at a time."""
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        ahead: deque[tuple[dict[str, Any], Future[bytes]]] = deque()
+        ahead: deque[tuple[dict[str, Any], Future[bytes | InputError]]] = deque()
         for row in rows:
             if not ahead and row[image] and row[image]["bytes"] is not None:
                 yield row, row[image]["bytes"]
                 continue
-            ahead.append((row, pool.submit(_bytes, row[image], where)))
+            ahead.append((row, pool.submit(_bytes, row[image], where, files)))
             if len(ahead) > _FILES_AT_ONCE:
                 done, content = ahead.popleft()
                 yield done, content.result()
@@ -143,19 +145,28 @@ def _fetched(rows: Iterator[dict[str, Any]], image: str, where: str) -> Iterator
             yield done, content.result()
 
 
-def _bytes(image: Any, where: str) -> bytes:
-    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none."""
+def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
+    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none.
+
+    A file that is missing or not allowed to be read is one unreadable image: its reason is returned.
+    """
     if image is None or (image["bytes"] is None and image["path"] is None):
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
     from ..store.decode import MOST_BYTES
 
+    if files:
+        return files.content(image["path"], MOST_BYTES)
+
     def once() -> bytes:
         with undocumented.opened(image["path"]) as file:
             return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
 
-    return hub.call(f"an image of {where}", once)
+    try:
+        return hub.call(f"an image of {where}", once)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
 
 
 def _splits(there: list[str], where: str, *, carve_test: bool) -> tuple[dict[str, str], tuple[str, ...]]:

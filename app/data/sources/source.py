@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...errors import InputError
 from ...tables.datasets import DatasetRow
+from ...tables.decoding import Decoding
 from ...tables.reading import FieldReading, Reading
 from ...tables.shape import Extent
 
@@ -16,7 +18,7 @@ from ...tables.shape import Extent
 class Example(NamedTuple):
     """One row as the source has it; `label` None or -1 is unlabelled."""
 
-    image: bytes | np.ndarray
+    image: bytes | np.ndarray | InputError  # or why its file cannot be opened
     label: Any
     group: Any
     file: str = ""  # that file, or what the source calls it
@@ -25,7 +27,15 @@ class Example(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the image as it came."""
+        if isinstance(self.image, InputError):
+            return 0
         return self.weight or (self.image.nbytes if isinstance(self.image, np.ndarray) else len(self.image))
+
+    def content(self) -> bytes | np.ndarray:
+        """Return the image as it came; raise InputError where its file cannot be opened."""
+        if isinstance(self.image, InputError):
+            raise self.image
+        return self.image
 
 
 class Array(NamedTuple):
@@ -57,6 +67,7 @@ class Ask:
     channels: int
     carve_test: bool  # the source's own test split is not read
     reading: Reading | None = field(default=None, compare=False)  # of fields and signals; names their caches only
+    decoding: Decoding = field(default=Decoding(), compare=False)  # of images; names their caches
     design: str | None = field(default=None, compare=False)  # the CSV of the fields' targets
     filelist: str | None = field(default=None, compare=False)  # the lists of the fields' splits
 
@@ -97,6 +108,7 @@ class Source:
     class_names: tuple[str, ...] | None  # None: labels are not class indices and are gathered while reading
     examples: Callable[[str], Iterator[Example]]
     licence: str = "unknown"
+    disk_bytes: int = 0  # that its own files take on the disk at one time while they are read
     notes: tuple[str, ...] = ()  # said aloud once
     array: Array | None = None  # None: images
     regression: bool = False  # labels are numbers, and the one class name is the target's

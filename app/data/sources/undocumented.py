@@ -31,6 +31,14 @@ def image_files(builder: Any) -> tuple[dict[str, list[str]], list[str], list[str
     return files, list(builder.EXTENSIONS), list(builder.METADATA_FILENAMES)
 
 
+def data_files(builder: Any) -> dict[str, list[str]]:
+    """Return the addresses of each split's files; a builder opens what these lists hold, also after a change of them.
+
+    Empty where there are none: of what an earlier use of `datasets` left in its own cache, which it falls back to.
+    """
+    return {str(split): files for split, files in (builder.config.data_files or {}).items()}
+
+
 def opened(path: str) -> IO[bytes]:
     """Open a file of a dataset where it lies: on this machine, on the Hub, or in an archive (`zip://a.png::x.zip`)."""
     from datasets.download.streaming_download_manager import xopen

@@ -66,6 +66,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
         for name, (source, members, augment) in parts.items()
     }
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
+    record |= {"arrays_digest": cached.digest}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
     return Splits(**made, record=record | {"held": where["train"]})
 

@@ -18,10 +18,12 @@ import numpy as np
 from ...config.run import RESIZE
 from ...errors import Damaged, InputError
 from ...system import durable, home, locks
+from ...tables.decoding import Decoding
 from ...tables.shape import extent, normal, spelled
 from ..sources.source import Ask, Source
 from . import manifest as manifests
 from . import room, writer
+from .files import DECISIVE, inputs_file
 from .manifest import Manifest
 from .writer import Progress
 
@@ -45,7 +47,7 @@ class Cached:
         dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
         if array := self.manifest.array:
             dtype, shape = array.dtype, tuple(array.shape)
-        path = self.folder / writer.inputs_file(split, dtype)
+        path = self.folder / inputs_file(split, dtype)
         return np.memmap(path, dtype, mode="c", shape=(self.manifest.rows[split], *shape))
 
     @property
@@ -59,6 +61,25 @@ class Cached:
         squares.
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over the inputs, labels, row numbers and groups: what a run learns from and is tested on.
+
+        They come from the manifest's sums, so that no file is read.
+        """
+        sums = {name: file.sha256 for name, file in self.manifest.files.items() if name.endswith(DECISIVE)}
+        return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
+
+    def require_digest(self, digest: str | None) -> Cached:
+        """Itself; raises Damaged unless it has the arrays of a run, by their digest. None: of an earlier version's."""
+        if digest in (None, self.digest):
+            return self
+        raise Damaged(
+            f"the cached arrays of {self.ask.dataset} in {self.folder} are not the ones that the run began with: their "
+            f"digest is {self.digest}, the run's is {digest}. Copy the folder from the machine where the run began, "
+            f"remove it with `rm -r '{self.folder}'` so that the data are read again, or train with --fresh"
+        )
 
     def verified(self) -> Cached:
         """Itself, its files compared with the manifest by size and sha256; raises InputError if one differs."""
@@ -75,6 +96,8 @@ def _described(ask: Ask) -> dict[str, Any]:
     fields = {field.name: getattr(ask, field.name) for field in dataclasses.fields(ask) if field.compare}
     if ask.reading:
         fields["reading"] = dataclasses.asdict(ask.reading)
+    if ask.decoding != Decoding():
+        fields["decoding"] = dataclasses.asdict(ask.decoding)
     described = fields | {"resize": RESIZE, "format": FORMAT}
     return dict(json.loads(json.dumps(described)))  # as it is read again: lists for tuples
 

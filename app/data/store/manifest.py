@@ -29,12 +29,39 @@ class File(msgspec.Struct, kw_only=True):
     sha256: str
 
 
+class Pixels(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What images were before they became opaque and of 8 bits; rows by split, without the splits that have none."""
+
+    transparent: dict[str, int] = msgspec.field(default_factory=dict)  # composed onto white
+    deep: dict[str, int] = msgspec.field(default_factory=dict)  # of 16 bits: low..high became 0..255
+    clipped: dict[str, int] = msgspec.field(default_factory=dict)  # of those, rows with a value outside low..high
+    low: int | None = None
+    high: int | None = None
+
+    def sentences(self, dataset: str) -> list[str]:
+        """Return what a reader has to know of them: one sentence each."""
+        said = []
+        if self.transparent:
+            said.append(f"{_counted(self.transparent)} images of {dataset} are transparent: composed onto white")
+        if self.deep:
+            range_ = f"values {self.low:,} to {self.high:,} are scaled to 0 to 255"
+            said.append(f"{_counted(self.deep)} images of {dataset} have 16 bits: {range_}")
+        if self.clipped:
+            said.append(f"{_counted(self.clipped)} images of {dataset} have values outside this range: clipped")
+        return said
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in rows.items())
+
+
 class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A complete cache. None means that the file lacks the key. Fields are in the order of the file."""
 
     ask: dict[str, Any]  # the fields of an Ask that decide the bytes
     array: Array | None = None
-    left_out: list[str] | None = None  # files that could not be read
+    left_out: list[str] | None = None  # files, or images with the reason, that could not be read
+    pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
     notes: list[str] | None = None
     version: str
     rows: dict[str, int]  # with a label, by split

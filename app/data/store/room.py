@@ -39,10 +39,13 @@ def left(ask: Ask, source: Source, folder: Path) -> Room:
     free = shutil.disk_usage(folder).free
     what, instead = f"caching {ask.dataset} at {with_unit(ask.side)}", f"{_smaller(ask)}, free some space, {_ELSEWHERE}"
     if None not in source.rows.values():
-        needed = int(_MORE * sum(rows or 0 for rows in source.rows.values()) * _row_bytes(ask, source)) + _BESIDE
+        arrays = int(_MORE * sum(rows or 0 for rows in source.rows.values()) * _row_bytes(ask, source)) + _BESIDE
+        needed = arrays + source.disk_bytes
         if needed > free:
             raise DiskFull(f"{what} needs {needed:,} bytes in {folder}, but {free:,} are free; {instead}")
-    return Room(free, f"{what} needs more than the {free:,} bytes that are free in {folder}; {instead}")
+    return Room(
+        free - source.disk_bytes, f"{what} needs more than the {free:,} bytes that are free in {folder}; {instead}"
+    )
 
 
 def _row_bytes(ask: Ask, source: Source) -> int:
