@@ -26,12 +26,14 @@ def train(**settings: Any) -> Run:
     """
     from .cli.train import kept_at_the_hub, trained
     from .config.command import Command
+    from .system import signals
 
     command = Command.of(settings)
     spelled = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-    run = trained(command, text=f"isoscale.train({spelled})")
-    assert run, "ranks are started by torchrun, with the command"
-    _, failed = kept_at_the_hub(run, command.keeping)
+    with signals.ending():
+        run = trained(command, text=f"isoscale.train({spelled})")
+        assert run, "ranks are started by torchrun, with the command"
+        _, failed = kept_at_the_hub(run, command.keeping)
     if failed:
         raise failed
     return run

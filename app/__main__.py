@@ -13,6 +13,9 @@ def run() -> NoReturn:
     if os.name == "nt":
         sys.exit("isoscale runs on Linux and macOS. On Windows, use WSL (https://learn.microsoft.com/windows/wsl).")
     gc.set_threshold(50_000)  # torch's import makes 350,000 objects that stay; looks at them took a fifth of its time
+    from .system import output
+
+    output.last()
     from .cli import leave, main
 
     leave(main())

@@ -84,12 +84,13 @@ class Stopped(BaseException):
     """A signal or the time limit asked to stop; the same command resumes from what is saved (exit 75).
 
     Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for an error and continues. `saved`
-    says that training stopped at a step's end with its state saved, `in_time` that nobody is about to kill the process.
+    says that training stopped at a step's end with its state saved, `in_time` that nobody is about to kill the process,
+    and `since` when the signal came, in seconds of `time.monotonic()`.
     """
 
-    def __init__(self, message: str, *, saved: bool = False, in_time: bool = False) -> None:
+    def __init__(self, message: str, *, saved: bool = False, in_time: bool = False, since: float | None = None) -> None:
         super().__init__(message)
-        self.saved, self.in_time = saved, in_time
+        self.saved, self.in_time, self.since = saved, in_time, since
 
 
 def is_out_of_memory(error: BaseException) -> bool:

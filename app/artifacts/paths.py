@@ -40,10 +40,13 @@ class RunFiles:
         """Name -> sha256 of the finished files that a result rests on, for the record."""
         return {name: sha256(path) for name in _SUMMED if (path := getattr(self, name)).is_file()}
 
+    def finished(self) -> list[Path]:
+        """The paths of all files that a finished run may have; what an unfinished run needs is not among them."""
+        return [getattr(self, name) for name in _SUFFIXES if name not in _UNFINISHED]
+
     def present(self) -> list[Path]:
-        """The finished files that exist, in a fixed order; what an unfinished run needs is not among them."""
-        paths = (getattr(self, name) for name in _SUFFIXES if name not in _UNFINISHED)
-        return [path for path in paths if path.is_file()]
+        """The finished files that exist, in a fixed order."""
+        return [path for path in self.finished() if path.is_file()]
 
 
 _SUFFIXES = {

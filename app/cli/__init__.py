@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,12 +17,14 @@ import typer.main
 from typer.exceptions import TyperException
 
 from .. import __version__
-from ..errors import ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
-from ..system import endpoint
+from ..errors import DISK_FULL, ChecksFailed, InputError, NotUploaded, RunFailed, Stopped, failure_of
+from ..system import endpoint, output, signals
 from ..system.printable import printable
 from . import bench, data, doctor, evaluate, hub, launch, plan, plot, screen, selftest, spelling, tables, train
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
+_UNREAD = 128 + 13  # what a shell says of a command that SIGPIPE ended
+_PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 app = typer.Typer(
@@ -32,7 +33,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
     "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
     "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
-    "saved (the same command resumes). 130 interrupted at once.",
+    "saved (the same command resumes). 130 interrupted at once. 141 the reader of stdout went away.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -84,8 +85,24 @@ def spelled(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
-    with _terminated(), screen.libraries_printable():
-        return _run(arguments)
+    with signals.ending(), screen.libraries_printable():
+        given = spelled(sys.argv[1:] if arguments is None else arguments)
+        return _unless_unread(_run(given), given)
+
+
+def _unless_unread(code: int, given: list[str]) -> int:
+    """Return a command's exit code; of one whose result is its stdout another, where that did not take all of it."""
+    if code != DONE or not (why := output.failure()):
+        return code
+    prints = not given or given[0] in _PRINTS or given[0].startswith("-")
+    if why.errno == errno.EPIPE:
+        return _UNREAD if prints else DONE
+    kind = "disk full" if why.errno in DISK_FULL else "unavailable"
+    text = f"stdout takes no more ({why.strerror}): what was printed is incomplete. Redirect it elsewhere"
+    if prints:
+        return _ended(text, FAILED, as_json=False, kind=kind)
+    screen.report(f"note: {text}")
+    return DONE
 
 
 def leave(code: int) -> NoReturn:
@@ -95,32 +112,12 @@ def leave(code: int) -> NoReturn:
     (apache/arrow issue 45214): the exit code would be lost.
     """
     if "datasets" in sys.modules:
-        for said in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                said.flush()
+        output.flush()
         os._exit(code)
     raise SystemExit(code)
 
 
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, so that nothing is left half-written; a training loop has its own way."""
-
-    def stop(*_: object) -> None:
-        raise Stopped("stopped by SIGTERM; the same command goes on from what was last saved, if anything was")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _run(arguments: list[str] | None) -> int:
-    given = spelled(sys.argv[1:] if arguments is None else arguments)
+def _run(given: list[str]) -> int:
     end = partial(_ended, as_json="--json" in given)
     try:
         code = app(_sound(given), prog_name=screen.name(), standalone_mode=False)
@@ -141,8 +138,8 @@ def _run(arguments: list[str] | None) -> int:
         return end(
             "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
         )
-    except SystemExit:  # Typer's end where the reader of stdout is gone
-        return DONE
+    except SystemExit:  # Typer's end where the reader of stdout is gone, and stdout is not one of `output.last`
+        return _UNREAD
     except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return end(f"{error.filename}: {error.strerror}; choose another path, or fix this one", BAD_INPUT)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
@@ -183,6 +180,6 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
         return DONE  # ends all with the first that answers anything else, be it before that sentence
     screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
     if as_json and not printed:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             screen.result_json({"error": {"kind": kind or _KINDS[code], "message": text}})
     return code

@@ -70,8 +70,16 @@ def _without_secrets(value: Any) -> Any:
 
 
 def report(text: str, end: str = "\n") -> None:
-    """Print on stderr what is printable already."""
-    print(text, end=end, file=sys.stderr, flush=True)
+    """Print on stderr what is printable already; where nobody can read it, nothing happens."""
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        if sys.stderr is not None:
+            print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _is_terminal() -> bool:
+    with suppress(OSError, ValueError, AttributeError):
+        return sys.stderr.isatty()
+    return False
 
 
 def note(text: str) -> None:
@@ -104,7 +112,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = _is_terminal()
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
         self._live = False
@@ -165,16 +173,16 @@ class Screen:
                 self._live = True
                 room = _columns() - 1
                 fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
-                print(f"\r\x1b[2K{fitting}", end="", file=sys.stderr, flush=True)
+                report(f"\r\x1b[2K{fitting}", end="")
             else:
-                print(text, file=sys.stderr, flush=True)
+                report(text)
             if last:
                 self._end_live()
 
     def _end_live(self) -> None:
         with self._turn:
             if self._live:
-                print(file=sys.stderr, flush=True)
+                report("")
             self._live = False
 
 
@@ -187,7 +195,7 @@ def _columns() -> int:
     """Width of the terminal behind stderr; stdout may be a pipe."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return 80
 
 

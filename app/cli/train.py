@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import textwrap
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,7 +39,8 @@ def train(*, as_json: bool, **options: Any) -> None:
     from ..artifacts.record import plain
 
     address, failed = kept_at_the_hub(run, command.keeping)
-    result_json(plain(run.record)) if as_json else result(_summary(run, address))
+    with suppress(OSError, ValueError):  # nobody reads it; the run is kept
+        result_json(plain(run.record)) if as_json else result(_summary(run, address))
     if failed:
         raise failed
 

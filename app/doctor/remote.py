@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Explained, HubUnavailable, InputError
 from ..system import endpoint, hub
+from ..system.answers import NoHub, reason
 from ..system.findings import FAIL, PASS, WARN, Finding
 from ..system.printable import without_secrets
 
@@ -36,8 +37,8 @@ def ask() -> Answer:
     began = time.time()
     try:
         response = get_session().head(constants.ENDPOINT, timeout=hub.CONNECT_SECONDS)
-    except (httpx.HTTPError, OSError) as error:
-        return Answer(silent=(str(error) or type(error).__name__).splitlines()[0])
+    except (httpx.HTTPError, httpx.InvalidURL, NoHub, OSError) as error:
+        return Answer(silent=reason(error))
     ours, theirs = (began + time.time()) / 2, None
     with suppress(KeyError, ValueError, TypeError):
         theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()

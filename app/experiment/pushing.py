@@ -15,11 +15,13 @@ from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..config.run import RunConfig
 from ..errors import Held, HubUnavailable, Unavailable
+from ..sharing.arrival import Finished
 from ..sharing.branch import Branch, LeaseLost, Standing, read_holder
-from ..system import hub, repositories
+from ..system import hub
 from .stopping import Reason
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 600.0  # seconds before a push that failed is tried again
+_LAST_PAUSE = 2.0  # and before the last one of a run that stops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +41,9 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     """
     was_here = files.holder.exists()
     branch = Branch(hub.repository(), config.run_id, read_holder(files.holder), push.lease)
-    pusher = Pusher(branch, files, push, say, fresh=fresh)
+    pusher, finished = Pusher(branch, files, push, say, fresh=fresh), Finished(config, files, say)
     try:
-        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and _finished(config, files, say))
+        standing = branch.take(wait=push.wait, say=say, done=lambda: not fresh and finished.arrives())
         pusher.claimed = standing is not None
     except LeaseLost as error:
         if not was_here:
@@ -71,22 +73,6 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
         ) from error
 
 
-def _finished(config: RunConfig, files: RunFiles, say: Callable[[str], None]) -> bool:
-    """Whether the finished run lies on the Hub; it is then fetched, its record last."""
-    repository = hub.repository()
-    sha, folder = repositories.head(repository), f"{config.folder}/{files.stem}"
-    listed = {
-        path.removeprefix(f"{folder}/"): file for path, file in repositories.listing(repository, sha, folder).items()
-    }
-    if files.record.name not in listed:
-        return False
-    say(f"the run is done already on the Hub, in {folder}; fetching it")
-    for name in sorted(listed, key=lambda name: name == files.record.name):
-        if name.startswith(files.stem):
-            repositories.fetch(repository, sha, listed[name], files.folder / repositories.safe_path(name))
-    return True
-
-
 @dataclass
 class Pusher:
     """The thread, and the newest snapshot that waits for it; older ones that were not begun are left out."""
@@ -102,6 +88,7 @@ class Pusher:
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
     _ending: bool = False
+    _until: float = 0.0  # of time.monotonic(): when the last push must be done
     _not_before: float = 0.0  # of time.monotonic(), for what waits
     _renew_at: float = 0.0
     _released: bool = False
@@ -147,7 +134,7 @@ class Pusher:
         if not self._thread:
             return False
         with self._changed:
-            self._ending, self._released = True, not release
+            self._ending, self._released, self._until = True, not release, time.monotonic() + seconds
             self._waiting = self._waiting if release else None
             self._changed.notify_all()
         self._thread.join(seconds)
@@ -168,12 +155,13 @@ class Pusher:
             except LeaseLost as error:
                 self.lost = Reason(f"since {error}")
             except Exception as error:  # of any kind: training goes on, and the end of the run decides  # noqa: BLE001
+                if ending and not self._released and time.monotonic() + _LAST_PAUSE < self._until:
+                    time.sleep(_LAST_PAUSE)
+                    continue
                 self._not_before = self._renew_at = time.monotonic() + pause
-                if not ending:
-                    self.say(f"warning: not pushed ({error}); tried again in {pause:.0f} s")
+                self.say(f"warning: not pushed ({error}){'' if ending else f'; tried again in {pause:.0f} s'}")
                 pause = min(2 * pause, _LONGEST_PAUSE, self.push.lease / 3)
-            finally:
-                self._busy = False
+            self._busy = False
             if ending:
                 return
 

@@ -20,6 +20,8 @@ from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig, resolve
 from ..data.sources.source import Ask
 from ..errors import InputError, Stopped
+from ..sharing import arrival
+from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
 from ..tables.models import DEFAULT_MODEL, model_row
@@ -31,7 +33,9 @@ from .options import Options
 from .pushing import Push, Pusher
 
 READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
-_LAST_PUSH, _LAST_PUSH_IN_TIME = 120.0, 7.0  # seconds for the last push: before a limit of ours, after a signal
+_LAST_PUSH = 120.0  # seconds for the last push where nobody is about to kill the process
+_AT_ONCE = 7.0  # seconds for a push under way where the command ends, or fails, and nobody waits for it
+_TO_EXIT, _LEAST = 3.0, 1.0  # seconds of the grace that are kept for the end, and those that a push gets in any case
 
 
 def plan(request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None) -> RunConfig:
@@ -55,7 +59,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     `path` is where a local dataset lies. Under `torchrun` the first rank gets the run, the others None. Raises
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
-    with place.own_threads():
+    with signals.ending(), place.own_threads():
         return _trained(_as_begun(config, options, screen), options, screen, path)
 
 
@@ -96,6 +100,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
         with _telling(here):
             held.enter_context(lock(files.lock, wait=False))
             files.sweep()
+            arrival.settle(files)
             kept = _kept(files, options)
             if options.push and not (kept and kept.done):
                 pusher = held.enter_context(_pushed(config, files, options, options.push, screen))
@@ -172,14 +177,22 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
     try:
         yield pusher
     except Stopped as stopped:
-        there = pusher.close(seconds=_LAST_PUSH if stopped.in_time else _LAST_PUSH_IN_TIME, release=True)
+        there = pusher.close(seconds=_seconds_left(stopped, options.grace), release=True)
         if not stopped.saved:
             raise
         raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
     except BaseException:
-        pusher.close(seconds=_LAST_PUSH_IN_TIME, release=True)
+        pusher.close(seconds=_AT_ONCE, release=True)
         raise
-    pusher.close(seconds=_LAST_PUSH_IN_TIME, release=False)
+    pusher.close(seconds=_AT_ONCE, release=False)
+
+
+def _seconds_left(stopped: Stopped, grace: float) -> float:
+    """Seconds that the last push of a stopped run may take: of the grace since the signal, what is left."""
+    if stopped.in_time:
+        return _LAST_PUSH
+    since = time.monotonic() if stopped.since is None else stopped.since
+    return max(_LEAST, since + grace - _TO_EXIT - time.monotonic())
 
 
 def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:

@@ -153,7 +153,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
     job.screen.say(_headline(job))
     with _recorded(job.files, job.kept):
-        with stop_requests(deadline=deadline) as stop_asked:
+        with stop_requests(deadline=deadline, alone=job.here.ranks == 1) as stop_asked:
             job, model, saving = shortage.survived(
                 job, lambda job: _trained(job, pusher, lambda: stop_asked() or (pusher.lost if pusher else None))
             )

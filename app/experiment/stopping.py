@@ -1,4 +1,4 @@
-"""Stopping a run in good order: SIGTERM, Ctrl-C and a time limit leave a note that the loop reads at a step's end."""
+"""Stopping a run in good order: a signal, Ctrl-C and a time limit leave a note that the loop reads at a step's end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..errors import Stopped
+from ..system import signals
+
 
 class Reason(NamedTuple):
     """Why a run stops, as its sentence says it; `in_time` where nobody is about to kill the process."""
 
     why: str
     in_time: bool = False
+    since: float | None = None  # of time.monotonic(): when a signal came, after which the process may be killed
 
 
 GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # what a rank wishes at a step's end; the largest wish is done by all
@@ -25,26 +29,35 @@ def wish_of(reason: Reason | None) -> int:
 
 
 @contextmanager
-def stop_requests(*, deadline: float | None = None) -> Iterator[Callable[[], Reason | None]]:
-    """Within it SIGTERM and the first Ctrl-C leave a note, which the yielded call reads; a second Ctrl-C interrupts.
+def stop_requests(*, deadline: float | None = None, alone: bool = False) -> Iterator[Callable[[], Reason | None]]:
+    """Within it a signal or the first Ctrl-C leaves a note, which the yielded call reads; a second Ctrl-C interrupts.
 
-    `deadline` is a time of `time.monotonic()` after which the call says so too.
+    `deadline` is a time of `time.monotonic()` after which the call says so too. A process that is `alone` stops at once
+    as long as nobody has read a note: until its first step ends it has nothing to save, and that may take minutes.
+    What a process that was asked to stop does to end well, such as its last push, is not disturbed by more signals.
     """
     asked: list[Reason] = []
+    read = False
 
     def note(number: int, _frame: Any) -> None:
+        name = signal.Signals(number).name
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.append(Reason(f"by {signal.Signals(number).name}"))
+        asked.append(Reason(f"by {name}", since=time.monotonic()))
+        if alone and not read and number != signal.SIGINT:
+            text = f"stopped by {name} before its first step ended. The same command resumes from what was last saved"
+            raise Stopped(f"{text}, if anything was", since=asked[0].since)
 
     def reason() -> Reason | None:
+        nonlocal read
+        read = True
         if not asked and deadline is not None and time.monotonic() >= deadline:
             asked.append(Reason("by --max-minutes", in_time=True))
         return asked[0] if asked else None
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield reason
+        with signals.handled(dict.fromkeys([signal.SIGINT, *signals.asking()], note)):
+            yield reason
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if asked and asked[0].since:
+            signals.end_undisturbed()

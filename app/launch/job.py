@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import InputError
 
@@ -54,6 +54,19 @@ class Job:
             raise InputError(f"gpu={self.gpu!r} is no name of a GPU there; one word is wanted, such as {example}")
         return self.gpu or usual
 
+    def granted(self, seconds: int) -> Job:
+        """The job where the place waits so long between the signal and the kill: its last push may take that time."""
+        job = self
+        if self.gpus > 1:  # how long torchrun waits for its ranks
+            job = replace(job, environment={**job.environment, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(seconds)})
+        if self.uploads and not self._has("grace"):
+            job = replace(job, train=(*job.train, "--grace", f"{seconds}s"))
+        return job
+
+    def _has(self, option: str) -> bool:
+        """Whether the command has an option, in either spelling."""
+        return any(word.partition("=")[0].replace("_", "-") == f"--{option}" for word in self.train)
+
     @property
     def command(self) -> list[str]:
         """What runs in the container; on several GPUs one process for each, which `torchrun` starts."""
@@ -68,7 +81,7 @@ class Job:
     @property
     def is_timed(self) -> bool:
         """Whether the run ends itself by --max-minutes, and shall then stay ended."""
-        return any(word.partition("=")[0] in ("--max-minutes", "--max_minutes") for word in self.train)
+        return self._has("max-minutes")
 
     @property
     def cuda(self) -> str | None:

@@ -19,14 +19,19 @@ _ATTEMPTS = 5  # times that a job is started again after a failure
 
 
 class Place(NamedTuple):
-    """A place for rent: its template, and the function that checks a job for it and returns the template's values."""
+    """A place for rent: its template, and the function that checks a job for it and returns the template's values.
+
+    `grace` is how many seconds its text makes the place wait between the signal and the kill; None: as it likes.
+    """
 
     template: str
     values: Callable[[Job], dict[str, Any]]
+    grace: int | None = None
 
     def text(self, job: Job) -> str:
         """Return the place's text for a job; raises InputError for a job that the place cannot run."""
-        return render(self.template, job=job, attempts=_ATTEMPTS, **self.values(job))
+        given = job.granted(self.grace) if self.grace else job
+        return render(self.template, job=given, attempts=_ATTEMPTS, grace=self.grace, **self.values(given))
 
 
 def _docker(job: Job) -> dict[str, Any]:
@@ -73,10 +78,10 @@ def _hfjobs(job: Job) -> dict[str, Any]:
 
 
 PLACES = {
-    "docker": Place("docker.sh", _docker),  # a host with NVIDIA's container toolkit, or a virtual machine
+    "docker": Place("docker.sh", _docker, grace=120),  # a host with NVIDIA's container toolkit, or a virtual machine
     "vast": Place("vast.sh", _vast),
     "runpod": Place("runpod.sh", _runpod),
     "hfjobs": Place("hfjobs.sh", _hfjobs),
     "skypilot": Place("skypilot.yaml", lambda job: {"gpu": job.gpu_or(_SKYPILOT_GPU, _SKYPILOT_GPU)}),
-    "slurm": Place("slurm.sbatch", lambda job: {"gpu": job.gpu_or("", "a100")}),
+    "slurm": Place("slurm.sbatch", lambda job: {"gpu": job.gpu_or("", "a100")}, grace=180),
 }

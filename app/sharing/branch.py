@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,8 @@ from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run
 from ..errors import Explained, Held
 from ..system import hub, repositories
-from ..system.durable import fsync_folder, make_folder, require_space, sha256, write_text
+from ..system.durable import require_space, sha256, write_text
+from . import arrival
 from .claims import File, Lease, Manifest, lease_of, manifest_of, written
 
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
@@ -183,31 +183,20 @@ class Branch:
         manifest = self._manifest(standing, files, say)
         if not manifest or manifest.step <= after:
             return False
-        aside = files.push / "pulled"
-        shutil.rmtree(aside, ignore_errors=True)
         require_space(files.folder, manifest.bytes, "the run's state")
         say(f"the Hub has the state of step {manifest.step}; fetching it")
         if missing := manifest.files.keys() - standing.files.keys():
             say(f"the state on the Hub lacks {min(missing)}; it is left out")
             return False
-        for name, entry in manifest.files.items():
-            repositories.fetch(self.repository, standing.head, standing.files[name], aside / name)
-            if sha256(aside / name) != entry.sha256:
-                say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
-                return False
-        self._put(manifest, aside, files)
+        with arrival.side_folder(files) as aside:
+            for name, entry in manifest.files.items():
+                target = aside / (arrival.STATE if _STATE.fullmatch(name) else "") / name
+                repositories.fetch(self.repository, standing.head, standing.files[name], target)
+                if sha256(target) != entry.sha256:
+                    say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
+                    return False
+            arrival.put(aside, files)
         return True
-
-    def _put(self, manifest: Manifest, aside: Path, files: RunFiles) -> None:
-        """Moves what was fetched to its place, the record last; older states are of another log, and go."""
-        make_folder(files.state)
-        for name in sorted(manifest.files, key=lambda name: (name == files.record.name, _STATE.match(name) is None)):
-            (aside / name).replace((files.state if _STATE.fullmatch(name) else files.folder) / name)
-        for path in files.state.iterdir():
-            if path.name not in manifest.files:
-                path.unlink()
-        for folder in (files.state, files.folder):
-            fsync_folder(folder)
 
     def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
         """The step of the state that is there, 0 for none."""

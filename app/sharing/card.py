@@ -13,7 +13,7 @@ from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
 from ..errors import InputError
-from ..system.printable import NAME, block, code, escaped, lines
+from ..system.printable import NAME, block, code, escaped, printable
 from ..tables.datasets import DATASETS
 from ..tables.families import FAMILIES
 from ..tables.models import model_row
@@ -118,12 +118,12 @@ def _front(fields: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The metadata with visible texts; YAML keeps line breaks within them."""
+    """The metadata with texts of one visible line: names of others may hold what ends it or turns it around."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    return lines(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _metadata(entries: Iterable[dict[str, Any]], datasets: Iterable[str], tags: Iterable[str]) -> dict[str, Any]:
@@ -158,6 +158,7 @@ def run_card(run: Run, address: str) -> str:
     """
     hub = run.record.data.hub
     tags = _tags(run.record.model, run.config.attention)
+    back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
     return f"""{_front(_metadata([index_entry(run)], [hub] if hub else [], tags))}
 {_what(run)}
 
@@ -171,13 +172,8 @@ def run_card(run: Run, address: str) -> str:
 
 ## Getting it back
 
-{block(_back(address, run.files.stem))}
+{block(*(f"python run.py {shlex.join(words)}" for words in back))}
 """
-
-
-def _back(address: str, stem: str) -> str:
-    """The commands that fetch a run and evaluate it."""
-    return f"python run.py {shlex.join(['download', address, stem])}\npython run.py {shlex.join(['evaluate', stem])}"
 
 
 def _what(run: Run) -> str:
@@ -293,6 +289,6 @@ def _about(entry: dict[str, Any]) -> dict[str, Any]:
 def _interval(kind: str, interval: Sequence[float] | None) -> str:
     """The interval of an index line; a regression over one simulation has none."""
     if not interval:
-        return "-"
+        return "none"
     low, high = interval
     return f"{low:.4g} to {high:.4g}" if kind == "rmse" else f"{percent(low)} to {percent(high)}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import Explained, HubUnavailable, InputError
+from ..errors import HubUnavailable, InputError
 from . import endpoint
+from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, status, strange
 from .printable import is_secret, may_be_secret
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
 CONNECT_SECONDS = 10.0  # until a connection stands, or an answer without a body comes
 _CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a call's deadline: the first, and its bytes at the slowest line
 _MOST_SECONDS = 3600.0  # that ISOSCALE_HUB_SECONDS may give
-_TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
 def token() -> str | None:
@@ -84,8 +83,10 @@ def api() -> HfApi:
 
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
         huggingface_hub.utils.disable_progress_bars()
+    if "HF_HUB_VERBOSITY" not in os.environ:  # its words on attempts that are made again, and the Hub's, as they come
+        huggingface_hub.utils.logging.set_verbosity_error()
     timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
-    hooks = {"request": [_refuse_offline, _withhold]}
+    hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": [refuse_no_redirect]}
     if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
         constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
     huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
@@ -116,33 +117,6 @@ def call_seconds() -> float:
     raise InputError(f"ISOSCALE_HUB_SECONDS={given} is no number of seconds from 1 to {_MOST_SECONDS:.0f}")
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, outermost first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def status(error: BaseException) -> int | None:
-    """The HTTP status behind an error, or None."""
-    for link in _chain(error):
-        if (response := getattr(link, "response", None)) is not None:
-            return int(response.status_code)
-    return None
-
-
-def is_silence(error: BaseException) -> bool:
-    """Whether an error means that the Hub did not answer or is in trouble itself, so that waiting can help."""
-    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
-    from huggingface_hub.utils import httpx
-
-    if (code := status(error)) is not None:
-        return code in _TRANSIENT
-    kinds = (httpx.TransportError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
-    return any(isinstance(link, kinds) for link in _chain(error))
-
-
 def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     """The request's answer, asked up to 4 times while the Hub is silent, each time with a deadline.
 
@@ -160,15 +134,23 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
             raise
         except Exception as error:
             if not is_silence(error):
-                if refusal := _refusal(what, error):
-                    raise refusal from error
+                if explained := _without_token(what, error) or meaning(what, error):
+                    raise explained from error
                 raise
-            offline = any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error))
+            offline = any(isinstance(link, OfflineModeIsEnabled) for link in chain(error))
             if offline or attempt == ATTEMPTS - 1:
-                reason = "HF_HUB_OFFLINE is set" if offline else (str(error) or type(error).__name__).splitlines()[0]
-                raise HubUnavailable(f"the Hub cannot be reached for {what} ({reason})") from error
+                why = "HF_HUB_OFFLINE is set" if offline else reason(error)
+                raise HubUnavailable(f"the Hub cannot be reached for {what} ({why})") from error
             time.sleep(max(_WAITS[attempt], min(_asked_wait(error), _LONGEST_WAIT)))
     raise AssertionError("unreachable")
+
+
+def _without_token(what: str, error: Exception) -> InputError | None:
+    """Return our sentence for a refusal of a request whose token was withheld; None for any other error."""
+    code = status(error)
+    if code in (401, 403, 404) and _is_withheld() and _own_token():
+        return InputError(f"the Hub refuses {what} without a token ({code}); {endpoint.WITHHELD}")
+    return None
 
 
 def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
@@ -193,41 +175,25 @@ def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
 
 def _asked_wait(error: BaseException) -> float:
     """Seconds that the answer's Retry-After asks for, 0 without one."""
-    for link in _chain(error):
+    for link in chain(error):
         if (response := getattr(link, "response", None)) is not None:
             asked = response.headers.get("Retry-After", "")
             return float(asked) if asked.isdigit() else 0.0
     return 0.0
 
 
-def _refusal(what: str, error: Exception) -> Explained | None:
-    """Our sentence for an answer that waiting cannot change; None for an error that has none."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    code = status(error)
-    hidden = any(isinstance(link, RepositoryNotFoundError) for link in _chain(error))
-    if code in (401, 403, 404) and _is_withheld() and _own_token():
-        return InputError(f"the Hub refuses {what} without a token ({code}); {endpoint.WITHHELD}")
-    if code == 404 or (code == 401 and hidden and "Invalid credentials" not in str(error)):
-        return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
-    if code == 401:
-        return InputError(f"the Hub does not accept HF_TOKEN for {what}; make a new one in your Hub account's settings")
-    if code == 403:
-        return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
-    if code == 413:
-        return InputError(f"the Hub says the repository's storage is full ({what})")
-    if isinstance(error, json.JSONDecodeError):
-        why = "what answers is not the Hub: HF_ENDPOINT's address, or the network's page to log in"
-        return HubUnavailable(f"the Hub cannot be reached for {what} ({why})")
-    return None
-
-
 def dataset_sha(name: str, revision: str) -> str:
     """The commit that a dataset's revision stands for now."""
-    info = call(
-        f"dataset {name} at revision {revision}",
-        lambda: api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS),
-    )
+
+    def once() -> str:
+        return sha_of(api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS))
+
+    return call(f"dataset {name} at revision {revision}", once)
+
+
+def sha_of(info: Any) -> str:
+    """The commit that the Hub's description of a repository names."""
+    require_form(isinstance(info.sha, str) and info.sha.isalnum(), "commit")
     return str(info.sha)
 
 
@@ -243,3 +209,6 @@ class StaleParent(Exception):
 
 class NoBranch(Exception):
     """The repository has no branch of that name."""
+
+
+__all__ = ["is_silence", "reason", "status", "strange"]

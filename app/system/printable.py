@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
 _LIKE_TOKEN = re.compile(r"\b(hf|api_org)_[A-Za-z0-9]{10,}")  # what nobody calls a repository
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/]*@")  # the name and the password before a host
 _MARKDOWN = re.compile(r"([\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-_BEGINS = re.compile(r"^(\d*)([-+=](?=.)|[.)](?=\s))")  # of a list, or of a line under a heading
+_BEGINS = re.compile(r"^(\d*)([-+=]|[.)](?=\s))")  # of a list, or of a line under a heading
 
 
 def without_secrets(text: str) -> str:
@@ -77,11 +77,11 @@ def code(text: object) -> str:
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
-def block(text: str) -> str:
-    """Return a text of one or several lines as a card's block of code, which none of them ends."""
-    shown = lines(text)
-    fence = "`" * max(3, _longest_run(shown) + 1)
-    return f"{fence}\n{shown}\n{fence}"
+def block(*texts: object) -> str:
+    """Return texts as the lines of a card's block of code, which none of them ends."""
+    shown = [printable(text) for text in texts]
+    fence = "`" * max(3, *(_longest_run(text) + 1 for text in shown))
+    return "\n".join([fence, *shown, fence])
 
 
 def _longest_run(text: str) -> int:

@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
+from .answers import require_form, status
 from .durable import make_folder, no_space_named, replacing, sha256
-from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, status, token
+from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
 
 def require_writable(name: str, *, private: bool) -> None:
@@ -25,7 +26,7 @@ def require_writable(name: str, *, private: bool) -> None:
     """
     if not token():
         raise InputError(f"{no_token()}, or train without --upload")
-    call("the token's owner", lambda: api().whoami())
+    call("the token's owner", _owner)
     call(f"creating {name}", lambda: api().create_repo(name, private=private, exist_ok=True))
     call(f"writing to {name}", lambda: api().auth_check(name, write=True))
     if private and not call(name, lambda: api().model_info(name, timeout=CONNECT_SECONDS)).private:
@@ -35,13 +36,20 @@ def require_writable(name: str, *, private: bool) -> None:
         )
 
 
+def _owner() -> str:
+    """The account of the token."""
+    about: Any = api().whoami()
+    require_form(isinstance(about, dict) and isinstance(about.get("name"), str), "account")
+    return str(about["name"])
+
+
 def head(name: str, revision: str = "main") -> str:
     """The newest commit of a model repository's branch; raises NoBranch where there is none of that name."""
     from huggingface_hub.errors import RevisionNotFoundError
 
     def once() -> str:
         try:
-            return str(api().model_info(name, revision=revision, timeout=CONNECT_SECONDS).sha)
+            return sha_of(api().model_info(name, revision=revision, timeout=CONNECT_SECONDS))
         except RevisionNotFoundError as error:
             raise NoBranch(revision) from error
 
@@ -50,8 +58,13 @@ def head(name: str, revision: str = "main") -> str:
 
 def branches(name: str) -> set[str]:
     """The names of a model repository's branches."""
-    refs = call(f"the branches of {name}", lambda: api().list_repo_refs(name))
-    return {ref.name for ref in refs.branches}
+
+    def once() -> set[str]:
+        found = {ref.name for ref in api().list_repo_refs(name).branches}
+        require_form(all(isinstance(branch, str) for branch in found), "names of branches")
+        return found
+
+    return call(f"the branches of {name}", once)
 
 
 def create_branch(name: str, branch: str) -> None:
@@ -68,13 +81,22 @@ def delete_branch(name: str, branch: str) -> None:
 
 def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
     """Path -> file of a model repository at one commit, below a folder (or the file of that name)."""
-    info = call(
-        f"the files of {name}",
-        lambda: api().model_info(name, revision=sha, files_metadata=True, timeout=CONNECT_SECONDS),
-    )
-    files = {sibling.rfilename: sibling for sibling in info.siblings or []}
+
+    def once() -> dict[str, Any]:
+        info = api().model_info(name, revision=sha, files_metadata=True, timeout=CONNECT_SECONDS)
+        files = info.siblings or []
+        require_form(all(map(_is_described, files)), "list of files with their sizes and checksums")
+        return {file.rfilename: file for file in files}
+
+    files = call(f"the files of {name}", once)
     prefix = folder.strip("/")
     return {path: file for path, file in files.items() if path == prefix or not prefix or path.startswith(f"{prefix}/")}
+
+
+def _is_described(file: Any) -> bool:
+    """Whether the Hub says of a file what `matches` compares."""
+    digest = file.lfs.sha256 if file.lfs else file.blob_id
+    return isinstance(file.rfilename, str) and type(file.size) is int and file.size >= 0 and isinstance(digest, str)
 
 
 def fetch(name: str, sha: str, file: Any, target: Path) -> None:
@@ -165,6 +187,7 @@ def commit(
             if isinstance(error, RevisionNotFoundError):
                 raise NoBranch(branch) from error
             raise
+        require_form(isinstance(done.commit_url, str) and isinstance(done.oid, str), "commit")
         return str(done.commit_url)
 
     return call(f"writing to {name}", once, size=size)

@@ -119,7 +119,7 @@ def test_a_token_that_may_write_passes_all_lines_of_the_hub(online):
     ("token", "repository", "about", "verdict", "says"),
     [
         ("hf_wrong", "tester/runs", "token", "fail", "does not accept HF_TOKEN"),
-        ("hf_wrïte", "tester/runs", "token", "fail", "HF_TOKEN holds a character that no token has"),
+        ("hf_wrïte", "tester/runs", "token", "fail", "HF_TOKEN contains a character that no token has"),
         ("hf_read", "tester/there", "repository", "fail", "HF_TOKEN may not do that"),
         ("hf_read", "tester/runs", "repository", "fail", "may not make it"),
         ("hf_write", "tester/runs", "repository", "pass", "the first upload makes it"),
@@ -157,7 +157,7 @@ def test_a_page_to_log_in_to_the_network_fails_and_the_address_shows_no_password
         lead_to(f"http://me:hf_secret@127.0.0.1:{server.server_port}", monkeypatch)
         found = lines(remote.look(remote.ask()))
         server.shutdown()
-    assert found["token"].verdict == "fail" and "what answers is not the Hub" in found["token"].says
+    assert found["token"].verdict == "fail" and "this does not look like a Hub" in found["token"].says
     assert "hf_secret" not in "".join(line.line() for line in found.values())
 
 

@@ -14,8 +14,8 @@ _TICK = 0.05  # seconds between the pieces of a slow answer
 class Fault:
     """What goes wrong with the next `times` requests whose "METHOD /path" (unquoted, no query) matches.
 
-    After the delay the request is answered with `status` and not done; with status=None it is done. It is also done
-    where one of these says what happens to it:
+    After the delay the request is answered with `status` and not done, with `body` in place of the Hub's JSON where one
+    is given; with status=None it is done. It is also done where one of these says what happens to it:
 
     - `meanwhile` is called first: what somebody else does between two requests of a client
     - `cut_after_bytes` cuts the answer there: 0 loses the answer of a commit that stands
@@ -29,6 +29,7 @@ class Fault:
     match: str
     status: int | None = 503
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
     times: int = 1
     delay_seconds: float = 0
     meanwhile: Callable[[], Any] | None = None

@@ -23,6 +23,7 @@ from .messages import Answer, Request, as_json
 from .repositories import Commit, Refusal, Repositories, Visitor
 from .routes import ROUTES
 
+BODILESS = (204, 304)  # a body would be read as the next answer
 TOKENS = {"hf_write": "write", "hf_read": "read"}
 
 
@@ -157,10 +158,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if fault and fault.meanwhile:
             fault.meanwhile()
-        if fault and fault.refuses and fault.status:
-            answer = as_json({"error": "a fault on order"}, fault.status, fault.headers)
-        else:
-            answer = self.respond(body)
+        answer = ordered(fault) if fault and fault.refuses else self.respond(body)
         if fault and fault.content is not None:
             answer = Answer(200, {**answer.headers, "Content-Length": str(len(fault.content))}, [fault.content])
         hub.requests.append((self.command, path, answer.status))
@@ -191,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "HEAD":
+        if self.command == "HEAD" or answer.status in BODILESS:
             return
         for chunk in fault.spoilt(answer.body, self.server.hub.stopping.wait) if fault else answer.body:
             self.wfile.write(chunk)
@@ -202,6 +200,14 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         if self.server.hub.verbose:
             super().log_message(format, *args)
+
+
+def ordered(fault: Fault) -> Answer:
+    """The refusal, or the strange body, that a fault orders."""
+    if fault.body is None:
+        return as_json({"error": "a fault on order"}, fault.status or 200, fault.headers)
+    lengths = {"Content-Type": "text/html", "Content-Length": str(len(fault.body))}
+    return Answer(fault.status or 200, {**lengths, **fault.headers}, [fault.body])
 
 
 def identify(hub: HubServer, authorization: str) -> Visitor:

@@ -51,6 +51,24 @@ def test_several_gpus_get_a_process_each(place):
     )
 
 
+@pytest.mark.parametrize(
+    ("place", "waits", "seconds"), [("docker", "--stop-timeout 120", 120), ("slurm", "TERM@180", 180)]
+)
+def test_a_place_that_waits_for_the_last_push_says_so_to_the_training(place, waits, seconds):
+    one, several = (re.sub(r"\\\n\s*", "", text(place, job(gpus=gpus))) for gpus in (1, 2))
+    assert waits in one and f"{' '.join(TRAIN)} --grace {seconds}s" in one
+    assert "SHUTDOWN_TIMEOUT" not in one and f"TORCH_ELASTIC_SHUTDOWN_TIMEOUT={seconds}" in several
+    for given in ("--grace=9s", "--grace 9s"):
+        assert text(place, job(train=(*TRAIN, *given.split()))).count("--grace") == 1
+        assert f"--grace {seconds}s" not in text(place, job(train=(*TRAIN, *given.split())))
+    assert f"--grace {seconds}s" not in text(place, job(train=TRAIN[:-1]))  # without --upload it has no effect
+
+
+@pytest.mark.parametrize("place", ["vast", "runpod", "hfjobs", "skypilot"])
+def test_a_place_whose_patience_is_its_own_leaves_the_default(place):
+    assert "--grace" not in text(place, job())
+
+
 @pytest.mark.parametrize("place", BASH)
 def test_a_text_is_bash(place):
     subprocess.run(["bash", "-n"], input=text(place, job(train=(*TRAIN, "--dataset", "it's"))), text=True, check=True)

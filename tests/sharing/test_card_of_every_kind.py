@@ -14,6 +14,7 @@ from report import made_up_run
 from app.artifacts.runs import Run
 from app.config.facts import DatasetFacts
 from app.sharing import card
+from app.system.printable import printable
 from app.tables.datasets import DATASETS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 
@@ -169,7 +170,7 @@ def test_a_regression_over_one_simulation_has_no_interval_in_the_index_and_no_r2
     alone = Run(run.files, replace(run.record, results=replace(run.record.results, test=test)))
     entry = card.index_entry(alone)
     line = card.index_card("tester/runs", [entry], {run.files.stem: "f"}).splitlines()[-1]
-    assert f"| RMSE {test.rmse:.4g} | - | " in line and "None" not in line
+    assert f"| RMSE {test.rmse:.4g} | none | " in line and "None" not in line
     text = card.run_card(alone, "hf://tester/runs/f")
     assert "bootstrap" not in text and "R2" not in text.partition("\n---\n")[2]
 
@@ -191,8 +192,8 @@ def test_no_name_breaks_a_card_or_the_index(tmp_path, name):
     assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1", "h2", "h2", "h2"]
     assert [token.type for token in tokens].count("fence") == 2
     assert [token.type for token in tokens].count("table_open") == 2
-    assert next(token.content for token in tokens if token.type == "fence").rstrip("\n") == record.command
-    assert ModelCard(text).data.eval_results[0].dataset_name == name
+    assert next(token.content for token in tokens if token.type == "fence").rstrip("\n") == printable(record.command)
+    assert ModelCard(text).data.eval_results[0].dataset_name == printable(name)
     entry = card.index_entry(odd)
     index = card.index_card("tester/runs", [entry], {run.files.stem: f"runs/{name}"})
     tokens = MarkdownIt("commonmark").enable("table").parse(index.partition("\n---\n")[2])

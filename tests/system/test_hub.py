@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import HubUnavailable, InputError
-from app.system import hub, repositories
+from app.system import answers, hub, repositories
 
 REPOSITORY, TOKEN = "tester/runs", "hf_write"
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def test_no_message_shows_the_token(repository, waits, status):
     repository.fault("GET .*/auth-check", status, times=99)
     with pytest.raises(Exception) as refusal:
         repositories.require_writable(REPOSITORY, private=False)
-    seen = "".join(str(error) + repr(error) for error in hub._chain(refusal.value))
+    seen = "".join(str(error) + repr(error) for error in answers.chain(refusal.value))
     assert TOKEN not in seen
 
 

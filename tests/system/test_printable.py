@@ -86,7 +86,7 @@ def test_code_on_a_card_reads_as_it_is(text):
 
 @pytest.mark.parametrize("text", ["```", "````\n# x", "~~~", "a\n```\n<script>"])
 def test_no_line_ends_a_block_of_code(text):
-    html = rendered(block("python run.py\n" + text) + "\n\nafter")
+    html = rendered(f"{block('python run.py', text)}\n\nafter")
     assert html.count("<pre>") == 1 and html.endswith("<p>after</p>") and "<script" not in html
 
 

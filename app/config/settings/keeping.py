@@ -45,4 +45,8 @@ class Keeping:
     )
     push_every: float = _time(1800.0, "Upload the state at this interval, with --upload.", shown="30m")
     if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
+    grace: float = _hub(
+        30.0, "Take at most this time after a signal to save and upload the state, with --upload.", shown="30s",
+        time=True, metavar="TIME", above=0, most=86400,
+    )  # fmt: skip
     lease: float = _time(900.0, "Release a run after this time if its machine disappears, with --upload.", shown="15m")

@@ -195,7 +195,9 @@ def _sentences(where: str) -> Iterator[None]:
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         if hub.is_silence(error):
-            raise HubUnavailable(f"{where} could not be read to its end ({first_line}); run again") from error
+            raise HubUnavailable(f"{where} could not be read to its end ({hub.reason(error)}); run again") from error
+        if explained := hub.strange(f"reading {where}", error):
+            raise explained from error
         if "BatchSize must be greater than 0" in first_line:
             first_line = "a parquet file in it has no rows"
         raise InputError(f"{where} cannot be read as a dataset of images: {first_line}") from error

@@ -1,0 +1,69 @@
+"""The signals that ask a process to stop, and what they do while a command runs: they end it in good order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import Stopped
+
+_ASKING = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
+_ONE = 10.0  # seconds within which several signals are one: a launcher and its place may both send theirs
+
+Handler = Callable[[int, Any], Any]
+
+
+def asking() -> list[signal.Signals]:
+    """Return the signals that ask this process to stop. Under nohup, which ignores it, SIGHUP is none of them."""
+    found = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
+    return [number for number in found if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """Within it signals call their handlers. Outside of the main thread, which alone may have any, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Ending:
+    """A handler that raises Stopped, once for signals that come together; `over` once the stop is under way."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._first = float("-inf")
+
+    def __call__(self, number: int, _frame: Any) -> None:
+        if self.over or time.monotonic() - self._first < _ONE:
+            return
+        self._first = time.monotonic()
+        text = f"stopped by {signal.Signals(number).name}. The same command resumes from what was last saved"
+        raise Stopped(f"{text}, if anything was", since=self._first)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Within it each of these signals raises Stopped, so that nothing is left half-written; inside another, no more."""
+    if isinstance(signal.getsignal(signal.SIGTERM), _Ending):
+        yield
+        return
+    with handled(dict.fromkeys(asking(), _Ending())):
+        yield
+
+
+def end_undisturbed() -> None:
+    """Ignore these signals until the end of `ending`: the process was asked to stop, and does what it must for that."""
+    for number in asking():
+        if isinstance(handler := signal.getsignal(number), _Ending):
+            handler.over = True
