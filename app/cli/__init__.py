@@ -94,7 +94,8 @@ def _unless_unread(code: int, given: list[str]) -> int:
     """Return a command's exit code; of one whose result is its stdout another, where that did not take all of it."""
     if code != DONE or not (why := output.failure()):
         return code
-    prints = not given or given[0] in _PRINTS or given[0].startswith("-")
+    words = spelling.apart(given)[1]  # without --env-file, which comes before the command
+    prints = not words or words[0] in _PRINTS or words[0].startswith("-")
     if why.errno == errno.EPIPE:
         return _UNREAD if prints else DONE
     kind = "disk full" if why.errno in DISK_FULL else "unavailable"

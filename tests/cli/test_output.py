@@ -117,3 +117,13 @@ def test_a_record_that_says_done_is_what_0_means(tmp_path, shared_cache):
     code, _, _ = shell(f"{{}} {TRAIN} --epochs 200 --max-minutes 0.01 2>&1 | head -1", tmp_path, shared_cache)
     records = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("model_*.json")]
     assert (code, records) in [(75, ["stopped"]), (75, [])]
+
+
+def test_a_training_with_a_file_of_settings_is_a_training_that_may_go_unread(monkeypatch):
+    import errno
+
+    from app import cli
+
+    monkeypatch.setattr(cli.output, "failure", lambda: OSError(errno.EPIPE, "Broken pipe"))
+    for line, code in (("train --env-file x", 0), ("evaluate --env-file=x", 141), ("--env-file x", 141)):
+        assert cli._unless_unread(0, cli.spelled(line.split())) == code
