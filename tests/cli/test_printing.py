@@ -39,7 +39,7 @@ def test_class_names_are_printable_in_every_output_and_complete_in_json(call, wo
         call(f"plan {TRAIN.removeprefix('train')} --dataset ./pets"),
         call("upload checkpoints again"),
     ]
-    assert [ended.code for ended in ends] == [0] * 4, ends
+    assert [ended.code for ended in ends] == [0] * 4, [ended.err for ended in ends]
     for ended in ends:
         assert_printable(ended.out + ended.err)
     assert r"ant\x1b7" in ends[1].out and r"bee\u202eeb" in ends[1].out
