@@ -119,13 +119,13 @@ def write(path: Path, record: Record) -> None:
 def read(path: Path) -> Record:
     """Return a run's record; raise InputError, with the file and what to do, unless it is complete and unchanged."""
     raw = _object(path)
+    given = raw.pop("seal", None)
     try:
         config = RunConfig.from_json(raw["config"])
-    except UnknownRevision as error:
-        raise UnknownRevision(f"the run record {path}: {error}") from error
     except InputError as error:
+        if isinstance(error, UnknownRevision) and given == seal(raw):
+            raise UnknownRevision(f"the run record {path}: {error}") from error
         raise _damaged(path, str(error)) from error
-    given = raw.pop("seal", None)
     record = _typed(path, raw, config)
     _require_own(path, record, config)
     if given != seal(raw):

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..tables.shape import Extent, extent
 
@@ -65,6 +64,8 @@ def counted(build: Callable[[], nn.Module], channels: int, image: Extent) -> Cou
     FLOPs are FlopCounterMode's: 2 per multiply-add of convolutions and matrix products. The bytes are those of the
     tensors that autograd saves, without parameters and buffers, each storage once.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # which imports triton
+
     model = built(build).train()
     with torch.device("meta"):
         images = torch.empty(_IMAGES, channels, *extent(image))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -170,12 +171,13 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
 
 def _one_set(runs: list[Run], say: Say, *, free: Sequence[str] = ()) -> list[Run]:
     """The runs that agree with the newest one, the newest of each model, attention and size, and of what is `free`."""
-    wanted = {name: value for name, value in _held_equal(runs[-1]).items() if name not in free}
+    common = {name: value for name, value in _held_equal(runs[-1]).items() if name not in free}
+    newest = {run.config.model: run.config.model_revision for run in runs}
     kept: dict[tuple[Any, ...], Run] = {}
     for run in runs:
-        held = _held_equal(run)
+        held, wanted = _held_equal(run), common | {"model_revision": newest[run.config.model]}
         different = [
-            f"{name}={held[name]} where the set has {wanted[name]}" for name in wanted if held[name] != wanted[name]
+            f"{name}={held[name]} where the set has {value}" for name, value in wanted.items() if held[name] != value
         ]
         if different:
             say(f"left out {label(run)}: {', '.join(different)}")
@@ -187,7 +189,7 @@ def _one_set(runs: list[Run], say: Say, *, free: Sequence[str] = ()) -> list[Run
 def _held_equal(run: Run) -> dict[str, Any]:
     """What must be equal within a set."""
     config = run.config
-    held = {name: value for name, value in config.to_json().items() if name not in _FREE}
+    held = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
     held |= {"stored_side": config.stored_side, "shape": _shape(config), "patch": _patch(config)}
     data = {"split_fingerprint": run.record.data.split_fingerprint, "version": run.record.data.version}
     precisions = sorted({place.precision for place in run.record.places})

@@ -151,12 +151,12 @@ def _merged(
     for name, value in before.items():
         if isinstance(value, list) and isinstance(found.get(name), list):
             found[name] = [each for each in found[name] if each not in value]
-        elif found.get(name) == value:
+        elif found.get(name) == value and name not in now:
             del found[name]
     for name, value in now.items():
         if isinstance(value, list):
             kept = found[name] if isinstance(found.get(name), list) else []
             found[name] = [*value, *(each for each in kept if each not in value)]
-        else:
-            found.setdefault(name, value)
+        elif name not in found or found[name] == before.get(name):
+            found[name] = value  # in its place, so that the same index is the same text
     return found | {"model-index": [*now["model-index"], *others]}

@@ -40,7 +40,7 @@ def require_sound() -> None:
 def require_sendable(token: str | None) -> None:
     """Raises InputError for a token that no request can carry, whose client's error would repeat it."""
     if token and not re.fullmatch(r"[!-~]+", token):
-        raise InputError("HF_TOKEN holds a character that no token has; copy it from the Hub once more")
+        raise InputError("HF_TOKEN contains a character that no token has. Copy it from the Hub again")
 
 
 def in_clear(address: str) -> bool:

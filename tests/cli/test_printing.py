@@ -17,12 +17,6 @@ LABELS = ["ant\x1b7[31m", "bee\u202eeb", "c|`a`t\n---\n# <b>owned"]
 TRAIN = "train --image 16 --patch 4 --size 100K --d-model 64 --epochs 1 --batch-size 16 --augment none --threads 1"
 
 
-def hostile_folder(work):
-    """Class folders with names that command a terminal."""
-    write_images(work / "pets", classes=NAMES, each=8)
-    return NAMES
-
-
 def hostile_tables(work):
     """Parquet files with labels that do."""
     for split in ("train", "test"):
@@ -30,9 +24,16 @@ def hostile_tables(work):
     return LABELS
 
 
-@pytest.mark.parametrize("made", [hostile_folder, hostile_tables])
-def test_class_names_are_printable_in_every_output_and_complete_in_json(call, work, online, made):
-    names = made(work)
+def test_folders_whose_names_command_a_terminal_are_refused_in_a_printable_sentence(call, work):
+    write_images(work / "pets", classes=NAMES, each=8)
+    for command in (f"{TRAIN} --dataset ./pets", "plan --dataset ./pets", "datasets ./pets"):
+        ended = call(command)
+        assert ended.code == 2 and r"rename ant\x1b7" in ended.err
+        assert_printable(ended.out + ended.err)
+
+
+def test_class_names_are_printable_in_every_output_and_complete_in_json(call, work, online):
+    names = hostile_tables(work)
     ends = [
         call(f"{TRAIN} --dataset ./pets --upload"),
         call("evaluate checkpoints"),

@@ -80,6 +80,7 @@ def test_one_line_gives_a_setting_its_option_its_json_key_its_place_in_the_id_it
     get_command(app).main(["--label-smoothing", "0.2", "--lr", "1"], standalone_mode=False)
     assert o.given(seen) | {"checkpoints": 0} == {
         "label_smoothing": 0.2, "lr": 1.0, "checkpoints": 0, "fresh": False, "upload": False, "private": False,
+        "verify": False,
     }  # fmt: skip
     monkeypatch.setattr(reference, "GROUPS", (*GROUPS, Widened))
     assert "| `--label-smoothing` | number | 0 | yes | images | Smooth the labels by this fraction. |" in (

@@ -169,7 +169,7 @@ def test_a_regression_over_one_simulation_has_no_interval_in_the_index_and_no_r2
     test = replace(run.record.test, rmse_interval=None, mae_interval=None, r2=None, r2_interval=None)
     alone = Run(run.files, replace(run.record, results=replace(run.record.results, test=test)))
     entry = card.index_entry(alone)
-    line = card.index_card("tester/runs", [entry], {run.files.stem: "f"}).splitlines()[-1]
+    line = card.index_card("tester/runs", [entry], {run.files.stem: "f"}).splitlines()[-2]
     assert f"| RMSE {test.rmse:.4g} | none | " in line and "None" not in line
     text = card.run_card(alone, "hf://tester/runs/f")
     assert "bootstrap" not in text and "R2" not in text.partition("\n---\n")[2]
