@@ -162,7 +162,7 @@ def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeyp
 
     def slowly(_):
         if not most:  # after the claim
-            repository.fault(r"POST .*/preupload/run-", status=status, times=10**6)
+            repository.fault(r"POST .*/commit/run-", status=status, times=10**6)
         time.sleep(0.15)
         most.append(len(snapshots(tmp_path)))
 
