@@ -1,6 +1,7 @@
 """What all tests share: no network, no user settings, one thread per worker, and a quick run of the whole program."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -83,6 +84,14 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _hang_up():
+    """SIGHUP asks to stop, although `nohup pytest` begins with a process that ignores it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def _require_head(path: Path, theirs: Shapes, ours: Shapes, config: RunConfig) -
     """Raise InputError for head tensors that are no head of the model for one other number of classes."""
     wider = models.tensor_shapes(config, classes=config.classes + 1)
     counts: set[int] = set()
-    for name, shape in theirs.items():
+    for name, shape in sorted(theirs.items(), key=lambda item: (item[1] != ours[item[0]], item[0])):  # that differ last
         by_classes = [a != b for a, b in zip(ours[name], wider[name], strict=True)]
         rest = [a == b for a, b, changes in zip(shape, ours[name], by_classes, strict=False) if not changes]
         counts |= {size for size, changes in zip(shape, by_classes, strict=False) if changes}

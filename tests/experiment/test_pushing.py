@@ -157,12 +157,11 @@ def snapshots(folder):
 def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeypatch, status):
     monkeypatch.setattr("app.experiment.pushing._FIRST_PAUSE", 0.01)
     monkeypatch.setattr("app.experiment.pushing._LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr("app.system.hub._WAITS", (0.0,) * 4)
     most = []
 
     def slowly(_):
         if not most:  # after the claim
-            repository.fault(r"POST .*/commit/run-", status=status, times=10**6)
+            repository.fault(r"POST .*/preupload/run-", status=status, times=10**6)
         time.sleep(0.15)
         most.append(len(snapshots(tmp_path)))
 

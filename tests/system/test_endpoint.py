@@ -150,7 +150,7 @@ def test_a_redirection_to_plain_http_carries_no_token(online, monkeypatch):
 @pytest.mark.parametrize("token", ["hf_a\x01b", "hf_a b", "hf_ä", "hf_a\tb"])
 def test_a_token_that_no_request_can_carry_is_refused_without_repeating_it(online, monkeypatch, token):
     monkeypatch.setenv("HF_TOKEN", token)
-    with pytest.raises(InputError, match="holds a character that no token has") as refused:
+    with pytest.raises(InputError, match="contains a character that no token has") as refused:
         repositories.require_writable(REPOSITORY, private=False)
     assert token not in str(refused.value) and "hf_a" not in str(refused.value)
 
