@@ -20,6 +20,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("isoscale", "slow tests that disturb a run")
     group.addoption("--scenario-model", default="vit_differential", metavar="MODEL", help="The model of the tiny run.")
     group.addoption("--scenario-seed", default=0, type=int, metavar="S", help="The seed of runs, steps and bytes.")
+    group.addoption("--kills", default=4, type=int, metavar="N", help="File operations of each kind of run; 0: all.")
     group.addoption("--moves", default=1, type=int, metavar="N", help="Moves to another machine after SIGKILL.")
     group.addoption("--damages", default=40, type=int, metavar="N", help="Files that are damaged.")
 

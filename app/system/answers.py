@@ -49,6 +49,14 @@ def status(error: BaseException) -> int | None:
     return None
 
 
+def address(error: BaseException) -> str:
+    """Return the URL of the answer behind an error, or an empty text."""
+    for link in chain(error):
+        if (response := getattr(link, "response", None)) is not None:
+            return str(response.url)
+    return ""
+
+
 def is_silence(error: BaseException) -> bool:
     """Return whether an error means that the Hub did not answer or is in trouble itself, so that waiting can help."""
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled

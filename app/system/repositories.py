@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
-from .answers import require_form, status
+from .answers import address, require_form, status
 from .durable import beside, make_folder, no_space_named, replacing, sha256
 from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
@@ -189,7 +189,7 @@ def commit(
                     commit_message=message, parent_commit=parent, revision=branch,
                 )  # fmt: skip
         except Exception as error:
-            if status(error) == 412:
+            if status(error) == 412 and "/commit/" in address(error):
                 raise StaleParent from error
             if isinstance(error, RevisionNotFoundError):
                 raise NoBranch(branch) from error

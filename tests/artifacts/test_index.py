@@ -143,6 +143,7 @@ def _many(folder, times):
             json.loads((folder / index.NAME).read_text())
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_the_index_at_once_both_answer_right(folder):
     fresh = multiprocessing.get_context("spawn")
     both = [fresh.Process(target=_many, args=(folder, 20)) for _ in range(2)]

@@ -91,6 +91,7 @@ def test_trainer_takes_its_turn_where_it_is_installed_and_writes_nothing_to_stdo
     assert group["contenders"][0]["parameters"] == group["contenders"][-1]["parameters"]
 
 
+@pytest.mark.slow
 def test_attention_compares_every_path_with_classic_sdpa_and_counts_what_is_saved(call):
     report = asked(call, f"attention --tokens 5,16 --size 1M {QUICK}")
     assert [group["title"] for group in report["groups"]] == ["5 tokens", "16 tokens"]

@@ -10,7 +10,7 @@ LEFT_EARLY = """
 import sys
 from app import data
 from app.cli import leave
-from app.data.sources.library import open_folder
+from app.data.sources.folders import open_folder
 
 source = open_folder(data.ask_of({"dataset": sys.argv[1]}, path=sys.argv[1]))
 rows = source.examples("train")

@@ -41,6 +41,7 @@ def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     assert refused.code == 2 and "which predicts a number; leave it out" in refused.err
 
 
+@pytest.mark.slow
 def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, measured):
     for seed in (1, 2):
         assert call(f"{FIELDS} --model cnn --seed {seed}").code == 0

@@ -120,6 +120,7 @@ def test_verify_hashes_a_cache_that_was_hashed_before(call, run, monkeypatch):
     assert refused.code == 2 and "--again" in refused.err
 
 
+@pytest.mark.slow
 def test_a_command_that_waits_for_the_cache_of_another_says_for_whom(tmp_path, work):
     pets(work / "pets")
     from app.system import locks

@@ -25,12 +25,10 @@ def shell(line, folder, cache):
     return int((folder / "code").read_text()), done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "end",
-    [
-        "2>&1 | head -1",
-        *(pytest.param(end, marks=pytest.mark.slow) for end in (">/dev/full 2>/dev/full", "<&- >&- 2>&-")),
-    ],
+    ["2>&1 | head -1", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"],
 )
 def test_a_training_that_nobody_reads_is_done_with_every_file(tmp_path, shared_cache, trained, end):
     code, _, _ = shell(f"{{}} {TRAIN} {end}", tmp_path, shared_cache)
@@ -48,12 +46,13 @@ def test_a_summary_that_does_not_fit_is_a_note_and_the_run_is_done(tmp_path, sha
     assert "note: stdout takes no more (No space left on device)" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "code", "said"),
     [
         (">/dev/full", 4, "stdout takes no more (No space left on device)"),
-        pytest.param("| true", 0, "", marks=pytest.mark.slow),
-        pytest.param(">&-", 0, "", marks=pytest.mark.slow),
+        ("| true", 0, ""),
+        (">&-", 0, ""),
     ],
 )
 def test_an_evaluation_that_nobody_reads_says_so_by_its_code_and_is_kept(run, work, shared_cache, end, code, said):

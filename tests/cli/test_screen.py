@@ -90,6 +90,7 @@ def test_durations_read_as_one_says_them():
     assert [_clock(seconds) for seconds in (0.4, 89, 90, 3600, 7500)] == ["0 s", "89 s", "2 min", "60 min", "2 h 05"]
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_sigterm_ends_with_75_and_the_same_command_ends_it_in_the_same_bits(call, work):
     line = f"train {TINY} --epochs 10 --threads 1"
     with terminal(80) as (master, slave):

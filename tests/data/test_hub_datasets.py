@@ -291,6 +291,7 @@ print(run.record.data.version, *late, *{"datasets", "torchvision", "timm"} & set
 """
 
 
+@pytest.mark.slow
 def test_a_warm_cache_trains_without_a_network_and_without_the_libraries_that_read(hub, client, tmp_path):
     name = fresh_name()
     sha = hub.add_dataset(name, write_hub(tmp_path / "set", LABELS, NAMES))

@@ -118,7 +118,10 @@ def spoil(there, whole, parts):
     repository.commit("main", "others", kept)
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["nothing here", "an unfinished run here"])
+@pytest.mark.parametrize(
+    "begun",
+    [pytest.param(False, marks=pytest.mark.slow, id="nothing here"), pytest.param(True, id="an unfinished run here")],
+)
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_finished_run_on_the_hub_costs_nothing_here(tmp_path, there, whole, damage, begun):
     here = tmp_path / "here"
@@ -207,7 +210,10 @@ def test_a_kill_while_a_finished_run_is_moved_leaves_a_run_that_can_be_ended_wit
 
 
 @pytest.mark.parametrize("number", range(1, 6))
-@pytest.mark.parametrize("begun", [False, True], ids=["nothing here", "an earlier state here"])
+@pytest.mark.parametrize(
+    "begun",
+    [pytest.param(False, marks=pytest.mark.slow, id="nothing here"), pytest.param(True, id="an earlier state here")],
+)
 def test_a_kill_while_a_state_is_moved_leaves_a_run_that_can_be_ended_without_the_hub(
     tmp_path, online, whole, monkeypatch, number, begun
 ):

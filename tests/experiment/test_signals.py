@@ -134,6 +134,7 @@ def stopped_while(folder, grace, name="SIGUSR1", **options):
     return str(stopped.value)
 
 
+@pytest.mark.slow
 def test_the_last_push_takes_what_the_grace_leaves_and_no_more(tmp_path, repository):
     push = "POST .*/commit/run-"
     repository.fault(push, None, delay_seconds=0, times=1)  # the claim

@@ -31,6 +31,7 @@ def hub() -> Iterator[HubServer]:
         yield server
 
 
+@pytest.mark.slow
 def test_a_dataset_streams_from_its_folder_pinned_by_sha(hub: HubServer, tmp_path: Path) -> None:
     rows = [(index % 2, (8 + index, 8)) for index in range(6)]
     write_dataset(tmp_path / "one" / "alice" / "shapes", rows)

@@ -157,7 +157,13 @@ def small(name):
     return not family_of(name).closed or smallest(name).parameters <= LARGE
 
 
-@pytest.mark.parametrize("name", [name for name in GROWN if small(name)])
+SLOW_TO_LEARN = ("mobilevit", "resnet18", "convmixer", "swin")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW_TO_LEARN else ()) for name in GROWN if small(name)],
+)
 def test_a_hundred_steps_learn_sixteen_examples(name):
     assert overfits(smallest(name))
 
