@@ -9,10 +9,10 @@ import numpy as np
 
 from ..config.settings import Data
 from ..errors import InputError
+from ..system.printable import printable
 from ..tables.reading import FieldReading
 from ..tables.revisions import LAYOUT
 from ..tables.shape import Extent, with_unit
-from .sources.files import printable
 from .sources.layout import Layout, LeftOut
 from .sources.source import Ask, Source
 from .splits import holdout

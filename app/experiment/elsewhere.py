@@ -18,11 +18,11 @@ from ..artifacts.runs import Run
 from ..computing import execution
 from ..computing.execution import Wishes
 from ..config import effects
-from ..data.sources.files import printable
 from ..data.splits.resident import Split
 from ..errors import InputError
 from ..place import Place
 from ..system.locks import lock
+from ..system.printable import printable
 from ..tables.decoding import decoding_of
 from . import loading
 from . import stages as training

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..data.sources import synthetic as folder
 from ..data.sources.design import targets as design_targets
-from ..data.sources.files import printable
 from ..errors import InputError
 from ..system import durable
+from ..system.printable import printable
 from ..tables.synthetic import DESIGN_FILE, FieldRecipe
 from .nested_cylinder import COLUMNS, ROWS, STEP, density, sim_time, simulate
 

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import time
 from contextlib import suppress
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONNRESET)  # for good: reader, file, terminal
@@ -38,21 +39,23 @@ class _Lasting(io.RawIOBase):
     def write(self, data: object) -> int:
         """Write what can be written, and return the length of it all."""
         left = memoryview(data).cast("B")  # type: ignore[arg-type]
-        size = len(left)
+        size, until = len(left), time.monotonic() + _PATIENCE
         try:
             while left:
-                left = left[self._written(left) :]
+                if written := self._written(left, until):
+                    left, until = left[written:], time.monotonic() + _PATIENCE
         except OSError as error:
             self.failed = self.failed or error
             if error.errno in _GONE:
                 _to_nowhere(self._descriptor)  # for the libraries and the processes that share it
         return size
 
-    def _written(self, data: memoryview) -> int:
+    def _written(self, data: memoryview, until: float) -> int:
         try:
             return os.write(self._descriptor, data)
         except BlockingIOError:
-            if not select.select([], [self._descriptor], [], _PATIENCE)[1]:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([], [self._descriptor], [], left)[1]:
                 raise
             return 0
 

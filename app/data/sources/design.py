@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...system.durable import text
+from ...system.printable import printable
 from ...tables.names import suggestion
-from .files import printable
 from .listing import require_commas
 
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from ...errors import InputError
 from ...system.durable import sha256
+from ...system.printable import printable
 from ...tables.names import suggestion
 from ...tables.reading import FieldReading
 from . import design, filelist, synthetic
-from .files import folder, printable
+from .files import folder
 from .layout import Layout
 from .source import Array, Ask, Example, Source
 

@@ -17,8 +17,8 @@ import numpy as np
 from ... import draws
 from ...errors import InputError
 from ...system import durable
+from ...system.printable import printable
 from .design import key_of
-from .files import printable
 
 _SPLIT = 0x5917  # what a key of draws is for, beside those of `draws`
 _SPLITS = ("train", "val", "test")

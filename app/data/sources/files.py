@@ -36,8 +36,3 @@ def of_all(path: str) -> str:
     root = folder(path)
     names = [file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file()]
     return digest(root, [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)])
-
-
-def printable(text: str) -> str:
-    """The text on one line: line breaks and other characters that cannot be shown as escapes."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...system.printable import printable
 from ...tables.names import suggestion
 from . import files, listing, tables, tree
 from .listing import Columns, Listing
@@ -109,7 +110,7 @@ def _agreed(ask: Ask, found: Walk, as_tree: Tree, listed: Listing) -> Content:
     apart = any(split_of.get(row.path) != split for split, rows in listed.rows.items() for row in rows)
     if other is None and (not apart or len(listed.rows) == 1):
         return Content(walk=found, tree=as_tree)
-    first = ", ".join(files.printable(path) for path in listed.files)
+    first = ", ".join(printable(path) for path in listed.files)
     says = "in other splits" if other is None else f"with other classes in its column {listed.label}"
     raise InputError(
         f"{ask.path} has class folders, and {first} lists the same images {says}. Use --label-column {listed.label} to "

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import InputError
+from ...system.printable import printable
 from . import names
-from .files import printable
 from .layout import Layout, LeftOut
 from .source import Ask, Example, Hidden, Revised, Source
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ...system.printable import printable
 from ...tables.names import suggestion
 from ..splits import holdout
 from . import words
-from .files import printable
 from .layout import Layout, LeftOut
 from .parts import Wishes
 from .walk import Walk

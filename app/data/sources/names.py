@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import InputError
-from .files import printable
+from ...system.printable import printable
 
 
 def require_apart(found: Iterable[str], where: str) -> None:

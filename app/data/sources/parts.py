@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError
+from ...system.printable import printable
 from ...tables.names import suggestion
 from ..splits import holdout
 from . import words
-from .files import printable
 from .layout import LeftOut
 from .walk import Folder
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ...errors import InputError
+from ...system.printable import printable
 from . import words
-from .files import printable
 from .walk import ENDINGS
 
 _INSTEAD = "Download it with `hf download {} --repo-type dataset --local-dir FOLDER` and give ./FOLDER"

@@ -12,11 +12,11 @@ import numpy as np
 
 from ...errors import InputError
 from ...system.durable import sha256
+from ...system.printable import printable
 from ...tables.reading import SignalReading
 from ...tables.symmetry import NIST_LENGTHS, NIST_START, NIST_STEP
 from ...tables.synthetic import PatternRecipe
 from . import symmetry, synthetic, tensors, words
-from .files import printable
 from .layout import Layout
 from .source import Array, Ask, Example, Revised, Source
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
+from ...system.printable import printable
 from ..splits import holdout
 from . import listing, words
-from .files import printable
 from .layout import Layout, LeftOut
 from .walk import Walk
 

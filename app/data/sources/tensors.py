@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...system import durable
-from .files import printable
+from ...system.printable import printable
 
 
 def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import InputError
+from ...system.printable import printable
 from . import names, words
-from .files import printable
 from .layout import Layout, LeftOut
 from .parts import Parts, Wishes, divided
 from .walk import Folder

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ...errors import InputError
-from .files import printable
+from ...system.printable import printable
 
 # Endings of the images that `datasets` reads.
 _IMAGES = """

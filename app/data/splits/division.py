@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ...config.run import RunConfig
 from ...errors import InputError
+from ...system.printable import printable
 from ...tables.shape import extent
-from ..sources.files import printable
 from ..store.cache import Cached
 from ..transforms import chain
 from ..transforms.normalise import AsFloat

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ..sources.files import printable
+from ...system.printable import printable
 from ..sources.source import Ask, Example, Source
 from .kept import Kept
 

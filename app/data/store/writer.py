@@ -12,8 +12,8 @@ import numpy as np
 
 from ...errors import InputError
 from ...system import durable
+from ...system.printable import printable
 from ...tables.shape import plane
-from ..sources.files import printable
 from ..sources.source import Array, Ask, Example, Source
 from . import scaling, unreadable
 from .aside import Aside
