@@ -40,6 +40,9 @@ def left_out(found):
 
 SHAPES = {  # folders -> rows of the source's splits, class names
     "words of one split alone are classes": (["plane", "train", "bus"], {"train": 24}, ["bus", "plane", "train"]),
+    "words of one split alone are classes at any depth": (
+        classes("plane", "train", "bus", names=("2019", "2020")), {"train": 48}, ["bus", "plane", "train"],
+    ),
     "train and test": (classes("train", "test"), {"train": 16, "test": 16}, ["cat", "dog"]),
     "capitals": (classes("Train", "TEST"), {"train": 16, "test": 16}, ["cat", "dog"]),
     "training and testing": (classes("training", "Testing"), {"train": 16, "test": 16}, ["cat", "dog"]),
@@ -105,10 +108,22 @@ def test_what_is_understood_before_reading_is_what_is_read(tmp_path, name):
         (["cat", "Cat"], "'Cat' and 'cat' .* differ only by blanks or case"),
         (["train/cat", "train/dog", "test/cat", "test/Dog"], "'Dog' and 'dog'"),
         (["cat", "cat ", "dog"], "'cat' and 'cat '"),
+        ([*classes("data/train", "data/test"), "assets"],
+         r"FOLDER/data has the splits test, train, and next to it FOLDER has other images .assets.*Give FOLDER/data"),
+        ([*classes("a/data/Training", "a/data/val"), "a/docs/x"], "Give FOLDER/a/data"),
+        (["cat/train", "cat/test", "dog/train", "dog/test"], "2 folders of FOLDER have splits inside .FOLDER/cat"),
+        (classes("train", "holdout"), "has train with folders of images .cat, dog., and next to it holdout, which may"),
+        (classes("train-images", "t10k-images"), "next to it t10k-images, .*train=FOLDER,test=FOLDER"),
+        ([*classes("train"), "unlabeled", "extra"], "next to it extra, unlabeled, .*images: 16.*--split-folders none"),
     ],
 )  # fmt: skip
 def test_what_is_doubtful_is_refused_with_what_to_do(tmp_path, folders, sentence):
     assert re.search(sentence, refused(put(tmp_path / "set", *folders)))
+
+
+def test_folders_with_splits_inside_are_classes_where_a_command_says_so(tmp_path):
+    folder = put(tmp_path / "set", "cat/train", "cat/test", "dog/train", "dog/test")
+    assert Reading(folder, split_folders="none").manifest["class_names"] == ["cat", "dog"]
 
 
 def test_single_letters_are_classes_of_their_own_in_either_case(tmp_path):

@@ -59,6 +59,8 @@ def divided(root: Path, top: Folder, wishes: Wishes) -> Parts:
             break
     found = _split_words(base)
     if not found:
+        _require_no_splits_below(root, base)
+        _require_no_lone_train(root, base)
         return _classes(root, top, wishes)
     if base.images:
         raise InputError(
@@ -86,6 +88,43 @@ def _split_words(base: Folder) -> dict[str, list[Folder]]:
     alone = everything and len(base.with_images) == 1
     trainless = everything and len(found) > 1 and all(each.with_images for each in base.with_images)
     return found if alone or trainless else {}
+
+
+def _require_no_splits_below(root: Path, base: Folder) -> None:
+    """Raise InputError for classes that contain folders of train and of another split, which would be trained on."""
+    holding = [each for folder in base.folders for each in folder.every() if "train" in _split_words(each)]
+    holding = [each for each in holding if len(_split_words(each)) > 1]
+    if not holding:
+        return
+    first = holding[0]
+    where, names = printable(str(root / first.path)), _shown(first.with_images)
+    if len(holding) == 1:
+        beside = _shown(each for each in base.with_images if not f"{first.path}/".startswith(f"{each.path}/"))
+        raise InputError(
+            f"{where} has the splits {names}, and next to it {root / base.path} has other images ({beside}). Give "
+            f"{where} as the dataset, or --split-folders none if all folders are classes"
+        )
+    raise InputError(
+        f"{len(holding):,} folders of {root / base.path} have splits inside ({where}: {names}). Move the splits to the "
+        "top, as in train/CLASS and test/CLASS, give one of these folders, or --split-folders none if all are classes"
+    )
+
+
+def _require_no_lone_train(root: Path, base: Folder) -> None:
+    """Raise InputError where one folder is train by its name and has class folders, and the rest may be a test set.
+
+    Words of one split alone are classes (plane, train, bus), unless the folder differs from the others in this.
+    """
+    named = [each for each in base.with_images if words.split_of(each.name) == "train"]
+    others = [each for each in base.with_images if each not in named]
+    if len(named) != 1 or not others or len(named[0].with_images) < 2:
+        return
+    if len(others) == 1 or not any(each.with_images for each in others):
+        raise InputError(
+            f"{root / base.path} has {printable(named[0].name)} with folders of images "
+            f"({_shown(named[0].with_images[:3])}), and next to it {_shown(others)}, which may be a split or a class "
+            f"(images: {sum(each.count for each in others):,}). {_HOW}"
+        )
 
 
 def _require_clear(root: Path, base: Folder, found: Mapping[str, Sequence[Folder]]) -> None:
