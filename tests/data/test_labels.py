@@ -211,5 +211,9 @@ def test_a_test_split_of_a_dataset_with_a_row_takes_the_place_of_what_is_held_ou
 def test_the_object_for_machines_is_json(tmp_path):
     found = understood(three(tmp_path / "set")).to_json()
     assert json.loads(json.dumps(found)) == found
-    assert found["splits"]["test"] == {"place": "split test", "rows": 6, "held_out": False}
+    assert found["splits"]["test"] == {
+        "place": "split test (data/test-00000-of-00001.parquet)",
+        "rows": 6,
+        "held_out": False,
+    }
     assert found["rows_per_class_of"]["test"] == {"a": 3, "b": 3} and found["majority"]["test_share"] == 0.5

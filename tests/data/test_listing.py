@@ -100,6 +100,49 @@ def test_labels_that_are_whole_numbers_are_in_their_order(tmp_path, labels):
     assert names == [str(int(float(label))) for label in sorted(labels, key=float)]
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [(["007", "12", "3"], ["007", "12", "3"]), (["0_1", "1_0", "2"], ["0_1", "1_0", "2"]),
+     (["1", "1.0", "0"], ["0", "1"]),
+     (["inf", "1", "2"], ["1", "2", "inf"])],
+)  # fmt: skip
+def test_labels_that_only_look_like_numbers_keep_their_names_and_one_number_is_one_class(tmp_path, labels, names):
+    root = listed(tmp_path / "set")
+    write_csv(root / "train.csv", ["id", "label"], [(f"{n}.png", labels[n % 3]) for n in range(30)])
+    assert Reading(root).manifest["class_names"] == names
+    assert list(understood(root).class_names) == names
+
+
+@pytest.mark.parametrize("header", ["split", "Set", "part"])
+def test_a_column_of_a_list_that_says_the_splits_is_read_as_the_splits(tmp_path, header):
+    root = listed(tmp_path / "set")
+    rows = [(f"{n}.png", ("ant", "bee")[n % 2], "Train" if n < 20 else "VAL" if n < 24 else "test") for n in range(30)]
+    write_csv(root / "train.csv", ["file", "label", header], rows)
+    assert Reading(root).manifest["rows"] == {"train": 20, "test": 6}
+    found = understood(root)
+    assert ("images", 4) in {
+        (each.what, each.count) for each in found.left_out
+    } and "rows of test in column" in found.to_json()["splits"]["test"]["place"]
+    assert Reading(root, val_split="val").manifest["rows"] == {"train": 20, "val": 4, "test": 6}
+    assert understood(root, test_split="val").rows == {"train": 18, "val": 2, "test": 4}
+
+
+def test_a_column_of_splits_and_other_values_is_refused(tmp_path):
+    root = listed(tmp_path / "set")
+    rows = [(f"{n}.png", ("ant", "bee")[n % 2], ("train", "test", "unused")[n % 3]) for n in range(30)]
+    write_csv(root / "train.csv", ["file", "label", "split"], rows)
+    assert "column split of FOLDER/train.csv has splits and other values: unused" in refused(root)
+
+
+def test_a_list_with_hidden_test_labels_has_its_validation_as_the_test_set(tmp_path):
+    root = listed(tmp_path / "set", rows=20)
+    listed(root, name="val.csv", rows=6, first=20)
+    listed(root, name="test.csv", rows=6, first=26)
+    write_csv(root / "test.csv", ["image_id", "label"], [(f"{n}.png", ("", "-1")[n % 2]) for n in range(26, 32)])
+    assert Reading(root).manifest["rows"] == {"train": 20, "test": 6}
+    assert any("val.csv is the test set" in note for note in understood(root).notes)
+
+
 def test_an_empty_label_is_no_label(tmp_path):
     root = listed(tmp_path / "set")
     write_csv(root / "train.csv", ["file", "label"], [(f"{n}.png", NAMES[n % 3] if n % 5 else " ") for n in range(30)])
@@ -131,6 +174,15 @@ def rewritten(text, old, new):
         (lambda text: re.sub(",bee", ",Ant", text), "'Ant' and 'ant' in column label of FOLDER differ"),
         (lambda text: re.sub(r"(\d+).png,\w+", r"\1.png,x\1", text), "gives 30 classes for 30 rows .*looks like an ID"),
         (lambda text: re.sub(r",\w+\n", ",0.5\n", text), "one class per row|1 class"),
+        (lambda text: re.sub(r",\w+\n", ',"0,5"\n', text), "decimal commas, such as '0,5'. Write points"),
+        (lambda text: text.replace(",", "\t"), "has tabs between its values. Write commas.*image_id,label"),
+        (lambda text: text.replace(",", "|"), "has bars between its values"),
+        (lambda text: text.partition("\n")[2], r"first line of FOLDER/train.csv names an image .0.png. and no columns"),
+        (lambda text: re.sub(r"(\d)\.png", r"\1.jpg", text), "one class folder, images.*train.csv lists none of these"),
+        (lambda _: "image_id,label\n", "train.csv lists none of these images"),
+        (lambda text: text.replace("ant", "7").replace("bee", "007").replace("cat", "3"), "'007' and '7' .*same n"),
+        (lambda text: re.sub(r",\w+\n", ",cat\n", text), "has 1 class; at least 2 are needed. All labels are cat"),
+        (lambda text: text.replace("ant", "-1").replace("bee", "1").replace("cat", "1"), "If -1 is a class and not"),
     ],
 )  # fmt: skip
 def test_a_list_that_is_doubtful_is_refused_with_what_is_wrong(tmp_path, change, sentence):
@@ -144,7 +196,7 @@ def test_a_label_column_is_named_where_it_is_not_clear(tmp_path):
     root = listed(tmp_path / "set")
     rows = [(f"{n}.png", NAMES[n % 3], ("f", "m")[n % 2]) for n in range(30)]
     write_csv(root / "train.csv", ["file", "kind", "sex"], rows)
-    assert "outside of class folders" in refused(root) or "one class folder" in refused(root)
+    assert "which column is the label is not clear. Name it with --label-column; there are: kind, sex" in refused(root)
     assert Reading(root, label_column="sex").manifest["class_names"] == ["f", "m"]
     assert "has no column 'knd'; did you mean kind?" in refused(root, label_column="knd")
 
@@ -290,6 +342,61 @@ def test_rows_that_metadata_does_not_list_are_counted(tmp_path, ending):
     first = reading.config.fingerprint
     (folder / "cat" / "19.png").write_bytes(encoded(noise(1)))  # not listed
     assert Reading(folder).config.fingerprint == first
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "train/metadata.csv", "test/metadata.csv"])
+def test_metadata_that_is_not_about_every_split_is_refused(tmp_path, name):
+    folder = write_images(tmp_path / "pets", splits=("train", "test"), each=4)
+    base = name.rpartition("/")[0]
+    files = [path for path in sorted(folder.rglob("*.png")) if path.is_relative_to(folder / base)]
+    write_csv(
+        folder / name, ["file_name", "label"], [(path.relative_to(folder / base), path.parts[-2]) for path in files]
+    )
+    assert re.search("is not about the split (train|test), whose images are in", refused(folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("file_name,label\ncat/00.png,cat\ncat/00.png,dog\n", "lists cat/00.png more than once"),
+     ("", "lists no files. It needs a column file_name"), ("file_name,label\n", "lists no files"),
+     ("name,label\ncat/00.png,cat\n", "lists no files"),
+     ("file_name,label,split\ncat/00.png,cat,train\ndog/00.png,dog,train\ncat/01.png,cat,test\n", "several splits")],
+)  # fmt: skip
+def test_metadata_that_is_doubtful_is_refused(tmp_path, text, sentence):
+    folder = write_images(tmp_path / "pets", splits=("",), each=4)
+    (folder / "metadata.csv").write_text(text)
+    assert sentence in refused(folder)
+
+
+@pytest.mark.parametrize("line", ["[1, 2]", "3", '"cat"', "null", "{"])
+def test_metadata_lines_that_are_no_objects_are_refused(tmp_path, line):
+    folder = write_images(tmp_path / "pets", splits=("",), each=4)
+    (folder / "metadata.jsonl").write_text(line)
+    assert "each line is an object" in refused(folder)
+
+
+def test_metadata_without_images_is_told_so(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "metadata.csv").write_text("file_name,label\na.png,cat\n")
+    assert "contains no images that can be read" in refused(tmp_path / "set")
+
+
+def test_a_column_of_tables_that_says_several_splits_is_refused_and_their_files_are_named(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "set" / "x.parquet"
+    write_parquet(path, ["cat", "dog"] * 10)
+    assert understood(tmp_path / "set").to_json()["splits"]["train"]["place"] == "split train (x.parquet)"
+    table = parquet.read_table(path)
+    for values, wrong in ((["train", "Test"] * 10, True), (["train"] * 20, False), (["fold 1", "test"] * 10, False)):
+        parquet.write_table(table.append_column("split", pa.array(values)), path)
+        if wrong:
+            assert "column split of FOLDER says that rows are of several splits (Test, train)" in refused(
+                tmp_path / "set"
+            )
+        else:
+            assert Reading(tmp_path / "set").manifest["rows"] == {"train": 20}
 
 
 def test_files_that_no_config_of_a_card_names_are_counted(tmp_path):

@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...system.durable import text
 from ...system.printable import printable
 from ...tables.names import suggestion
-from .listing import require_commas
+from .csvfile import require_commas
 
 
 def key_of(file: str) -> str:

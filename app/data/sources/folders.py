@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import InputError
 from ...system.printable import printable
 from ...tables.names import suggestion
-from . import files, listing, tables, tree
+from . import csvfile, files, listing, names, tables, tree
 from .listing import Columns, Listing
 from .parts import Wishes
 from .source import Ask, Example, Revised, Source
@@ -58,7 +58,7 @@ def content(ask: Ask) -> Content:
         level=ask.class_level, folders=ask.split_folders, val=ask.val_split, test=ask.test_split,
         carve_test=ask.carve_test, tested=ask.tested,
     )  # fmt: skip
-    if there := tables.found(found):
+    if there := tables.found(found, carve_test=ask.carve_test):
         _require_none(ask, tables="its tables")
         return Content(walk=found, tables=there)
     try:
@@ -66,12 +66,13 @@ def content(ask: Ask) -> Content:
     except InputError as error:
         as_tree = error
     listed = None if ask.split_folders or ask.class_level != "1" else _listed(ask, found, wishes, as_tree)
-    if listed and isinstance(as_tree, Tree):
+    if listed and isinstance(as_tree, Tree) and len(as_tree.class_names) > 1:
         return _agreed(ask, found, as_tree, listed)
     if listed:
         return Content(walk=found, listing=listed)
     if isinstance(as_tree, InputError):
-        raise as_tree
+        unlisted = csvfile.first(found) if isinstance(as_tree, tree.Unclassed) else None
+        raise InputError(f"{as_tree}. {unlisted} lists none of these images") if unlisted else as_tree
     return Content(walk=found, tree=as_tree)
 
 
@@ -81,7 +82,7 @@ def _listed(ask: Ask, found: Walk, wishes: Wishes, as_tree: Tree | InputError) -
         return listing.read(
             found, Columns(image=ask.image_column, label=ask.label_column, group=ask.group_column), wishes
         )
-    except listing.Unlike:
+    except csvfile.Unlike:
         if isinstance(as_tree, InputError):
             raise
         return None
@@ -157,22 +158,10 @@ def _of_listing(found: Content, version: str) -> Source:
     made = found.listing
     assert made
     texts = {row.label for rows in made.rows.values() for row in rows if row.label}
-    kind = _kind(texts)
+    kind = names.reader_of(texts, f"column {made.label} of {found.walk.root}")
     rows = {split: [(row.path, kind(row.label) if row.label else "", row.group) for row in each]
             for split, each in made.rows.items()}  # fmt: skip
     return _source(found, rows, class_names=None, version=version)
-
-
-def _kind(texts: set[str]) -> Any:
-    """The type of the labels: whole numbers (also as 0.0) if all are, else texts."""
-    for kind in (int, float):
-        try:
-            numbers = [kind(text) for text in texts]
-        except ValueError:
-            continue
-        if len(set(numbers)) == len(texts):
-            return kind
-    return str
 
 
 def _source(

@@ -82,6 +82,8 @@ class Audit:
         texts = {label for found in self.counts.values() for label in found if isinstance(label, str)}
         names.require_apart(texts, self.where)
         rows = counts.total()
+        if split == "train" and not self.ask.tested:
+            self._require_two(counts)
         if split == "train" and (rows > 2 * len(counts) - 1 or rows < _FEW) and not len(counts) == rows > 2:
             return
         if split == "train":
@@ -90,6 +92,17 @@ class Audit:
                 f"{self.where} gives {len(counts):,} classes for {rows:,} rows ({shown}, ...), which looks like an ID "
                 "and not a class. Name the column of the classes with --label-column"
             )
+
+    def _require_two(self, counts: Counter[Any]) -> None:
+        """Raise InputError for labels of train that are all one class."""
+        if len(counts) > 1:
+            return
+        minus = ("train", "label -1") in self.unlabelled
+        hint = " If -1 is a class and not a missing label, give it another name." if minus else ""
+        name = printable(str(next(iter(counts), None)))
+        raise InputError(
+            f"{self.where} has 1 class; at least 2 are needed. All labels are {name}.{hint} Add rows of another class, or name another column with --label-column"
+        )
 
 
 def audited(ask: Ask, source: Source, where: str) -> Source:

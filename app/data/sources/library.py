@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,14 +15,17 @@ from typing import Any
 
 from ...errors import Explained, HubUnavailable, InputError
 from ...system import hub
+from ...system.printable import printable
 from ...tables.names import suggestion
 from . import columns, remote, splits, undocumented, verified
 from .layout import Layout, LeftOut
 from .source import Ask, Example, Source
 from .tables import Tables
 from .verified import Files
+from .walk import ENDINGS
 
 _FILES_AT_ONCE = 16
+_SHOWN = 3  # files of a split that are named
 
 
 def open_hub(ask: Ask, sha: str) -> Source:
@@ -56,7 +59,7 @@ def _open(
         raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
     image, label = columns.choose(ask, train.features, where)
     made = _without_config(layout, read_files, where) if layout else Layout()
-    return _Opened(ask, opened, image, label, where, version, made, files).source([*opened])
+    return _Opened(ask, opened, read_files, image, label, where, version, made, files).source([*opened])
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class _Opened:
 
     ask: Ask
     streams: dict[str, Any]
+    paths: Mapping[str, Sequence[str]]  # of the files of each split
     image: str
     label: str
     where: str
@@ -77,7 +81,7 @@ class _Opened:
         import datasets
 
         wanted, notes, left_out = splits.of(self.ask, there, self.where, self._count, **hidden)
-        places = {ours: f"split {theirs}" for ours, theirs in wanted.items()}
+        places = {ours: f"split {theirs}{self._files_of(theirs)}" for ours, theirs in wanted.items()}
         layout = dataclasses.replace(self.layout, places=places, notes=(*self.layout.notes, *notes))
         layout = layout.with_left_out(left_out)
         another = None if hidden else splits.without_test(self.ask, [*self.streams], wanted)
@@ -94,6 +98,16 @@ class _Opened:
             without_test=(lambda rows: self.source(another, hidden=(wanted["test"], rows))) if another else None,
         )
 
+    def _files_of(self, split: str) -> str:
+        """The files of a split of a folder: tables and lists by name."""
+        if not self.ask.path:
+            return ""
+        root = Path(self.ask.path).expanduser().resolve()
+        paths = [path for path in self.paths.get(split, ()) if Path(path).suffix.lower() not in ENDINGS]
+        named = [printable(path.removeprefix(f"{root}/")) for path in paths[:_SHOWN]]
+        more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
+        return f" ({', '.join(named)}{more})" if named else ""
+
     def _examples(self, wanted: Mapping[str, str], split: str) -> Iterator[Example]:
         import datasets
 
@@ -101,7 +115,7 @@ class _Opened:
         undecoded = self.streams[wanted[split]].cast_column(self.image, datasets.Image(decode=False))
         group_column = self.ask.group_column
         with _sentences(self.where), self.files.reading(left) if self.files else nullcontext():
-            for row, content in _fetched(iter(undecoded), self.image, self.where, self.files):
+            for row, content in _fetched(self._of_one_split(undecoded), self.image, self.where, self.files):
                 group, held = row[group_column] if group_column else None, row[self.image] or {}
                 group = verified.shown(group) if isinstance(group, str) else group
                 yield Example(content, row[self.label], group, verified.shown(held.get("path") or ""))
@@ -109,8 +123,25 @@ class _Opened:
     def _labels(self, split: str) -> Iterator[Example]:
         group = self.ask.group_column
         with _sentences(self.where):
-            for row in self.streams[split].select_columns([name for name in (self.label, group) if name]):
+            wanted = [name for name in (self.label, group, self._says) if name]
+            for row in self._of_one_split(self.streams[split].select_columns(list(dict.fromkeys(wanted)))):
                 yield Example(b"", row[self.label], row[group] if group else None)
+
+    @property
+    def _says(self) -> str | None:
+        """The column of a folder's tables that may say the split of each row, None for none."""
+        features = next(iter(self.streams.values())).features
+        texts = [name for name in features if getattr(features[name], "dtype", None) in ("string", "large_string")]
+        return splits.column_of(texts) if self.ask.path else None
+
+    def _of_one_split(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows of a split; raises InputError at the end where a column says that they are of several."""
+        says, seen = self._says, set()
+        for row in rows:
+            if says:
+                seen.add(row[says])
+            yield row
+        splits.require_one(seen, f"column {says} of {self.where}")
 
     def _known(self, split: str) -> int | None:
         """The rows of a split as its metadata says, None where it says nothing."""
@@ -122,14 +153,17 @@ class _Opened:
         return self._known(split) or (sum(1 for _ in self._labels(split)) if self.ask.path else None)
 
 
-def _without_config(layout: Layout, files: set[str], where: str) -> Layout:
+def _without_config(layout: Layout, files: Mapping[str, Sequence[str]], where: str) -> Layout:
     """The layout of a folder with the tables and images that none of the card's configs names."""
     root = Path(where).expanduser().resolve()
-    spare = [path for path in layout.candidates if str(root / path) not in files]
+    taken = {path for paths in files.values() for path in paths}
+    spare = [path for path in layout.candidates if str(root / path) not in taken]
     return layout.with_left_out([LeftOut.of("files", "in no config of README.md", spare)] if spare else [])
 
 
-def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None) -> tuple[dict[str, Any], set[str]]:
+def _streams(
+    ask: Ask, options: dict[str, Any], where: str, files: Files | None
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The dataset's splits as streams, and their files; raises InputError with the configs' names to choose from."""
     import datasets
 
@@ -144,7 +178,7 @@ def _streams(ask: Ask, options: dict[str, Any], where: str, files: Files | None)
                 remote.require_clear(by_split, where, images=_reads_folders(builder))
             if files:
                 files.redirect(builder)
-            return builder.as_streaming_dataset(), {path for paths in by_split.values() for path in paths}
+            return builder.as_streaming_dataset(), by_split
         except Explained:
             raise
         except ValueError as error:

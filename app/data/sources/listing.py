@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import compress
 from typing import Any, NamedTuple
 
 from ...errors import InputError
 from ...system.printable import printable
 from ...tables.names import suggestion
 from ..splits import holdout
-from . import words
+from . import csvfile, splits, words
+from .csvfile import ENDINGS, Unlike
 from .layout import Layout, LeftOut
 from .parts import Wishes
 from .walk import Walk
 
-ENDINGS = (".csv", ".tsv")
 LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")  # names of columns
 _MOST = 0.5  # of a column's values are files, so that it lists images and some are missing
-
-
-class Unlike(InputError):
-    """A CSV file cannot be read as a list."""
 
 
 class Row(NamedTuple):
@@ -57,12 +51,22 @@ class Columns:
 
 @dataclass(frozen=True)
 class _List:
-    """A CSV file with its columns as texts, and the column of files that are images below the folder."""
+    """A CSV file with its columns as texts, and the column of files that are images below the folder.
+
+    Where a column says the split of each row, there is one of these for each split.
+    """
 
     path: str
     columns: Mapping[str, Sequence[str]]
     files: str
     found: Sequence[str | None]  # the image of each row
+    split: str | None = None  # of all its rows, as a column says it
+    by: str = ""  # that column
+
+    @property
+    def text(self) -> str:
+        """The file, and which of its rows are meant."""
+        return f"{self.path} (rows of {self.split} in column {self.by})" if self.by else self.path
 
     def label(self, asked: Columns) -> str | None:
         """The column of the labels, None where none is clear."""
@@ -71,36 +75,6 @@ class _List:
         if asked.label:
             return asked.label if asked.label in others else None
         return named[0] if len(named) == 1 else others[0] if len(others) == 1 else None
-
-
-def table(root: Path, path: str) -> dict[str, list[str]]:
-    """The columns of a CSV file as texts; raise Unlike for one that cannot be read or has other separators."""
-    where = printable(str(root / path))
-    try:
-        with (root / path).open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file, delimiter="\t" if path.endswith(".tsv") else ",") if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Unlike(f"{where} cannot be read as a CSV file in UTF-8 ({str(error).splitlines()[0]})") from error
-    if not lines:
-        return {}
-    require_commas(lines[0], where)
-    names = [name.strip() for name in lines[0]]
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise Unlike(f"{where} has the column {printable(twice[0])!r} twice; rename one")
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(names):
-            raise Unlike(f"line {number} of {where} has {len(line)} values, its first line {len(names)}")
-    return {name: [line[at].strip() for line in lines[1:]] for at, name in enumerate(names)}
-
-
-def require_commas(header: Sequence[str], where: str) -> None:
-    """Raise Unlike for a first line whose names stand between semicolons."""
-    if len(header) == 1 and ";" in header[0]:
-        fixed = header[0].replace(";", ",")
-        raise Unlike(
-            f"{where} has semicolons between its values. Write commas between values and points in numbers: "
-            f"{printable(fixed[:60])!r} as the first line, and 0.5 in place of 0,5"
-        )
 
 
 def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
@@ -113,6 +87,12 @@ def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
     lists = [each for each in lists if "submission" not in each.path.lower()]
     if not lists:
         return None
+    lists = [part for each in lists for part in _by_column(walk, each, asked)]
+    if any(each.by for each in lists) and len({each.path for each in lists}) > 1:
+        named = _shown(dict.fromkeys(each.text for each in lists))
+        raise InputError(f"{walk.root} has several lists of images, of which one has splits inside: {named}; move one")
+    if lists[0].by:
+        return _divided(walk, {each.split or "train": [each] for each in lists}, asked, wishes)
     by_split = words.of_files([each.path.split("/") for each in lists])
     chosen = {split: [lists[at] for at in places] for split, places in by_split.items() if split}
     return _divided(walk, chosen, asked, wishes)
@@ -144,7 +124,7 @@ def _finder(images: Sequence[str]) -> Callable[[str, str, str | None], str | Non
 
 def _listed(walk: Walk, path: str, find: Callable[[str, str, str | None], str | None], asked: Columns) -> _List | None:
     """The list in a CSV file; None where no column has names of images."""
-    columns = table(walk.root, path)
+    columns = csvfile.table(walk.root, path)
     folder, _, name = path.rpartition("/")
     split = words.split_of(name.rpartition(".")[0])
     best: _List | None = None
@@ -155,7 +135,38 @@ def _listed(walk: Walk, path: str, find: Callable[[str, str, str | None], str | 
         hits = sum(image is not None for image in found)
         if values and hits >= _MOST * len(values) and hits > sum(map(bool, best.found if best else ())):
             best = _List(path, columns, column, found)
+    if best and find(best.files, folder, split):
+        raise Unlike(
+            f"the first line of {printable(str(walk.root / path))} names an image ({printable(best.files)}) and no "
+            "columns. Write a first line such as file_name,label"
+        )
     return best
+
+
+def _by_column(walk: Walk, each: _List, asked: Columns) -> list[_List]:
+    """The list, or a part of it for each split that a column says; raise InputError where that is doubtful."""
+    kept = (each.files, asked.label, asked.group)
+    for name in [name for name in each.columns if name not in kept]:
+        values = each.columns[name]
+        found = {value: words.split_of(value) for value in values}
+        there = {split for split in found.values() if split}
+        if "train" not in there or len(there) < 2:
+            continue
+        if strange := [value for value, split in found.items() if not split]:
+            if name.lower() not in splits.COLUMNS:
+                continue
+            raise InputError(
+                f"column {name} of {walk.root / each.path} has splits and other values: {_shown(strange[:3])}. Write "
+                "train, val or test in each row, and omit rows of no split"
+            )
+        return [_part(each, name, split, [found[value] == split for value in values]) for split in sorted(there)]
+    return [each]
+
+
+def _part(each: _List, column: str, split: str, taken: Sequence[bool]) -> _List:
+    """The rows of a list that are taken, without the column that says their split."""
+    columns = {name: [*compress(values, taken)] for name, values in each.columns.items() if name != column}
+    return _List(each.path, columns, each.files, [*compress(each.found, taken)], split, column)
 
 
 def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, wishes: Wishes) -> Listing | None:
@@ -166,7 +177,8 @@ def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, 
         if len(lists) > 1:
             named = " and ".join(printable(each.path) for each in lists[:2])
             raise InputError(f"{named} of {walk.root} both list images of {split}; move one of them elsewhere")
-        if column := lists[0].label(asked):
+        column = lists[0].label(asked)
+        if column and (split == "train" or {*lists[0].columns[column]} - {"", "-1"}):
             columns[split] = column
     if "train" not in columns:
         _require_no_columns(walk, chosen["train"][0], asked)
@@ -180,7 +192,7 @@ def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, 
     rows = {ours: list(_rows(walk, lists_of[split], columns[split], asked.group)) for ours, split in roles.items()}
     _require_once(walk, rows)
     return Listing(
-        rows=rows, files=tuple(each.path for each in lists_of.values()), label=columns["train"],
+        rows=rows, files=tuple(dict.fromkeys(each.path for each in lists_of.values())), label=columns["train"],
         layout=_layout(walk, lists_of, columns, roles),
     )  # fmt: skip
 
@@ -190,9 +202,14 @@ def _shown(found: Iterable[str]) -> str:
 
 
 def _require_no_columns(walk: Walk, each: _List, asked: Columns) -> None:
-    """Raise InputError for a list whose label column is not clear, where a command names columns."""
+    """Raise InputError for a list whose label column is not clear; where a command names none, class folders may do."""
+    names = [name for name in each.columns if name != each.files]
+    if names and not (asked.label or asked.image):
+        raise Unlike(
+            f"{walk.root / each.path} lists images, but which column is the label is not clear. Name it with "
+            f"--label-column; there are: {_shown(names[:10])}"
+        )
     if asked.label or asked.image:
-        names = [name for name in each.columns if name != each.files]
         what = f"has no column {asked.label!r}" if asked.label else "has no column that is clearly the label"
         raise InputError(f"{walk.root / each.path} {what}; {suggestion(asked.label or '', names)}")
 
@@ -231,9 +248,9 @@ def _layout(walk: Walk, lists: Mapping[str, _List], columns: Mapping[str, str], 
     for split, each in lists.items():
         if split not in roles.values():
             why = (
-                f"listed in {each.path}, which is not used"
+                f"listed in {each.text}, which is not used"
                 if split in columns
-                else f"listed in {each.path} without labels"
+                else f"listed in {each.text} without labels"
             )
             found.append(LeftOut.of("images", why, [image for image in each.found if image]))
     paths = {each.path for each in lists.values()}
@@ -244,6 +261,6 @@ def _layout(walk: Walk, lists: Mapping[str, _List], columns: Mapping[str, str], 
     ]  # fmt: skip
     notes = [f"images are the column {lists['train'].files}, classes the column {columns['train']}"]
     if roles.get("test") == "val":
-        notes.append(f"there is no list for testing: {lists['val'].path} is the test set")
-    places = {ours: printable(str(walk.root / lists[split].path)) for ours, split in roles.items()}
+        notes.append(f"there is no list for testing: {lists['val'].text} is the test set")
+    places = {ours: printable(str(walk.root / lists[split].text)) for ours, split in roles.items()}
     return Layout(places=places, left_out=tuple(each for each in found if each.count), notes=tuple(notes))

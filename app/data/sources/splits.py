@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from ...errors import InputError
+from ...system.printable import printable
 from ...tables.names import suggestion
 from ..splits import holdout
 from . import words
 from .layout import LeftOut
 from .source import Ask
 
+COLUMNS = ("split", "splits", "set", "subset", "partition", "phase", "usage")  # whose values are splits
 _UNUSED = "this split is not used"
 
 
@@ -81,10 +84,28 @@ def _train(names: list[str], where: str, val: str | None, test: str | None) -> s
 
 
 def _named(names: list[str], where: str, kind: str, given: str | None) -> str | None:
-    """The split that an option names, in any case; raise InputError where there is none."""
+    """The split that an option names, in any case and spelling; raise InputError where there is none."""
     if given is None:
         return None
     found = [name for name in names if name == given] or [name for name in names if name.lower() == given.lower()]
+    if not found and (word := words.split_of(given)):  # such as Valid, where files are named so
+        found = [name for name in names if words.split_of(name) == word]
     if len(found) != 1:
         raise InputError(f"--{kind}-split {given}: {where} has no such split; {suggestion(given, names)}")
     return found[0]
+
+
+def column_of(names: Iterable[str]) -> str | None:
+    """The column that may say the split of each row, None for none."""
+    return next((name for name in names if name.lower() in COLUMNS), None)
+
+
+def require_one(values: Iterable[Any], where: str) -> None:
+    """Raise InputError where the rows of one split are train and another by the values of a column."""
+    found = {value: words.split_of(value) for value in values if isinstance(value, str)}
+    if "train" in found.values() and len({*found.values()} - {None}) > 1:
+        shown = ", ".join(printable(value) for value in sorted(found))
+        raise InputError(
+            f"{where} says that rows are of several splits ({shown}), but they are in one. Write a file for each, "
+            "such as train.parquet and test.parquet, or remove the column"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...system.printable import printable
 from ..splits import holdout
-from . import listing, words
+from . import csvfile, words
 from .layout import Layout, LeftOut
 from .walk import Walk
 
@@ -37,7 +38,7 @@ class Tables:
     revision: int
 
 
-def found(walk: Walk) -> Tables | None:
+def found(walk: Walk, *, carve_test: bool = False) -> Tables | None:
     """Return the tables of a folder, None for a folder of images; raise InputError for what cannot be read."""
     others, images = walk.others, list(walk.top.all_images())
     lists = [path for path in others if _base(path) in _METADATA]
@@ -51,15 +52,17 @@ def found(walk: Walk) -> Tables | None:
         if files := [path for path in others if path.lower().endswith(ending) and path not in lists]:
             return _by_words(walk, module, files)
     if lists and images:
-        return _of_metadata(walk, lists, images)
+        return _of_metadata(walk, lists, images, carve_test=carve_test)
     if images:
         return None
     if files := [path for path in others if path.lower().endswith(".tar")]:
         return _by_words(walk, "webdataset", files)
+    if lists:
+        raise InputError(no_images(walk))
     if files := [path for path in others if path.lower().endswith(_TEXTS) and _base(path) not in _IGNORED]:
         for path in files:
-            if path.lower().endswith(listing.ENDINGS):
-                listing.table(walk.root, path)
+            if path.lower().endswith(csvfile.ENDINGS):
+                csvfile.table(walk.root, path)
         return Tables(module=None, data_files=None, read=files, layout=_layout(walk, files), revision=1)
     return None
 
@@ -107,6 +110,23 @@ def _used(found: Mapping[str | None, Sequence[int]]) -> dict[str, Sequence[int]]
     return {ours: there[theirs] for ours, theirs in holdout.published(list(there), carve_test=False).items()}
 
 
+def _taken(found: Mapping[str | None, Sequence[int]], carve_test: bool) -> Iterable[str]:
+    """The splits that are used, by their names here."""
+    return holdout.published([split for split in found if split], carve_test=carve_test).values()
+
+
+def _require_lists(walk: Walk, files: Mapping[str, Sequence[str]], lists: Sequence[str]) -> None:
+    """Raise InputError for a split whose images no list named metadata is about, though there is one elsewhere."""
+    for split, paths in files.items():
+        if set(paths).isdisjoint(lists):
+            folder = printable(posixpath.commonpath([posixpath.dirname(path) for path in paths]))
+            instead = "" if split == "train" else ", or hold out a test set from train by --test-fraction 0.2"
+            raise InputError(
+                f"{printable(lists[0])} of {walk.root} is not about the split {split}, whose images are in {folder}. "
+                f"Put a {_base(lists[0])} with their labels into {folder}{instead}"
+            )
+
+
 def _mixed(walk: Walk, files: Sequence[str]) -> bool:
     """Whether there are other files by whose number the library may choose its reader."""
     others = [path for path in walk.others if path not in files and _base(path) not in (*_IGNORED, "README.md")]
@@ -129,16 +149,21 @@ def _layout(walk: Walk, read: Iterable[str], *more: LeftOut) -> Layout:
     return Layout(left_out=tuple(each for each in found if each.count))
 
 
-def _of_metadata(walk: Walk, lists: list[str], images: list[str]) -> Tables:
+def _of_metadata(walk: Walk, lists: list[str], images: list[str], *, carve_test: bool) -> Tables:
     """Images that files named metadata list; the splits are those of the folders."""
     there = set(images)
     named = [name for path in lists for name in _listed(walk.root, path)]
+    if not named:
+        raise InputError(
+            f"{walk.root / lists[0]} lists no files. It needs a column file_name with the path of an image in each row"
+        )
     listed = [name for name in dict.fromkeys(named) if name in there]
     spare = LeftOut.of("images", f"not listed in {printable(lists[0])}", sorted(there - set(listed)))
     layout = _layout(walk, [*lists, *images], *([spare] if spare.count else []))
     files = sorted([*lists, *images])
     parts = [path.split("/") for path in files]
     ours, theirs = words.of_files(parts), words.of_files(parts, library=True)
+    _require_lists(walk, {split: [files[at] for at in ours[split]] for split in _taken(ours, carve_test)}, lists)
     read = [*lists, *listed]
     if _used(ours) == _used(theirs):
         return Tables(module=None, data_files=None, read=read, layout=layout, revision=1)
@@ -150,7 +175,7 @@ def _listed(root: Path, path: str) -> list[str]:
     """The files that a list named metadata has, as paths below the folder; nothing where it has none."""
     folder = path.rpartition("/")[0]
     if path.endswith(".csv"):
-        columns: Mapping[str, Sequence[str]] = listing.table(root, path)
+        columns: Mapping[str, Sequence[str]] = csvfile.table(root, path)
     elif path.endswith(".jsonl"):
         columns = _of_lines(root / path)
     else:
@@ -160,6 +185,12 @@ def _listed(root: Path, path: str) -> list[str]:
         columns = {name: [str(value) for value in held[name].to_pylist()] for name in held.column_names
                    if name.endswith("file_name")}  # fmt: skip
     names = [name for name in columns if name.endswith("file_name")]
+    twice = [name for name, count in Counter(columns.get("file_name", ())).items() if name and count > 1]
+    if twice:
+        raise InputError(
+            f"{root / path} lists {printable(twice[0])} more than once ({len(twice):,} such files); one row per image "
+            "is needed"
+        )
     values = [value for name in names for value in columns[name] if value]
     return [f"{folder}/{value}" if folder else value for value in values]
 
@@ -170,6 +201,8 @@ def _of_lines(path: Path) -> dict[str, list[str]]:
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line) if line.strip() else {}
+            if not isinstance(row, dict):
+                raise TypeError
             for name in row:
                 if name.endswith("file_name"):
                     columns.setdefault(name, []).append(str(row[name]))

@@ -23,6 +23,10 @@ _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".zip", ".ta
 _PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names that revision 1 of the layout knew, beside train
 
 
+class Unclassed(InputError):
+    """Images are not in the folders of at least two classes."""
+
+
 class Row(NamedTuple):
     """An image and its class."""
 
@@ -50,7 +54,7 @@ def understand(root: Path, top: Folder, wishes: Wishes) -> Tree:
     classes = tuple(sorted(set().union(*found.values())))
     names.require_apart(classes, f"folders of {root}")
     if len(found["train"]) < 2 and not wishes.tested:
-        raise InputError(_one_class(root, parts, found["train"], readings, wishes.level))
+        raise Unclassed(_one_class(root, parts, found["train"], readings, wishes.level))
     if (strange := sorted(set(classes) - found["train"])) and not wishes.tested:
         shown, split = ", ".join(map(printable, strange[:3])), next(s for s in found if strange[0] in found[s])
         raise InputError(f"the {split} split of {root} has classes that train lacks: {shown}; {_INSTEAD}")
@@ -102,7 +106,7 @@ def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
             f"{where} contains {many} ({first}), but with --class-level {level} the class is a folder further below. "
             f"Use --class-level {len(below)}"
         )
-    raise InputError(
+    raise Unclassed(
         f"{where} contains {many} ({first}) outside of class folders; the class of an image is the name of the folder "
         "that it is in. Make a folder per class, such as cat/1.png and dog/1.png, or add a CSV file that lists each "
         "image with its class (file_name,label)"

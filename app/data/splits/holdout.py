@@ -117,8 +117,7 @@ def members(
         stream = draws.key(draws.CARVE, config.split_seed, purpose)
         out = held_out(labels[rows], None if groups is None else groups[rows], fraction=fraction, stream=stream)
         if not out.any() or out.all():
-            within = "" if groups is None else f" in {len(np.unique(groups[rows])):,} groups"
-            raise InputError(f"{len(rows):,} labelled rows{within} are too few to hold out a share of {fraction:g}")
+            raise _too_few(len(rows), None if groups is None else groups[rows], fraction, purpose)
         return rows[~out], rows[out]
 
     train = np.arange(len(labels))
@@ -135,6 +134,16 @@ def members(
     train, val, test = (limited(rows, limit, stream=stream) for rows, limit in limits)
     own_val, own_test = ("train" if rows is None else name for rows, name in ((val_rows, "val"), (test_rows, "test")))
     return Members(train, val, test, own_val, own_test)
+
+
+def _too_few(rows: int, groups: np.ndarray | None, fraction: float, purpose: int) -> InputError:
+    """The error for so many rows, of which a share cannot be held out."""
+    within = "" if groups is None else f" in {len(np.unique(groups)):,} groups"
+    option = "--test-fraction" if purpose == _TEST else "--val-fraction"
+    return InputError(
+        f"{rows:,} labelled rows{within} are too few to hold out a share of {fraction:g}. Add rows, or give {option} "
+        "another share"
+    )
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:
