@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ..system.printable import printable
 from ..tables.reading import FieldReading
 from ..tables.revisions import LAYOUT
 from ..tables.shape import Extent, with_unit
+from .sources import folders
 from .sources.layout import Layout, LeftOut
 from .sources.source import Ask, Source
 from .splits import holdout
@@ -38,7 +41,7 @@ def of_cached(
     `statistics` are mean and std of the training rows' channels, where they are known.
     """
     manifest = cached.manifest
-    layout = Layout.from_json(manifest.layout)
+    layout = _with_files_of_now(ask, Layout.from_json(manifest.layout))
     left = [*layout.left_out, *_unlabelled(cached, layout)]
     if manifest.left_out:
         left.append(LeftOut.of("files" if manifest.array else "images", "unreadable", manifest.left_out))
@@ -112,6 +115,20 @@ def _inputs(ask: Ask, image: Extent | None, statistics: Mapping[str, Any]) -> st
         numbers = [", ".join(f"{value:.4f}" for value in values) for values in (mean, statistics["std"])]
         normalised += f" (mean {numbers[0]}; deviation {numbers[1]})"
     return f"{colour}, {size}{shown}, {normalised}"
+
+
+def _with_files_of_now(ask: Ask, layout: Layout) -> Layout:
+    """The layout of a cache with what is left out of its folder now: files that are not read change no fingerprint."""
+    if not ask.path or ask.reading or not Path(ask.path).expanduser().is_dir():
+        return layout
+    try:
+        there = folders.content(ask)
+    except InputError:  # it is another folder now, and the cache is used as it is
+        return layout
+    if not (made := there.tree or there.listing):
+        return layout
+    rows = [each for each in layout.left_out if each.what.startswith("rows of ")]
+    return replace(layout, left_out=(*made.layout.left_out, *rows))
 
 
 def _unlabelled(cached: Cached, layout: Layout) -> list[LeftOut]:

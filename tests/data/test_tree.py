@@ -310,6 +310,17 @@ def test_files_that_are_not_read_change_neither_fingerprint_nor_run_id(tmp_path)
     assert Reading(folder).config.fingerprint != first.fingerprint
 
 
+def test_files_that_come_after_the_cache_is_made_are_left_out_by_name(tmp_path):
+    folder = put(tmp_path / "set", "cat", "dog")
+    Reading(folder)
+    (folder / "cat" / "x.heic").write_bytes(b"x")
+    (folder / "emu").mkdir()
+    found = understood(folder, image=Reading(folder).config.image)
+    assert found.cached and left_out(found) == {("files", 1), ("class folders", 1)}
+    (folder / "cat" / "x.heic").unlink()
+    assert left_out(understood(folder, image=Reading(folder).config.image)) == {("class folders", 1)}
+
+
 def test_a_class_without_test_images_is_noted_and_counted_as_such(tmp_path):
     found = understood(put(tmp_path / "set", "train/cat", "train/dog", "test/dog"))
     assert any("classes without test images: cat" in note for note in found.notes)

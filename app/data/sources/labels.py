@@ -101,7 +101,8 @@ class Audit:
         hint = " If -1 is a class and not a missing label, give it another name." if minus else ""
         name = printable(str(next(iter(counts), None)))
         raise InputError(
-            f"{self.where} has 1 class; at least 2 are needed. All labels are {name}.{hint} Add rows of another class, or name another column with --label-column"
+            f"{self.where} has 1 class; at least 2 are needed. All labels are {name}.{hint} Add rows of another "
+            "class, or name another column with --label-column"
         )
 
 
