@@ -289,6 +289,15 @@ def test_tar_files_are_read_as_a_webdataset_with_a_card_and_without(tmp_path, ca
     assert (reading.manifest["rows"], reading.manifest["class_names"]) == (rows, ["0", "1"])
 
 
+def test_tar_files_with_texts_as_classes_are_to_be_unpacked(tmp_path):
+    (tmp_path / "set").mkdir()
+    members = [
+        (f"{n}.{ending}", value) for n in range(4) for ending, value in (("png", encoded(noise(n))), ("cls", b"ant"))
+    ]
+    write_tar(tmp_path / "set" / "a.tar", members)
+    assert "a .cls file in it contains 'ant' and no whole number. Unpack the files" in refused(tmp_path / "set")
+
+
 def test_tar_files_of_class_folders_are_to_be_unpacked(tmp_path):
     write_tar(tmp_path / "set" / "a.tar", [(f"{name}/0.png", encoded(noise(1))) for name in NAMES])
     assert re.search("contain png and no label.*Unpack them and give the folder", refused(tmp_path / "set"))

@@ -264,4 +264,7 @@ def _sentences(where: str) -> Iterator[None]:
             raise explained from error
         if "BatchSize must be greater than 0" in first_line:
             first_line = "a parquet file in it has no rows"
+        if first_line.startswith("invalid literal for int()"):  # of a WebDataset
+            said = first_line.rpartition(": ")[2].removeprefix("b")
+            first_line = f"a .cls file in it contains {said} and no whole number. Unpack the files and give the folder"
         raise InputError(f"{where} cannot be read as a dataset of images: {first_line}") from error
