@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Damaged, InputError
-from ..system.durable import replacing, require_file, sha256
+from ..system.durable import replacing, require_file, scratch, sha256
 from . import states
 from .states import Facts, Manifest
 
@@ -33,9 +33,11 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
     from safetensors.torch import save_file
 
     wanted = sum(tensor.nbytes for tensor in tensors.values()) + _HEADER_BYTES
-    with replacing(path, wanted=wanted) as aside:
+    with replacing(path, wanted=wanted) as aside, scratch(path) as folder:  # its writer leaves a file after a kill
         try:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata)
+            written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(written, folder / path.name, metadata)
+            (folder / path.name).replace(aside)
         except SafetensorError as error:  # its writer tells the system's errors in words only
             if code := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
