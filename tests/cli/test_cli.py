@@ -163,6 +163,7 @@ def test_tables_have_straight_columns(call):
     assert "24,759,396" in models and re.search(r"vit_classic +7.5M .*d_model 256, depth 9, ", models)
 
 
+@pytest.mark.figures
 def test_figures_are_drawn_and_their_paths_printed(call, run):
     for command in ("loss", "scaling"):
         ended = call(f"plot {command} --run {run.record.run_id} --out drawn")
