@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, NotUploaded, RunFailed, Stopped
+from .errors import ON_WINDOWS, InputError, NotUploaded, RunFailed, Stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,11 @@ __version__ = "0.1.0"
 __all__ = ["InputError", "NotUploaded", "RunFailed", "Stopped", "__version__", "load", "train"]
 
 
+def _require_supported() -> None:
+    if os.name == "nt":
+        raise InputError(ON_WINDOWS)
+
+
 def train(**settings: Any) -> Run:
     """Train a model and test it; resume the run if it was interrupted, or return it if it is done.
 
@@ -24,6 +30,7 @@ def train(**settings: Any) -> Run:
     that of the equal command. Raises InputError for settings that cannot be used, RunFailed for what happened on the
     way, NotUploaded, and Stopped for a signal or `max_minutes`.
     """
+    _require_supported()
     from .cli.train import kept_at_the_hub, trained
     from .config.command import Command
     from .system import signals
@@ -50,6 +57,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
     `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
     finished, and RunFailed for files that are damaged.
     """
+    _require_supported()
     from .experiment.loading import load
 
     return load(where, best=best, device=device)

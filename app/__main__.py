@@ -7,11 +7,13 @@ import os
 import sys
 from typing import NoReturn
 
+from .errors import ON_WINDOWS
+
 
 def run() -> NoReturn:
     """Run the command of this process's arguments, and end the process with its exit code."""
     if os.name == "nt":
-        sys.exit("isoscale runs on Linux and macOS. On Windows, use WSL (https://learn.microsoft.com/windows/wsl).")
+        sys.exit(ON_WINDOWS)
     gc.set_threshold(50_000)  # torch's import makes 350,000 objects that stay; looks at them took a fifth of its time
     from .system import output
 

@@ -6,6 +6,8 @@ import errno
 import os
 from typing import ClassVar
 
+ON_WINDOWS = "isoscale runs on Linux and macOS. On Windows, use WSL (https://learn.microsoft.com/windows/wsl)."
+
 # How torch says that there is no room: on a CPU, on CUDA and MPS, in cuBLAS and cuDNN, on Windows, and where the bytes
 # outgrow 63 bits.
 _NO_ROOM = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Damaged, InputError
-from ..system.durable import replacing, require_file, sha256
+from ..system.durable import replacing, require_file, scratch, sha256
 from . import states
 from .states import Facts, Manifest
 
@@ -33,9 +34,11 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
     from safetensors.torch import save_file
 
     wanted = sum(tensor.nbytes for tensor in tensors.values()) + _HEADER_BYTES
-    with replacing(path, wanted=wanted) as aside:
+    with replacing(path, wanted=wanted) as aside, scratch(path) as folder:  # its writer leaves a file after a kill
         try:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata)
+            written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(written, folder / path.name, metadata)
+            (folder / path.name).replace(aside)
         except SafetensorError as error:  # its writer tells the system's errors in words only
             if code := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
@@ -128,30 +131,37 @@ class State(NamedTuple):
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the optimiser's state as tensors by `<parameter>/<path>`, and the trees that are not flat, as JSON.
 
-    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None. Its tree stands in
-    the second part unless it is a dict of tensors, as of AdamW: `<parameter>/<exp_avg|exp_avg_sq|step>`.
+    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None; a tensor may stand at
+    several places. Its tree stands in the second part unless it is a dict of tensors of its own, as of AdamW:
+    `<parameter>/<exp_avg|exp_avg_sq|step>`.
     """
     tensors: dict[str, Tensor] = {}
+    names: dict[int, str] = {}
     trees: dict[str, Any] = {}
     for name, parameter in model.named_parameters():
         state = optimizer.state.get(parameter, {})
-        tree = _taken(state, name, tensors)
-        if not all(isinstance(value, Tensor) for value in state.values()):
+        tree = _taken(state, name, tensors, names)
+        if tree != {"dict": {key: {"tensor": f"{name}/{key}"} for key in state}}:
             trees[name] = tree
     return tensors, trees
 
 
-def _taken(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Put a tree's tensors under their names; return the tree as JSON, with a tensor's name in its place."""
+def _taken(value: Any, name: str, tensors: dict[str, Tensor], names: dict[int, str]) -> Any:
+    """Put a tree's tensors under their names; return the tree as JSON, with a tensor's name in its place.
+
+    `names` has the tensors that were met, by their identity.
+    """
     if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"tensor": name}
+        tensors[names.setdefault(id(value), name)] = value
+        return {"tensor": names[id(value)]}
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        return {"items": [[_taken(part, f"{name}/{place}/{side}", tensors, names) for side, part in enumerate(item)]
+                          for place, item in enumerate(value.items())]}  # fmt: skip
     if isinstance(value, dict):
-        assert all(isinstance(key, str) for key in value), f"{name} has a key that is not a text"
-        return {"dict": {key: _taken(part, f"{name}/{key}", tensors) for key, part in value.items()}}
+        return {"dict": {key: _taken(part, f"{name}/{key}", tensors, names) for key, part in value.items()}}
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_taken(part, f"{name}/{place}", tensors) for place, part in enumerate(value)]}
+        return {kind: [_taken(part, f"{name}/{place}", tensors, names) for place, part in enumerate(value)]}
     assert value is None or isinstance(value, bool | int | float | str), f"{name} has a {type(value).__name__}"
     return value
 
@@ -169,24 +179,29 @@ def restore_optimizer(
         of, _, kind = name.partition("/")
         flat.setdefault(of, {})[kind] = {"tensor": name}
     whole = {name: {"dict": parts} for name, parts in flat.items()} | dict(trees or {})
+    made: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         if name in whole:
-            optimizer.state[parameter] = _given(whole[name], parameter, tensors)
+            optimizer.state[parameter] = _given(whole[name], parameter, tensors, made)
 
 
-def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor]) -> Any:
-    """Return the tree that `_taken` made JSON of, its tensors on the parameter's device."""
+def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor], made: dict[str, Tensor]) -> Any:
+    """Return the tree that `_taken` made JSON of, its tensors on the parameter's device; `made` has those of before."""
     if not isinstance(tree, dict):
         return tree
     ((kind, parts),) = tree.items()
     if kind == "tensor":
         value = tensors[parts]
         like = own if value.shape == own.shape else value
-        return torch.empty_like(like, dtype=value.dtype, device=own.device).copy_(value)
+        if parts not in made:
+            made[parts] = torch.empty_like(like, dtype=value.dtype, device=own.device).copy_(value)
+        return made[parts]
     if kind == "dict":
-        return {key: _given(part, own, tensors) for key, part in parts.items()}
-    made = [_given(part, own, tensors) for part in parts]
-    return tuple(made) if kind == "tuple" else made
+        return {key: _given(part, own, tensors, made) for key, part in parts.items()}
+    if kind == "items":
+        return {_given(key, own, tensors, made): _given(part, own, tensors, made) for key, part in parts}
+    found = [_given(part, own, tensors, made) for part in parts]
+    return tuple(found) if kind == "tuple" else found
 
 
 def state_room(parameters: int, optimizer_bytes: int) -> int:
@@ -217,7 +232,9 @@ def _prune(folder: Path) -> None:
     for path in kept:
         needed |= set(found.files if (found := states.read(path)) else ())
     for path in folder.iterdir():
-        if path.name not in needed:
+        if path.is_dir():  # of a process that was killed while it wrote
+            shutil.rmtree(path)
+        elif path.name not in needed:
             path.unlink()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -201,8 +202,14 @@ def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
     """Ends for arguments that do not parse; a command without any has shown its help."""
     format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
-    hint = f"; see {context.command_path} --help" if context else ""
+    hint = f"; see {context.command_path} --help" if context else _how_to_switch(sentence)
     return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
+
+
+def _how_to_switch(sentence: str) -> str:
+    """How to give an option that is on or off, where it was given a value."""
+    found = re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence)
+    return f". Write --{found[1]} or --no-{found[1]}" if found else ""
 
 
 def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool = False) -> int:

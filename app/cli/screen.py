@@ -88,6 +88,18 @@ def note(text: str) -> None:
 
 
 @contextmanager
+def patience(text: str, seconds: float = 2.0) -> Iterator[None]:
+    """Note why nothing is printed yet, if the block takes longer than some seconds."""
+    told = threading.Timer(seconds, note, (text,))
+    told.daemon = True
+    told.start()
+    try:
+        yield
+    finally:
+        told.cancel()
+
+
+@contextmanager
 def libraries_printable() -> Iterator[None]:
     """What libraries log and warn of within is printable too; they repeat names of files and answers of the Hub."""
     made, worded = logging.getLogRecordFactory(), warnings.formatwarning

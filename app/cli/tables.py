@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
-from .screen import result, result_json
+from .screen import patience, result, result_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,8 @@ def models(
     from ..tables.shape import with_unit
     from ..tables.sizes import parse_size
 
-    rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
+    with patience("counting the models that timm builds. This is done once and takes about 15 s"):
+        rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
     if as_json:
         return result_json(rows, indent=1)
     heads = ("model", "size", "shape", "parameters", "non-embedding", "GFLOPs", "tokens")

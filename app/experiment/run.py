@@ -52,15 +52,21 @@ def _as_begun(config: RunConfig, options: Options, screen: Screen, path: str | N
     """The config, or the same as an earlier version named it, where such a run was begun and is not finished.
 
     That is at an earlier revision of its model, or by a fingerprint of all files of its folder, read or not. A run of
-    the config's own name comes first.
+    the config's own name comes first. A note names a finished run of an earlier revision.
     """
     if options.fresh or place_of(options.checkpoints, config).record.exists():
         return config
     for earlier in config.at_earlier_revisions():
         files = place_of(options.checkpoints, earlier)
-        if files.record.exists() and not Run.load(files.record).done:
+        if not files.record.exists():
+            continue
+        if not Run.load(files.record).done:
             screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
             return earlier
+        screen.say(
+            f"note: run {earlier.run_id} is finished and differs only by {_revisions(earlier, config)}. This command "
+            f"is another run, {config.run_id}; do not compare the two as one model"
+        )
     other = unfinished_on_other_data(options.checkpoints, config)
     if not (other and path and config.layout_revision == 1 and data.named_by_all_files(path, other.config)):
         report_other_data(other, config, screen)

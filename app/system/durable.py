@@ -42,6 +42,17 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Yields a folder beside `path` for a writer that makes files of its own; it is removed at the end."""
+    folder = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.scratch"))
+    make_folder(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def beside(name: str, ending: str) -> str:
     """Return the hidden name `.name.ending` for a while next to a file, cut where a file system takes no longer one."""
     cut = NAME_BYTES - len(f"..{ending}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import platform
@@ -55,8 +56,13 @@ def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None
 
 
 def _sign(holder: Path) -> None:
-    """Write who holds a lock, for those who wait; a disk that is full costs them the name only."""
+    """Write who holds a lock, for those who wait; a disk that is full costs them the name only.
+
+    What a holder that was killed left half-written is removed.
+    """
     with suppress(OSError, DiskFull):
+        for left in holder.parent.glob(f".{glob.escape(holder.name)}.*.aside"):
+            left.unlink(missing_ok=True)
         write_text(holder, json.dumps({"process": os.getpid(), "host": platform.node(), "since": time.time()}))
 
 

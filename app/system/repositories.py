@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
 from .answers import address, require_form, status
-from .durable import beside, make_folder, no_space_named, replacing, sha256
+from .durable import no_space_named, replacing, scratch, sha256
 from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
 
@@ -108,9 +107,9 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
 
     size = file.size or 0
 
-    def once(scratch: Path) -> Path:
+    def once(folder: Path) -> Path:
         api()
-        own = tempfile.mkdtemp(dir=scratch)
+        own = tempfile.mkdtemp(dir=folder)
         path = Path(
             huggingface_hub.hf_hub_download(name, file.rfilename, revision=sha, local_dir=own, force_download=True)
         )
@@ -118,8 +117,8 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
             raise ConnectionError(f"{file.rfilename} arrived damaged")
         return path
 
-    with no_space_named(target, size), _scratch(target) as scratch:
-        path = call(f"{name}/{file.rfilename}", lambda: once(scratch), size=size)
+    with no_space_named(target, size), scratch(target) as folder:
+        path = call(f"{name}/{file.rfilename}", lambda: once(folder), size=size)
         with replacing(target) as aside:
             shutil.move(path, aside)
 
@@ -147,17 +146,6 @@ def matches(path: Path, file: Any) -> bool:
         return sha256(path) == str(file.lfs.sha256)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.blob_id
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """A folder beside the target for the client's own bookkeeping, removed at the end."""
-    folder = target.parent / beside(target.name, f"{os.getpid()}.scratch")
-    make_folder(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def safe_path(path: str) -> PurePosixPath:

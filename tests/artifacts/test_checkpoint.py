@@ -102,6 +102,13 @@ def test_the_newest_state_is_read_and_only_the_last_two_with_what_they_need_are_
     }  # fmt: skip
 
 
+def test_what_a_process_that_was_killed_left_beside_states_goes_with_the_next(tmp_path):
+    (left := tmp_path / ".state-1.safetensors.7-7.scratch").mkdir()
+    (left / ".tmp1").write_bytes(b"x" * 99)
+    save(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state-2.json", "state-2.safetensors"]
+
+
 @pytest.mark.parametrize("damaged", ["state-2.safetensors", "state-2.json", "best"])
 def test_a_damaged_state_is_named_and_the_one_before_is_taken(tmp_path, damaged):
     save(tmp_path, 1)

@@ -19,6 +19,15 @@ class Ended(NamedTuple):
     err: str
 
 
+@pytest.fixture(autouse=True)
+def _not_drawn(request, monkeypatch):
+    """Figures are files without a picture, for drawing takes most of a tiny run's time; `figures` marks who looks."""
+    if not request.node.get_closest_marker("figures"):
+        from matplotlib.figure import Figure
+
+        monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: path.write_bytes(b"not drawn"))
+
+
 @pytest.fixture
 def call(capsys, monkeypatch, work):
     """Runs a command line in this process, in an empty folder."""

@@ -193,3 +193,10 @@ def test_a_loss_that_is_no_number_names_its_step_and_the_last_good_state_stays(c
     assert all(tensor.isfinite().all() for tensor in state.tensors.values())
     assert {row["step"] for row in read(next(work.rglob("*.log")))[1]} <= {1, 2, 3, 4}
     assert not list(work.rglob("*.lock"))
+
+
+@pytest.mark.parametrize("given", ["--qkv-bias=Y", "--no-qkv-bias=1"])
+def test_an_option_that_is_on_or_off_says_how_it_is_given(call, given):
+    refused = call(f"train --dataset digits {given}")
+    assert refused.code == 2
+    assert refused.err.rstrip().endswith("does not take a value. Write --qkv-bias or --no-qkv-bias")

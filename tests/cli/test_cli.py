@@ -163,6 +163,7 @@ def test_tables_have_straight_columns(call):
     assert "24,759,396" in models and re.search(r"vit_classic +7.5M .*d_model 256, depth 9, ", models)
 
 
+@pytest.mark.figures
 def test_figures_are_drawn_and_their_paths_printed(call, run):
     for command in ("loss", "scaling"):
         ended = call(f"plot {command} --run {run.record.run_id} --out drawn")
@@ -238,6 +239,9 @@ def test_a_run_that_began_at_an_earlier_revision_is_resumed_and_evaluated_as_it_
     assert call(f"evaluate --run {run_id} --again").code == 0
     plan = json.loads(call(f"plan {TINY} --seed 5 --json").out)  # done never gets another meaning
     assert plan["run_id"] != run_id and plan["config"]["model_revision"] == 2
+    ended = call(f"{TRAIN} --seed 5")  # and is named where the same command means another run now
+    assert f"note: run {run_id} is finished and differs only by revision 1 of vit_differential" in ended.err
+    assert f"This command is another run, {plan['run_id']}" in ended.err and len([*work.rglob("model_*.json")]) == 2
     monkeypatch.setitem(MODELS, "vit_differential", dataclasses.replace(row, earlier={}))
     refused = call(f"evaluate --run {run_id}")
     assert refused.code == 2 and "model_revision=1 of vit_differential is unknown; known: 2" in refused.err

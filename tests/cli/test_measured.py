@@ -24,6 +24,7 @@ def measured(work, cache_folder):
     return work
 
 
+@pytest.mark.figures
 def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     trained = call(f"{FIELDS} --model cnn")
     assert trained.code == 0, trained.err
@@ -41,6 +42,7 @@ def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     assert refused.code == 2 and "which predicts a number; leave it out" in refused.err
 
 
+@pytest.mark.figures
 @pytest.mark.slow
 def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, measured):
     for seed in (1, 2):
@@ -52,6 +54,7 @@ def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, me
     assert names == {f"{name}_nested_cylinder" for name in ("history_cnn", "history_t2t_vit", "history_all", "event")}
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("model", ["resnet1d", "vit_differential --size 1M --patch 10"])
 def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model):
     trained = call(f"{PATTERNS} --model {model}")

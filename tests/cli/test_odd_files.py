@@ -20,6 +20,7 @@ AGAIN = f"train {TINY} --threads 1"  # the command of the finished run
 TRAIN = "train --model vit_classic --size 100K --d-model 64 --image 8 --patch 4 --epochs 1 --batch-size 8 --threads 1"
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("lost", ["loss_png", "loss_svg", "confusion_png", "confusion_svg"])
 def test_the_missing_half_of_a_pair_of_figures_is_drawn(call, run, lost):
     kept = {path: path.read_bytes() for path in run.files.present()}
@@ -28,6 +29,7 @@ def test_the_missing_half_of_a_pair_of_figures_is_drawn(call, run, lost):
     assert {path: path.read_bytes() for path in run.files.present()} == kept
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("lost", ["confusion_png", "confusion_svg"])
 def test_evaluate_draws_the_missing_half_too(call, run, lost):
     getattr(run.files, lost).unlink()

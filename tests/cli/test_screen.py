@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -117,3 +118,10 @@ def test_a_command_that_it_tells_can_be_typed_where_it_was_typed(script, monkeyp
     assert program() == ["python", script]
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
     assert program() == ["uv", "run", script]
+
+
+@pytest.mark.parametrize(("takes", "told"), [(0.0, ""), (0.3, "counting\n")])
+def test_a_block_that_takes_long_says_why(capsys, takes, told):
+    with screen.patience("counting", 0.1):
+        time.sleep(takes)
+    assert capsys.readouterr().err == told

@@ -24,6 +24,7 @@ assert not {"torch", "timm", "numpy"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_the_table_of_models_is_remembered_and_then_needs_no_torch(call, work):
     first = call("models --dataset digits --json")
     assert {row["model"] for row in json.loads(first.out)} >= {"swin", "vgg", "vit_differential"}

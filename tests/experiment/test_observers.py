@@ -171,6 +171,10 @@ def test_a_row_has_the_wait_of_a_training_batch_and_the_peak_of_a_full_pass(tmp_
 class Nested(torch.optim.SGD):
     """An optimiser whose state is a tree: what an optimiser of a library may keep."""
 
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.steps = torch.zeros(1)  # of all parameters
+
     def step(self, closure=None):
         super().step(closure)
         for group in self.param_groups:
@@ -183,6 +187,8 @@ class Nested(torch.optim.SGD):
                     "rate": 0.5,
                     "nested": {"parts": (*parts, {})},
                     "own": parameter.detach() + 1,
+                    "by place": {0: torch.full((2,), float(count)), (1, "b"): None},
+                    "steps": self.steps,
                 }
 
 
@@ -206,6 +212,9 @@ def test_an_optimiser_s_state_may_be_any_tree_and_comes_back_through_a_file(tmp_
     checkpoint.restore_optimizer(other, again, state.part("optimizer"), state.facts.optimizer)
     assert repr(state_of(other, again)) == repr(state_of(model, optimizer))
     assert state.part("ema").keys() == {"weight"}
+    for one, two in [(optimizer, again)] if trees else []:  # a tensor of all parameters stays one tensor
+        shared = [[found["steps"] for found in each.state.values()] for each in (one, two)]
+        assert all(tensor is tensors[0] for tensors in shared for tensor in tensors)
 
 
 @pytest.mark.usefixtures("cache_folder")

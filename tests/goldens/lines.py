@@ -245,5 +245,5 @@ MEASURED_AS_JSON = {
     "selftest --kill": "selftest --kill 1 --epochs 2 --json",
     "doctor": "doctor --json",
 }
-QUICK_TABLES = ("cifar100", "cifar10", "diffraction")
+QUICK_TABLES = ("diffraction",)
 TABLES = {name: f"models --dataset {name} --json" for name in ("cifar100", "cifar10", "bach", "digits", "diffraction")}

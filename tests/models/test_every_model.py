@@ -22,6 +22,15 @@ LEAST = {"cnn": 4, "resnet": 8, "resnet1d": 16, "swin": 12, "mobilevit": 4, "vgg
 SIDES = {"mobilevit": (64, 96), "resnet1d": ((400,), (640,))}  # pixels; others take (32, 64)
 LARGE = 3_000_000  # parameters; more take their 100 steps among the slow tests
 GROWN = [name for name, row in MODELS.items() if not row.preset]
+STUDIED = ("vit_classic", "vit_differential")
+
+
+def each(names):
+    """The names, for the quick suite those of the study and the first of each family; the others are slow tests."""
+    names = list(names)
+    first = {family_of(name).name: name for name in reversed(names)}
+    quick = {*first.values(), *STUDIED}
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
 def sides(name):
@@ -59,7 +68,7 @@ def built(config):
     return models.build(config, attention_path="none" if config.attention is None else "plain")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[1:])])
 @pytest.mark.parametrize("name", GROWN)
 def test_a_model_builds_at_a_size_or_says_why_not(name, size):
     try:
@@ -74,7 +83,7 @@ def test_a_model_builds_at_a_size_or_says_why_not(name, size):
     assert MODELS[name].sized or abs(count / budget(size) - 1) <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", each(MODELS))
 def test_closed_forms_equal_the_built_model(name):
     closed_forms_hold(resolve({"model": name, "image": 64 if facts(name) is FACTS else 3041}, facts(name)))
 
@@ -92,7 +101,7 @@ def closed_forms_hold(config):
 
 
 @pytest.mark.parametrize("length", [3041, 3042, 8500])
-@pytest.mark.parametrize("name", [name for name in MODELS if "signal" in family_of(name).kinds])
+@pytest.mark.parametrize("name", each(name for name in MODELS if "signal" in family_of(name).kinds))
 def test_closed_forms_hold_on_signals_of_any_length(name, length):
     patch = {"patch": 26} if "patch" in family_of(name).cells else {}
     closed_forms_hold(resolve({"model": name, "image": length, **patch}, SIGNALS))
@@ -101,7 +110,7 @@ def test_closed_forms_hold_on_signals_of_any_length(name, length):
 SQUARE_ONLY = "takes square images only, not image=96x64; give one side"
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if "field" in family_of(name).kinds])
+@pytest.mark.parametrize("name", each(name for name in MODELS if "field" in family_of(name).kinds))
 def test_closed_forms_hold_on_fields_that_are_no_square_or_it_says_why_not(name):
     patch = {"patch": 8} if "patch" in family_of(name).cells else {}
     try:

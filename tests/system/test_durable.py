@@ -90,6 +90,23 @@ def test_a_lock_excludes_others_and_leaves_nothing_behind(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_what_a_killed_holder_left_half_written_goes_with_the_next_holder_of_its_lock(tmp_path):
+    path, others = tmp_path / ".a[1]b.lock", tmp_path / "..a1b.lock.by.7-7.aside"
+    for left in (others, tmp_path / "..a[1]b.lock.by.7-7.aside"):
+        left.write_text("{")
+    with locks.lock(path, wait=False, waiting=print):
+        pass
+    assert names(tmp_path) == [others.name]
+
+
+def test_a_writer_that_makes_files_of_its_own_has_a_folder_that_goes(tmp_path):
+    with pytest.raises(ZeroDivisionError), durable.scratch(tmp_path / "weights") as folder:
+        (folder / ".tmp1").write_text("half")
+        assert folder.parent == tmp_path and folder.name.startswith(".weights.") and folder.suffix == ".scratch"
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+
+
 def test_folders_that_hold_something_stay_when_their_lock_goes(tmp_path):
     with pytest.raises(ZeroDivisionError), locks.lock(tmp_path / "a" / "b" / ".lock", wait=False):
         (tmp_path / "a" / "kept").touch()
