@@ -19,7 +19,7 @@ REPOSITORY = "tester/runs"
         "https://me:pa55@word@hub.example/a", "https://me:pa55/word@hub.example", "https://hub.example/?token=pa55word",
         "https://hub.example/#pa55word", "hub.example/pa55word", "pa55word", "ftp://pa55word.example", "https://",
         "https://[pa55word", "https://hub.example:pa55word", "https://hub.example/\npa55word", "https://hüb.pa55word",
-        "file:///pa55word", "https://me:pa55word℀@hub.example",
+        "https://me%3Apa55word%40hub.example", "https://me%3apa55word%40hub.example:443/a", "file:///pa55word", "https://me:pa55word℀@hub.example",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ask", [endpoint.require_sound, hub.api.__wrapped__, lambda: hub.call("it", lambda: 1)])
