@@ -31,7 +31,7 @@ def require_sound() -> None:
         raise InputError(_CREDENTIALS)
     try:
         parts = urlsplit(given)
-        sound = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "")
+        sound = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
         sound = sound and (parts.port is None or parts.port > 0)
     except ValueError:
         sound = False

@@ -164,6 +164,7 @@ TOKEN = "hf_" + "aB3dE6gH9" * 3
         TOKEN, f"{TOKEN}/runs", f"me/{TOKEN}", f"https://huggingface.co/{TOKEN}", f"https://huggingface.co/me/{TOKEN}",
         f"https://evil.example/{TOKEN}/x", f"me:{TOKEN}@host/x", f"me /{TOKEN}", "hf_short", f"{TOKEN}\n",
         "0123456789abcdef0123456789abcdef01234567", "https://huggingface.co/me/x?token=pa55word", "https://me:pa55word@evil.example/a",
+        "me:pa55word/runs",
     ],
 )  # fmt: skip
 def test_a_token_in_place_of_the_repository_is_refused_without_repeating_it(monkeypatch, given):
