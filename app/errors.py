@@ -21,6 +21,7 @@ _OF_A_PATH = (
 )  # fmt: skip
 _PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
 _NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
+NO_TEXT = "its name has bytes that are not UTF-8, which the libraries that write files do not take; rename it"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -144,6 +145,8 @@ def failure_of(error: BaseException) -> RunFailed | None:
 
 def wrong_path(error: BaseException) -> str:
     """Return a sentence on the path that an error of the system is about; empty for any other error."""
+    if isinstance(error, UnicodeEncodeError) and not is_text(error.object):  # of a library that takes UTF-8 only
+        return f"{error.object}: {NO_TEXT}"
     if not isinstance(error, OSError) or error.filename is None or error.errno not in _OF_A_PATH:
         return ""
     shown = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
@@ -154,6 +157,11 @@ def wrong_path(error: BaseException) -> str:
             f"{longest[:40]}...; choose a shorter path"
         )
     return f"{shown}: {error.strerror}; choose another path, or fix this one"
+
+
+def is_text(name: str) -> bool:
+    """Return whether a name is text; the bytes of a file's name, or of an argument, may be any."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def why_full(error: OSError, path: object) -> str:

@@ -84,6 +84,15 @@ def test_a_name_that_is_too_long_is_shown_in_part():
     assert "300 bytes" in said and name not in said and wrong_path(ValueError("x")) == ""
 
 
+def test_a_name_that_is_no_utf_8_is_a_wrong_path_and_another_error_of_letters_is_not():
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "caf\udce9/x".encode()
+    assert "not UTF-8" in wrong_path(caught.value)
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "é".encode("ascii")
+    assert wrong_path(caught.value) == ""
+
+
 def test_an_error_without_a_path_is_no_wrong_path():
     assert wrong_path(OSError(errno.EINVAL, "invalid")) == "" and wrong_path(OSError("no number")) == ""
     assert isinstance(failure_of(OSError(errno.ENOSPC, "full", "/proc/x")), DiskFull)

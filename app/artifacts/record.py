@@ -157,6 +157,8 @@ def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
     """The record's values with their types; raises InputError for the first that is missing or of another type."""
     try:
         record: Record = msgspec.convert(raw, _RECORDS[config.task])
+    except UnicodeEncodeError as error:  # half a letter where there should be none
+        raise _damaged(path, str(error)) from error
     except msgspec.ValidationError as error:
         found = re.search(r"missing required field `(\w+)`(?: - at `\$\.(\S+)`)?", str(error))
         lacks = ".".join(filter(None, (found[2], found[1]))) if found else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import task
-from ..errors import InputError
+from ..errors import NO_TEXT, InputError, is_text
 from ..tables import revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
 from ..tables.reading import reading_of
@@ -105,6 +105,8 @@ def file_part(name: str) -> str:
 
 def check_name(dataset: str, *, size: str = "1M") -> None:
     """Raise InputError for a dataset or a size, which may be a model's name, that makes too long names of files."""
+    if not is_text(dataset):
+        raise InputError(f"the dataset {dataset}: {NO_TEXT}")
     stem = run_stem(run_id="0" * 8, size=size, dataset=dataset)
     over = len(stem.encode(errors="surrogateescape")) + SUFFIX_BYTES - NAME_BYTES
     if over > 0:

@@ -90,6 +90,7 @@ class Pusher:
     fresh: bool = False  # what the Hub has of the run counts for nothing
     lost: Reason | None = None  # why this machine must not go on
     _waiting: tuple[int, Path] | None = None
+    _offered: int = 0  # step of the newest state that was to be pushed, whether or not that was possible
     _pushed: int = 0  # step of the state that is on the Hub
     _busy: bool = False
     _ending: bool = False
@@ -109,6 +110,7 @@ class Pusher:
 
     def offer(self, step: int) -> None:
         """Takes the state of a step for the thread to push; a disk without room for that costs the push only."""
+        self._offered = step
         try:
             self._offer(step)
         except OSError as error:
@@ -143,7 +145,7 @@ class Pusher:
             self._waiting = self._waiting if release else None
             self._changed.notify_all()
         self._thread.join(seconds)
-        there = self._waiting is None and not self._busy and self._pushed > 0
+        there = not self._busy and self._pushed == self._offered > 0
         shutil.rmtree(self.files.push, ignore_errors=True)
         return there
 

@@ -19,7 +19,7 @@ from ..artifacts.record import Record
 from ..artifacts.runs import Run, place_of, unfinished_on_other_data
 from ..config.run import RunConfig
 from ..data.sources.source import Ask
-from ..errors import InputError, Stopped
+from ..errors import NO_TEXT, InputError, Stopped, is_text
 from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
@@ -99,6 +99,8 @@ def _revisions(earlier: RunConfig, config: RunConfig) -> str:
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
+    if not is_text(str(options.checkpoints.absolute())):
+        raise InputError(f"--checkpoints {options.checkpoints}: {NO_TEXT}")
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
     files = _files(config, options)
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)

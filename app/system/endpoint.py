@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import InputError
 
+_HOST = re.compile(r"[A-Za-z0-9._:-]+", re.ASCII)  # a name or a number; `%40` in it would be a password's `@`
 ALLOWED = "ISOSCALE_INSECURE_HUB"  # set to 1 in the environment: a token may travel in clear text
 
 _CREDENTIALS = "HF_ENDPOINT holds a name or a password, which is never used or shown. Give it without; use HF_TOKEN"
@@ -30,7 +31,8 @@ def require_sound() -> None:
         raise InputError(_CREDENTIALS)
     try:
         parts = urlsplit(given)
-        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        sound = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
+        sound = sound and (parts.port is None or parts.port > 0)
     except ValueError:
         sound = False
     if not sound or not re.fullmatch(r"[!-~]+", given) or parts.query or parts.fragment:

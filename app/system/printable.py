@@ -37,7 +37,7 @@ def is_secret(text: str) -> bool:
 
 def may_be_secret(text: str) -> bool:
     """Return whether a text that is not what was asked for is better not repeated: one long word, or an address."""
-    telling = "hf_" in text.lower() or any(mark in text for mark in "@?=")
+    telling = "hf_" in text.lower() or any(mark in text for mark in "@?=:")
     return telling or is_secret(text) or bool(re.fullmatch(r"[\w.:+-]{16,}", text))
 
 

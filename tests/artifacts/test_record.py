@@ -97,6 +97,13 @@ def test_threads_that_no_machine_has_are_a_damaged_record(run, threads):
     assert record.read(run.files.record).execution.threads == 4096
 
 
+@pytest.mark.parametrize("path", [("status",), ("results",), ("data", "rows", "train"), ("config", "dataset")])
+def test_half_a_letter_in_place_of_a_value_is_a_damaged_record(run, path):
+    put(run.files.record, changed(raw(run), path, "\ud800"))
+    with pytest.raises(Damaged):
+        record.read(run.files.record)
+
+
 @pytest.mark.parametrize("size", [0, -8])
 def test_a_micro_batch_of_no_example_is_a_damaged_record(run, size):
     put(run.files.record, changed(raw(run), ("execution", "micro_batch_size"), size))

@@ -16,6 +16,10 @@ from .test_cli import TINY
 
 RUN_PY = Path(__file__).parents[2] / "run.py"
 LONG = "n" * 300
+PETS = (
+    "--size 100K --d-model 64 --image 8 --patch 4 --epochs 1 --batch-size 8 --val-batch-size 8 --threads 1 "
+    "--warmup-steps 0"
+)
 AGAIN = f"train {TINY} --threads 1"  # the command of the finished run
 TRAIN = "train --model vit_classic --size 100K --d-model 64 --image 8 --patch 4 --epochs 1 --batch-size 8 --threads 1"
 
@@ -48,6 +52,24 @@ def test_a_name_that_is_too_long_is_bad_input_and_one_sentence(call, line, monke
     ended = call(line)
     assert ended.code == 2 and "Traceback" not in ended.err and "internal error" not in ended.err
     assert ended.err.count("error: ") == 1
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_a_dataset_whose_name_is_no_utf_8_is_refused_before_it_is_read(call, work, command):
+    pets(work / "caf\udce9")
+    ended = call(f"{command} --dataset ./caf\udce9 {PETS}")
+    assert ended.code == 2 and "not UTF-8" in ended.err and "internal error" not in ended.err
+
+
+def test_a_folder_of_runs_whose_name_is_no_utf_8_is_refused_before_the_first_step(call, work):
+    ended = call(f"train {TINY} --threads 1 --seed 8 --checkpoints caf\udce9")
+    assert ended.code == 2 and "caf\\udce9" in ended.err and "not UTF-8" in ended.err
+
+
+def test_a_dataset_in_a_folder_whose_name_is_no_utf_8_is_trained_on_and_evaluated(call, work):
+    pets(work / "caf\udce9" / "pets")
+    assert call(f"train --dataset ./caf\udce9/pets {PETS}").code == 0
+    assert call("evaluate checkpoints --again").code == 0
 
 
 def pets(root):

@@ -165,3 +165,10 @@ def test_a_cache_folder_that_cannot_be_written_is_read_all_the_same(cached, monk
 
     monkeypatch.setattr(durable, "write_text", full)
     assert cached.verified() is cached
+
+
+def test_a_cache_in_a_folder_whose_name_is_no_utf_8_is_remembered_too(cached, hashed):
+    there = cached.folder.rename(cached.folder.with_name("caf\udce9"))
+    assert known.differing(there, cached.manifest.files) is None and hashed
+    hashed.clear()
+    assert known.differing(there, cached.manifest.files) is None and hashed == []

@@ -359,6 +359,36 @@ def test_a_disk_without_room_for_a_snapshot_costs_the_push_only(tmp_path, reposi
     assert "warning: the state of step 1 is not pushed (No space left on device); training goes on" in screen.said
 
 
+def test_a_stop_whose_last_state_another_machine_has_overtaken_is_not_said_to_be_on_the_hub(tmp_path, repository):
+    branch = branch_of(run_id())
+
+    def robbed(step):
+        if step == 2:
+            wait_for_a_state(branch)
+            branch.look()
+            branch._commit({}, [], "Take the lease whatever it says")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="its state is saved, but not on the Hub"):
+        train(tmp_path, Quiet(after=robbed), options=pushing())
+
+
+def test_a_stop_whose_last_state_has_no_room_for_a_snapshot_is_not_said_to_be_on_the_hub(
+    tmp_path, repository, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def filled(step):
+        if step == 2:
+            wait_for_a_state(branch_of(run_id()))
+            monkeypatch.setattr("app.experiment.pushing._link", full)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="its state is saved, but not on the Hub"):
+        train(tmp_path, Quiet(after=filled), options=pushing())
+
+
 def test_the_branch_of_a_run_that_another_machine_trains_stays(tmp_path, repository):
     from app.sharing import store
 

@@ -19,7 +19,7 @@ REPOSITORY = "tester/runs"
         "https://me:pa55@word@hub.example/a", "https://me:pa55/word@hub.example", "https://hub.example/?token=pa55word",
         "https://hub.example/#pa55word", "hub.example/pa55word", "pa55word", "ftp://pa55word.example", "https://",
         "https://[pa55word", "https://hub.example:pa55word", "https://hub.example/\npa55word", "https://hüb.pa55word",
-        "file:///pa55word", "https://me:pa55word℀@hub.example",
+        "https://me%3Apa55word%40hub.example", "https://me%3apa55word%40hub.example:443/a", "file:///pa55word", "https://me:pa55word℀@hub.example",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ask", [endpoint.require_sound, hub.api.__wrapped__, lambda: hub.call("it", lambda: 1)])
@@ -164,6 +164,7 @@ TOKEN = "hf_" + "aB3dE6gH9" * 3
         TOKEN, f"{TOKEN}/runs", f"me/{TOKEN}", f"https://huggingface.co/{TOKEN}", f"https://huggingface.co/me/{TOKEN}",
         f"https://evil.example/{TOKEN}/x", f"me:{TOKEN}@host/x", f"me /{TOKEN}", "hf_short", f"{TOKEN}\n",
         "0123456789abcdef0123456789abcdef01234567", "https://huggingface.co/me/x?token=pa55word", "https://me:pa55word@evil.example/a",
+        "me:pa55word/runs",
     ],
 )  # fmt: skip
 def test_a_token_in_place_of_the_repository_is_refused_without_repeating_it(monkeypatch, given):

@@ -72,7 +72,7 @@ def _note(folder: Path) -> Path | None:
     """Where it is remembered, for each start of each machine apart; None where the system does not tell them apart."""
     if (boot := machine.boot_id()) is None:
         return None
-    key = hashlib.sha256(f"{boot} {os.path.realpath(folder)}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{boot} ".encode() + os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
     return home.root() / "verified" / f"{key}.json"
 
 
