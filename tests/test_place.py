@@ -39,6 +39,7 @@ def test_a_network_with_one_patch_embedding_is_left_as_it_is():
     assert CPU.laid_out(model) is model and model[0].weight.stride() == strides and not model._forward_pre_hooks
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_grows_with_what_is_held_and_does_not_fall():
     before = CPU.peak_bytes()
     held = torch.ones(before // 4)  # as many bytes again

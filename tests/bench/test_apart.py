@@ -61,7 +61,10 @@ def test_a_failure_apart_is_told_at_the_call_and_so_is_its_end():
     assert math.isfinite(Apart(partial(threads_times, 1.0)).prepare()(1))
 
 
-@pytest.mark.parametrize(("make", "sentence"), [(too_large, "a batch of 1 GB"), (killed, "its process was killed")])
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [(too_large, "a batch of 1 GB"), pytest.param(killed, "its process was killed", marks=pytest.mark.slow)],
+)
 def test_what_does_not_fit_apart_is_told_as_such(make, sentence):
     with pytest.raises(MemoryError, match=sentence):
         Apart(make).prepare()(1)

@@ -55,7 +55,9 @@ def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, me
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize("model", ["resnet1d", "vit_differential --size 1M --patch 10"])
+@pytest.mark.parametrize(
+    "model", ["resnet1d", pytest.param("vit_differential --size 1M --patch 10", marks=pytest.mark.slow)]
+)
 def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model):
     trained = call(f"{PATTERNS} --model {model}")
     assert trained.code == 0, trained.err

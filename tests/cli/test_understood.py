@@ -51,7 +51,9 @@ def block(text):
     return {head: "; ".join(texts) for head, texts in found.items()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in ("tables", "signals") else ()) for kind in KINDS]
+)
 def test_the_block_is_the_same_before_reading_and_before_the_first_step_for_every_kind(call, sets, kind):
     dataset, options = KINDS[kind]
     planned, trained = call(f"plan --dataset {dataset} {options}"), call(f"train --dataset {dataset} {options}")

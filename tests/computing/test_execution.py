@@ -161,6 +161,7 @@ def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled,
     assert f"compile {how}" in said[-1] and (compiled or "cannot be had here (RuntimeError" in said[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ranks", "how"), [(1, "blocks"), (2, "off")])
 def test_compiling_pays_by_the_images_of_one_rank(monkeypatch, tmp_path, ranks, how):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
@@ -170,6 +171,7 @@ def test_compiling_pays_by_the_images_of_one_rank(monkeypatch, tmp_path, ranks, 
     assert chosen(resolve({}, FACTS), several, steps=10_000, micro_batch_size=512).compile == how
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("failure", "tries"), [(RuntimeError("cannot lower"), 1), (torch.OutOfMemoryError("another process has it"), 2)]
 )
@@ -189,6 +191,7 @@ def test_what_a_compiler_failed_with_is_tried_once_and_a_lack_of_memory_again(mo
     assert tried.count("blocks") == tries
 
 
+@pytest.mark.slow
 def test_a_compiled_model_that_was_tried_takes_no_memory_from_the_run(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     tried = []

@@ -68,6 +68,7 @@ def test_a_run_of_the_present_revision_comes_before_an_unfinished_one_of_an_earl
     assert train(config, tmp_path).config == config
 
 
+@pytest.mark.slow
 def test_a_run_of_lanls_t2t_vit_that_began_at_250_epochs_ends_at_250_with_its_epsilon(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
     folder = fields(tmp_path / "fields", rows=40, columns=12)

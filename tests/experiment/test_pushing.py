@@ -166,7 +166,7 @@ def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeyp
         most.append(len(snapshots(tmp_path)))
 
     screen = Quiet(after=slowly)
-    assert train(tmp_path, screen, options=pushing(), epochs=4).done
+    assert train(tmp_path, screen, options=pushing(), epochs=3).done
     assert sum("not pushed" in text for text in screen.said) > 2
     assert max(most) <= 2 and snapshots(tmp_path) == [] and not list(tmp_path.rglob("*.push"))
 
@@ -193,7 +193,7 @@ def test_a_state_that_cannot_be_fetched_leaves_nothing_half_here(tmp_path, repos
 
 
 def test_training_never_waits_for_a_push(tmp_path, repository):
-    repository.fault(r"POST .*/preupload/run-", status=None, delay_seconds=3.0, times=99)
+    repository.fault(r"POST .*/preupload/run-", status=None, delay_seconds=2.0, times=99)
     gaps, last = [], [time.monotonic()]
 
     def timed(_):
@@ -201,7 +201,7 @@ def test_training_never_waits_for_a_push(tmp_path, repository):
         last[0] = time.monotonic()
 
     train(tmp_path, Quiet(after=timed), options=pushing())
-    assert max(gaps[1:]) < 3.0
+    assert max(gaps[1:]) < 2.0
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "state-4.safetensors", "state-4.json"])

@@ -68,6 +68,7 @@ STRANGE = {
     "other values": b'{"name": 5, "id": [], "sha": {}, "siblings": [{"rfilename": 3}], "files": 3, "objects": 4}',
     "bytes": bytes(range(128, 256)),
 }
+TYPICAL = ("a page", "a cut object", "null", "other values")  # for the quick suite
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +145,10 @@ def test_a_download_ends_with_a_sentence_at_a_status_and_leaves_no_file(reposito
     assert call("download", "a.txt", "got")[0] == 0 and (work / "got" / "a.txt").read_text() == "words"
 
 
-@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize(
+    "body",
+    [pytest.param(STRANGE[name], marks=() if name in TYPICAL else pytest.mark.slow, id=name) for name in STRANGE],
+)
 @pytest.mark.parametrize("match", UPLOAD.values(), ids=UPLOAD)
 def test_an_upload_to_what_is_no_hub_says_so_and_nothing_is_taken_for_done(repository, here, call, match, body):
     repository.fault(match, 200, body=body, times=ALWAYS)

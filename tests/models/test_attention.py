@@ -206,6 +206,7 @@ def test_the_fused_path_takes_a_compiler_that_triton_finds(monkeypatch, compiler
     assert not unfit("fused", attention="differential", head_width=64, device="cuda")
 
 
+@pytest.mark.slow
 def test_the_tiled_operators_are_what_a_compiler_is_told():
     qkv = torch.randn(2, 5, 48, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)

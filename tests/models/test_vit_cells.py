@@ -54,7 +54,10 @@ def test_a_model_of_the_zoo_has_exactly_its_parameters(model, patch, classes, co
     assert (config.size, config.patch, config.tokens) == (model, patch or 4, built.positions.shape[1])
 
 
-@pytest.mark.parametrize("attention", vit.ATTENTIONS)
+@pytest.mark.parametrize(
+    "attention",
+    [pytest.param(each, marks=() if each == "differential" else pytest.mark.slow) for each in vit.ATTENTIONS],
+)
 @pytest.mark.parametrize("norm", vit.NORMS)
 def test_closed_forms_equal_the_built_model_with_every_two_choices(attention, norm):
     closed_forms_hold(attention, [cells for cells in COMBINATIONS if cells["norm"] == norm and choices(cells) <= 2])
