@@ -3,7 +3,7 @@
 _default:
     @just --list
 
-# the quick suite, under five minutes on two cores
+# the quick suite, six to seven minutes on two cores
 test *arguments:
     uv run pytest {{arguments}}
 

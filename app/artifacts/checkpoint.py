@@ -131,9 +131,9 @@ class State(NamedTuple):
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the optimiser's state as tensors by `<parameter>/<path>`, and the trees that are not flat, as JSON.
 
-    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None; a tensor may stand at
-    several places. Its tree stands in the second part unless it is a dict of tensors of its own, as of AdamW:
-    `<parameter>/<exp_avg|exp_avg_sq|step>`.
+    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None. Several places of
+    the trees may refer to one tensor. The first part alone describes a flat dict of tensors that no other place refers
+    to, such as AdamW's `<parameter>/<exp_avg|exp_avg_sq|step>`. The second part has the tree of every other state.
     """
     tensors: dict[str, Tensor] = {}
     names: dict[int, str] = {}

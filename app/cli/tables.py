@@ -30,7 +30,7 @@ def models(
     from ..tables.shape import with_unit
     from ..tables.sizes import parse_size
 
-    with patience("counting the models that timm builds. This is done once and takes about 15 s"):
+    with patience("counting parameters and FLOPs of timm's models. The counts are cached for the next call"):
         rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
     if as_json:
         return result_json(rows, indent=1)

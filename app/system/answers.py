@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 from ..errors import Explained, HubUnavailable, InputError
 from .printable import printable
@@ -41,20 +42,16 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
+def response_of(error: BaseException) -> Any:
+    """Return the client's HTTP response behind an error, or None."""
+    found = (getattr(link, "response", None) for link in chain(error))
+    return next((each for each in found if each is not None), None)
+
+
 def status(error: BaseException) -> int | None:
     """Return the HTTP status behind an error, or None."""
-    for link in chain(error):
-        if (response := getattr(link, "response", None)) is not None:
-            return int(response.status_code)
-    return None
-
-
-def address(error: BaseException) -> str:
-    """Return the URL of the answer behind an error, or an empty text."""
-    for link in chain(error):
-        if (response := getattr(link, "response", None)) is not None:
-            return str(response.url)
-    return ""
+    found = response_of(error)
+    return None if found is None else int(found.status_code)
 
 
 def is_silence(error: BaseException) -> bool:

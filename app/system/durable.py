@@ -44,7 +44,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
-    """Yields a folder beside `path` for a writer that makes files of its own; it is removed at the end."""
+    """Yield a folder next to `path` for a writer's temporary files, and remove the folder at the end."""
     folder = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.scratch"))
     make_folder(folder)
     try:

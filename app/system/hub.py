@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import HubUnavailable, InputError
 from . import clock, endpoint
-from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, status, strange
+from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, response_of, status, strange
 from .printable import is_secret, may_be_secret
 
 if TYPE_CHECKING:
@@ -176,11 +176,9 @@ def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
 
 def _asked_wait(error: BaseException) -> float:
     """Seconds that the answer's Retry-After asks for, 0 without one."""
-    for link in chain(error):
-        if (response := getattr(link, "response", None)) is not None:
-            asked = response.headers.get("Retry-After", "")
-            return float(asked) if asked.isdigit() else 0.0
-    return 0.0
+    found = response_of(error)
+    asked = "" if found is None else found.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else 0.0
 
 
 def dataset_sha(name: str, revision: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
-from .answers import address, require_form, status
+from .answers import require_form, response_of, status
 from .durable import no_space_named, replacing, scratch, sha256
 from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sha_of, token
 
@@ -177,7 +177,7 @@ def commit(
                     commit_message=message, parent_commit=parent, revision=branch,
                 )  # fmt: skip
         except Exception as error:
-            if status(error) == 412 and "/commit/" in address(error):
+            if status(error) == 412 and "/commit/" in str(response_of(error).url):
                 raise StaleParent from error
             if isinstance(error, RevisionNotFoundError):
                 raise NoBranch(branch) from error

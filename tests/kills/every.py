@@ -27,8 +27,7 @@ _IGNORED = (".lock", ".lock.by")  # locks stay; so does who held them
 
 def built(folder: Path) -> Path:
     """The shim, compiled; raises FileNotFoundError where there is no C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
+    if not (compiler := shutil.which("cc")):
         raise FileNotFoundError("no C compiler")
     library = folder / "shim.so"
     source = Path(__file__).with_name("shim.c")
@@ -95,7 +94,7 @@ def _called(command: list[str]) -> int:
 
 
 def wrong(killed: Path, whole: Path) -> list[str]:
-    """What a run that was killed and ended has otherwise than the one that was not, a line each."""
+    """Return the differences between the files of a killed and resumed run and those of the uninterrupted run."""
     names, wanted = _files(killed), _files(whole)
     found = [f"{name} is missing" for name in sorted(wanted.keys() - names.keys())]
     found += [f"{name} is left" for name in sorted(names.keys() - wanted.keys())]
