@@ -60,7 +60,7 @@ def _usual() -> Iterator[Path]:
     folders = []
     with suppress(FileNotFoundError):  # a working folder that was removed
         folders.append(Path.cwd())
-    if (_CHECKOUT / "run.py").is_file():  # not where the program is installed
+    if os.path.isfile(_CHECKOUT / "run.py"):  # noqa: PTH113  # not where the program is installed
         folders.append(_CHECKOUT)
     for path in (folder / ".env" for folder in dict.fromkeys(folders)):
         if not os.path.isdir(path):  # noqa: PTH112  # never raises: not in a folder that nobody may look into either
