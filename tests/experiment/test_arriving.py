@@ -236,3 +236,11 @@ def test_a_kill_while_a_state_is_moved_leaves_a_run_that_can_be_ended_without_th
     assert isinstance(ended, Run) and ended.done and same(ended, whole) == []
     assert screen.steps[0] == (9 if number > 1 else 4 if begun else 1)
     assert [path for path in left(here) if "arriv" in path.name] == []
+
+
+def test_a_finished_run_with_a_file_that_only_a_later_version_knows_is_fetched(tmp_path, there, whole):
+    files = whole.record.files | {"onnx": "0" * 64}
+    spoil(there, whole, {"record": resealed(whole, tmp_path, files=files)})
+    screen = Quiet()
+    ended = train(tmp_path / "here", screen, options=PUSH)
+    assert screen.steps == [] and same(ended, whole) == [] and ended.record.files == files
