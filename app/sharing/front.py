@@ -45,7 +45,7 @@ def read(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())  # of safe values only
+        return _loader()(text).get_single_data()
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise Unreadable(str(error)) from error
 
