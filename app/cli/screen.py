@@ -20,6 +20,7 @@ from typing import Any
 
 import typer
 
+from ..system.duration import spoken
 from ..system.printable import LINE, lines, printable, without_secrets
 
 _EVERY = 30.0  # seconds between plain lines
@@ -167,7 +168,7 @@ class Screen:
         train, val = ((row["loss"], _rate(row)) for row in (last["train"], last["val"]))
         done, speed = f"step {step:,}/{of:,}", f"{images_per_second:,.0f}"
         seconds = (of - step) * (time.monotonic() - since) / (step - first) if step > first else 0
-        left = f"  {_clock(seconds)} left" if step > first or step == of else ""
+        left = f"  {spoken(seconds)} left" if step > first or step == of else ""
         self._show(
             f"{done}  loss {train[0]:.4f}  {train[1]}  val loss {val[0]:.4f}  val {val[1]}  {speed} images/s{left}",
             f"{done}  loss {train[0]:.3f}  val {val[0]:.3f}  {val[1]}  {speed} img/s{left}",
@@ -209,11 +210,3 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):
         return 80
-
-
-def _clock(seconds: float) -> str:
-    """A duration as a reader says it: 9 s, 4 min, 2 h 05."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
@@ -83,6 +84,39 @@ class Best:
             name = f"best-{event.step}.safetensors"
             checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
             self.found = BestWeights(val_loss=loss, step=event.step, epoch=event.epoch, file=name)
+
+
+@dataclass
+class Diverging:
+    """Reports an epoch, from the second on, in which no training batch had a loss below 1.1 ln K, for K classes.
+
+    A model that knows nothing, and answers with equal probabilities, has a loss of ln K.
+    """
+
+    place: Place
+    say: Callable[[str], None]
+    classes: int
+    steps_per_epoch: int
+    _steps: int = 0  # of this epoch, in this process
+    _lowest: Tensor | None = None  # loss of a training batch in them
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Batch) and event.split == "train":
+            loss, self._steps = event.sums[0] / event.examples, self._steps + 1
+            self._lowest = loss if self._lowest is None else torch.minimum(self._lowest, loss)
+        elif isinstance(event, EpochEnd) and self._lowest is not None:
+            [lowest], complete = self.place.fetch(self._lowest.reshape(1))(), self._steps == self.steps_per_epoch
+            self._lowest, self._steps = None, 0
+            if event.epoch > 1 and complete and lowest > 1.1 * math.log(self.classes):
+                self._warn(event.epoch)
+
+    def _warn(self, epoch: int) -> None:
+        equal = math.log(self.classes)
+        self.say(
+            f"warning: the run is diverging. In epoch {epoch} every training loss was above {1.1 * equal:.2f}, but "
+            f"equal probabilities for all {self.classes} classes give {equal:.2f}. Stop it, then train another run "
+            "with a lower --lr or with --clip-norm 1"
+        )
 
 
 @dataclass

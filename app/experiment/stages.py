@@ -27,10 +27,11 @@ from ..models.compiling import compiled
 from ..place import Place
 from ..sharing.card import cells_of
 from ..system.durable import require_space
-from . import initial, length, objective, shortage
+from . import forecast, initial, length, objective, shortage
 from .job import Job
-from .observers import Begun, Best, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
+from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
+from .pace import CtrlC, Pace
 from .pushing import Pusher
 from .stopping import Reason, stop_requests
 
@@ -142,15 +143,19 @@ def _headline(job: Job) -> str:
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
     job.screen.say(_headline(job))
+    forecast.warn(job)
     with _recorded(job.files, job.kept):
-        with stop_requests(deadline=deadline, alone=job.here.ranks == 1) as stop_asked:
+        pace = Pace(job.screen.say, job.kept.schedule.total_steps)
+        with CtrlC(pace) as answer, stop_requests(deadline=deadline, alone=job.here.ranks == 1, answer=answer) as asked:
             job, model, saving = shortage.survived(
-                job, lambda job: _trained(job, pusher, lambda: stop_asked() or (pusher.lost if pusher else None))
+                job, lambda job: _trained(job, pusher, lambda: asked() or (pusher.lost if pusher else None), pace)
             )
         return _finish(job, model, saving)
 
 
-def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | None]) -> tuple[Job, nn.Module, Saving]:
+def _trained(
+    job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | None], pace: Pace
+) -> tuple[Job, nn.Module, Saving]:
     """Run the loop with the observers of the rank that writes."""
     model, optimizer = _model(job)
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
@@ -168,7 +173,12 @@ def _trained(job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | 
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
         stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
         progress = Progress(job.screen, rows, total)
-        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, stopping])
+        sinking = (
+            [Diverging(job.here, job.screen.say, config.classes, total // config.epochs)]
+            if job.task is task.classes
+            else []
+        )
+        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, *sinking, pace, stopping])
     return job, model, saving
 
 
@@ -187,7 +197,7 @@ def follow(
     )  # fmt: skip
     here.take_threads(job.chosen.threads)
     model, optimizer = _model(job)
-    with stop_requests(deadline=deadline) as stop_asked:
+    with CtrlC(Pace(screen.say)) as answer, stop_requests(deadline=deadline, answer=answer) as stop_asked:
         total = job.kept.schedule.total_steps
         shortage.together(job, lambda: _fit(job, model, optimizer, [Stopping(here, stop_asked, total)]))
     _tested(job, model)
