@@ -51,7 +51,6 @@ def evaluate(
     """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
-        screen.stage("evaluating")
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         given = o.given({"grid": grid, "label_column": label_column, "image_column": image_column})
@@ -122,7 +121,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     named = {name: value for name, value in triple.items() if value is not None}
     if sum(map(bool, (where, run, named))) != 1:
         raise InputError("say which run: a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)")
-    screen.stage("looking for the run")
+    screen.stage("evaluating the run")
     if run:
         return finding.by_id(run, checkpoints, screen.say)
     if where:
