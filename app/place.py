@@ -16,6 +16,7 @@ from torch import Tensor, distributed, nn
 
 from .errors import InputError
 from .system import float32, machine, memory
+from .system.ranks import rank
 
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
@@ -252,11 +253,6 @@ def own_threads() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-
-
-def rank() -> int:
-    """Which of the processes that `torchrun` started this is; 0 without it."""
-    return int(os.environ.get("RANK", "0"))
 
 
 @contextmanager

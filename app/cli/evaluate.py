@@ -121,6 +121,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     named = {name: value for name, value in triple.items() if value is not None}
     if sum(map(bool, (where, run, named))) != 1:
         raise InputError("say which run: a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)")
+    screen.stage("evaluating the run")
     if run:
         return finding.by_id(run, checkpoints, screen.say)
     if where:

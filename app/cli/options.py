@@ -16,7 +16,7 @@ from ..config.settings import GROUPS, PANELS, declared, flag, options_of
 from ..config.settings.declaring import MOST, Setting, from_text, types_of
 from ..errors import InputError
 
-FIRST = ("model", "size", "dataset", "epochs", "batch_size", "lr", "seed", "match", "like")  # in --help
+FIRST = ("model", "size", "dataset", "image", "patch", "epochs", "batch_size", "lr", "seed", "upload")  # in --help
 WHERE_DEFAULTS_COME_FROM = (
     "The dataset's protocol: as `run.py datasets` prints it. The model's and the size table's values: as "
     "`run.py models` prints them."
@@ -89,7 +89,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def option(field: dataclasses.Field[Any]) -> Any:
     """Return the Typer option of a setting."""
     its = declared(field)
-    more: dict[str, Any] = {"rich_help_panel": its.panel, "help": help_of(its)}
+    panel = None if field.name in FIRST else its.panel  # None: Typer's own, "Options", which comes before all others
+    more: dict[str, Any] = {"rich_help_panel": panel, "help": help_of(its)}
     if "Extent" in types_of(field) or its.time:
         more["parser"] = _parser(field)
     if not its.decides and its.least is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
@@ -20,14 +21,23 @@ from ..place import Place
 from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 
+class Speed(NamedTuple):
+    """How fast this process trains."""
+
+    images_per_second: float
+    waiting: float  # share of the time in which a step waited for its inputs
+
+
 class Screen(Protocol):
     """Where a run reports what it does."""
 
     def say(self, text: str) -> None: ...
 
+    def stage(self, text: str) -> None: ...
+
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None: ...
 
-    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None: ...
+    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], speed: Speed) -> None: ...
 
 
 @dataclass
@@ -86,21 +96,57 @@ class Best:
 
 
 @dataclass
+class Diverging:
+    """Reports an epoch, from the second on, in which no training batch had a loss below 1.1 ln K, for K classes.
+
+    A model that knows nothing, and answers with equal probabilities, has a loss of ln K.
+    """
+
+    place: Place
+    say: Callable[[str], None]
+    classes: int
+    steps_per_epoch: int
+    _steps: int = 0  # of this epoch, in this process
+    _lowest: Tensor | None = None  # loss of a training batch in them
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Batch) and event.split == "train":
+            loss, self._steps = event.sums[0] / event.examples, self._steps + 1
+            self._lowest = loss if self._lowest is None else torch.minimum(self._lowest, loss)
+        elif isinstance(event, EpochEnd) and self._lowest is not None:
+            [lowest], complete = self.place.fetch(self._lowest.reshape(1))(), self._steps == self.steps_per_epoch
+            self._lowest, self._steps = None, 0
+            if event.epoch > 1 and complete and lowest > 1.1 * math.log(self.classes):
+                self._warn(event.epoch)
+
+    def _warn(self, epoch: int) -> None:
+        equal = math.log(self.classes)
+        self.say(
+            f"warning: the run is diverging. In epoch {epoch} every training loss was above {1.1 * equal:.2f}, but "
+            f"equal probabilities for all {self.classes} classes give {equal:.2f}. Stop it, then train another run "
+            "with a lower --lr or with --clip-norm 1"
+        )
+
+
+@dataclass
 class Progress:
-    """Shows each step on the screen, with the images per second of this process's training."""
+    """Shows each step on the screen, with the speed of this process's training."""
 
     screen: Screen
     log: TrainingLog
     total_steps: int
     _images: int = 0
+    _waited: float = 0.0  # seconds
     _began: float = field(default_factory=time.monotonic)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Batch) and event.split == "train":
             self._images += event.examples
+            self._waited += event.waited
         elif isinstance(event, StepEnd):
-            rate = self._images / max(time.monotonic() - self._began, 1e-9)
-            self.screen.step(event.step, self.total_steps, self.log.last, rate)
+            seconds = max(time.monotonic() - self._began, 1e-9)
+            speed = Speed(self._images / seconds, min(1.0, self._waited / seconds))
+            self.screen.step(event.step, self.total_steps, self.log.last, speed)
 
 
 class Keeper(Protocol):

@@ -35,6 +35,7 @@ from .pushing import Push, Pusher
 READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
 _LAST_PUSH = 120.0  # seconds for the last push where nobody is about to kill the process
 _AT_ONCE = 7.0  # seconds for a push under way where the command ends, or fails, and nobody waits for it
+_INTERRUPTED = 0.5  # after Ctrl-C twice, which ends the process within two seconds
 _TO_EXIT, _LEAST = 3.0, 1.0  # seconds of the grace that are kept for the end, and those that a push gets in any case
 
 
@@ -197,8 +198,8 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
         if not stopped.saved:
             raise
         raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
-    except BaseException:
-        pusher.close(seconds=_AT_ONCE, release=True)
+    except BaseException as error:
+        pusher.close(seconds=_INTERRUPTED if isinstance(error, KeyboardInterrupt) else _AT_ONCE, release=True)
         raise
     pusher.close(seconds=_AT_ONCE, release=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import Stopped
@@ -29,11 +29,14 @@ def wish_of(reason: Reason | None) -> int:
 
 
 @contextmanager
-def stop_requests(*, deadline: float | None = None, alone: bool = False) -> Iterator[Callable[[], Reason | None]]:
+def stop_requests(
+    *, deadline: float | None = None, alone: bool = False, answer: Callable[[int], None] | None = None
+) -> Iterator[Callable[[], Reason | None]]:
     """Within it a signal or the first Ctrl-C leaves a note, which the yielded call reads; a second Ctrl-C interrupts.
 
     `deadline` is a time of `time.monotonic()` after which the call says so too. A process that is `alone` stops at once
     as long as nobody has read a note: until its first step ends it has nothing to save, and that may take minutes.
+    `answer` is called with a signal's number from a thread, at once, whatever the main thread computes.
     What a process that was asked to stop does to end well, such as its last push, is not disturbed by more signals.
     """
     asked: list[Reason] = []
@@ -56,7 +59,10 @@ def stop_requests(*, deadline: float | None = None, alone: bool = False) -> Iter
         return asked[0] if asked else None
 
     try:
-        with signals.handled(dict.fromkeys([signal.SIGINT, *signals.asking()], note)):
+        with ExitStack() as within:
+            within.enter_context(signals.handled(dict.fromkeys([signal.SIGINT, *signals.asking()], note)))
+            if answer:
+                within.enter_context(signals.heard(answer))
             yield reason
     finally:
         if asked and asked[0].since:

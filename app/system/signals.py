@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -35,6 +36,35 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def heard(answer: Callable[[int], None]) -> Iterator[None]:
+    """Within it a thread calls `answer` with the number of each handled signal, while the main thread may compute.
+
+    Python calls its handlers between two bytecodes only; the bytes of `signal.set_wakeup_fd` come at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    listener = threading.Thread(target=_listen, args=(reading, answer), name="signals", daemon=True)
+    listener.start()
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)  # ends the listener
+        listener.join()
+        os.close(reading)
+
+
+def _listen(reading: int, answer: Callable[[int], None]) -> None:
+    while numbers := os.read(reading, 64):
+        for number in numbers:
+            answer(number)
 
 
 class _Ending:

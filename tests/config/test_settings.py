@@ -56,7 +56,7 @@ class Widened(RunConfig):
     """RunConfig with one more line, as a contributor would add it to settings."""
 
     label_smoothing: float = setting(
-        0.0, panel="Optimisation", least=0, below=1, kinds=("image",), help="Smooth the labels by this fraction."
+        0.0, panel="Recipe", least=0, below=1, kinds=("image",), help="Smooth the labels by this fraction."
     )
 
 

@@ -14,7 +14,7 @@ from app.artifacts.paths import RunFiles
 from app.artifacts.states import Facts
 from app.computing.arithmetic import Arithmetic
 from app.errors import Stopped
-from app.experiment.observers import Best, Logging, Progress, Pushing, Saving, Stopping
+from app.experiment.observers import Best, Diverging, Logging, Progress, Pushing, Saving, Stopping
 from app.experiment.stopping import Reason
 from app.log import TrainingLog
 from app.loop import Batch, EpochEnd, StepEnd
@@ -154,6 +154,29 @@ def test_a_push_is_offered_when_it_is_time_and_when_the_run_stops():
     assert offered == [2] and often.due(3)
     often.keep(3, 1)
     assert offered == [2, 3]
+
+
+def diverging(losses, *, steps_per_epoch=2, first_epoch=1):
+    """What the observer says of epochs with these training losses, in sums over four examples of ten classes."""
+    said = []
+    observer = Diverging(Place(torch.device("cpu"), "fp32"), said.append, 10, steps_per_epoch)
+    for epoch, batches in enumerate(losses, first_epoch):
+        for loss in batches:
+            observer(Batch("train", 1, epoch, 4, 0.1, torch.tensor([4 * loss, 0.0])))
+            observer(Batch("val", 1, epoch, 4, 0.1, torch.tensor([0.0, 0.0])))
+        observer(EpochEnd(1, epoch))
+    return said
+
+
+def test_an_epoch_whose_every_loss_is_above_that_of_a_guess_is_reported():
+    assert diverging([[9, 9], [2.6, 2.6], [1, 1]])[0].startswith("warning: the run is diverging. In epoch 2 ")
+    assert len(diverging([[9, 9], [2.6, 2.6], [1, 1]])) == 1
+
+
+@pytest.mark.parametrize("losses", [[[9, 9]], [[1, 1], [2.5, 2.6]], [[1, 1], [2.6, 2.5]], [[1, 1], [2.6]]],
+                         ids=["the first", "lower in its first step", "in its last", "resumed within it"])  # fmt: skip
+def test_other_epochs_are_not_reported_as_diverging(losses):
+    assert diverging(losses) == []
 
 
 def test_a_row_has_the_wait_of_a_training_batch_and_the_peak_of_a_full_pass(tmp_path):

@@ -13,7 +13,7 @@ from .recipe import Recipe
 REQUESTED = (Model, Matching, Files, Data, Recipe)  # what decides the result, and where it is read
 GROUPS = (*REQUESTED, Computing, Keeping)
 PANELS = (  # of --help, in their order
-    model.PANEL, data.PANEL, data.FILES, data.SPLITS, recipe.PANEL, computing.PANEL, keeping.PANEL, keeping.HUB,
+    *model.PANELS, *data.PANELS, recipe.PANEL, computing.PANEL, keeping.PANEL, keeping.HUB,
 )  # fmt: skip
 
 __all__ = [

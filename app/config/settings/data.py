@@ -14,7 +14,9 @@ from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
 
 CLASS_LEVELS = ("1", "2", "last")
-PANEL, FILES, SPLITS = "Data", "Fields and signals", "Splits"
+PANEL, SPLITS = "Data", "Data: splits"
+FILES, FIELDS, SIGNALS = "Data: fields and signals", "Data: fields", "Data: signals"
+PANELS = (PANEL, SPLITS, FILES, FIELDS, SIGNALS)
 _FIELD, _SIGNAL = ("field",), ("signal",)
 
 
@@ -90,29 +92,29 @@ class Data:
         help="Take the class of an image from the folder at this level below its split.",
     )  # fmt: skip
     field: str | None = setting(
-        None, panel=FILES, kinds=_FIELD, shown="rho", help="Stack these fields as channels, such as rho,pressure."
+        None, panel=FIELDS, kinds=_FIELD, shown="rho", help="Stack these fields as channels, such as rho,pressure."
     )
     target: str | None = setting(
         None, panel=FILES, kinds=("field", "signal"), shown="ptw_scale for fields, bravais for signals",
         help="Predict this column of the design file, or bravais or space_group of signals.",
     )  # fmt: skip
     crop: str | None = setting(
-        None, panel=FILES, kinds=_FIELD, shown="rows from 800, columns to 250",
+        None, panel=FIELDS, kinds=_FIELD, shown="rows from 800, columns to 250",
         help="Use only this part of a field, as TOP:BOTTOM,LEFT:RIGHT in pixels of the file.",
     )  # fmt: skip
     mirror: bool | None = setting(
-        None, panel=FILES, kinds=_FIELD, shown="on", help="Join a field's part and its mirror image."
+        None, panel=FIELDS, kinds=_FIELD, shown="on", help="Join a field's part and its mirror image."
     )
     background: float | None = setting(
-        None, panel=FILES, kinds=_SIGNAL, least=0, below=1, shown=f"{BACKGROUND:g}",
+        None, panel=SIGNALS, kinds=_SIGNAL, least=0, below=1, shown=f"{BACKGROUND:g}",
         help="Add this fraction of the highest line to signals without a background.",
     )  # fmt: skip
     range: str | None = setting(
-        None, panel=FILES, kinds=_SIGNAL, shown="all",
+        None, panel=SIGNALS, kinds=_SIGNAL, shown="all",
         help="Use only this part of a signal, as FROM:TO in degrees 2-theta, such as 10:80.",
     )  # fmt: skip
     grid: str | None = setting(
-        None, panel=FILES, kinds=_SIGNAL, shown="3:0.05 for 3041 or 3042 samples",
+        None, panel=SIGNALS, kinds=_SIGNAL, shown="3:0.05 for 3041 or 3042 samples",
         help="State the first angle and the step of the signals in degrees 2-theta, such as 5.02:0.05.",
     )  # fmt: skip
     stored_dtype: str = setting(
@@ -138,10 +140,10 @@ class Files:
         help="Read nested_cylinder or diffraction from this folder, or from .pt files separated by commas.",
     )  # fmt: skip
     design: str | None = setting(
-        None, panel=FILES, kinds=_FIELD, decides=False, shown="the only CSV file in the folder of --data",
+        None, panel=FIELDS, kinds=_FIELD, decides=False, shown="the only CSV file in the folder of --data",
         help="Read the targets of fields from this CSV file, which has one row per simulation.",
     )  # fmt: skip
     filelist: str | None = setting(
-        None, panel=FILES, kinds=_FIELD, decides=False,
+        None, panel=FIELDS, kinds=_FIELD, decides=False,
         help="Read the splits of fields from the file lists in this folder, or from one list.",
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from .declaring import setting
 
-PANEL, HUB = "Keeping the run", "The Hub"
+PANEL, HUB = "Keeping the run", "Hub"
 IF_HELD = ("wait", "refuse")
 DAY = 86400  # seconds: no lease lasts longer
 
@@ -40,10 +40,8 @@ class Keeping:
     )
     checkpoints: Path = _keep(Path("checkpoints"), "Keep all runs in this folder.")
     fresh: bool = _keep(False, "Delete what exists of this run and train it again.")
-    upload: bool = _keep(False, "Upload the run to HF_REPOSITORY, and its state while it trains.")
-    private: bool = _keep(
-        False, "Make the repository private if it has to be created.", off="--public", needs_upload=True, shown="public"
-    )
+    upload: bool = _keep(False, "Upload the run to HF_REPOSITORY, and its state while it trains.", panel=HUB)
+    private: bool = _hub(False, "Make the repository private if it has to be created.", off="--public", shown="public")
     push_every: float = _time(1800.0, "Upload the state at this interval, with --upload.", shown="30m")
     if_held: str = _hub("wait", "Wait or refuse while another machine trains this run, with --upload.", choices=IF_HELD)
     grace: float = _hub(

@@ -11,16 +11,19 @@ from ...tables.shape import Extent
 from .declaring import MOST, derived, setting
 
 PANEL = "Model"
+TRANSFORMERS, T2T, WIDTHS = "Model: transformers", "Model: T2T-ViT", "Model: CNN, ResNet, Swin, MobileViT and VGG"
+RESNET1D, TIMM = "Model: 1-D ResNet", "Model: timm"
+PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM)  # a panel for each family that has options of its own
 MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
 
-def _cell(help_: str, *, shown: str = "the model's own", **more: Any) -> Any:
+def _cell(help_: str, *, shown: str = "the model's own", panel: str = PANEL, **more: Any) -> Any:
     """Declare a cell of a model's shape: None where the family lacks it, and where the family's own value holds."""
-    return setting(None, help=help_, shown=shown, panel=PANEL, cell=True, **more)
+    return setting(None, help=help_, shown=shown, panel=panel, cell=True, **more)
 
 
-def _count(help_: str, *, shown: str = "the size table's") -> Any:
-    return _cell(help_, shown=shown, above=0, most=MOST)
+def _count(help_: str, *, shown: str = "the size table's", panel: str = PANEL) -> Any:
+    return _cell(help_, shown=shown, panel=panel, above=0, most=MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,42 +38,55 @@ class Model:
         panel=PANEL, shown="the dataset's protocol",
         help="Set the parameter budget, such as 1M, 10M, 25M, 50M or 7.5M.",
     )  # fmt: skip
-    attention: str = _cell("Select the attention of the transformer blocks.", choices=ATTENTIONS)
+    attention: str = _cell("Select the attention of the transformer blocks.", choices=ATTENTIONS, panel=TRANSFORMERS)
     d_model: int = _count("Set the width of a token, in channels.")
     depth: int = _count("Set the number of blocks or layers.")
-    heads: int = _count("Set the number of attention heads.")
-    head_width: int = _count("Set the width of one head's queries, in channels.", shown="d_model / heads")
+    heads: int = _count("Set the number of attention heads.", panel=TRANSFORMERS)
+    head_width: int = _count(
+        "Set the width of one head's queries, in channels.", shown="d_model / heads", panel=TRANSFORMERS
+    )
     mlp_ratio: float = setting(
         4.0,
-        panel=PANEL,
+        panel=TRANSFORMERS,
         cell=True,
         above=0,
         most=MOST,
         help="Set the hidden width of the MLP as a multiple of d_model.",
     )
-    qkv_bias: bool = _cell("Give queries, keys and values a bias.")
-    projection_bias: bool = _cell("Give the output projection of the attention a bias.")
+    qkv_bias: bool = _cell("Give queries, keys and values a bias.", panel=TRANSFORMERS)
+    projection_bias: bool = _cell("Give the output projection of the attention a bias.", panel=TRANSFORMERS)
     norm: str = _cell("Select the normalisation layer.", choices=("layer", "dyt", "batch"))
     norm_eps: float = _cell("Set epsilon in the denominator of layer norms.", above=0, most=1)
     pooling: str = _cell("Select the feature that the head reads.", choices=("cls", "mean", "max"))
-    positions: str = _cell("Select learned or fixed sinusoidal position embeddings.", choices=("learned", "sincos"))
-    patching: str = _cell("Embed patches alone, or with four shifted copies.", choices=("linear", "shifted"))
+    positions: str = _cell(
+        "Select learned or fixed sinusoidal position embeddings.", choices=("learned", "sincos"), panel=TRANSFORMERS
+    )
+    patching: str = _cell(
+        "Embed patches alone, or with four shifted copies.", choices=("linear", "shifted"), panel=TRANSFORMERS
+    )
     tokenizer: str = _cell(
-        "Select the tokens-to-token module of T2T-ViT.", choices=("performer", "transformer", "transformer_31")
+        "Select the tokens-to-token module of T2T-ViT.",
+        choices=("performer", "transformer", "transformer_31"),
+        panel=T2T,
     )
-    token_dropout: bool = _cell("Drop activations in the tokens-to-token module of T2T-ViT too.")
-    value_skip: bool = _cell("Add the values to the output of the attention in T2T-ViT.")
-    features: int = _count("Set the channels of the interpretable CNN.", shown="the model's own")
+    token_dropout: bool = _cell("Drop activations in the tokens-to-token module of T2T-ViT too.", panel=T2T)
+    value_skip: bool = _cell("Add the values to the output of the attention in T2T-ViT.", panel=T2T)
+    features: int = _count("Set the channels of the interpretable CNN.", shown="the model's own", panel=WIDTHS)
     width: int = _count(
-        "Set the channels of the first stage of a ResNet, Swin, MobileViT or VGG.", shown="the model's own"
+        "Set the channels of the first stage of a ResNet, Swin, MobileViT or VGG.",
+        shown="the model's own",
+        panel=WIDTHS,
     )
-    stem_pool: bool = _cell("Max-pool after the stem of the 1-D ResNet.")
+    stem_pool: bool = _cell("Max-pool after the stem of the 1-D ResNet.", panel=RESNET1D)
     projection: str = _cell(
         "Project the shortcut in the first block or in every block of a stage of the 1-D ResNet.",
         choices=("first", "every"),
+        panel=RESNET1D,
     )
-    stem_dropout: bool = _cell("Drop activations after the stem of the 1-D ResNet too.")
-    discriminator: bool = _cell("Build the second head of the 1-D ResNet, which supervised training never uses.")
+    stem_dropout: bool = _cell("Drop activations after the stem of the 1-D ResNet too.", panel=RESNET1D)
+    discriminator: bool = _cell(
+        "Build the second head of the 1-D ResNet, which supervised training never uses.", panel=RESNET1D
+    )
     image: Extent = setting(
         panel=PANEL, shown="the dataset's protocol", kinds=("image",), metavar="SIDE",
         otherwise="Select a part with --crop for fields or with --range for signals",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ...tables.protocols import OPTIMIZERS, SCHEDULES
 from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
+from .model import TIMM
 
-PANEL = "Optimisation"
+PANEL = "Recipe"
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 CLASS_WEIGHTS = ("none", "balanced")
 _PROTOCOL = "the dataset's protocol"
@@ -58,7 +59,7 @@ class Recipe:
         help="Drop this fraction of embeddings, projections and MLP activations in training.",
     )  # fmt: skip
     pretrained: bool = setting(
-        False, panel=MODEL, families=("timm",), help="Start from the published weights of a timm/NAME model."
+        False, panel=TIMM, families=("timm",), help="Start from the published weights of a timm/NAME model."
     )
     class_weights: str = setting(
         "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
