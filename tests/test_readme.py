@@ -114,6 +114,23 @@ def test_the_page_of_models_has_every_model_with_its_parameters():
             assert f"{resolve({'model': name}, facts).parameters:,}" == counts[name], name
 
 
+def test_the_page_of_data_has_every_dataset_with_its_rows():
+    page = (ROOT / "docs" / "data.md").read_text()
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| `") and " px |" in line]
+    found = {cells[0].strip(" `"): cells for cells in rows} | {
+        "diffraction": next(line.strip("|").split(" | ") for line in page.splitlines() if "`diffraction` |" in line)
+    }
+    assert found.keys() == DATASETS.keys()
+    for name, row in DATASETS.items():
+        _, source, train, test, classes, _, download, licence = (cell.strip() for cell in found[name])
+        assert source.startswith(f"`{row.hub}`" if row.hub else ("ships" if row.train_rows else "your files"))
+        assert train == (f"{row.train_rows:,}" if row.train_rows else "by file")
+        held_out = f"{row.test_fraction:.0%} held out".replace("%", " %")
+        assert test == (f"{row.test_rows:,}" if row.test_rows else held_out if row.test_fraction else "by file")
+        assert classes == ("1 number" if row.task == "regression" else str(row.classes))
+        assert download == f"{row.megabytes:,} MB" and licence.lower().replace(" ", "-") == row.licence
+
+
 def test_the_version_stands_the_same_everywhere():
     from app import __version__
 

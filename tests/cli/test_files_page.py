@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from data.measured import fields
 
-from app.artifacts import parts
+from app.artifacts import checkpoint, parts, states
 from app.artifacts.paths import RunFiles
 from app.artifacts.predictions import Predictions
 from app.artifacts.record import Record
@@ -74,6 +74,13 @@ def test_the_page_has_every_key_that_the_program_knows_and_no_other():
     assert keys("Keys of results") == RESULTS
     readings = {field.name for kind in (FieldReading, SignalReading) for field in dataclasses.fields(kind)}
     assert readings <= set(re.findall(r"`(\w+)`", section("Keys of data")))
+
+
+def test_the_page_has_every_key_of_weights_and_of_a_state(run):
+    described = keys("Weights and state")
+    facts = {f"facts.{name}" for name in states.Facts.__struct_fields__}
+    state = {*states.Manifest.__struct_fields__, "seal"} - {"facts"}
+    assert described == facts | state | set(checkpoint.metadata(run.files.weights))
 
 
 def require_described(run):
