@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands parse, its tables are the program's, its words are the help's."""
+"""The README and the pages of docs/ tell the truth: commands parse, options exist, tables are the program's."""
 
 import re
 import shlex
@@ -10,14 +10,25 @@ from typer.main import get_command
 from app.cli import app, spelled
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
+from app.counts import family_for
 from app.tables.datasets import DATASETS
+from app.tables.models import ALIASES, MODELS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import spelled as spelled_out
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+MODELS_PAGE, TRAINING_PAGE = ((ROOT / "docs" / page).read_text() for page in ("models.md", "training.md"))
 BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
 OF_DOCKER = ("--rm", "--gpus", "--volume")
 LINES = [part for block in BLOCKS for line in block.splitlines() for part in line.split(" && ") if "run.py" in part]
+PAGES = ("models.md", "data.md", "synthetic-data.md", "training.md", "files.md", "trials.md")  # of docs/
+ON_PAGES = [
+    pytest.param(line, id=f"{page}: {line}")
+    for page in PAGES
+    for block in re.findall(r"```\n(.*?)```", (ROOT / "docs" / page).read_text(), flags=re.S)
+    for line in re.findall(r"^(?:\$ |torchrun .*)?(?:python )?(run\.py .*)$", block.replace("\\\n", " "), flags=re.M)
+]
 
 
 def parse(arguments):
@@ -34,25 +45,36 @@ def test_a_command_of_the_readme_parses(line):
     parse(shlex.split(line.split("run.py", 1)[1]))
 
 
+@pytest.mark.parametrize("line", ON_PAGES)
+def test_a_command_of_a_page_parses(line):
+    parse(shlex.split(line)[1:])
+
+
 def test_the_readme_names_every_command_and_no_other():
     commands = set(get_command(app).commands)
     rows = re.findall(r"^\| (`[a-z].*?`) \|", README.partition("## Commands")[2], flags=re.M)
     assert {name.split()[0] for row in rows for name in re.findall(r"`([a-z ]+)`", row)} == commands
 
 
-def test_every_option_that_the_readme_names_exists():
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
+def test_every_option_that_the_readme_names_exists(page):
     options = set()
     commands = list(get_command(app).commands.values())
     while commands:
         command = commands.pop()
         commands += getattr(command, "commands", {}).values()
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= options | {"--help", "--nproc-per-node", *OF_DOCKER}
+    assert set(re.findall(r"--[a-z][a-z0-9-]+", (ROOT / page).read_text())) <= options | {
+        "--help",
+        "--nproc-per-node",
+        *OF_DOCKER,
+    }
 
 
-def test_the_size_table_is_the_programs():
+@pytest.mark.parametrize("page", [README, MODELS_PAGE], ids=["README.md", "models.md"])
+def test_the_size_table_is_the_programs(page):
     rows = re.findall(r"^\| (\d+M) \| (\w+) \| (\d+) \| (\d+) \| (\d) / (\d) \| .*? \| .*? \| ([\d,]+) \| ([\d,]+) \|$",
-                      README, flags=re.M)  # fmt: skip
+                      page, flags=re.M)  # fmt: skip
     assert len(rows) == 6
     for size, dataset, d_model, depth, *heads, classic, differential in rows:
         row = DATASETS[dataset]
@@ -63,11 +85,10 @@ def test_the_size_table_is_the_programs():
         assert [f"{config.parameters:,}" for config in pair] == [classic, differential]
 
 
-def test_the_protocol_table_is_the_programs():
+@pytest.mark.parametrize("page", [README, TRAINING_PAGE], ids=["README.md", "training.md"])
+def test_the_protocol_table_is_the_programs(page):
     for name, protocol in {**PROTOCOLS, "any other": UNKNOWN}.items():
-        line = next(
-            line for line in README.splitlines() if line.startswith(f"| {name} | {spelled_out(protocol.image)},")
-        )
+        line = next(line for line in page.splitlines() if line.startswith(f"| {name} | {spelled_out(protocol.image)},"))
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[1] == f"{spelled_out(protocol.image)}, {protocol.patch}"
         assert [float(cell) for cell in (cells[2], cells[3], cells[4], cells[6], cells[7])] == [
@@ -77,9 +98,41 @@ def test_the_protocol_table_is_the_programs():
         assert cells[5].startswith("10 %" if protocol.warmup_steps is None else f"{protocol.warmup_steps} steps")
 
 
+def test_the_page_of_models_has_every_model_with_its_parameters():
+    rows = re.findall(r"^\| (`.*?`) \| .* \| ([\d,]+) \| .*? \|$", MODELS_PAGE, flags=re.M)
+    counts = {name: count for names, count in rows for name in re.findall(r"`(\w+)`", names)}
+    assert counts.keys() == MODELS.keys()
+    assert all(f"`{name}`" in MODELS_PAGE for name in ALIASES)
+    for name, row in MODELS.items():
+        if family_for(row).closed:  # tests/counts has those of timm, which are built to be counted
+            signals = row.family == "resnet1d"
+            data = DATASETS["diffraction" if signals else "cifar10"]
+            facts = DatasetFacts(
+                name=data.name, classes=data.classes, channels=data.channels, native=data.native, kind=data.kind,
+                image=(3042,) if signals else None,
+            )  # fmt: skip
+            assert f"{resolve({'model': name}, facts).parameters:,}" == counts[name], name
+
+
+def test_the_page_of_data_has_every_dataset_with_its_rows():
+    page = (ROOT / "docs" / "data.md").read_text()
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| `") and " px |" in line]
+    found = {cells[0].strip(" `"): cells for cells in rows} | {
+        "diffraction": next(line.strip("|").split(" | ") for line in page.splitlines() if "`diffraction` |" in line)
+    }
+    assert found.keys() == DATASETS.keys()
+    for name, row in DATASETS.items():
+        _, source, train, test, classes, _, download, licence = (cell.strip() for cell in found[name])
+        assert source.startswith(f"`{row.hub}`" if row.hub else ("ships" if row.train_rows else "your files"))
+        assert train == (f"{row.train_rows:,}" if row.train_rows else "by file")
+        held_out = f"{row.test_fraction:.0%} held out".replace("%", " %")
+        assert test == (f"{row.test_rows:,}" if row.test_rows else held_out if row.test_fraction else "by file")
+        assert classes == ("1 number" if row.task == "regression" else str(row.classes))
+        assert download == f"{row.megabytes:,} MB" and licence.lower().replace(" ", "-") == row.licence
+
+
 def test_the_version_stands_the_same_everywhere():
     from app import __version__
 
-    root = Path(__file__).resolve().parents[1]
-    assert f'version = "{__version__}"' in (root / "pyproject.toml").read_text()
-    assert f"version: {__version__}" in (root / "CITATION.cff").read_text()
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text()
