@@ -24,7 +24,7 @@ lint:
     uv run --group lint shellcheck $(grep -lE '^#!.*bash' .ci/*)
     just site
 
-# the site of docs/ into site/; a broken link fails (`uv run zensical serve` shows it while you write)
+# the site of docs/ into site/; a broken link fails (`uv run --group docs zensical serve` shows it while you write)
 site:
     uv run --group docs zensical build --strict --clean
 
