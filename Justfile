@@ -11,7 +11,7 @@ test *arguments:
 slow *arguments:
     uv run pytest -m slow {{arguments}}
 
-# style, formatting, types; the Dockerfile, the workflows and the scripts
+# style, formatting, types; the Dockerfile, the workflows, the scripts, and the site of docs/
 lint:
     uv run ruff check
     uv run ruff format --check
@@ -22,6 +22,11 @@ lint:
     uv run --group lint check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
     uv run --group lint check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
     uv run --group lint shellcheck $(grep -lE '^#!.*bash' .ci/*)
+    uv run --group docs zensical build --strict --clean
+
+# the site of docs/ into site/; a broken link fails (`uv run --group docs zensical serve` shows it while you write)
+site:
+    uv run --group docs zensical build --strict --clean
 
 # fix what can be fixed without you
 fix:

@@ -21,7 +21,7 @@ WANTED = {
     "cuda13": PROJECT["project"]["dependencies"] + GROUPS["cuda13"],
     "torch-cuda12": GROUPS["cuda12"],
     "torch-cuda13": GROUPS["cuda13"],
-    "tools": GROUPS["dev"] + GROUPS["lint"],
+    "tools": GROUPS["dev"] + GROUPS["docs"] + GROUPS["lint"],
 }
 SUPPORTED = [
     {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "os_name": "posix",
