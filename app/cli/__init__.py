@@ -20,12 +20,14 @@ from typer.exceptions import TyperException
 from .. import __version__
 from ..errors import (
     DISK_FULL,
+    NO_FOLDER,
     ChecksFailed,
     InputError,
     NotUploaded,
     RunFailed,
     Stopped,
     failure_of,
+    has_folder,
     wrong_path,
 )
 from ..system import endpoint, output, signals
@@ -185,8 +187,10 @@ def _run(given: list[str]) -> int:
 
 
 def _sound(given: list[str]) -> list[str]:
-    """Return the arguments; raises InputError for an HF_ENDPOINT that cannot be used, but for help."""
+    """Return the arguments; raises InputError for no folder to run in, or an HF_ENDPOINT that cannot be used."""
     if not {"-h", "--help"} & {*given}:
+        if not has_folder():  # some libraries would end the process there, with a message of their own
+            raise InputError(NO_FOLDER)
         endpoint.require_sound()
     return given
 

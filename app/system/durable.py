@@ -36,10 +36,18 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
             aside.chmod(mode)
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
-            aside.replace(path)
+            _put(aside, path)
             fsync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _put(aside: Path, path: Path) -> None:
+    """Put a file in the place of another; an error, such as a folder that is there, names that place."""
+    try:
+        aside.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
