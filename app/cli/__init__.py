@@ -187,10 +187,11 @@ def _run(given: list[str]) -> int:
 
 
 def _sound(given: list[str]) -> list[str]:
-    """Return the arguments; raises InputError for no folder to run in, or an HF_ENDPOINT that cannot be used."""
+    """Return the arguments; raises InputError for what no command can be run with; but for help."""
     if not {"-h", "--help"} & {*given}:
         if not has_folder():  # some libraries would end the process there, with a message of their own
             raise InputError(NO_FOLDER)
+        spelling.require_values(given)
         endpoint.require_sound()
     return given
 

@@ -36,18 +36,14 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
             aside.chmod(mode)
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
-            _put(aside, path)
+            aside.replace(path)
             fsync_folder(path.parent)
+    except OSError as error:
+        if str(error.filename) != str(aside):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error  # not of a name that nobody knows
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _put(aside: Path, path: Path) -> None:
-    """Put a file in the place of another; an error, such as a folder that is there, names that place."""
-    try:
-        aside.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager

@@ -224,3 +224,31 @@ def test_a_run_that_failed_is_said_to_have_failed_and_why(call, run, command):
     record.write(run.files.record, replace(run.record, status="failed", failure=failure))
     ended = call(f"{command} {run.files.folder}/{run.files.stem}{' x' if command == 'predict' else ''}")
     assert ended.code == 2 and "failed (diverged): the val loss is nan at step 4" in ended.err
+
+
+@pytest.mark.parametrize(("line", "named"), [
+    ("evaluate checkpoints --on ''", "--on"), ("evaluate checkpoints --on=", "--on"),
+    ("predict checkpoints ''", "an argument"), ("train --dataset diffraction --data ''", "--data"),
+    ("upload '' ''", "an argument"), ("--env-file '' models", "--env-file"),
+])  # fmt: skip
+def test_an_empty_value_is_refused_and_never_taken_for_none(call, run, line, named):
+    ended = call(line)
+    assert ended.code == 2 and named in ended.err and "empty value" in ended.err and not ended.out
+
+
+def test_a_list_of_paths_in_utf_16_is_bad_input(call, run, work):
+    (work / "list.txt").write_bytes("a.png\r\n".encode("utf-16"))
+    ended = call("predict checkpoints list.txt")
+    assert ended.code == 2 and "list.txt" in ended.err and "UTF-8" in ended.err
+
+
+def test_a_device_in_place_of_a_list_of_paths_is_not_read(call, run, work):
+    (work / "list.txt").symlink_to("/dev/zero")
+    ended = call("predict checkpoints list.txt")
+    assert ended.code == 2 and "device" in ended.err
+
+
+def test_a_path_that_takes_no_file_is_named_as_it_was_given(call, run, work):
+    pets(work / "pets")
+    ended = call("predict checkpoints pets --out /proc/x")
+    assert ended.code == 2 and "/proc/x.csv: " in ended.err and ".aside" not in ended.err
