@@ -22,6 +22,7 @@ _OF_A_PATH = (
 _PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
 _NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
 NO_TEXT = "its name has bytes that are not UTF-8, which the libraries that write files do not take; rename it"
+NO_FOLDER = "the current folder was removed. Change to a folder that is there (cd), and run the command again"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -147,8 +148,10 @@ def wrong_path(error: BaseException) -> str:
     """Return a sentence on the path that an error of the system is about; empty for any other error."""
     if isinstance(error, UnicodeEncodeError) and not is_text(error.object):  # of a library that takes UTF-8 only
         return f"{error.object}: {NO_TEXT}"
-    if not isinstance(error, OSError) or error.filename is None or error.errno not in _OF_A_PATH:
+    if not isinstance(error, OSError) or error.errno not in _OF_A_PATH:
         return ""
+    if error.filename is None:
+        return "" if has_folder() else NO_FOLDER
     shown = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
     if error.errno == errno.ENAMETOOLONG:
         longest = max(shown.split("/"), key=len)
@@ -157,6 +160,15 @@ def wrong_path(error: BaseException) -> str:
             f"{longest[:40]}...; choose a shorter path"
         )
     return f"{shown}: {error.strerror}; choose another path, or fix this one"
+
+
+def has_folder() -> bool:
+    """Return whether the folder that the process runs in is there still."""
+    try:
+        os.stat(os.getcwd())  # noqa: PTH109, PTH116  # without an import
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_text(name: str) -> bool:

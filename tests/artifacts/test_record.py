@@ -56,7 +56,9 @@ def used(run):
     evaluate._text(run, best=False)
 
 
-@pytest.mark.parametrize("value", [(), (None,), ("text",), ([],), ({},), (7,)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [pytest.param((), marks=pytest.mark.slow), (None,), ("text",), ([],), ({},), (7,)], ids=repr
+)
 def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves(run, value):
     refused, served, whole = set(), set(), raw(run)
     for path in keys(whole):

@@ -51,7 +51,13 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("readme", STRANGE, ids=range(len(STRANGE)))
+@pytest.mark.parametrize(
+    "readme",
+    [
+        pytest.param(text, marks=pytest.mark.slow if "[[[" in str(text) else (), id=str(i))
+        for i, text in enumerate(STRANGE)
+    ],
+)
 def test_a_readme_without_a_place_for_the_index_is_kept_and_one_sentence_says_so(run, online, readme):
     content, said = uploaded(run, online, readme)
     assert content == (readme if isinstance(readme, bytes) else readme.encode())
