@@ -88,6 +88,7 @@ class Batch(NamedTuple):
     sums: Tensor  # over all processes, as the task makes them
     waited: float = 0.0  # seconds for inputs
     peak_bytes: int | None = None  # of any process, with val_full
+    grad_norm: Tensor | None = None  # with train, before clipping; None where nothing is clipped
 
 
 class EpochEnd(NamedTuple):
@@ -137,11 +138,10 @@ def fit(
         val.expect(_mine(arithmetic, seen))
         arithmetic.begin(step=step)
         lr = schedule.learning_rate(step)
-        sums, waited = update(
-            model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, arithmetic=arithmetic
-        )
+        made = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, arithmetic=arithmetic)
         train.expect(_mine(arithmetic, following)[: schedule.micro_batch_size])
-        tell(Batch("train", step, epoch + 1, len(examples), lr, arithmetic.total(sums), waited))
+        total = arithmetic.total(made.sums)
+        tell(Batch("train", step, epoch + 1, len(examples), lr, total, made.waited, grad_norm=made.grad_norm))
         sums = validate(model, val, seen, arithmetic=arithmetic, following=whole[0])
         tell(Batch("val", step, epoch + 1, len(seen), lr, arithmetic.total(sums)))
         if ends:
@@ -183,6 +183,14 @@ def _mine(arithmetic: Arithmetic, examples: np.ndarray) -> np.ndarray:
     return mine if len(mine) else examples[:1]
 
 
+class Update(NamedTuple):
+    """What one optimiser step gave in this process."""
+
+    sums: Tensor  # as the task makes them
+    waited: float  # seconds for inputs
+    grad_norm: Tensor | None  # of all gradients, before clipping, on the device; None where nothing is clipped
+
+
 def update(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -193,11 +201,10 @@ def update(
     lr: float,
     schedule: Schedule,
     arithmetic: Arithmetic,
-) -> tuple[Tensor, float]:
+) -> Update:
     """Make one optimiser step on the mean loss of `examples`, in micro-batches.
 
-    Returns this process's sums and the seconds that it waited for inputs. A process whose share is empty computes one
-    example with weight 0, so that all exchange gradients alike.
+    A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
     """
     model.train()
     mine, weight, sums, waited = _mine(arithmetic, examples), 1 if len(arithmetic.share(examples)) else 0, [], 0.0
@@ -213,13 +220,14 @@ def update(
             batch_sums = arithmetic.training_sums(outputs, targets) * weight
             (batch_sums[0] / len(examples)).backward()
         sums.append(batch_sums.detach())
+    norm = None
     if schedule.clip_norm is not None:
-        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)  # x * 1.0 is x, exactly
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return torch.stack(sums).sum(0), waited
+    return Update(torch.stack(sums).sum(0), waited, norm)
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:

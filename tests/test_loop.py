@@ -83,10 +83,10 @@ def test_micro_batches_of_unequal_size_give_the_gradient_of_the_whole_batch():
             learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        sums, _ = train.update(
+        made = train.update(
             model, optimizer, Points(10), np.arange(10), epoch=0, lr=0.1, schedule=schedule, arithmetic=Part()
         )
-        return sums, model.weight.detach()
+        return made.sums, model.weight.detach()
 
     for got, expected in zip(updated(3), updated(10), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
@@ -104,10 +104,10 @@ def test_the_gradients_of_all_ranks_sum_to_the_gradient_of_the_batch(examples):
             learning_rate=lambda step: 0.1,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        sums, _ = train.update(
+        made = train.update(
             model, optimizer, Points(10), np.arange(examples), epoch=0, lr=0.1, schedule=schedule, arithmetic=arithmetic
         )
-        return sums, kept[-1]
+        return made.sums, kept[-1]
 
     parts = [computed(Part(rank, 2)) for rank in range(2)]
     for total, whole in zip((sum(part) for part in zip(*parts, strict=True)), computed(Part()), strict=True):
@@ -146,11 +146,11 @@ def test_an_epoch_of_so_many_batches_ends_after_them_and_validates_on_so_many_wh
     assert told(8) == [row for row in rows if row[1] >= 8]
 
 
-def fitted(observers, *, optimizer=None, epochs=1, model=None):
+def fitted(observers, *, optimizer=None, epochs=1, model=None, clip_norm=None):
     """Runs the loop over ten points in batches of four."""
     model = model or nn.Linear(1, 3).double()
     schedule = train.Schedule(
-        epochs=epochs, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=None,
+        epochs=epochs, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=clip_norm,
         learning_rate=lambda step: 0.1 * step,
     )  # fmt: skip
     train.fit(
@@ -170,6 +170,21 @@ def test_every_observer_is_called_with_every_event_in_the_list_s_order():
     assert kinds == [*step, *step, "Batchtrain", "Batchval", "Batchval_f", "EpochEnd", "StepEnd"]
     full = next(event for event in events if getattr(event, "split", "") == "val_full")
     assert full.peak_bytes == 7 and events[0].peak_bytes is None and events[0].waited > 0 == full.waited
+
+
+def test_an_observer_sees_the_norm_of_the_gradients_before_they_are_clipped():
+    def norms(clip_norm):
+        seen, model = [], nn.Linear(1, 3).double()
+        nn.init.ones_(model.weight), nn.init.zeros_(model.bias)
+        frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+        for group in frozen.param_groups:
+            group["lr_scale"] = 0.0
+        fitted([seen.append], optimizer=frozen, model=model, clip_norm=clip_norm)
+        return [event.grad_norm for event in seen if isinstance(event, train.Batch) and event.split == "train"]
+
+    clipped, loose = norms(1e-3), norms(1e3)
+    torch.testing.assert_close(clipped, loose, rtol=0, atol=0)
+    assert min(clipped) > 1e-3 and norms(None) == [None] * 3
 
 
 def test_a_group_s_learning_rate_is_the_step_s_times_its_factor():

@@ -105,12 +105,12 @@ class Rehearsal:
         (examples, epoch), self._following = self._following, self._walk()
         lr = self._schedule.learning_rate(self._number)
         self._arithmetic.begin(step=self._number)
-        sums, _ = loop.update(
+        made = loop.update(
             self._model, self._optimizer, self._train, examples, epoch=epoch, lr=lr, schedule=self._schedule,
             arithmetic=self._arithmetic,
         )  # fmt: skip
         self._train.expect(self._following[0][: self._schedule.micro_batch_size])
-        self._arithmetic.total(sums)
+        self._arithmetic.total(made.sums)
         self._place.agree(0)
 
     def validate(self, examples: np.ndarray) -> None:
