@@ -14,6 +14,7 @@ _NO_ROOM = (
     "can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "nvalid buffer size",
     "calculation overflowed", "can't start new thread",
 )  # fmt: skip
+_OF_TORCH = 6e9  # bytes of addresses that a small run takes, nearly all without memory behind them
 _FEW = 4  # inodes: where a file could not be made, others of the same command may be gone already
 _OF_A_PATH = (
     errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -197,14 +198,19 @@ def lacks_inodes(path: str | os.PathLike[str]) -> bool:
     return found.f_files > 0 and found.f_favail < _FEW
 
 
-def _limit() -> str:
-    """What may have kept memory from this process, and what to do."""
+def few_addresses(below: float = _OF_TORCH) -> str:
+    """Return a sentence where `ulimit -v` allows this process fewer addresses than that, and torch needs; else none."""
     import resource
 
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most == resource.RLIM_INFINITY:
-        return "Free memory, or use a machine with more"
+    if most == resource.RLIM_INFINITY or most >= below:
+        return ""
     return f"`ulimit -v` allows this process {most / 1e9:.1f} GB of addresses, and torch needs about 6 GB. Raise it"
+
+
+def _limit() -> str:
+    """What may have kept memory from this process, and what to do."""
+    return few_addresses(float("inf")) or "Free memory, or use a machine with more"
 
 
 def first_line(error: BaseException) -> str:

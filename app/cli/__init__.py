@@ -27,6 +27,7 @@ from ..errors import (
     RunFailed,
     Stopped,
     failure_of,
+    few_addresses,
     has_folder,
     wrong_path,
 )
@@ -53,6 +54,7 @@ from . import (
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
+_COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 app = typer.Typer(
@@ -193,6 +195,8 @@ def _sound(given: list[str]) -> list[str]:
         if not has_folder():  # some libraries would end the process there, with a message of their own
             raise InputError(NO_FOLDER)
         spelling.require_values(given)
+        if {*given[:3]} & {*_COMPUTE} and (why := few_addresses()):  # below it some libraries abort without a word
+            screen.note(f"note: {why} if the command ends without a message")
         endpoint.require_sound()
     return given
 
