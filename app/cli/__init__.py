@@ -47,22 +47,28 @@ from . import (
     tables,
     train,
 )  # fmt: skip
+from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
+_EXIT_CODES = (
+    "Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. 3 trained "
+    "but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or unavailable (--json "
+    "prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state saved (the same command "
+    "resumes). 130 interrupted at once.",
+)
+
 app = typer.Typer(
     name="isoscale",
-    help="Which vision architecture is better at the same budget, data and seed, by how much, and is it real?",
-    epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
-    "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
-    "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
-    "saved (the same command resumes). 130 interrupted at once.",
+    help="Train vision architectures at the same budget, data and seed, and measure which one is better, by how much, "
+    "and whether the difference is real.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=True,
+    **group("", *_EXIT_CODES),
 )
 for module in (train, plan, evaluate, predict, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
     module.register(app)
@@ -77,7 +83,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _common(
     version: Annotated[  # noqa: ARG001
-        bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="The version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version and exit."),
     ] = False,
     env_file: Annotated[
         Path | None,
@@ -89,7 +96,7 @@ def _common(
         ),
     ] = None,
 ) -> None:
-    """Reads .env; what stands in the environment wins."""
+    """Read .env; variables of the environment take precedence."""
     from ..system import envfile
 
     for note in envfile.load(env_file):

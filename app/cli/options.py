@@ -18,8 +18,8 @@ from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "image", "patch", "epochs", "batch_size", "lr", "seed", "upload")  # in --help
 WHERE_DEFAULTS_COME_FROM = (
-    "The dataset's protocol: as `run.py datasets` prints it. The model's and the size table's values: as "
-    "`run.py models` prints them."
+    "`run.py datasets` prints each dataset's protocol. `run.py models` prints the model's own and the size table's "
+    "values."
 )
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
