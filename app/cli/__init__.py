@@ -54,10 +54,10 @@ _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench"
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
-    "Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. 3 trained "
-    "but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or unavailable (--json "
-    "prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state saved (the same command "
-    "resumes). 130 interrupted at once.",
+    "Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
+    "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
+    "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
+    "saved (the same command resumes). 130 interrupted at once.",
 )
 
 app = typer.Typer(

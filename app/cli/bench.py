@@ -33,7 +33,7 @@ Seconds = Annotated[
 Compile = Annotated[
     bool | None,
     _option("--compile/--no-compile", metavar="", help="Measure compiled models of ours and timm's too, which takes "
-            "minutes. Default: on with CUDA only."),
+            "minutes. Default: on for CUDA only."),
 ]  # fmt: skip
 Tokens = Annotated[
     str, _option("--tokens", help="Measure these numbers of tokens, separated by commas. Default: 64,256,1024,4096.")
@@ -43,6 +43,13 @@ DatasetRow = Annotated[
     _option("--dataset", help="Use the image, patch and classes of this dataset, which `run.py datasets` lists. "
             "Default: cifar100."),
 ]  # fmt: skip
+BatchOfStep = Annotated[
+    int | None,
+    _option("--batch-size", help="Set the examples of one step. Default: 4 on a CPU, else the dataset's protocol."),
+]
+BatchOfLayer = Annotated[
+    int | None, _option("--batch-size", help="Set the examples of one call. Default: 1 on a CPU, else 8.")
+]
 Compare = Callable[["Place", "Pace"], "Report"]
 
 
@@ -63,7 +70,7 @@ def step(
     dataset: DatasetRow = None,
     image: o.Image = None,
     patch: o.Patch = None,
-    batch_size: o.BatchSize = None,
+    batch_size: BatchOfStep = None,
     precision: o.Precision = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -73,10 +80,7 @@ def step(
     seconds: Seconds = SECONDS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Measure one training step of isoscale, timm and HF Trainer at equal shape.
-
-    The batch is 4 on a CPU, and the protocol's on a GPU, unless you give --batch-size.
-    """
+    """Measure one training step of isoscale, timm and HF Trainer at equal shape."""
     request = requested(
         size=size, dataset=dataset, image=image, patch=patch, batch_size=batch_size, precision=precision
     )
@@ -93,7 +97,7 @@ def attention(
     tokens: Tokens = "64,256,1024,4096",
     size: o.Size = None,
     dataset: DatasetRow = None,
-    batch_size: o.BatchSize = None,
+    batch_size: BatchOfLayer = None,
     precision: o.Precision = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -101,10 +105,7 @@ def attention(
     seconds: Seconds = SECONDS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Measure forward and backward of one attention layer by each path, at the width of the --size.
-
-    The batch is 1 on a CPU and 8 on a GPU, unless you give --batch-size.
-    """
+    """Measure forward and backward of one attention layer by each path, at the width of the --size."""
     from ..bench.request import token_counts
 
     counts = token_counts(tokens)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from . import options as o
 from .examples import page
 from .screen import result_json, result_line
+
+Checkpoints = Annotated[
+    Path,
+    typer.Option(
+        "--checkpoints", show_default=False, help="Check the disk of this folder for runs. Default: checkpoints."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command(**page("doctor", "Exit codes: 0 no check fails; 2 a check fails."))(doctor)
 
 
-def doctor(checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson = False) -> None:
+def doctor(checkpoints: Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson = False) -> None:
     """Check whether this machine can train and upload: GPU, memory, disks, clock, Hub and token, one line per check."""
     from ..doctor import examine
     from ..system.findings import require_good, worst

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from . import screen
@@ -81,5 +82,5 @@ def group(path: str, *notes: str) -> dict[str, Any]:
 
 def _below(path: str, notes: tuple[str, ...]) -> str:
     """Return what stands below a command's options: a paragraph for each note, then a line for each example."""
-    lines = [f"  {screen.name()} {line}" for line in EXAMPLES[path]]
+    lines = [f"  {shlex.join(screen.program())} {line}" for line in EXAMPLES[path]]
     return "\n\n".join([*notes, "\n".join(["Examples:", "", *lines])])

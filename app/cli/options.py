@@ -145,7 +145,7 @@ Threads = Annotated[int | None, _of("threads")]
 AttentionPath = Annotated[str | None, _of("attention_path")]
 MicroBatchSize = Annotated[int | None, _of("micro_batch_size")]
 Verify = Annotated[bool, _of("verify")]
-Checkpoints = Annotated[Path, _of("checkpoints")]
+Checkpoints = Annotated[Path, _option("--checkpoints", help="Find runs in this folder. Default: checkpoints.")]
 Private = Annotated[bool, _of("private")]
 
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines. Default: off.")]

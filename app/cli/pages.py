@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ _NAMES = ((r"(?<!\S)--?[a-z][\w-]*", "cyan"), (r"`[^`]+`", "bold"))  # how names
 
 
 class _Page:
-    """What a command and a group share: the page replaces Typer's, whose columns are too narrow below 100 characters."""
+    """What a command and a group share: their page. Typer's own is too narrow to read below 100 columns."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Print the page."""
@@ -141,7 +142,9 @@ def _print_epilog(command: Any, console: Console) -> None:
 
     for line in (command.epilog or "").split("\n"):
         if line.startswith("  "):
-            words = textwrap.wrap(line.strip(), console.width - 10, break_long_words=False, break_on_hyphens=False)
+            kept = re.sub(r"(--[\w-]+) (?!-)", "\\1\N{NO-BREAK SPACE}", line.strip())  # an option and its value
+            wrapped = textwrap.wrap(kept, console.width - 10, break_long_words=False, break_on_hyphens=False)
+            words = [part.replace("\N{NO-BREAK SPACE}", " ") for part in wrapped]
             console.print(_text("   " + " \\\n       ".join(words), "cyan"), soft_wrap=True)
         else:
             console.print(Padding(_sentence(line), (0, 1, 0, 1)))

@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
 def loss(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
-    """Draw training and validation loss per batch, with one figure per architecture and split and one curve per size."""
+    """Draw training and validation loss per batch, one figure per architecture and split, one curve per size."""
     from ..report import loss as figures
 
     _draw(figures.draw, run, checkpoints, out)
@@ -81,7 +81,7 @@ def history(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
-    """Draw the loss per epoch of runs that differ in seed, model and size, and the time until it is below a threshold."""
+    """Draw the loss per epoch over seeds, models and sizes, and the time until the loss is below a threshold."""
     from ..report import history as figures
     from ..report.selection import repeated
 

@@ -22,8 +22,8 @@ _option = partial(typer.Option, show_default=False)
 
 Kill = Annotated[
     int | None,
-    _option("--kill", min=1, metavar="N", help="Send SIGKILL at N random steps, resume each time, and compare every byte "
-            "at the end. Default: 2 if no kind is given."),
+    _option("--kill", min=1, metavar="N", help="Send SIGKILL at N random steps, resume each time, and compare every "
+            "byte at the end. Default: 2 if no kind is given."),
 ]  # fmt: skip
 Sigterm = Annotated[
     bool,
