@@ -1,4 +1,4 @@
-"""The command line: one Typer app, and the one place where errors become sentences and exit codes."""
+"""The command line: the Typer app, and the place where errors become sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.main
@@ -38,6 +38,7 @@ from . import (
     evaluate,
     hub,
     launch,
+    other_tools,
     plan,
     plot,
     predict,
@@ -106,17 +107,17 @@ def _common(
 
 @cache
 def _switches() -> dict[str, str]:
-    """Each switch of any command, and the flag that turns it off."""
+    """Return each switch of any command, and the flag that turns it off."""
     return dict(spelling.switches_of(typer.main.get_command(app)))
 
 
 def spelled(arguments: list[str]) -> list[str]:
-    """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
+    """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
     return spelling.env_file_first(spelling.spelled(arguments, _switches))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
+    """Run a command and return its exit code. Errors go to stderr as one sentence."""
     with signals.ending(), screen.libraries_printable():
         given = spelled(sys.argv[1:] if arguments is None else arguments)
         return _unless_unread(_run(given), given)
@@ -206,11 +207,19 @@ def _how_to_go_on() -> str:
 
 
 def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
-    """Ends for arguments that do not parse; a command without any has shown its help."""
+    """End for arguments that do not parse; a command without any has shown its help."""
     format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
+    if context and (says := _instead(getattr(error, "option_name", ""), context)):
+        return end(f"{str(error).rstrip('.')}. {says}", BAD_INPUT)
     hint = f"; see {context.command_path} --help" if context else _how_to_switch(sentence)
     return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
+
+
+def _instead(option: str, context: Any) -> str | None:
+    """Return what to type instead of an option of another tool."""
+    known = {name for each in context.command.params for name in (*each.opts, *each.secondary_opts)}
+    return None if option in known else other_tools.option(option, known, context.command_path)
 
 
 def _how_to_switch(sentence: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from . import screen
+from ..errors import InputError
+from . import other_tools, screen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,12 @@ class Command(_Page, TyperCommand):
 class Group(_Page, TyperGroup):
     """A group of commands whose help is such a page."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command. Raise InputError for a word of another tool, with the command to use instead."""
+        if ctx.parent is None and args[0] not in self.commands and (says := other_tools.command(args[0])):
+            raise InputError(f"No such command '{args[0]}'. {says}")
+        return super().resolve_command(ctx, args)
+
 
 def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
@@ -61,8 +68,7 @@ def _sentence(text: str) -> Text:
 
 def _paragraphs(text: str | None) -> list[str]:
     """Return the paragraphs of a docstring, each as one line, with this program's name in its commands."""
-    named = inspect.cleandoc(text or "").replace("`run.py ", f"`{screen.name()} ")
-    return [" ".join(each.split()) for each in named.split("\n\n")]
+    return [" ".join(each.split()) for each in screen.named(inspect.cleandoc(text or "")).split("\n\n")]
 
 
 def _print_head(command: Any, ctx: Any, console: Console) -> None:
@@ -147,6 +153,6 @@ def _print_epilog(command: Any, console: Console) -> None:
             words = [part.replace("\N{NO-BREAK SPACE}", " ") for part in wrapped]
             console.print(_text("   " + " \\\n       ".join(words), "cyan"), soft_wrap=True)
         else:
-            console.print(Padding(_sentence(line), (0, 1, 0, 1)))
+            console.print(Padding(_sentence(screen.named(line)), (0, 1, 0, 1)))
     if command.epilog:
         console.print()
