@@ -212,7 +212,7 @@ def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
     if context and (says := _instead(getattr(error, "option_name", ""), context)):
         return end(f"{str(error).rstrip('.')}. {says}", BAD_INPUT)
-    hint = f"; see {context.command_path} --help" if context else _how_to_switch(sentence)
+    hint = _how_to_write(sentence) or (f"; see {context.command_path} --help" if context else "")
     return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
 
 
@@ -222,10 +222,12 @@ def _instead(option: str, context: Any) -> str | None:
     return None if option in known else other_tools.option(option, known, context.command_path)
 
 
-def _how_to_switch(sentence: str) -> str:
-    """How to give an option that is on or off, where it was given a value."""
-    found = re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence)
-    return f". Write --{found[1]} or --no-{found[1]}" if found else ""
+def _how_to_write(sentence: str) -> str:
+    """Return how to write a switch that was given a value, or an option that was given as name=value."""
+    if found := re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence):
+        return f". Write --{found[1]} or --no-{found[1]}"
+    found = re.fullmatch(r"Got unexpected extra argument.* \((\w+)=(\S+)\)", sentence)
+    return f". Write --{found[1].replace('_', '-')} {found[2]}" if found else ""
 
 
 def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool = False) -> int:
