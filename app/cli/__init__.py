@@ -226,7 +226,7 @@ def _how_to_write(sentence: str) -> str:
     """Return how to write a switch that was given a value, or an option that was given as name=value."""
     if found := re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence):
         return f". Write --{found[1]} or --no-{found[1]}"
-    found = re.fullmatch(r"Got unexpected extra argument.* \((\w+)=(\S+)\)", sentence)
+    found = re.fullmatch(r"Got unexpected extra argument.*? \((\w+)=([^\s)]+).*", sentence)
     return f". Write --{found[1].replace('_', '-')} {found[2]}" if found else ""
 
 
