@@ -23,9 +23,15 @@ Where = Annotated[
 ]  # fmt: skip
 
 
+_METRICS = (
+    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, and the accuracy of "
+    "each class. Regression reports RMSE, MAE and R2 with 95 % bootstrap intervals."
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(**page("evaluate"))(evaluate)
+    app.command(**page("evaluate", _METRICS))(evaluate)
 
 
 def evaluate(
@@ -50,11 +56,7 @@ def evaluate(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Report the test results of a finished run, or of a run on other data.
-
-    Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss and each class.
-    Regression reports RMSE, MAE and R2 with 95 % bootstrap intervals. The predictions are stored with the run.
-    """
+    """Report the test results of a finished run on its test set or on other data, and store the predictions."""
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for

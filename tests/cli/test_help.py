@@ -88,11 +88,8 @@ def test_an_example_parses(line):
     assert words in ALL and line.startswith(words)
 
 
-OFFLINE = [
-    line
-    for line in EACH
-    if re.match(r"(datasets|launch|models|doctor)$|datasets digits|launch |data make nested", line)
-]
+OFFLINE = [line for line in EACH if re.match(r"datasets$|datasets digits|launch ", line)]
+LONGER = [line for line in EACH if re.match("models|data make|bench attention --tokens 64,256", line)]
 AFTER_TRAINING = (
     "train --dataset digits --epochs 2", "evaluate checkpoints --best --top-k 2", "plot loss", "plot scaling",
     "plot history --threshold 0.5", "plan --dataset digits --probe --usd-per-hour 2.50",
@@ -111,6 +108,13 @@ def test_the_examples_of_made_fields_run_one_after_the_other(call):
     for line in EXAMPLES["data"]:
         assert line in EACH and (shown := call(line)).code == 0, shown.err
     assert call("plot field cylinders").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", LONGER)
+def test_an_example_that_needs_time_only_runs(call, line):
+    ended = call(line)
+    assert ended.code == 0 and ended.out, ended.err
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
 from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
 
-OURS = {name for each in get_command(app).commands["train"].params for name in (*each.opts, *each.secondary_opts)}
+NAMES = get_command(app).commands
+OURS = {name for each in NAMES["train"].params for name in (*each.opts, *each.secondary_opts)}
 SAID = sorted({row.says for row in OPTIONS.values()} | set(COMMANDS.values()))
 
 
@@ -60,7 +61,7 @@ def test_a_command_of_another_tool_points_to_one_that_exists(call, word):
 
 def test_a_word_that_this_program_has_is_answered_by_itself():
     assert not {*OPTIONS} & (OURS - {"--compile"})
-    assert not {*COMMANDS} & {*get_command(app).commands}
+    assert not {*COMMANDS} & {*NAMES}
     assert option("--sise", OURS, "run.py train") is None and command("trian") is None
 
 
@@ -70,7 +71,7 @@ def test_an_option_that_is_named_instead_exists():
     for says in SAID:
         assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", says)) <= OURS | others, says
         for name in re.findall(r"`run\.py ([a-z]+)", says):
-            assert name in get_command(app).commands, says
+            assert name in NAMES, says
 
 
 def test_each_sentence_is_one_and_its_values_are_the_program_s():
