@@ -92,7 +92,7 @@ def _panels(command: Any, ctx: Any) -> Iterator[tuple[str, list[Any]]]:
 def _row(parameter: Any, ctx: Any) -> tuple[list[Text], str]:
     """Return the lines of the left column, which are names and the type, and the help of the right one."""
     if parameter.param_type_name == "argument":
-        name = parameter.metavar or parameter.name.upper()
+        name = parameter.metavar or parameter.name
         many = "..." if parameter.nargs != 1 and not name.endswith("...") else ""
         return [_text(f"{name}{many}", "bold cyan")], _paragraphs(parameter.help)[0]
     names = ", ".join(sorted(parameter.opts, key=len, reverse=True))
