@@ -16,6 +16,7 @@ from torch import Tensor, distributed, nn
 
 from .errors import InputError
 from .system import float32, machine, memory
+from .system.ranks import rank
 from .tables.computing import meant
 
 _DEVICES = ("cuda", "mps", "cpu")
@@ -253,11 +254,6 @@ def own_threads() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-
-
-def rank() -> int:
-    """Which of the processes that `torchrun` started this is; 0 without it."""
-    return int(os.environ.get("RANK", "0"))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from ..errors import (
 )
 from ..system import endpoint, output, signals
 from ..system.printable import printable
+from ..system.ranks import rank
 from . import (
     bench,
     data,
@@ -101,7 +102,7 @@ def _common(
     from ..system import envfile
 
     for note in envfile.load(env_file):
-        if os.environ.get("RANK", "0") == "0":
+        if rank() == 0:
             screen.note(printable(note))
 
 
@@ -235,7 +236,7 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
 
     `printed` says that the command's own object is on stdout already.
     """
-    if code == STOPPED and os.environ.get("RANK", "0") != "0":  # the first rank speaks for all, and `torchrun`
+    if code == STOPPED and rank():  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
     screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
     if as_json and not printed:

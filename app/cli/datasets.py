@@ -44,6 +44,7 @@ def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
 
     request = {"dataset": path, **checked(options_of(Data, Files, Model), given)}
     with Screen(quiet=as_json) as screen:
+        screen.stage(f"looking at {path}")
         found = data.inspected(request, screen.say)
     return result_json(found.to_json()) if as_json else result("\n".join(found.lines()))
 

@@ -131,6 +131,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
         raise InputError(
             "name one run: by a path, by --run ID, or by --model, --size and --dataset (see `evaluate --help`)"
         )
+    screen.stage("evaluating the run")
     if run:
         return finding.by_id(run, checkpoints, screen.say)
     if where:

@@ -35,7 +35,10 @@ def upload(
     from ..sharing import store
     from .screen import Screen
 
-    result_line(store.upload(local_path, hub_folder, say=Screen().say, private=private, message=message))
+    with Screen() as screen:
+        screen.stage(f"uploading {local_path}")
+        address = store.upload(local_path, hub_folder, say=screen.say, private=private, message=message)
+    result_line(address)
 
 
 def download(
@@ -48,5 +51,7 @@ def download(
     from ..sharing import store
     from .screen import Screen
 
-    files = store.download(hub_path, local_folder, Screen().say)
+    with Screen() as screen:
+        screen.stage(f"downloading {hub_path}")
+        files = store.download(hub_path, local_folder, screen.say)
     result_line(f"{len(files)} files in {local_folder}")

@@ -40,12 +40,15 @@ def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None
     command = Command.of(given)
     if like:
         model_row(like)
-    from ..experiment.run import Options
-    from ..plan import draw_up
     from ..system.findings import require_good
     from .screen import Screen
 
     with Screen(quiet=as_json) as screen:
+        screen.stage("loading torch")
+        from ..experiment.run import Options
+        from ..plan import draw_up
+
+        screen.stage("looking up the dataset, counting the model and timing it" if probe else "looking up the dataset")
         found = draw_up(command, Options.of(command), screen, like=like, probed=probe, usd_per_hour=usd_per_hour)
     result_json(found.to_json()) if as_json else result(found.to_text())
     require_good(found.findings, strict=strict)

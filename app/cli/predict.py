@@ -58,7 +58,9 @@ def predict(
     from .screen import Screen
 
     with Screen() as screen:
+        screen.stage("looking for the run")
         found = named.run_of(run, checkpoints, screen.say)
+        screen.stage("predicting")
         from ..experiment import predicting  # torch, which a wrong name above should not wait for
         from ..experiment.options import Options
 

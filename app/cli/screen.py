@@ -16,15 +16,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..system.duration import spoken
 from ..system.printable import LINE, lines, printable, without_secrets
+from .waiting import Waiting
+
+if TYPE_CHECKING:
+    from ..experiment.observers import Speed
 
 _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between redraws of the live line
+_LEAST_BAR, _LONGEST_BAR = 6, 30  # characters
 
 
 _PACKAGE = __name__.partition(".")[0]  # app in a checkout, isoscale where it is installed
@@ -135,13 +140,28 @@ class Screen:
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
         self._live = False
-        self._turn = threading.RLock()  # the thread that pushes speaks too
+        self._turn = threading.RLock()  # the threads that push and that wait speak too
+        self._waiting = Waiting(self._wait, terminal=self._terminal)
 
     def __enter__(self) -> Screen:
+        if not self._quiet:
+            self._waiting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._waiting.stop()
         self._end_live()
+
+    def stage(self, text: str) -> None:
+        """What the command does from now on; it is shown, with the time that it takes, if nothing else is."""
+        self._waiting.stage(printable(text))
+
+    def _wait(self, text: str) -> None:
+        with self._turn:
+            if self._terminal:
+                self._draw(text[: _columns() - 1])
+            else:
+                report(text)
 
     def say(self, text: str) -> None:
         """A line that stays; on a terminal it is broken between words."""
@@ -155,6 +175,7 @@ class Screen:
         with self._turn:
             self._end_live()
             report(text)
+            self._waiting.heard()
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
         """A dataset on its way into the cache."""
@@ -166,43 +187,67 @@ class Screen:
         """A set that is being made."""
         self._show(f"making {done / of:4.0%}  {done:,}/{of:,} {what}", last=done == of)
 
-    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None:
+    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], speed: Speed) -> None:
         """A step of training, with the newest losses known; nothing is shown before there are any."""
         first, since = self._first_step = self._first_step or (step, time.monotonic())
         if "train" not in last or "val" not in last:
             return
-        train, val = ((row["loss"], _rate(row)) for row in (last["train"], last["val"]))
-        done, speed = f"step {step:,}/{of:,}", f"{images_per_second:,.0f}"
+        self._waiting.stage("")
+        (train, rate), (val, val_rate) = ((row["loss"], _rate(row)) for row in (last["train"], last["val"]))
+        done, images, waiting = f"step {step:,}/{of:,}", f"{speed.images_per_second:,.0f}", f"{speed.waiting:.0%}"
         seconds = (of - step) * (time.monotonic() - since) / (step - first) if step > first else 0
         left = f"  {spoken(seconds)} left" if step > first or step == of else ""
         self._show(
-            f"{done}  loss {train[0]:.4f}  {train[1]}  val loss {val[0]:.4f}  val {val[1]}  {speed} images/s{left}",
-            f"{done}  loss {train[0]:.3f}  val {val[0]:.3f}  {val[1]}  {speed} img/s{left}",
+            f"{done}  loss {train:.4f}  {rate}  val loss {val:.4f}  val {val_rate}  {images} images/s  "
+            f"waiting {waiting}{left}",
+            f"{done}  loss {train:.3f}  val {val:.3f}  {val_rate}  {images} img/s  wait {waiting}{left}",
+            f"{done}  loss {train:.3f}  val {val:.3f}  {images} img/s{left}",
+            f"{step:,}/{of:,}  loss {train:.3f}{left}",
             last=step == of,
+            share=step / of,
         )
 
-    def _show(self, text: str, *shorter: str, last: bool) -> None:
-        """The first form that fits into the terminal's width, else the last one's beginning."""
+    def _show(self, text: str, *shorter: str, last: bool, share: float | None = None) -> None:
+        """The first form that fits into the terminal's width, after a bar of the share that is done."""
         now = time.monotonic()
         if self._quiet or (now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last):
             return
         self._shown = now
         with self._turn:
             if self._terminal:
-                self._live = True
-                room = _columns() - 1
-                fitting = next((form for form in (text, *shorter) if len(form) <= room), [text, *shorter][-1][:room])
-                report(f"\r\x1b[2K{fitting}", end="")
+                self._draw(_fitted([text, *shorter], _columns() - 1, share))
             else:
                 report(text)
+            self._waiting.heard()
             if last:
                 self._end_live()
+
+    def _draw(self, line: str) -> None:
+        """Replace the live line."""
+        self._live = True
+        report(f"\r\x1b[2K{line}", end="")
 
     def _end_live(self) -> None:
         with self._turn:
             if self._live:
                 report("")
             self._live = False
+
+
+def _fitted(forms: list[str], room: int, share: float | None) -> str:
+    """Return the first form that fits, after a bar where there is room for one; the shortest is cut."""
+    bar = 0 if share is None else _LEAST_BAR + 1
+    form = next((form for form in forms if len(form) + bar <= room), None)
+    if form is None:
+        return next((form for form in forms if len(form) <= room), forms[-1][:room])
+    return form if share is None else f"{_bar(share, min(_LONGEST_BAR, room - len(form) - 1))} {form}"
+
+
+def _bar(share: float, width: int) -> str:
+    """Return a bar of so many characters, of which a share is done."""
+    done, left = ("━", "─") if (getattr(sys.stderr, "encoding", "") or "").lower().startswith("utf") else ("#", "-")
+    full = round(share * width)
+    return done * full + left * (width - full)
 
 
 def _rate(row: dict[str, Any]) -> str:

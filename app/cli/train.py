@@ -51,18 +51,24 @@ def train(*, as_json: bool, **options: Any) -> None:
 
 def trained(command: Command, *, text: str) -> Run | None:
     """Train and draw; return the run, None on all ranks but the first. `text` is the command as the record has it."""
-    from .. import data, place
-    from ..experiment import run as experiment
+    from ..system.ranks import rank
     from .screen import Screen
 
-    with Screen(quiet=place.rank() > 0) as screen:
+    with Screen(quiet=rank() > 0) as screen:
+        screen.stage("loading torch")
+        from .. import data
+        from ..experiment import run as experiment
+
+        screen.stage("looking up the dataset")
         config = experiment.plan(command.request, screen, command.config, checkpoints=command.keeping.checkpoints)
         if command.keeping.upload:
+            screen.stage("asking the Hub whether HF_TOKEN may write")
             _require_writable(screen, private=command.keeping.private)
         options = experiment.Options.of(command, text=text)
         run = experiment.train_run(config, options, screen, path=data.where(command.request)["path"])
-    if run:
-        _draw(run)
+        if run:
+            screen.stage("drawing the figures")
+            _draw(run)
     return run
 
 
@@ -99,7 +105,9 @@ def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded
     local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
         message = f"Add run {run.record.run_id}"
-        address = store.upload(local, folder, say=Screen().say, private=keeping.private, message=message)
+        with Screen() as screen:
+            screen.stage("uploading the run")
+            address = store.upload(local, folder, say=screen.say, private=keeping.private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is printed  # noqa: BLE001
         options = ["--private"] if keeping.private else []
         words = [*program(), *apart(sys.argv[1:])[0], "upload", *options, str(local), folder]

@@ -12,6 +12,7 @@ from ..computing import execution
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
 from ..place import Place
+from ..sharing.card import cells_of
 from ..task import Task
 from .observers import Screen
 from .options import Options
@@ -35,3 +36,19 @@ class Job:
     def task(self) -> Task:
         """What the run learns."""
         return task.of(self.config.task)
+
+    def headline(self) -> str:
+        """Return the line that says which run begins or resumes, and how it is computed."""
+        kept, shape, rows = self.kept, self.config, self.kept.data.rows
+        begin = "begins"
+        if self.state:
+            left = self.state.step < kept.schedule.total_steps
+            begin = f"continues at step {self.state.step + 1}" if left else "has made all its steps and is tested"
+        ranks = f" on {self.here.ranks} ranks" if self.here.ranks > 1 else ""
+        named = shape.model if shape.size == shape.model else f"{shape.model} {shape.size}"  # one if it has no budget
+        return (
+            f"run {kept.run_id} {begin}: {named} ({kept.parameters.total:,} parameters: "
+            f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
+            f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
+            f"{self.here.device.type} {self.here.precision}{ranks}, {self.chosen}"
+        )

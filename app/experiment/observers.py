@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +21,23 @@ from ..place import Place
 from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 
+class Speed(NamedTuple):
+    """How fast this process trains."""
+
+    images_per_second: float
+    waiting: float  # share of the time in which a step waited for its inputs
+
+
 class Screen(Protocol):
     """Where a run reports what it does."""
 
     def say(self, text: str) -> None: ...
 
+    def stage(self, text: str) -> None: ...
+
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None: ...
 
-    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], images_per_second: float) -> None: ...
+    def step(self, step: int, of: int, last: dict[str, dict[str, Any]], speed: Speed) -> None: ...
 
 
 @dataclass
@@ -121,20 +130,23 @@ class Diverging:
 
 @dataclass
 class Progress:
-    """Shows each step on the screen, with the images per second of this process's training."""
+    """Shows each step on the screen, with the speed of this process's training."""
 
     screen: Screen
     log: TrainingLog
     total_steps: int
     _images: int = 0
+    _waited: float = 0.0  # seconds
     _began: float = field(default_factory=time.monotonic)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Batch) and event.split == "train":
             self._images += event.examples
+            self._waited += event.waited
         elif isinstance(event, StepEnd):
-            rate = self._images / max(time.monotonic() - self._began, 1e-9)
-            self.screen.step(event.step, self.total_steps, self.log.last, rate)
+            seconds = max(time.monotonic() - self._began, 1e-9)
+            speed = Speed(self._images / seconds, min(1.0, self._waited / seconds))
+            self.screen.step(event.step, self.total_steps, self.log.last, speed)
 
 
 class Keeper(Protocol):

@@ -25,7 +25,6 @@ from ..data.splits.division import Splits
 from ..errors import RunFailed, Stopped, failure_of
 from ..models.compiling import compiled
 from ..place import Place
-from ..sharing.card import cells_of
 from ..system.durable import require_space
 from . import forecast, initial, length, objective, shortage
 from .job import Job
@@ -45,8 +44,10 @@ def prepare(
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
+    screen.stage(f"preparing {config.dataset}")
     cached = _cached(config, kept, path, options, screen)
     splits = _splits(config, cached, here, screen)
+    screen.stage("choosing how to compute: attention path, micro-batch size, compiling")
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
@@ -120,29 +121,9 @@ def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) 
     return in_its_precision(here, run.config, run.record, say)
 
 
-def _named(config: RunConfig) -> str:
-    """The model and its size, which are one where it is named whole."""
-    return config.model if config.size == config.model else f"{config.model} {config.size}"
-
-
-def _headline(job: Job) -> str:
-    kept, shape, rows = job.kept, job.config, job.kept.data.rows
-    begin = "begins"
-    if job.state:
-        left = job.state.step < kept.schedule.total_steps
-        begin = f"continues at step {job.state.step + 1}" if left else "has made all its steps and is tested"
-    ranks = f" on {job.here.ranks} ranks" if job.here.ranks > 1 else ""
-    return (
-        f"run {kept.run_id} {begin}: {_named(shape)} ({kept.parameters.total:,} parameters: "
-        f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
-        f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
-        f"{job.here.device.type} {job.here.precision}{ranks}, {job.chosen}"
-    )
-
-
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
-    job.screen.say(_headline(job))
+    job.screen.say(job.headline())
     forecast.warn(job)
     with _recorded(job.files, job.kept):
         pace = Pace(job.screen.say, job.kept.schedule.total_steps)
@@ -157,7 +138,10 @@ def _trained(
     job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | None], pace: Pace
 ) -> tuple[Job, nn.Module, Saving]:
     """Run the loop with the observers of the rank that writes."""
+    job.screen.stage("building the model")
     model, optimizer = _model(job)
+    compiling = "" if job.chosen.compile == "off" else "compiling the model and "
+    job.screen.stage(f"{compiling}computing the first step")
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
     header |= ({"task": config.task} if job.task is not task.classes else {}) | objective.header(config)
@@ -249,6 +233,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     best = saving.best.found
     assert best is not None, "no epoch ended"
     files, kept, text = job.files, job.kept, _metadata(job.kept)
+    job.screen.stage(f"testing on {kept.data.rows.test:,} rows")
     checkpoint.save_weights(files.weights, model, text)
     began = time.monotonic()
     predictions = _tested(job, model)

@@ -16,7 +16,10 @@ import pytest
 from conftest import TINY
 
 from app.cli import screen
-from app.cli.screen import Screen, _clock, program
+from app.cli.screen import Screen, program
+from app.cli.waiting import Waiting
+from app.experiment.observers import Speed
+from app.system.duration import spoken
 
 from .test_cli import RUN_PY
 
@@ -52,7 +55,7 @@ def clock(monkeypatch):
     return now
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
 def test_the_live_line_never_wraps(columns, monkeypatch, clock):
     with terminal(columns) as (master, slave):
         with os.fdopen(slave, "w") as err:
@@ -61,22 +64,28 @@ def test_the_live_line_never_wraps(columns, monkeypatch, clock):
             shown.say("a sentence of many words " * 8)
             for step in (1, 2, 50_000, 123_456):
                 clock[0] += step / 10
-                shown.step(step, 123_456, ROWS, 1234.5)
+                shown.step(step, 123_456, ROWS, Speed(1234.5, 0.012))
         first, *frames = all_of(master).split(ERASE)
     assert all(len(line) <= columns for line in first.splitlines())
     assert all(len(frame.rstrip("\r\n")) < columns for frame in frames) and len(frames) == 4
-    if columns >= 80:
-        assert re.search(r"step 50,000/123,456  loss 2.25.*val .*2.50.*50.0%  1,23\d im\w+/s  2 h 02 left", frames[2])
+    assert all(re.search(r"50,000/123,456  loss 2.25.*2 h 02 left$", frame.rstrip()) for frame in frames[2:3])
+    if columns >= 60:
+        assert re.match(r"[━#]{3,}[─-]{3,} (step )?50,000", frames[2])
+    if columns >= 120:
+        assert re.search(r"val .*2.500?0?  .*50.0%  1,23\d im\w+/s  wait(ing)? 1%  2 h 02 left", frames[2])
 
 
 def test_elsewhere_a_plain_line_comes_every_30_seconds_and_at_the_end(capsys, clock):
     shown = Screen()
     for step in range(1, 101):
         clock[0] += 1
-        shown.step(step, 100, ROWS if step > 1 else {}, 128.0)
+        shown.step(step, 100, ROWS if step > 1 else {}, Speed(128.0, 0.25))
     lines = capsys.readouterr().err.splitlines()
     assert [int(line.split()[1].split("/")[0]) for line in lines] == [2, 32, 62, 92, 100]
-    assert lines[1] == "step 32/100  loss 2.2500  acc 75.0%  val loss 2.5000  val acc 50.0%  128 images/s  68 s left"
+    assert (
+        lines[1]
+        == "step 32/100  loss 2.2500  acc 75.0%  val loss 2.5000  val acc 50.0%  128 images/s  waiting 25%  68 s left"
+    )
 
 
 def test_reading_a_dataset_shows_rows_and_bytes(capsys, clock):
@@ -88,7 +97,7 @@ def test_reading_a_dataset_shows_rows_and_bytes(capsys, clock):
 
 
 def test_durations_read_as_one_says_them():
-    assert [_clock(seconds) for seconds in (0.4, 89, 90, 3600, 7500)] == ["0 s", "89 s", "2 min", "60 min", "2 h 05"]
+    assert [spoken(seconds) for seconds in (0.4, 89, 90, 3600, 7500)] == ["0 s", "89 s", "2 min", "60 min", "2 h 05"]
 
 
 @pytest.mark.slow
@@ -118,6 +127,43 @@ def test_a_command_that_it_tells_can_be_typed_where_it_was_typed(script, monkeyp
     assert program() == ["python", script]
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
     assert program() == ["uv", "run", script]
+
+
+@pytest.mark.parametrize("terminal_", [True, False], ids=["terminal", "pipe"])
+def test_a_silent_stage_is_shown_with_its_seconds(monkeypatch, terminal_):
+    now, shown = [100.0], []
+    monkeypatch.setattr("app.cli.waiting.time.monotonic", lambda: now[0])
+    waiting = Waiting(shown.append, terminal=terminal_)
+
+    def after(seconds):
+        now[0] += seconds
+        waiting.tick()
+
+    after(9)
+    waiting.stage("loading torch")
+    after(0.9), after(4.2), after(0.5), after(0.6)
+    assert shown[0] == "loading torch ... 5 s" and len(shown) == (2 if terminal_ else 1)
+    after(31)
+    assert shown[-1] == "loading torch ... 37 s"
+    waiting.stage("building the model")
+    after(0.5)
+    waiting.heard()
+    after(0.5)
+    waiting.stage("")
+    after(60)
+    assert shown[-1] == "loading torch ... 37 s"
+
+
+def test_a_stage_is_shown_by_itself_until_a_step_is(monkeypatch, capsys):
+    monkeypatch.setattr("app.cli.waiting._FIRST", {True: 0.05, False: 0.05})
+    monkeypatch.setattr("app.cli.waiting._TICK", 0.01)
+    with Screen() as shown:
+        shown.stage("reading [bold]names[/bold]\x1b[31m")
+        deadline = time.monotonic() + 20
+        while not (text := capsys.readouterr().err) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        shown.step(1, 1, ROWS, Speed(1.0, 0.0))
+    assert text.startswith("reading [bold]names[/bold]") and "\x1b" not in text
 
 
 @pytest.mark.parametrize(("takes", "told"), [(0.0, ""), (0.3, "counting\n")])

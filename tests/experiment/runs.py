@@ -20,6 +20,9 @@ class Quiet:
     def say(self, text):
         self.said.append(text)
 
+    def stage(self, text):
+        pass
+
     def reading(self, *_):
         pass
 
