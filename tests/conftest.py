@@ -13,6 +13,24 @@ FROM_OUTSIDE = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE
 for name in FROM_OUTSIDE:  # the last one is set under `uv run`, and printed commands follow it
     os.environ.pop(name, None)
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "NO_COLOR": "1"}
+# tests start many processes: without bytecode on the disk each of them compiles the program again, which was 0.5 of
+# the 4.2 seconds of CPU that a `plan` takes
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than CPUs: a test that waits for a process, a Hub or a pause leaves its CPU to another.
+
+    Up to --maxprocesses. Where PYTEST_XDIST_AUTO_NUM_WORKERS says a number, that is it.
+    """
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None  # the next who is asked, xdist itself, reads it
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        cpus = os.process_cpu_count()
+    else:
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cpus or 1) + 1
 
 
 def pytest_addoption(parser):

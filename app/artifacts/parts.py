@@ -10,7 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from ..tables.ranges import MOST_THREADS
 
-Number = int | float  # as JSON has it: 1 stays 1 when a record is written again
+# As JSON has it: 1 stays 1 when a record is written again. A number of 400 digits has no use, and no float.
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)]
 Interval = Annotated[list[Number], msgspec.Meta(min_length=2, max_length=2)]

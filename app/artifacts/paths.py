@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,10 @@ class RunFiles:
         if name in _SUFFIXES:
             return self.folder / f"{self.stem}{_SUFFIXES[name]}"
         raise AttributeError(name)
+
+    def named(self, names: Iterable[str]) -> dict[str, Path]:
+        """Return the paths of the files of these names in a record, without those that only a later version knows."""
+        return {name: getattr(self, name) for name in names if name in _SUFFIXES}
 
     def sweep(self) -> None:
         """Removes what a killed command left half-written; only who holds the run's lock may."""

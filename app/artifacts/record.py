@@ -173,6 +173,8 @@ def _require_own(path: Path, record: Record, config: RunConfig) -> None:
     for name in ("run_id", "model", "size", "dataset"):
         if (given := getattr(record, name)) != (own := getattr(config, name)):
             raise _damaged(path, f"{name} is {given}, its config's {own}")
+    if config.task == "classification" and (count := len(record.data.class_names)) != config.classes:
+        raise _damaged(path, f"it names {count:,} classes, its config has {config.classes:,}")
     if _composed(path.stem) != _composed(config.stem):
         raise InputError(
             f"{path} is the record of {config.stem} under another name; rename it to {config.stem}.json, "

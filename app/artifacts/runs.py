@@ -44,8 +44,7 @@ class Run:
         `fix` tells the user what to do. Default: download or retrain the run.
         """
         sums = self.record.files or {}
-        for name in names or sums:
-            path = getattr(self.files, name)
+        for name, path in self.files.named(names or sums).items():
             if name in sums and (not path.is_file() or sha256(path) != sums[name]):
                 what = "damaged" if path.exists() else "gone"
                 raise Damaged(f"{path} is {what}; {fix or _FIX}")

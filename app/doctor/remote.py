@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from ..errors import Explained, HubUnavailable, InputError
 from ..system import endpoint, hub
 from ..system.answers import NoHub, reason
-from ..system.clock import TOLERATED
+from ..system.clock import TOLERATED, date_of
 from ..system.findings import FAIL, PASS, WARN, Finding
 from ..system.printable import without_secrets
 
@@ -38,12 +36,11 @@ def ask() -> Answer:
     began = time.time()
     try:
         response = get_session().head(constants.ENDPOINT, timeout=hub.CONNECT_SECONDS)
+    except Explained as error:
+        return Answer(silent=str(error))
     except (httpx.HTTPError, httpx.InvalidURL, NoHub, OSError) as error:
         return Answer(silent=reason(error))
-    ours, theirs = (began + time.time()) / 2, None
-    with suppress(KeyError, ValueError, TypeError):
-        theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
-    return Answer(theirs=theirs, ours=ours)
+    return Answer(theirs=date_of(response), ours=(began + time.time()) / 2)
 
 
 def clock(answer: Answer) -> Finding:
@@ -76,7 +73,7 @@ def look(answer: Answer) -> list[Finding]:
         who = hub.call("the token's owner", lambda: hub.api().whoami())
     except Explained as error:
         return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
-    if not isinstance(who, dict) or "name" not in who:
+    if not isinstance(who, dict) or not isinstance(who.get("name"), str):
         says = f"{address} answers as no Hub does"
         return [Finding(FAIL, "Hub", says, "unset HF_ENDPOINT, or sign in to the network that answers in its place")]
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
@@ -97,7 +94,16 @@ def _refused(about: str, error: Explained, mend: str) -> Finding:
 
 
 def _role(who: dict[str, Any]) -> str:
-    return str(who.get("auth", {}).get("accessToken", {}).get("role", "unknown"))
+    found: Any = who
+    for name in ("auth", "accessToken", "role"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return str(found or "unknown")
+
+
+def _organisations(who: dict[str, Any]) -> list[Any]:
+    """The names of the owner's organisations, as far as the Hub tells them."""
+    given = who.get("orgs")
+    return [each.get("name") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
 
 
 def _repository(who: dict[str, Any]) -> Finding:
@@ -119,7 +125,7 @@ def _repository(who: dict[str, Any]) -> Finding:
 
 def _absent(name: str, who: dict[str, Any]) -> Finding:
     """A repository that is not there is made by the first upload, where the token may."""
-    owner, own = name.partition("/")[0], [who["name"], *(each["name"] for each in who.get("orgs", []))]
+    owner, own = name.partition("/")[0], [who["name"], *_organisations(who)]
     if owner in own and _role(who) != "read":
         return Finding(PASS, "repository", f"{name} is not there yet; the first upload makes it")
     says = f"{name} is not there, or not for this token, which may not make it"

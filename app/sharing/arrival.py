@@ -116,9 +116,8 @@ class Finished:
         sums = run.record.files or {}
         if lacking := [name for name in _NEEDED if name not in sums]:
             raise Damaged(f"its record names no {lacking[0]}")
-        for name, digest in sums.items():
-            path = getattr(run.files, name)
-            if not path.is_file() or sha256(path) != digest:
+        for name, path in run.files.named(sums).items():
+            if not path.is_file() or sha256(path) != sums[name]:
                 raise Damaged(f"{path.name} is {'not as it was written' if path.exists() else 'missing'}")
 
     def _instead(self) -> str:

@@ -33,8 +33,9 @@ def is_there(repository: str, folder: str, stem: str) -> bool:
             raise
         except (InputError, RunFailed):  # a record that is damaged, or no record
             return False
+    sums = found.files or {}
     return found.done and all(
-        _is_listed(listed.get(getattr(files, name).as_posix()), digest) for name, digest in (found.files or {}).items()
+        _is_listed(listed.get(path.as_posix()), sums[name]) for name, path in files.named(sums).items()
     )
 
 

@@ -11,10 +11,10 @@ import msgspec
 
 from . import card
 from .card import BEGIN, END
-from .front import front
+from .front import Unreadable, Unwritable, front, read
 
 MOST_BYTES = 5 * 10**6  # of a README
-_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _TABLE = re.compile(rf"^{re.escape(card.INDEX_HEADER)}\r?\n(?:\|.*(?:\r?\n|\Z))*", re.MULTILINE)  # of earlier versions
 _MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?", re.DOTALL)
 
@@ -105,9 +105,13 @@ def extended(
     old = entries_of(readme)
     entries = {name: entry for name, entry in {**old, **new}.items() if name in where}
     others = [entry for entry in metadata.get("model-index") or [] if not is_ours(entry)]
-    merged = _merged(metadata, card.index_metadata(old.values()), card.index_metadata(entries.values()), others)
-    table = card.index_table(list(entries.values()), where)
-    return f"{front(merged)}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
+    try:
+        merged = _merged(metadata, card.index_metadata(old.values()), card.index_metadata(entries.values()), others)
+        table = card.index_table(list(entries.values()), where)
+        beginning = front(merged)
+    except (Unwritable, ValueError, RecursionError) as error:
+        raise Foreign("its metadata cannot be written again") from error
+    return f"{beginning}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
 
 
 def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
@@ -120,13 +124,11 @@ def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
 
 def _taken_apart(readme: str) -> tuple[dict[str, Any], str]:
     """The metadata of a README and what follows it; raises Foreign where they cannot be told apart."""
-    import yaml  # type: ignore[import-untyped]
-
     if not (front := _FRONT.match(readme)):
         return {}, readme
     try:
-        metadata = yaml.safe_load(front[1])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        metadata = read(front[1])
+    except Unreadable as error:
         raise Foreign("its metadata is not readable as YAML") from error
     if metadata is None:
         metadata = {}
@@ -155,7 +157,7 @@ def _merged(
             del found[name]
     for name, value in now.items():
         if isinstance(value, list):
-            kept = found[name] if isinstance(found.get(name), list) else []
+            kept = there if isinstance(there := found.get(name), list) else [there] if isinstance(there, str) else []
             found[name] = [*value, *(each for each in kept if each not in value)]
         elif name not in found or found[name] == before.get(name):
             found[name] = value  # in its place, so that the same index is the same text

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import HubUnavailable, InputError
 from ..system import hub, repositories
-from ..system.durable import require_space
-from ..system.printable import printable
+from ..system.durable import NAME_BYTES, require_space
+from ..system.printable import NAME, printable
 from . import branch, card, index
 from .parcel import ROOT, Parcel, pack
 
 Say = Callable[[str], None]
+_NAME_BYTES = NAME_BYTES - len(".metadata")  # of a file's name: the client keeps one of that ending beside it
 _RACES = 8  # times that another writer may be quicker before an upload gives up
 
 
@@ -150,12 +152,31 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
     if not files:
         raise InputError(f"{repository} has only hidden files at {wanted or 'its top'}. Choose another path")
     places = {target / repositories.safe_path(name[len(base) :].lstrip("/")): file for name, file in files.items()}
+    _require_room(target, {place: file.rfilename for place, file in places.items()})
     missing = {place: file for place, file in places.items() if not repositories.matches(place, file)}
     require_space(target, sum(file.size or 0 for file in missing.values()), f"downloading {path}")
     for number, (place, file) in enumerate(missing.items(), start=1):
         say(f"{number}/{len(missing)} {file.rfilename} ({file.size:,} bytes)")
         repositories.fetch(repository, sha, file, place)
     return list(places)
+
+
+def _require_room(target: Path, names: Mapping[Path, str]) -> None:
+    """Raise InputError before the first file is fetched, if one cannot be put in its place: it names the file."""
+    for place, name in names.items():
+        parts = PurePosixPath(name).parts
+        if len(place.name.encode(errors="replace")) > _NAME_BYTES or any(re.match("[^:]:", part) for part in parts):
+            raise InputError(
+                f"{printable(name, NAME)} cannot be downloaded: the Hub's client takes names of at most {_NAME_BYTES} "
+                "bytes that do not begin like a drive (C:). Rename it on the Hub, or choose another path"
+            )
+        if place.is_dir():
+            raise InputError(f"{printable(place)} is a folder, where the Hub has a file. Choose another local folder")
+        above = [folder for folder in place.parents if folder != target and folder.is_relative_to(target)]
+        if blocked := [folder for folder in above if folder in names or (folder.exists() and not folder.is_dir())]:
+            raise InputError(
+                f"{printable(blocked[0])} is a file, where the Hub has a folder. Choose another local folder"
+            )
 
 
 def _is_hidden(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,16 +24,30 @@ def _elapsed() -> float:
 def _endpoint() -> str:
     from huggingface_hub import constants
 
-    return urlsplit(constants.ENDPOINT).netloc
+    return _place(constants.ENDPOINT)
+
+
+def _place(address: str) -> str:
+    """Host and port of an address, which may be written in several ways."""
+    parts = urlsplit(address)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.hostname}:{parts.port or usual}"
 
 
 def note(response: Any) -> None:
     """Remember the time of an answer, if it is the Hub's own and was made for this request."""
-    host = response.request.url.netloc
-    if (host.decode() if isinstance(host, bytes) else host) != _endpoint() or "Age" in response.headers:
+    if _place(str(response.request.url)) != _endpoint() or "Age" in response.headers:
         return
+    if (date := date_of(response)) is not None:
+        _ahead[_endpoint()].append(date - _elapsed())
+
+
+def date_of(response: Any) -> float | None:
+    """Return when an answer was made, in seconds since 1970; None where its `Date` says no time."""
     with suppress(KeyError, ValueError, TypeError, OverflowError):
-        _ahead[_endpoint()].append(parsedate_to_datetime(response.headers["Date"]).timestamp() - _elapsed())
+        found = parsedate_to_datetime(response.headers["Date"])
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return None
 
 
 def now() -> float:

@@ -20,6 +20,7 @@ WITHHELD = (
     "HF_TOKEN is not sent to HF_ENDPOINT, whose plain http anybody on the way can read. Give an https address, or "
     f"export {ALLOWED}=1 to send it nevertheless"
 )
+_PROXIES = "ALL_PROXY, HTTPS_PROXY or HTTP_PROXY"
 _NO_ADDRESS = "HF_ENDPOINT is not an address. Give https://HOST or https://HOST/PATH, or unset it"
 
 
@@ -49,6 +50,23 @@ def in_clear(address: str) -> bool:
     """Return whether a token to that address travels in clear text over a network: plain http beyond loopback."""
     parts = urlsplit(address)
     return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def unusable(error: Exception) -> InputError:
+    """Return our sentence for proxies or certificates of the environment of which no client can be made.
+
+    Neither the error nor a value is repeated: the address of a proxy may hold a password.
+    """
+    if isinstance(error, ImportError):
+        return InputError(
+            f"a proxy in {_PROXIES} speaks SOCKS, for which the package socksio is missing. Run `pip install socksio` "
+            "(or `uv pip install socksio`), give an http proxy, or unset the variable"
+        )
+    if isinstance(error, OSError):
+        return InputError(
+            "SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read. Give a PEM file, or unset it"
+        )
+    return InputError(f"a proxy in {_PROXIES} is not an address. Give http://HOST:PORT, or unset the variable")
 
 
 def _is_loopback(host: str) -> bool:

@@ -60,9 +60,11 @@ def _usual() -> Iterator[Path]:
     folders = []
     with suppress(FileNotFoundError):  # a working folder that was removed
         folders.append(Path.cwd())
-    if (_CHECKOUT / "run.py").is_file():  # not where the program is installed
+    if os.path.isfile(_CHECKOUT / "run.py"):  # noqa: PTH113  # not where the program is installed
         folders.append(_CHECKOUT)
-    yield from (path for path in (folder / ".env" for folder in dict.fromkeys(folders)) if not path.is_dir())
+    for path in (folder / ".env" for folder in dict.fromkeys(folders)):
+        if not os.path.isdir(path):  # noqa: PTH112  # never raises: not in a folder that nobody may look into either
+            yield path
 
 
 def _taken(path: Path, values: Mapping[str, str | None]) -> Iterator[str]:

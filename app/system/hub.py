@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import HubUnavailable, InputError
+from ..errors import Explained, HubUnavailable, InputError
 from . import clock, endpoint
 from .answers import chain, is_silence, meaning, reason, refuse_no_redirect, require_form, response_of, status, strange
 from .printable import is_secret, may_be_secret
@@ -90,8 +90,20 @@ def api() -> HfApi:
     hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": answered}
     if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
         constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
-    huggingface_hub.set_client_factory(lambda: httpx.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
+    huggingface_hub.set_client_factory(lambda: _client(timeout=timeout, follow_redirects=True, event_hooks=hooks))
     return huggingface_hub.HfApi()
+
+
+def _client(**settings: Any) -> Any:
+    """Return an HTTP client; raise InputError where the environment's proxies or certificates are no use."""
+    from huggingface_hub.utils import httpx
+
+    try:
+        return httpx.Client(**settings)
+    except (ImportError, ValueError, httpx.InvalidURL, OSError) as error:
+        if getattr(error, "filename", None):  # of a file that the error names
+            raise
+        raise endpoint.unusable(error) from error
 
 
 def _refuse_offline(request: Any) -> None:
@@ -131,7 +143,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
     for attempt in range(ATTEMPTS):
         try:
             return _within(seconds + size / _BYTES_PER_SECOND, request)
-        except (StaleParent, NoBranch):
+        except (StaleParent, NoBranch, Explained):
             raise
         except Exception as error:
             if not is_silence(error):
@@ -178,7 +190,7 @@ def _asked_wait(error: BaseException) -> float:
     """Seconds that the answer's Retry-After asks for, 0 without one."""
     found = response_of(error)
     asked = "" if found is None else found.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+    return float(asked) if re.fullmatch(r"\d{1,9}", asked, re.ASCII) else 0.0
 
 
 def dataset_sha(name: str, revision: str) -> str:

@@ -17,6 +17,7 @@ from app.config.facts import dataset_facts
 from app.config.run import resolve
 from app.errors import Damaged, Explained, InputError
 from app.sharing import card
+from app.system.durable import sha256
 from app.tables.datasets import DATASETS
 
 CONFIG = resolve({"model": "vit_classic"}, dataset_facts(DATASETS["digits"]))
@@ -55,7 +56,9 @@ def used(run):
     evaluate._text(run, best=False)
 
 
-@pytest.mark.parametrize("value", [(), (None,), ("text",), ([],), ({},), (7,)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [pytest.param((), marks=pytest.mark.slow), (None,), ("text",), ([],), ({},), (7,)], ids=repr
+)
 def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves(run, value):
     refused, served, whole = set(), set(), raw(run)
     for path in keys(whole):
@@ -211,3 +214,29 @@ def test_a_number_that_was_changed_by_hand_is_refused(made):
     path.write_text(path.read_text().replace('"top1": 0.3', '"top1": 0.4'))
     with pytest.raises(Damaged, match=r"damaged \(it is not as it was written\); .*--fresh"):
         record.read(path)
+
+
+def test_a_record_that_names_other_classes_than_it_has_is_damaged(made):
+    put(made.files.record, changed(raw(made), ("data", "class_names"), ["one", "two"]))
+    with pytest.raises(Damaged, match="names 2 classes, its config has 10"):
+        record.read(made.files.record)
+
+
+@pytest.mark.parametrize("path", [("seconds", "training"), ("best", "val_loss"), ("results", "test", "top1")])
+def test_a_number_that_is_no_float_is_damaged(made, path):
+    put(made.files.record, changed(raw(made), path, 10**400))
+    with pytest.raises(Damaged, match="is damaged"):
+        record.read(made.files.record)
+
+
+@pytest.mark.parametrize("name", ["onnx", "stem", "present", "__class__"])
+def test_a_file_that_only_a_later_version_knows_is_not_compared(made, name):
+    made.files.log.write_text("the log\n")
+    sums = {"log": sha256(made.files.log), name: "0" * 64}
+    put(made.files.record, raw(made) | {"files": sums})
+    found = Run.load(made.files.record)
+    found.require_whole()
+    assert found.record.files == sums
+    made.files.log.write_text("another\n")
+    with pytest.raises(Damaged, match=r"_training\.log is damaged"):
+        found.require_whole()

@@ -76,6 +76,7 @@ def test_step_compares_models_of_equal_size_and_names_the_peer_that_is_missing(c
     assert report["setting"]["tokens"] == 5 and report["setting"]["batch_size"] == 2
 
 
+@pytest.mark.slow
 def test_a_step_of_little_work_takes_one_thread_and_its_peers_the_default(call, without_hf, together):
     torch.set_num_threads(2)
     report = asked(call, "step --size 1M --dataset digits --batch-size 2 --rounds 1 --seconds 0 --device cpu")

@@ -260,6 +260,7 @@ def attention_report(tokens, failing=()):
         return attention.compare({"size": "1M", "batch_size": 1}, CPU, quick, tokens=tokens)
 
 
+@pytest.mark.slow
 def test_numbers_of_tokens_at_which_all_fails_or_is_too_much_leave_the_others_their_figures():
     report = attention_report([5, 6, 2**20], failing=[6])
     assert [bool(group.samples) for group in report.groups] == [True, False, False]

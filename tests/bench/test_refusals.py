@@ -20,9 +20,10 @@ CASES = [
         "tokens=64,0 is no list of counts from 1 to 1,048,576; write --tokens 64,256,1024",
     ),
     ("bench attention --tokens 1048576 --size 1M --device cpu", "nothing could be measured: at 1,048,576 tokens, "),
-    (
+    pytest.param(
         "bench step --batch-size 2000000000 --size 1M --dataset digits --device cpu",
         r"vit_classic does not fit into memory \(.*\); take a smaller --batch-size",
+        marks=pytest.mark.slow,
     ),
     ("bench step --attention-path fused --device cpu", "attention_path=fused: classic attention has the paths"),
 ]

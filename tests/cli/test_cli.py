@@ -168,6 +168,7 @@ def test_the_table_has_every_model_at_the_sizes_that_are_asked_for(call):
     assert "24,759,396" in models and re.search(r"vit_classic +7.5M .*d_model 256, depth 9, ", models)
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_figures_are_drawn_and_their_paths_printed(call, run):
     for command in ("loss", "scaling"):

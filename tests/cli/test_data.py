@@ -47,6 +47,7 @@ def run(lines):
 """
 
 
+@pytest.mark.slow
 def test_help_and_bad_options_of_data_import_no_heavy_library_and_fields_need_no_torch(work):
     light = ["data --help", "data make --help", "data make diffraction --help", "data split --help"]
     made = ["data make nested_cylinder --simulations 2 --out made", "data split made --val-fraction 0 "

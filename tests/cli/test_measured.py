@@ -24,6 +24,7 @@ def measured(work, cache_folder):
     return work
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     trained = call(f"{FIELDS} --model cnn")
@@ -54,10 +55,9 @@ def test_seeds_of_two_models_make_histories_and_the_time_to_a_threshold(call, me
     assert names == {f"{name}_nested_cylinder" for name in ("history_cnn", "history_t2t_vit", "history_all", "event")}
 
 
+@pytest.mark.slow
 @pytest.mark.figures
-@pytest.mark.parametrize(
-    "model", ["resnet1d", pytest.param("vit_differential --size 1M --patch 10", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("model", ["resnet1d", "vit_differential --size 1M --patch 10"])
 def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model):
     trained = call(f"{PATTERNS} --model {model}")
     assert trained.code == 0, trained.err

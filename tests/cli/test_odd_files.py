@@ -25,7 +25,13 @@ TRAIN = "train --model vit_classic --size 100K --d-model 64 --image 8 --patch 4 
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize("lost", ["loss_png", "loss_svg", "confusion_png", "confusion_svg"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "loss_png",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("loss_svg", "confusion_png", "confusion_svg")),
+    ],
+)
 def test_the_missing_half_of_a_pair_of_figures_is_drawn(call, run, lost):
     kept = {path: path.read_bytes() for path in run.files.present()}
     getattr(run.files, lost).unlink()
@@ -34,7 +40,7 @@ def test_the_missing_half_of_a_pair_of_figures_is_drawn(call, run, lost):
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize("lost", ["confusion_png", "confusion_svg"])
+@pytest.mark.parametrize("lost", [pytest.param("confusion_png", marks=pytest.mark.slow), "confusion_svg"])
 def test_evaluate_draws_the_missing_half_too(call, run, lost):
     getattr(run.files, lost).unlink()
     assert call("evaluate checkpoints").code == 0 and getattr(run.files, lost).is_file()

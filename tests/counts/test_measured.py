@@ -14,6 +14,7 @@ from app.tables.families import FAMILIES
 from app.tables.models import MODELS, model_row
 
 TIMMS = [row.name for row in MODELS.values() if not family_of(row.name).closed]
+QUICK = ("mlpmixer", "vgg", "timm/test_resnet")  # the others are slow tests
 IMAGE = {"mobilevit": 64}  # pixels; others take 32
 
 
@@ -38,7 +39,13 @@ def test_every_family_of_timm_s_is_built_counted_and_checked():
     assert builders.CONSTRUCTORS.keys() | {"timm"} == timms
 
 
-@pytest.mark.parametrize("model", [*TIMMS, "timm/test_vit", "timm/test_resnet"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(each, marks=() if each in QUICK else pytest.mark.slow)
+        for each in (*TIMMS, "timm/test_vit", "timm/test_resnet")
+    ],
+)
 def test_what_is_counted_is_what_is_built(model):
     shape, family = shape_of(model), family_of(model)
     cells = {name: getattr(shape, name) for name in ("image", "channels", "classes", *family.cells)}

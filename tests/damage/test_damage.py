@@ -39,6 +39,7 @@ def test_a_case_is_judged_by_what_came_out(code, err, wrong, verdict):
     assert cases.judged(Answer(code, "", err, {}), wrong) == verdict
 
 
+@pytest.mark.slow
 def test_every_row_of_damage_finds_its_file_in_a_run(trained, shared_cache, tmp_path):
     shutil.copytree(trained, tmp_path / "checkpoints")
     shutil.copytree(shared_cache, tmp_path / "cache")

@@ -45,6 +45,7 @@ def test_an_input_is_the_part_after_its_mirror_image_unchanged_and_its_target_th
         assert targets[row] == np.float32(target[design.key_of(files[at].name)])
 
 
+@pytest.mark.slow
 def test_the_published_part_is_rows_from_800_and_250_columns_mirrored(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
     measured.fields(tmp_path / "f", simulations=8, frames=1, rows=2500, columns=260)

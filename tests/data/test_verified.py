@@ -226,6 +226,7 @@ def test_a_dataset_with_a_script_of_its_own_is_refused(server, client, tmp_path)
     assert "loading script, scripted.py" in client.read("bob/scripted", image=16)["error"]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_fetches_leaves_nothing_on_the_disk(server, tmp_path):
     layouts.shards(tmp_path / "set")
     server.faults.clear()

@@ -195,3 +195,12 @@ def test_an_answer_that_is_no_hub_s_is_a_line(monkeypatch):
     monkeypatch.setattr(remote.hub, "call", lambda what, ask: {"welcome": "to the hotel"})
     found = remote.look(remote.Answer(theirs=0.0))
     assert found[-1].verdict == "fail" and "answers as no Hub does" in found[-1].says
+
+
+@pytest.mark.parametrize("more", [
+    {"auth": []}, {"auth": {"accessToken": 3}}, {"auth": None, "orgs": None}, {"orgs": [3, {}]}, {"name": 5},
+])  # fmt: skip
+def test_a_token_s_owner_of_another_form_is_no_internal_error(online, more):
+    body = json.dumps({"name": "somebody", **more}).encode()
+    online.fault("GET /api/whoami", 200, body=body, headers={"Content-Type": "application/json"}, times=9)
+    assert all(finding.says for finding in remote.look(remote.ask()))

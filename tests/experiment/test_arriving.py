@@ -105,6 +105,7 @@ DAMAGE = {
     "the record of an unfinished run": lambda whole, tmp_path: {"record": resealed(whole, tmp_path, status="stopped")},
     "the record of another run": lambda whole, _: {"record": of_another_run(whole)},
 }
+QUICK = ("weights in which a bit is flipped", "half a record", "no predictions", "the record of another run")
 
 
 def spoil(there, whole, parts):
@@ -122,7 +123,10 @@ def spoil(there, whole, parts):
     "begun",
     [pytest.param(False, marks=pytest.mark.slow, id="nothing here"), pytest.param(True, id="an unfinished run here")],
 )
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(
+    "damage",
+    [pytest.param(each, marks=() if name in QUICK else pytest.mark.slow, id=name) for name, each in DAMAGE.items()],
+)
 def test_a_damaged_finished_run_on_the_hub_costs_nothing_here(tmp_path, there, whole, damage, begun):
     here = tmp_path / "here"
     if begun:
@@ -137,7 +141,12 @@ def test_a_damaged_finished_run_on_the_hub_costs_nothing_here(tmp_path, there, w
 
 
 @pytest.mark.parametrize(
-    "fault", [{"status": 503}, {"status": None, "cut_after_bytes": 99}, {"status": None, "flip_byte": 9}]
+    "fault",
+    [
+        {"status": 503},
+        pytest.param({"status": None, "cut_after_bytes": 99}, marks=pytest.mark.slow),
+        pytest.param({"status": None, "flip_byte": 9}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_finished_run_that_does_not_arrive_is_trained_from_what_is_here(tmp_path, there, whole, fault):
     here = tmp_path / "here"
@@ -209,7 +218,9 @@ def test_a_kill_while_a_finished_run_is_moved_leaves_a_run_that_can_be_ended_wit
     assert [path for path in left(tmp_path) if "arriv" in path.name] == []
 
 
-@pytest.mark.parametrize("number", range(1, 6))
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=() if each in (1, 2) else pytest.mark.slow) for each in range(1, 6)]
+)
 @pytest.mark.parametrize(
     "begun",
     [pytest.param(False, marks=pytest.mark.slow, id="nothing here"), pytest.param(True, id="an earlier state here")],
@@ -236,3 +247,11 @@ def test_a_kill_while_a_state_is_moved_leaves_a_run_that_can_be_ended_without_th
     assert isinstance(ended, Run) and ended.done and same(ended, whole) == []
     assert screen.steps[0] == (9 if number > 1 else 4 if begun else 1)
     assert [path for path in left(here) if "arriv" in path.name] == []
+
+
+def test_a_finished_run_with_a_file_that_only_a_later_version_knows_is_fetched(tmp_path, there, whole):
+    files = whole.record.files | {"onnx": "0" * 64}
+    spoil(there, whole, {"record": resealed(whole, tmp_path, files=files)})
+    screen = Quiet()
+    ended = train(tmp_path / "here", screen, options=PUSH)
+    assert screen.steps == [] and same(ended, whole) == [] and ended.record.files == files

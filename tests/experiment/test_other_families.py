@@ -38,7 +38,10 @@ def run_of(folder, model, screen=None, options=None, **cells) -> Run:
     return experiment.train_run(config, experiment.Options(checkpoints=folder, **(options or {})), screen)
 
 
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(each, marks=() if each in ("cnn", "resnet18", "mlpmixer") else pytest.mark.slow) for each in SMALL],
+)
 def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, model):
     whole = run_of(tmp_path / "whole", model)
     stop = Quiet(after=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None)
@@ -52,6 +55,7 @@ def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, model):
     assert again.record.results.test == whole.record.results.test
 
 
+@pytest.mark.slow
 def test_a_model_of_timm_s_has_a_folder_a_card_and_figures_named_without_a_slash(tmp_path):
     run = run_of(tmp_path / "runs", "timm/test_resnet")
     assert run.files.folder == tmp_path / "runs" / "timm--test_resnet"
@@ -138,6 +142,7 @@ def test_a_model_that_cannot_be_had_is_refused_before_the_data_are_read(request_
         experiment.plan({"dataset": "digits", **request_}, screen)
 
 
+@pytest.mark.slow
 def test_published_weights_begin_a_run_and_are_not_laid_in_again_when_it_goes_on(tmp_path, monkeypatch):
     torch.manual_seed(3)
     published = timm.create_model("test_resnet").state_dict()

@@ -153,7 +153,7 @@ def snapshots(folder):
     return list(folder.rglob("*.push/*"))
 
 
-@pytest.mark.parametrize("status", [500, 413])
+@pytest.mark.parametrize("status", [pytest.param(500, marks=pytest.mark.slow), 413])
 def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeypatch, status):
     monkeypatch.setattr("app.experiment.pushing._FIRST_PAUSE", 0.01)
     monkeypatch.setattr("app.experiment.pushing._LONGEST_PAUSE", 0.01)
@@ -183,7 +183,9 @@ def test_what_a_kill_leaves_of_a_push_is_gone_after_the_next_start(tmp_path, rep
     assert not list(tmp_path.rglob("*.push"))
 
 
-@pytest.mark.parametrize("how", [{"status": 503}, {"status": None, "flip_byte": 9}])
+@pytest.mark.parametrize(
+    "how", [pytest.param({"status": 503}, marks=pytest.mark.slow), {"status": None, "flip_byte": 9}]
+)
 def test_a_state_that_cannot_be_fetched_leaves_nothing_half_here(tmp_path, repository, how):
     stopped_at(tmp_path / "here", 8)
     repository.fault(r"GET .*/resolve/.*state-8.safetensors", times=99, **how)
@@ -204,7 +206,10 @@ def test_training_never_waits_for_a_push(tmp_path, repository):
     assert max(gaps[1:]) < 2.0
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "state-4.safetensors", "state-4.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["manifest.json", *(pytest.param(f"state-4.{end}", marks=pytest.mark.slow) for end in ("safetensors", "json"))],
+)
 def test_a_damaged_state_on_the_hub_is_never_taken(tmp_path, repository, name):
     whole = train(tmp_path / "whole")
     stopped_at(tmp_path / "here", 4)

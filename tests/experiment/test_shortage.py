@@ -31,7 +31,7 @@ def scarce(monkeypatch, *, room, when, error=torch.OutOfMemoryError, what="updat
     monkeypatch.setattr(loop, what, failing)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, pytest.param(MemoryError, marks=pytest.mark.slow)])
 def test_a_run_without_a_state_becomes_the_run_of_half_the_micro_batch(tmp_path, monkeypatch, error):
     expected = train(tmp_path / "small", options={"micro_batch_size": 8})
     screen = Quiet()
@@ -73,6 +73,7 @@ def test_a_validation_that_runs_out_of_memory_is_survived_too(tmp_path, monkeypa
     assert found.files.weights.read_bytes() == expected.files.weights.read_bytes() and rows(found) == rows(expected)
 
 
+@pytest.mark.slow
 def test_at_micro_batch_1_the_run_fails_and_its_record_says_why(tmp_path, monkeypatch):
     screen = Quiet()
     with (
@@ -125,6 +126,7 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, mo
     assert sorted((at["key"]["model"], at["found"]) for at in kept) == [("another", 64), (config.model, 32)]
 
 
+@pytest.mark.slow
 def test_the_remembered_micro_batch_is_forgotten_where_it_did_not_fit(tmp_path, monkeypatch):
     forgotten = []
     monkeypatch.setattr(

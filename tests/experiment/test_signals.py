@@ -105,6 +105,7 @@ def test_before_the_first_step_nothing_is_lost(tmp_path, whole, monkeypatch):
     resumed(tmp_path, whole, 1)
 
 
+@pytest.mark.slow
 def test_while_figures_are_drawn_the_run_is_done_and_the_same_command_draws_them(work, monkeypatch, capsys):
     from app.cli import main
     from app.report import loss

@@ -81,6 +81,7 @@ def test_every_command_takes_the_options_it_took():
     assert not kept.lost(kept.load("options"), topics.options())
 
 
+@pytest.mark.slow
 def test_commands_end_with_the_codes_they_ended_with(alone):
     with observe.surroundings(alone):
         assert not kept.lost(kept.load("exits")["alone"], topics.exit_codes(lines.EXITS))

@@ -243,7 +243,8 @@ def card_data(contents: Contents, commit: Commit) -> dict:
         return {}
     try:
         text = b"".join(contents.read(commit.files["README.md"].sha256)).decode()
-        return RepoCard(text, ignore_metadata_errors=True).data.to_dict()
+        found = RepoCard(text, ignore_metadata_errors=True).data.to_dict()
+        return found if len(json.dumps(found)) < LFS_BYTES else {}
     except (YAMLError, ValueError, TypeError, RecursionError):
         return {}
 

@@ -23,6 +23,7 @@ from typing import Any
 
 MEASURED = ("seconds", "wait_ms", "peak_bytes")
 _IGNORED = (".lock", ".lock.by")  # locks stay; so does who held them
+_REMEMBERED = "cache/verified/"  # which files matched: written by a start that finds them older than two seconds
 
 
 def built(folder: Path) -> Path:
@@ -108,7 +109,8 @@ def wrong(killed: Path, whole: Path) -> list[str]:
 def _files(place: Path) -> dict[str, Path]:
     links = {path for path in place.iterdir() if path.is_symlink()}
     found = {str(path.relative_to(place)): path for path in place.rglob("*") if path.is_file()}
-    return {name: path for name, path in found.items() if path not in links and not name.endswith(_IGNORED)}
+    kept = {name: path for name, path in found.items() if path not in links and not name.endswith(_IGNORED)}
+    return {name: path for name, path in kept.items() if not name.startswith(_REMEMBERED)}
 
 
 def _content(path: Path) -> Any:

@@ -117,7 +117,10 @@ def test_all_paths_give_the_same_numbers_and_gradients(kind, tokens, more):
             torch.testing.assert_close(plain, same, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize(("batch", "tokens"), [(1, 451), (3, 7), (3, 451)])  # 451: of two tiles one is short
+@pytest.mark.parametrize(
+    ("batch", "tokens"),
+    [(1, 451), (3, 7), pytest.param(3, 451, marks=pytest.mark.slow)],  # 451: of two tiles one is short
+)
 @pytest.mark.parametrize("path", ["tiled", "stored"])
 @pytest.mark.parametrize("kind", ["classic", "differential"])
 def test_tiles_of_several_threads_hold_the_gradients_of_plain_products(kind, path, batch, tokens):

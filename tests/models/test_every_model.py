@@ -23,13 +23,14 @@ SIDES = {"mobilevit": (64, 96), "resnet1d": ((400,), (640,))}  # pixels; others 
 LARGE = 3_000_000  # parameters; more take their 100 steps among the slow tests
 GROWN = [name for name, row in MODELS.items() if not row.preset]
 STUDIED = ("vit_classic", "vit_differential")
+SLOW_TO_BUILD = {"mobilevit", "swin"}  # slow tests, whose families tests/models/test_zoo.py checks, too
 
 
 def each(names):
-    """The names, for the quick suite those of the study and the first of each family; the others are slow tests."""
+    """The names, for the quick suite those of the study and the first of each family but two; others are slow tests."""
     names = list(names)
     first = {family_of(name).name: name for name in reversed(names)}
-    quick = {*first.values(), *STUDIED}
+    quick = {*first.values(), *STUDIED} - SLOW_TO_BUILD
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
@@ -164,7 +165,10 @@ def small(name):
     return not family_of(name).closed or smallest(name).parameters <= LARGE
 
 
-SLOW_TO_LEARN = ("mobilevit", "resnet18", "convmixer", "swin", "vgg", "resnet1d", "vit_differential_h32")
+SLOW_TO_LEARN = (
+    "mobilevit", "resnet18", "convmixer", "swin", "vgg", "resnet1d", "vit_differential_h32",
+    "vit_classic", "vit_differential",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_a_hundred_steps_learn_sixteen_signals_and_the_numbers_of_sixteen_fields
     assert overfits(resolve({"model": model, "dropout": 0.0, **shape}, about))
 
 
-@pytest.mark.parametrize("model", ["cnn", "t2t_vit"])
+@pytest.mark.parametrize("model", ["cnn", pytest.param("t2t_vit", marks=pytest.mark.slow)])
 def test_a_hundred_steps_learn_the_numbers_of_sixteen_fields(model):
     of_cnn, of_t2t = (
         {"features": 6, "depth": 1, "size": "11.7K"},

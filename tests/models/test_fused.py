@@ -16,7 +16,7 @@ from app.models.attention import fused
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("out", "d_q", "d_k", "d_v", "d_weight")
-QUICK = ["33 tokens", "bf16"]  # the others take the interpreter half a minute
+QUICK = ["33 tokens", "bf16"]  # ten seconds in the interpreter; the others take half a minute
 SLOW = [name for name in CASES if name not in QUICK]
 HALF = {torch.bfloat16: 3e-2, torch.float16: 4e-3}
 
@@ -29,7 +29,8 @@ def assert_equal_to_the_definition(found, dtype, case=""):
     assert found["dtypes"] == [str(dtype), str(dtype), "torch.float32"]
 
 
-@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)], ids=["quick", "slow"])
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [QUICK, SLOW], ids=["quick", "slow"])
 def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64_and_bits_repeat(names):
     pytest.importorskip("triton")
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
@@ -42,6 +43,7 @@ def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64
         assert_equal_to_the_definition(found[name], CASES[name].get("dtype", torch.float32), name)
 
 
+@pytest.mark.slow
 def test_importing_it_does_not_import_triton():
     command = "import sys, app.models.attention.fused; assert 'triton' not in sys.modules"
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, timeout=120)

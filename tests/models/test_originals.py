@@ -41,6 +41,7 @@ def smooth():
     return (0.3 + 0.01 * y.sin()[:, None] * (1 - x**2)[None])[None, None]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_lanls_t2t_vit_equals_the_original_on_smooth_fields():
     model, weights = built(lanl())

@@ -52,7 +52,13 @@ def test_logits_equal_torchvision_s_with_copied_weights(row):
     torch.testing.assert_close(ours(images), theirs(images), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cells", SHAPES, ids=lambda cells: str(cells["image"]))
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pytest.param(cells, marks=pytest.mark.slow if cells["depth"] > 100 else (), id=str(cells["image"]))
+        for cells in SHAPES
+    ],
+)
 def test_closed_forms_equal_the_built_model(cells):
     shape = FAMILIES["resnet"].shape(cells)
     found = counted(partial(ResNet, **cells), cells["channels"], cells["image"])

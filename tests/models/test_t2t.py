@@ -239,8 +239,15 @@ def test_with_checkpointing_inputs_are_kept_and_one_part_at_a_time_the_rest():
     assert 0.9 < (said - largest) / kept < 1.1
 
 
-@pytest.mark.parametrize("tokenizer", ["performer", "transformer"])
-@pytest.mark.parametrize("attention", ["classic", "differential"])
+@pytest.mark.parametrize(
+    ("attention", "tokenizer"),
+    [
+        pytest.param("classic", "performer", marks=pytest.mark.slow),
+        ("classic", "transformer"),
+        ("differential", "performer"),
+        pytest.param("differential", "transformer", marks=pytest.mark.slow),
+    ],
+)
 def test_a_hundred_steps_fit_sixteen_examples(tokenizer, attention):
     torch.manual_seed(0)
     shape = SMALL | {"image": 32, "tokenizer": tokenizer, "attention": attention}

@@ -44,7 +44,9 @@ def log_splits(rows):
     return {row["split"] for row in rows}
 
 
-@pytest.mark.parametrize(("train_batches", "val_batches"), [(None, None), (5, None), (None, 2), (40, 9)])
+@pytest.mark.parametrize(
+    ("train_batches", "val_batches"), [(None, None), (5, None), (None, 2), pytest.param(40, 9, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plan_s_inputs_and_steps_are_those_of_the_log(of_kind, tmp_path, kind, train_batches, val_batches):
     if kind == "fields":  # whose protocol has 3,000 and 1,000

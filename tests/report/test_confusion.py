@@ -32,6 +32,7 @@ def test_few_classes_have_their_names_and_counts_at_the_rows(tmp_path):
     assert "n = 100" in svg
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_have_their_most_confused_pairs_listed(tmp_path):
     svg = confusion.draw_run(made_up_run(tmp_path, steps=1))[1].read_text(encoding="utf-8")
     assert "Most confused classes" in svg

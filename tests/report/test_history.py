@@ -48,6 +48,7 @@ def test_a_mean_over_an_epoch_is_over_its_examples():
     assert history._means(rows) == {1: 1.25, 2: 4.0}
 
 
+@pytest.mark.slow
 def test_each_model_all_of_them_and_the_event_are_drawn(runs, tmp_path):
     paths = history.draw(runs, tmp_path / "out", threshold=0.1, top=None, zoom=None)
     names = ["history_cnn", "history_cnn_6", "history_all", "event"]

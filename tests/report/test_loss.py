@@ -11,6 +11,7 @@ from app.report import loss
 from . import falling, made_up_run
 
 
+@pytest.mark.slow
 def test_the_study_has_four_loss_figures_in_two_formats(tmp_path):
     cells = [(m, s) for m in ("vit_classic", "vit_differential") for s in ("10M", "25M")]
     runs = [made_up_run(tmp_path, model=model, size=size, steps=20) for model, size in cells]

@@ -22,6 +22,7 @@ def text_of(path):
     return path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_each_architecture_has_a_scaling_figure_in_two_formats(tmp_path):
     runs = [
         run for model in ("vit_classic", "vit_differential") for run in evaluated(tmp_path, {"10M": 0.3}, model=model)

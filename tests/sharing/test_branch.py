@@ -224,3 +224,11 @@ def test_a_state_of_a_later_format_is_refused_so_that_nothing_is_put_in_its_plac
 def test_the_machine_of_a_lease_is_printable_and_short():
     lease = Lease(holder="x", until=1, host="a\n\x1b]0;b\x07" + "c" * 400)
     assert re.fullmatch(r"[A-Za-z0-9._?-]{1,64}", lease.machine)
+
+
+def test_a_finished_run_with_a_file_that_only_a_later_version_knows_is_finished(run, online):
+    from raw_records import put, raw
+
+    put(run.files.record, raw(run) | {"files": run.record.files | {"onnx": "0" * 64}})
+    store.upload(run.files.folder / run.files.stem, "x")
+    assert finished.is_there(REPOSITORY, "x", run.files.stem)

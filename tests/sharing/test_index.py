@@ -5,7 +5,7 @@ import yaml
 from huggingface_hub import ModelCard
 from report import reseeded
 
-from app.sharing import card, index, store
+from app.sharing import card, front, index, store
 from app.sharing.index import BEGIN, END
 
 REPOSITORY = "tester/runs"
@@ -51,7 +51,13 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("readme", STRANGE, ids=range(len(STRANGE)))
+@pytest.mark.parametrize(
+    "readme",
+    [
+        pytest.param(text, marks=pytest.mark.slow if "[[[" in str(text) else (), id=str(i))
+        for i, text in enumerate(STRANGE)
+    ],
+)
 def test_a_readme_without_a_place_for_the_index_is_kept_and_one_sentence_says_so(run, online, readme):
     content, said = uploaded(run, online, readme)
     assert content == (readme if isinstance(readme, bytes) else readme.encode())
@@ -130,3 +136,34 @@ def test_an_index_that_was_changed_here_is_uploaded_with_the_runs_that_are_there
     store.upload(tmp_path / "all", "/")
     content = online.files(REPOSITORY)["README.md"]
     assert "a line of mine" in content.decode() and runs_of(content) == {run.record.run_id, other.record.run_id}
+
+
+FOREIGN = {
+    "names that are no texts": "1: x\n~: y\n2024-01-01: z\ntrue: w",
+    "names of the client's": "self: x\nto_yaml: y\nto_dict: z\nignore_metadata_errors: w",
+    "words of YAML 1.1": "language: no\non: off\nversion: 012\ntime: 10:30\ncount: 1_000",
+    "aliases": "a: &a [x]\nb: *a",
+    "a list that holds itself": "a: &a [*a]",
+    "sets and no numbers": "x: !!set {a, b}\nn: .nan",
+    "a line that ends in dashes": "# -----\nlicense: mit\ntitle: a ---\nb: 1",
+    "a number in hex": "x: 0x" + "F" * 6000,
+}
+
+
+@pytest.mark.parametrize("metadata", FOREIGN.values(), ids=FOREIGN)
+def test_metadata_of_others_means_what_it_meant_however_odd_it_is(run, online, metadata):
+    content, said = uploaded(run, online, f"---\n{metadata}\n---\n{BEGIN}\n{END}\n")
+    before, now = front.read(metadata), front.read(index._FRONT.match(content.decode())[1])
+    assert said == [] and now["model-index"][0]["name"] == run.files.stem
+    assert {repr(name): repr(now[name]) for name in before} == {repr(name): repr(before[name]) for name in before}
+
+
+def test_no_is_norwegian_and_a_single_tag_stays(run, online):
+    content, _ = uploaded(run, online, f"---\nlanguage: no\ntags: mine\n---\n{BEGIN}\n{END}\n")
+    assert metadata_of(content)["language"] == "no" and {"mine", "isoscale"} <= set(metadata_of(content)["tags"])
+
+
+def test_a_readme_whose_metadata_cannot_be_written_again_is_kept_and_one_sentence_says_so(run, online):
+    readme = f"---\nx: !!int 0x{'F' * 6000}\n---\n{BEGIN}\n{END}\n"
+    content, said = uploaded(run, online, readme)
+    assert content == readme.encode() and len(said) == 1 and "cannot be written again" in said[0]

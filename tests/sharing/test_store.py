@@ -333,3 +333,39 @@ def test_a_hidden_path_that_is_asked_for_is_refused(online, tmp_path, wanted):
     with pytest.raises(InputError, match="only hidden files"):
         store.download(f"hf://{REPOSITORY}/{wanted}", tmp_path / "down", print)
     assert not (tmp_path / "down").exists()
+
+
+@pytest.mark.parametrize("name", ["x/" + "a" * 247, "x/" + "a" * 300, "x/" + "猫" * 83, "x/c:b.txt", "x/c:/b.txt"])
+def test_a_name_that_the_client_cannot_download_is_named_before_anything_is_fetched(online, tmp_path, name):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, {"x/0.txt": b"x", name: b"x"})
+    with pytest.raises(InputError, match=r"cannot be downloaded.*246 bytes.*Rename it on the Hub") as refused:
+        store.download("x", tmp_path / "down", pytest.fail)
+    assert len(str(refused.value)) < 500 and not (tmp_path / "down").exists()
+
+
+@pytest.mark.parametrize("name", ["x/" + "a" * 246, "x/" + "猫" * 82, "x/12:30.txt"])
+def test_a_name_that_is_as_long_as_may_be_is_downloaded(online, tmp_path, name):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, {name: b"x"})
+    assert store.download("x", tmp_path / "down", lambda _: None) == [tmp_path / "down" / name[2:]]
+
+
+def test_what_is_in_the_way_of_a_download_is_named_before_anything_is_fetched(online, tmp_path):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, {"x/0": b"x", "x/a": b"x", "x/b/c": b"x"})
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "b").write_text("mine")
+    for folder, says in (("one", "a is a folder, where the Hub has a file"), ("two", "b is a file, where the Hub has")):
+        with pytest.raises(InputError, match=says):
+            store.download("x", tmp_path / folder, pytest.fail)
+        assert len(list((tmp_path / folder).iterdir())) == 1
+
+
+def test_a_repository_with_a_file_in_place_of_a_folder_is_refused(online, tmp_path):
+    online.create(REPOSITORY)
+    online.commit(REPOSITORY, {"x/a": b"x", "x/a/b": b"x"})
+    with pytest.raises(InputError, match="a is a file, where the Hub has a folder"):
+        store.download("x", tmp_path / "down", pytest.fail)
+    assert not (tmp_path / "down").exists()

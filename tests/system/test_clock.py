@@ -10,7 +10,7 @@ from app.system import clock, repositories
 
 
 def answer(url, **headers):
-    return SimpleNamespace(request=SimpleNamespace(url=SimpleNamespace(netloc=url)), headers=headers)
+    return SimpleNamespace(request=SimpleNamespace(url=f"http://{url}/x"), headers=headers)
 
 
 @pytest.mark.parametrize("ahead", [7200.0, -7200.0, 400 * 86400.0])
@@ -68,3 +68,34 @@ def test_durations_and_times_are_for_a_reader():
     texts = [clock.duration(seconds) for seconds in (-3, 45, 900, 7500, 7200, 40 * 86400)]
     assert texts == ["0 s", "45 s", "15 min", "2 h 5 min", "2 h", "40 days"]
     assert clock.utc(0) == "1970-01-01 00:00:00 UTC" and "after 1970" in clock.utc(1e40)
+
+
+@pytest.mark.parametrize(("address", "asked"), [
+    ("https://Hub.Example", "https://hub.example/x"), ("https://hub.example:443/a", "https://hub.example/x"),
+    ("http://hub.example:80", "http://hub.example/x"), ("https://hub.example/", "https://hub.example:443/x"),
+])  # fmt: skip
+def test_one_hub_has_one_clock_however_its_address_is_written(monkeypatch, address, asked):
+    from huggingface_hub import constants
+    from huggingface_hub.utils import httpx
+
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(clock, "_ahead", type(clock._ahead)(clock._ahead.default_factory))
+    date = "Sat, 01 Jan 2000 00:00:00 GMT"
+    clock.note(httpx.Response(200, headers={"Date": date}, request=httpx.Request("GET", asked)))
+    assert abs(clock.now() - 946_684_800) < 5
+
+
+@pytest.mark.parametrize("date", ["", "x", "Sat, 01 Jan 99999 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 +9999999999"])
+def test_a_date_that_is_none_is_none(date):
+    assert clock.date_of(SimpleNamespace(headers={"Date": date})) is None
+
+
+def test_a_date_of_no_zone_is_not_read_in_this_machine_s(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = clock.date_of(SimpleNamespace(headers={"Date": "Sat, 01 Jan 2000 00:00:00 -0000"}))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == 946_684_800

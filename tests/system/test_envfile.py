@@ -200,7 +200,7 @@ def test_the_files_of_other_editors_are_read(text):
     assert envfile.load() == [] and os.environ["HF_TOKEN"] == "hf_own"
 
 
-@pytest.mark.parametrize("made", ["folder", "fifo", "dangling", "null", "huge", "unreadable"])
+@pytest.mark.parametrize("made", ["folder", "fifo", "dangling", "loop", "long link", "null", "huge", "unreadable"])
 def test_what_is_no_file_of_settings_stops_nothing(monkeypatch, made):
     if made == "folder":
         Path(".env").mkdir()
@@ -208,6 +208,8 @@ def test_what_is_no_file_of_settings_stops_nothing(monkeypatch, made):
         os.mkfifo(".env")
     elif made == "dangling":
         Path(".env").symlink_to("not/there")
+    elif made in ("loop", "long link"):
+        Path(".env").symlink_to(".env" if made == "loop" else "a" * 300)
     elif made == "unreadable":
         written()
         monkeypatch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
@@ -215,6 +217,36 @@ def test_what_is_no_file_of_settings_stops_nothing(monkeypatch, made):
         written(b"HF_TOKEN=a\0b\n" if made == "null" else b"HF_TOKEN=" + b"a" * 2**21)
     notes = envfile.load()
     assert "HF_TOKEN" not in os.environ and len(notes) == (made not in ("folder", "dangling"))
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_place_that_nobody_may_look_into_costs_a_note_only(monkeypatch, behind):
+    if behind:
+        Path("closed").mkdir()
+        written(path="closed/env")
+        Path(".env").symlink_to("closed/env")
+    stat, opened = os.stat, os.open
+
+    def closed(of, call):
+        def tried(path, *rest, **named):
+            if str(path).endswith(".env"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *rest, **named)
+
+        monkeypatch.setattr(os, of, tried)
+
+    closed("stat", stat)
+    closed("open", opened)
+    (note,) = envfile.load()
+    assert "cannot be read (Permission denied)" in note and "HF_TOKEN" not in os.environ
+
+
+@needs_root
+def test_so_it_is_where_the_working_folder_is_another_s():
+    Path.cwd().chmod(0o700)
+    with as_user(USER):
+        (note,) = envfile.load()
+    assert "cannot be read (Permission denied)" in note
 
 
 def test_the_working_folder_s_file_comes_before_the_checkout_s_which_stands_in_for_one_that_is_ignored(tmp_path):

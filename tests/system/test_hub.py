@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -180,3 +181,36 @@ def test_offline_no_request_leaves_the_process(online, monkeypatch):
     with pytest.raises(OfflineModeIsEnabled):
         hub.api().whoami()
     assert len(online.requests) == asked
+
+
+NETWORKS = {
+    "a SOCKS proxy": ({"ALL_PROXY": "socks5://me:pa55word@127.0.0.1:1080"}, "pip install socksio"),
+    "a proxy of another kind": ({"HTTP_PROXY": "ftp://me:pa55word@proxy"}, "is not an address"),
+    "a proxy's port": ({"HTTP_PROXY": "http://me:pa55word@proxy:port"}, "is not an address"),
+    "no certificates": ({"SSL_CERT_FILE": "/nowhere"}, "SSL_CERT_FILE"),
+    "other certificates": ({"SSL_CERT_FILE": __file__}, "SSL_CERT_FILE"),
+}
+
+
+@pytest.mark.parametrize(("given", "says"), NETWORKS.values(), ids=NETWORKS)
+def test_proxies_and_certificates_that_no_client_can_use_are_bad_input_without_a_password(
+    online, monkeypatch, given, says
+):
+    from app.doctor import remote
+
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    hub.api.cache_clear()
+    with pytest.raises(InputError, match=says) as refused:
+        repositories.head("tester/runs")
+    assert "pa55" not in str(refused.value) and "\n" not in str(refused.value)
+    assert remote.ask().silent == str(refused.value)
+    monkeypatch.undo()
+    hub.api.cache_clear()
+
+
+@pytest.mark.parametrize("asked", ["\xb2", "9" * 30, "-1", "soon", "1.5", ""])
+def test_a_strange_retry_after_is_no_time(asked):
+    error = SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": asked}), __cause__=None, __context__=None)
+    assert hub._asked_wait(error) == 0.0
