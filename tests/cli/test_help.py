@@ -89,7 +89,11 @@ def test_an_example_parses(line):
 
 
 OFFLINE = [line for line in EACH if re.match(r"datasets$|datasets digits|launch ", line)]
-LONGER = [line for line in EACH if re.match("models|data make|bench attention --tokens 64,256", line)]
+LONGER = [
+    line
+    for line in EACH
+    if re.match("models|data make (nested|.*--patterns 20$)|bench attention --tokens 64,256", line)
+]
 AFTER_TRAINING = (
     "train --dataset digits --epochs 2", "evaluate checkpoints --best --top-k 2", "plot loss", "plot scaling",
     "plot history --threshold 0.5", "plan --dataset digits --probe --usd-per-hour 2.50",
