@@ -15,12 +15,15 @@ def run() -> NoReturn:
     if os.name == "nt":
         sys.exit(ON_WINDOWS)
     gc.set_threshold(50_000)  # torch's import makes 350,000 objects that stay; looks at them took a fifth of its time
-    from .system import output
+    from .system import output, signals
 
     output.last()
-    from .cli import leave, main
-
-    leave(main())
+    with signals.quiet_interrupt():
+        from .cli import leave, main
+    with signals.ending():
+        code = main()
+        signals.leave_undisturbed()
+        leave(code)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ _NO_ROOM = (
     "can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "nvalid buffer size",
     "calculation overflowed", "can't start new thread",
 )  # fmt: skip
+_OF_TORCH = 6e9  # bytes of addresses that a small run takes, nearly all without memory behind them
 _FEW = 4  # inodes: where a file could not be made, others of the same command may be gone already
 _OF_A_PATH = (
     errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -22,6 +23,7 @@ _OF_A_PATH = (
 _PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
 _NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
 NO_TEXT = "its name has bytes that are not UTF-8, which the libraries that write files do not take; rename it"
+NO_FOLDER = "the current folder was removed. Change to a folder that is there (cd), and run the command again"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -147,8 +149,10 @@ def wrong_path(error: BaseException) -> str:
     """Return a sentence on the path that an error of the system is about; empty for any other error."""
     if isinstance(error, UnicodeEncodeError) and not is_text(error.object):  # of a library that takes UTF-8 only
         return f"{error.object}: {NO_TEXT}"
-    if not isinstance(error, OSError) or error.filename is None or error.errno not in _OF_A_PATH:
+    if not isinstance(error, OSError) or error.errno not in _OF_A_PATH:
         return ""
+    if error.filename is None:
+        return "" if has_folder() else NO_FOLDER
     shown = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
     if error.errno == errno.ENAMETOOLONG:
         longest = max(shown.split("/"), key=len)
@@ -157,6 +161,15 @@ def wrong_path(error: BaseException) -> str:
             f"{longest[:40]}...; choose a shorter path"
         )
     return f"{shown}: {error.strerror}; choose another path, or fix this one"
+
+
+def has_folder() -> bool:
+    """Return whether the folder that the process runs in is there still."""
+    try:
+        os.stat(os.getcwd())  # noqa: PTH109, PTH116  # without an import
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_text(name: str) -> bool:
@@ -185,14 +198,19 @@ def lacks_inodes(path: str | os.PathLike[str]) -> bool:
     return found.f_files > 0 and found.f_favail < _FEW
 
 
-def _limit() -> str:
-    """What may have kept memory from this process, and what to do."""
+def few_addresses(below: float = _OF_TORCH) -> str:
+    """Return a sentence where `ulimit -v` allows this process fewer addresses than that, and torch needs; else none."""
     import resource
 
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most == resource.RLIM_INFINITY:
-        return "Free memory, or use a machine with more"
+    if most == resource.RLIM_INFINITY or most >= below:
+        return ""
     return f"`ulimit -v` allows this process {most / 1e9:.1f} GB of addresses, and torch needs about 6 GB. Raise it"
+
+
+def _limit() -> str:
+    """What may have kept memory from this process, and what to do."""
+    return few_addresses(float("inf")) or "Free memory, or use a machine with more"
 
 
 def first_line(error: BaseException) -> str:

@@ -87,8 +87,8 @@ class TrainingLog:
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
             raise Diverged(
-                f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; the last good state is "
-                "kept; start another run with a lower --lr or with --clip-norm 1"
+                f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; what was saved "
+                "before it is kept; start another run with a lower --lr or with --clip-norm 1"
             )
         self.last[fields["split"]] = fields
         self._write(fields)

@@ -38,6 +38,14 @@ class Run:
         """Whether it was trained to its end."""
         return self.record.done
 
+    def require_done(self) -> None:
+        """Raises InputError unless it was trained to its end; of a run that failed the message says why."""
+        if self.done:
+            return
+        failure = self.record.failure
+        text = f"run {self.record.run_id} is not finished; its train command continues it"
+        raise InputError(f"{text}. It failed ({failure.kind}): {failure.sentence}" if failure else text)
+
     def require_whole(self, *names: str, fix: str = "") -> None:
         """Raises Damaged unless these files, by default all that the record has sums of, are as they were written.
 

@@ -20,12 +20,15 @@ from typer.exceptions import TyperException
 from .. import __version__
 from ..errors import (
     DISK_FULL,
+    NO_FOLDER,
     ChecksFailed,
     InputError,
     NotUploaded,
     RunFailed,
     Stopped,
     failure_of,
+    few_addresses,
+    has_folder,
     wrong_path,
 )
 from ..system import endpoint, output, signals
@@ -53,6 +56,7 @@ from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
+_COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -119,9 +123,14 @@ def spelled(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code. Errors go to stderr as one sentence."""
-    with signals.ending(), screen.libraries_printable():
-        given = spelled(sys.argv[1:] if arguments is None else arguments)
-        return _unless_unread(_run(given), given)
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        with signals.ending(), screen.libraries_printable():
+            code = _run(given)
+            signals.end_undisturbed()
+            return _unless_unread(code, given)
+    except (Stopped, KeyboardInterrupt) as error:  # between the command's end and its last words
+        return STOPPED if isinstance(error, Stopped) else INTERRUPTED
 
 
 def _unless_unread(code: int, given: list[str]) -> int:
@@ -157,7 +166,7 @@ def leave(code: int) -> NoReturn:
 def _run(given: list[str]) -> int:
     end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(_sound(given), prog_name=screen.name(), standalone_mode=False)
+        code = app(_sound(spelled(given)), prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
@@ -189,8 +198,13 @@ def _run(given: list[str]) -> int:
 
 
 def _sound(given: list[str]) -> list[str]:
-    """Return the arguments; raises InputError for an HF_ENDPOINT that cannot be used, but for help."""
+    """Return the arguments; raises InputError for what no command can be run with; but for help."""
     if not {"-h", "--help"} & {*given}:
+        if not has_folder():  # some libraries would end the process there, with a message of their own
+            raise InputError(NO_FOLDER)
+        spelling.require_values(given)
+        if {*given[:3]} & {*_COMPUTE} and (why := few_addresses()):  # below it some libraries abort without a word
+            screen.note(f"note: {why} if the command ends without a message")
         endpoint.require_sound()
     return given
 
@@ -236,6 +250,7 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
 
     `printed` says that the command's own object is on stdout already.
     """
+    signals.end_undisturbed()
     if code == STOPPED and rank():  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
     screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..config.settings.declaring import FALSE, TRUE
+from ..errors import InputError
 
 _ENV_FILE = "--env-file"
 
@@ -48,6 +49,16 @@ def apart(arguments: list[str]) -> tuple[list[str], list[str]]:
         else:
             others.append(word)
     return option, others
+
+
+def require_values(arguments: list[str]) -> None:
+    """Raise InputError for an empty word: a variable that is not set gives one, and would mean another command."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for before, word in zip(["", *own], own, strict=False):
+        name, sign, value = word.partition("=")
+        if not word or (name.startswith("--") and sign and not value):
+            what = name or (before if before.startswith("-") else "an argument")
+            raise InputError(f"{what} has an empty value, as a variable that is not set gives. Write it, or omit it")
 
 
 def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) -> str:

@@ -42,8 +42,7 @@ def evaluate_on(
     classes that the run does not know are left out. Raises InputError for an unfinished run, and for files that give
     other inputs than the run's.
     """
-    if not run.done:
-        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
+    run.require_done()
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, dict(given or {}))
         cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)

@@ -199,11 +199,17 @@ def load(model: nn.Module, config: RunConfig, options: Options) -> None:
 
 
 def _tensors(weights: Weights) -> dict[str, Tensor]:
-    """The tensors by name. Raises InputError for values that are not numbers."""
+    """The tensors by name. Raises InputError for values that are not numbers, or whole numbers of some coding."""
     assert weights.path, "a digest alone has no tensors"
     tensors = checkpoint.tensors(weights.path)
     if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
         raise InputError(f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}")
+    if whole := [name for name, tensor in tensors.items() if tensor.dim() and not tensor.is_floating_point()]:
+        kind = str(tensors[whole[0]].dtype).removeprefix("torch.")  # a counter of batches has no dimension
+        raise InputError(
+            f"the weights {weights.path} are of type {kind}, first {whole[0]}, which are no values of this model. Use "
+            "weights in float32, float16 or bfloat16"
+        )
     return tensors
 
 

@@ -124,8 +124,7 @@ def span_of(run: Run) -> tuple[int, int] | None:
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, as `isoscale.load` describes it."""
     run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
-    if not run.done:
-        raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
+    run.require_done()
     with place.own_threads():
         return _loaded(run, place.choose(device=str(device)), best=best)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..data.sources.walk import ENDINGS
 from ..errors import InputError
+from ..system import durable
 
 _LIST = ".txt"
 
@@ -66,9 +67,12 @@ def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
 def _listed(path: Path) -> list[Path]:
     """The paths in a list, one per line; a relative one begins at the folder of the list."""
     try:
-        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+        text = durable.text(path, "utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InputError(f"the list {path} cannot be read ({error.strerror}); give another file") from error
+    if "\0" in text:
+        raise InputError(f"the list {path} has NUL bytes, as text in UTF-16 has. Save it as UTF-8, one path per line")
+    lines = text.splitlines()
     return [path.parent / Path(line.strip()).expanduser() for line in lines if line.strip()]
 
 

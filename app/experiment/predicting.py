@@ -52,8 +52,7 @@ def predict(
     `given` are folders, whose images are found at any depth, image files, and lists of paths (.txt). Files that cannot
     be read are skipped and reported. Raises InputError where none can be read.
     """
-    if not run.done:
-        raise InputError(f"run {run.record.run_id} is not finished; its train command resumes it")
+    run.require_done()
     _require_images(run)
     _require_apart(run, out)
     found = pictures.found(given)

@@ -172,10 +172,20 @@ def _kept(files: RunFiles, options: Options) -> Record | None:
 
     Raises InputError for a run that an earlier version trained from the stream: its ID names other splits now.
     """
+    _require_no_dangling(files, options)
     kept = record.read(files.record) if files.record.exists() and not options.fresh else None
     if kept and kept.data.streamed:
         raise InputError(f"{_streamed(kept)}; train with --fresh, which replaces it")
     return kept
+
+
+def _require_no_dangling(files: RunFiles, options: Options) -> None:
+    """Raises InputError where the record is a link into a place that is not there: the run may be finished."""
+    if files.record.is_symlink() and not files.record.exists() and not options.fresh:
+        raise InputError(
+            f"the run record {files.record} is a link to {files.record.readlink()}, which is not there. Mount its "
+            "disk, or remove the link; --fresh replaces the run"
+        )
 
 
 def _streamed(kept: Record) -> str:
@@ -217,8 +227,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
     Raises InputError for an unfinished run, for damaged files, and unless every test row was seen exactly once.
     """
-    if not run.done:
-        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
+    run.require_done()
     if options.data and not again:
         raise InputError("--data has an effect with --again only; add it, or leave --data out")
     with lock(run.files.lock, wait=False):

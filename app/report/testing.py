@@ -15,8 +15,8 @@ def picture(run: Run) -> Path:
 
 
 def is_drawn(png: Path) -> bool:
-    """Return whether a figure is there in both of its forms, PNG and SVG."""
-    return png.is_file() and png.with_suffix(".svg").is_file()
+    """Return whether a figure is there in both of its forms, PNG and SVG, and neither is empty."""
+    return all(path.is_file() and path.stat().st_size for path in (png, png.with_suffix(".svg")))
 
 
 def draw_once(run: Run) -> None:

@@ -63,8 +63,7 @@ def _tested(run: Run) -> Run:
 
 
 def _single(run: Run) -> tuple[dict[str, Path], dict[str, Run]]:
-    if not run.done:
-        raise InputError(f"run {run.record.run_id} is not finished; its train command continues it")
+    run.require_done()
     return {path.name: path for path in run.files.present()}, {ROOT: run}
 
 

@@ -38,6 +38,10 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
                 os.fsync(written.fileno())
             aside.replace(path)
             fsync_folder(path.parent)
+    except OSError as error:
+        if str(error.filename) != str(aside):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error  # not of a name that nobody knows
     finally:
         aside.unlink(missing_ok=True)
 

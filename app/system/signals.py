@@ -15,7 +15,7 @@ from ..errors import Stopped
 _ASKING = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
 _ONE = 10.0  # seconds within which several signals are one: a launcher and its place may both send theirs
 
-Handler = Callable[[int, Any], Any]
+Handler = Callable[[int, Any], Any] | signal.Handlers
 
 
 def asking() -> list[signal.Signals]:
@@ -35,7 +35,8 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is handlers[number]:  # not since `leave_undisturbed`
+                signal.signal(number, handler)
 
 
 @contextmanager
@@ -97,3 +98,19 @@ def end_undisturbed() -> None:
     for number in asking():
         if isinstance(handler := signal.getsignal(number), _Ending):
             handler.over = True
+
+
+@contextmanager
+def quiet_interrupt() -> Iterator[None]:
+    """Within it Ctrl-C ends the process at once and without a traceback: its work has not begun."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say, as of a job in background
+        yield
+        return
+    with handled({signal.SIGINT: signal.SIG_DFL}):
+        yield
+
+
+def leave_undisturbed() -> None:
+    """Ignore these signals and Ctrl-C until the process ends: its exit code is decided; theirs would replace it."""
+    for number in [signal.SIGINT, *asking()]:
+        signal.signal(number, signal.SIG_IGN)

@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_the_last_good_state_stays(c
     monkeypatch.setattr("app.optim.learning_rate", lambda step, **_: 1e-3 if step < 4 else 1e30)
     ended = call(f"{DIGITS} --state-every 0")
     assert ended.code == 4
-    assert re.search(r"error: the \w+ loss is (nan|inf) at step 4; the last good state is kept", ended.err)
+    assert re.search(r"error: the \w+ loss is (nan|inf) at step 4; what was saved before it is kept", ended.err)
     state = checkpoint.load_state(next(work.rglob("*.state")), pytest.fail)
     assert state.step == 3
     assert all(tensor.isfinite().all() for tensor in state.tensors.values())

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from app.artifacts import parts, record
 from app.data.store import known
 
 from .scenes import png
@@ -177,3 +179,93 @@ def test_a_command_that_waits_for_the_cache_of_another_says_for_whom(tmp_path, w
     out, _ = second.communicate(timeout=240)
     assert second.returncode == 0 and json.loads(out)["status"] == "done"
     assert f"process {os.getpid()}, since {time.strftime('%Y')}".encode() in said and b"local/pets" in said
+
+
+@pytest.mark.figures
+def test_an_empty_figure_is_drawn(call, run):
+    kept = run.files.confusion_svg.read_bytes()
+    run.files.confusion_svg.write_bytes(b"")
+    assert call("evaluate checkpoints").code == 0 and run.files.confusion_svg.read_bytes() == kept
+
+
+@pytest.mark.parametrize("name", ["predictions", "splits"])
+def test_a_folder_in_place_of_a_file_is_named_and_no_file_aside(call, run, name):
+    path = getattr(run.files, name)
+    path.unlink()
+    path.mkdir()
+    ended = call(f"evaluate {run.files.folder}/{run.files.stem} --again")
+    assert ended.code == 2 and f"{path}: Is a directory" in ended.err and ".aside" not in ended.err
+    assert not list(run.files.folder.glob(".*.aside"))
+
+
+def test_a_record_that_is_a_link_into_a_place_that_is_not_there_costs_no_file_of_its_run(call, run, work):
+    kept = {path: path.read_bytes() for path in run.files.present() if path != run.files.record}
+    run.files.record.unlink()
+    run.files.record.symlink_to(work / "not mounted" / "record.json")
+    ended = call(AGAIN)
+    assert ended.code == 2 and "not mounted" in ended.err and "--fresh" in ended.err
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+@pytest.mark.parametrize("line", ["models", f"train {TINY}", "plan --dataset digits", "evaluate x"])
+def test_a_command_in_a_folder_that_was_removed_says_so(call, work, line):
+    work.rmdir()
+    ended = call(line)
+    assert ended.code == 2 and ended.err.count("\n") == 1 and "current folder was removed" in ended.err
+
+
+def test_a_folder_that_is_removed_meanwhile_is_no_internal_error(call, work, monkeypatch):
+    def removed(*_):
+        work.rmdir()
+        Path.cwd()
+
+    monkeypatch.setattr("app.sharing.named.run_of", removed)
+    ended = call("evaluate x")
+    assert ended.code == 2 and "current folder was removed" in ended.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "evaluate --on x", "predict"])
+def test_a_run_that_failed_is_said_to_have_failed_and_why(call, run, command):
+    failure = parts.Failure(kind="diverged", sentence="the val loss is nan at step 4")
+    record.write(run.files.record, replace(run.record, status="failed", failure=failure))
+    ended = call(f"{command} {run.files.folder}/{run.files.stem}{' x' if command == 'predict' else ''}")
+    assert ended.code == 2 and "failed (diverged): the val loss is nan at step 4" in ended.err
+
+
+@pytest.mark.parametrize(("line", "named"), [
+    ("evaluate checkpoints --on ''", "--on"), ("evaluate checkpoints --on=", "--on"),
+    ("predict checkpoints ''", "an argument"), ("train --dataset diffraction --data ''", "--data"),
+    ("upload '' ''", "an argument"), ("--env-file '' models", "--env-file"),
+])  # fmt: skip
+def test_an_empty_value_is_refused_and_never_taken_for_none(call, run, line, named):
+    ended = call(line)
+    assert ended.code == 2 and named in ended.err and "empty value" in ended.err and not ended.out
+
+
+def test_a_list_of_paths_in_utf_16_is_bad_input(call, run, work):
+    (work / "list.txt").write_bytes("a.png\r\n".encode("utf-16"))
+    ended = call("predict checkpoints list.txt")
+    assert ended.code == 2 and "list.txt" in ended.err and "UTF-8" in ended.err
+
+
+def test_a_device_in_place_of_a_list_of_paths_is_not_read(call, run, work):
+    (work / "list.txt").symlink_to("/dev/zero")
+    ended = call("predict checkpoints list.txt")
+    assert ended.code == 2 and "device" in ended.err
+
+
+def test_a_path_that_takes_no_file_is_named_as_it_was_given(call, run, work):
+    pets(work / "pets")
+    ended = call("predict checkpoints pets --out /proc/x")
+    assert ended.code == 2 and "/proc/x.csv: " in ended.err and ".aside" not in ended.err
+
+
+@pytest.mark.parametrize(("allowed", "notes"), [(3e9, 1), (8e9, 0), (-1, 0)])
+def test_too_few_addresses_for_torch_are_noted_before_a_library_aborts(
+    call, run, allowed, notes, monkeypatch
+):
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (int(allowed), int(allowed)))
+    ended = call("evaluate checkpoints")
+    assert ended.code == 0 and ended.err.count("ulimit -v") == notes

@@ -133,6 +133,8 @@ def changed(source, path, change):
         (lambda tensors: tensors.update({"head.weight": torch.zeros(7)}), "head.weight is 7"),
         (lambda tensors: tensors.update({"head.weight": torch.zeros(7, 64)}), "is 7 x 64, the model's is 10 x 64"),
         (lambda tensors: tensors.update({"norm.bias": torch.full((64,), torch.nan)}), "not numbers, first in norm"),
+        (lambda tensors: tensors.update({"norm.bias": torch.ones(64, dtype=torch.int8)}), "type int8, first norm.bias"),
+        (lambda tensors: tensors.update({"norm.bias": torch.ones(64, dtype=torch.bool)}), "type bool, first norm.bias"),
     ],
 )  # fmt: skip
 def test_any_other_tensor_that_differs_is_refused_by_name(source, tmp_path, change, says):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app import cli
 from app.errors import Stopped
 from app.experiment.stopping import stop_requests
 from app.system import signals
@@ -111,3 +112,34 @@ def test_under_nohup_sighup_is_none_of_them(ignored):
     how = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)}
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, **how)
     assert set(found.stdout.split()) == set(ASKING) - ({"SIGHUP"} if ignored else set())
+
+
+LEFT = """import os, signal, sys
+from app import cli
+from app.__main__ import run
+def leave(code):
+    for name in sys.argv[1:]:
+        os.kill(os.getpid(), getattr(signal, name))
+    sys.exit(code)
+cli.main, cli.leave = lambda: 75, leave
+run()
+"""
+
+
+def test_signals_that_come_while_a_process_ends_leave_its_exit_code():
+    ended = subprocess.run([sys.executable, "-c", LEFT, "SIGINT", *ASKING], cwd=ROOT, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (75, b"")
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_signal_among_the_last_words_of_a_command_leaves_its_exit_code(name, monkeypatch):
+    monkeypatch.setattr(cli.screen, "report", lambda _: send(name))
+    assert cli.main(["models", "--nothing"]) == 2
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGUSR2", 75), ("SIGINT", 130)])
+@pytest.mark.parametrize("station", ["spelled", "_unless_unread"])
+def test_a_signal_before_or_after_a_command_s_work_is_no_traceback(name, code, station, monkeypatch):
+    monkeypatch.setattr(cli, station, lambda *_: send(name))
+    monkeypatch.setattr(signals, "end_undisturbed", lambda: None)  # it came a moment before
+    assert cli.main(["--version"]) == code
