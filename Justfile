@@ -12,10 +12,12 @@ slow *arguments:
     uv run pytest -m slow {{arguments}}
 
 # style, formatting, types; the Dockerfile, the workflows, the scripts, and the site of docs/
+# style, formatting, types, words; the Dockerfile, the workflows and the scripts
 lint:
     uv run ruff check
     uv run ruff format --check
     uv run mypy
+    uv run python .ci/words.py
     uv run --group lint hadolint Dockerfile
     uv run --group lint zizmor --offline --quiet .github
     uv run --group lint check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

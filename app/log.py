@@ -31,7 +31,7 @@ class TrainingLog:
     """Appends rows to a run's log; rows reach the file in order, at most two rows late."""
 
     def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0, sha256: str | None = None) -> None:
-        """Opens the log at `offset` bytes, cutting off what lies behind; 0 starts it anew with its header.
+        """Open the log at `offset` bytes and cut off what is behind; 0 starts a new log with its header.
 
         Raises Damaged where it is shorter, or where what it keeps has not the given digest.
         """
@@ -49,7 +49,7 @@ class TrainingLog:
             self._file.close()
             raise Damaged(
                 f"the log {path} is damaged in the rows before the saved state; put a copy of it back, or "
-                "--fresh trains the run anew"
+                "train the run again with --fresh"
             )
         self._file.truncate(offset)
         self._file.seek(offset)

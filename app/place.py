@@ -17,6 +17,7 @@ from torch import Tensor, distributed, nn
 from .errors import InputError
 from .system import float32, machine, memory
 from .system.ranks import rank
+from .tables.computing import meant
 
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
@@ -228,7 +229,7 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     if local and device == "cuda":
         device = f"cuda:{local}"
     if device.partition(":")[0] not in _DEVICES:
-        raise InputError(f"unknown device {device!r}; there are: auto, {', '.join(_DEVICES)}, and cuda:N")
+        raise InputError(f"unknown device {device!r}. Use {meant(device)}")
     try:
         found = torch.device(device)
         if found.type == "cuda" and found.index is not None:

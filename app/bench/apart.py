@@ -86,7 +86,7 @@ def _serve(connection: Connection, make: Callable[[], Prepared]) -> None:
         try:
             run = run or make()
             value = run(units)
-        except Exception as error:  # whatever a contender fails with, it is told  # noqa: BLE001
+        except Exception as error:  # whatever a contender fails with is reported  # noqa: BLE001
             sentence = (str(error) or type(error).__name__).splitlines()[0]
             with suppress(OSError):  # nobody asks any more
                 connection.send(MemoryError(sentence) if isinstance(error, MemoryError) else RuntimeError(sentence))

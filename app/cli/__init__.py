@@ -1,4 +1,4 @@
-"""The command line: one Typer app, and the one place where errors become sentences and exit codes."""
+"""The command line: the Typer app, and the place where errors become sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.main
@@ -42,6 +42,7 @@ from . import (
     evaluate,
     hub,
     launch,
+    other_tools,
     plan,
     plot,
     predict,
@@ -51,23 +52,29 @@ from . import (
     tables,
     train,
 )  # fmt: skip
+from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 _PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
 _COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
-app = typer.Typer(
-    name="isoscale",
-    help="Which vision architecture is better at the same budget, data and seed, by how much, and is it real?",
-    epilog="Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
+_EXIT_CODES = (
+    "Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
     "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
     "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
     "saved (the same command resumes). 130 interrupted at once.",
+)
+
+app = typer.Typer(
+    name="isoscale",
+    help="Train vision architectures at the same budget, data and seed, and measure which one is better, by how much, "
+    "and whether the difference is real.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=True,
+    **group("", *_EXIT_CODES),
 )
 for module in (train, plan, evaluate, predict, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
     module.register(app)
@@ -82,7 +89,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _common(
     version: Annotated[  # noqa: ARG001
-        bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="The version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version and exit."),
     ] = False,
     env_file: Annotated[
         Path | None,
@@ -94,7 +102,7 @@ def _common(
         ),
     ] = None,
 ) -> None:
-    """Reads .env; what stands in the environment wins."""
+    """Read .env; variables of the environment take precedence."""
     from ..system import envfile
 
     for note in envfile.load(env_file):
@@ -104,17 +112,17 @@ def _common(
 
 @cache
 def _switches() -> dict[str, str]:
-    """Each switch of any command, and the flag that turns it off."""
+    """Return each switch of any command, and the flag that turns it off."""
     return dict(spelling.switches_of(typer.main.get_command(app)))
 
 
 def spelled(arguments: list[str]) -> list[str]:
-    """The arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
+    """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
     return spelling.env_file_first(spelling.spelled(arguments, _switches))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit code. Errors go to stderr as one sentence."""
+    """Run a command and return its exit code. Errors go to stderr as one sentence."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         with signals.ending(), screen.libraries_printable():
@@ -214,17 +222,27 @@ def _how_to_go_on() -> str:
 
 
 def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
-    """Ends for arguments that do not parse; a command without any has shown its help."""
+    """End for arguments that do not parse; a command without any has shown its help."""
     format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
-    hint = f"; see {context.command_path} --help" if context else _how_to_switch(sentence)
+    if context and (says := _instead(getattr(error, "option_name", ""), context)):
+        return end(f"{str(error).rstrip('.')}. {says}", BAD_INPUT)
+    hint = _how_to_write(sentence) or (f"; see {context.command_path} --help" if context else "")
     return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
 
 
-def _how_to_switch(sentence: str) -> str:
-    """How to give an option that is on or off, where it was given a value."""
-    found = re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence)
-    return f". Write --{found[1]} or --no-{found[1]}" if found else ""
+def _instead(option: str, context: Any) -> str | None:
+    """Return what to type instead of an option of another tool."""
+    known = {name for each in context.command.params for name in (*each.opts, *each.secondary_opts)}
+    return None if option in known else other_tools.option(option, known, context.command_path)
+
+
+def _how_to_write(sentence: str) -> str:
+    """Return how to write a switch that was given a value, or an option that was given as name=value."""
+    if found := re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence):
+        return f". Write --{found[1]} or --no-{found[1]}"
+    found = re.fullmatch(r"Got unexpected extra argument.*? \((\w+)=([^\s)]+).*", sentence)
+    return f". Write --{found[1].replace('_', '-')} {found[2]}" if found else ""
 
 
 def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool = False) -> int:

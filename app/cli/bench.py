@@ -1,15 +1,17 @@
-"""`bench`: measured speed on this machine, in turns with what is installed of timm and HF."""
+"""`bench`: measure speed on this machine, in turns with what is installed of timm and HF."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as o
+from .examples import group, page
 from .screen import result, result_json
 
 if TYPE_CHECKING:
@@ -17,40 +19,49 @@ if TYPE_CHECKING:
     from ..bench.rounds import Pace
     from ..place import Place
 
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Samples of each contender, taken in turns.")]
+_option = partial(typer.Option, show_default=False)
+
+ROUNDS, SECONDS = 5, 180.0
+Rounds = Annotated[
+    int, _option("--rounds", min=1, help="Measure each contender this many times, in turns. Default: 5.")
+]
 Seconds = Annotated[
     float,
-    typer.Option(
-        "--seconds",
-        min=0,
-        metavar="SECONDS",
-        help="No round but the first begins after that long; of a longer call the warm-up is the sample.",
-    ),
-]
+    _option("--seconds", min=0, metavar="SECONDS", help="Begin no further round after this many seconds; if one call "
+            "takes longer, its warm-up is the sample. Default: 180."),
+]  # fmt: skip
 Compile = Annotated[
     bool | None,
-    typer.Option(
-        "--compile/--no-compile", metavar="", help="Compile ours and timm's too, which takes minutes (on CUDA only)."
-    ),
+    _option("--compile/--no-compile", metavar="", help="Measure compiled models of ours and timm's too, which takes "
+            "minutes. Default: on for CUDA only."),
+]  # fmt: skip
+Tokens = Annotated[
+    str, _option("--tokens", help="Measure these numbers of tokens, separated by commas. Default: 64,256,1024,4096.")
 ]
-Tokens = Annotated[str, typer.Option("--tokens", help="Numbers of tokens, separated by commas.")]
 DatasetRow = Annotated[
     str | None,
-    typer.Option("--dataset", help="Whose image, patch and classes to take, of `run.py datasets` (cifar100).",
-                 show_default=False),
+    _option("--dataset", help="Use the image, patch and classes of this dataset, which `run.py datasets` lists. "
+            "Default: cifar100."),
 ]  # fmt: skip
-ROUNDS, SECONDS = 5, 180.0
+BatchOfStep = Annotated[
+    int | None,
+    _option("--batch-size", help="Set the examples of one step. Default: 4 on a CPU, else the dataset's protocol."),
+]
+BatchOfLayer = Annotated[
+    int | None, _option("--batch-size", help="Set the examples of one call. Default: 1 on a CPU, else 8.")
+]
 Compare = Callable[["Place", "Pace"], "Report"]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     commands = typer.Typer(
-        help="Measure speed on this machine, in turns with what others use (`uv sync --group bench` gets it).",
+        help="Measure speed on this machine next to timm and HF Trainer, which `uv sync --group bench` installs.",
         no_args_is_help=True,
+        **group("bench"),
     )
-    commands.command()(step)
-    commands.command()(attention)
+    commands.command(**page("bench step"))(step)
+    commands.command(**page("bench attention"))(attention)
     app.add_typer(commands, name="bench")
 
 
@@ -59,7 +70,7 @@ def step(
     dataset: DatasetRow = None,
     image: o.Image = None,
     patch: o.Patch = None,
-    batch_size: o.BatchSize = None,
+    batch_size: BatchOfStep = None,
     precision: o.Precision = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -69,7 +80,7 @@ def step(
     seconds: Seconds = SECONDS,
     as_json: o.AsJson = False,
 ) -> None:
-    """A training step of ours, timm's and HF's at equal shape (batch 4 on a CPU, else the protocol's)."""
+    """Measure one training step of isoscale, timm and HF Trainer at equal shape."""
     request = requested(
         size=size, dataset=dataset, image=image, patch=patch, batch_size=batch_size, precision=precision
     )
@@ -86,7 +97,7 @@ def attention(
     tokens: Tokens = "64,256,1024,4096",
     size: o.Size = None,
     dataset: DatasetRow = None,
-    batch_size: o.BatchSize = None,
+    batch_size: BatchOfLayer = None,
     precision: o.Precision = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -94,7 +105,7 @@ def attention(
     seconds: Seconds = SECONDS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Forward and backward of one attention layer by each path, its width from the size (batch 1 on a CPU, else 8)."""
+    """Measure forward and backward of one attention layer by each path, at the width of the --size."""
     from ..bench.request import token_counts
 
     counts = token_counts(tokens)
@@ -110,7 +121,7 @@ def attention(
 
 
 def requested(**given: Any) -> dict[str, Any]:
-    """The options that were given; raises InputError for what no model can have, without torch."""
+    """Return the options that were given. Raise InputError for values that no model can have, without torch."""
     from ..bench.request import resolved
     from ..tables.sizes import parse_size
 
@@ -125,7 +136,7 @@ def present(
     compare: Compare, device: str | None, precision: str | None, threads: int | None, rounds: int, seconds: float,
     as_json: bool, command: str,
 ) -> None:  # fmt: skip
-    """Measures at the place asked for; the result on stdout, all else on stderr. `command` repeats the measurement."""
+    """Measure at the place asked for; print the result on stdout and the rest on stderr. `command` repeats it."""
     from .. import place
     from ..bench import meter
     from ..bench.rounds import Pace

@@ -1,4 +1,4 @@
-"""`data`: makes synthetic sets where the real files are not to be had, and splits files into train, val and test."""
+"""`data`: make synthetic sets where the real files are unavailable, and split files into train, val and test."""
 
 from __future__ import annotations
 
@@ -10,44 +10,134 @@ from typing import Annotated
 
 import typer
 
+from .examples import group, page
 from .screen import result_line
 
-Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A new folder, or one to go on with.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of every draw; each simulation or pattern has its own from it.")]
-Simulations = Annotated[int, typer.Option("--simulations", metavar="N", help="How many cylinders.")]
-Frames = Annotated[int, typer.Option("--frames", metavar="K", help="Times of each: 22.2 us, or K from 20.8 to 24.8.")]
+_option = partial(typer.Option, show_default=False)
+
+Out = Annotated[
+    Path,
+    _option("--out", metavar="FOLDER", help="Write the set into this folder: a new one, or one with an incomplete set "
+            "of the same options. Required."),
+]  # fmt: skip
+Seed = Annotated[
+    int,
+    _option("--seed", help="Set the seed of every draw; each simulation or pattern has a separate stream. Default: 0."),
+]
+Simulations = Annotated[
+    int, _option("--simulations", metavar="N", help="Make this many cylinders, at most 9,999. Default: 200.")
+]
+Frames = Annotated[
+    int,
+    _option("--frames", metavar="K", help="Make each cylinder at this many times from 20.8 to 24.8 us, at most 21; one "
+            "frame is at 22.2 us. Default: 1."),
+]  # fmt: skip
 Design = Annotated[
     Path | None,
-    typer.Option("--design", metavar="FILE", help="Targets from the first N rows of a design table, instead of drawn.",
-                 show_default=False),
+    _option("--design", metavar="FILE", help="Take the targets from the first N rows of this design table. "
+            "Default: drawn targets."),
 ]  # fmt: skip
-
-_BY = "Of fields: simulation, or file as published, which leaks (simulation)."
-By = Annotated[str | None, typer.Option("--by", help=_BY, show_default=False)]
-TrainFraction = Annotated[float | None, typer.Option("--train-fraction", help="Of fields (0.6).", show_default=False)]
-TestFraction = Annotated[float | None, typer.Option("--test-fraction", help="Of fields (0.2).", show_default=False)]
-Target = Annotated[str, typer.Option("--target", help="bravais or space_group.")]
-Patterns = Annotated[int, typer.Option("--patterns", metavar="N", help="How many of each class.")]
+Target = Annotated[str, _option("--target", help="Label patterns by bravais or space_group. Default: bravais.")]
+Patterns = Annotated[
+    int, _option("--patterns", metavar="N", help="Make this many patterns of each class. Default: 200.")
+]
 Classes = Annotated[
-    int | None, typer.Option("--classes", help="Of space groups: 230, or the 144 of NIST's files.", show_default=False)
+    int | None,
+    _option("--classes", help="Use all 230 space groups, or the 144 of NIST's files; Bravais lattices are 14. "
+            "Default: all."),
+]  # fmt: skip
+Tag = Annotated[str, _option("--tag", help="Begin the names of the files with this text. Default: Synthetic.")]
+ValFraction = Annotated[
+    float, _option("--val-fraction", help="Hold out this fraction of each class for validation. Default: 0.1.")
+]
+TestFraction = Annotated[
+    float, _option("--test-fraction", help="Hold out this fraction of each class for testing. Default: 0.1.")
+]
+Radiation = Annotated[str, _option("--radiation", help="Simulate xray or neutron radiation. Default: xray.")]
+Wavelength = Annotated[float, _option("--wavelength", help="Set the wavelength in angstrom. Default: 1.5406.")]
+Kalpha2 = Annotated[
+    float,
+    _option("--kalpha2", help="Add copper's K-alpha 2 line at this intensity relative to K-alpha 1, such as 0.5. "
+            "Default: 0, no second line."),
+]  # fmt: skip
+Start = Annotated[float, _option("--start", help="Begin patterns at this angle, in degrees 2-theta. Default: 3.")]
+Step = Annotated[
+    float, _option("--step", help="Set the distance between two points, in degrees 2-theta. Default: 0.05.")
+]
+Points = Annotated[int, _option("--points", help="Set the number of points of a pattern. Default: 3042.")]
+FwhmMin = Annotated[
+    float,
+    _option("--fwhm-min", help="Set the full width at half maximum of the narrowest peak, in degrees. Default: 0.05."),
+]
+FwhmMax = Annotated[
+    float,
+    _option("--fwhm-max", help="Set the full width at half maximum of the widest peak, in degrees. Default: 0.4."),
+]
+Texture = Annotated[
+    float,
+    _option("--texture", help="Set the lowest March coefficient of preferred orientation, from 0.1 to 1. "
+            "Default: 1, no texture."),
+]  # fmt: skip
+Background = Annotated[
+    float,
+    _option("--background", help="Set the highest background as a fraction of the highest line. Default: 0."),
+]
+Counts = Annotated[
+    float,
+    _option("--counts", help="Set the fewest counts at the highest point, at most 100,000. Default: 0, no noise."),
+]
+ZeroShift = Annotated[
+    float, _option("--zero-shift", help="Shift patterns by at most this many degrees, either way. Default: 0.")
+]
+
+Source = Annotated[
+    Path, typer.Argument(help="Name a folder of .npz fields, a .pt file of patterns, or a folder of .pt files.")
+]
+SplitOut = Annotated[
+    Path,
+    _option("--out", metavar="FOLDER", help="Write the file lists of fields, or the two files of patterns, into this "
+            "folder. Default: the current folder."),
+]  # fmt: skip
+By = Annotated[
+    str | None,
+    _option("--by", help="Split fields by simulation, or by file as published, which leaks frames of one simulation "
+            "into several splits. Default: simulation."),
+]  # fmt: skip
+TrainOfFields = Annotated[
+    float | None, _option("--train-fraction", help="Put this fraction of fields into training. Default: 0.6.")
+]
+ValOfAll = Annotated[
+    float,
+    _option("--val-fraction", help="Put this fraction of fields, or of each class of patterns, into validation. "
+            "Default: 0.2."),
+]  # fmt: skip
+TestOfFields = Annotated[
+    float | None, _option("--test-fraction", help="Put this fraction of fields into testing. Default: 0.2.")
+]
+TagOfPatterns = Annotated[
+    str | None, _option("--tag", help="Begin the names of the two files of patterns with this text. Default: Split.")
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    commands = typer.Typer(help="Make synthetic data, and split files.", no_args_is_help=True)
-    make = typer.Typer(help="Make a synthetic set in the format of the real one.", no_args_is_help=True)
-    make.command(name="nested_cylinder")(nested_cylinder)
-    make.command(name="diffraction")(diffraction)
+    """Add the commands."""
+    commands = typer.Typer(
+        help="Make synthetic fields and patterns, and split files for training.", no_args_is_help=True, **group("data")
+    )
+    make = typer.Typer(
+        help="Make a synthetic dataset in the file format of the real one.", no_args_is_help=True, **group("data make")
+    )
+    make.command(name="nested_cylinder", **page("data make nested_cylinder"))(nested_cylinder)
+    make.command(name="diffraction", **page("data make diffraction"))(diffraction)
     commands.add_typer(make, name="make")
-    commands.command()(split)
+    commands.command(**page("data split"))(split)
     app.add_typer(commands, name="data")
 
 
 def nested_cylinder(
     out: Out, simulations: Simulations = 200, frames: Frames = 1, seed: Seed = 0, design: Design = None
 ) -> None:
-    """Density fields of a detonated nested cylinder, and their design table: drawn, not computed by hydrodynamics."""
+    """Make density fields of detonated nested cylinders and their design table, drawn without hydrodynamics."""
     from ..system.durable import sha256
     from ..tables.synthetic import FieldRecipe
 
@@ -69,23 +159,23 @@ def diffraction(
     patterns: Patterns = 200,
     classes: Classes = None,
     seed: Seed = 0,
-    tag: Annotated[str, typer.Option("--tag", help="How the files' names begin.")] = "Synthetic",
-    val_fraction: Annotated[float, typer.Option("--val-fraction", help="Share of each class.")] = 0.1,
-    test_fraction: Annotated[float, typer.Option("--test-fraction", help="Share of each class.")] = 0.1,
-    radiation: Annotated[str, typer.Option("--radiation", help="xray or neutron.")] = "xray",
-    wavelength: Annotated[float, typer.Option("--wavelength", help="In angstrom.")] = 1.5406,
-    kalpha2: Annotated[float, typer.Option("--kalpha2", help="Copper's second line over its first: 0.5 or none.")] = 0,
-    start: Annotated[float, typer.Option("--start", help="First 2-theta, in degrees.")] = 3.0,
-    step: Annotated[float, typer.Option("--step", help="Degrees between points.")] = 0.05,
-    points: Annotated[int, typer.Option("--points", help="Points of a pattern.")] = 3042,
-    fwhm_min: Annotated[float, typer.Option("--fwhm-min", help="Narrowest peak, in degrees.")] = 0.05,
-    fwhm_max: Annotated[float, typer.Option("--fwhm-max", help="Widest peak, in degrees.")] = 0.4,
-    texture: Annotated[float, typer.Option("--texture", help="Lowest March coefficient; 1 is none.")] = 1.0,
-    background: Annotated[float, typer.Option("--background", help="Highest background over highest line.")] = 0,
-    counts: Annotated[float, typer.Option("--counts", help="Fewest counts at the highest point; 0: no noise.")] = 0,
-    zero_shift: Annotated[float, typer.Option("--zero-shift", help="Largest shift either way, in degrees.")] = 0,
+    tag: Tag = "Synthetic",
+    val_fraction: ValFraction = 0.1,
+    test_fraction: TestFraction = 0.1,
+    radiation: Radiation = "xray",
+    wavelength: Wavelength = 1.5406,
+    kalpha2: Kalpha2 = 0,
+    start: Start = 3.0,
+    step: Step = 0.05,
+    points: Points = 3042,
+    fwhm_min: FwhmMin = 0.05,
+    fwhm_max: FwhmMax = 0.4,
+    texture: Texture = 1.0,
+    background: Background = 0,
+    counts: Counts = 0,
+    zero_shift: ZeroShift = 0,
 ) -> None:
-    """Powder patterns of random crystals, labelled by Bravais lattice or space group: simulated, not measured."""
+    """Simulate powder patterns of random crystals, labelled by Bravais lattice or space group."""
     given = {name: value for name, value in locals().items() if name != "out"}
     from ..tables.synthetic import PatternRecipe
 
@@ -100,18 +190,16 @@ def diffraction(
 
 
 def split(
-    source: Annotated[Path, typer.Argument(help="A folder of .npz fields, or a .pt file or folder of patterns.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="For the lists or files.")] = Path(),
+    source: Source,
+    out: SplitOut = Path(),
     by: By = None,
-    train_fraction: TrainFraction = None,
-    val_fraction: Annotated[float, typer.Option("--val-fraction", help="Of fields, or of each class.")] = 0.2,
-    test_fraction: TestFraction = None,
-    tag: Annotated[
-        str | None, typer.Option("--tag", help="How the names of split patterns begin (Split).", show_default=False)
-    ] = None,
+    train_fraction: TrainOfFields = None,
+    val_fraction: ValOfAll = 0.2,
+    test_fraction: TestOfFields = None,
+    tag: TagOfPatterns = None,
     seed: Seed = 0,
 ) -> None:
-    """Lists of nested-cylinder files by simulation, or train and validation files of powder patterns by class."""
+    """Write file lists that split fields by simulation, or split powder patterns into two files by class."""
     from ..tables.ranges import check_known, check_not_negative
     from .screen import Screen
 
@@ -139,7 +227,7 @@ def _split_fields(
     source: Path, out: Path, by: str, fractions: tuple[float | None, float, float | None], seed: int,
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Writes the lists, and says aloud what was left out and what leaks."""
+    """Write the lists, and report what was left out and what leaks."""
     from ..data.sources.filelist import divided, require_fractions, write
 
     usual = {"train": (fractions[0], 0.6), "val": (fractions[1], 0.2), "test": (fractions[2], 0.2)}
@@ -147,7 +235,7 @@ def _split_fields(
     require_fractions(given)
     found, unreadable = divided(source, fractions=given, by=by, seed=seed)
     for path in unreadable:
-        say(f"left out: {path} cannot be read")
+        say(f"skipped: {path} cannot be read")
     if by == "file":
         say("note: --by file puts frames of one simulation into several splits, as published: the test set is not new")
     for path in write(found, out):
@@ -156,32 +244,32 @@ def _split_fields(
 
 
 def _require_none(what: str, **given: float | str | None) -> None:
-    """Raises InputError for an option that has no effect on what is split."""
+    """Raise InputError for an option that has no effect on the files that are split."""
     from ..errors import InputError
 
     for name, value in given.items():
         if value is not None:
             option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} has no effect on {what}; leave it out")
+            raise InputError(f"{option} has no effect on {what}. Omit it")
 
 
 def _require_there(source: Path) -> None:
-    """Raises InputError where nothing is."""
+    """Raise InputError if the path does not exist."""
     from ..errors import InputError
 
     if not source.exists():
-        raise InputError(f"there is no {source}; name a folder of .npz files, or .pt files")
+        raise InputError(f"{source} does not exist. Name a folder of .npz files, a .pt file, or a folder of .pt files")
 
 
 def _file(option: str, path: Path) -> Path:
-    """The path; raises InputError unless it is a file."""
+    """Return the path. Raise InputError unless it is a file."""
     from ..errors import InputError
 
     if not path.is_file():
-        raise InputError(f"{option} {path} is no file; give one that is")
+        raise InputError(f"{option} {path} is not a file. Name an existing file")
     return path
 
 
 def _kept(found: int, what: str) -> str:
-    kept = f"; {found:,} of its {what} were there already" if found else ""
-    return f"synthetic, whole{kept}"
+    kept = f"; {found:,} of its {what} existed already" if found else ""
+    return f"complete synthetic dataset{kept}"

@@ -1,4 +1,4 @@
-"""`datasets`: the table of datasets, or what is understood of one dataset without training."""
+"""`datasets`: list the datasets of the table, or print how one dataset is read, without training."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import typer
 
 from ..config.settings import Data, Files
 from . import options as o
+from .examples import page
 from .screen import result, result_json
 
 Dataset = Annotated[
     str | None,
-    typer.Argument(help="A folder such as ./photos, owner/name on the Hub, or a name of the table, to be inspected."),
-]
+    typer.Argument(help="Inspect this dataset: a folder such as ./photos, owner/name on the Hub, or a name of the "
+                   "table. Default: list the table."),
+]  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(datasets)
+    """Add the command."""
+    app.command(**page("datasets"))(datasets)
 
 
 def _options() -> dict[str, tuple[Any, Any]]:
-    """The options that say how a dataset is read."""
+    """Return the options that decide how a dataset is read."""
     taken = o.parameters((Data, Files))
     found = {each.name: (each.annotation, each.default) for each in taken if each.name not in ("dataset", "augment")}
     return {"image": (o.Image, None), **found}
@@ -31,7 +33,7 @@ def _options() -> dict[str, tuple[Any, Any]]:
 
 @o.only(path=(Dataset, None), as_json=(o.AsJson, False), **_options())
 def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
-    """List the datasets of the table, or print what is understood of one dataset, without training."""
+    """List the datasets of the table, or print splits, classes and skipped files of one dataset, without training."""
     given = o.given(options)
     if path is None:
         _require_none(given)
@@ -48,12 +50,14 @@ def datasets(*, path: str | None, as_json: bool, **options: Any) -> None:
 
 
 def _require_none(given: dict[str, Any]) -> None:
-    """Raises InputError for an option without a dataset that it is about."""
+    """Raise InputError for an option without the dataset that it applies to."""
     from ..config.settings import flag
     from ..errors import InputError
 
     if given:
-        raise InputError(f"{flag(next(iter(given)))} is about one dataset; name it, such as `datasets ./photos`")
+        raise InputError(
+            f"{flag(next(iter(given)))} applies to one dataset. Name the dataset, such as `datasets ./photos`"
+        )
 
 
 def _print_table(*, as_json: bool) -> None:
@@ -70,7 +74,7 @@ def _print_table(*, as_json: bool) -> None:
     lines = [
         (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
          f"{r['train_rows']:,}" if r["train_rows"] else "-",
-         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} carved" if r["train_rows"] else "-",
+         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} held out" if r["train_rows"] else "-",
          r["classes"] if r["task"] == "classification" else "1 number",
          with_unit(r["native"] or r["protocol"]["image"]), f"{r['megabytes']:,} MB" if r["train_rows"] else "-",
          r["licence"])

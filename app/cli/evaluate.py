@@ -1,4 +1,4 @@
-"""`evaluate`: a finished run's numbers on its test set."""
+"""`evaluate`: report the test results of a finished run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from ..system.printable import printable
 from . import options as o
+from .examples import page
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
 
 Where = Annotated[
     str | None,
-    typer.Argument(help="A run's ID, folder, name or file, or hf://owner/name/path; else --model ..."),
-]
+    typer.Argument(metavar="RUN", help="Name a finished run by its ID, folder, file or hf://owner/name/path. "
+                   "Default: the run that --run, or --model, --size and --dataset select."),
+]  # fmt: skip
+
+
+_METRICS = (
+    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, and the accuracy of "
+    "each class. Regression reports RMSE, MAE and R2 with 95 % bootstrap intervals."
+)
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(evaluate)
+    """Add the command."""
+    app.command(**page("evaluate", _METRICS))(evaluate)
 
 
 def evaluate(
@@ -48,7 +56,7 @@ def evaluate(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Test metrics of a run: top-1, 3, 5 with intervals, loss, per class; RMSE, MAE, R2; predictions are kept."""
+    """Report the test results of a finished run on its test set or on other data, and store the predictions."""
     with Screen() as screen:
         found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
@@ -69,15 +77,15 @@ def evaluate(
 
 
 def _require_alone(**others: Any) -> None:
-    """Raises InputError for an option that is about the run's own test."""
+    """Raise InputError for an option that applies to the run's own test set only."""
     from ..errors import InputError
 
     if given := [name for name, value in others.items() if value]:
-        raise InputError(f"--{given[0].replace('_', '-')} is about the run's own test; leave it out with --on")
+        raise InputError(f"--{given[0].replace('_', '-')} applies to the run's own test set. Omit it with --on")
 
 
 def _require_again(again: bool, *, verify: bool) -> None:
-    """Raises InputError for --verify where no file of the cache is read."""
+    """Raise InputError for --verify where no file of the cache is read."""
     from ..errors import InputError
 
     if verify and not again:
@@ -87,17 +95,17 @@ def _require_again(again: bool, *, verify: bool) -> None:
 
 
 def _require_with_on(data: str | None, **others: str | None) -> None:
-    """Raises InputError for an option that says something of files that are not named."""
+    """Raise InputError for an option that describes files that are not named."""
     from ..errors import InputError
 
     with_data = ("design", "filelist")
     if given := [name for name, value in others.items() if value and not (name in with_data and data)]:
         option = f"--{given[0].replace('_', '-')}"
-        raise InputError(f"{option} has an effect with --on only; add it, or leave {option} out")
+        raise InputError(f"{option} has an effect with --on only. Add --on, or omit {option}")
 
 
 def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> None:
-    """Prints the result on other files than the run's own test."""
+    """Print the result on other files than the run's own test set."""
     from ..artifacts.record import plain
     from ..sharing.card import test_lines
 
@@ -105,14 +113,14 @@ def _elsewhere(run: Run, found: Rates | Errors, *, as_json: bool) -> None:
         return result_json(_names(run) | {"split": "elsewhere", **plain(found), **_classes(run)})
     head = f"run {run.record.run_id}, {found.weights} weights, on {found.n:,} rows of {printable(found.path)}"
     left = found.rows_left_out
-    notes = [f"left out: {left:,} rows of classes that the run does not know"] if left else []
-    notes += [f"left out: {found.unreadable:,} images that cannot be read"] if found.unreadable else []
-    kept = f"kept beside the run's own test in {printable(run.files.record)}"
+    notes = [f"skipped: {left:,} rows of classes that the run does not know"] if left else []
+    notes += [f"skipped: {found.unreadable:,} images that cannot be read"] if found.unreadable else []
+    kept = f"stored next to the run's own test results in {printable(run.files.record)}"
     return result("\n".join([head, *test_lines(run, found), *notes, kept]))
 
 
 def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoints: Path, screen: Screen) -> Run:
-    """The run that is meant; raises InputError where that is unclear."""
+    """Return the run that is meant. Raise InputError if this is unclear."""
     from ..artifacts import runs as finding
     from ..errors import InputError
     from ..tables.models import MODELS, TIMM, model_row
@@ -120,7 +128,9 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
 
     named = {name: value for name, value in triple.items() if value is not None}
     if sum(map(bool, (where, run, named))) != 1:
-        raise InputError("say which run: a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)")
+        raise InputError(
+            "name one run: by a path, by --run ID, or by --model, --size and --dataset (see `evaluate --help`)"
+        )
     screen.stage("evaluating the run")
     if run:
         return finding.by_id(run, checkpoints, screen.say)
@@ -151,14 +161,14 @@ def _dataset_name(asked: str) -> str:
 
 
 def _draw(run: Run) -> None:
-    """The figure of the test, where it is not there yet."""
+    """Draw the figure of the test, unless it exists."""
     from ..report import testing
 
     testing.draw_once(run)
 
 
 def _result(run: Run, best: bool) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return the object that `--json` prints."""
     from ..artifacts.record import plain
 
     weights = "best" if best else "final"
@@ -171,14 +181,14 @@ def _names(run: Run) -> dict[str, str]:
 
 
 def _classes(run: Run) -> dict[str, list[str]]:
-    """The names of `per_class` and of the confusion's rows."""
+    """Return the class names of `per_class` and of the rows of the confusion matrix."""
     from ..sharing.card import is_regression
 
     return {} if is_regression(run) else {"class_names": run.record.data.class_names}
 
 
 def _test(run: Run, best: bool) -> Rates | Errors:
-    """The results that were just made."""
+    """Return the results that were just made."""
     assert run.record.results
     found: Rates | Errors | None = run.record.results.test_best if best else run.record.results.test
     assert found
@@ -194,8 +204,8 @@ def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
     lines = [what, *test_lines(run, test), *asked]
     if not isinstance(test, Errors):
-        files = f"every class and the confusion: {run.files.record}, {run.files.confusion_png.name}"
+        files = f"all classes and the confusion matrix: {run.files.record}, {run.files.confusion_png.name}"
     else:
-        files = f"every prediction and its truth: {run.files.predictions}, {run.files.truth_png.name}"
+        files = f"all predictions with their true values: {run.files.predictions}, {run.files.truth_png.name}"
     warning = about.data.warning
     return "\n".join(map(printable, [*lines, *([f"note: {warning}"] if warning else []), files]))

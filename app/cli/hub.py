@@ -1,4 +1,4 @@
-"""`upload` and `download`: a run, a folder or a file to the Hub and back."""
+"""`upload` and `download`: copy a run, a folder or a file to the Hub and back."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from typing import Annotated
 import typer
 
 from . import options as o
+from .examples import page
 from .screen import result_line
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command()(upload)
-    app.command()(download)
+    """Add the commands."""
+    app.command(**page("upload"))(upload)
+    app.command(**page("download"))(download)
 
 
 def upload(
-    local_path: Annotated[Path, typer.Argument(help="A run (its name without ending), a folder or a file.")],
-    hub_folder: Annotated[str, typer.Argument(help="Folder in HF_REPOSITORY, or hf://owner/name/folder.")],
+    local_path: Annotated[
+        Path, typer.Argument(help="Upload this run, named without an ending, or this folder or file.")
+    ],
+    hub_folder: Annotated[
+        str, typer.Argument(help="Put it into this folder of HF_REPOSITORY, or into hf://owner/name/folder.")
+    ],
     private: o.Private = False,
     message: Annotated[
-        str | None, typer.Option("--message", help="Of the commit (Add and the name).", show_default=False)
+        str | None,
+        typer.Option("--message", help="Set the message of the commit. Default: Add NAME.", show_default=False),
     ] = None,
 ) -> None:
-    """Put a run, a folder or a file into HF_REPOSITORY, in one commit."""
+    """Upload a run, a folder or a file to the Hub in one commit."""
     from ..sharing import store
     from .screen import Screen
 
@@ -36,10 +42,12 @@ def upload(
 
 
 def download(
-    hub_path: Annotated[str, typer.Argument(help="Folder, run or file in HF_REPOSITORY, or hf://owner/name/path.")],
-    local_folder: Annotated[Path, typer.Argument(help="Where its contents go.")],
+    hub_path: Annotated[
+        str, typer.Argument(help="Download this folder, run or file of HF_REPOSITORY, or hf://owner/name/path.")
+    ],
+    local_folder: Annotated[Path, typer.Argument(help="Put its contents into this folder.")],
 ) -> None:
-    """Get a folder, a run or a file of the Hub, verified by checksum."""
+    """Download a folder, a run or a file from the Hub and verify it by checksum."""
     from ..sharing import store
     from .screen import Screen
 

@@ -1,4 +1,4 @@
-"""`launch`: the text that runs a training at a place for rent."""
+"""`launch`: print the text that starts a training on a rented machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from . import options as o
 from . import train as of_train
+from .examples import page
 from .screen import note, result
 
 _option = partial(typer.Option, show_default=False)
@@ -44,10 +45,10 @@ Hours = Annotated[
 ]
 
 
-# Options that may name what is on this machine, and what to do instead.
+# Options that may name a path of this machine, and what to do instead.
 _INSTEAD = {
     "dataset": "put it on the Hub, or",
-    "checkpoints": "leave it out, or",
+    "checkpoints": "omit it, or",
     "data": "copy it there, and",
     "design": "copy it there, and",
     "filelist": "copy it there, and",
@@ -55,17 +56,15 @@ _INSTEAD = {
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog="Example: run.py launch vast --gpu RTX_4090 -- train --model vit_classic --size 10M --upload")(
-        launch
-    )
+    """Add the command."""
+    app.command(**page("launch"))(launch)
 
 
 def launch(
     place: Place, command: Train, image: Image = None, name: Name = "isoscale", gpu: Gpu = None, gpus: Gpus = 1,
     disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = None,
 ) -> None:  # fmt: skip
-    """Print the command, template or file with which a place runs a training; nothing is run."""
+    """Print the command, template or file that starts a training on a rented machine, without starting anything."""
     from ..launch import Job, text
 
     given = _checked(command)
@@ -82,14 +81,14 @@ def launch(
 
 
 def _checked(command: list[str]) -> dict[str, Any]:
-    """The options of a `train` command; raises what `train` itself would for those that can be told without torch."""
+    """Return the options of a `train` command. Raise the errors of `train` that can be found without torch."""
     from typer.main import get_command
 
     from ..config.command import Command
     from ..errors import InputError
 
     if command[0] != "train":
-        raise InputError(f"after -- a train command is wanted, not {command[0]!r}; write: launch PLACE -- train ...")
+        raise InputError(f"{command[0]!r} after -- is not a train command. Write: launch PLACE -- train ...")
     alone = typer.Typer(add_completion=False)
     of_train.register(alone)
     context = get_command(alone).make_context("run.py train", command[1:])
@@ -102,15 +101,15 @@ def _checked(command: list[str]) -> dict[str, Any]:
 
 
 def _require_effect(place: str, hours: float | None) -> None:
-    """Raises InputError for a limit on hours at a place that sets none."""
+    """Raise InputError for a limit on hours at a place that has none."""
     from ..errors import InputError
 
     if hours is not None and place not in ("hfjobs", "slurm"):
-        raise InputError(f"--hours has no effect on {place}, which runs until the training is done; leave it out")
+        raise InputError(f"--hours has no effect on {place}, which runs until the training is done. Omit it")
 
 
 def _require_there(option: str, path: str) -> None:
-    """Raises InputError for a path of this machine; in the container only /workspace is written, and kept."""
+    """Raise InputError for a path of this machine: the container writes and keeps /workspace only."""
     from ..errors import InputError
 
     named = option != "dataset" and path not in ("", str(o.DEFAULT_CHECKPOINTS))
@@ -122,7 +121,7 @@ def _require_there(option: str, path: str) -> None:
 
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Variables by value, and names of the secrets; raises InputError where an upload has no place to go."""
+    """Return variables by value, and names of the secrets. Raise InputError if an upload has no repository."""
     from ..system import hub
     from ..system.endpoint import require_sound
 
@@ -141,10 +140,10 @@ def _usual_image() -> str:
 
 
 def _remark(job: Any) -> None:
-    """What is to be known of a text that works as it stands, but perhaps not as it is wished."""
+    """Print notes about a text that runs as printed, but may not do what you want."""
     from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
-        note("note: put the owner of your image for OWNER, or give --image or ISOSCALE_IMAGE")
+        note("note: replace OWNER by the owner of your image, or set --image or ISOSCALE_IMAGE")
     if not job.uploads:
-        note("note: without --upload the run stays on that machine, and goes with it")
+        note("note: without --upload the run is lost when that machine is deleted")

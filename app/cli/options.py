@@ -18,8 +18,8 @@ from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "image", "patch", "epochs", "batch_size", "lr", "seed", "upload")  # in --help
 WHERE_DEFAULTS_COME_FROM = (
-    "The dataset's protocol: as `run.py datasets` prints it. The model's and the size table's values: as "
-    "`run.py models` prints them."
+    "`run.py datasets` prints each dataset's protocol. `run.py models` prints the model's own and the size table's "
+    "values."
 )
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
@@ -145,7 +145,7 @@ Threads = Annotated[int | None, _of("threads")]
 AttentionPath = Annotated[str | None, _of("attention_path")]
 MicroBatchSize = Annotated[int | None, _of("micro_batch_size")]
 Verify = Annotated[bool, _of("verify")]
-Checkpoints = Annotated[Path, _of("checkpoints")]
+Checkpoints = Annotated[Path, _option("--checkpoints", help="Find runs in this folder. Default: checkpoints.")]
 Private = Annotated[bool, _of("private")]
 
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines. Default: off.")]

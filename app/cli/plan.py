@@ -1,4 +1,4 @@
-"""`plan`: what a `train` command would do and cost, and what speaks against it."""
+"""`plan`: report what a `train` command would make and cost, and which problems it has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import options as o
+from .examples import page
 from .screen import result, result_json
 
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", metavar="", show_default=False,
@@ -20,13 +21,16 @@ UsdPerHour = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command, with the options of `train` and its own."""
-    app.command(epilog=o.WHERE_DEFAULTS_COME_FROM)(plan)
+    """Add the command, with the options of `train` and its own."""
+    app.command(**page("plan", o.WHERE_DEFAULTS_COME_FROM))(plan)
 
 
 @o.takes(as_json=(o.AsJson, False), strict=(Strict, False), probe=(Probe, False), usd_per_hour=(UsdPerHour, None))
 def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None, **options: Any) -> None:
-    """What a `train` command would make and cost, and what speaks against it; --like alone compares with a model."""
+    """Report what a `train` command would make and cost, and which problems it has, without training.
+
+    With --like and without --match, the model is also compared with another model at the same size.
+    """
     from ..config.command import Command
     from ..tables.models import model_row
 
@@ -51,8 +55,8 @@ def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None
 
 
 def _require_probe(usd_per_hour: float | None, *, probed: bool) -> None:
-    """Raises InputError for a price without a time."""
+    """Raise InputError for a price without a time."""
     from ..errors import InputError
 
     if usd_per_hour is not None and not probed:
-        raise InputError("--usd-per-hour needs a time to multiply; add --probe")
+        raise InputError("--usd-per-hour needs a measured time. Add --probe")

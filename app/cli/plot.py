@@ -1,4 +1,4 @@
-"""`plot`: the figures of a study, from the logs and records of its runs."""
+"""`plot`: draw the figures of a study from the logs and records of its runs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,54 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options as o
+from .examples import group, page
 from .screen import result_line
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
 
-Folder = Annotated[Path, typer.Option("--out", help="Folder for the figures.")]
+_option = partial(typer.Option, show_default=False)
+
+Folder = Annotated[Path, _option("--out", help="Write the figures into this folder. Default: figures.")]
+Threshold = Annotated[
+    float | None,
+    _option("--threshold", min=0, help="Measure the time until the validation loss is below this value. "
+            "Default: 0.001 for regression; classification requires a value."),
+]  # fmt: skip
+Top = Annotated[
+    float | None, _option("--top", min=0, help="End the loss axes at this loss. Default: chosen from the runs.")
+]
+Zoom = Annotated[
+    float | None,
+    _option("--zoom", min=0, help="End the zoomed loss axes at this loss. Default: chosen from the runs."),
+]
+Fields = Annotated[
+    Path, typer.Argument(help="Read the .npz files of the simulations from this folder.", metavar="FOLDER")
+]
+FieldName = Annotated[str, _option("--field", help="Draw this field. Default: rho.")]
+Simulation = Annotated[
+    str | None,
+    _option("--simulation", help="Draw the simulation with this key, or with a key that ends so, such as id0020. "
+            "Default: the first."),
+]  # fmt: skip
+Count = Annotated[int, _option("--count", min=1, max=12, help="Draw this many patterns. Default: 6.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    commands = typer.Typer(help="Draw the figures of the study.", no_args_is_help=True)
-    commands.command()(loss)
-    commands.command()(scaling)
-    commands.command()(history)
-    commands.command()(field)
-    commands.command()(patterns)
+    """Add the commands."""
+    commands = typer.Typer(help="Draw the figures of a study from its runs.", no_args_is_help=True, **group("plot"))
+    commands.command(**page("plot loss"))(loss)
+    commands.command(**page("plot scaling"))(scaling)
+    commands.command(**page("plot history"))(history)
+    commands.command(**page("plot field"))(field)
+    commands.command(**page("plot patterns"))(patterns)
     app.add_typer(commands, name="plot")
 
 
 def loss(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
-    """Training and validation loss per batch: a figure per architecture and split, a curve per size."""
+    """Draw training and validation loss per batch, one figure per architecture and split, one curve per size."""
     from ..report import loss as figures
 
     _draw(figures.draw, run, checkpoints, out)
@@ -41,7 +66,7 @@ def loss(
 def scaling(
     run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
 ) -> None:
-    """Test accuracy against parameters, a figure per architecture."""
+    """Draw test accuracy against the number of parameters, with one figure per architecture."""
     from ..report import scaling as figures
     from .screen import Screen
 
@@ -50,15 +75,13 @@ def scaling(
 
 def history(
     run: o.RunIds = None,
-    threshold: Annotated[
-        float | None, typer.Option("--threshold", min=0, help="The validation loss to come under (regression: 0.001).")
-    ] = None,
-    top: Annotated[float | None, typer.Option("--top", min=0, help="Upper end of the loss axes.")] = None,
-    zoom: Annotated[float | None, typer.Option("--zoom", min=0, help="Upper end of the zoomed loss axes.")] = None,
+    threshold: Threshold = None,
+    top: Top = None,
+    zoom: Zoom = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
-    """Loss per epoch of runs that differ in --seed, model and size, and the time until it is under a threshold."""
+    """Draw the loss per epoch over seeds, models and sizes, and the time until the loss is below a threshold."""
     from ..report import history as figures
     from ..report.selection import repeated
 
@@ -67,14 +90,9 @@ def history(
 
 
 def field(
-    folder: Annotated[Path, typer.Argument(help="The folder of the simulations' .npz files.", metavar="FOLDER")],
-    name: Annotated[str, typer.Option("--field", help="Which field.")] = "rho",
-    simulation: Annotated[
-        str | None, typer.Option("--simulation", help="Its key, or the end of it: id0020 (the first).")
-    ] = None,
-    out: Folder = Path("figures"),
+    folder: Fields, name: FieldName = "rho", simulation: Simulation = None, out: Folder = Path("figures")
 ) -> None:
-    """A field of one simulation, early and late, in cm and microseconds."""
+    """Draw a field of one simulation at its earliest and its latest time, in cm and microseconds."""
     from ..report import field as figures
 
     for path in figures.draw(folder, field=name, simulation=simulation, out=out):
@@ -83,11 +101,11 @@ def field(
 
 def patterns(
     run: o.RunId = None,
-    count: Annotated[int, typer.Option("--count", min=1, max=12, help="How many patterns.")] = 6,
+    count: Count = 6,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
-    """Test patterns of a run with their class and the model's three likeliest."""
+    """Draw test patterns of a run with their true class and the three classes that the model finds most likely."""
     from ..artifacts import runs as finding
     from ..report import patterns as figures
     from .screen import Screen

@@ -1,4 +1,4 @@
-"""`predict`: the classes of images without labels, by a finished run, into CSV and parquet."""
+"""`predict`: write the classes of unlabelled images, found by a finished run, to CSV and parquet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from ..system.printable import NAME, printable
 from . import options as o
+from .examples import page
 from .screen import result, result_json
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from ..experiment.predicting import Predicted
 
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A finished run: its ID, its path, or hf://owner/name/path.")
+    str, typer.Argument(metavar="RUN", help="Name a finished run by its ID, its path, or hf://owner/name/path.")
 ]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="FOLDER|FILES...",
-                   help="Folders of images (at any depth), images, or .txt lists with one path per line."),
+                   help="Classify these images, folders of images at any depth, or .txt lists of one path per line."),
 ]  # fmt: skip
 Out = Annotated[
     Path | None,
@@ -37,8 +38,8 @@ BatchSize = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(predict)
+    """Add the command."""
+    app.command(**page("predict"))(predict)
 
 
 def predict(
@@ -52,7 +53,7 @@ def predict(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Write the class and the probabilities of each image to CSV and parquet; unreadable files are skipped by name."""
+    """Write the class and the probabilities of each image to CSV and parquet, and report unreadable files by name."""
     from ..sharing import named
     from .screen import Screen
 
@@ -74,7 +75,7 @@ def predict(
 
 
 def _target(out: Path | None, run_id: str, inputs: list[str]) -> Path:
-    """The path of the two files without their endings."""
+    """Return the path of the two files without their endings."""
     name = os.fsencode(Path(inputs[0]).resolve().stem)[:100].decode(errors="ignore") if len(inputs) == 1 else ""
     named = f"_{name}" if name else ""
     default = f"predictions_{run_id}{named}"
@@ -86,7 +87,7 @@ def _target(out: Path | None, run_id: str, inputs: list[str]) -> Path:
 
 
 def _result(run: Run, done: Predicted, *, best: bool) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return the object that `--json` prints."""
     return {
         "run_id": run.record.run_id,
         "weights": "best" if best else "final",
@@ -107,7 +108,7 @@ def _text(done: Predicted) -> str:
     common = ", ".join(f"{printable(name, NAME)} {count:,}" for name, count in done.classes.most_common(10))
     more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
     left = [f"skipped: {_files(len(done.skipped))} that cannot be read"] if done.skipped else []
-    left += [f"passed over: {_files(done.others)} without the name of an image"] if done.others else []
+    left += [f"skipped: {_files(done.others)} without the name of an image"] if done.others else []
     images = f"{done.n:,} image{'' if done.n == 1 else 's'}"
     return "\n".join(
         [f"{images}: {common}{more}", *left, f"written: {printable(done.csv)} and {printable(done.parquet.name)}"]

@@ -33,11 +33,17 @@ _LEAST_BAR, _LONGEST_BAR = 6, 30  # characters
 
 
 _PACKAGE = __name__.partition(".")[0]  # app in a checkout, isoscale where it is installed
+_INSTALLED = _PACKAGE != "app"
 
 
 def name() -> str:
     """Return the program's name in usage lines: `run.py` in a checkout, `isoscale` where it is installed."""
-    return "run.py" if _PACKAGE == "app" else _PACKAGE
+    return _PACKAGE if _INSTALLED else "run.py"
+
+
+def named(text: str) -> str:
+    """Return a text about this program's commands, which are written as `run.py ...`, with the program's own name."""
+    return text.replace(" N run.py ", f" N -m {_PACKAGE} ").replace("`run.py ", f"`{_PACKAGE} ") if _INSTALLED else text
 
 
 def program() -> list[str]:
@@ -45,7 +51,7 @@ def program() -> list[str]:
     script = Path(sys.argv[0])
     if script.name == "__main__.py":
         return ["python", "-m", _PACKAGE]
-    if _PACKAGE != "app":
+    if _INSTALLED:
         return [_PACKAGE]
     path = sys.argv[0] if script.name == "run.py" else "run.py"
     return ["uv", "run", path] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python", path]

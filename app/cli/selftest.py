@@ -1,38 +1,54 @@
-"""`selftest`: proves on this machine that a run can be stopped by anything and nothing is lost."""
+"""`selftest`: test on this machine that a run can be interrupted at any point and loses nothing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as o
+from .examples import page
 from .screen import note, result, result_json, result_line
 
 if TYPE_CHECKING:
     from ..selftest import Trial, Verdict
 
+_option = partial(typer.Option, show_default=False)
+
 Kill = Annotated[
     int | None,
-    typer.Option("--kill", min=1, metavar="N", help="SIGKILL at N random steps, continued each time; every byte."),
+    _option("--kill", min=1, metavar="N", help="Send SIGKILL at N random steps, resume each time, and compare every "
+            "byte at the end. Default: 2 if no kind is given."),
+]  # fmt: skip
+Sigterm = Annotated[
+    bool,
+    _option("--sigterm/--no-sigterm", metavar="", help="Send SIGTERM, Ctrl-C, and Ctrl-C twice, and resume each time. "
+            "Default: on if no kind is given."),
+]  # fmt: skip
+Seed = Annotated[
+    int, _option("--seed", min=0, help="Set the seed of the runs, and of the random steps of --kill. Default: 0.")
 ]
-Sigterm = Annotated[bool, typer.Option("--sigterm/--no-sigterm", metavar="", help="SIGTERM, Ctrl-C, and Ctrl-C twice.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the runs, and of every random step and byte.")]
-ModelName = Annotated[str, typer.Option("--model", help="The model of the tiny run.")]
-Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of each run, under torchrun.")]
-Epochs = Annotated[int, typer.Option("--epochs", min=2, help="Epochs of the tiny run, of 5 steps each.")]
-Keep = Annotated[Path | None, typer.Option("--keep", metavar="FOLDER", help="Work in this new folder and leave it.")]
+ModelName = Annotated[str, _option("--model", help="Train this model in the tiny run. Default: vit_differential.")]
+Ranks = Annotated[
+    int, _option("--ranks", min=1, help="Start each run with this many processes, under torchrun. Default: 1.")
+]
+Epochs = Annotated[
+    int, _option("--epochs", min=2, help="Train the tiny run for this many epochs of 5 steps each. Default: 4.")
+]
+Keep = Annotated[
+    Path | None,
+    _option("--keep", metavar="FOLDER", help="Work in this new folder and keep it. Default: a temporary folder."),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog="Without a kind: --kill 2 --sigterm. Exit codes: 0 all passed; 1 one failed; 2 bad input.")(
-        selftest
-    )
+    """Add the command."""
+    app.command(**page("selftest", "Exit codes: 0 all kinds passed; 1 a kind failed; 2 bad input."))(selftest)
 
 
 def selftest(
@@ -46,7 +62,7 @@ def selftest(
     keep: Keep = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Train a tiny run, disturb it, continue it, and compare every byte with a run that was left alone."""
+    """Train a tiny run, interrupt it, resume it, and compare every byte with a run that was not interrupted."""
     setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
@@ -68,14 +84,14 @@ def _named(model: str) -> str:
 
 @contextmanager
 def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Trial]:
-    """The selftest's setting, in a folder that is new, and gone at the end unless it shall be kept."""
+    """Yield the setting of the selftest in a new folder, which is deleted at the end without --keep."""
     import tempfile
 
     from ..errors import InputError
     from ..selftest import Trial
 
     if keep and keep.exists() and any(keep.iterdir()):
-        raise InputError(f"{keep} is not empty; --keep takes a new folder")
+        raise InputError(f"--keep {keep} is not empty. Name a new folder")
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         yield Trial(root=keep.resolve(), say=_say(as_json), **setting)
@@ -85,12 +101,12 @@ def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Tria
 
 
 def _say(as_json: bool) -> Any:
-    """Lines on stdout as they come; on stderr where stdout is for machines."""
+    """Return what prints a line: on stdout, or on stderr with --json."""
     return note if as_json else result
 
 
 def _summary(verdicts: list[Verdict], setting: dict[str, Any], seconds: float) -> str:
-    """The last line."""
+    """Return the last line."""
     passed = sum(verdict.passed for verdict in verdicts)
     word = "PASS" if passed == len(verdicts) else "FAIL"
     what = f"{setting['model']}, seed {setting['seed']}, {seconds:.0f} s"
@@ -98,7 +114,7 @@ def _summary(verdicts: list[Verdict], setting: dict[str, Any], seconds: float) -
 
 
 def _json(verdicts: list[Verdict], setting: dict[str, Any]) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return the object that `--json` prints."""
     kinds = {
         one.kind: {"passed": one.passed, "verdict": one.line(), "failures": one.failures, **one.facts}
         for one in verdicts

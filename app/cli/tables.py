@@ -1,12 +1,14 @@
-"""`models`: the table of models, for readers and for machines."""
+"""`models`: list the models at sizes, as a table or as JSON."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as o
+from .examples import page
 from .screen import patience, result, result_json
 
 if TYPE_CHECKING:
@@ -15,17 +17,29 @@ if TYPE_CHECKING:
     from ..tables.datasets import DatasetRow
 
 
+_option = partial(typer.Option, show_default=False)
+Dataset = Annotated[
+    str,
+    _option("--dataset", help="Count for the image, patch and classes of this dataset, which `run.py datasets` lists. "
+            "Default: cifar100."),
+]  # fmt: skip
+Sizes = Annotated[
+    str,
+    _option("--sizes", help="Count at these parameter budgets, separated by commas. Default: 1M,10M,25M,50M."),
+]
+
+
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(models)
+    """Add the command."""
+    app.command(**page("models"))(models)
 
 
 def models(
-    dataset: Annotated[str, typer.Option("--dataset", help="Whose image, patch and classes are counted.")] = "cifar100",
-    sizes: Annotated[str, typer.Option("--sizes", help="Budgets, separated by commas.")] = "1M,10M,25M,50M",
+    dataset: Dataset = "cifar100",
+    sizes: Sizes = "1M,10M,25M,50M",
     as_json: o.AsJson = False,
 ) -> None:
-    """Every model by itself and at the named sizes: shape, parameters, FLOPs of one image, tokens."""
+    """List every model and its sizes with shape, parameters, FLOPs of one image and tokens."""
     from ..system.columns import columns
     from ..tables.shape import with_unit
     from ..tables.sizes import parse_size
@@ -52,7 +66,7 @@ def models(
 
 
 def _why_not(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """The reasons why rows are empty, each with the models, and their sizes where only some are."""
+    """Return the reasons for empty rows, each with the models, and with the sizes if only some are empty."""
     found: dict[str, list[str]] = {}
     for row in rows:
         if "why_not" in row:
@@ -64,9 +78,9 @@ def _why_not(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each model that is named whole, and for each model at each size, or why there is none.
+    """Return a row for each model with a fixed size, and for each other model at each size, or the reason for none.
 
-    A model of another kind of data than this stands at the first dataset of its own kind.
+    A model for another kind of data has rows for the first dataset of that kind.
     """
     from ..counts import family_for
     from ..tables.datasets import DATASETS
@@ -115,7 +129,7 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
 
 
 def _dataset_row(dataset: str) -> DatasetRow:
-    """The row of a dataset's name or of its repository on the Hub; raises InputError where there is none."""
+    """Return the row of a dataset by its name or its repository on the Hub. Raise InputError if there is none."""
     from ..errors import InputError
     from ..tables.datasets import DATASETS, dataset_row
     from ..tables.names import look_up

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import options as o
+from .examples import page
 from .screen import program, result, result_json
 from .spelling import apart
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=o.WHERE_DEFAULTS_COME_FROM)(train)
+    """Add the command."""
+    app.command(**page("train", o.WHERE_DEFAULTS_COME_FROM))(train)
 
 
 @o.takes(as_json=(o.AsJson, False))
 def train(*, as_json: bool, **options: Any) -> None:
-    """Train a model, test it, and keep weights, log, record and figures; the same command continues a stopped run."""
+    """Train a model, test it, and keep weights, log, record and figures.
+
+    If a run is interrupted, run the same command again: it resumes.
+    """
     from ..config.command import Command
 
     command = Command.of(o.given(options))
@@ -104,7 +108,7 @@ def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded
         with Screen() as screen:
             screen.stage("uploading the run")
             address = store.upload(local, folder, say=screen.say, private=keeping.private, message=message)
-    except Exception as error:  # whatever it is, the run is safe here and its result is told  # noqa: BLE001
+    except Exception as error:  # whatever it is, the run is safe here and its result is printed  # noqa: BLE001
         options = ["--private"] if keeping.private else []
         words = [*program(), *apart(sys.argv[1:])[0], "upload", *options, str(local), folder]
         failed = NotUploaded(

@@ -39,9 +39,9 @@ def is_little(config: RunConfig, place: Place) -> bool:
 
 
 def unfit_path(config: RunConfig, place: Place, path: str) -> str:
-    """Why a path cannot be had for a model on a place; empty where it can."""
+    """Return why a path is unavailable for a model on a place; empty if it is available."""
     if config.attention is None:
-        return "" if path == NO_PATH else f"{config.model} has no attention; leave --attention-path out"
+        return "" if path == NO_PATH else f"{config.model} has no attention. Omit --attention-path"
     return unfit(path, attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
 
 
@@ -192,7 +192,7 @@ def fits_graphs(config: RunConfig, place: Place, chosen: Mapping[str, Any]) -> b
 def _trial(
     config: RunConfig, place: Place, chosen: Mapping[str, Any], how: str, say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """A way's measured step; None where it cannot be had here, for want of a compiler or of memory.
+    """Return a way's measured step; None where it is unavailable, for lack of a compiler or of memory.
 
     What a compiler failed with is remembered as a time would be; a lack of memory may be another process's.
     """
@@ -217,7 +217,7 @@ def _trial(
     except torch.OutOfMemoryError as error:
         found = {"failure": _first_line(error)}
     if failure := found.get("failure"):
-        say(f"compile {how} cannot be had here ({failure})")
+        say(f"compile {how} is unavailable here ({failure})")
         return None
     return found
 

@@ -65,10 +65,10 @@ class Wishes:
 
 
 def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None]) -> Execution:
-    """What was asked for, the rest by a table on a CPU and by trying on a GPU; `say` tells what was chosen and why.
+    """Return what was asked for, the rest by a table on a CPU and by trying on a GPU; `say` reports choice and reason.
 
     A step of little work takes one thread on a CPU: more gain little, and lose much where the cores are shared.
-    Raises InputError for a wish that cannot be had.
+    Raise InputError for a wish that is unavailable.
     """
     _require(config, place, wishes)
     threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
@@ -105,9 +105,9 @@ def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, 
 def again(
     stored: Mapping[str, Any], config: RunConfig, place: Place, wishes: Wishes, say: Callable[[str], None]
 ) -> Execution:
-    """The choices a run began with, unless others are asked for now; what differs or cannot be had is said aloud.
+    """Return the choices a run began with, unless others are asked for now; report what differs or is unavailable.
 
-    Raises InputError for a wish that cannot be had.
+    Raise InputError for a wish that is unavailable.
     """
     _require(config, place, wishes)
     execution = _read(stored)
@@ -154,14 +154,14 @@ def _cannot_compile(how: str, place: Place) -> str:
 
 
 def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
-    """Raises InputError for a wish that cannot be had."""
+    """Raise InputError for a wish that is unavailable."""
     if (path := wishes.attention_path) is not None:
         if path not in PATHS:
             raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
         if why := choosing.unavailable(config, place, path):
             raise InputError(f"attention_path={path}: {why}")
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
-        raise InputError(f"--compile cannot be had here: {lacks}; install it, or leave --compile out")
+        raise InputError(f"--compile is unavailable here: {lacks}. Install it, or omit --compile")
     if wishes.checkpointing and config.attention is None:
         raise InputError(
             f"--checkpointing has no effect on {config.model}, which has no attention of ours; leave it out"

@@ -10,7 +10,7 @@ from . import gpu, host, remote
 
 
 def examine(checkpoints: Path, root: Path = Path("/")) -> Iterator[Finding]:
-    """All lines as they are found, in the order in which they are mended: GPU, host, disks, Hub.
+    """Yield all lines as they are found, in the order in which to fix them: GPU, host, disks, Hub.
 
     `root` is the system's, or a test's.
     """

@@ -29,7 +29,7 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
 def writable(name: str, folder: Path, by: str) -> Finding:
     """Whether a file of 1 MiB can be put into a folder, or where the folder would be made; it is removed again."""
     there = standing(folder.expanduser())
-    mend = f"mend it, or choose another by {by}"
+    mend = f"fix it, or choose another by {by}"
     if blocked := _in_the_way(Path(os.path.realpath(folder.expanduser()))):
         return Finding(FAIL, name, f"{blocked} is no folder", mend)
     try:

@@ -46,7 +46,7 @@ def ask() -> Answer:
 def clock(answer: Answer) -> Finding:
     """Whether this machine's clock is the Hub's."""
     if answer.theirs is None:
-        return Finding(WARN, "clock", "not compared: the Hub told no time", "date -u shows this machine's")
+        return Finding(WARN, "clock", "not compared: the Hub sent no time", "date -u shows this machine's")
     off = answer.ours - answer.theirs
     if abs(off) > TOLERATED:
         says = f"{abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} the Hub's"
@@ -64,7 +64,7 @@ def look(answer: Answer) -> list[Finding]:
         return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
     if answer.silent:
         says = f"{address} does not answer ({answer.silent})"
-        mend = "mend the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
+        mend = "fix the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
         return [Finding(FAIL, "Hub", says, mend)]
     reached = Finding(PASS, "Hub", f"{address} answers")
     try:
@@ -87,7 +87,7 @@ def _no_token() -> Finding:
 
 
 def _refused(about: str, error: Explained, mend: str) -> Finding:
-    """A refusal is ours to mend; silence is the network's."""
+    """Return a failing line: you can fix a refusal; silence is the network's."""
     if isinstance(error, HubUnavailable):
         mend = "ask again later"
     return Finding(FAIL, about, str(error), mend)

@@ -161,7 +161,7 @@ def _telling(here: place.Place) -> Iterator[None]:
 
 def _found_done(run: Run, screen: Screen) -> Run:
     """The run as it is; raises InputError when its files are damaged or gone."""
-    screen.say(f"done already: {run.files.record} (--fresh trains it anew)")
+    screen.say(f"done already: {run.files.record} (--fresh trains it again)")
     run.require_whole()
     shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
     return run
@@ -268,7 +268,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 
 
 def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
-    """Makes the predictions of the final or the best weights anew."""
+    """Recompute the predictions of the final or the best weights."""
     config = run.config
     here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data

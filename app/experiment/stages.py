@@ -273,7 +273,7 @@ def _recorded(files: RunFiles, kept: Record) -> Iterator[None]:
             kept.status = "stopped"
         else:
             kept.status, kept.failure = "failed", parts.Failure(kind=kind, sentence=sentence)
-        with suppress(OSError, RunFailed):  # a full disk, say: what is told stays the first error
+        with suppress(OSError, RunFailed):  # a full disk, say: the first error stays the reported one
             record.write(files.record, kept)
         raise
 

@@ -80,7 +80,7 @@ class Job:
 
     @property
     def is_timed(self) -> bool:
-        """Whether the run ends itself by --max-minutes, and shall then stay ended."""
+        """Whether --max-minutes ends the run, which then is not restarted."""
         return self._has("max-minutes")
 
     @property

@@ -1,4 +1,4 @@
-"""What speaks for and against a run before it is made: a line each, pass, warn or fail."""
+"""Checks of a run before it is made: one line per check, pass, warn or fail."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:
     """Whether the source's own test rows have labels."""
     if row and row.unlabelled and extent.carved_test:
         return Finding(
-            WARN, "test labels", f"{row.title}'s own test rows have none; test is carved from train. {row.warning}"
+            WARN, "test labels", f"{row.title}'s own test rows have none; test is held out from train. {row.warning}"
         )
     if extent.carved_test:
-        return Finding(PASS, "test labels", f"test is carved from the labelled rows{_n(extent.test)}")
+        return Finding(PASS, "test labels", f"test is held out from the labelled rows{_n(extent.test)}")
     return Finding(PASS, "test labels", f"the source's own test split{_n(extent.test)}")
 
 

@@ -85,7 +85,7 @@ class Trial:
     def environment(self) -> dict[str, str]:
         """The user's, without a Hub and with a cache of the selftest's own."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
-        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch anew
+        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch again
             kept["PYTHONPYCACHEPREFIX"] = str(self.root / "bytecode")
         if _ROOT not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
             kept["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, kept.get("PYTHONPATH", ""))))

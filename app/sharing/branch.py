@@ -131,7 +131,7 @@ class Branch:
         files = {name: File(size=path.stat().st_size, sha256=sha256(path)) for name, path in paths.items()}
         manifest = Manifest(run_id=self.run_id, step=step, files=files)
         size = manifest.bytes
-        if size / _EXPECTED > self.lease_seconds / 3:  # the claim shall last while they travel
+        if size / _EXPECTED > self.lease_seconds / 3:  # the claim must last until they are uploaded
             self._commit_ours({}, [], "Renew the lease", seconds=self.lease_seconds + size / _EXPECTED)
         gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
         seconds = self.lease_seconds + size / _EXPECTED
@@ -151,7 +151,7 @@ class Branch:
 
     def forget(self) -> None:
         """Removes the states that are there."""
-        self._commit_ours({}, sorted(self._there - {_LEASE}), "Begin anew")
+        self._commit_ours({}, sorted(self._there - {_LEASE}), "Start over")
         self._there = {_LEASE}
 
     def _commit_ours(
@@ -232,7 +232,7 @@ class Branch:
         return manifest.step if manifest else 0
 
     def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> Manifest | None:
-        """The branch's manifest, None where there is none; one that is broken or names strange files is told."""
+        """Return the branch's manifest, None if there is none. Report one that is damaged or names unknown files."""
         if _MANIFEST not in standing.files:
             return None
         try:
@@ -247,7 +247,7 @@ class Branch:
 
 
 def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) -> None:
-    """Removes the branches of runs that are done and uploaded, and this machine's claims; a Hub that fails is told."""
+    """Remove the branches of runs that are done and uploaded, and this machine's claims; report a Hub that fails."""
     try:
         there = repositories.branches(repository)
         for run in runs:

@@ -38,7 +38,7 @@ def pack(local: Path, folder: str) -> Parcel:
     else:
         files, runs = _whole(local, folder)
     if unreadable := [path for path in files.values() if not os.access(path, os.R_OK)]:
-        raise InputError(f"{unreadable[0]} cannot be read; mend its permissions")
+        raise InputError(f"{unreadable[0]} cannot be read. Fix its permissions")
     return Parcel(
         {_path(folder, name): path for name, path in files.items()},
         {_path(folder, place): _tested(run) for place, run in runs.items()},

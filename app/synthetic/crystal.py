@@ -27,7 +27,7 @@ _ROTATIONS = {
 }  # of a lattice with no more symmetry than the system's
 _OBLIQUITY = 1.2  # degrees: a lattice nearer than that to more symmetry; axes within 2 %, angles within 1 degree
 _SHORTEST, _LONGEST = 3.5, 12.0  # axes
-_ROOM, _TIGHTER = 9.0, 0.85  # cubic angstrom that an atom takes at least, and its factor at each draw anew
+_ROOM, _TIGHTER = 9.0, 0.85  # cubic angstrom that an atom takes at least, and its factor at each further draw
 _SITES, _ELEMENTS = 6, (3, 83)  # at most so many sites; lithium to bismuth
 _NEAR = 0.1  # atoms nearer than this, in angstrom, are one
 _ALIKE = 0.1  # X-rays do not tell elements apart whose numbers differ by less than this share

@@ -1,4 +1,4 @@
-"""What speaks for and against a run or a machine: a line each, pass, warn or fail, and how a failing one is mended."""
+"""Checks of a run or a machine: one line per check, pass, warn or fail, and how to fix a failing one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 
 
 class Finding(NamedTuple):
-    """One line; `mend` is the command or the step to take where it does not pass."""
+    """One line; its last field is the command or the step that fixes a check which does not pass."""
 
     verdict: str
     about: str

@@ -26,10 +26,10 @@ class DatasetRow:
     classes: int
     channels: int = 3
     native: Extent | None  # side in pixels beyond which storing adds nothing; None: stored as it is seen
-    train_rows: int  # labelled rows that training, and what is carved from it, draw on
-    test_rows: int  # labelled rows of the source's own test split; 0: carved from train
-    test_fraction: float = 0.0  # carved from train where the source has no labelled test split
-    val_fraction: float = 0.1  # carved from what remains of train
+    train_rows: int  # labelled rows of train, from which validation and test may be held out
+    test_rows: int  # labelled rows of the source's own test split; 0: held out from train
+    test_fraction: float = 0.0  # held out from train where the source has no labelled test split
+    val_fraction: float = 0.1  # held out from what remains of train
     split_seed: int = 0
     unlabelled: tuple[str, ...] = ()  # class names that mean "no label"
     megabytes: int  # to download
@@ -49,7 +49,7 @@ DATASETS = {
             name="cifar10", title="CIFAR-10", hub="uoft-cs/cifar10", config="plain_text", image_column="img",
             classes=10, native=32, train_rows=50_000, test_rows=10_000, megabytes=144, licence="unknown",
         ),
-        # The Hub's test split is unlabelled ("Unknown"): test is carved from the 400 labelled rows.
+        # The Hub's test split is unlabelled ("Unknown"): test is held out from the 400 labelled rows.
         DatasetRow(
             name="bach", title="BACH", hub="1aurent/BACH", classes=4, native=512, train_rows=400, test_rows=0,
             test_fraction=0.25, unlabelled=("Unknown",), megabytes=7_700, licence="cc-by-nc-nd-4.0",

@@ -112,7 +112,7 @@ CASES = [
     (PETS, "has 1 class; at least 2 are needed", scenes.one_class),
     ("train", "Hub cannot be reached .*cifar100 is not in the cache .*--dataset digits", None),
     ("train --dataset alice/shapes", "Hub cannot be reached .*not in the cache .*--dataset", scenes.silent_hub),
-    ("evaluate", "say which run: a path, or --run ID, or --model", None),
+    ("evaluate", "name one run: by a path, by --run ID, or by --model", None),
     ("evaluate --run abc", "0 runs under checkpoints .*begins with 'abc'; there are: none; `run.py train`", None),
     ("evaluate --run 0", "2 runs under checkpoints .*begins with '0'; there are: 0", scenes.two_runs_of_one_beginning),
     ("evaluate --dataset digits --size 1M", "no finished run of size 1M, dataset digits", scenes.a_run),

@@ -13,7 +13,7 @@ BAD = [
     (f"{CYLINDER} --simulations 0", "simulations=0 must be a number above 0"),
     (f"{CYLINDER} --frames 22", "frames=22 must be a number above 0, at most 21"),
     (f"{CYLINDER} --seed -1", "seed=-1 must be 0 or more"),
-    (f"{CYLINDER} --design no.csv", "--design no.csv is no file"),
+    (f"{CYLINDER} --design no.csv", "--design no.csv is not a file"),
     (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'; did you mean bravais?"),
     (f"{DIFFRACTION} --patterns -1", "patterns=-1 must be a number above 0"),
     (f"{DIFFRACTION} --classes 144", "--classes 144 does not fit --target bravais"),
@@ -25,7 +25,7 @@ BAD = [
     (f"{DIFFRACTION} --texture 2", "--texture 2 must lie between 0.1 and 1"),
     (f"{DIFFRACTION} --tag a/b", "--tag 'a/b' cannot begin a file's name"),
     (f"{DIFFRACTION} --wavelength nan", "wavelength=nan must be a number above 0"),
-    ("data split nowhere", "there is no nowhere; name a folder"),
+    ("data split nowhere", "nowhere does not exist. Name a folder"),
     ("data split . --by sim", "unknown --by 'sim'; there are: simulation, file"),
 ]
 
@@ -65,7 +65,7 @@ def test_fields_are_made_kept_and_split_by_simulation(call, work):
     line = "data make nested_cylinder --simulations 3 --frames 2 --out fields"
     assert call(line).out == "fields\n"
     assert len(list((work / "fields").glob("*.npz"))) == 6
-    assert "6 of its fields were there already" in call(line).err
+    assert "6 of its fields existed already" in call(line).err
     other = call(f"{line} --seed 1")
     assert other.code == 2 and "another synthetic set, its seed 0 and not 1" in other.err
     ended = call("data split fields --out lists --train-fraction 0.34 --val-fraction 0.33 --test-fraction 0.33")

@@ -31,7 +31,7 @@ def test_other_patterns_are_measured_beside_the_run_s_own_test_which_stays(call,
     assert json.loads(call("evaluate checkpoints --json").out) == own
     longer = call("evaluate checkpoints --on longer.pt")
     assert longer.code == 2 and "gives inputs of 70 samples, the run takes 64 samples" in longer.err
-    for options, why in (("--again", "--again is about the run's own test"), ("--top-k 2", "--top-k is about")):
+    for options, why in (("--again", "--again applies to the run's own test"), ("--top-k 2", "--top-k applies to")):
         refused = call(f"evaluate checkpoints --on other {options}")
         assert refused.code == 2 and why in refused.err
     assert "--grid has an effect with --on only" in call("evaluate checkpoints --grid 3:0.05").err

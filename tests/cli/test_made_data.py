@@ -85,7 +85,7 @@ def test_a_made_set_is_refused_under_another_target_and_with_a_damaged_recipe(ma
         opened(folder, target="space_group")
     whole = json.loads((folder / "synthetic.json").read_text())
     for damaged, says in (
-        ("{", "is no description of a synthetic set"), ("[1]", "is no description of a synthetic set"),
+        ("{", "does not describe a synthetic set"), ("[1]", "does not describe a synthetic set"),
         (json.dumps(whole | {"step": "a"}), "something else than numbers"), (json.dumps(whole | {"step": 0}), "step=0"),
         (json.dumps({"dataset": "diffraction"}), "it lacks target"),
     ):  # fmt: skip

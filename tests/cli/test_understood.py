@@ -107,7 +107,7 @@ def test_the_json_of_a_plan_has_what_was_understood(call, sets):
 def test_datasets_without_a_name_is_the_table_and_takes_no_option_of_one(call):
     assert "cifar100" in call("datasets").out and json.loads(call("datasets --json").out)[0]["name"] == "cifar100"
     refused = call("datasets --class-level 2")
-    assert refused.code == 2 and "is about one dataset" in refused.err
+    assert refused.code == 2 and "applies to one dataset" in refused.err
     row = json.loads(call("datasets cifar100 --json").out)
     assert row["splits"]["train"]["rows"] == 45_000 and row["class_names"] is None and row["classes"] == 100
 

@@ -71,7 +71,7 @@ def test_a_model_of_timm_s_has_a_folder_a_card_and_figures_named_without_a_slash
 def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
     with pytest.raises(InputError, match=r"--checkpointing has no effect on .*; leave it out"):
         run_of(tmp_path, model, options={"checkpointing": True})
-    with pytest.raises(InputError, match="has no attention; leave --attention-path out"):
+    with pytest.raises(InputError, match=r"has no attention\. Omit --attention-path"):
         run_of(tmp_path, model, options={"attention_path": "plain"})
 
 

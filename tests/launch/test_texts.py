@@ -274,7 +274,7 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
     [
         (("vst", "--", "train"), "unknown place 'vst'; did you mean vast?"),
         (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
-        (("vast", "--", "plan"), "a train command is wanted, not 'plan'"),
+        (("vast", "--", "plan"), "'plan' after -- is not a train command"),
         (("vast",), "Missing argument"),
         (("vast", "--", "train", "--sise", "3"), "No such option: --sise"),
         (("vast", "--", "train", "--size", "10B"), "did you mean 10M?"),
@@ -301,7 +301,7 @@ def test_what_cannot_be_launched_is_refused_in_a_sentence(call, arguments, says)
 
 def test_what_is_missing_for_a_launch_is_said(call, monkeypatch):
     code, out, err = call("docker", "--", "train", "--batch_size", "8")
-    assert code == 0 and "OWNER" in out and "put the owner" in err and "without --upload" in err
+    assert code == 0 and "OWNER" in out and "replace OWNER" in err and "without --upload" in err
     assert "HF_TOKEN" not in out and "--batch-size 8" in re.sub(r"\\\n\s*", "", out)
     monkeypatch.delenv("HF_REPOSITORY")
     code, out, err = call("docker", "--", "train", "--upload")

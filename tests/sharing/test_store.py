@@ -247,7 +247,7 @@ def test_what_is_wrong_here_is_told_before_the_hub_is_asked(run, online, wrong, 
 
 def test_a_file_that_cannot_be_read_is_told_before_the_hub_is_asked(run, online, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, _: path != run.files.weights)
-    with pytest.raises(InputError, match=f"{run.files.weights.name} cannot be read; mend its permissions"):
+    with pytest.raises(InputError, match=f"{run.files.weights.name} cannot be read. Fix its permissions"):
         store.upload(run.files.folder, "x")
     assert not online.requests
 

@@ -69,7 +69,7 @@ def find(ask: Ask) -> _Found:
         splits = {"test": splits.get("test") or [file for files in splits.values() for file in files]}
         return _Found(root, csv, splits, named, tuple(notes))
     if ask.carve_test and splits.pop("test", []):
-        notes.append("the list of test is not read: test is carved from train's, by simulation")
+        notes.append("the list of test is not read: test is held out from train's, by simulation")
     if "train" not in splits:
         raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
     _require_apart(splits)

@@ -19,8 +19,8 @@ _SPLIT = 0x5918  # what a key of draws is for, beside those of `draws`
 def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) -> dict[str, int]:
     """Writes `{tag}_Train.pt` and `{tag}_Validation.pt` of {'X', 'Y'}; returns their rows by path.
 
-    What says what the labels mean goes with them. Raises InputError for files that hold something else, rows of
-    different lengths, or a target that exists.
+    The files that state what the labels mean are copied too. Raise InputError for files without patterns, for rows of
+    different lengths, and for a target that exists.
     """
     if not 0 < val_fraction < 1:
         raise InputError(f"--val-fraction {val_fraction:g} must lie between 0 and 1")
@@ -78,5 +78,5 @@ def _usable(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(over="ignore"):
         patterns = patterns.astype(np.float32, copy=False)
     if not np.isfinite(patterns).all() or labels.min() < 0:
-        raise InputError(f"{path} has values that are not finite, or labels below 0; mend or leave out these rows")
+        raise InputError(f"{path} has values that are not finite, or labels below 0. Fix or remove these rows")
     return patterns, labels

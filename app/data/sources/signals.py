@@ -60,7 +60,7 @@ def find(ask: Ask) -> _Found:
         if split or not any(named.values()):
             splits.setdefault(split or "train", []).append(file)
     if ask.carve_test and splits.pop("test", []):
-        notes.append("the file of test patterns is not read: test is carved from train's")
+        notes.append("the file of test patterns is not read: test is held out from train's")
     if "train" not in splits:
         raise InputError(f"{ask.path} holds {', '.join(file.name for file in files)} and no *_Train.pt")
     if left := [file.name for file, split in named.items() if not split and any(named.values())]:

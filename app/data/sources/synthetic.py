@@ -37,7 +37,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         held = None
     if not isinstance(held, dict):
-        raise InputError(f"{path} is no description of a synthetic set; make the set anew in another folder")
+        raise InputError(f"{path} does not describe a synthetic set. Make the set again in another folder")
     return held
 
 

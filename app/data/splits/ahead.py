@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Ahead:
-    """Gathers what it is told to expect; anything else when it is asked for. The rows are the same either way."""
+    """Gathers the rows that are announced ahead of time, and others on request. The rows are the same either way."""
 
     def __init__(self, images: Tensor, staging: Callable[[Sequence[int], torch.dtype], Tensor]) -> None:
         """Of (rows, ...) in host memory; `staging` makes the empty tensors that rows are gathered in."""

@@ -77,7 +77,7 @@ def _of_rawmode(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray,
 
 
 def _rawmode(picture: ImageFile.ImageFile) -> str:
-    """How the file orders its bits, as Pillow's decoder is told; empty where it is not told."""
+    """Return how the file orders its bits, as Pillow's decoder reads it; empty if the decoder has no such value."""
     args = picture.tile[0].args if picture.tile else ""
     found = args[0] if isinstance(args, tuple) and args else args
     return found if isinstance(found, str) else ""

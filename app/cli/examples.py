@@ -1,0 +1,86 @@
+"""The examples at the end of each command's help: commands that can be copied, one table for all of them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from . import screen
+from .pages import Command, Group
+
+# The words of a command -> command lines without the program's name. An empty path is the program itself.
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "": (
+        "train --dataset digits --epochs 2",
+        "datasets ./photos",
+        "plan --model vit_classic --size 10M --dataset cifar100",
+    ),
+    "train": (
+        "train --dataset digits --epochs 2",
+        "train --model vit_classic --size 10M --dataset cifar100 --seed 1",
+        "train --dataset ./photos --model resnet18 --epochs 30 --upload",
+    ),
+    "plan": (
+        "plan --model vit_classic --size 10M --dataset cifar100",
+        "plan --model vit_differential --size 10M --like vit_classic",
+        "plan --dataset digits --probe --usd-per-hour 2.50",
+    ),
+    "evaluate": (
+        "evaluate --model vit_classic --size 10M --dataset cifar100",
+        "evaluate checkpoints --best --top-k 2",
+        "evaluate 3f2a91c0 --on ./more_photos",
+    ),
+    "predict": (
+        "predict 3f2a91c0 ./new_photos",
+        "predict hf://owner/name/vit_classic/run ./new_photos --out labels",
+    ),
+    "upload": ("upload checkpoints study", "upload figures study/figures --private"),
+    "download": ("download study checkpoints", "download hf://owner/name/study checkpoints"),
+    "models": ("models", "models --dataset digits --sizes 1M,7.5M"),
+    "datasets": ("datasets", "datasets digits", "datasets ./photos --class-level 2"),
+    "selftest": ("selftest", "selftest --kill 5 --model vit_classic"),
+    "doctor": ("doctor", "doctor --checkpoints runs --json"),
+    "launch": (
+        "launch vast --gpu RTX_4090 -- train --model vit_classic --size 10M --upload",
+        "launch slurm --gpus 4 --hours 12 -- train --model vit_classic --size 50M",
+    ),
+    "plot": ("plot loss", "plot scaling --out figures"),
+    "plot loss": ("plot loss", "plot loss --run 3f2a91c0 --out figures"),
+    "plot scaling": ("plot scaling", "plot scaling --checkpoints runs --out figures"),
+    "plot history": ("plot history --threshold 0.5", "plot history --threshold 0.5 --top 5 --zoom 1"),
+    "plot field": ("plot field cylinders", "plot field cylinders --field rho --simulation id0002"),
+    "plot patterns": ("plot patterns", "plot patterns --run 3f2a91c0 --count 12"),
+    "data": ("data make nested_cylinder --out cylinders --simulations 20", "data split cylinders --out lists"),
+    "data make": (
+        "data make nested_cylinder --out cylinders --simulations 20",
+        "data make diffraction --out patterns --patterns 20",
+    ),
+    "data make nested_cylinder": (
+        "data make nested_cylinder --out cylinders --simulations 20",
+        "data make nested_cylinder --out series --simulations 20 --frames 3 --seed 1",
+    ),
+    "data make diffraction": (
+        "data make diffraction --out patterns --patterns 20",
+        "data make diffraction --out groups --target space_group --classes 144 --counts 1000",
+    ),
+    "data split": ("data split cylinders --out lists", "data split patterns.pt --out halves --val-fraction 0.1"),
+    "bench": ("bench step --size 1M --dataset digits", "bench attention --tokens 64,256"),
+    "bench step": ("bench step --size 1M --dataset digits", "bench step --size 10M --device cuda --compile --json"),
+    "bench attention": ("bench attention --tokens 64,256", "bench attention --size 10M --precision bf16 --rounds 10"),
+}
+
+
+def page(path: str, *notes: str) -> dict[str, Any]:
+    """Return what Typer needs to register a command at this path: its help page, its notes and its examples."""
+    return {"cls": Command, "epilog": _below(path, notes)}
+
+
+def group(path: str, *notes: str) -> dict[str, Any]:
+    """Return the same for a group of commands."""
+    return {"cls": Group, "epilog": _below(path, notes)}
+
+
+def _below(path: str, notes: tuple[str, ...]) -> str:
+    """Return what stands below a command's options: a paragraph for each note, then a line for each example."""
+    lines = [f"  {shlex.join(screen.program())} {line}" for line in EXAMPLES[path]]
+    return "\n\n".join([*notes, "\n".join(["Examples:", "", *lines])])
