@@ -11,8 +11,7 @@ test *arguments:
 slow *arguments:
     uv run pytest -m slow {{arguments}}
 
-# style, formatting, types; the Dockerfile, the workflows, the scripts, and the site of docs/
-# style, formatting, types, words; the Dockerfile, the workflows and the scripts
+# style, formatting, types, words; the Dockerfile, the workflows, the scripts, and the site of docs/
 lint:
     uv run ruff check
     uv run ruff format --check

@@ -25,21 +25,12 @@ WORDS = (
 FOUND = re.compile(rf"(?<!\")\b(?:{'|'.join(WORDS)})\b(?!\")".replace(" ", r"\s+"), re.IGNORECASE)
 MOST_WORDS = 18  # of a sentence of the README, on average
 
-# TEMPORARY: pages that are being rewritten. Delete a line when its page is done, and this list when it is empty.
-LATER: tuple[str, ...] = (
-    "README.md",
-    "docs/doctor.md",
-    "docs/reliability.md",
-    "docs/rented-gpus.md",
-    "docs/synthetic-data.md",
-)
-
 
 def files() -> list[Path]:
     """Return every file that is read."""
     pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
     sources = [path for path in sorted(ROOT.glob("app/**/*")) if path.suffix in (".py", ".jinja")]
-    return [path for path in [*pages, ROOT / "run.py", *sources] if path.relative_to(ROOT).as_posix() not in LATER]
+    return [*pages, ROOT / "run.py", *sources]
 
 
 def found(path: Path) -> Iterator[tuple[int, str]]:

@@ -261,9 +261,7 @@ def test_a_path_that_takes_no_file_is_named_as_it_was_given(call, run, work):
 
 
 @pytest.mark.parametrize(("allowed", "notes"), [(3e9, 1), (8e9, 0), (-1, 0)])
-def test_too_few_addresses_for_torch_are_noted_before_a_library_aborts(
-    call, run, allowed, notes, monkeypatch
-):
+def test_too_few_addresses_for_torch_are_noted_before_a_library_aborts(call, run, allowed, notes, monkeypatch):
     import resource
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (int(allowed), int(allowed)))
