@@ -137,6 +137,14 @@ def test_a_signal_among_the_last_words_of_a_command_leaves_its_exit_code(name, m
     assert cli.main(["models", "--nothing"]) == 2
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C as in a terminal; a shell's background command, such as a suite may be, ignores it."""
+    with signals.handled({signal.SIGINT: signal.default_int_handler}):
+        yield
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGUSR2", 75), ("SIGINT", 130)])
 @pytest.mark.parametrize("station", ["spelled", "_unless_unread"])
 def test_a_signal_before_or_after_a_command_s_work_is_no_traceback(name, code, station, monkeypatch):
