@@ -27,6 +27,18 @@ Sizes = Annotated[
     str,
     _option("--sizes", help="Count at these parameter budgets, separated by commas. Default: 1M,10M,25M,50M."),
 ]
+OnlyModel = Annotated[
+    list[str] | None, _option("--model", help="List only this model; repeat it for more models. Default: all.")
+]
+OnlySize = Annotated[
+    str | None, _option("--size", help="List only models at this parameter budget, such as 10M. Default: all.")
+]
+Wide = Annotated[
+    bool,
+    _option("--wide/--no-wide", metavar="", help="Print every cell of a shape by name, and parameters without "
+            "embeddings. Default: off."),
+]  # fmt: skip
+_SHORT = {"d_model": "d", "depth": "L", "heads": "h", "width": "w", "features": "f", "patch": "p"}  # of a cell
 
 
 def register(app: typer.Typer) -> None:
@@ -37,32 +49,52 @@ def register(app: typer.Typer) -> None:
 def models(
     dataset: Dataset = "cifar100",
     sizes: Sizes = "1M,10M,25M,50M",
+    model: OnlyModel = None,
+    size: OnlySize = None,
+    wide: Wide = False,
     as_json: o.AsJson = False,
 ) -> None:
     """List every model and its sizes with shape, parameters, FLOPs of one image and tokens."""
-    from ..system.columns import columns
-    from ..tables.shape import with_unit
+    from ..errors import InputError
     from ..tables.sizes import parse_size
 
+    only = parse_size(size) if size else None
     with patience("counting parameters and FLOPs of timm's models. The counts are cached for the next call"):
-        rows = _model_rows(dataset, [parse_size(size) for size in sizes.split(",")])
-    if as_json:
-        return result_json(rows, indent=1)
-    heads = ("model", "size", "shape", "parameters", "non-embedding", "GFLOPs", "tokens")
+        rows = _model_rows(dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ())
+    rows = [row for row in rows if only in (None, row["size"])]
+    if not rows:
+        raise InputError(f"no model of {', '.join(model or ())} has the size {size}. Omit --size to list its own")
+    return result_json(rows, indent=1) if as_json else _print(rows, wide=wide)
+
+
+def _print(rows: Sequence[dict[str, Any]], *, wide: bool) -> None:
+    """Print the rows as a table, and the reasons for those that are empty."""
+    from ..system.columns import columns
+    from ..tables.shape import with_unit
+
+    heads = ("model", "size", "shape", "parameters", *(("non-embedding",) if wide else ()), "GFLOPs", "tokens")
     lines = [
-        (r["model"], r["size"], r["shape"], f"{r['parameters']:,}", f"{r['non_embedding']:,}",
-         f"{r['flops'] / 1e9:.2f}", r["tokens"])
+        (r["model"], r["size"] if wide or r["size"] != r["model"] else "-", r["shape"] if wide else _short(r),
+         f"{r['parameters']:,}", *((f"{r['non_embedding']:,}",) if wide else ()), f"{r['flops'] / 1e9:.2f}",
+         r["tokens"])
         for r in rows if "why_not" not in r
     ]  # fmt: skip
     for name, image in dict.fromkeys((row["dataset"], row["image"]) for row in rows):
         only = ", ".join(dict.fromkeys(r["model"] for r in rows if r["dataset"] == name != rows[0]["dataset"]))
         what = f" ({only})" if only else "; GFLOPs of one input's forward pass"
         result(f"on {name}: {with_unit(image)}{what}")
+    if not wide:
+        legend = ", ".join(f"{short} {name}" for name, short in _SHORT.items())
+        result(f"shape: {legend}; --wide prints every cell")
     result(columns(heads, lines))
     for why, named in _why_not(rows).items():
         result(f"note: {', '.join(named)}: {why}")
     result("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
-    return None
+
+
+def _short(row: dict[str, Any]) -> str:
+    """Return the shape of a row in few characters: `d256 L12 h4 p8`."""
+    return " ".join(f"{short}{row[name]}" for name, short in _SHORT.items() if name in row) or "-"
 
 
 def _why_not(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
@@ -77,18 +109,20 @@ def _why_not(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def _model_rows(dataset: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
+def _model_rows(dataset: str, sizes: Sequence[str], only: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for each model with a fixed size, and for each other model at each size, or the reason for none.
+
+    `only` names the models that are listed; empty: all.
 
     A model for another kind of data has rows for the first dataset of that kind.
     """
     from ..counts import family_for
     from ..tables.datasets import DATASETS
-    from ..tables.models import MODELS
+    from ..tables.models import MODELS, model_row
 
     asked = _dataset_row(dataset)
     rows = []
-    for model in MODELS.values():
+    for model in [model_row(name) for name in only] or MODELS.values():
         kinds = family_for(model).kinds
         row = next(each for each in (asked, *DATASETS.values()) if each.kind in kinds)
         if asked.kind not in (row.kind, "image"):

@@ -9,7 +9,7 @@ from app.experiment.options import Options
 from app.plan import costs
 from app.plan.extent import extent_of
 
-QUIET = type("Quiet", (), {"say": lambda *_: None, "reading": lambda *_: None, "step": lambda *_: None})()
+QUIET = type("Quiet", (), dict.fromkeys(("say", "stage", "reading", "step"), lambda *_: None))()
 SMALL = {"batch_size": 4, "val_batch_size": 3, "epochs": 2}
 DIGITS = {"dataset": "digits", "model": "cnn", "features": 2, "limit_train": 30, "limit_val": 10, "limit_test": 7}
 KINDS = {
