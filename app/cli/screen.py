@@ -202,6 +202,7 @@ class Screen:
             f"waiting {waiting}{left}",
             f"{done}  loss {train:.3f}  val {val:.3f}  {val_rate}  {images} img/s  wait {waiting}{left}",
             f"{done}  loss {train:.3f}  val {val:.3f}  {images} img/s{left}",
+            f"{step:,}/{of:,}  loss {train:.3f}  val {val:.3f}{left}",
             f"{step:,}/{of:,}  loss {train:.3f}{left}",
             last=step == of,
             share=step / of,
