@@ -15,9 +15,9 @@ def optimiser(config: RunConfig) -> str:
     """The optimiser with its numbers."""
     name = _OPTIMIZERS.get(config.optimizer, config.optimizer)
     decay = f"weight decay {config.weight_decay:g}" if config.weight_decay else "no weight decay"
-    parts = [name, f"lr {config.lr:g}", decay, f"batch {config.batch_size:,}"]
+    parts = [name, f"learning rate {config.lr:g}", decay, f"batch size {config.batch_size:,}"]
     if config.eps != _EPS:
-        parts.append(f"eps {config.eps:g}")
+        parts.append(f"epsilon {config.eps:g}")
     if config.clip_norm is not None:
         parts.append(f"gradients clipped to norm {config.clip_norm:g}")
     return ", ".join(parts)
