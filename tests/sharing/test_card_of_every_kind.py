@@ -153,7 +153,7 @@ def test_a_card_s_metadata_fits_its_task_its_model_and_its_metrics(kind, tmp_pat
 def test_a_card_of_every_family_has_its_tags_its_cells_and_its_recipe(tmp_path, family):
     model = next((name for name, row in MODELS.items() if row.family == family), "timm/test_vit")
     signals = FAMILIES[family].kinds == ("signal",)
-    asked = {"facts": SIGNAL, "data": "x"} if signals else {"dataset": "cifar10"}
+    asked = {"facts": SIGNAL, "data": "x"} if signals else {"dataset": "cifar10", "image": 64}
     run = made_up_run(tmp_path, model=model, lr=0.00031, **asked)
     text = card.run_card(run, "hf://tester/runs/x")
     tags = set(ModelCard(text).data.tags) - {"isoscale"}
@@ -165,7 +165,7 @@ def test_a_card_of_every_family_has_its_tags_its_cells_and_its_recipe(tmp_path, 
 
 
 def test_attention_that_an_option_chose_decides_the_tags_of_card_and_index(tmp_path):
-    run = made_up_run(tmp_path, dataset="cifar10", model="vit_classic", attention="differential")
+    run = made_up_run(tmp_path, dataset="cifar10", model="vit_differential", attention="differential_v2")
     made_entry = entry.index_entry(run)
     assert "differential-attention" in ModelCard(card.run_card(run, "hf://a/b/c")).data.tags
     assert "differential-attention" in table.index_metadata([made_entry])["tags"]

@@ -128,7 +128,7 @@ def test_an_index_of_an_earlier_version_gets_its_markers_and_its_runs_stay_liste
 def test_a_licence_that_somebody_chose_for_the_repository_stays_alone(run, online):
     content, _ = uploaded(run, online, of_an_earlier_version(run, "x"))
     assert metadata_of(content)["license"] == "cc-by-4.0"  # the only run was uploaded again
-    chosen = content.decode().replace("license: cc-by-4.0", "license: mit", 1)
+    chosen = content.decode().replace("\nlicense: cc-by-4.0", "\nlicense: mit")
     content, _ = uploaded(reseeded(run, run.files.folder.parent / "seed-1", 1), online, chosen, folder="y")
     assert metadata_of(content)["license"] == "mit" and "license_name" not in metadata_of(content)
 
