@@ -25,18 +25,18 @@ _FIGURES = {  # by the name that RunFiles has for them
 
 
 def percent(fraction: float) -> str:
-    """A rate for a reader: two decimals."""
+    """Return a rate for a reader, with two decimals."""
     return f"{100 * fraction:.2f} %"
 
 
 def with_interval(test: Rates) -> str:
-    """Top-1 accuracy with its 95 % interval and n."""
+    """Return top-1 accuracy with its 95 % interval and n."""
     low, high = test.top1_interval
     return f"{percent(test.top1)} (95 % Wilson interval {percent(low)} to {percent(high)}, n = {test.n:,})"
 
 
 def results(run: Run, test: Rates | Errors) -> dict[str, str]:
-    """A test's numbers by name, as a reader's table holds them; the first is what runs are compared by."""
+    """Return a test's numbers by name for a reader's table; runs are compared by the first."""
     if isinstance(test, Errors):
         return _errors(test)
     found = {"top-1 accuracy": with_interval(test)}
@@ -52,14 +52,14 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
 
 
 def test_lines(run: Run, test: Rates | Errors) -> list[str]:
-    """A test's numbers as lines for a terminal."""
+    """Return a test's numbers as lines for a terminal."""
     first, *others = results(run, test).items()
     name = "accuracy" if first[0] == "top-1 accuracy" else first[0]
     return [f"test {name}: {first[1]}", "; ".join(f"{name}: {text}" for name, text in others)]
 
 
 def _errors(test: Errors) -> dict[str, str]:
-    """RMSE, MAE and R2 with their intervals, and the spread of the targets to hold them against."""
+    """Return RMSE, MAE and R2 with their intervals, and the spread of the targets to compare them with."""
     found = {}
     for name in ("rmse", "mae", "r2"):
         if isinstance(value := getattr(test, name), int | float):
@@ -108,9 +108,8 @@ def _figures(run: Run, names: Collection[str]) -> str:
 
 
 def _what(run: Run) -> str:
-    """The model, its numbers, and what must be known to read them."""
-    record, test, best = run.record, run.record.test, run.record.best
-    assert best, "a finished run has a best epoch"
+    """Return the model, its numbers, and the notes that a reader of the numbers needs."""
+    record, test = run.record, run.record.test
     row = model_row(record.model)
     began = recipe.began(run.config, record.init)
     limited = "\n\n**A trial: the dataset was cut with `--limit-*`.**" if run.config.limited else ""
@@ -126,18 +125,25 @@ Run {code(record.run_id)}: a {row.title} ({row.source}) of {record.parameters.to
 {numbers}
 
 These are the final weights after {run.config.epochs:,} epochs. The test set was evaluated once, at the end.
-The weights best on validation (epoch {best.epoch}, loss {best.val_loss:.4g}) are kept too."""
+{_best(run)}"""
+
+
+def _best(run: Run) -> str:
+    best = run.record.best
+    assert best, "a finished run has a best epoch"
+    return f"""The weights with the lowest validation loss (epoch {best.epoch}, loss {best.val_loss:.4g}) are in
+{code(run.files.best.name)}."""
 
 
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:
-    """The cells of a model's shape as a sentence holds them, of its family: `patch 8, d_model 256, depth 12`."""
+    """Return the cells of a model's shape that its family has, for a sentence: `patch 8, d_model 256, depth 12`."""
     given = {name: config[name] for name in CELLS if name in family.cells and config.get(name) is not None}
     cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
     return ", ".join(cells) or "its own"
 
 
 def _how(run: Run) -> str:
-    """Shape, recipe, machine, versions and command."""
+    """Return shape, recipe, machine, versions and command."""
     record, config, seconds = run.record, run.config, run.record.seconds
     assert seconds, "a finished run has its seconds"
     memory = f", peak memory {record.peak_bytes / 1e9:,.1f} GB" if record.peak_bytes is not None else ""
@@ -162,7 +168,7 @@ def _how(run: Run) -> str:
 
 
 def _data(run: Run) -> str:
-    """The dataset, its licence, what is learned of it, and which rows were used for what."""
+    """Return the dataset, its licence, the targets, and the number of rows of each split."""
     data, hub, rows = run.record.data, run.record.data.hub, run.record.data.rows
     learned = f"{run.config.classes:,} classes"
     if is_regression(run):

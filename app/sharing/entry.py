@@ -35,12 +35,12 @@ _NO_PROTOCOL = ("seed", "dataset", "fingerprint", "task", "classes", "channels",
 
 
 def is_regression(run: Run) -> bool:
-    """Whether a number was learned."""
+    """Return whether the run is a regression."""
     return task.of(run.config.task) is task.values
 
 
 def dataset_title(name: str) -> str:
-    """The dataset's name as a reader knows it."""
+    """Return the dataset's name for a reader."""
     return DATASETS[name].title if name in DATASETS else name
 
 

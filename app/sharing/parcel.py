@@ -1,4 +1,4 @@
-"""What an upload takes: local files under their paths in the repository, and the finished runs among them."""
+"""The files of an upload by their paths in the repository, and the finished runs among them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Parcel:
 
 
 def pack(local: Path, folder: str) -> Parcel:
-    """What goes into a folder of the repository. Raises InputError where there is nothing, or nothing that can go.
+    """Return the files for a folder of the repository. Raises InputError if there is none that can be uploaded.
 
-    A run is named by its stem (`checkpoints/vit_classic/model_...`) or by its `.json`; a folder is taken whole but for
-    hidden files, unfinished runs and locks, and each finished run in it gets a folder named by its stem.
+    A run is named by its stem (`checkpoints/vit_classic/model_...`) or by its `.json`; of a folder, all
+    files but hidden ones, unfinished runs and locks are used, and each finished run gets a folder named by its stem.
     """
     unfinished: tuple[str, ...] = ()
     record = local if local.suffix == ".json" else Path(f"{local}.json")
@@ -82,7 +82,7 @@ def _single(run: Run) -> tuple[dict[str, Path], dict[str, Run]]:
 
 
 def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run], tuple[str, ...]]:
-    """A local folder's files and finished runs by their places in the repository's folder, and unfinished runs' IDs."""
+    """Return a local folder's files and finished runs by their places in the repository's folder, and skipped IDs."""
     paths = {path.relative_to(local).as_posix(): path for path in sorted(local.rglob("*")) if path.is_file()}
     files = {name: path for name, path in paths.items() if _is_uploaded(name) and not path.is_symlink()}
     found = find_runs(local)
@@ -105,14 +105,14 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run], t
 
 
 def _place(run: Run, local: Path, folder: str) -> str:
-    """A folder named by the run's stem: the one that it lies in, or a new one there."""
+    """Return a folder named by the run's stem: its own, or a new one in its folder."""
     stem, within = run.files.stem, run.files.folder.relative_to(local).as_posix()
     there = stem in (run.files.folder.resolve().name, PurePosixPath(folder, within).name)
     return within if there else PurePosixPath(within, stem).as_posix()
 
 
 def _settled(files: dict[str, Path], run: Run, place: str) -> dict[str, Path]:
-    """The files with the run's own in its place; other copies of the run stay behind."""
+    """Return the files with the run's own in its place; other copies of the run are omitted."""
     owned = _owned(files, run)
     others = {name: path for name, path in files.items() if path not in owned}
     taken = set(files.values())
@@ -120,6 +120,6 @@ def _settled(files: dict[str, Path], run: Run, place: str) -> dict[str, Path]:
 
 
 def _owned(files: dict[str, Path], run: Run) -> set[Path]:
-    """The files of all copies of a run."""
+    """Return the files of all copies of a run."""
     folders = {path.parent for path in files.values() if path.name == run.files.record.name}
     return {path for folder in folders for path in RunFiles(folder, run.files.stem).present()}

@@ -24,11 +24,11 @@ def upload(
     local: Path, folder: str, *, private: bool = False, message: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> str:  # fmt: skip
-    """Puts a run, a folder or a file into the repository's folder in one commit; returns the commit's address.
+    """Upload a run, a folder or a file into the repository's folder in one commit; return the commit's address.
 
-    The repository's README is rebuilt in the same commit; where another upload is quicker, upon its commit. All that
-    is wrong here raises InputError before the Hub is asked for anything. What the Hub kept of the runs while they were
-    unfinished is removed.
+    The repository's README is rebuilt in the same commit. If another upload is quicker, it is rebuilt upon that commit.
+    Unfinished runs are skipped and reported. A run never replaces the files of another. A fault of the input raises
+    InputError before the first request. The branches with the runs' unfinished states are removed.
     """
     repository, within = parse_address(folder)
     parcel = pack(local, _visible(within))
@@ -74,7 +74,7 @@ def _placed(parcel: Parcel, there: Mapping[str, Any], say: Say) -> Parcel:
 
 
 def _cards(repository: str, parcel: Parcel) -> dict[str, str]:
-    """A README for every run's folder that brings none; the root's is the index."""
+    """Return a README for every run's folder that has none in the parcel; the root's README is the index."""
     found = {}
     for folder, run in parcel.runs.items():
         if folder != ROOT and (path := f"{folder}/README.md") not in parcel.files:
@@ -92,9 +92,9 @@ def _operations(repository: str, parent: str, there: dict[str, Any], parcel: Par
 
 
 def _index(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, say: Say) -> dict[str, str]:
-    """The root README with the parcel's runs in its index, where there is a place for one; else it stays, and is said.
+    """Return the root README with the parcel's runs in its index. One without a place for the index stays; report it.
 
-    One that the parcel brings takes its place: with the index that is there, or as it is where it has none.
+    A README in the parcel replaces it: with the index of both, or unchanged if it has no place for an index.
     """
     brought = parcel.files.get("README.md")
     if not parcel.runs or (brought and not index.has_place(mine := _text(brought.read_bytes()))):

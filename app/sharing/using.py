@@ -23,7 +23,7 @@ def section(run: Run, address: str) -> str:
 
 {_python(*_load(run, address))}
 
-{_about_inputs(run)} {code("python run.py predict")} does the same from the command line for a folder of images.
+{_about_inputs(run)}
 
 Without isoscale, the weights are plain safetensors, and the configuration is in the header of the file:
 
@@ -55,7 +55,10 @@ def _shape(run: Run) -> str:
 
 def _about_inputs(run: Run) -> str:
     if kind_of(run.config.dataset) == "image":
-        return f"{code('preprocess')} resizes and normalises an image as the run did."
+        return (
+            f"{code('preprocess')} resizes and normalises an image as the run did. For a folder of images, run\n"
+            f"{code('python run.py predict')}."
+        )
     return f"Replace the zeros by your input of the shape ({_shape(run)})."
 
 

@@ -1,10 +1,12 @@
 """Up to the Hub and back: one commit per upload upon a known parent, downloads verified, nothing lost in a race."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hub.repositories import Blob
 from huggingface_hub import ModelCard
+from PIL import Image
 from raw_records import put, raw
 from report import reseeded
 
@@ -168,6 +170,20 @@ def test_the_index_keeps_other_runs_and_drops_those_that_are_gone(run, online):
     hub.api().delete_folder("x/a", repo_id=REPOSITORY)
     store.upload(stem(run), "x/mine")
     assert listed(online) == names(others[1], run)
+
+
+def test_the_lines_of_a_card_load_the_weights(run, online, work, capsys):
+    store.upload(stem(run), "a/b")
+    Image.new("L", (8, 8), 90).save(work / "image.png")
+    text = online.files(REPOSITORY)["a/b/README.md"].decode()
+    ours, plain = (part.partition("\n```")[0] for part in text.split("```python\n")[1:])
+    found = {}
+    exec(ours.replace("import isoscale", "import app as isoscale"), found)
+    assert found["logits"].shape == (1, 10) and capsys.readouterr().out.strip() in run.record.data.class_names
+    local = f"hf_hub_download = lambda *_: {str(run.files.weights)!r}"
+    exec(plain.replace("from huggingface_hub import hf_hub_download", local), found)
+    assert json.loads(found["about"])["run_id"] == run.record.run_id
+    assert sum(tensor.numel() for tensor in found["weights"].values()) == run.record.parameters.total
 
 
 def test_an_index_that_was_downloaded_does_not_come_back_in_place_of_a_new_one(run, online, tmp_path):
