@@ -112,7 +112,7 @@ def of_an_earlier_version(run, place):
     )
 
 
-def test_an_index_of_an_earlier_version_gets_its_markers_and_its_runs_stay_listed(run, online):
+def test_an_index_of_an_earlier_version_gets_its_markers(run, online):
     uploaded(run, online)
     other = reseeded(run, run.files.folder.parent / "seed-1", 1)
     before = of_an_earlier_version(run, "x") + "\nby hand\n"
