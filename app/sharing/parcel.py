@@ -94,8 +94,8 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run], t
             files |= {path.relative_to(local).as_posix(): path for path in run.files.present()}
     if not files:
         ids = ", ".join(run.record.run_id for run in unfinished)
-        why = f"its runs are unfinished ({ids})" if ids else "it has no files"
-        raise InputError(f"There is nothing to upload at {local}: {why}. Give a finished run, a file or another folder")
+        why = f"its runs are unfinished ({ids})" if ids else "it does not exist or has no files"
+        raise InputError(f"there is nothing to upload at {local}: {why}. Give a finished run, a file or another folder")
     runs = {}
     for run in finished:
         if run.files.record in files.values():
