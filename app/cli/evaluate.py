@@ -182,7 +182,7 @@ def _names(run: Run) -> dict[str, str]:
 
 def _classes(run: Run) -> dict[str, list[str]]:
     """Return the class names of `per_class` and of the rows of the confusion matrix."""
-    from ..sharing.card import is_regression
+    from ..sharing.entry import is_regression
 
     return {} if is_regression(run) else {"class_names": run.record.data.class_names}
 

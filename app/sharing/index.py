@@ -9,13 +9,19 @@ from typing import Annotated, Any
 
 import msgspec
 
-from . import card
-from .card import BEGIN, END
+from . import table
+from .entry import LIBRARY
 from .front import Unreadable, Unwritable, front, read
+from .table import BEGIN, END
 
 MOST_BYTES = 5 * 10**6  # of a README
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_TABLE = re.compile(rf"^{re.escape(card.INDEX_HEADER)}\r?\n(?:\|.*(?:\r?\n|\Z))*", re.MULTILINE)  # of earlier versions
+EARLIER_HEADER = "| dataset | model | size | parameters | seed | result | interval | n | run |"  # of earlier versions
+_EARLIER_CLAIM = """\
+Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
+Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval."""
+_LICENCE = ("license", "license_name", "license_link")
+_TABLE = re.compile(rf"^{re.escape(EARLIER_HEADER)}\r?\n(?:\|.*(?:\r?\n|\Z))*", re.MULTILINE)
 _MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?", re.DOTALL)
 
 
@@ -41,6 +47,15 @@ class _About(msgspec.Struct):
     limited: bool
     n: int
     interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None  # none of one simulation
+    epochs: int | None = None  # this and all below: entries of earlier versions lack it
+    lr: float | None = None
+    batch_size: int | None = None
+    augment: str | None = None
+    attention: str | None = None
+    protocol: str | None = None
+    pool: str | None = None
+    split: str | None = None
+    license: str | None = None
 
 
 class _Metric(msgspec.Struct):
@@ -61,11 +76,16 @@ class _Entry(msgspec.Struct):
 
 
 def is_ours(entry: Any) -> bool:
-    """Return whether an entry of a model-index is one that `card.index_entry` made."""
+    """Return whether an entry of a model-index is one that `entry.index_entry` made."""
     try:
         return msgspec.convert(entry, _Entry).results[0].metrics[0].args is not None
     except (msgspec.ValidationError, RecursionError):
         return False
+
+
+def is_record(path: str) -> bool:
+    """Return whether a file of the repository is named as the record of a run."""
+    return PurePosixPath(path).match("model_*.json")
 
 
 def folders(there: Iterable[str]) -> dict[str, str]:
@@ -100,18 +120,19 @@ def extended(
     All else of it stays. Without a README a new one is made. Raises Foreign where there is no place for the index.
     """
     if readme is None:
-        return card.index_card(repository, [entry for name, entry in new.items() if name in where], where)
+        return table.index_card(repository, [entry for name, entry in new.items() if name in where], where)
     metadata, body, place = _opened(readme)
     old = entries_of(readme)
     entries = {name: entry for name, entry in {**old, **new}.items() if name in where}
     others = [entry for entry in metadata.get("model-index") or [] if not is_ours(entry)]
     try:
-        merged = _merged(metadata, card.index_metadata(old.values()), card.index_metadata(entries.values()), others)
-        table = card.index_table(list(entries.values()), where)
+        merged = _merged(metadata, table.index_metadata(old.values()), table.index_metadata(entries.values()), others)
+        tables = table.index_table(entries.values(), where)
         beginning = front(merged)
     except (Unwritable, ValueError, RecursionError) as error:
         raise Foreign("its metadata cannot be written again") from error
-    return f"{beginning}{body[: place.start()]}{BEGIN}\n{table}\n{END}\n{body[place.end() :]}"
+    above = body[: place.start()].replace(_EARLIER_CLAIM, table.INTRODUCTION)
+    return f"{beginning}{above}{BEGIN}\n{tables}\n{END}\n{body[place.end() :]}"
 
 
 def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
@@ -119,7 +140,7 @@ def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
     metadata, body = _taken_apart(readme)
     if not isinstance(metadata.get("model-index") or [], list):
         raise Foreign("its model-index is no list")
-    return metadata, body, _place(body, is_index=metadata.get("library_name") == card.LIBRARY)
+    return metadata, body, _place(body, is_index=metadata.get("library_name") == LIBRARY)
 
 
 def _taken_apart(readme: str) -> tuple[dict[str, Any], str]:
@@ -150,6 +171,8 @@ def _merged(
 ) -> dict[str, Any]:
     """The metadata with what the index says now in place of what it said before; what others wrote stays."""
     found = dict(metadata)
+    if found.get("license", before.get("license")) != before.get("license"):  # somebody chose one by hand
+        before, now = ({k: v for k, v in each.items() if k not in _LICENCE} for each in (before, now))
     for name, value in before.items():
         if isinstance(value, list) and isinstance(found.get(name), list):
             found[name] = [each for each in found[name] if each not in value]

@@ -1,4 +1,4 @@
-"""How a run was trained, as a card says it: one sentence for each part, from the configuration alone."""
+"""How a run was trained, for its card: one phrase for each part, from the configuration alone."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from ..system.printable import code
 
 _OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam"}
 _SCHEDULES = {"cosine": "cosine to 0", "constant": "then constant"}
-_EPS = 1e-8  # that is not mentioned
+_EPS = 1e-8  # the default, which is omitted
 
 
 def optimiser(config: RunConfig) -> str:
-    """The optimiser with its numbers."""
+    """Return the optimiser with its numbers."""
     name = _OPTIMIZERS.get(config.optimizer, config.optimizer)
     decay = f"weight decay {config.weight_decay:g}" if config.weight_decay else "no weight decay"
-    parts = [name, f"lr {config.lr:g}", decay, f"batch {config.batch_size:,}"]
+    parts = [name, f"learning rate {config.lr:g}", decay, f"batch size {config.batch_size:,}"]
     if config.eps != _EPS:
-        parts.append(f"eps {config.eps:g}")
+        parts.append(f"epsilon {config.eps:g}")
     if config.clip_norm is not None:
         parts.append(f"gradients clipped to norm {config.clip_norm:g}")
     return ", ".join(parts)
 
 
 def schedule(config: RunConfig, made: Schedule) -> str:
-    """The learning rate over the steps: warm-up, then the schedule."""
+    """Return the learning rate over the steps: warm-up, then the schedule."""
     shape = _SCHEDULES.get(config.schedule, config.schedule)
     if not made.warmup_steps:
         return f"no warm-up, {made.total_steps:,} steps, {shape.removeprefix('then ')}"
@@ -32,29 +32,29 @@ def schedule(config: RunConfig, made: Schedule) -> str:
 
 
 def epochs(config: RunConfig) -> str:
-    """How many epochs, and of what."""
+    """Return the number of epochs and the batches of each."""
     rows = f"{config.train_batches:,} random batches" if config.train_batches else "every training row"
     val = f"{config.val_batches:,} random batches" if config.val_batches else "every validation row"
     return f"{config.epochs:,}, each of {rows}; validated on {val}"
 
 
 def regularisation(config: RunConfig, kind: str) -> str:
-    """Dropout, and of images how they are augmented."""
+    """Return dropout, and the augmentation of images."""
     dropout = f"dropout {config.dropout:g}"
     return f"{dropout}, augmentation {config.augment}" if kind == "image" else dropout
 
 
 def class_weights(config: RunConfig) -> dict[str, str]:
-    """The row of the weights of classes, where there are any."""
+    """Return the row of the class weights, if there are any."""
     if config.class_weights == "none":
         return {}
     return {"class weights": "balanced, n / (K n_c) in the training loss; none in validation and test"}
 
 
 def began(config: RunConfig, init: Init | None) -> str:
-    """What the training started from."""
+    """Return the weights that the training started from."""
     if init is None:
-        return "trained on from timm's published weights" if config.pretrained else "trained from scratch"
+        return "fine-tuned from timm's published weights" if config.pretrained else "trained from scratch"
     whose = f"of run {code(init.run_id)}" if init.run_id else "in a file"
     head = ", with a new head" if init.head == "replaced" else ""
-    return f"trained on from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"
+    return f"fine-tuned from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"

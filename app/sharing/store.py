@@ -12,7 +12,7 @@ from ..errors import HubUnavailable, InputError
 from ..system import hub, repositories
 from ..system.durable import NAME_BYTES, require_space
 from ..system.printable import NAME, printable
-from . import branch, card, index
+from . import branch, card, entry, index, table
 from .parcel import ROOT, Parcel, pack
 
 Say = Callable[[str], None]
@@ -24,25 +24,28 @@ def upload(
     local: Path, folder: str, *, private: bool = False, message: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> str:  # fmt: skip
-    """Puts a run, a folder or a file into the repository's folder in one commit; returns the commit's address.
+    """Upload a run, a folder or a file into the repository's folder in one commit; return the commit's address.
 
-    The repository's README is rebuilt in the same commit; where another upload is quicker, upon its commit. All that
-    is wrong here raises InputError before the Hub is asked for anything. What the Hub kept of the runs while they were
-    unfinished is removed.
+    The repository's README is rebuilt in the same commit. If another upload is quicker, it is rebuilt upon that commit.
+    Unfinished runs are skipped and reported. A run never replaces the files of another. A fault of the input raises
+    InputError before the first request. The branches with the runs' unfinished states are removed.
     """
     repository, within = parse_address(folder)
     parcel = pack(local, _visible(within))
-    cards, message = _cards(repository, parcel), message or f"Add {local.resolve().name}"
+    message = message or f"Add {local.resolve().name}"
     repositories.require_writable(repository, private=private)
-    said: list[str] = []
+    if parcel.unfinished:
+        say(f"skipped unfinished runs: {', '.join(parcel.unfinished)}. The train command of a run resumes it")
     for _ in range(_RACES):
+        said: list[str] = []
         parent = repositories.head(repository)
-        operations = _operations(repository, parent, parcel, cards, said.append)
+        there = repositories.listing(repository, parent) if parcel.runs else {}
+        operations = _operations(repository, parent, there, _placed(parcel, there, said.append), said.append)
         try:
             address = repositories.commit(repository, operations, message=message, parent=parent)
         except hub.StaleParent:
             continue
-        for text in said[-1:]:
+        for text in said:
             say(text)
         branch.discard(repository, parcel.runs.values(), say)
         return address
@@ -57,34 +60,46 @@ def _visible(folder: str) -> str:
     return found.as_posix()
 
 
+def _placed(parcel: Parcel, there: Mapping[str, Any], say: Say) -> Parcel:
+    """Return the parcel with a separate folder for each run whose folder has the card or the record of another run."""
+    for folder, run in parcel.runs.items():
+        above = "" if folder == ROOT else f"{folder}/"
+        records = [name for name in there if index.is_record(name) and name.rpartition("/")[0] == above.rstrip("/")]
+        own = f"{above}{run.files.record.name}"
+        foreign = folder != ROOT and f"{above}README.md" in there and own not in records
+        if PurePosixPath(folder).name != run.files.stem and (foreign or set(records) - {own}):
+            parcel = parcel.apart(folder)
+            say(f"{folder} has the card or the files of another run, so this run is in {above}{run.files.stem}")
+    return parcel
+
+
 def _cards(repository: str, parcel: Parcel) -> dict[str, str]:
-    """A README for every run's folder that brings none; the root's is the index."""
-    places = {folder: f"{folder}/README.md" for folder in parcel.runs if folder != ROOT}
-    return {
-        path: card.run_card(parcel.runs[folder], f"hf://{repository}/{folder}")
-        for folder, path in places.items()
-        if path not in parcel.files
-    }
+    """Return a README for every run's folder that has none in the parcel; the root's README is the index."""
+    found = {}
+    for folder, run in parcel.runs.items():
+        if folder != ROOT and (path := f"{folder}/README.md") not in parcel.files:
+            names = {each.name for each in map(PurePosixPath, parcel.files) if each.parent == PurePosixPath(folder)}
+            found[path] = card.run_card(run, f"hf://{repository}/{folder}", names)
+    return found
 
 
-def _operations(repository: str, parent: str, parcel: Parcel, cards: dict[str, str], say: Say) -> list[Any]:
+def _operations(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, say: Say) -> list[Any]:
     from huggingface_hub import CommitOperationAdd
 
-    texts = cards | _index(repository, parent, parcel, say)
+    texts = _cards(repository, parcel) | _index(repository, parent, there, parcel, say)
     adds = [CommitOperationAdd(name, str(path)) for name, path in parcel.files.items() if name not in texts]
     return adds + [CommitOperationAdd(name, text.encode()) for name, text in texts.items()]
 
 
-def _index(repository: str, parent: str, parcel: Parcel, say: Say) -> dict[str, str]:
-    """The root README with the parcel's runs in its index, where there is a place for one; else it stays, and is said.
+def _index(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, say: Say) -> dict[str, str]:
+    """Return the root README with the parcel's runs in its index. One without a place for the index stays; report it.
 
-    One that the parcel brings takes its place: with the index that is there, or as it is where it has none.
+    A README in the parcel replaces it: with the index of both, or unchanged if it has no place for an index.
     """
     brought = parcel.files.get("README.md")
     if not parcel.runs or (brought and not index.has_place(mine := _text(brought.read_bytes()))):
         return {}
-    there = repositories.listing(repository, parent)
-    new = {run.files.stem: card.index_entry(run) for run in parcel.runs.values()}
+    new = {run.files.stem: entry.index_entry(run) for run in parcel.runs.values()}
     where = index.folders(there) | {run.files.stem: folder for folder, run in parcel.runs.items()}
     try:
         theirs = _readme(repository, parent, there)
@@ -94,7 +109,7 @@ def _index(repository: str, parent: str, parcel: Parcel, say: Say) -> dict[str, 
     except index.Foreign as error:
         say(
             f"the README.md of {repository} stays as it is, without a table of the runs ({error}). For the table, "
-            f"write the lines {index.BEGIN} and {index.END} into it, or remove it, and upload again"
+            f"write the lines {table.BEGIN} and {table.END} into it, or remove it, and upload again"
         )
         return {}
 

@@ -168,4 +168,4 @@ def test_published_weights_begin_a_run_and_are_not_laid_in_again_when_it_goes_on
     name = "layer1.0.conv1.weight"
     far = [(load_file(run.files.weights)[name] - published[name]).abs().max() for run in (ended, plain)]
     assert far[0] < 1e-6 and far[1] > 1e-3
-    assert "trained on from timm's published weights" in card.run_card(ended, "hf://owner/name/x")
+    assert "fine-tuned from timm's published weights" in card.run_card(ended, "hf://owner/name/x")

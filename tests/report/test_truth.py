@@ -5,7 +5,7 @@ import pytest
 from app.cli import evaluate
 from app.errors import InputError
 from app.report import confusion, loss, scaling, testing, truth
-from app.sharing import card
+from app.sharing import card, entry, table
 
 from . import made_up_run
 
@@ -53,16 +53,19 @@ def test_terminal_card_and_index_name_errors_and_no_accuracy(run):
     for told in (text, whole):
         assert "RMSE" in told and "R2" in told and "accuracy" not in told
     assert "bootstrap interval" in text and "standard deviation of the targets" in text
-    entry = card.index_entry(run)
-    types = [metric["type"] for result in entry["results"] for metric in result["metrics"]]
-    assert types == ["rmse", "mae", "r_squared"] and entry["results"][0]["task"]["type"] == "image-regression"
-    index = card.index_card("tester/runs", [entry], {entry["name"]: "cnn/a"})
+    made = entry.index_entry(run)
+    types = [metric["type"] for result in made["results"] for metric in result["metrics"]]
+    assert types == ["rmse", "mae", "r_squared"] and made["results"][0]["task"]["type"] == "image-regression"
+    index = table.index_card("tester/runs", [made], {made["name"]: "cnn/a"})
     assert "| RMSE 0.03" in index and "pipeline_tag" not in index and "1700x500 px" in whole
 
 
 def test_lower_errors_stand_first_in_the_index(tmp_path):
-    runs = [made_up_run(tmp_path, dataset="nested_cylinder", model="cnn", steps=1, seed=seed) for seed in (1, 2)]
-    entries = [card.index_entry(run) for run in runs]
+    runs = [
+        made_up_run(tmp_path, dataset="nested_cylinder", model=model, steps=1, epochs=9)
+        for model in ("cnn", "t2t_lanl")
+    ]
+    entries = [entry.index_entry(run) for run in runs]
     entries[0]["results"][0]["metrics"][0]["value"] = 9.0
-    text = card.index_card("tester/runs", entries, {entry["name"]: entry["name"] for entry in entries})
+    text = table.index_card("tester/runs", entries, {made["name"]: made["name"] for made in entries})
     assert text.index(f"[{runs[1].record.run_id}]") < text.index(f"[{runs[0].record.run_id}]")

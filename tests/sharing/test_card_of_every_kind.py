@@ -13,9 +13,11 @@ from report import made_up_run
 
 from app.artifacts.runs import Run
 from app.config.facts import DatasetFacts
-from app.sharing import card
+from app.sharing import card, entry, table
 from app.system.printable import printable
 from app.tables.datasets import DATASETS
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
 from app.tables.protocols import PROTOCOLS, UNKNOWN
 
 FIELD = DatasetFacts(
@@ -24,34 +26,39 @@ FIELD = DatasetFacts(
 SIGNAL = DatasetFacts(name="diffraction", classes=14, channels=1, kind="signal", image=(3041,), fingerprint="f")
 READ = {"fields": ["rho"], "target": "ptw_scale"}
 RUNS = {  # what is trained, and what its card must say of how
-    "cifar100": ({"dataset": "cifar100"}, "AdamW, lr 0.0001, weight decay 0.01, batch 512", "cosine to 0"),
-    "bach": ({"dataset": "bach"}, "AdamW, lr 0.0003, weight decay 0.01, batch 64", "cosine to 0"),
-    "cifar10": ({"dataset": "cifar10", "model": "vit_small"}, "AdamW, lr 0.0001, weight decay 0.01", "cosine"),
-    "digits": ({"dataset": "digits"}, "AdamW, lr 0.001, weight decay 0.01, batch 64", "cosine to 0"),
+    "cifar100": ({"dataset": "cifar100"},
+        "AdamW, learning rate 0.0001, weight decay 0.01, batch size 512", "cosine to 0"),
+    "bach": ({"dataset": "bach"}, "AdamW, learning rate 0.0003, weight decay 0.01, batch size 64", "cosine to 0"),
+    "cifar10": ({"dataset": "cifar10", "model": "vit_small"},
+        "AdamW, learning rate 0.0001, weight decay 0.01", "cosine"),
+    "digits": ({"dataset": "digits"}, "AdamW, learning rate 0.001, weight decay 0.01, batch size 64", "cosine to 0"),
     "fields": (
-        {"facts": FIELD, "data": "x", "model": "cnn", "record": {}}, "AdamW, lr 0.001, weight decay 0.01, batch 4",
+        {"facts": FIELD, "data": "x", "model": "cnn", "record": {}},
+        "AdamW, learning rate 0.001, weight decay 0.01, batch size 4",
         "constant",
     ),
     "fields of a ViT": (
         {"facts": FIELD, "data": "x", "model": "t2t_lanl", "record": {}},
-        "AdamW, lr 0.001, weight decay 0.01, batch 4", "constant",
+        "AdamW, learning rate 0.001, weight decay 0.01, batch size 4", "constant",
     ),
     "signals": (
-        {"facts": SIGNAL, "data": "x", "model": "resnet1d"}, "Adam, lr 0.0005, no weight decay, batch 500, eps 1e-05",
+        {"facts": SIGNAL, "data": "x", "model": "resnet1d"},
+        "Adam, learning rate 0.0005, no weight decay, batch size 500, epsilon 1e-05",
         "constant",
     ),
     "space groups": (
         {"facts": DatasetFacts(**{**vars(SIGNAL), "classes": 230}), "data": "x", "target": "space_group",
-         "model": "vit_classic"}, "Adam, lr 0.0005, no weight decay", "constant",
+         "model": "vit_classic"}, "Adam, learning rate 0.0005, no weight decay", "constant",
     ),
     "two classes": (
         {"facts": DatasetFacts(name="alice/cats-or-dogs", classes=2), "model": "resnet18"},
-        "AdamW, lr 0.0003, weight decay 0.05, batch 128", "cosine to 0",
+        "AdamW, learning rate 0.0003, weight decay 0.05, batch size 128", "cosine to 0",
     ),
     "an unusual recipe": (
         {"dataset": "digits", "optimizer": "adam", "schedule": "constant", "warmup_steps": 0, "weight_decay": 0.0,
          "clip_norm": 0.5, "eps": 1e-6, "train_batches": 7, "val_batches": 3, "augment": "flip_crop"},
-        "Adam, lr 0.001, no weight decay, batch 64, eps 1e-06, gradients clipped to norm 0.5", "constant",
+        "Adam, learning rate 0.001, no weight decay, batch size 64, epsilon 1e-06, gradients clipped to norm 0.5",
+        "constant",
     ),
 }  # fmt: skip
 
@@ -142,15 +149,52 @@ def test_a_card_s_metadata_fits_its_task_its_model_and_its_metrics(kind, tmp_pat
     assert {"vision-transformer", "differential-attention"} <= set(ModelCard(differential).data.tags)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_card_of_every_family_has_its_tags_its_cells_and_its_recipe(tmp_path, family):
+    model = next((name for name, row in MODELS.items() if row.family == family), "timm/test_vit")
+    signals = FAMILIES[family].kinds == ("signal",)
+    asked = {"facts": SIGNAL, "data": "x"} if signals else {"dataset": "cifar10", "image": 64}
+    run = made_up_run(tmp_path, model=model, lr=0.00031, **asked)
+    text = card.run_card(run, "hf://tester/runs/x")
+    tags = set(ModelCard(text).data.tags) - {"isoscale"}
+    assert tags - {"differential-attention"} == set(entry.TAGS[family])
+    assert ("differential-attention" in tags) is (run.config.attention or "").startswith("differential")
+    rows = {first: rest[0] for first, rest in rows_of(text).items()}
+    assert rows["optimiser"].startswith(f"{'Adam' if signals else 'AdamW'}, learning rate 0.00031,")
+    assert entry.index_entry(run)["results"][0]["metrics"][0]["args"]["lr"] == 0.00031
+
+
+def test_attention_that_an_option_chose_decides_the_tags_of_card_and_index(tmp_path):
+    run = made_up_run(tmp_path, dataset="cifar10", model="vit_differential", attention="differential_v2")
+    made_entry = entry.index_entry(run)
+    assert "differential-attention" in ModelCard(card.run_card(run, "hf://a/b/c")).data.tags
+    assert "differential-attention" in table.index_metadata([made_entry])["tags"]
+
+
+def test_a_card_shows_how_to_load_the_weights_in_six_lines_that_are_python(kind):
+    name, run, text = kind
+    ours, plain = (part.partition("\n```")[0] for part in text.split("```python\n")[1:])
+    assert len(ours.splitlines()) == len(plain.splitlines()) == 6
+    for lines in (ours, plain):
+        compile(lines, name, "exec")
+    assert 'isoscale.load("hf://tester/runs/a/b")' in ours
+    assert f'hf_hub_download("tester/runs", "a/b/{run.files.weights.name}")' in plain
+    assert ("image.png" in ours) is (name not in ("fields", "fields of a ViT", "signals", "space groups"))
+
+
 def test_the_index_lists_every_kind_with_its_own_result(tmp_path):
     runs = [made(tmp_path / str(number), name) for number, name in enumerate(RUNS)]
-    entries = [card.index_entry(run) for run in runs]
-    text = card.index_card("tester/runs", entries, {run.files.stem: f"f/{run.files.stem}" for run in runs})
+    entries = [entry.index_entry(run) for run in runs]
+    text = table.index_card("tester/runs", entries, {run.files.stem: f"f/{run.files.stem}" for run in runs})
     lines = {line.rpartition("[")[2].partition("]")[0]: line.strip("| ").split(" | ") for line in text.splitlines()
              if "](f/" in line}  # fmt: skip
     for run in runs:
-        dataset, model, size, parameters, _, result, interval, n, _ = lines[run.config.run_id]
-        assert (dataset, model, size) == (card.dataset_title(run.config.dataset), run.config.model, run.config.size)
+        model, size, parameters, epochs, rate, seed, result, interval, n, _ = lines[run.config.run_id]
+        assert (model, size) == (run.config.model, run.config.size)
+        assert (epochs, rate, seed) == (str(run.config.epochs), f"{run.config.lr:g}", str(run.config.seed))
+        assert f"### {entry.dataset_title(run.config.dataset)}: {epochs} epochs, learning rate {rate}" in text.replace(
+            r"\_", "_"
+        )
         assert parameters == f"{run.config.parameters:,}" and n == f"{run.record.test.n:,}"
         low, high = run.record.test.rmse_interval if run.config.task == "regression" else run.record.test.top1_interval
         if run.config.task == "regression":
@@ -168,8 +212,8 @@ def test_a_regression_over_one_simulation_has_no_interval_in_the_index_and_no_r2
     run = made(tmp_path, "fields")
     test = replace(run.record.test, rmse_interval=None, mae_interval=None, r2=None, r2_interval=None)
     alone = Run(run.files, replace(run.record, results=replace(run.record.results, test=test)))
-    entry = card.index_entry(alone)
-    line = card.index_card("tester/runs", [entry], {run.files.stem: "f"}).splitlines()[-2]
+    made_entry = entry.index_entry(alone)
+    line = table.index_card("tester/runs", [made_entry], {run.files.stem: "f"}).splitlines()[-2]
     assert f"| RMSE {test.rmse:.4g} | none | " in line and "None" not in line
     text = card.run_card(alone, "hf://tester/runs/f")
     assert "bootstrap" not in text and "R2" not in text.partition("\n---\n")[2]
@@ -189,13 +233,13 @@ def test_no_name_breaks_a_card_or_the_index(tmp_path, name):
     text = card.run_card(odd, f"hf://tester/runs/{name}")
     body = text.partition("\n---\n")[2]
     tokens = MarkdownIt("commonmark").enable("table").parse(body)
-    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1", "h2", "h2", "h2"]
-    assert [token.type for token in tokens].count("fence") == 2
+    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1", *["h2"] * 5]
+    assert [token.type for token in tokens].count("fence") == 4
     assert [token.type for token in tokens].count("table_open") == 2
     assert next(token.content for token in tokens if token.type == "fence").rstrip("\n") == printable(record.command)
     assert ModelCard(text).data.eval_results[0].dataset_name == printable(name)
-    entry = card.index_entry(odd)
-    index = card.index_card("tester/runs", [entry], {run.files.stem: f"runs/{name}"})
+    made_entry = entry.index_entry(odd)
+    index = table.index_card("tester/runs", [made_entry], {run.files.stem: f"runs/{name}"})
     tokens = MarkdownIt("commonmark").enable("table").parse(index.partition("\n---\n")[2])
-    assert [token.type for token in tokens].count("td_open") == 9
+    assert [token.type for token in tokens].count("td_open") == 10
     assert UNKNOWN.optimizer == "adamw" and "AdamW" in text

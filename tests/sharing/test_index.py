@@ -5,8 +5,8 @@ import yaml
 from huggingface_hub import ModelCard
 from report import reseeded
 
-from app.sharing import card, front, index, store
-from app.sharing.index import BEGIN, END
+from app.sharing import entry, front, index, store, table
+from app.sharing.table import BEGIN, END, HEADER
 
 REPOSITORY = "tester/runs"
 OTHER = {"name": "resnet", "results": [{"task": {"type": "x"}, "dataset": {"type": "y", "name": "z"}, "metrics": []}]}
@@ -37,8 +37,8 @@ def runs_of(content):
     """The runs in the metadata, and in the table."""
     found = ModelCard(content.decode()).data.eval_results or []
     listed = {result.metric_args["run_id"] for result in found if result.metric_args}
-    table = content.decode().partition(BEGIN)[2].partition(END)[0]
-    assert all(f"[{run_id}](" in table for run_id in listed)
+    tables = content.decode().partition(BEGIN)[2].partition(END)[0]
+    assert all(f"[{run_id}](" in tables for run_id in listed)
     return listed
 
 
@@ -46,7 +46,8 @@ STRANGE = [
     "", "no metadata\n", "---\n: [broken\n---\n", "---\nmodel-index: [1, {results: []}]\n---\n", "---\n- a\n---\ntext",
     "---\nlibrary_name: isoscale\nmodel-index: 5\n---\n", "---\nlibrary_name: isoscale\nmodel-index: [{}]\n---\n# mine",
     "---\nlibrary_name: isoscale\nmodel-index: {a: b}\n---\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}",
-    "---\nlibrary_name: isoscale\n: [\n---\n" + card.INDEX_HEADER, "see library_name: isoscale\n" + card.INDEX_HEADER,
+    "---\nlibrary_name: isoscale\n: [\n---\n" + index.EARLIER_HEADER,
+    "see library_name: isoscale\n" + index.EARLIER_HEADER,
     b"\xff\xfe\x00", "---\n" + "[" * 5000 + "\n---\n" + BEGIN + END, b"\x00" * 6 * 10**6,
 ]  # fmt: skip
 
@@ -90,17 +91,46 @@ def test_text_metadata_and_entries_that_others_added_to_an_index_stay(run, onlin
     assert said == [] and "written by hand" in content.decode()
     assert OTHER in metadata_of(content)["model-index"] and "mine" in metadata_of(content)["tags"]
     assert (metadata_of(content)["license"], metadata_of(content)["library_name"]) == ("mit", "timm")
-    table = content.decode().partition(BEGIN)[2].partition(END)[0]
-    assert all(f"[{each.record.run_id}](" in table for each in (run, other))
+    tables = content.decode().partition(BEGIN)[2].partition(END)[0]
+    assert all(f"[{each.record.run_id}](" in tables for each in (run, other))
+
+
+_LATER = ("epochs", "lr", "batch_size", "augment", "attention", "protocol", "pool", "split", "license")
+
+
+def of_an_earlier_version(run, place):
+    """A README as the version before tables had markers wrote it: one table, and entries without a protocol."""
+    made = entry.index_entry(run)
+    about = made["results"][0]["metrics"][0]["args"]
+    for name in _LATER:
+        about.pop(name, None)
+    fields = {"library_name": "isoscale", "tags": ["isoscale"], "model-index": [made]}
+    row = f"| Optical digits (trial) | vit_differential | 100K | 1 | 0 | 1 % | 0 % to 2 % | 60 | [x]({place}) |"
+    return (
+        f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n\n# runs\n\n{index._EARLIER_CLAIM}\n\n"
+        f"{index.EARLIER_HEADER}\n|---|---|---|---|---|---|---|---|---|\n{row}\n"
+    )
 
 
 def test_an_index_of_an_earlier_version_gets_its_markers(run, online):
-    content, _ = uploaded(run, online)
-    before = content.decode().replace(f"{BEGIN}\n", "").replace(f"{END}\n", "")
+    uploaded(run, online)
     other = reseeded(run, run.files.folder.parent / "seed-1", 1)
-    content, said = uploaded(other, online, before + "\nby hand\n", folder="y")
+    before = of_an_earlier_version(run, "x") + "\nby hand\n"
+    content, said = uploaded(other, online, before, folder="y")
+    text = content.decode()
     assert said == [] and runs_of(content) == {run.record.run_id, other.record.run_id}
-    assert "by hand" in content.decode() and content.decode().count(card.INDEX_HEADER) == 1
+    assert "by hand" in text and index.EARLIER_HEADER not in text and text.count(HEADER) == 2
+    assert "equal budget, data and seed. A rate" not in text and table.INTRODUCTION in text
+    assert "Optical digits (trial): protocol not recorded" in text and "without their epochs" in text
+    assert metadata_of(content)["license"] == "other"  # an entry without one may have any
+
+
+def test_a_licence_that_somebody_chose_for_the_repository_stays_alone(run, online):
+    content, _ = uploaded(run, online, of_an_earlier_version(run, "x"))
+    assert metadata_of(content)["license"] == "cc-by-4.0"  # the only run was uploaded again
+    chosen = content.decode().replace("\nlicense: cc-by-4.0", "\nlicense: mit")
+    content, _ = uploaded(reseeded(run, run.files.folder.parent / "seed-1", 1), online, chosen, folder="y")
+    assert metadata_of(content)["license"] == "mit" and "license_name" not in metadata_of(content)
 
 
 def test_what_no_run_has_any_more_leaves_the_metadata(run, online):
@@ -120,10 +150,10 @@ def test_what_no_run_has_any_more_leaves_the_metadata(run, online):
     {"name": 3}, {"results": []}, {"results": [{}]}, {"results": None}, {"name": ["a"]},
 ])  # fmt: skip
 def test_an_entry_of_another_form_is_not_ours(run, change):
-    entry = card.index_entry(run)
-    assert index.is_ours(entry) and not index.is_ours(entry | change) and not index.is_ours("text")
-    entry["results"][0]["metrics"][0]["args"]["interval"] = ["a"]
-    assert not index.is_ours(entry)
+    made = entry.index_entry(run)
+    assert index.is_ours(made) and not index.is_ours(made | change) and not index.is_ours("text")
+    made["results"][0]["metrics"][0]["args"]["interval"] = ["a"]
+    assert not index.is_ours(made)
 
 
 def test_an_index_that_was_changed_here_is_uploaded_with_the_runs_that_are_there(run, online, tmp_path):

@@ -1,10 +1,12 @@
 """Up to the Hub and back: one commit per upload upon a known parent, downloads verified, nothing lost in a race."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hub.repositories import Blob
 from huggingface_hub import ModelCard
+from PIL import Image
 from raw_records import put, raw
 from report import reseeded
 
@@ -73,7 +75,8 @@ def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(ru
     copy = reseeded(run, folder / "mine" / "more", 3)  # stays behind: the next is the same run
     settled = reseeded(run, folder / "mine" / copy.files.stem, 3)
     put(runs[2].files.record, raw(runs[2]) | {"status": "running"})
-    store.upload(folder, "x")
+    said = []
+    store.upload(folder, "x", say=said.append)
     there = online.files(REPOSITORY)
     places = {f"x/{one.files.stem}": one for one in runs[:2]} | {f"x/mine/{settled.files.stem}": settled}
     for place, one in places.items():
@@ -81,9 +84,39 @@ def test_every_run_of_a_folder_gets_its_own_folder_card_and_line_of_the_index(ru
             assert there[f"{place}/{path.name}"] == path.read_bytes()
         assert f"python run.py download hf://{REPOSITORY}/{place} " in there[f"{place}/README.md"].decode()
         assert f"[{one.record.run_id}]({place})" in there["README.md"].decode()
-    loose = {f"x/{path.name}" for path in runs[2].files.present()}
-    assert len(there) == 2 + sum(len(one.files.present()) + 1 for one in places.values()) + len(loose)
-    assert loose < there.keys() and listed(online) == names(*places.values())
+    assert len(there) == 2 + sum(len(one.files.present()) + 1 for one in places.values())
+    assert listed(online) == names(*places.values())
+    assert said == [f"skipped unfinished runs: {runs[2].record.run_id}. The train command of a run resumes it"]
+
+
+@pytest.mark.parametrize("status", ["running", "stopped", "failed"])
+def test_a_folder_of_unfinished_runs_is_refused_and_the_runs_are_named(run, online, status):
+    failure = {"failure": {"kind": "diverged", "sentence": "x"}} if status == "failed" else {}
+    put(run.files.record, raw(run) | {"status": status} | failure)
+    with pytest.raises(InputError, match=f"unfinished .{run.record.run_id}"):
+        store.upload(run.files.folder, "x")
+    assert not online.requests
+
+
+def test_a_second_run_never_overwrites_the_card_or_the_files_of_another(run, online):
+    other, third = another(run, 1), another(run, 2)
+    store.upload(stem(run), "x")
+    first, said = online.files(REPOSITORY), []
+    store.upload(stem(other), "x", say=said.append)
+    there = online.files(REPOSITORY)
+    assert {name: there[name] for name in first if name != "README.md"} == {
+        name: content for name, content in first.items() if name != "README.md"
+    }
+    place = f"x/{other.files.stem}"
+    assert said == [f"x has the card or the files of another run, so this run is in {place}"]
+    assert f"hf://{REPOSITORY}/{place}" in there[f"{place}/README.md"].decode()
+    assert f"[{other.record.run_id}]({place})" in there["README.md"].decode()
+    store.upload(stem(run), "x")  # the same run again stays where it is
+    assert online.files(REPOSITORY).keys() == there.keys()
+    online.commit(REPOSITORY, {"y/README.md": b"by hand"})
+    store.upload(stem(third), "y")
+    assert online.files(REPOSITORY)["y/README.md"] == b"by hand"
+    assert f"y/{third.files.stem}/README.md" in online.files(REPOSITORY)
 
 
 def test_a_finished_run_behind_a_linked_folder_goes_up_and_nothing_else_from_there(run, online, tmp_path):
@@ -137,6 +170,20 @@ def test_the_index_keeps_other_runs_and_drops_those_that_are_gone(run, online):
     hub.api().delete_folder("x/a", repo_id=REPOSITORY)
     store.upload(stem(run), "x/mine")
     assert listed(online) == names(others[1], run)
+
+
+def test_the_lines_of_a_card_load_the_weights(run, online, work, capsys):
+    store.upload(stem(run), "a/b")
+    Image.new("L", (8, 8), 90).save(work / "image.png")
+    text = online.files(REPOSITORY)["a/b/README.md"].decode()
+    ours, plain = (part.partition("\n```")[0] for part in text.split("```python\n")[1:])
+    found = {}
+    exec(ours.replace("import isoscale", "import app as isoscale"), found)
+    assert found["logits"].shape == (1, 10) and capsys.readouterr().out.strip() in run.record.data.class_names
+    local = f"hf_hub_download = lambda *_: {str(run.files.weights)!r}"
+    exec(plain.replace("from huggingface_hub import hf_hub_download", local), found)
+    assert json.loads(found["about"])["run_id"] == run.record.run_id
+    assert sum(tensor.numel() for tensor in found["weights"].values()) == run.record.parameters.total
 
 
 def test_an_index_that_was_downloaded_does_not_come_back_in_place_of_a_new_one(run, online, tmp_path):

@@ -1,0 +1,95 @@
+"""How the weights of a run are loaded and its numbers are computed again, as a card shows it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import metadata as packaged
+
+from ..artifacts.runs import Run
+from ..config.effects import kind_of
+from ..system.printable import block, code
+from .entry import LIBRARY, is_regression
+
+_LABELS = ("repository", "source", "homepage")  # of an address that the package names
+
+
+def section(run: Run, address: str) -> str:
+    """Return the part of a card that shows how to load the weights, how to evaluate them, and the program."""
+    back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
+    return f"""## Load the weights
+
+{_python(*_load(run, address))}
+
+{_about_inputs(run)}
+
+Without isoscale, the weights are plain safetensors, and the configuration is in the header of the file:
+
+{_python(*_plain(run, address))}
+
+## Evaluate the weights again
+
+{block(*(f"python run.py {shlex.join(words)}" for words in back))}
+
+Trained and tested by {project()} {run.record.versions.get(LIBRARY, "")}."""
+
+
+def _load(run: Run, address: str) -> list[str]:
+    given = '"image.png"' if kind_of(run.config.dataset) == "image" else f"torch.zeros({_shape(run)})"
+    output, shown = ("values", "values") if is_regression(run) else ("logits", "model.classes[logits.argmax()]")
+    return [
+        "import isoscale",
+        "import torch",
+        f"model = isoscale.load({_quoted(address)})",
+        "with torch.no_grad():",
+        f"    {output} = model(model.preprocess({given}))",
+        f"print({shown})",
+    ]
+
+
+def _shape(run: Run) -> str:
+    return ", ".join(map(str, run.config.input_shape))
+
+
+def _about_inputs(run: Run) -> str:
+    if kind_of(run.config.dataset) == "image":
+        return (
+            f"{code('preprocess')} resizes and normalises an image as the run did. For a folder of images, run\n"
+            f"{code('python run.py predict')}."
+        )
+    return f"Replace the zeros by your input of the shape ({_shape(run)})."
+
+
+def _plain(run: Run, address: str) -> list[str]:
+    owner, name, *folder = address.removeprefix("hf://").split("/")
+    path = "/".join([*folder, run.files.weights.name])
+    return [
+        "from huggingface_hub import hf_hub_download",
+        "from safetensors import safe_open",
+        f"path = hf_hub_download({_quoted(f'{owner}/{name}')}, {_quoted(path)})",
+        'with safe_open(path, "pt") as file:',
+        "    weights = {name: file.get_tensor(name) for name in file.keys()}",
+        '    about = file.metadata()["isoscale"]  # JSON',
+    ]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _python(*lines: str) -> str:
+    shown = block(*lines)
+    fence = shown[: len(shown) - len(shown.lstrip("`"))]
+    return f"{fence}python{shown[len(fence) :]}"
+
+
+def project() -> str:
+    """Return the program's name, linked to its address where the installed package states one."""
+    with suppress(PackageNotFoundError):
+        for line in packaged(LIBRARY).get_all("Project-URL") or ():
+            label, _, url = line.partition(", ")
+            if label.lower() in _LABELS and url.startswith("https://"):
+                return f"[{LIBRARY}]({url})"
+    return LIBRARY
