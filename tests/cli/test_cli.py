@@ -165,7 +165,7 @@ def test_tables_have_straight_columns(call):
 def test_the_table_has_every_model_at_the_sizes_that_are_asked_for(call):
     assert {row["model"] for row in json.loads(call("models --json").out)} == set(MODELS)
     models = call("models --sizes 7.5M,25M").out
-    assert "24,759,396" in models and re.search(r"vit_classic +7.5M .*d_model 256, depth 9, ", models)
+    assert "24,759,396" in models and re.search(r"vit_classic +7.5M +d256 L9 h4 p8 ", models)
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def killed_at(command, folder, cache, step):
     """Starts the command and kills it once its log has reached a step; returns whether it was still running."""
     process = subprocess.Popen(command, cwd=folder, env=environment(cache), stderr=subprocess.DEVNULL)
     while process.poll() is None:
-        logs = list(folder.rglob("*_training.log"))
+        logs = list(folder.glob("checkpoints/*/*_training.log"))  # not in folders that come and go
         if logs and f'"step": {step}, ' in logs[0].read_text():
             process.send_signal(signal.SIGKILL)
             process.wait()
