@@ -59,11 +59,11 @@ def _of_python(record: Record) -> tuple[str, list[str]]:
     if not isinstance(call, ast.Call):
         return f"{_CALL}...)", []
     given = {each.arg: each.value for each in call.keywords if each.arg}
-    kept = {name: _value(name, value, record) for name, value in given.items() if name not in _PLACES}
+    shown = {name: _value(name, value, record) for name, value in given.items() if name not in _PLACES}
     omitted = [name for name in given if name in _PLACES]
-    if not omitted and all(kept[name] == ast.unparse(value) for name, value in given.items()):
+    if not omitted and all(shown[name] == ast.unparse(value) for name, value in given.items()):
         return record.command, []
-    return f"{_CALL}{', '.join(f'{name}={text}' for name, text in kept.items())})", omitted
+    return f"{_CALL}{', '.join(f'{name}={text}' for name, text in shown.items())})", omitted
 
 
 def _value(name: str, value: ast.expr, record: Record) -> str:
