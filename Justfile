@@ -3,7 +3,7 @@
 _default:
     @just --list
 
-# the quick suite, six to seven minutes on two cores
+# the quick suite, about five minutes on two idle cores
 test *arguments:
     uv run pytest {{arguments}}
 

@@ -112,7 +112,8 @@ def test_a_run_stopped_by_sigterm_ends_with_75_and_the_same_command_ends_it_in_t
         process.send_signal(signal.SIGTERM)
         frames = (sent.decode() + all_of(master)).split(ERASE)
     assert (process.wait(timeout=60), process.stdout.read()) == (75, b"")
-    assert re.search(r" step \d+/50  loss ", frames[-1]) and all(len(frame.splitlines()[0]) < 80 for frame in frames[1:])
+    assert re.search(r" step \d+/50  loss ", frames[-1])
+    assert all(len(frame.splitlines()[0]) < 80 for frame in frames[1:])
     assert "stopped by SIGTERM after step" in " ".join(frames[-1].split())
     continued, whole = call(line), call(f"{line} --checkpoints whole")
     assert (continued.code, whole.code) == (0, 0) and "continues at step" in continued.err
