@@ -1,7 +1,7 @@
 """The words that this project never uses, declared once: `python .ci/words.py` lists each use, and ends with 1 if any.
 
 It reads README.md, docs, app and run.py: the whole text of a page or template; strings, docstrings and comments of a
-source file. It also prints the mean length of the README's sentences. tests/test_words.py holds the same.
+source file. It also prints the mean length of the README's sentences. tests/test_words.py fails for the same reasons.
 """
 
 from __future__ import annotations

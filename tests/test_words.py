@@ -19,9 +19,10 @@ def loaded():
 words = loaded()
 
 
-@pytest.mark.parametrize("path", words.files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_text_has_none_of_the_words_that_are_replaced(path):
-    assert list(words.found(path)) == []
+def test_a_text_has_none_of_the_words_that_are_replaced():
+    files = words.files()
+    hits = [f"{path.relative_to(ROOT)}:{line}: {word}" for path in files for line, word in words.found(path)]
+    assert len(files) > 300 and hits == []
 
 
 def test_lint_reads_the_same_words():

@@ -135,7 +135,7 @@ def _table(rows: list[tuple[list[Text], str]], width: int) -> Table:
 
 
 def _joined(lines: list[Text], most: int) -> Text:
-    """Return the name and the type on one line where they fit, and each on a line of its own where they do not."""
+    """Return the name and the type, on one line if they fit, else on separate lines."""
     name, *others = lines
     while others and len(name) + 1 + len(others[0]) <= most:
         name = _text(" ").join([name, others.pop(0)])

@@ -22,9 +22,9 @@ def look(root: Path) -> list[Finding]:
     if torch.backends.mps.is_available():
         return [Finding(PASS, "GPU", "Apple's"), product(torch.device("mps"))]
     why = "hidden by CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "none"
-    mend = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one: python run.py launch --help"
+    fix = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one: python run.py launch --help"
     says = f"{why}: the study's models take a CPU very long"
-    return [Finding(WARN, "GPU", says, mend), product(torch.device("cpu"))]
+    return [Finding(WARN, "GPU", says, fix), product(torch.device("cpu"))]
 
 
 def _driver(root: Path) -> Finding:

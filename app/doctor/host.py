@@ -29,16 +29,16 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
 def writable(name: str, folder: Path, by: str) -> Finding:
     """Whether a file of 1 MiB can be put into a folder, or where the folder would be made; it is removed again."""
     there = standing(folder.expanduser())
-    mend = f"fix it, or choose another by {by}"
+    fix = f"fix it, or choose another by {by}"
     if blocked := _in_the_way(Path(os.path.realpath(folder.expanduser()))):
-        return Finding(FAIL, name, f"{blocked} is no folder", mend)
+        return Finding(FAIL, name, f"{blocked} is no folder", fix)
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(bytes(_TRIED))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return Finding(FAIL, name, f"{there} cannot be written: {error.strerror}", mend)
+        return Finding(FAIL, name, f"{there} cannot be written: {error.strerror}", fix)
     return Finding(PASS, name, f"{folder} can be written")
 
 

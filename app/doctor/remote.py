@@ -50,8 +50,8 @@ def clock(answer: Answer) -> Finding:
     off = answer.ours - answer.theirs
     if abs(off) > TOLERATED:
         says = f"{abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} the Hub's"
-        mend = "set it, by systemctl restart systemd-timesyncd or the host's support"
-        return Finding(FAIL if abs(off) > _OFF else WARN, "clock", says, mend)
+        fix = "set it, by systemctl restart systemd-timesyncd or the host's support"
+        return Finding(FAIL if abs(off) > _OFF else WARN, "clock", says, fix)
     return Finding(PASS, "clock", f"the Hub's within {TOLERATED:.0f} s")
 
 
@@ -64,8 +64,8 @@ def look(answer: Answer) -> list[Finding]:
         return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
     if answer.silent:
         says = f"{address} does not answer ({answer.silent})"
-        mend = "fix the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
-        return [Finding(FAIL, "Hub", says, mend)]
+        fix = "fix the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
+        return [Finding(FAIL, "Hub", says, fix)]
     reached = Finding(PASS, "Hub", f"{address} answers")
     try:
         if not hub.token():
@@ -86,11 +86,11 @@ def _no_token() -> Finding:
     return Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)
 
 
-def _refused(about: str, error: Explained, mend: str) -> Finding:
+def _refused(about: str, error: Explained, fix: str) -> Finding:
     """Return a failing line: you can fix a refusal; silence is the network's."""
     if isinstance(error, HubUnavailable):
-        mend = "ask again later"
-    return Finding(FAIL, about, str(error), mend)
+        fix = "ask again later"
+    return Finding(FAIL, about, str(error), fix)
 
 
 def _role(who: dict[str, Any]) -> str:
@@ -129,5 +129,5 @@ def _absent(name: str, who: dict[str, Any]) -> Finding:
     if owner in own and _role(who) != "read":
         return Finding(PASS, "repository", f"{name} is not there yet; the first upload makes it")
     says = f"{name} is not there, or not for this token, which may not make it"
-    mend = f"set HF_REPOSITORY={who['name']}/NAME" if owner not in own else "make a token with write access"
-    return Finding(FAIL, "repository", says, mend)
+    fix = f"set HF_REPOSITORY={who['name']}/NAME" if owner not in own else "make a token with write access"
+    return Finding(FAIL, "repository", says, fix)

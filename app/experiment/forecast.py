@@ -11,8 +11,6 @@ import torch
 
 from ..config import sizing
 from ..config.resolve import protocol_of
-from ..config.run import RunConfig
-from ..data.splits.division import Splits
 from ..errors import InputError
 from ..system.duration import spoken
 from ..tables.sizes import budget
@@ -33,21 +31,13 @@ def warn(job: Job) -> None:
     """
     if job.here.device.type != "cpu":
         return
-    flops = work(job.config, job.splits) * _left(job)
+    train, val, test = (len(split) for split in (job.splits.train, job.splits.val, job.splits.test))
+    flops = length.flops(job.config, train=train, val=val, test=test) * _left(job)
     if flops / (_SLOW * job.here.ranks) < _DAY:
         return
     rate = products_per_second() * job.here.ranks
     if flops / rate > _DAY:
         job.screen.say(_note(job, flops / rate))
-
-
-def work(config: RunConfig, splits: Splits) -> float:
-    """Return the FLOPs of a run: three forward passes for each input trained on, one for each that is evaluated."""
-    steps = length.steps(config, splits)
-    whole = config.val_batches * config.val_batch_size if config.val_batches else len(splits.val)
-    evaluated = steps * min(config.val_batch_size, len(splits.val)) + config.epochs * whole + len(splits.test)
-    trained = config.epochs * length.shown(config, splits)
-    return float(config.flops) * (3 * trained + evaluated)
 
 
 def products_per_second(*, seconds: float = 1.0, now: Callable[[], float] = time.perf_counter) -> float:

@@ -1,4 +1,4 @@
-"""How long a run is: its optimiser steps, the examples of an epoch, and the warm-up."""
+"""How long a run is: its optimiser steps, the inputs that it computes, its FLOPs and the warm-up."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from ..config.run import RunConfig
 from ..data.splits.division import Splits
 
 
-def steps(config: RunConfig, splits: Splits) -> int:
-    """Return the optimiser steps of the whole run."""
-    return config.epochs * (config.train_batches or loop.steps_per_epoch(len(splits.train), config.batch_size))
+def steps(config: RunConfig, train: int) -> int:
+    """Return the optimiser steps of a run on so many training rows."""
+    return config.epochs * (config.train_batches or loop.steps_per_epoch(train, config.batch_size))
 
 
-def shown(config: RunConfig, splits: Splits) -> int:
-    """Return the examples that an epoch shows."""
-    return config.train_batches * config.batch_size if config.train_batches else len(splits.train)
+def shown(config: RunConfig, train: int) -> int:
+    """Return the examples that an epoch shows: its random batches, or every training row once."""
+    return config.train_batches * config.batch_size if config.train_batches else train
+
+
+def evaluated(config: RunConfig, *, train: int, val: int, test: int) -> int:
+    """Return the inputs computed without gradients: next to each step, at the end of each epoch, and in the test."""
+    full = config.val_batches * config.val_batch_size if config.val_batches else val
+    return steps(config, train) * min(config.val_batch_size, val) + config.epochs * full + test
+
+
+def flops(config: RunConfig, *, train: int, val: int, test: int) -> int:
+    """Return the FLOPs of a run: three forward passes for each input trained on, one for each evaluated input."""
+    trained = config.epochs * shown(config, train)
+    return config.flops * (3 * trained + evaluated(config, train=train, val=val, test=test))
 
 
 def schedule(config: RunConfig, splits: Splits) -> tuple[parts.Schedule, str]:
     """Return the length of the schedule and its warm-up, and a note, which is empty unless the warm-up was clamped."""
-    total = steps(config, splits)
+    total = steps(config, len(splits.train))
     warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
     return parts.Schedule(total_steps=total, warmup_steps=warmup_steps), clamped

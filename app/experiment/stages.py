@@ -51,8 +51,9 @@ def prepare(
     if kept:
         chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     else:
-        chosen = execution.choose(config, here, options.wishes, steps=length.steps(config, splits), say=screen.say)
-    execution.require_whole_batches(config, here, chosen, examples=length.shown(config, splits))
+        steps = length.steps(config, len(splits.train))
+        chosen = execution.choose(config, here, options.wishes, steps=steps, say=screen.say)
+    execution.require_whole_batches(config, here, chosen, examples=length.shown(config, len(splits.train)))
     schedule, clamped = length.schedule(config, splits)
     state = checkpoint.load_state(files.state, screen.say) if kept else None
     init = None if state else initial.begun(config, options, cached.manifest.class_names, screen.say)

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import loop, optim
+from .. import optim
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.effects import kind_of
 from ..config.run import RunConfig
+from ..experiment import length
 from ..place import Place
 from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
@@ -50,33 +51,28 @@ def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = 
 
 def steps_of(config: RunConfig, extent: Extent) -> int | None:
     """Optimiser steps of the whole run; None where the rows are not known."""
-    if config.train_batches:
-        return config.epochs * config.train_batches
-    return None if extent.train is None else config.epochs * loop.steps_per_epoch(extent.train, config.batch_size)
+    known = extent.train is not None or config.train_batches
+    return length.steps(config, extent.train or 0) if known else None
 
 
 def trained_inputs(config: RunConfig, extent: Extent) -> int | None:
     """Inputs that are learned from: so many random batches an epoch, or every training row once."""
-    if config.train_batches:
-        return config.epochs * config.train_batches * config.batch_size
-    return None if extent.train is None else config.epochs * extent.train
+    known = extent.train is not None or config.train_batches
+    return config.epochs * length.shown(config, extent.train or 0) if known else None
 
 
 def evaluated_inputs(config: RunConfig, extent: Extent) -> int | None:
-    """Inputs that are evaluated without gradients: next to each step, at each epoch's end, and the test."""
-    steps = steps_of(config, extent)
-    if steps is None or extent.val is None or extent.test is None:
+    """Inputs that are evaluated without gradients; None where the rows are not known."""
+    if steps_of(config, extent) is None or extent.val is None or extent.test is None:
         return None
-    whole = config.val_batches * config.val_batch_size if config.val_batches else extent.val
-    return steps * min(config.val_batch_size, extent.val) + config.epochs * whole + extent.test
+    return length.evaluated(config, train=extent.train or 0, val=extent.val, test=extent.test)
 
 
 def training_flops(config: RunConfig, extent: Extent) -> int | None:
-    """Three forward passes for each input that is learned from, one for each that is evaluated."""
-    trained, evaluated = trained_inputs(config, extent), evaluated_inputs(config, extent)
-    if trained is None or evaluated is None:
+    """FLOPs of the whole run; None where the rows are not known."""
+    if steps_of(config, extent) is None or extent.val is None or extent.test is None:
         return None
-    return counts(config).flops * (3 * trained + evaluated)
+    return length.flops(config, train=extent.train or 0, val=extent.val, test=extent.test)
 
 
 def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 
 from app.config.facts import dataset_facts
 from app.config.run import resolve
-from app.experiment import forecast
+from app.experiment import forecast, length
 from app.plan import costs
 from app.plan.extent import Extent
 from app.tables.datasets import dataset_row
@@ -29,6 +29,10 @@ def rate(monkeypatch):
     monkeypatch.setattr(forecast, "products_per_second", lambda: 1e11)
 
 
+def work(run):
+    return length.flops(run.config, train=45_000, val=5_000, test=10_000)
+
+
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential", "t2t_vit", "resnet50", "cnn"])
 def test_work_is_what_plan_prints(model):
     run = job([], model=model, dataset="cifar100")
@@ -36,7 +40,9 @@ def test_work_is_what_plan_prints(model):
         train=45_000, val=5_000, test=10_000, total=60_000, classes=100, licence="", download_bytes=0, cached=True,
         carved_test=False,
     )  # fmt: skip
-    assert forecast.work(run.config, run.splits) == costs.training_flops(run.config, extent)
+    steps, evaluated = 50 * 88, 50 * 88 * 128 + 50 * 5_000 + 10_000
+    assert costs.steps_of(run.config, extent) == steps
+    assert work(run) == costs.training_flops(run.config, extent) == run.config.flops * (3 * 50 * 45_000 + evaluated)
 
 
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
@@ -49,7 +55,7 @@ def test_a_run_of_days_is_predicted_and_a_smaller_size_named(rate, model):
         job([], model=model, dataset="cifar10", size=named),
         job([], model=model, dataset="cifar10", size="50M"),
     )
-    assert forecast.work(smaller.config, smaller.splits) < 86_400e11 < forecast.work(own.config, own.splits)
+    assert work(smaller) < 86_400e11 < work(own)
 
 
 def test_a_model_without_smaller_sizes_gets_the_note_too(rate):

@@ -13,7 +13,7 @@ from .declaring import MOST, derived, setting
 PANEL = "Model"
 TRANSFORMERS, T2T, WIDTHS = "Model: transformers", "Model: T2T-ViT", "Model: CNN, ResNet, Swin, MobileViT and VGG"
 RESNET1D, TIMM = "Model: 1-D ResNet", "Model: timm"
-PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM)  # a panel for each family that has options of its own
+PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM)  # one panel per family that has separate options
 MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
 
