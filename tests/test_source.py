@@ -35,15 +35,15 @@ def danger(tree):
             yield node.value, node.lineno
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_that_is_read_is_ever_run(path):
-    found = [name for name, _ in danger(ast.parse(path.read_text()))]
-    assert found == (["torch.save"] if path == PATTERNS else [])
+def test_nothing_that_is_read_is_ever_run():
+    found = {path: [name for name, _ in danger(ast.parse(path.read_text()))] for path in FILES}
+    assert {path: names for path, names in found.items() if names} == {PATTERNS: ["torch.save"]}
 
 
 def test_files_of_tensors_are_read_in_one_place():
-    calls = {path: [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)] for path in FILES}
-    assert [path for path in FILES if any(ast.unparse(n.func) == "torch.load" for n in calls[path])] == [PATTERNS]
+    named = [path for path in FILES if "torch.load" in path.read_text()]  # in a string, at most, but for one file
+    calls = {path: [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)] for path in named}
+    assert [path for path in named if any(ast.unparse(n.func) == "torch.load" for n in calls[path])] == [PATTERNS]
 
 
 @pytest.mark.parametrize(

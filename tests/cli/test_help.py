@@ -43,7 +43,7 @@ def test_the_help_of_a_command_begins_with_a_sentence(path):
     assert all(SENTENCE.fullmatch(" ".join(other.split())) for other in others)
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("width", [60, *(pytest.param(width, marks=pytest.mark.slow) for width in (80, 200))])
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path or "(program)")
 def test_a_page_fits_its_width_and_nothing_is_cut(call, monkeypatch, path, width):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -108,6 +108,7 @@ def test_an_example_that_needs_nothing_runs(call, line, monkeypatch):
     assert shown.code == 0 and shown.out, shown.err
 
 
+@pytest.mark.slow
 def test_the_examples_of_made_fields_run_one_after_the_other(call):
     for line in EXAMPLES["data"]:
         assert line in EACH and (shown := call(line)).code == 0, shown.err

@@ -29,6 +29,7 @@ def made(call, work, cache_folder):
     return make
 
 
+@pytest.mark.slow
 def test_made_fields_are_split_into_lists_that_a_run_goes_by(call, made, work):
     made("data make nested_cylinder --simulations 6 --frames 2")
     lists = call("data split made --out lists --train-fraction 0.5 --val-fraction 0.17 --test-fraction 0.33")
@@ -45,6 +46,7 @@ def test_made_fields_are_split_into_lists_that_a_run_goes_by(call, made, work):
     assert f"note: {known.warning}" in trained.err
 
 
+@pytest.mark.slow
 def test_made_patterns_are_read_as_they_are_and_cut_by_the_angles_of_their_recipe(call, made, work):
     made(f"{DIFFRACTION} --start 5 --step 0.25 --points 300")
     trained = call(f"{TRAIN} --dataset diffraction --data made --range 10:40 --model resnet1d --batch-size 14")

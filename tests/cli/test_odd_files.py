@@ -41,6 +41,7 @@ def test_the_missing_half_of_a_pair_of_figures_is_drawn(call, run, lost):
     assert {path: path.read_bytes() for path in run.files.present()} == kept
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 @pytest.mark.parametrize("lost", [pytest.param("confusion_png", marks=pytest.mark.slow), "confusion_svg"])
 def test_evaluate_draws_the_missing_half_too(call, run, lost):
@@ -181,6 +182,7 @@ def test_a_command_that_waits_for_the_cache_of_another_says_for_whom(tmp_path, w
     assert f"process {os.getpid()}, since {time.strftime('%Y')}".encode() in said and b"local/pets" in said
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_an_empty_figure_is_drawn(call, run):
     kept = run.files.confusion_svg.read_bytes()

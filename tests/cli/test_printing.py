@@ -68,7 +68,13 @@ def test_what_the_hub_answers_is_printable(call, work, online, command):
     assert_printable(ended.out + ended.err)
 
 
-@pytest.mark.parametrize("name", ["no\x1b[2Jwhere", "no\u202ewhere", "no\nwhere: done", "x" * 100_000])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no\x1b[2Jwhere",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("no\u202ewhere", "no\nwhere: done", "x" * 100_000)),
+    ],
+)
 @pytest.mark.parametrize(
     "command",
     ["train --dataset ./{}", "evaluate {}", "upload {} x", "download {} y", "plan --dataset {}", "{}", "--{}"],

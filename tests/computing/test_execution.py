@@ -143,7 +143,7 @@ def trial(seconds, preparation=0.0, losses=(4.6, 4.5)):
     ("compiled", "how"),
     [
         (trial(0.007, 60.0), "blocks"),  # saves hours, and costs minutes
-        (trial(0.00999, 9e9), "off"),  # saves less than it costs
+        pytest.param(trial(0.00999, 9e9), "off", marks=pytest.mark.slow),  # saves less than it costs
         (trial(0.001, 1.0, losses=(4.6, 9.9)), "off"),  # another loss: not the same model
         (None, "off"),  # no compiler
     ],

@@ -60,7 +60,10 @@ def test_reading_ends_with_a_sentence_at_a_status(server, client, tmp_path, matc
     assert wrong == []
 
 
-@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize(
+    "body",
+    [pytest.param(body, marks=() if name == "a page" else pytest.mark.slow, id=name) for name, body in STRANGE.items()],
+)
 @pytest.mark.parametrize("match", CALLS.values(), ids=CALLS)
 def test_reading_from_what_is_no_hub_ends_with_a_sentence(server, client, tmp_path, match, body):
     code, said, times = met(server, client, tmp_path, match, 200, body=body)

@@ -198,7 +198,9 @@ def kill_at(number, monkeypatch):
     return moves
 
 
-@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=() if each in (1, 5) else pytest.mark.slow) for each in range(1, 9)]
+)
 def test_a_kill_while_a_finished_run_is_moved_leaves_a_run_that_can_be_ended_without_the_hub(
     tmp_path, there, whole, monkeypatch, number
 ):

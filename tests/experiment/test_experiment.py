@@ -44,7 +44,9 @@ def test_two_equal_runs_are_equal_bit_for_bit(tmp_path, model):
     assert first.record.results == second.record.results
 
 
-@pytest.mark.parametrize("stops", [[1], [5], [3, 7]], ids=str)
+@pytest.mark.parametrize(
+    "stops", [pytest.param([1], marks=pytest.mark.slow), pytest.param([5], marks=pytest.mark.slow), [3, 7]], ids=str
+)
 def test_a_run_stopped_by_a_signal_ends_in_the_same_bits(tmp_path, stops):
     whole = train(tmp_path / "whole", augment="flip_crop", dropout=0.3)
     for step in stops:
@@ -106,6 +108,7 @@ def test_micro_batches_change_no_loss_beyond_rounding(tmp_path):
     assert whole.record.run_id == split.record.run_id
 
 
+@pytest.mark.slow
 def test_one_batch_is_overfitted(tmp_path):
     run = train(tmp_path, limit_train=16, batch_size=16, epochs=120, dropout=0.0, lr=3e-3)
     train_losses = [row["loss"] for row in log.read(run.files.log)[1] if row["split"] == "train"]

@@ -153,6 +153,7 @@ def snapshots(folder):
     return list(folder.rglob("*.push/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [pytest.param(500, marks=pytest.mark.slow), 413])
 def test_snapshots_of_pushes_that_fail_are_removed(tmp_path, repository, monkeypatch, status):
     monkeypatch.setattr("app.experiment.pushing._FIRST_PAUSE", 0.01)

@@ -65,6 +65,7 @@ def test_a_run_with_a_state_resumes_from_it_without_gap_or_double(tmp_path, monk
     assert [at.from_step for at in found.record.places] == [0, 3, 3]
 
 
+@pytest.mark.slow
 def test_a_validation_that_runs_out_of_memory_is_survived_too(tmp_path, monkeypatch):
     expected = train(tmp_path / "small", options={"micro_batch_size": 16})
     with monkeypatch.context() as patched:

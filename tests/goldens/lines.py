@@ -116,7 +116,7 @@ TRAININGS = {
     "signals-splits-carved": f"{_SPLITS} --model resnet1d --width 8 --test-fraction 0.2 --val-fraction 0.2",
 }
 TRAININGS = {name: f"train {line} {_ON_CPU}" for name, line in TRAININGS.items()}
-QUICK = ("digits-classic", "digits-differential", "fields-cnn", "signals-resnet1d")  # the others are slow tests
+QUICK = ("digits-classic", "digits-differential")  # the others are slow tests
 
 _SIZES = ("10M", "25M", "50M")
 _GROWN = (

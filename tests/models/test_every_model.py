@@ -179,6 +179,7 @@ def test_a_hundred_steps_learn_sixteen_examples(name):
     assert overfits(smallest(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
 @pytest.mark.parametrize("about", [SIGNALS, FIELDS], ids=lambda about: about.kind)
 def test_a_hundred_steps_learn_sixteen_signals_and_the_numbers_of_sixteen_fields(model, about):
@@ -187,6 +188,7 @@ def test_a_hundred_steps_learn_sixteen_signals_and_the_numbers_of_sixteen_fields
     assert overfits(resolve({"model": model, "dropout": 0.0, **shape}, about))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["cnn", pytest.param("t2t_vit", marks=pytest.mark.slow)])
 def test_a_hundred_steps_learn_the_numbers_of_sixteen_fields(model):
     of_cnn, of_t2t = (

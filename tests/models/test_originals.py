@@ -51,6 +51,7 @@ def test_lanls_t2t_vit_equals_the_original_on_smooth_fields():
     assert (model(smooth()) - other).abs().max() > 1e-4  # what revision 1 computed
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_lanls_t2t_vit_of_its_own_depth_equals_the_original_in_double_precision():
     config = resolve({**FIELD_FILES, "model": "t2t_lanl"}, dataclasses.replace(FIELDS, image=(340, 100)))

@@ -239,6 +239,7 @@ def test_with_checkpointing_inputs_are_kept_and_one_part_at_a_time_the_rest():
     assert 0.9 < (said - largest) / kept < 1.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attention", "tokenizer"),
     [

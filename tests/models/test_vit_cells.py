@@ -156,6 +156,7 @@ def test_tiles_take_heads_of_any_width(attention):
             torch.testing.assert_close(plain, same, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ZOO)
 def test_sixteen_images_are_learnt_by_heart(model):
     network = small(model, depth=1, d_model=64)

@@ -23,6 +23,7 @@ def fields():
     return np.stack([density(simulate(key, seed=0), 112) for key in cylinder_files.drawn_keys(31)])
 
 
+@pytest.mark.slow
 def test_the_mean_density_is_the_published_one_at_every_checkpoint(fields):
     mean = fields.mean(0)
     for r, column in CHECKPOINTS.items():
