@@ -32,19 +32,18 @@ def _inches(text: str) -> float:
 
 def _width(default: str) -> Any:
     """Return the option of a kind of figure that has this width by default."""
-    return _option("--width", parser=_inches, metavar="LENGTH", help="Set the width of the figure to this length in "
-                   f"in, mm or cm, from 2.5in to 20in, such as 3.25in for one column. Default: {default}.")  # fmt: skip
+    return _option("--width", parser=_inches, metavar="LENGTH", help="Set the width of each figure, with the unit in, "
+                   f"mm or cm, from 2.5in to 20in, such as 3.25in for one column. Default: {default}.")  # fmt: skip
 
 
 Width = Annotated[float | None, _width("8.5in")]
-WidthOfHistory = Annotated[float | None, _width("12in, and 8.5in for the time below the threshold")]
+WidthOfHistory = Annotated[float | None, _width("12in, and 8.5in for the time to the threshold")]
 WidthOfPatterns = Annotated[float | None, _width("11in")]
 Caption = Annotated[
     bool,
-    _option("--caption/--no-caption", metavar="", help="Print the caption below the figure, in the picture; "
-            "--no-caption prints it on stderr instead, as one line that begins with `caption:`. Default: --caption."),
+    _option("--caption/--no-caption", metavar="", help="Print the caption below the figure, in its file, or else on "
+            "stderr, as one line `caption: ...` per figure. Default: --caption."),
 ]  # fmt: skip
-
 Folder = Annotated[Path, _option("--out", help="Write the figures into this folder. Default: figures.")]
 Threshold = Annotated[
     float | None,

@@ -135,7 +135,7 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
     alone = f"{next(iter(compared))} on {dataset}: loss per epoch"
     figure = style.blank(alone if len(compared) == 1 else f"Loss per epoch on {dataset}", canvas)
     colours = _colours(histories, compared)
-    panels, height = _panels(figure, _entries(histories, compared, colours, threshold), canvas)
+    panels, stacked, height = _panels(figure, _entries(histories, compared, colours, threshold), canvas)
     for column, split in enumerate(("train", "val")):
         for row, end in enumerate(ends):
             axes = panels[row][column]
@@ -153,18 +153,21 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
     )
     panels[1][0].set_ylabel("zoom")
     style.caption(figure, canvas, _facts(histories, threshold, ends))
-    style.fit(figure, [*panels[:, 0]], height)
+    style.fit(figure, stacked, height)
     return figure
 
 
-def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.NDArray[np.object_], float]:
-    """Make the axes, with the legend in the upper right one, in a narrow figure above all; return their height."""
+def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.NDArray[np.object_], list[Axes], float]:
+    """Make the axes, with the legend in the upper right one, or above all in a narrow figure.
+
+    Returns the panels (2, 2), the axes of a column and its height in inches.
+    """
     height = _PANELS * max(canvas.shrunk, _LEAST)
     if not canvas.narrow:
         panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(2, 1))
         columns = 2 if len(entries) > 7 else 1
         panels[0][1].legend(handles=entries, loc="upper right", fontsize=canvas.points(_LETTERS), ncols=columns)
-        return panels, height
+        return panels, [*panels[:, 0]], height
     above, columns = style.legend_size(entries, canvas, _LETTERS)
     panels = figure.subplots(3, 2, sharex=True, sharey="row", height_ratios=(above, height * 2 / 3, height / 3))
     for axes in panels[0]:
@@ -172,7 +175,7 @@ def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.
     axes = figure.add_subplot(panels[0][0].get_gridspec()[0, :])
     axes.axis("off")
     axes.legend(handles=entries, loc="upper left", borderaxespad=0, fontsize=canvas.points(_LETTERS), ncols=columns)
-    return panels[1:], height
+    return panels[1:], [axes, *panels[1:, 0]], above + height
 
 
 def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -> list[str]:

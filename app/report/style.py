@@ -38,7 +38,7 @@ _HANDLE = 3  # width of a legend's line, relative to the size of its letters
 _AXIS = 4  # width of an axis' label and numbers, relative to the size of their letters
 _TALL = 3  # height of a figure relative to its width, before `fit`
 _KEPT = re.compile(r" (?=[%=x] )|(?<= [=x]) | (?=%)")  # spaces at which no line ends
-_PASSES = 4  # of the layout, until its panels have their height
+_PASSES, _CLOSE = 6, 1e-4  # of the layout, until its panels have their height; inches
 
 _FONT = "DejaVu Sans"  # comes with matplotlib, so figures are equal on every machine
 _FALLBACKS = (  # for letters that it lacks, where they are installed
@@ -182,7 +182,10 @@ def fit(figure: Figure, panels: Sequence[Axes], inches: float, *, shape: float =
         width, height = figure.get_size_inches()
         places = [axes.get_position(original=True) for axes in panels]
         wanted = min(inches, sum(place.width * width * shape for place in places))
-        figure.set_figheight(height + wanted - sum(place.height * height for place in places))
+        lacking = wanted - sum(place.height * height for place in places)
+        if abs(lacking) < _CLOSE:
+            break
+        figure.set_figheight(height + lacking)
     return float(wanted / (places[0].width * width))
 
 
