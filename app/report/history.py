@@ -209,7 +209,9 @@ def _entries(
 def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, float]) -> list[str]:
     runs, reached = len(histories), sum(history.event.reached for history in histories)
     above = sum(float(history.val.max()) > ends[0] or float(history.train.max()) > ends[0] for history in histories)
+    rows, kind = histories[0].run.record.data.rows, selection.examples([histories[0].run])
     return [
+        f"n = {rows.train:,} training and {rows.val:,} validation {kind},",
         f"{runs} run{'s' if runs > 1 else ''}, one curve per run, {selection.seeds(h.run for h in histories)}.",
         f"A curve ends at the third consecutive epoch with a validation loss below {threshold:g} (point, {reached} of",
         f"{runs} runs), or else at the last epoch (bar).",
