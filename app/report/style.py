@@ -112,7 +112,8 @@ def _wrapped(text: str, letters: int) -> str:
     """The text in lines of so many letters, of which those of East Asia take twice the width."""
     text = legible(text)
     width = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    filled = textwrap.fill(_KEPT.sub("\N{NO-BREAK SPACE}", text), max(1, letters * len(text) // max(1, width)))
+    most = max(1, letters * len(text) // max(1, width))
+    filled = textwrap.fill(_KEPT.sub("\N{NO-BREAK SPACE}", text), most, break_on_hyphens=False)
     return filled.replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -159,7 +160,7 @@ def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tupl
 
 
 def caption(figure: Figure, canvas: Canvas, sentences: Sequence[str]) -> None:
-    """Print the sentences that are not empty below the figure; else say them as one line after the figure's title."""
+    """Print the sentences that are not empty below the figure, or else say its title and them as one line."""
     text = " ".join(sentence for sentence in sentences if sentence)
     if canvas.caption:
         wrapped = _wrapped(text, _letters(canvas.inches, canvas.points(SMALL)))
@@ -193,9 +194,10 @@ def _narrow_texts(figure: Figure) -> None:
     """Break the lines of the title and the caption again where they are wider than the figure."""
     for text in figure.texts:
         lines = text.get_text().splitlines()
-        while len(lines) < len(text.get_text()) and text.get_window_extent().x1 > (1 - _MARGIN) * figure.bbox.width:
-            longest = max(map(len, text.get_text().splitlines()))
-            text.set_text(_wrapped(" ".join(lines), int(0.95 * longest)))
+        for letters in range(max(map(len, lines), default=0), 1, -2):
+            if text.get_window_extent().x1 <= (1 - _MARGIN) * figure.bbox.width:
+                break
+            text.set_text(_wrapped(" ".join(lines), letters))
 
 
 def plain_log(axes: Axes, which: str, low: float, high: float, *, most: int = 99) -> None:

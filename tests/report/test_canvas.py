@@ -5,8 +5,9 @@ import re
 import pytest
 from PIL import Image
 
+from app.cli import plot
 from app.errors import InputError
-from app.report import canvas, style
+from app.report import canvas, history, patterns, style
 from app.report.canvas import Canvas
 
 
@@ -28,6 +29,17 @@ def test_a_width_without_a_unit_or_number_is_refused_with_the_forms(text):
 def test_a_width_that_is_too_small_or_large_is_refused_with_the_range(text, wide):
     with pytest.raises(InputError, match=rf"'{text}' is {re.escape(wide)} wide\. .*2\.5in to 20in\. Write"):
         canvas.inches(text)
+
+
+def test_every_kind_of_figure_names_the_range_and_its_usual_width_in_its_help():
+    usual = {
+        plot.Width: "8.5in",
+        plot.WidthOfHistory: f"{history._WIDTH}in",
+        plot.WidthOfPatterns: f"{patterns._WIDTH}in",
+    }
+    for option, width in usual.items():
+        (its,) = option.__metadata__
+        assert f"from {canvas.LEAST:g}in to {canvas.MOST:g}in" in its.help and f"Default: {width}" in its.help
 
 
 @pytest.mark.parametrize("text", ["3.25in", "82mm", "8.6cm", "7in"])
