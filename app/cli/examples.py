@@ -45,11 +45,31 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "launch slurm --gpus 4 --hours 12 -- train --model vit_classic --size 50M",
     ),
     "plot": ("plot loss", "plot scaling --out figures"),
-    "plot loss": ("plot loss", "plot loss --run 3f2a91c0 --out figures"),
-    "plot scaling": ("plot scaling", "plot scaling --checkpoints runs --out figures"),
-    "plot history": ("plot history --threshold 0.5", "plot history --threshold 0.5 --top 5 --zoom 1"),
-    "plot field": ("plot field cylinders", "plot field cylinders --field rho --simulation id0002"),
-    "plot patterns": ("plot patterns", "plot patterns --run 3f2a91c0 --count 12"),
+    "plot loss": (
+        "plot loss",
+        "plot loss --run 3f2a91c0 --out figures",
+        "plot loss --width 3.25in --no-caption",
+    ),
+    "plot scaling": (
+        "plot scaling",
+        "plot scaling --checkpoints runs --out figures",
+        "plot scaling --width 82mm --no-caption",
+    ),
+    "plot history": (
+        "plot history --threshold 0.5",
+        "plot history --threshold 0.5 --top 5 --zoom 1",
+        "plot history --threshold 0.5 --width 3.25in",
+    ),
+    "plot field": (
+        "plot field cylinders",
+        "plot field cylinders --field rho --simulation id0002",
+        "plot field cylinders --width 8.2cm",
+    ),
+    "plot patterns": (
+        "plot patterns",
+        "plot patterns --run 3f2a91c0 --count 12",
+        "plot patterns --count 3 --width 3.25in",
+    ),
     "data": ("data make nested_cylinder --out cylinders --simulations 20", "data split cylinders --out lists"),
     "data make": (
         "data make nested_cylinder --out cylinders --simulations 20",

@@ -5,19 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from . import options as o
 from .examples import group, page
-from .screen import result_line
+from .screen import note, result_line
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
+    from ..report.canvas import Canvas
 
 _option = partial(typer.Option, show_default=False)
 
+
+def _inches(text: str) -> float:
+    from ..report import canvas
+
+    try:
+        return canvas.inches(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _width(default: str) -> Any:
+    """Return the option of a kind of figure that has this width by default."""
+    return _option("--width", parser=_inches, metavar="LENGTH", help="Set the width of each figure, with the unit in, "
+                   f"mm or cm, from 2.5in to 20in, such as 3.25in for one column. Default: {default}.")  # fmt: skip
+
+
+Width = Annotated[float | None, _width("8.5in")]
+WidthOfHistory = Annotated[float | None, _width("12in, and 8.5in for the time to the threshold")]
+WidthOfPatterns = Annotated[float | None, _width("11in")]
+Caption = Annotated[
+    bool,
+    _option("--caption/--no-caption", metavar="", help="Print the caption below the figure, in its file, or else on "
+            "stderr, as one line `caption: ...` per figure. Default: --caption."),
+]  # fmt: skip
 Folder = Annotated[Path, _option("--out", help="Write the figures into this folder. Default: figures.")]
 Threshold = Annotated[
     float | None,
@@ -55,22 +81,30 @@ def register(app: typer.Typer) -> None:
 
 
 def loss(
-    run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
+    run: o.RunIds = None,
+    width: Width = None,
+    caption: Caption = True,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: Folder = Path("figures"),
 ) -> None:
     """Draw training and validation loss per batch, one figure per architecture and split, one curve per size."""
     from ..report import loss as figures
 
-    _draw(figures.draw, run, checkpoints, out)
+    _draw(partial(figures.draw, canvas=_canvas(width, caption)), run, checkpoints, out)
 
 
 def scaling(
-    run: o.RunIds = None, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, out: Folder = Path("figures")
+    run: o.RunIds = None,
+    width: Width = None,
+    caption: Caption = True,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: Folder = Path("figures"),
 ) -> None:
     """Draw test accuracy against the number of parameters, with one figure per architecture."""
     from ..report import scaling as figures
     from .screen import Screen
 
-    _draw(partial(figures.draw, say=Screen().say), run, checkpoints, out)
+    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption)), run, checkpoints, out)
 
 
 def history(
@@ -78,6 +112,8 @@ def history(
     threshold: Threshold = None,
     top: Top = None,
     zoom: Zoom = None,
+    width: WidthOfHistory = None,
+    caption: Caption = True,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
@@ -85,23 +121,31 @@ def history(
     from ..report import history as figures
     from ..report.selection import repeated
 
-    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom)
+    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=_canvas(width, caption))
     _draw(draw, run, checkpoints, out, choose=repeated)
 
 
 def field(
-    folder: Fields, name: FieldName = "rho", simulation: Simulation = None, out: Folder = Path("figures")
+    folder: Fields,
+    name: FieldName = "rho",
+    simulation: Simulation = None,
+    width: Width = None,
+    caption: Caption = True,
+    out: Folder = Path("figures"),
 ) -> None:
     """Draw a field of one simulation at its earliest and its latest time, in cm and microseconds."""
     from ..report import field as figures
 
-    for path in figures.draw(folder, field=name, simulation=simulation, out=out):
+    canvas = _canvas(width, caption)
+    for path in figures.draw(folder, field=name, simulation=simulation, out=out, canvas=canvas):
         result_line(path)
 
 
 def patterns(
     run: o.RunId = None,
     count: Count = 6,
+    width: WidthOfPatterns = None,
+    caption: Caption = True,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
@@ -117,8 +161,16 @@ def patterns(
         if run
         else finding.newest(**wanted, checkpoints=checkpoints, say=screen.say)
     )
-    for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading):
+    canvas = _canvas(width, caption)
+    for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading, canvas=canvas):
         result_line(path)
+
+
+def _canvas(width: float | None, caption: bool) -> Canvas:
+    """Return what the options say of a figure's width and caption."""
+    from ..report.canvas import Canvas
+
+    return Canvas(width, caption, note)
 
 
 def _draw(

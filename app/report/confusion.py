@@ -14,9 +14,11 @@ from ..artifacts.parts import Rates
 from ..artifacts.runs import Run
 from ..errors import InputError
 from . import selection, style
+from .canvas import Canvas
 
 _NAMED = 12  # classes up to which cells hold numbers and ticks hold names
 _PAIRS = 16  # most confused pairs that are listed
+_PANEL, _BAR = 6.5, 30  # inches of height; height of the colour bar relative to its width
 _LETTERS = 16  # of a class name: "orthorhombic (C)", whose last ones tell it from its kin
 
 Floats = npt.NDArray[np.float64]
@@ -29,11 +31,14 @@ def draw_run(run: Run) -> list[Path]:
         raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
     counts = np.array(test.confusion)  # (classes, classes), truth by row
     names = [_short(style.legible(str(name))) for name in run.record.data.class_names]
-    title = f"{selection.run_title(run.config)}: confusion"
-    with style.house_style():
-        figure = _few(title, counts, names) if len(counts) <= _NAMED else _many(title, counts, names)
-        style.facts_below(figure, _facts(run, counts))
-    return style.save(figure, run.files.confusion_png.with_suffix(""))
+    title = f"{selection.run_title(run.config)}: confusion matrix"
+    canvas = Canvas(usual=9 if len(counts) <= _NAMED else 13)
+    with style.house_style(canvas):
+        figure = style.blank(title, canvas)
+        axes = (_few if len(counts) <= _NAMED else _many)(figure, counts, names)
+        style.caption(figure, canvas, _facts(run, counts))
+        style.fit(figure, [axes], _PANEL)
+    return style.save(figure, run.files.confusion_png.with_suffix(""), canvas)
 
 
 def shares(counts: npt.NDArray[np.int_]) -> Floats:
@@ -59,9 +64,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"
 
 
-def _few(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
-    """Class names at the ticks and a percentage in each cell."""
-    figure = style.blank(title, width=9, height=8)
+def _few(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
+    """Draw class names at the ticks and a percentage in each cell; return the axes of the matrix."""
     axes = figure.subplots()
     share = _draw_matrix(figure, axes, counts, gamma=1)
     n = len(names)
@@ -77,12 +81,11 @@ def _few(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
             ink = "white" if value > 0.55 else "black"
             size = 18 if n <= 5 else 12.5
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=ink, fontsize=size)
-    return figure
+    return axes
 
 
-def _many(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
-    """Class numbers at the ticks, no numbers in the cells, the most confused pairs listed beside."""
-    figure = style.blank(title, width=13, height=8)
+def _many(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
+    """Draw class numbers at the ticks and list the most confused pairs to the right; return the axes of the matrix."""
     axes, beside = figure.subplots(1, 2, width_ratios=(1.75, 1))
     share = _draw_matrix(figure, axes, counts, gamma=0.5)
     apart = next(step for step in (5, 10, 50, 100, 500, 1000, 10_000) if len(names) / step <= 12)
@@ -90,12 +93,12 @@ def _many(title: str, counts: npt.NDArray[np.int_], names: list[str]) -> Figure:
     axes.set_yticks(range(0, len(names), apart))
     beside.axis("off")
     beside.set_title("Most confused classes", loc="left")
-    lines = [("share", "truth", "predicted as")]
+    lines = [("share", "true class", "predicted class")]
     lines += [(_percent(share[t, p]), f"{t} {names[t]}", f"{p} {names[p]}") for t, p in most_confused(counts, _PAIRS)]
     for place, cells in enumerate(lines):
         for x, text in zip((0.0, 0.15, 0.57), cells, strict=True):
             beside.text(x, 0.96 - place / (_PAIRS + 2), text, va="baseline", fontsize=11)
-    return figure
+    return axes
 
 
 def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, gamma: float) -> Floats:
@@ -109,8 +112,8 @@ def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, ga
     axes.spines[:].set_visible(True)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    scale = "" if gamma == 1 else ", square-root colours"
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label=f"% of the true class's test rows{scale}")
+    scale = "" if gamma == 1 else ", square-root scale"
+    bar = figure.colorbar(image, ax=axes, aspect=_BAR, pad=0.02, label=f"share of the true class (%{scale})")
     bar.set_ticks([0, 25, 50, 75, 100] if gamma == 1 else [0, 1, 5, 10, 25, 50, 100])
     return share
 
@@ -120,10 +123,12 @@ def _facts(run: Run, counts: npt.NDArray[np.int_]) -> list[str]:
     low, high = test.top1_interval
     empty = int((counts.sum(axis=1) == 0).sum())
     return [
-        f"n = {test.n:,} test {selection.examples([run])};",
-        f"accuracy {100 * test.top1:.1f} % (95 % Wilson interval {100 * low:.1f} to {100 * high:.1f});",
-        f"{run.record.parameters.total:,} parameters; {selection.seeds([run])};",
+        f"n = {test.n:,} test {selection.examples([run])},",
+        f"accuracy {100 * test.top1:.1f} % (95 % Wilson interval {100 * low:.1f} % to {100 * high:.1f} %),",
+        f"{run.record.parameters.total:,} parameters, {selection.seeds([run])},",
         f"run {run.record.run_id}, final weights (epoch {run.config.epochs}).",
-        f"Classes without a test row (grey): {empty}." if empty else "",
+        f"{empty} class{'es have' if empty > 1 else ' has'} no test {selection.examples([run])} (grey)."
+        if empty
+        else "",
         selection.warning([run]),
     ]

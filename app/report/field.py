@@ -19,8 +19,11 @@ from ..errors import InputError
 from ..tables.names import suggestion
 from ..tables.reading import FRAME_MICROSECONDS, PIXEL_CM, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from . import style
+from .canvas import CANVAS, Canvas
 
 _FRAME = re.compile(r"_idx(\d+)")
+_PANEL, _BAR = 8.2, 0.03  # inches of height at the usual width; width of the colour bar, relative to the figure
+_SHARE = 0.43  # of the width, that a panel has at most
 _NOT_READ = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError)
 Floats = npt.NDArray[np.float64]
 
@@ -34,9 +37,10 @@ class Frame:
     bottom: float  # cm
     top: float  # cm
     time: float | None  # microseconds
+    first: int  # row of the file
 
 
-def draw(folder: Path, *, field: str, simulation: str | None, out: Path) -> list[Path]:
+def draw(folder: Path, *, field: str, simulation: str | None, out: Path, canvas: Canvas = CANVAS) -> list[Path]:
     """The earliest and the latest frame of a simulation, by default the first, side by side on one grey scale.
 
     Returns `field_<field>_<simulation>.png` and `.svg`. Raises InputError where there are no such files.
@@ -44,9 +48,10 @@ def draw(folder: Path, *, field: str, simulation: str | None, out: Path) -> list
     early, late = _files(folder, simulation)
     name = design.key_of(early.name)
     frames = [_frame(path, field) for path in dict.fromkeys((early, late))]
-    with style.house_style():
-        figure = _figure(frames, field, name, synthetic=_synthetic(folder))
-    return style.save(figure, out / f"field_{field}_{name}")
+    kind = "Synthetic " if _synthetic(folder) else ""
+    with style.house_style(canvas):
+        figure = _figure(frames, field, f"{kind}{field} of {name}", canvas)
+    return style.save(figure, out / f"field_{field}_{name}", canvas)
 
 
 def _files(folder: Path, simulation: str | None) -> tuple[Path, Path]:
@@ -85,7 +90,7 @@ def _frame(path: Path, field: str) -> Frame:
     step = across[-1] - across[-2]
     return Frame(
         np.concatenate([np.fliplr(part), part], axis=1), float(across[-1] + step), float(along[first]),
-        float(along[-1] + along[-1] - along[-2]), _time(path, held.get("sim_time")),
+        float(along[-1] + along[-1] - along[-2]), _time(path, held.get("sim_time")), first,
     )  # fmt: skip
 
 
@@ -108,33 +113,37 @@ def _synthetic(folder: Path) -> bool:
     return any("synthetic" in path.name.lower() for path in folder.iterdir())
 
 
-def _figure(frames: list[Frame], field: str, name: str, *, synthetic: bool) -> Figure:
-    kind = "Synthetic " if synthetic else ""
-    figure = style.blank(f"{kind}{field} of {name}", height=10.5)
+def _figure(frames: list[Frame], field: str, title: str, canvas: Canvas) -> Figure:
+    figure = style.blank(title, canvas)
     panels = figure.subplots(1, len(frames), sharey=True, squeeze=False)[0]
     low, high = min(f.image.min() for f in frames), max(f.image.max() for f in frames)
     for axes, frame in zip(panels, frames, strict=True):
-        drawn = _draw(axes, frame, low, high)
+        drawn = _draw(axes, frame, (low, high), canvas)
     panels[0].set_ylabel("Z axis (cm)")
     unit = " (g/cm³)" if field == "rho" else ""
-    figure.colorbar(drawn, ax=list(panels), shrink=0.7, pad=0.02, label=f"{field}{unit}")
-    shape = frames[0].image.shape
-    style.facts_below(figure, [
-        f"Every pixel of the files from row {PUBLISHED_ROWS} on, {shape[0]:,} x {shape[1]:,}, mirrored at R = 0;",
-        f"one grey scale for both, {low:.3g} to {high:.3g}.",
+    shape = (frames[0].top - frames[0].bottom) / (2 * frames[0].radius)
+    bar = min(_PANEL * canvas.shrunk / canvas.inches, _SHARE * shape) / _BAR
+    figure.colorbar(drawn, ax=list(panels), pad=0.02, aspect=bar, label=f"{field}{unit}")
+    rows, columns = frames[0].image.shape
+    style.caption(figure, canvas, [
+        f"Each panel shows every pixel of its file from row {frames[0].first} on ({rows:,} x {columns:,} pixels after",
+        f"mirroring at R = 0). The grey scale is from {low:.3g} to {high:.3g}{unit and ' g/cm³'}.",
     ])  # fmt: skip
+    if style.fit(figure, [panels[0]], _PANEL * canvas.shrunk, shape=shape) < 0.999 * shape:
+        for axes in panels:
+            axes.set_aspect("equal")
     return figure
 
 
-def _draw(axes: Axes, frame: Frame, low: float, high: float) -> AxesImage:
+def _draw(axes: Axes, frame: Frame, grey: tuple[float, float], canvas: Canvas) -> AxesImage:
     drawn = axes.imshow(
-        frame.image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="nearest",
+        frame.image, cmap="gray", vmin=grey[0], vmax=grey[1], origin="lower", interpolation="nearest", aspect="auto",
         extent=(-frame.radius, frame.radius, frame.bottom, frame.top),
     )  # fmt: skip
-    axes.axvline(0, color=style.COLOURS[4], linestyle=":", linewidth=1.5)
+    axes.axvline(0, color=style.COLOURS[4], linestyle=":", linewidth=1.5 * canvas.scale)
     axes.grid(visible=False)
     axes.set_xlabel("R axis (cm)")
-    axes.yaxis.set_major_locator(MultipleLocator(1))
-    axes.xaxis.set_major_locator(MultipleLocator(1))
-    axes.set_title("time not known" if frame.time is None else f"{frame.time:.1f} µs")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(2 if canvas.narrow else 1))
+    axes.set_title("unknown time" if frame.time is None else f"{frame.time:.1f} µs")
     return drawn

@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .. import log, task
@@ -20,12 +21,16 @@ from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
 from . import events, selection, style
+from .canvas import CANVAS, Canvas
 from .events import IN_A_ROW, Event
 
 THRESHOLD = 1e-3  # of a mean squared error, as published
 TOP, ZOOM = 0.4, 0.025  # ends of the loss axes of LANL's figures
 _ZOOMED = "#EEEEEE"
 _LEGEND = 15  # runs that it names
+_WIDTH, _PANELS, _EVENT_PANEL = 12, 6.1, 4.0  # inches: usual width; height at it, of both panels and of one
+_LEAST = 0.36  # of the height of both panels, in a narrow figure
+_LETTERS = 10.5  # points, of a legend
 Floats = npt.NDArray[np.float64]
 
 
@@ -68,8 +73,9 @@ def _means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
 
 
 def draw(
-    runs: list[Run], folder: Path, *, threshold: float | None, top: float | None, zoom: float | None
-) -> list[Path]:
+    runs: list[Run], folder: Path, *, threshold: float | None, top: float | None, zoom: float | None,
+    canvas: Canvas = CANVAS,
+) -> list[Path]:  # fmt: skip
     """A figure of histories for each model, one for all models together, and one of the time to the threshold.
 
     `top` and `zoom` end the loss axes above and below. Returns the files, `history_<model>_<dataset>` and
@@ -87,18 +93,20 @@ def draw(
     architectures = selection.architectures(runs)
     for name, members in architectures.items():
         own = [each for each in histories if each.run in members]
-        paths += _saved(own, threshold, ends, folder / f"history_{name}_{dataset}")
+        paths += _saved(own, threshold, ends, folder / f"history_{name}_{dataset}", canvas.of(_WIDTH))
     if len(architectures) > 1:
-        paths += _saved(histories, threshold, ends, folder / f"history_all_{dataset}")
-    with style.house_style():
-        figure = _event_figure(histories, threshold)
-    return paths + style.save(figure, folder / f"event_{dataset}")
+        paths += _saved(histories, threshold, ends, folder / f"history_all_{dataset}", canvas.of(_WIDTH))
+    with style.house_style(canvas):
+        figure = _event_figure(histories, threshold, canvas)
+    return paths + style.save(figure, folder / f"event_{dataset}", canvas)
 
 
-def _saved(histories: list[History], threshold: float, ends: tuple[float, float], stem: Path) -> list[Path]:
-    with style.house_style():
-        figure = _history_figure(histories, threshold, ends)
-    return style.save(figure, stem)
+def _saved(
+    histories: list[History], threshold: float, ends: tuple[float, float], stem: Path, canvas: Canvas
+) -> list[Path]:
+    with style.house_style(canvas):
+        figure = _history_figure(histories, threshold, ends, canvas)
+    return style.save(figure, stem, canvas)
 
 
 def _ends(histories: Sequence[History], threshold: float, top: float | None, zoom: float | None) -> tuple[float, float]:
@@ -120,33 +128,54 @@ def groups(histories: Sequence[History]) -> dict[str, list[History]]:
     return found
 
 
-def _history_figure(histories: list[History], threshold: float, ends: tuple[float, float]) -> Figure:
-    """Train to the left and validation to the right, whole above and zoomed below on grey."""
+def _history_figure(histories: list[History], threshold: float, ends: tuple[float, float], canvas: Canvas) -> Figure:
+    """Train to the left and validation to the right, complete above and zoomed below on grey."""
     compared = groups(histories)
     dataset = selection.dataset_title(histories[0].run.config.dataset)
     alone = f"{next(iter(compared))} on {dataset}: loss per epoch"
-    title = alone if len(compared) == 1 else f"Loss per epoch on {dataset}"
-    figure = style.blank(title, width=12, height=8.5)
-    panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(2, 1))
+    figure = style.blank(alone if len(compared) == 1 else f"Loss per epoch on {dataset}", canvas)
     colours = _colours(histories, compared)
+    panels, stacked, height = _panels(figure, _entries(histories, compared, colours, threshold), canvas)
     for column, split in enumerate(("train", "val")):
         for row, end in enumerate(ends):
             axes = panels[row][column]
             for history, colour in zip(histories, colours, strict=True):
-                _draw_history(axes, history, split, colour)
-            axes.axhline(threshold, color=style.GREY, linestyle=":", linewidth=1.8)
+                _draw_history(axes, history, split, colour, canvas.scale)
+            axes.axhline(threshold, color=style.GREY, linestyle=":", linewidth=1.8 * canvas.scale)
             axes.set_ylim(0, end)
         panels[0][column].set_title("training" if split == "train" else "validation", loc="left")
         panels[1][column].set_facecolor(_ZOOMED)
         panels[1][column].set_xlabel("epoch")
-        panels[1][column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        panels[1][column].xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
     learned = task.of(histories[0].run.config.task)
-    kind = learned.loss_name if learned is task.values else f"{learned.loss_name} ({learned.loss_unit})"
-    for row, axes in enumerate(panels[:, 0]):
-        axes.set_ylabel(kind if not row else "zoom")
-    _legend(panels[0][1], histories, compared, colours, threshold)
-    style.facts_below(figure, _facts(histories, threshold, ends))
+    panels[0][0].set_ylabel(
+        learned.loss_name if learned is task.values else f"{learned.loss_name} ({learned.loss_unit})"
+    )
+    panels[1][0].set_ylabel("zoom")
+    style.caption(figure, canvas, _facts(histories, threshold, ends))
+    style.fit(figure, stacked, height)
     return figure
+
+
+def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.NDArray[np.object_], list[Axes], float]:
+    """Make the axes, with the legend in the upper right one, or above all in a narrow figure.
+
+    Returns the panels (2, 2), the axes of a column and its height in inches.
+    """
+    height = _PANELS * max(canvas.shrunk, _LEAST)
+    if not canvas.narrow:
+        panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(2, 1))
+        columns = 2 if len(entries) > 7 else 1
+        panels[0][1].legend(handles=entries, loc="upper right", fontsize=canvas.points(_LETTERS), ncols=columns)
+        return panels, [*panels[:, 0]], height
+    above, columns = style.legend_size(entries, canvas, _LETTERS)
+    panels = figure.subplots(3, 2, sharex=True, sharey="row", height_ratios=(above, height * 2 / 3, height / 3))
+    for axes in panels[0]:
+        axes.remove()
+    axes = figure.add_subplot(panels[0][0].get_gridspec()[0, :])
+    axes.axis("off")
+    axes.legend(handles=entries, loc="upper left", borderaxespad=0, fontsize=canvas.points(_LETTERS), ncols=columns)
+    return panels[1:], [axes, *panels[1:, 0]], above + height
 
 
 def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -> list[str]:
@@ -158,49 +187,43 @@ def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -
     return [style.COLOURS[names.index(history.group) % len(style.COLOURS)] for history in histories]
 
 
-def _draw_history(axes: Axes, history: History, split: str, colour: str) -> None:
+def _draw_history(axes: Axes, history: History, split: str, colour: str, scale: float) -> None:
     """The curve up to the event; a point where it came, a bar across the end where it did not."""
     end = history.event.epoch
     losses = getattr(history, split)[:end]
-    axes.plot(np.arange(1, end + 1), losses, color=colour, linewidth=1.6)
+    axes.plot(np.arange(1, end + 1), losses, color=colour, linewidth=1.6 * scale)
     marker = "o" if history.event.reached else "|"
-    axes.plot([end], losses[-1:], marker=marker, color=colour, markersize=6, clip_on=True)
+    axes.plot([end], losses[-1:], marker=marker, color=colour, markersize=6 * scale, clip_on=True)
 
 
-def _legend(
-    axes: Axes, histories: Sequence[History], compared: dict[str, list[History]],
-    colours: Sequence[str], threshold: float,
-) -> None:  # fmt: skip
-    """Seeds where one model is drawn, else models; the threshold."""
-    names = (
-        [f"seed {history.run.config.seed}" for history in histories]
-        if len(compared) == 1
-        else [history.group for history in histories]
-    )
-    shown = dict(zip(names, colours, strict=True))
-    for name, colour in list(shown.items())[:_LEGEND]:
-        axes.plot([], [], color=colour, label=name)
-    axes.plot([], [], color=style.GREY, linestyle=":", label=f"threshold {threshold:g}")
-    axes.legend(loc="upper right", fontsize=10.5, ncols=2 if len(shown) > 6 else 1)
+def _entries(
+    histories: Sequence[History], compared: dict[str, list[History]], colours: Sequence[str], threshold: float
+) -> list[Line2D]:
+    """The legend: seeds where one model is drawn, else models; the threshold."""
+    names = [f"seed {each.run.config.seed}" if len(compared) == 1 else each.group for each in histories]
+    shown = list(dict(zip(names, colours, strict=True)).items())[:_LEGEND]
+    lines = [Line2D([], [], color=colour, label=name) for name, colour in shown]
+    return [*lines, Line2D([], [], color=style.GREY, linestyle=":", label=f"threshold {threshold:g}")]
 
 
 def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, float]) -> list[str]:
-    reached = sum(history.event.reached for history in histories)
+    runs, reached = len(histories), sum(history.event.reached for history in histories)
     above = sum(float(history.val.max()) > ends[0] or float(history.train.max()) > ends[0] for history in histories)
+    rows, kind = histories[0].run.record.data.rows, selection.examples([histories[0].run])
     return [
-        f"{len(histories)} run{'s' if len(histories) > 1 else ''}, a curve each;",
-        f"curves end at the event, the third of the first {IN_A_ROW} consecutive",
-        f"epochs with a validation loss below {threshold:g} (points; {reached} of {len(histories)} runs), else at the",
-        f"last epoch (bars). {selection.seeds(history.run for history in histories)}.",
-        f"{above} curves leave the upper axes." if above else "",
+        f"n = {rows.train:,} training and {rows.val:,} validation {kind},",
+        f"{runs} run{'s' if runs > 1 else ''}, one curve per run, {selection.seeds(h.run for h in histories)}.",
+        f"A curve ends at the third consecutive epoch with a validation loss below {threshold:g} (point, {reached} of",
+        f"{runs} runs), or else at the last epoch (bar).",
+        f"The losses of {above} run{'s' if above > 1 else ''} exceed the upper panels." if above else "",
         selection.warning(history.run for history in histories),
     ]
 
 
-def _event_figure(histories: list[History], threshold: float) -> Figure:
-    """The likelihood over epochs that a run has come under the threshold, by both estimators, for each model."""
+def _event_figure(histories: list[History], threshold: float, canvas: Canvas) -> Figure:
+    """The probability over epochs that a run has come under the threshold, by both estimators, for each model."""
     dataset = selection.dataset_title(histories[0].run.config.dataset)
-    figure = style.blank(f"Time to a validation loss below {threshold:g} on {dataset}")
+    figure = style.blank(f"Time to a validation loss below {threshold:g} on {dataset}", canvas)
     axes = figure.subplots()
     last = max(len(history.val) for history in histories)
     facts = []
@@ -208,22 +231,24 @@ def _event_figure(histories: list[History], threshold: float) -> Figure:
         found = [history.event for history in members]
         facts.append(_draw_likelihoods(axes, name, found, place, last))
     for level in (0.5, 1.0):
-        axes.axhline(level, color=style.GREY, linestyle=":", linewidth=1.2)
+        axes.axhline(level, color=style.GREY, linestyle=":", linewidth=1.2 * canvas.scale)
     axes.set_xlim(0, last * 1.02)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("likelihood of the event by then")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    style.legend_above(figure, axes)
-    style.facts_below(figure, [
-        f"Event: the third of the first {IN_A_ROW} consecutive epochs below the threshold; runs without it are",
-        "censored at their last epoch.", *facts, selection.warning(history.run for history in histories),
+    axes.set_ylabel("cumulative probability")
+    axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
+    style.legend_above(axes, canvas)
+    style.caption(figure, canvas, [
+        f"The event is the third of the first {IN_A_ROW} consecutive epochs below the threshold. Runs without it are",
+        "censored at their last epoch.", *facts, f"{selection.seeds(history.run for history in histories)}.",
+        selection.warning(history.run for history in histories),
     ])  # fmt: skip
+    style.fit(figure, [axes], _EVENT_PANEL * canvas.shrunk)
     return figure
 
 
 def _draw_likelihoods(axes: Axes, name: str, found: list[Event], place: int, last: int) -> str:
-    """Both curves of a model; returns what the small print says of it."""
+    """Draw both curves of a model; return its sentence of the caption."""
     colour, reached = style.COLOURS[place % len(style.COLOURS)], sum(event.reached for event in found)
     curves = {"Kaplan-Meier": (events.kaplan_meier(found), "-."), "Nelson-Aalen": (events.nelson_aalen(found), "--")}
     for estimator, (curve, dashes) in curves.items():
@@ -231,5 +256,5 @@ def _draw_likelihoods(axes: Axes, name: str, found: list[Event], place: int, las
         values = np.concatenate([[0], curve.values, curve.values[-1:]])
         axes.step(epochs, values, where="post", color=colour, linestyle=dashes, label=f"{name}, {estimator}")
     middle = events.median(curves["Kaplan-Meier"][0])
-    half = f"half of them by epoch {middle:,.0f}" if middle is not None else "under half of them by the end"
-    return f"{name}: {reached} of {len(found)} runs, {half}."
+    half = f"Kaplan-Meier median {middle:,.0f} epochs" if middle is not None else "median not reached"
+    return f"{name}: {reached} of {len(found)} runs with the event, {half}."

@@ -19,10 +19,12 @@ from ..config import checks
 from ..config.run import RunConfig
 from ..errors import InputError
 from . import selection, style
+from .canvas import CANVAS, Canvas
 
 Floats = npt.NDArray[np.float64]
 _SPLITS = {"train": "training", "val": "validation"}
 _SETTLED = 0.05  # of the batches: what comes before may leave the frame
+_PANEL = 4.55  # inches of height at the usual width
 _LOG_RATIO = 20  # a loss that falls by more is read on a logarithmic axis
 
 
@@ -81,7 +83,7 @@ class Frame:
         return cls(right, low - 0.04 * room, high + 0.06 * room, logarithmic=False)
 
 
-def draw(runs: list[Run], folder: Path) -> list[Path]:
+def draw(runs: list[Run], folder: Path, *, canvas: Canvas = CANVAS) -> list[Path]:
     """Two figures per architecture, training and validation loss, for runs that belong together.
 
     Figures of one split share their axes, so that architectures can be held side by side. Returns the files,
@@ -95,10 +97,10 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
         frame = Frame.of(list(curves.values()))
         for name, members in selection.architectures(runs).items():
             drawn = [(run, curves[run.files], order.index(run.config.size)) for run in members]
-            with style.house_style():
-                figure = _by_size(drawn, split, frame)
+            with style.house_style(canvas):
+                figure = _by_size(drawn, split, frame, canvas)
             dataset = checks.file_part(members[0].config.dataset)
-            paths += style.save(figure, folder / f"loss_{split}_{name}_{dataset}")
+            paths += style.save(figure, folder / f"loss_{split}_{name}_{dataset}", canvas)
     return paths
 
 
@@ -122,11 +124,14 @@ def draw_run(run: Run) -> list[Path]:
         for place, (split, curve) in enumerate(curves.items()):
             _draw_line(axes, curve, place, f"{_SPLITS[split]}, batches of {curve.examples:,}")
         _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"], drawn=config.val_batches is not None)
-        _finish(figure, axes, frame, curves["train"].per_epoch, config)
+        _finish(axes, frame, curves["train"].per_epoch, config, CANVAS)
         dropout = (
-            f"Training loss is taken with dropout {config.dropout:g}, validation without." if config.dropout else ""
+            f"The training loss is measured with dropout {config.dropout:g}, the validation loss without."
+            if config.dropout
+            else ""
         )
-        style.facts_below(figure, [*_facts([run], list(curves.values()), frame), dropout])
+        style.caption(figure, CANVAS, [*_facts([run], list(curves.values()), frame), dropout])
+        style.fit(figure, [axes], _PANEL)
     return style.save(figure, run.files.loss_png.with_suffix(""))
 
 
@@ -156,25 +161,26 @@ def _settled(curves: Sequence[Curve]) -> tuple[float, float]:
     return min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
 
 
-def _by_size(drawn: list[tuple[Run, Curve, int]], split: str, frame: Frame) -> Figure:
+def _by_size(drawn: list[tuple[Run, Curve, int]], split: str, frame: Frame, canvas: Canvas) -> Figure:
     """The figure of one architecture and split: a curve per size."""
     runs, curves = [run for run, _, _ in drawn], [curve for _, curve, _ in drawn]
     config = runs[0].config
     title = f"{selection.model_title(config)} on {selection.dataset_title(config.dataset)}: {_SPLITS[split]} loss"
-    figure = style.blank(title)
+    figure = style.blank(title, canvas)
     axes = figure.subplots()
     for _, curve, place in drawn:
-        _draw_points(axes, curve, place)
+        _draw_points(axes, curve, place, canvas)
     for run, curve, place in drawn:
         count = f"{run.record.parameters.total / 1e6:.2f} M parameters"
         _draw_line(axes, curve, place, f"{run.config.size}: {count}{'' if run.done else ' (not finished)'}")
-    _finish(figure, axes, frame, curves[0].per_epoch, config)
-    style.facts_below(figure, _facts(runs, curves, frame))
+    _finish(axes, frame, curves[0].per_epoch, config, canvas)
+    style.caption(figure, canvas, _facts(runs, curves, frame))
+    style.fit(figure, [axes], _PANEL * canvas.shrunk)
     return figure
 
 
-def _draw_points(axes: Axes, curve: Curve, place: int) -> None:
-    size = float(np.clip(160 / len(curve.steps) ** 0.5, 2.5, 9))
+def _draw_points(axes: Axes, curve: Curve, place: int, canvas: Canvas = CANVAS) -> None:
+    size = canvas.scale * float(np.clip(160 / len(curve.steps) ** 0.5, 2.5, 9))
     options: dict[str, Any] = {"markersize": size, "markeredgewidth": 0, "alpha": 0.35, "rasterized": True}
     axes.plot(curve.steps, curve.losses, ".", color=style.look(place)["color"], **options)
 
@@ -196,22 +202,22 @@ def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None
         )
 
 
-def _finish(figure: Figure, axes: Axes, frame: Frame, per_epoch: int, config: RunConfig) -> None:
+def _finish(axes: Axes, frame: Frame, per_epoch: int, config: RunConfig, canvas: Canvas) -> None:
     """Limits, labels and legend; the loss of a uniform guess where it lies in the frame."""
     if frame.logarithmic:
-        style.plain_log(axes, "y", frame.low, frame.high)
+        style.plain_log(axes, "y", frame.low, frame.high, most=8 if canvas.narrow else 16)
     else:
         axes.set_ylim(frame.low, frame.high)
     guess = task.of(config.task).guess_loss(config.classes)
     if guess is not None and frame.low < guess < frame.high:
         text = f"uniform guess, ln {config.classes} = {guess:.2f}"
-        axes.axhline(guess, color=style.GREY, linestyle=":", linewidth=1.5, label=text)
+        axes.axhline(guess, color=style.GREY, linestyle=":", linewidth=1.5 * canvas.scale, label=text)
     axes.set_xlim(0, frame.right * 1.01)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(f"batch ({per_epoch:,} per epoch)")
     axes.set_ylabel(selection.loss_title(config))
-    style.legend_above(figure, axes)
+    style.legend_above(axes, canvas)
 
 
 def _is_weighed(config: RunConfig) -> bool:
@@ -226,10 +232,10 @@ def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
     reach = f"{out.min():.3g} to {out.max():.3g}" if len(out) > 1 else f"{out.max():.3g}" if len(out) else ""
     batches = " or ".join(f"{count:,}" for count in sorted({curve.examples for curve in curves}))
     return [
-        f"n = {rows.train:,} training and {rows.val:,} validation {kind};",
-        f"training batch {config.batch_size}; {selection.seeds(runs)}. Points: single batches of {batches} {kind}.",
-        f"Lines: centred mean of {curves[0].window} batches (line fit at the ends).",
-        "Training loss is weighed by class (balanced), validation loss is not." if _is_weighed(config) else "",
-        f"Outside the frame: {len(out):,} of {len(losses):,} points ({reach})." if reach else "",
+        f"n = {rows.train:,} training and {rows.val:,} validation {kind}, training batch size {config.batch_size},",
+        f"{selection.seeds(runs)}. Points show single batches of {batches} {kind}.",
+        f"Lines show the centred mean over {curves[0].window} batches, with a straight-line fit at both ends.",
+        "The training loss is weighted by class (balanced), the validation loss is not." if _is_weighed(config) else "",
+        f"{len(out):,} of {len(losses):,} points are outside the axes ({reach})." if reach else "",
         selection.warning(runs),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from ..data.sources import signals
 from ..errors import InputError
 from ..task import TOPS
 from . import selection, style
+from .canvas import CANVAS, Canvas
 
 _LIKELIEST = TOPS[1]
 _COUNT = 6
+_WIDTH, _PANEL, _LOWEST = 11, 1.3, 0.55  # inches: usual width; height of a panel at it, and at least
 _RIGHT, _WRONG = style.COLOURS[2], style.COLOURS[1]
 Floats = npt.NDArray[np.float64]
 
@@ -38,8 +40,9 @@ class Pattern:
 
 
 def draw(
-    run: Run, folder: Path, *, count: int = _COUNT, say: selection.Say, progress: Callable[..., None]
-) -> list[Path]:
+    run: Run, folder: Path, *, count: int = _COUNT, say: selection.Say, progress: Callable[..., None],
+    canvas: Canvas = CANVAS,
+) -> list[Path]:  # fmt: skip
     """So many patterns, drawn at random from the test set by a fixed seed; `patterns_<run id>.png` and `.svg`.
 
     Raises InputError for a run on anything but signals, for one without a test, and where its data are gone.
@@ -59,9 +62,10 @@ def draw(
         _pattern(found, int(place), np.asarray(intensity, float), names)
         for place, intensity in zip(chosen, held, strict=True)
     ]
-    with style.house_style():
-        figure = _figure(run, patterns, angles)
-    return style.save(figure, folder / f"patterns_{run.record.run_id}_{checks.file_part(run.config.dataset)}")
+    canvas = canvas.of(_WIDTH)
+    with style.house_style(canvas):
+        figure = _figure(run, patterns, angles, canvas)
+    return style.save(figure, folder / f"patterns_{run.record.run_id}_{checks.file_part(run.config.dataset)}", canvas)
 
 
 def _inputs(
@@ -87,34 +91,50 @@ def _pattern(found: Predictions, place: int, intensity: Floats, names: list[str]
     return Pattern(int(found.rows[place]), intensity, names[found.labels[place]], likeliest)
 
 
-def _figure(run: Run, patterns: list[Pattern], angles: Floats | None) -> Figure:
-    figure = style.blank(
-        f"{selection.run_title(run.config)}: test patterns", width=11, height=1.0 + 1.9 * len(patterns)
-    )
+def _figure(run: Run, patterns: list[Pattern], angles: Floats | None, canvas: Canvas) -> Figure:
+    figure = style.blank(f"{selection.run_title(run.config)}: test patterns", canvas)
     panels = figure.subplots(len(patterns), 1, sharex=True, squeeze=False)[:, 0]
     for axes, pattern in zip(panels, patterns, strict=True):
-        _draw(axes, pattern, angles)
+        _draw(axes, pattern, angles, canvas)
     panels[-1].set_xlabel("point of the pattern" if angles is None else "2θ (degrees)")
     panels[len(panels) // 2].set_ylabel("intensity")
-    test = run.record.test
-    style.facts_below(figure, [
-        f"{len(patterns)} of {test.n:,} test patterns, drawn at random, each with its class and the three that the",
-        f"model holds likeliest (green: right). Over all of them top-1 is {100 * test.top1:.1f} %, top-3",
-        f"{100 * test.top3:.1f} %; {selection.seeds([run])}; run {run.record.run_id}, final weights.",
-        selection.warning([run]),
-    ])  # fmt: skip
+    style.caption(figure, canvas, _facts(run, len(patterns)))
+    style.fit(figure, [*panels], len(panels) * max(_PANEL * canvas.shrunk, _LOWEST))
     return figure
 
 
-def _draw(axes: Axes, pattern: Pattern, angles: Floats | None) -> None:
+def _facts(run: Run, count: int) -> list[str]:
+    test = run.record.test
+    return [
+        f"{count} of n = {test.n:,} test patterns, drawn at random. The title is the true class. The right column",
+        f"lists the {_LIKELIEST} most likely classes with their probabilities (green: the true class, orange: a wrong",
+        "first choice). Over all test patterns:",
+        _accuracy("top-1", test.top1, test.top1_interval),
+        _accuracy("top-3", test.top3, test.top3_interval),
+        f"{selection.seeds([run])}, run {run.record.run_id}, final weights.",
+        selection.warning([run]),
+    ]
+
+
+def _accuracy(name: str, share: float | None, interval: Sequence[float] | None) -> str:
+    """One accuracy over all test patterns; empty where the record of an earlier version lacks it."""
+    if share is None:
+        return ""
+    within = f" (95 % Wilson interval {100 * interval[0]:.1f} % to {100 * interval[1]:.1f} %)" if interval else ""
+    return f"{name} accuracy {100 * share:.1f} %{within},"
+
+
+def _draw(axes: Axes, pattern: Pattern, angles: Floats | None, canvas: Canvas) -> None:
     x = np.arange(len(pattern.intensity)) if angles is None else angles
-    axes.plot(x, pattern.intensity, color="black", linewidth=0.8)
+    axes.plot(x, pattern.intensity, color="black", linewidth=0.8 * canvas.scale)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(0, 1.08 * float(pattern.intensity.max()))
-    axes.set_title(f"{pattern.truth} (row {pattern.row:,})", loc="left", fontsize=12.5)
+    axes.set_title(f"{pattern.truth} (row {pattern.row:,})", loc="left", fontsize=canvas.points(12.5))
+    size = canvas.points(11)
     for place, (name, share) in enumerate(pattern.likeliest):
         colour = _RIGHT if name == pattern.truth else _WRONG if place == 0 else style.GREY
-        axes.text(
-            1.01, 0.98 - 0.2 * place, f"{100 * share:.0f} %  {name}", transform=axes.transAxes, va="top", fontsize=11,
-            color=colour, fontweight="bold" if name == pattern.truth else "normal",
+        axes.annotate(
+            f"{100 * share:.0f} %  {name}", (1.01, 0.98), xycoords="axes fraction", xytext=(0, -1.7 * size * place),
+            textcoords="offset points", va="top", fontsize=size, color=colour,
+            fontweight="bold" if name == pattern.truth else "normal",
         )  # fmt: skip

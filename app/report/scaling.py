@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,10 +15,12 @@ from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
 from . import selection, style
+from .canvas import CANVAS, Canvas
 
 _FIT_NEEDS = 3  # different sizes
 _LOG_RATIO = 4  # of parameters, from which the axis is logarithmic
-_LABEL_LETTER, _LABEL_GAP = 0.13, 0.4  # inches of figure: a letter of a label, and between label, point and axis
+_PANEL = 4.9  # inches of height at the usual width
+_LABEL, _LABEL_LETTER, _LABEL_GAP = 14, 0.67, 2  # points; letters and the gap to point and axis, relative to them
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Fit:
         return self.at_a_million + self.per_doubling * float(np.log2(millions))
 
 
-def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None) -> list[Path]:
+def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, canvas: Canvas = CANVAS) -> list[Path]:
     """One figure per architecture, on equal axes; returns `scaling_<architecture>_<dataset>.png` and `.svg`.
 
     Runs without test results are named in the figure and told to `say`. Raises InputError where no run has any.
@@ -69,9 +72,9 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None) -> 
     for name, members in selection.architectures(runs).items():
         if own := [Point.of(run) for run in members if _evaluated(run)]:
             missing = selection.sizes(run for run in members if not _evaluated(run))
-            with style.house_style():
-                figure = _figure(own, points, missing, selection.sizes(runs))
-            paths += style.save(figure, folder / f"scaling_{name}_{checks.file_part(runs[0].config.dataset)}")
+            with style.house_style(canvas):
+                figure = _figure(own, points, missing, selection.sizes(runs), canvas)
+            paths += style.save(figure, folder / f"scaling_{name}_{checks.file_part(runs[0].config.dataset)}", canvas)
     return paths
 
 
@@ -87,29 +90,33 @@ def _evaluated(run: Run) -> bool:
     return run.record.tested
 
 
-def _figure(own: list[Point], shared: list[Point], missing: list[str], order: list[str]) -> Figure:
+def _figure(
+    own: list[Point], shared: list[Point], missing: list[str], order: list[str], canvas: Canvas = CANVAS
+) -> Figure:
     config = own[0].run.config
     title = f"{selection.model_title(config)} on {selection.dataset_title(config.dataset)}: test accuracy by size"
-    figure = style.blank(title)
+    figure = style.blank(title, canvas)
     axes = figure.subplots()
-    _set_axes(axes, shared)
-    _draw_fit(axes, own)
+    _set_axes(axes, shared, canvas)
+    _draw_fit(axes, own, canvas)
     for point in own:
-        _draw_point(axes, point, order.index(point.run.config.size), fitted(own))
+        _draw_point(axes, point, order.index(point.run.config.size), fitted(own), canvas)
     axes.set_xlabel("parameters (millions)")
-    axes.set_ylabel("test accuracy, top 1 (%)")
-    style.legend_above(figure, axes)
-    style.facts_below(figure, _facts(own, missing))
+    axes.set_ylabel("top-1 test accuracy (%)")
+    style.legend_above(axes, canvas)
+    style.caption(figure, canvas, _facts(own, missing))
+    style.fit(figure, [axes], _PANEL * canvas.shrunk)
     return figure
 
 
-def _set_axes(axes: Axes, points: list[Point]) -> None:
+def _set_axes(axes: Axes, points: list[Point], canvas: Canvas) -> None:
     """Limits with room for labels on both sides; parameters on a logarithmic axis where they span about fourfold."""
     smallest, largest = min(p.millions for p in points), max(p.millions for p in points)
     low, high = min(p.low for p in points), max(p.high for p in points)
     room = max(high - low, 1.0)
     axes.set_ylim(max(low - 0.2 * room, -2), min(high + 0.15 * room, 102))
-    share = (_LABEL_LETTER * max(len(_label(p)) for p in points) + _LABEL_GAP) / style.WIDTH
+    letters = max(len(line) for p in points for line in _label(p, canvas).splitlines())
+    share = (_LABEL_LETTER * letters + _LABEL_GAP) * canvas.points(_LABEL) / 72 / canvas.inches
     beside = share / (1 - 2 * share)  # of what lies between the outer points
     reach = max(largest - smallest, 0.5 * largest)
     if largest / smallest > _LOG_RATIO or smallest < beside * reach:
@@ -119,36 +126,38 @@ def _set_axes(axes: Axes, points: list[Point]) -> None:
         axes.set_xlim(smallest - beside * reach, largest + beside * reach)
 
 
-def _label(point: Point) -> str:
-    return f"{point.run.config.size}: {point.accuracy:.1f} %"
+def _label(point: Point, canvas: Canvas) -> str:
+    between = "\n" if canvas.narrow else " "
+    return f"{point.run.config.size}:{between}{point.accuracy:.1f} %"
 
 
-def _draw_fit(axes: Axes, points: list[Point]) -> None:
+def _draw_fit(axes: Axes, points: list[Point], canvas: Canvas) -> None:
     """The line between the smallest and the largest size with its slope, or why there is none."""
     different = len({point.run.config.size for point in points})
     if (line := fitted(points)) is None:
-        text = f"no line: a fit takes {_FIT_NEEDS} sizes, there {'is' if different == 1 else 'are'} {different}"
+        text = f"no fit: it needs {_FIT_NEEDS} sizes, and there {'is' if different == 1 else 'are'} {different}"
         axes.plot([], [], linestyle="none", label=text)
         return
     ends = min(p.millions for p in points), max(p.millions for p in points)
     between = np.geomspace(*ends, 50)
     text = f"least squares over {different} sizes: {line.per_doubling:+.2f} percentage points per doubling"
-    axes.plot(between, [line(x) for x in between], color=style.GREY, linewidth=1.8, linestyle="--", label=text)
+    width = 1.8 * canvas.scale
+    axes.plot(between, [line(x) for x in between], color=style.GREY, linewidth=width, linestyle="--", label=text)
 
 
-def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
+def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None, canvas: Canvas) -> None:
     """The point, its interval and its label, on the side of the line that the point is on."""
     colour, marker = style.look(place)["color"], style.look(place)["marker"]
     bars = [[max(0, point.accuracy - point.low)], [max(0, point.high - point.accuracy)]]
-    axes.errorbar(
-        point.millions, point.accuracy, yerr=bars, color=colour, marker=marker, markersize=10, capsize=6, elinewidth=2.2
-    )
+    sizes: dict[str, Any] = {"markersize": 10, "capsize": 6, "elinewidth": 2.2}
+    sizes = {name: canvas.scale * size for name, size in sizes.items()}
+    axes.errorbar(point.millions, point.accuracy, yerr=bars, color=colour, marker=marker, **sizes)
     above = line is not None and point.accuracy > line(point.millions)
     right = above == (line is not None and line.per_doubling < 0)
     axes.annotate(
-        _label(point),
+        _label(point, canvas),
         (point.millions, point.accuracy),
-        xytext=(14 if right else -14, 10 if above else -10),
+        xytext=(canvas.scale * (14 if right else -14), canvas.scale * (10 if above else -10)),
         textcoords="offset points",
         ha="left" if right else "right",
         va="bottom" if above else "top",
@@ -158,10 +167,11 @@ def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None) -> None:
 def _facts(points: list[Point], missing: list[str]) -> list[str]:
     runs = [point.run for point in points]
     counts, kind = sorted({run.record.test.n for run in runs}), selection.examples(runs)
-    trials = "Trials with a limited dataset." if any(run.config.limited for run in runs) else ""
+    trials = "The runs are trials on a limited dataset." if any(run.config.limited for run in runs) else ""
     return [
-        f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}; {selection.seeds(runs)}; bars: 95 % Wilson interval",
-        f"of the test {kind}' sampling, not of the seeds. Parameters: all trainable ones. Final weights.",
+        f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}, {selection.seeds(runs)}, final weights. Error bars",
+        f"show 95 % Wilson intervals. They cover the sampling of the test {kind}, not the variation between seeds. The",
+        "horizontal axis counts all trainable parameters.",
         f"Not evaluated: {', '.join(missing)}." if missing else "",
         trials,
         selection.warning(runs),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,21 +17,28 @@ import matplotlib.style
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from ..system.durable import replacing
+from .canvas import CANVAS, Canvas
 
 # Okabe and Ito (2008) without the yellow; each colour has its own marker and dashes, so that grey prints too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (1.5, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)), "-")
 GREY = "#595959"
-WIDTH = 8.5  # inches of a figure
-DPI = 200  # half of it still holds every letter
-SMALL = 10.5  # points; the facts below a figure
-_LETTERS = 13  # of the small print, per inch
-_ENTRY = 0.27  # inches of a legend's line
+SMALL = 10.5  # points of a caption
+_TITLE, _LEGEND = 17, 13  # points
+_MARGIN = 0.012  # of the width, left of the title and the caption
+_EM, _BOLD_EM = 0.53, 0.62  # width of a letter, relative to its size
+_HANDLE = 3  # width of a legend's line, relative to the size of its letters
+_AXIS = 4  # width of an axis' label and numbers, relative to the size of their letters
+_TALL = 3  # height of a figure relative to its width, before `fit`
+_KEPT = re.compile(r" (?=[%=x] )|(?<= [=x]) | (?=%)")  # spaces at which no line ends
+_PASSES, _CLOSE = 6, 1e-4  # of the layout, until its panels have their height; inches
 
 _FONT = "DejaVu Sans"  # comes with matplotlib, so figures are equal on every machine
 _FALLBACKS = (  # for letters that it lacks, where they are installed
@@ -41,34 +49,32 @@ _FALLBACKS = (  # for letters that it lacks, where they are installed
 
 _RC = {
     "text.parse_math": False,  # a dollar in a name is a dollar
-    "font.size": 14,
-    "axes.titlesize": 15,
-    "figure.titlesize": 17,
     "figure.titleweight": "bold",
-    "legend.fontsize": 13,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
     "axes.axisbelow": True,
-    "lines.linewidth": 2.4,
-    "lines.markersize": 8,
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "white",
     "svg.hashsalt": "isoscale",
     "svg.fonttype": "path",
 }
+_POINTS = {"font.size": 14, "axes.titlesize": 15, "figure.titlesize": _TITLE, "legend.fontsize": _LEGEND}
+_LINES = {"lines.linewidth": 2.4, "lines.markersize": 8}
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
+def house_style(canvas: Canvas = CANVAS) -> Iterator[None]:
     """Our settings over matplotlib's own defaults, whatever the user's matplotlibrc says; undone at the end."""
+    sized = {name: canvas.points(size) for name, size in _POINTS.items()}
+    sized |= {name: canvas.scale * size for name, size in _LINES.items()}
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)  # that a fallback comes in one weight is nothing to tell
     try:
-        with matplotlib.style.context(["default", _RC, {"font.family": _families()}]):
+        with matplotlib.style.context(["default", _RC, sized, {"font.family": _families()}]):
             yield
     finally:
         log.setLevel(level)
@@ -106,7 +112,9 @@ def _wrapped(text: str, letters: int) -> str:
     """The text in lines of so many letters, of which those of East Asia take twice the width."""
     text = legible(text)
     width = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    return textwrap.fill(text, max(1, letters * len(text) // max(1, width)))
+    most = max(1, letters * len(text) // max(1, width))
+    filled = textwrap.fill(_KEPT.sub("\N{NO-BREAK SPACE}", text), most, break_on_hyphens=False)
+    return filled.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def look(place: int) -> dict[str, Any]:
@@ -115,48 +123,107 @@ def look(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": DASHES[place]}
 
 
-def blank(title: str, *, width: float = WIDTH, height: float = 7.0) -> Figure:
-    """An empty figure with its title, sides in inches; call it inside `house_style`."""
-    figure = Figure(figsize=(width, height))
-    figure.suptitle(_wrapped(title, int(width * 6.2)), x=0.012, ha="left")
+def blank(title: str, canvas: Canvas = CANVAS) -> Figure:
+    """Return an empty figure with its title; call it inside `house_style`."""
+    figure = Figure(figsize=(canvas.inches, _TALL * canvas.inches), dpi=canvas.dpi)
+    letters = _letters(canvas.inches, canvas.points(_TITLE), _BOLD_EM)
+    figure.suptitle(_wrapped(title, letters), x=_MARGIN, ha="left")
     return figure
 
 
-def legend_above(figure: Figure, axes: Axes) -> None:
-    """The legend between the title and the axes, where it covers no curve; the figure grows with a long one."""
-    entries = len(axes.get_legend_handles_labels()[1])
-    figure.set_figheight(figure.get_figheight() + _ENTRY * max(0, entries - 4))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), handlelength=3)
+def _letters(inches: float, points: float, em: float = _EM) -> int:
+    """Return how many letters of a size a line of text has room for."""
+    return int(72 * inches / (points * em))
 
 
-def facts_below(figure: Figure, sentences: list[str]) -> None:
-    """Small print under the figure, wrapped to its width; empty sentences are left out."""
+def legend_above(axes: Axes, canvas: Canvas) -> None:
+    """Draw the legend between the title and the axes, where it covers no curve; a narrow one from the left edge on."""
+    handles, labels = axes.get_legend_handles_labels()
+    points, left = canvas.points(_LEGEND), _AXIS * canvas.points(_POINTS["font.size"]) / 72
+    shift = left if canvas.narrow else 0.0
+    room = canvas.inches + shift - left - (_HANDLE + 2) * points / 72
+    labels = [_wrapped(label, _letters(room, points)) for label in labels]
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    axes.legend(
+        handles, labels, loc="lower left", handlelength=_HANDLE, bbox_to_anchor=(0, 1.0),
+        bbox_transform=axes.transAxes + ScaledTranslation(-shift, 0, figure.dpi_scale_trans),
+    )  # fmt: skip
+
+
+def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tuple[float, int]:
+    """Return the height in inches of a legend as wide as the figure, and its columns: two where the entries fit."""
+    points = canvas.points(usual)
+    longest = max(len(str(entry.get_label())) for entry in entries)
+    columns = 2 if longest <= _letters(canvas.inches / 2 - (_HANDLE + 2) * points / 72, points) else 1
+    return 1.6 * points * -(-len(entries) // columns) / 72, columns
+
+
+def caption(figure: Figure, canvas: Canvas, sentences: Sequence[str]) -> None:
+    """Print the sentences that are not empty below the figure, or else say its title and them as one line."""
     text = " ".join(sentence for sentence in sentences if sentence)
-    wrapped = _wrapped(text, int(figure.get_figwidth() * _LETTERS))
-    figure.supxlabel(wrapped, x=0.012, ha="left", fontsize=SMALL, color=GREY)
+    if canvas.caption:
+        wrapped = _wrapped(text, _letters(canvas.inches, canvas.points(SMALL)))
+        figure.supxlabel(wrapped, x=_MARGIN, ha="left", fontsize=canvas.points(SMALL), color=GREY)
+    else:
+        canvas.say(f"caption: {' '.join(figure.get_suptitle().split())}. {text}")
 
 
-def plain_log(axes: Axes, which: str, low: float, high: float) -> None:
-    """Makes the `x` or `y` axis logarithmic from low to high, with plain numbers at the ticks."""
-    digits = (1, 2, 5) if high / low > 40 else (1, 2, 3, 5)
-    ticks = [digit * 10.0**power for power in range(-9, 10) for digit in digits]
+def fit(figure: Figure, panels: Sequence[Axes], inches: float, *, shape: float = float("inf")) -> float:
+    """Make the figure so high that its panels, one below the other, have so many inches in sum.
+
+    Figures with captions, legends and titles of different lengths then have equal panels. The height relative to the
+    width of the panels is at most `shape`. Returns that of the first one.
+    """
+    _narrow_texts(figure)
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    for _ in range(_PASSES):
+        engine.execute(figure)
+        width, height = figure.get_size_inches()
+        places = [axes.get_position(original=True) for axes in panels]
+        wanted = min(inches, sum(place.width * width * shape for place in places))
+        lacking = wanted - sum(place.height * height for place in places)
+        if abs(lacking) < _CLOSE:
+            break
+        figure.set_figheight(height + lacking)
+    return float(wanted / (places[0].width * width))
+
+
+def _narrow_texts(figure: Figure) -> None:
+    """Break the lines of the title and the caption again where they are wider than the figure."""
+    for text in figure.texts:
+        lines = text.get_text().splitlines()
+        for letters in range(max(map(len, lines), default=0), 1, -2):
+            if text.get_window_extent().x1 <= (1 - _MARGIN) * figure.bbox.width:
+                break
+            text.set_text(_wrapped(" ".join(lines), letters))
+
+
+def plain_log(axes: Axes, which: str, low: float, high: float, *, most: int = 99) -> None:
+    """Make the `x` or `y` axis logarithmic from low to high, with plain numbers at most so many ticks."""
+    for digits in ((1, 2, 5) if high / low > 40 else (1, 2, 3, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**power for power in range(-9, 10) for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            break
     getattr(axes, f"set_{which}scale")("log")
     getattr(axes, f"set_{which}lim")(low, high)
     axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def save(figure: Figure, stem_path: Path) -> list[Path]:
-    """Writes `<stem_path>.png` and `.svg`, each whole or not at all; equal figures give equal bytes."""
+def save(figure: Figure, stem_path: Path, canvas: Canvas = CANVAS) -> list[Path]:
+    """Write `<stem_path>.png` and `.svg`, each complete or not at all; equal figures give equal bytes."""
     paths = []
-    with house_style():
+    with house_style(canvas):
         _make_legible(figure)
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         path = stem_path.with_name(f"{stem_path.name}.{kind}")  # not with_suffix: a size may be 7.5M
-        with house_style(), replacing(path) as aside:
-            figure.savefig(aside, format=kind, dpi=DPI, metadata=metadata)
+        with house_style(canvas), replacing(path) as aside:
+            figure.savefig(aside, format=kind, dpi=canvas.dpi, metadata=metadata)
         paths.append(path)
     return paths
 

@@ -15,7 +15,9 @@ from ..artifacts.runs import Run
 from ..errors import InputError
 from ..sharing.card import results
 from . import selection, style
+from .canvas import CANVAS
 
+_PANELS = 6.6  # inches of height, of both
 Floats = npt.NDArray[np.float64]
 
 
@@ -29,16 +31,15 @@ def draw_run(run: Run) -> list[Path]:
     found = Predictions.load(run.files.predictions)
     with style.house_style():
         figure = _figure(run, found.labels.astype(float), found.logits[:, 0].astype(float))
-        style.facts_below(figure, _facts(run))
     return style.save(figure, run.files.truth_png.with_suffix(""))
 
 
 def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
     name = style.legible(str(run.record.data.class_names[0]))
-    figure = style.blank(f"{selection.run_title(run.config)}: truth and prediction", height=9.5)
+    figure = style.blank(f"{selection.run_title(run.config)}: predicted and true values")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     ends = _ends(np.concatenate([truth, prediction]))
-    above.plot(ends, ends, color=style.GREY, linestyle="--", linewidth=1.5, label="prediction = truth")
+    above.plot(ends, ends, color=style.GREY, linestyle="--", linewidth=1.5, label="prediction = true value")
     _draw_points(above, truth, prediction)
     above.set_xlim(*ends)
     above.set_ylim(*ends)
@@ -46,12 +47,14 @@ def _figure(run: Run, truth: Floats, prediction: Floats) -> Figure:
     test = run.record.test
     below.axhline(0, color=style.GREY, linestyle="--", linewidth=1.5)
     _draw_points(below, truth, prediction - truth)
-    band = f"RMSE = {test.rmse:.3g}"
-    below.axhspan(-test.rmse, test.rmse, color=style.COLOURS[5], alpha=0.25, linewidth=0, label=band)
-    below.set_ylabel("prediction - truth")
+    band = {"color": style.COLOURS[5], "alpha": 0.25, "linewidth": 0}
+    below.axhspan(-test.rmse, test.rmse, **band)
+    above.fill([], [], label=f"errors up to the RMSE, {test.rmse:.3g}", **band)
+    below.set_ylabel("error")
     below.set_xlabel(f"true {name}")
-    below.legend(loc="best", fontsize=11)
-    style.legend_above(figure, above)
+    style.legend_above(above, CANVAS)
+    style.caption(figure, CANVAS, _facts(run))
+    style.fit(figure, [above, below], _PANELS)
     return figure
 
 
@@ -71,11 +74,12 @@ def _facts(run: Run) -> list[str]:
     test = run.record.test
     numbers = results(run, test)
     numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test.n:,}", "")
-    units = "groups of one name (the frames of a simulation)" if test.resampled == "names" else "examples"
+    units = "groups of one name (the frames of one simulation)" if test.resampled == "names" else "examples"
     return [
-        f"n = {test.n:,} test examples. {'; '.join(f'{name} {text}' for name, text in numbers.items())}.",
-        f"Intervals are of 2,000 resamplings of {units}.",
-        f"{run.record.parameters.total:,} parameters; {selection.seeds([run])}; run {run.record.run_id},",
+        f"n = {test.n:,} test examples. {', '.join(f'{name} {text}' for name, text in numbers.items())}.",
+        f"The intervals are from 2,000 bootstrap resamples of {units}.",
+        "The error is the prediction minus the true value.",
+        f"{run.record.parameters.total:,} parameters, {selection.seeds([run])}, run {run.record.run_id},",
         f"final weights (epoch {run.config.epochs}).",
         selection.warning([run]),
     ]

@@ -24,7 +24,9 @@ def _not_drawn(request, monkeypatch):
     """Figures are files without a picture, for drawing takes most of a tiny run's time; `figures` marks who looks."""
     if not request.node.get_closest_marker("figures"):
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
         monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: path.write_bytes(b"not drawn"))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from data.measured import fields, patterns
+from PIL import Image
 
 from app.artifacts.runs import find_runs
 from app.log import read
@@ -90,3 +91,21 @@ def test_a_field_is_drawn_from_its_files(call, measured):
     drawn = call("plot field fields --simulation id0002 --out drawn")
     assert drawn.code == 0 and drawn.out.splitlines()[0] == "drawn/field_rho_nc231213_Sn_id0002.png"
     assert call("plot field fields --field pressure").code == 2
+
+
+@pytest.mark.figures
+def test_a_figure_for_a_column_is_as_wide_as_asked_and_its_caption_is_one_line_on_stderr(call, measured):
+    ended = call("plot field fields --simulation id0002 --width 82mm --no-caption")
+    assert ended.code == 0 and ended.err.startswith("caption: ") and ended.err.count("\n") == 1
+    png, svg = map(Path, ended.out.splitlines())
+    with Image.open(png) as image:
+        assert image.width / image.info["dpi"][0] == pytest.approx(82 / 25.4, rel=1e-3)
+    assert "pixels" in ended.err and "pixels" not in svg.read_text(encoding="utf-8")
+    assert "caption" not in call("plot field fields --simulation id0002").err and "pixels" in svg.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("given", "says"), [("3.25", "in, mm, cm"), ("25in", "2.5in to 20in"), ("wide", "3.25in")])
+def test_a_width_that_is_none_is_refused_with_its_forms(call, given, says):
+    for kind in ("loss", "scaling", "history", "patterns", "field ."):
+        refused = call(f"plot {kind} --width {given}")
+        assert refused.code == 2 and f"'{given}'" in refused.err and says in refused.err

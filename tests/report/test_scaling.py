@@ -36,7 +36,7 @@ def test_a_line_is_fitted_with_three_sizes_and_not_with_two(tmp_path):
     runs = evaluated(tmp_path, {"10M": 0.30, "25M": 0.33, "50M": 0.35})
     assert "percentage points per doubling" in text_of(scaling.draw(runs, tmp_path / "three")[1])
     two = text_of(scaling.draw(runs[:2], tmp_path / "two")[1])
-    assert "no line: a fit takes 3 sizes, there are 2" in two
+    assert "no fit: it needs 3 sizes, and there are 2" in two
     assert "per doubling" not in two
 
 
@@ -71,7 +71,7 @@ def test_no_results_at_all_is_an_error_that_names_the_command(tmp_path):
 
 def test_n_seeds_and_the_datasets_warning_stand_in_the_figure(tmp_path):
     svg = text_of(scaling.draw(evaluated(tmp_path, {"10M": 0.7}, dataset="bach"), tmp_path / "figures")[1])
-    assert "n = 400 test images; 1 seed (seed 0)" in svg
+    assert "n = 400 test images, 1 seed (seed 0)" in svg
     assert "Warning: BACH has 400 labelled images" in svg
 
 

@@ -10,6 +10,7 @@ import pytest
 from matplotlib import font_manager
 
 from app.report import style
+from app.report.canvas import Canvas
 
 
 def test_importing_figures_leaves_matplotlibs_settings_and_backend_alone():
@@ -29,7 +30,7 @@ def test_curves_differ_in_colour_marker_and_brightness_or_dashes():
 
 def test_a_figure_is_saved_whole_under_a_name_with_a_point(tmp_path):
     with style.house_style():
-        figure = style.blank("title", width=2, height=2)
+        figure = style.blank("title", Canvas(width=2.5))
         figure.subplots()
     paths = style.save(figure, tmp_path / "new" / "model_7.5M")
     assert [path.name for path in paths] == ["model_7.5M.png", "model_7.5M.svg"]
@@ -50,7 +51,7 @@ def no_fallback(monkeypatch):
 def test_letters_that_no_font_holds_are_drawn_as_escapes_without_a_warning(tmp_path, no_fallback):
     with style.house_style(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = style.blank("猫と犬", width=3, height=3)
+        figure = style.blank("猫と犬", Canvas(width=3.0))
         axes = figure.subplots()
         axes.set_xticks([0, 1], ["猫", "Über\t犬"])
         axes.text(0, 0, "犬")

@@ -1,0 +1,94 @@
+"""Every kind of figure, drawn from runs made up for tests on a canvas of any width, without a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from app.report import confusion, field, history, loss, patterns, scaling, style, truth
+from app.report.canvas import Canvas
+from app.tables.symmetry import BRAVAIS
+
+from . import made_up_run
+
+PLOTTED = ("loss", "scaling", "history", "field", "patterns")  # by `plot`, on any canvas
+OF_A_RUN = ("own loss", "few classes", "many classes", "truth")  # by `train` and `evaluate`, on the usual one
+
+
+def figures(kind: str, folder: Path, monkeypatch: Any, canvas: Canvas) -> list[Figure]:
+    """Draw a kind of figure; return what would have been saved."""
+    found: list[Figure] = []
+    folder.mkdir(exist_ok=True)
+
+    def keep(figure: Figure, stem: Path, canvas: Canvas = canvas) -> list[Path]:
+        with style.house_style(canvas):
+            figure.draw_without_rendering()
+        found.append(figure)
+        return [stem]
+
+    monkeypatch.setattr(style, "save", keep)
+    globals()[f"_{kind.replace(' ', '_')}"](folder, canvas)
+    assert found
+    return found
+
+
+def _loss(folder: Path, canvas: Canvas) -> None:
+    runs = [made_up_run(folder, model="vit_differential", size=size, steps=60) for size in ("10M", "25M", "50M")]
+    loss.draw(runs, folder, canvas=canvas)
+
+
+def _scaling(folder: Path, canvas: Canvas) -> None:
+    sizes = {"10M": 0.30, "25M": 0.335, "50M": 0.35}
+    runs = [made_up_run(folder, size=size, top1=top1, steps=1) for size, top1 in sizes.items()]
+    scaling.draw([*runs, made_up_run(folder, size="1M", top1=None, steps=1)], folder, canvas=canvas)
+
+
+def _history(folder: Path, canvas: Canvas) -> None:
+    runs = [
+        made_up_run(folder, model=model, steps=40, seed=seed, size="10M")
+        for model in ("vit_classic", "vit_differential")
+        for seed in (0, 1)
+    ]
+    history.draw(runs, folder, threshold=3.0, top=None, zoom=None, canvas=canvas)
+
+
+def _field(folder: Path, canvas: Canvas) -> None:
+    for frame in (105, 125):
+        rho = np.linspace(0, 14.5 + frame / 100, 2500 * 25).reshape(2500, 25)
+        z, r = np.arange(2500) / 100, np.arange(25) / 10
+        np.savez(folder / f"nc231213_Sn_id0001_pvi_idx{frame:05}.npz", rho=rho, Zcoord=z, Rcoord=r)
+    field.draw(folder, field="rho", simulation=None, out=folder, canvas=canvas)
+
+
+def _patterns(folder: Path, canvas: Canvas) -> None:
+    run = made_up_run(folder, dataset="diffraction", model="resnet1d", steps=1)
+    names = sorted(BRAVAIS, key=len)[-4:]
+    found = [
+        patterns.Pattern(
+            1000 + row, np.abs(np.sin(np.arange(300.0) * (row + 1) / 9)), name, list(zip(names, shares, strict=False))
+        )
+        for row, (name, shares) in enumerate([(names[0], (0.9, 0.08, 0.02)), (names[2], (0.5, 0.4, 0.1))])
+    ]
+    canvas = canvas.of(patterns._WIDTH)
+    with style.house_style(canvas):
+        figure = patterns._figure(run, found, 3 + 0.5 * np.arange(300), canvas)
+    style.save(figure, folder, canvas)
+
+
+def _own_loss(folder: Path, canvas: Canvas) -> None:
+    loss.draw_run(made_up_run(folder, steps=60))
+
+
+def _few_classes(folder: Path, canvas: Canvas) -> None:
+    confusion.draw_run(made_up_run(folder, dataset="digits", size="1M", top1=0.7, steps=1))
+
+
+def _many_classes(folder: Path, canvas: Canvas) -> None:
+    confusion.draw_run(made_up_run(folder, steps=1))
+
+
+def _truth(folder: Path, canvas: Canvas) -> None:
+    truth.draw_run(made_up_run(folder, dataset="nested_cylinder", model="cnn", steps=1))
