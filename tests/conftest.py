@@ -131,17 +131,26 @@ TINY = (
 
 
 @pytest.fixture(scope="session")
-def trained(shared_cache, tmp_path_factory):
-    """The checkpoints folder of one finished tiny run, figures and all; tests copy it."""
+def train_once(shared_cache, tmp_path_factory):
+    """Return a function that trains by its options and gives the checkpoints folder; tests copy that."""
     from app.cli import main
 
-    folder = tmp_path_factory.mktemp("trained") / "checkpoints"
-    arguments = ["train", *TINY.split(), "--threads", "1", "--checkpoints", str(folder)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISOSCALE_CACHE", str(shared_cache))
-        patch.setattr(sys, "argv", ["run.py", *arguments])
-        assert main() == 0
-    return folder
+    def train(options):
+        folder = tmp_path_factory.mktemp("trained") / "checkpoints"
+        arguments = ["train", *options.split(), "--threads", "1", "--checkpoints", str(folder)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ISOSCALE_CACHE", str(shared_cache))
+            patch.setattr(sys, "argv", ["run.py", *arguments])
+            assert main() == 0
+        return folder
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def trained(train_once):
+    """The checkpoints folder of one finished tiny run, figures and all; tests copy it."""
+    return train_once(TINY)
 
 
 @pytest.fixture
