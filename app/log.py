@@ -131,8 +131,8 @@ def last_step(path: Path) -> int:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         for line in reversed(file.read().split(b"\n")[:-1]):
             step = (_parsed(line) or {}).get("step")
-            if task.is_count(step):
-                return int(step)
+            if isinstance(step, int) and task.is_count(step):
+                return step
     return 0
 
 

@@ -113,12 +113,12 @@ def _records(folder: Path, named: str, say: Say | None = None) -> list[Path]:
         if say:
             say(f"passed over: the folder {error.filename} cannot be read ({error.strerror})")
 
-    found = [entry.path for entry in entries(folder, _is_looked_at, refused) if fnmatch.fnmatchcase(entry.name, named)]
+    found = [entry.path for entry in entries(folder, is_looked_at, refused) if fnmatch.fnmatchcase(entry.name, named)]
     return sorted(map(Path, found))
 
 
-def _is_looked_at(name: str) -> bool:
-    """Whether it is neither hidden nor what an unfinished run needs."""
+def is_looked_at(name: str) -> bool:
+    """Return whether the name of a file or folder is neither hidden nor that of what an unfinished run needs."""
     return visible(name) and not name.endswith((".state", ".push"))
 
 

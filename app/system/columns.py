@@ -19,7 +19,7 @@ def columns(
     If it is wider than `width` characters, the columns named in `folds` become narrower, and their cells continue in
     the next line. It is laid out here, since `rich` takes about a millisecond for a row.
     """
-    rows = [[printable(cell) for cell in line] for line in lines]
+    rows = _printable(lines)
     wide = _widths([heads, *rows])
     if width is not None:
         _narrow(wide, [place for place, head in enumerate(heads) if head in folds], width)
@@ -32,8 +32,15 @@ def columns(
 
 def total(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> int:
     """Return how many characters wide a table is, if nothing is folded."""
-    wide = _widths([heads, *([printable(cell) for cell in line] for line in lines)])
+    wide = _widths([heads, *_printable(lines)])
     return sum(wide) + _GAP * (len(wide) - 1)
+
+
+def _printable(lines: Sequence[Sequence[object]]) -> list[list[str]]:
+    """Return the cells as text that a terminal shows; most of a long table's cells repeat."""
+    texts = [[str(cell) for cell in line] for line in lines]
+    shown = {text: printable(text) for text in {text for line in texts for text in line}}
+    return [[shown[text] for text in line] for line in texts]
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -48,9 +48,7 @@ def _place(at: str) -> tuple[int, int] | None:
     return None
 
 
-def _listed(
-    at: str, looked_at: Callable[[str], bool], refused: Callable[[OSError], None]
-) -> list[os.DirEntry[str]]:
+def _listed(at: str, looked_at: Callable[[str], bool], refused: Callable[[OSError], None]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(at) as found:
             return sorted((entry for entry in found if looked_at(entry.name)), key=lambda entry: entry.name)

@@ -1,0 +1,62 @@
+"""The table of runs, as wide as its text in a file, and fitted to a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ..artifacts.listing import Listed
+from ..system.columns import columns, total
+
+_SETTINGS = ("seed", "epochs", "lr")
+_OWN = ("run", "result", "state")  # columns of which no two runs need to have the same value
+_FIRST_TO_GO = ("lr", "epochs", "size")  # on a narrow terminal
+_FOLDS = ("model", "dataset", "result", "state")
+
+
+def lines(runs: Sequence[Listed], also: Collection[str] = (), width: int | None = None) -> list[str]:
+    """Return the table as lines; `also` are settings that have columns too, `width` is that of the terminal, if any.
+
+    Where the terminal is too narrow, what all runs share stands above the table, then columns are omitted, and then
+    cells continue in the next line.
+    """
+    rows = [_row(run, also) for run in runs]
+    heads = [*rows[0]]
+
+    def fits() -> bool:
+        return width is None or total(heads, [[row[head] for head in heads] for row in rows]) <= width
+
+    above = []
+    if not fits() and len(rows) > 1:
+        shared = [head for head in heads if head not in _OWN and len({row[head] for row in rows}) == 1]
+        above = ["all runs: " + ", ".join(f"{head} {rows[0][head]}" for head in shared)] if shared else []
+        heads = [head for head in heads if head not in shared]
+    omitted = []
+    for head in _FIRST_TO_GO:
+        if head in heads and not fits():
+            heads.remove(head)
+            omitted.append(head)
+    below = [f"omitted for the width of the terminal: {', '.join(omitted)}"] if omitted else []
+    return [*above, columns(heads, [[row[head] for head in heads] for row in rows], width=width, folds=_FOLDS), *below]
+
+
+def _row(run: Listed, also: Collection[str]) -> dict[str, str]:
+    entry = run.entry
+    settings = {name: _cell(entry.config.get(name)) for name in (*_SETTINGS, *also) if name not in ("model", "dataset")}
+    return {
+        "run": entry.run_id,
+        "model": entry.model,
+        "size": "-" if entry.size == entry.model else entry.size,
+        "dataset": entry.dataset,
+        **{name: value for name, value in settings.items() if name != "size"},
+        "result": run.result or "-",
+        "state": run.shown,
+    }
+
+
+def _cell(value: object) -> str:
+    """Return a setting's value as an option has it."""
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else "-" if value is None else str(value)
