@@ -74,7 +74,7 @@ def runs(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """List the runs in a folder with their settings, test result and state, oldest first."""
+    """List the runs in a folder, oldest first, with settings, state, and top-1 accuracy or RMSE on n test rows."""
     from ..artifacts import listing
     from ..config.conditions import conditions
 
@@ -85,7 +85,9 @@ def runs(
     found = listing.listed(checkpoints, screen.note, asked, listing.states_of(state or ()))
     if as_json:
         return result_json([run.to_json() for run in found], indent=1)
-    return _print(found, [each.name for each in asked], checkpoints)
+    if not found:
+        return screen.note(f"note: no run {'fits ' if asked or state else ''}in {checkpoints}. `run.py train` makes one")
+    return _print(found, [each.name for each in asked])
 
 
 def show(run: RunArgument, checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson = False) -> None:
@@ -136,12 +138,10 @@ def _require_alone(context: typer.Context) -> None:
         raise InputError(f"{name} before `{command}` has no effect. Write it after `{command}`")
 
 
-def _print(found: Sequence[Listed], asked: Sequence[str], checkpoints: Path) -> None:
+def _print(found: Sequence[Listed], asked: Sequence[str]) -> None:
     from ..report import overview
 
-    if not found:
-        return screen.note(f"note: no run in {checkpoints} fits. `run.py train` makes one")
-    return result("\n".join(overview.lines(found, asked, screen.width())))
+    result("\n".join(overview.lines(found, asked, screen.width())))
 
 
 def _announce(found: Sequence[Removal]) -> None:

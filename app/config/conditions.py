@@ -14,7 +14,7 @@ from ..tables.sizes import parse_size
 from .run import RunConfig
 from .settings import declared, declaring
 
-_FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+SETTINGS = {field.name: field for field in dataclasses.fields(RunConfig)}
 _RANGE = re.compile(r"(\d{1,19})-(\d{1,19})")
 _HOW = "Write SETTING=VALUE, such as seed=0-2 or model=vit_classic,resnet18"
 
@@ -28,7 +28,7 @@ class Condition(NamedTuple):
 
     def fits(self, config: Mapping[str, Any]) -> bool:
         """Return whether a run's configuration, as its record has it, has one of the values."""
-        value = config.get(self.name, _FIELDS[self.name].default)
+        value = config.get(self.name, SETTINGS[self.name].default)
         if value in self.values:
             return True
         return type(value) is int and any(first <= value <= last for first, last in self.ranges)
@@ -46,8 +46,8 @@ def _condition(text: str) -> Condition:
         raise InputError(f"--where {text} is incomplete. {_HOW}")
     if name == "state":
         raise InputError(f"--where {text} names the state, which is no setting. Write --state {value}")
-    declaring.require_names(_FIELDS, [name])
-    field = _FIELDS[name]
+    declaring.require_names(SETTINGS, [name])
+    field = SETTINGS[name]
     types = declaring.types_of(field)
     parts = value.split(",") if "str" not in types else [*dict.fromkeys([value, *value.split(",")])]
     if declared(field).choices or name in _NAMED:

@@ -10,7 +10,7 @@ from ..system.columns import columns, total
 _SETTINGS = ("seed", "epochs", "lr")
 _OWN = ("run", "result", "state")  # columns of which no two runs need to have the same value
 _FIRST_TO_GO = ("lr", "epochs", "size")  # on a narrow terminal
-_FOLDS = ("model", "dataset", "result", "state")
+_FOLDS = ("dataset", "model", "state", "result")
 
 
 def lines(runs: Sequence[Listed], also: Collection[str] = (), width: int | None = None) -> list[str]:
@@ -36,12 +36,13 @@ def lines(runs: Sequence[Listed], also: Collection[str] = (), width: int | None 
             heads.remove(head)
             omitted.append(head)
     below = [f"omitted for the width of the terminal: {', '.join(omitted)}"] if omitted else []
-    return [*above, columns(heads, [[row[head] for head in heads] for row in rows], width=width, folds=_FOLDS), *below]
+    cells = [[row[head] for head in heads] for row in rows]
+    return [*above, columns(heads, cells, width=width, folds=_FOLDS, left=["run"]), *below]
 
 
 def _row(run: Listed, also: Collection[str]) -> dict[str, str]:
     entry = run.entry
-    settings = {name: _cell(entry.config.get(name)) for name in (*_SETTINGS, *also) if name not in ("model", "dataset")}
+    settings = {name: cell(entry.config.get(name)) for name in (*_SETTINGS, *also) if name not in ("model", "dataset")}
     return {
         "run": entry.run_id,
         "model": entry.model,
@@ -53,9 +54,9 @@ def _row(run: Listed, also: Collection[str]) -> dict[str, str]:
     }
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """Return a setting's value as an option has it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "x".join(map(str, value))
     if isinstance(value, bool):
         return "on" if value else "off"

@@ -14,6 +14,7 @@ from ..sharing.card import percent, test_lines
 from ..system import storage
 from ..system.duration import spoken
 from ..system.printable import NAME, printable
+from .overview import cell
 
 _CLASSES = 10  # names of classes that are shown
 _NAMES = 18  # characters of a row's name
@@ -42,14 +43,15 @@ def to_text(run: Run) -> str:
         "data": _data(run),
         "where it was computed": _places(run),
         "how it was computed": _values(record.stored_execution),
-        "versions": _values({**record.versions, "commit": record.commit}),
+        "versions": _values({**record.versions, "commit": record.commit or None}),
         "files": ((name, storage.spoken(count)) for name, count in sizes(run).items()),
     }
-    lines = []
-    for title, rows in sections.items():
-        laid = [f"  {name:<{_NAMES}}{printable(value)}" for name, value in rows]
-        lines += [printable(title), *(laid or ["  none"])]
-    return "\n".join(lines)
+    return "\n".join(line for title, rows in sections.items() for line in _section(title, [*rows]))
+
+
+def _section(title: str, rows: list[tuple[str, object]]) -> list[str]:
+    wide = max([_NAMES, *(len(name) + 2 for name, _ in rows)])
+    return [printable(title), *([f"  {name:<{wide}}{printable(value)}" for name, value in rows] or ["  none"])]
 
 
 def _head(run: Run) -> Iterator[tuple[str, object]]:
@@ -119,4 +121,4 @@ def _values(values: dict[str, Any]) -> Iterator[tuple[str, object]]:
     """The values that are given, by name."""
     for name, value in values.items():
         if value is not None:
-            yield name, "x".join(map(str, value)) if isinstance(value, tuple) else value
+            yield name, cell(value)
