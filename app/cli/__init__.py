@@ -37,6 +37,7 @@ from ..system.printable import printable
 from ..system.ranks import rank
 from . import (
     bench,
+    cache,
     data,
     datasets,
     doctor,
@@ -57,17 +58,8 @@ from . import (
 from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
-_PRINTS = (
-    "evaluate",
-    "plan",
-    "runs",
-    "models",
-    "datasets",
-    "doctor",
-    "launch",
-    "bench",
-    "selftest",
-)  # their result is stdout
+# commands whose result is their stdout
+_PRINTS = ("evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest")
 _COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
@@ -89,21 +81,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train,
-    plan,
-    evaluate,
-    predict,
-    runs,
-    hub,
-    plot,
-    tables,
-    datasets,
-    data,
-    bench,
-    selftest,
-    doctor,
-    launch,
-):
+    train, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest, doctor, launch,
+):  # fmt: skip
     module.register(app)
 
 

@@ -86,7 +86,9 @@ def runs(
     if as_json:
         return result_json([run.to_json() for run in found], indent=1)
     if not found:
-        return screen.note(f"note: no run {'fits ' if asked or state else ''}in {checkpoints}. `run.py train` makes one")
+        return screen.note(
+            f"note: no run {'fits ' if asked or state else ''}in {checkpoints}. `run.py train` makes one"
+        )
     return _print(found, [each.name for each in asked])
 
 
