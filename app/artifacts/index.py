@@ -139,11 +139,16 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, inode=inode,
         settled=mtime_ns < now - _SETTLED,
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
-        kin_id=config.kin_id, config=msgspec.to_builtins(config.to_json()), parameters=found.parameters.total,
+        kin_id=config.kin_id, config=_as_read(config.to_json()), parameters=found.parameters.total,
         total_steps=found.schedule.total_steps, started=found.started, finished=found.finished, failure=found.failure,
         seconds=found.seconds.training if found.seconds else None, results=_tests(found),
     )  # fmt: skip
     return entry, found
+
+
+def _as_read(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as a file of JSON has them: lists in place of tuples."""
+    return dict(msgspec.json.decode(msgspec.json.encode(values)))
 
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:

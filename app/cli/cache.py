@@ -108,13 +108,11 @@ def _print_table(found: Contents) -> None:
 
 
 def _row(each: Dataset) -> tuple[str, ...]:
-    rows = each.manifest.rows.items() if each.manifest else ()
-    splits = ", ".join(f"{split} {count:,}" for split, count in rows)
-    verified = "yes" if each.verified else "no"
-    return (
-        each.name, each.side if each.manifest else "-", splits or "-", _spoken(each.bytes), _day(each.made), _day(each.used),
-        verified if each.manifest else f"damaged: {each.folder.name}",
-    )  # fmt: skip
+    bytes_, times = _spoken(each.bytes), (_day(each.made), _day(each.used))
+    if not each.manifest:
+        return each.name, "-", "-", bytes_, *times, f"damaged: {each.folder.name}"
+    splits = ", ".join(f"{split} {count:,}" for split, count in each.manifest.rows.items())
+    return each.name, each.side, splits, bytes_, *times, "yes" if each.verified else "no"
 
 
 def _announce(parts: list[Part]) -> None:
