@@ -39,7 +39,8 @@ _FOLDER = (
     "The cache is $ISOSCALE_CACHE, or isoscale in $XDG_CACHE_HOME, or ~/.cache/isoscale. The next command that needs a "
     "deleted dataset reads or downloads it again. Runs in checkpoints are not affected."
 )
-_FOLDS = ("dataset", "splits", "folder")
+_FOLDS = ("splits", "dataset", "verified")
+_FIRST_TO_GO = ("made", "verified")  # columns, on a narrow terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -92,18 +93,20 @@ def _print(*, as_json: bool) -> None:
 
 
 def _print_table(found: Contents) -> None:
-    from ..system.columns import columns
+    from ..system.columns import columns, fitted
 
     if found.datasets:
         heads = ("dataset", "size", "splits", "bytes", "made", "last used", "verified")
-        result(columns(heads, [_row(each) for each in found.datasets], width=screen.width(), folds=_FOLDS))
+        rows = [_row(each) for each in found.datasets]
+        result(fitted(heads, rows, screen.width(), omits=_FIRST_TO_GO, folds=_FOLDS))
     else:
         result("no cached datasets")
-    rows = [(each.path.name, _spoken(each.bytes), each.what or "not made by isoscale") for each in found.others]
-    if rows:
-        result(columns(("also", "bytes", "what it is"), rows, width=screen.width(), folds=("what it is", "also")))
+    others = [(each.path.name, _spoken(each.bytes), each.what or "not made by isoscale") for each in found.others]
+    if others:
+        result(columns(("also", "bytes", "what it is"), others, width=screen.width(), folds=("what it is", "also")))
     if found.unfinished:
-        result(f"{len(found.unfinished):,} parts of unfinished builds; `run.py cache clear` deletes those not in use")
+        names = ", ".join(printable(path.name) for path in found.unfinished)
+        result(screen.named(f"unfinished builds: {names}. `run.py cache clear` deletes those that are not in use"))
     result(f"{printable(found.root)}: {_spoken(found.bytes)}, {_spoken(found.free)} free on this disk")
 
 
@@ -121,7 +124,7 @@ def _announce(parts: list[Part]) -> None:
 
 
 def _day(seconds: float | None) -> str:
-    return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    return "-" if seconds is None else time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
 def _spoken(count: int) -> str:

@@ -143,7 +143,7 @@ def _require_alone(context: typer.Context) -> None:
 def _print(found: Sequence[Listed], asked: Sequence[str]) -> None:
     from ..report import overview
 
-    result("\n".join(overview.lines(found, asked, screen.width())))
+    result(overview.table(found, asked, screen.width()))
 
 
 def _announce(found: Sequence[Removal]) -> None:

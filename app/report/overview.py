@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..artifacts.listing import Listed
-from ..system.columns import columns, total
+from ..system.columns import fitted, total
 
 _SETTINGS = ("seed", "epochs", "lr")
 _OWN = ("run", "result", "state")  # columns of which no two runs need to have the same value
@@ -13,31 +13,20 @@ _FIRST_TO_GO = ("lr", "epochs", "size")  # on a narrow terminal
 _FOLDS = ("dataset", "model", "state", "result")
 
 
-def lines(runs: Sequence[Listed], also: Collection[str] = (), width: int | None = None) -> list[str]:
-    """Return the table as lines; `also` are settings that have columns too, `width` is that of the terminal, if any.
+def table(runs: Sequence[Listed], also: Collection[str] = (), width: int | None = None) -> str:
+    """Return the table; `also` has settings with columns too, and `width` is that of the terminal, if there is one.
 
     Where the terminal is too narrow, what all runs share stands above the table, then columns are omitted, and then
     cells continue in the next line.
     """
     rows = [_row(run, also) for run in runs]
-    heads = [*rows[0]]
-
-    def fits() -> bool:
-        return width is None or total(heads, [[row[head] for head in heads] for row in rows]) <= width
-
-    above = []
-    if not fits() and len(rows) > 1:
+    heads, above = [*rows[0]], ""
+    if width is not None and len(rows) > 1 and total(heads, [[*row.values()] for row in rows]) > width:
         shared = [head for head in heads if head not in _OWN and len({row[head] for row in rows}) == 1]
-        above = ["all runs: " + ", ".join(f"{head} {rows[0][head]}" for head in shared)] if shared else []
         heads = [head for head in heads if head not in shared]
-    omitted = []
-    for head in _FIRST_TO_GO:
-        if head in heads and not fits():
-            heads.remove(head)
-            omitted.append(head)
-    below = [f"omitted for the width of the terminal: {', '.join(omitted)}"] if omitted else []
+        above = "all runs: " + ", ".join(f"{head} {rows[0][head]}" for head in shared) + "\n" if shared else ""
     cells = [[row[head] for head in heads] for row in rows]
-    return [*above, columns(heads, cells, width=width, folds=_FOLDS, left=["run"]), *below]
+    return above + fitted(heads, cells, width, omits=_FIRST_TO_GO, folds=_FOLDS, left=["run"])
 
 
 def _row(run: Listed, also: Collection[str]) -> dict[str, str]:

@@ -36,8 +36,9 @@ def to_json(run: Run) -> dict[str, Any]:
 def to_text(run: Run) -> str:
     """Return the page."""
     record = run.record
+    model = record.model if record.size == record.model else f"{record.model} {record.size}"
     sections = {
-        f"run {record.run_id}: {record.model} {record.size} on {record.dataset}": _head(run),
+        f"run {record.run_id}: {model} on {record.dataset}": _head(run),
         "results": _results(run),
         "configuration": _values(run.config.to_json()),
         "data": _data(run),

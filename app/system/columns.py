@@ -34,6 +34,26 @@ def columns(
     return "\n".join([*laid[:head], rule, *laid[head:]])
 
 
+def fitted(
+    heads: Sequence[str], lines: Sequence[Sequence[object]], width: int | None, *, omits: Sequence[str],
+    folds: Sequence[str] = (), left: Collection[str] = (),
+) -> str:  # fmt: skip
+    """Return a table that fits a terminal: columns in `omits` go first, in their order; a last line names them."""
+    places = list(range(len(heads)))
+    gone = []
+    for head in omits:
+        kept = [heads[place] for place in places]
+        if width is not None and head in kept and total(kept, _only(lines, places)) > width:
+            places.remove(heads.index(head))
+            gone.append(head)
+    table = columns([heads[place] for place in places], _only(lines, places), width=width, folds=folds, left=left)
+    return f"{table}\nomitted, since the terminal is narrow: {', '.join(gone)}" if gone else table
+
+
+def _only(lines: Sequence[Sequence[object]], places: Sequence[int]) -> list[list[object]]:
+    return [[line[place] for place in places] for line in lines]
+
+
 def total(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> int:
     """Return how many characters wide a table is, if nothing is folded."""
     wide = _widths([heads, *_printable(lines)])
