@@ -17,6 +17,7 @@ from .errors import Damaged, Diverged, InputError
 from .system.durable import content, make_folder, no_space_named, require_file
 
 FORMAT = 1
+_TAIL = 1 << 14  # bytes at a log's end that have a complete row, and more
 _LAG = 2  # rows that may wait for their numbers, so that no step waits for the device
 
 
@@ -122,6 +123,17 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if row is None or not _is_complete(row, task.of_header(header)):
             raise _damaged(path, number)
     return header, [row for row in rows if row]
+
+
+def last_step(path: Path) -> int:
+    """Return the step of the last complete row of a log that another process may be writing; 0 if there is none."""
+    with suppress(OSError), require_file(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        for line in reversed(file.read().split(b"\n")[:-1]):
+            step = (_parsed(line) or {}).get("step")
+            if isinstance(step, int) and task.is_count(step):
+                return step
+    return 0
 
 
 def _damaged(path: Path, line: int) -> Damaged:

@@ -36,7 +36,10 @@ def parse(arguments):
     command = get_command(app)
     context = command.make_context("run.py", spelled(arguments), ignore_unknown_options=False)
     while hasattr(command, "get_command"):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        left = [*context._protected_args, *context.args]
+        if not left and command.invoke_without_command:
+            break
+        name, command, rest = command.resolve_command(context, left)
         context = command.make_context(name, rest, parent=context)
 
 

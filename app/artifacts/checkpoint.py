@@ -219,15 +219,9 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
     _prune(folder)
 
 
-def _manifests(folder: Path) -> list[Path]:
-    """Manifests of complete states, newest first."""
-    found = [path for path in folder.glob("state-*.json") if path.stem.removeprefix("state-").isdigit()]
-    return sorted(found, key=lambda path: int(path.stem.removeprefix("state-")), reverse=True)
-
-
 def _prune(folder: Path) -> None:
     """Removes states before the last two and every file that those two do not name."""
-    kept = _manifests(folder)[:KEPT]
+    kept = states.manifests(folder)[:KEPT]
     needed = {path.name for path in kept}
     for path in kept:
         needed |= set(found.files if (found := states.read(path)) else ())
@@ -240,7 +234,7 @@ def _prune(folder: Path) -> None:
 
 def newest_step(folder: Path) -> int:
     """The step of the newest state whose every byte is as it was written, 0 where there is none."""
-    for path in _manifests(folder):
+    for path in states.manifests(folder):
         if found := _whole(path):
             return found.step
     return 0
@@ -266,7 +260,7 @@ def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
     from safetensors.torch import load_file
 
     damaged: list[Path] = []
-    for path in _manifests(folder):
+    for path in states.manifests(folder):
         if found := _whole(path):
             for broken in damaged:  # or it would count among the states that are kept
                 broken.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 
@@ -20,19 +21,21 @@ from ..errors import Explained
 from ..system.durable import content, write_text
 from ..system.walk import entries, visible
 from . import record
+from .parts import Failure, Number
 from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 2
+_FORMAT = 3
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
+_LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
 
 Say = Callable[[str], None]
 
 
 class Entry(msgspec.Struct, kw_only=True, frozen=True):
-    """A readable record: its file as it was when it was read, and what runs are found by."""
+    """A readable record: its file as it was when it was read, and what runs are found, filtered and listed by."""
 
     name: str  # the record's path below the folder
     mtime_ns: int
@@ -45,14 +48,25 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     size: str
     dataset: str
     kin_id: str  # as RunConfig has it
-    epochs: int
+    config: dict[str, Any]  # every field, also those that a record of an earlier version lacks
+    parameters: int
+    total_steps: int
     started: str
     finished: str
+    failure: Failure | None = None
+    seconds: Number | None = None  # of training
+    results: dict[str, dict[str, Any]]  # the tests of the final and of the best weights, without what is long
 
     @property
     def path(self) -> PurePosixPath:
         """The record's path below the folder."""
         return PurePosixPath(self.name)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the run has."""
+        found: int = self.config["epochs"]
+        return found
 
     @property
     def preference(self) -> tuple[bool, bool, bool, str]:
@@ -72,7 +86,7 @@ def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Ite
 
     `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
-    for path in _records(folder, named):
+    for path in _records(folder, named, say):
         if found := _opened(folder, path, say):
             yield found
 
@@ -81,7 +95,7 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
     """The entries of all readable records below a folder; only records that changed are opened. Renews the index."""
     known = {entry.name: entry for entry in _read(folder)}
     found = []
-    for path in _records(folder, RECORDS):
+    for path in _records(folder, RECORDS, say):
         entry = known.get(path.relative_to(folder).as_posix())
         if entry and _unchanged(entry, path):
             found.append(entry)
@@ -92,14 +106,19 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
     return found
 
 
-def _records(folder: Path, named: str) -> list[Path]:
-    """Every file of that name in a folder and those below it, behind links too."""
-    found = [entry.path for entry in entries(folder, _is_looked_at) if fnmatch.fnmatchcase(entry.name, named)]
+def _records(folder: Path, named: str, say: Say | None = None) -> list[Path]:
+    """Every file of that name in a folder and those below it, behind links too; `say` reports unreadable folders."""
+
+    def refused(error: OSError) -> None:
+        if say:
+            say(f"passed over: the folder {error.filename} cannot be read ({error.strerror})")
+
+    found = [entry.path for entry in entries(folder, is_looked_at, refused) if fnmatch.fnmatchcase(entry.name, named)]
     return sorted(map(Path, found))
 
 
-def _is_looked_at(name: str) -> bool:
-    """Whether it is neither hidden nor what an unfinished run needs."""
+def is_looked_at(name: str) -> bool:
+    """Return whether the name of a file or folder is neither hidden nor that of what an unfinished run needs."""
     return visible(name) and not name.endswith((".state", ".push"))
 
 
@@ -120,9 +139,23 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         name=path.relative_to(folder).as_posix(), mtime_ns=mtime_ns, bytes=size, inode=inode,
         settled=mtime_ns < now - _SETTLED,
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
-        kin_id=config.kin_id, epochs=config.epochs, started=found.started, finished=found.finished,
+        kin_id=config.kin_id, config=_as_read(config.to_json()), parameters=found.parameters.total,
+        total_steps=found.schedule.total_steps, started=found.started, finished=found.finished, failure=found.failure,
+        seconds=found.seconds.training if found.seconds else None, results=_tests(found),
     )  # fmt: skip
     return entry, found
+
+
+def _as_read(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as a file of JSON has them: lists in place of tuples."""
+    return dict(msgspec.json.decode(msgspec.json.encode(values)))
+
+
+def _tests(found: Record) -> dict[str, dict[str, Any]]:
+    """The numbers of a run's tests on its test split."""
+    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best")}
+    numbers = {name: msgspec.to_builtins(test) for name, test in tests.items() if test}
+    return {name: {key: value for key, value in test.items() if key not in _LONG} for name, test in numbers.items()}
 
 
 def _unchanged(entry: Entry, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ class RunFiles:
             elif path.suffix == ".scratch":
                 shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(self.push, ignore_errors=True)
+
+    def all(self) -> list[Path]:
+        """Return the paths of everything that a run may have, its record first."""
+        return [getattr(self, name) for name in _SUFFIXES]
+
+    def is_half_written(self, name: str) -> bool:
+        """Return whether a name is that of one of the run's files while it is written, as `durable` gives it."""
+        names = "|".join(map(re.escape, _SUFFIXES.values()))
+        return bool(re.fullmatch(rf"\.{re.escape(self.stem)}(?:{names})\.\d+-\d+\.(?:aside|scratch)", name))
 
     def sums(self) -> dict[str, str]:
         """Name -> sha256 of the finished files that a result rests on, for the record."""

@@ -68,8 +68,9 @@ def find_runs(checkpoints: Path, say: Say | None = None, *, named: str = index.R
 
     `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
-    records = dict(index.opened(checkpoints, say, named=named))
-    return [Run(_files(checkpoints, entry), records[entry]) for entry in _first(records)]
+    found = list(index.opened(checkpoints, say, named=named))
+    records = {entry.name: record for entry, record in found}
+    return [Run(files_of(checkpoints, entry), records[entry.name]) for entry in _first(entry for entry, _ in found)]
 
 
 def indexed(checkpoints: Path, say: Say | None = None) -> list[Entry]:
@@ -77,7 +78,8 @@ def indexed(checkpoints: Path, say: Say | None = None) -> list[Entry]:
     return _first(index.updated(checkpoints, say))
 
 
-def _files(checkpoints: Path, entry: Entry) -> RunFiles:
+def files_of(checkpoints: Path, entry: Entry) -> RunFiles:
+    """Return the files of a run that the index has."""
     return RunFiles(checkpoints / entry.path.parent, entry.path.stem)
 
 

@@ -58,3 +58,14 @@ def read(path: Path) -> Manifest | None:
         RecursionError,
     ):  # msgspec's errors are ValueErrors
         return None
+
+
+def manifests(folder: Path) -> list[Path]:
+    """Return the paths of the manifests in a state's folder, newest first; nothing is opened."""
+    found = [path for path in folder.glob("state-*.json") if path.stem.removeprefix("state-").isdecimal()]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(manifest: Path) -> int:
+    """Return the step of a manifest, by its name."""
+    return int(manifest.stem.removeprefix("state-"))

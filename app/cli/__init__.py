@@ -9,7 +9,8 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache as remembered
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -36,6 +37,7 @@ from ..system.printable import printable
 from ..system.ranks import rank
 from . import (
     bench,
+    cache,
     data,
     datasets,
     doctor,
@@ -46,6 +48,7 @@ from . import (
     plan,
     plot,
     predict,
+    runs,
     screen,
     selftest,
     spelling,
@@ -55,7 +58,8 @@ from . import (
 from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
-_PRINTS = ("evaluate", "plan", "models", "datasets", "doctor", "launch", "bench", "selftest")  # their result is stdout
+# commands whose result is their stdout
+_PRINTS = ("evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest")
 _COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
@@ -76,7 +80,9 @@ app = typer.Typer(
     no_args_is_help=True,
     **group("", *_EXIT_CODES),
 )
-for module in (train, plan, evaluate, predict, hub, plot, tables, datasets, data, bench, selftest, doctor, launch):
+for module in (
+    train, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest, doctor, launch,
+):  # fmt: skip
     module.register(app)
 
 
@@ -110,7 +116,7 @@ def _common(
             screen.note(printable(note))
 
 
-@cache
+@remembered
 def _switches() -> dict[str, str]:
     """Return each switch of any command, and the flag that turns it off."""
     return dict(spelling.switches_of(typer.main.get_command(app)))

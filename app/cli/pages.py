@@ -47,8 +47,11 @@ class Group(_Page, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command. Raise InputError for a word of another tool, with the command to use instead."""
-        if ctx.parent is None and args[0] not in self.commands and (says := other_tools.command(args[0])):
-            raise InputError(f"No such command '{args[0]}'. {says}")
+        if args[0] not in self.commands:
+            root = ctx.parent is None
+            says = other_tools.command(args[0]) if root else other_tools.within(ctx.info_name, args[0])
+            if says:
+                raise InputError(f"No such command '{args[0]}'. {says}")
         return super().resolve_command(ctx, args)
 
 

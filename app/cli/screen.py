@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 import textwrap
 import threading
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..errors import InputError
 from ..system.duration import spoken
 from ..system.printable import LINE, lines, printable, without_secrets
 from .waiting import Waiting
@@ -97,6 +99,24 @@ def _is_terminal() -> bool:
 def note(text: str) -> None:
     """Print lines on stderr."""
     report(lines(text))
+
+
+def width() -> int | None:
+    """Return the width of the terminal behind stdout; None for a file or a pipe."""
+    with suppress(OSError, ValueError, AttributeError):
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return None
+
+
+def require_agreement(question: str, *, yes: bool) -> None:
+    """Ask on the terminal; raise InputError unless the answer is yes, and without a terminal, unless `yes` is given."""
+    if yes:
+        return
+    if not (_is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+        raise InputError("nothing was deleted, because there is no terminal to ask on. Add --yes to delete")
+    report(f"{printable(question)} [y/N] ", end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InputError("nothing was deleted, because the answer was not y")
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
 from ..config.settings import Data
 from ..errors import InputError
-from ..tables.datasets import DatasetRow, dataset_row, is_local
+from ..tables.datasets import DatasetRow, dataset_name, dataset_row, is_local
 from ..tables.reading import FieldReading
 from ..tables.revisions import LAYOUT, REVISED_LAYOUT
 from ..tables.shape import Extent, normal, with_unit
 from . import inspection
-from .asking import ask_of, dataset_name, located, revision_of_files, shape_of, where
+from .asking import ask_of, located, revision_of_files, shape_of, where
 from .preparing import prepare, with_test
 from .sources import files, opening, signals
 from .sources.opening import at, fingerprint

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..tables import revisions
-from ..tables.datasets import dataset_row, hub_name, is_local
+from ..tables.datasets import dataset_row, is_local
 from ..tables.decoding import decoding_of
 from ..tables.protocols import UNKNOWN
 from ..tables.reading import FieldReading, reading_of
@@ -18,13 +17,6 @@ from .sources import fields, folders, signals
 from .sources.opening import fingerprint
 from .sources.source import Ask
 from .splits import holdout
-
-
-def dataset_name(asked: str) -> str:
-    """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
-    if row := dataset_row(asked):
-        return row.name
-    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import glob
 import json
 import os
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _ATTEMPTS = 100  # at a folder that another holder removes at this very moment
+_HELD = (errno.EAGAIN, errno.EACCES)
 _POLL = 0.02  # seconds
+_LOOK = 0.1  # seconds within which whoever only looks at a lock, as `is_held` does, has released it
 _REPORTED_AGAIN = 600.0  # seconds
 
 
@@ -37,8 +41,8 @@ def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None
     made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     held, holder = FileLock(path), path.with_name(f"{path.name}.by")
     if not waiting:
-        _acquire(held, path, timeout=-1 if wait else 0)
-    elif not _acquired(held, path, timeout=0):
+        _acquire(held, path, timeout=-1 if wait else _LOOK)
+    elif not _acquired(held, path, timeout=_LOOK):
         waiting(_who(holder))
         while not _acquired(held, path, timeout=_REPORTED_AGAIN):
             waiting(_who(holder))
@@ -53,6 +57,22 @@ def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def is_held(path: Path) -> bool:
+    """Return whether another process on this machine holds a lock at this moment. Nothing is made or removed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:  # other errors: of a file system without locks
+        return error.errno in _HELD
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _sign(holder: Path) -> None:

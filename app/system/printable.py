@@ -48,7 +48,8 @@ def printable(text: object, most: int = LINE) -> str:
     other than the space and halves of letters are shown as `\\n`, `\\x1b`, `\\u202e`. Secrets are shown as `***`.
     """
     given = without_secrets(str(text))
-    line = "".join(map(_visible, given[:most]))
+    kept = given[:most]
+    line = kept if kept.isprintable() else "".join(map(_visible, kept))
     if (left := len(given) - most) > 0 or len(line) > most:
         return f"{line[:most]}... ({max(left, 0) + max(len(line) - most, 0):,} more characters)"
     return line

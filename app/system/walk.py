@@ -17,10 +17,13 @@ def visible(name: str) -> bool:
     return not name.startswith(".")
 
 
-def entries(root: Path, looked_at: Callable[[str], bool] = visible) -> Iterator[os.DirEntry[str]]:
+def entries(
+    root: Path, looked_at: Callable[[str], bool] = visible, refused: Callable[[OSError], None] = lambda _: None
+) -> Iterator[os.DirEntry[str]]:
     """Yield what a folder and those below it hold, by name in each; folders behind links come after all others.
 
-    `looked_at` says which names count. A folder that is gone, or may not be read, has nothing in it.
+    `looked_at` says which names count. A folder that is gone, or may not be read, has nothing in it; `refused` is
+    called with the error of one that may not be read.
     """
     linked, seen = deque([os.fspath(root)]), set()
     while linked:
@@ -30,7 +33,7 @@ def entries(root: Path, looked_at: Callable[[str], bool] = visible) -> Iterator[
             if (place := _place(at)) is None or place in seen:
                 continue
             seen.add(place)
-            for entry in _listed(at, looked_at):
+            for entry in _listed(at, looked_at, refused):
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
                     inside.append(entry.path)
@@ -45,10 +48,15 @@ def _place(at: str) -> tuple[int, int] | None:
     return None
 
 
-def _listed(at: str, looked_at: Callable[[str], bool]) -> list[os.DirEntry[str]]:
-    with suppress(OSError), os.scandir(at) as found:
-        return sorted((entry for entry in found if looked_at(entry.name)), key=lambda entry: entry.name)
-    return []
+def _listed(at: str, looked_at: Callable[[str], bool], refused: Callable[[OSError], None]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(at) as found:
+            return sorted((entry for entry in found if looked_at(entry.name)), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        refused(error)
+        return []
 
 
 def require_files(root: Path) -> None:

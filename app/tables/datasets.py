@@ -116,6 +116,13 @@ def dataset_row(dataset: str) -> DatasetRow | None:
     return next((row for row in DATASETS.values() if row.hub and row.hub.lower() == dataset.lower()), None)
 
 
+def dataset_name(asked: str) -> str:
+    """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
+    if row := dataset_row(asked):
+        return row.name
+    return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
+
+
 def folder_hint(dataset: str) -> str:
     """What to add to a refusal of a name that a folder here bears; empty where none does."""
     return f"; for the folder of that name give ./{dataset}" if Path(dataset).is_dir() else ""

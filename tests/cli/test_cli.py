@@ -31,13 +31,15 @@ import sys
 from app.cli import main
 codes = [main(line.split()) for line in (
     "--version", "--help", "train --help", "plot --help", "selftest --help", "bench --help",
-    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets",
+    "plan --help", "doctor --help", "launch vast -- train", "bench step --help", "datasets", "runs --help", "runs",
+    "runs --json", "cache --help",
     "train --sise 1M", "train --epochs x", "train --model vit_clasic", "train --size 10B",
     "train --dataset cifar-1000", "train --image 30",
     "evaluate --model vit_clasic", "evaluate --run abc", "upload nothing x", "download hf://x y", "plot --run abc",
     "selftest --model vit_clasic", "bench stpe", "bench step --rounds 0", "bench step --size 10B",
     "bench step --dataset cifar1000", "bench attention --tokens 0",
-    "plan --usd-per-hour 1", "plan --like vit_clasic", "plan --size 10B",
+    "plan --usd-per-hour 1", "plan --like vit_clasic", "plan --size 10B", "runs --where sed=1", "runs show abc",
+    "runs rm abc", "runs rm --where seed=1",
 )]
 print(codes)
 print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
@@ -47,7 +49,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 def test_help_tables_and_errors_import_no_heavy_library(work):
     command = [sys.executable, "-c", IMPORTS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=RUN_PY.parent)
-    assert json.loads(done.stdout.splitlines()[-1]) == 11 * [0] + 20 * [2]
+    assert json.loads(done.stdout.splitlines()[-1]) == 15 * [0] + 24 * [2]
     imported = set(done.stderr.splitlines()[-1].split())
     assert "typer" in imported
     assert not imported & {"torch", "torchvision", "numpy", "scipy", "datasets", "huggingface_hub", "matplotlib"}

@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app
-from app.cli.other_tools import COMMANDS, OPTIONS, command, option
+from app.cli.other_tools import _WITHIN, COMMANDS, OPTIONS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
 from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
@@ -42,6 +42,9 @@ SAID = sorted({row.says for row in OPTIONS.values()} | set(COMMANDS.values()))
         ("--resume", "Run the same command again"),
         ("train epochs=3", "Write --epochs 3"),
         ("train data=x batch_size=3", "Write --data x"),
+        ("rm model", "`run.py runs rm` deletes runs"),
+        ("list", "`run.py runs` lists runs"),
+        ("train --yes", "this command asks nothing"),
         ("train --dataset digits --device 0", "unknown device '0'. Use cuda:0"),
         ("train --dataset digits --device 0,1", "Use `torchrun --nproc-per-node 2`"),
     ],
@@ -57,6 +60,18 @@ def test_a_command_of_another_tool_points_to_one_that_exists(call, word):
     ended = call(word)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"error: No such command '{word}'. ") and command(word) in ended.err
+
+
+@pytest.mark.parametrize("group", _WITHIN)
+def test_a_command_of_another_tool_in_a_group_points_to_one_that_exists(call, group):
+    for words, says in _WITHIN[group]:
+        for word in words.split():
+            assert word not in NAMES[group].commands and within(group, word) == says
+            assert call(f"{group} {word}").err == f"error: No such command '{word}'. {says}\n"
+        for named in re.findall(r"`run\.py ([a-z ]+?)(?: --[^`]*)?`", says):
+            first, *inner = named.split()
+            assert first in NAMES and all(each in NAMES[first].commands for each in inner), says
+    assert within(group, "shwo") is None and within("plot", "list") is None
 
 
 def test_a_word_that_this_program_has_is_answered_by_itself():

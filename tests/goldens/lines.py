@@ -245,5 +245,20 @@ MEASURED_AS_JSON = {
     "selftest --kill": "selftest --kill 1 --epochs 2 --json",
     "doctor": "doctor --json",
 }
+# runs and cache, after one training, in one folder
+LISTED_AS_JSON = {
+    "train": f"{_RUN} --json",
+    "runs": "runs --json",
+    "runs show": "runs show checkpoints --json",
+    "cache": "cache --json",
+}
+EXITS_LISTED = (
+    "runs", "runs show checkpoints", "runs rm", "cache clear", _RUN, "runs", "runs --where seed=0-2 --state done",
+    "runs --where sed=1", "runs --state paused", "runs list", "runs --json", "runs show checkpoints",
+    "runs show nothing", "runs path checkpoints", "runs path fff", "runs rm fff", "runs rm checkpoints",
+    "runs rm --where seed=9 --yes", "runs rm --where seed=0 --yes", "runs rm checkpoints --yes", "cache", "cache show",
+    "cache --json", "cache list", "cache clear", "cache clear nothing", "cache clear digits",
+    "cache clear digits --yes", "cache clear digits --yes", "cache clear --all digits",
+)  # fmt: skip
 QUICK_TABLES = ("diffraction",)
 TABLES = {name: f"models --dataset {name} --json" for name in ("cifar100", "cifar10", "bach", "digits", "diffraction")}

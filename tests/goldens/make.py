@@ -26,10 +26,12 @@ def entries(root: Path) -> dict[str, dict[str, Callable[[], Any]]]:
         "exits": {
             "alone": lambda: topics.exit_codes(lines.EXITS),
             "in order": lambda: topics.exit_codes(lines.EXITS_IN_ORDER),
+            "listed and deleted": lambda: topics.exit_codes(lines.EXITS_LISTED),
         },
         "json_keys": {
             "told": lambda: topics.json_keys(lines.AS_JSON),
             "measured": lambda: topics.json_keys(lines.MEASURED_AS_JSON),
+            "listed": lambda: topics.json_keys(lines.LISTED_AS_JSON),
         },
         "trainings": {name: lambda name=name: topics.training(name, root) for name in lines.TRAININGS},
     }

@@ -94,6 +94,18 @@ def test_commands_about_a_run_end_with_the_codes_they_ended_with(alone):
 
 
 @pytest.mark.slow
+def test_commands_that_list_and_delete_end_with_the_codes_they_ended_with(alone):
+    with observe.surroundings(alone):
+        assert not kept.lost(kept.load("exits")["listed and deleted"], topics.exit_codes(lines.EXITS_LISTED))
+
+
+@pytest.mark.slow
+def test_json_of_lists_has_the_keys_it_had(alone):
+    with observe.surroundings(alone):
+        assert not kept.lost(kept.load("json_keys")["listed"], topics.json_keys(lines.LISTED_AS_JSON))
+
+
+@pytest.mark.slow
 def test_json_for_machines_has_the_keys_it_had(alone):
     with observe.surroundings(alone):
         assert not kept.lost(kept.load("json_keys")["told"], topics.json_keys(lines.AS_JSON))

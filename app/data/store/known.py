@@ -55,6 +55,26 @@ def differing(folder: Path, files: Mapping[str, File], *, again: bool = False) -
     return None
 
 
+def all_seen(folder: Path, files: Mapping[str, File]) -> bool:
+    """Return whether every file was found to match since this machine was started, and did not change; none is hashed.
+
+    Nothing is known of a file that was found to match within two seconds of its writing.
+    """
+    note = _note(folder)
+    known = {} if note is None else _read(note)
+    try:
+        return all(known[name] == Seen.of((folder / name).stat(), file.sha256) for name, file in files.items())
+    except (OSError, KeyError):
+        return False
+
+
+def forget(folder: Path) -> None:
+    """Remove what is remembered of a folder."""
+    if note := _note(folder):
+        with suppress(OSError):
+            note.unlink()
+
+
 def _checked(path: Path, expected: File, known: Seen | None) -> Seen | None:
     """The file as it is, None where it is not as it was written; one that is known already is not hashed."""
     try:

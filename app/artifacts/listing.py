@@ -1,0 +1,109 @@
+"""Runs as a list shows them: their settings and results by the index, and their state at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .. import log
+from ..config.conditions import Condition
+from ..errors import InputError
+from ..system import locks
+from ..tables.ranges import check_known
+from . import states
+from .index import Entry
+from .paths import RunFiles
+from .record import Status
+from .runs import files_of, indexed
+
+STATES = ("running", "stopped", "done", "failed")
+
+
+class Listed(NamedTuple):
+    """A run of the list."""
+
+    entry: Entry
+    files: RunFiles
+    state: str
+    step: int
+
+    @property
+    def shown(self) -> str:
+        """The state for a reader."""
+        of = f"{self.step:,}/{self.entry.total_steps:,}"
+        if self.state == "failed":
+            return f"failed ({self.entry.failure.kind})" if self.entry.failure else "failed"
+        return self.state if self.state == "done" else f"{self.state} {of}"
+
+    @property
+    def result(self) -> str:
+        """The test of the final weights for a reader, empty if there is none."""
+        test = self.entry.results.get("test")
+        if not test:
+            return ""
+        number = f"RMSE {test['rmse']:.4g}" if "rmse" in test else f"{100 * test['top1']:.2f} %"
+        return f"{number}, n {test['n']:,}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run for a machine; `path` is what all names of its files begin with."""
+        entry = self.entry
+        return {
+            "run_id": entry.run_id, "model": entry.model, "size": entry.size, "dataset": entry.dataset,
+            "state": self.state, "step": self.step, "total_steps": entry.total_steps,
+            "failure": msgspec.to_builtins(entry.failure), "results": entry.results, "parameters": entry.parameters,
+            "seconds": entry.seconds, "started": entry.started, "finished": entry.finished or None,
+            "path": str(stem_of(self.files)), "config": entry.config,
+        }  # fmt: skip
+
+
+def listed(
+    checkpoints: Path, say: Callable[[str], None], where: Collection[Condition] = (), only: Collection[str] = ()
+) -> list[Listed]:
+    """Return the runs below a folder for which every condition holds, oldest first; copies of a run count as one.
+
+    `only` has the states that count; empty: all. `say` reports what is skipped: damaged records, unreadable folders.
+    """
+    found = _fitting(checkpoints, indexed(checkpoints, say), where)
+    return [run for run in found if not only or run.state in only]
+
+
+def _fitting(checkpoints: Path, entries: Collection[Entry], where: Collection[Condition]) -> Iterator[Listed]:
+    for entry in entries:
+        if all(condition.fits(entry.config) for condition in where):
+            files = files_of(checkpoints, entry)
+            yield Listed(entry, files, *state_of(files, entry.status, entry.total_steps))
+
+
+def state_of(files: RunFiles, status: Status, total_steps: int) -> tuple[str, int]:
+    """Return a run's state and its step: where a process trains it, the log's last; else the one that it resumes from.
+
+    A run whose process was killed has the status `running` and no process: it is stopped.
+    """
+    if status == "done":
+        return "done", total_steps
+    if locks.is_held(files.lock):
+        return "running", log.last_step(files.log)
+    saved = states.manifests(files.state)
+    return "failed" if status == "failed" else "stopped", states.step_of(saved[0]) if saved else 0
+
+
+def states_of(texts: Collection[str]) -> tuple[str, ...]:
+    """Return the states that `--state` names, one or several with commas. Raise InputError for another word."""
+    found = tuple(part.strip() for text in texts for part in text.split(","))
+    for state in found:
+        check_known("state", state, STATES)
+    return found
+
+
+def stem_of(files: RunFiles) -> Path:
+    """Return what all names of a run's files begin with."""
+    return files.folder / files.stem
+
+
+def require_folder(checkpoints: Path) -> None:
+    """Raise InputError for a folder of runs that is something else, or cannot be read."""
+    if checkpoints.exists() and not checkpoints.is_dir():
+        raise InputError(f"--checkpoints {checkpoints} is not a folder. Name a folder of runs")

@@ -1,0 +1,86 @@
+"""Conditions on a run's settings, `seed=0-2` or `model=vit_classic,resnet18`, by which runs are listed and deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from ..tables.datasets import dataset_name
+from ..tables.models import MODELS, TIMM, model_row
+from ..tables.sizes import parse_size
+from .run import RunConfig
+from .settings import declared, declaring
+
+SETTINGS = {field.name: field for field in dataclasses.fields(RunConfig)}
+_RANGE = re.compile(r"(\d{1,19})-(\d{1,19})")
+_HOW = "Write SETTING=VALUE, such as seed=0-2 or model=vit_classic,resnet18"
+
+
+class Condition(NamedTuple):
+    """A setting and the values that fit: single ones, and ranges of whole numbers with both ends."""
+
+    name: str
+    values: tuple[Any, ...]
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def fits(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a run's configuration, as its record has it, has one of the values."""
+        value = config.get(self.name, SETTINGS[self.name].default)
+        if value in self.values:
+            return True
+        return type(value) is int and any(first <= value <= last for first, last in self.ranges)
+
+
+def conditions(texts: Iterable[str]) -> tuple[Condition, ...]:
+    """Return the conditions of `--where`; each has to hold. Raise InputError for a text that is none."""
+    return tuple(map(_condition, texts))
+
+
+def _condition(text: str) -> Condition:
+    name, sign, value = (part.strip() for part in text.partition("="))
+    name = name.lstrip("-").replace("-", "_")
+    if not sign or not name or not value:
+        raise InputError(f"--where {text} is incomplete. {_HOW}")
+    if name == "state":
+        raise InputError(f"--where {text} names the state, which is no setting. Write --state {value}")
+    declaring.require_names(SETTINGS, [name])
+    field = SETTINGS[name]
+    types = declaring.types_of(field)
+    parts = value.split(",") if "str" not in types else [*dict.fromkeys([value, *value.split(",")])]
+    if declared(field).choices or name in _NAMED:
+        parts = value.split(",")
+    spans = [_RANGE.fullmatch(part.strip()) if "int" in types else None for part in parts]
+    return Condition(
+        name,
+        tuple(_value(field, part.strip()) for part, span in zip(parts, spans, strict=True) if not span),
+        tuple(_range(name, span) for span in spans if span),
+    )
+
+
+def _range(name: str, span: re.Match[str]) -> tuple[int, int]:
+    first, last = int(span[1]), int(span[2])
+    if first > last:
+        raise InputError(f"{name}={span[0]} contains no number. Write the smaller number first: {last}-{first}")
+    return first, last
+
+
+def _value(field: dataclasses.Field[Any], text: str) -> Any:
+    """Return the value that a text stands for, as a record has it."""
+    if text.lower() == "none" and (declared(field).cell or "None" in declaring.types_of(field)):
+        return None
+    if field.name in _NAMED:
+        return _NAMED[field.name](text)
+    value = declaring.from_text(field, text)
+    declaring.check(field, value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _size(text: str) -> str:
+    """Return a budget as the tables spell it; a model without a budget has its name there."""
+    return text if text in MODELS or text.startswith(TIMM) else parse_size(text)
+
+
+_NAMED = {"model": lambda text: model_row(text).name, "size": _size, "dataset": dataset_name}

@@ -1,0 +1,41 @@
+"""What files take on a disk, as a reader says it; and how a file, a link or a folder is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def spoken(count: int) -> str:
+    """Return a number of bytes in the unit that fits it: 184.3 MB, 12.0 kB, 7 bytes."""
+    found = next(((name, unit) for name, unit in _UNITS if count >= unit), None)
+    return f"{count / found[1]:,.1f} {found[0]}" if found else f"{count} bytes"
+
+
+def taken(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder; a link takes none, and is not followed."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return 0
+    if stat.S_ISDIR(about.st_mode):
+        with suppress(OSError), os.scandir(path) as inside:
+            return sum(taken(Path(entry.path)) for entry in inside)
+    return about.st_size if stat.S_ISREG(about.st_mode) else 0
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there; where a link leads, nothing changes."""
+    try:
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        if os.path.lexists(path):  # something else within it vanished meanwhile
+            shutil.rmtree(path)
