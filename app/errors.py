@@ -22,8 +22,8 @@ _OF_A_PATH = (
 )  # fmt: skip
 _PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
 _NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
-NO_TEXT = "its name has bytes that are not UTF-8, which the libraries that write files do not take; rename it"
-NO_FOLDER = "the current folder was removed. Change to a folder that is there (cd), and run the command again"
+NO_TEXT = "its name has bytes that are not UTF-8, and the libraries that write files need UTF-8. Rename it"
+NO_FOLDER = "the current folder was removed. Change to an existing folder (cd), and run the command again"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
 
 
@@ -130,18 +130,18 @@ def failure_of(error: BaseException) -> RunFailed | None:
         return error
     if is_not_loaded(error):
         return OutOfMemory(
-            f"there is too little memory to load a library ({first_line(error)}). {_limit()}; the same command resumes "
-            "from what was last saved, if anything was"
+            f"there is too little memory to load a library ({first_line(error)}). {_limit()}. The same command "
+            "resumes from what was last saved, if anything was"
         )
     if is_out_of_memory(error):
         what = f"{type(error).__name__}: {first_line(error)}".rstrip(": ")
         return OutOfMemory(
-            f"memory ran out ({what}). Free memory, or use a smaller --batch-size or --size; "
-            "the same command resumes from what was last saved"
+            f"memory ran out ({what}). Free memory, or use a smaller --batch-size or --size. The same command "
+            "resumes from what was last saved"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         why, what = why_full(error, error.filename), error.filename or "a file"
-        return DiskFull(f"{why} for {what}. Free some and run the same command again")
+        return DiskFull(f"{why} for {what}. Free some space, and run the same command again")
     return None
 
 
@@ -157,10 +157,10 @@ def wrong_path(error: BaseException) -> str:
     if error.errno == errno.ENAMETOOLONG:
         longest = max(shown.split("/"), key=len)
         return (
-            f"a name of {len(os.fsencode(longest))} bytes is too long for a file system, which takes 255: "
-            f"{longest[:40]}...; choose a shorter path"
+            f"the name {longest[:40]}... has {len(os.fsencode(longest))} bytes, and a file system allows 255. Choose "
+            "a shorter path"
         )
-    return f"{shown}: {error.strerror}; choose another path, or fix this one"
+    return f"{shown}: {error.strerror}. Fix this path, or choose another"
 
 
 def has_folder() -> bool:
@@ -180,7 +180,7 @@ def is_text(name: str) -> bool:
 def why_full(error: OSError, path: object) -> str:
     """Return what a disk lacks for a file: space, an inode, which every file takes, or the right to its size."""
     if error.errno == errno.EFBIG:
-        return "a file may not grow as large"
+        return "a file may not be that large"
     if isinstance(path, str | os.PathLike) and lacks_inodes(path):
         return "no inodes left (see `df -i`)"
     return "no space left"
@@ -205,7 +205,9 @@ def few_addresses(below: float = _OF_TORCH) -> str:
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     if most == resource.RLIM_INFINITY or most >= below:
         return ""
-    return f"`ulimit -v` allows this process {most / 1e9:.1f} GB of addresses, and torch needs about 6 GB. Raise it"
+    return (
+        f"`ulimit -v` allows this process {most / 1e9:.1f} GB of addresses, and torch needs about 6 GB. Raise the limit"
+    )
 
 
 def _limit() -> str:

@@ -65,7 +65,7 @@ def _predicted(
 def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:
     """Raises InputError unless the predictions hold every test row exactly once."""
     if not np.array_equal(np.sort(predictions.rows), np.sort(rows)):
-        raise Damaged("the predictions are not of this test set, each row once. Use `evaluate --again`")
+        raise Damaged("the predictions do not have each row of this test set once. Use `evaluate --again`")
 
 
 def metrics(predictions: Predictions) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def require_numbers(predictions: Predictions) -> None:
         if math.isfinite(loss):
             return
         what = f"the test loss is {loss}"
-    raise Diverged(f"{what}, so that there are no results. Train another run with a lower --lr or with --clip-norm 1")
+    raise Diverged(f"{what}, so there are no results. Train another run with a lower --lr or with --clip-norm 1")
 
 
 def top_k(predictions: Predictions, k: int) -> dict[str, Any]:

@@ -39,7 +39,9 @@ class TrainingLog:
         make_folder(path.parent)
         held = require_file(path).stat().st_size if path.exists() else 0
         if held < offset:
-            raise Damaged(f"{path} holds {held:,} bytes, the saved state knows {offset:,}: rows are lost; use --fresh")
+            raise Damaged(
+                f"{path} has {held:,} bytes, but the saved state expects {offset:,}: rows are lost. Use --fresh"
+            )
         self.path = path
         self.last: dict[str, dict[str, Any]] = {}  # the newest row of each split
         self._waiting: deque[Row] = deque()
@@ -49,8 +51,8 @@ class TrainingLog:
         if sha256 and self._digest.hexdigest() != sha256:
             self._file.close()
             raise Damaged(
-                f"the log {path} is damaged in the rows before the saved state; put a copy of it back, or "
-                "train the run again with --fresh"
+                f"the log {path} is damaged in the rows before the saved state. Restore a copy of it, or retrain the "
+                "run with --fresh"
             )
         self._file.truncate(offset)
         self._file.seek(offset)
@@ -88,8 +90,8 @@ class TrainingLog:
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
             raise Diverged(
-                f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}; what was saved "
-                "before it is kept; start another run with a lower --lr or with --clip-norm 1"
+                f"the {fields['split']} loss is {fields['loss']} at step {fields['step']}. What was saved before is "
+                "kept. Start another run with a lower --lr or with --clip-norm 1"
             )
         self.last[fields["split"]] = fields
         self._write(fields)
@@ -111,14 +113,18 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     try:
         lines = content(path).split(b"\n")[:-1]
     except OSError as error:
-        raise Damaged(f"cannot read the log {path}: {error.strerror}") from error
+        raise Damaged(
+            f"cannot read the log {path}: {error.strerror}. Fix this path, or download the log again"
+        ) from error
     header, *rows = map(_parsed, lines) if lines else [{}]
     if header is None:
         raise _damaged(path, 1)
     if header.get("log") != "isoscale":
-        raise Damaged(f"{path} is not a training log of this program; download it again or train --fresh")
+        raise Damaged(f"{path} is not a training log of isoscale. Download it again, or retrain the run with --fresh")
     if header.get("format") != FORMAT:
-        raise InputError(f"{path} has format {header.get('format')!r}, this version reads {FORMAT}; train --fresh")
+        raise InputError(
+            f"{path} has format {header.get('format')!r}, and this version reads {FORMAT}. Retrain the run with --fresh"
+        )
     for number, row in enumerate(rows, start=2):
         if row is None or not _is_complete(row, task.of_header(header)):
             raise _damaged(path, number)
@@ -137,7 +143,7 @@ def last_step(path: Path) -> int:
 
 
 def _damaged(path: Path, line: int) -> Damaged:
-    return Damaged(f"line {line} of {path} is damaged; download the log again or train --fresh")
+    return Damaged(f"line {line} of {path} is damaged. Download the log again, or retrain the run with --fresh")
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -225,7 +225,10 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     local = os.environ.get("LOCAL_RANK")
     if local and device.startswith("cuda:"):
-        raise InputError(f"device={device} is one GPU for all ranks; write --device cuda, and each takes its own")
+        raise InputError(
+            f"device={device} is one GPU, but every rank needs a separate one. Use --device cuda, and each rank "
+            "uses a different GPU"
+        )
     if local and device == "cuda":
         device = f"cuda:{local}"
     if device.partition(":")[0] not in _DEVICES:
@@ -237,7 +240,7 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         first_line = str(error).splitlines()[0]
-        raise InputError(f"device={device} cannot be used here ({first_line}); try --device cpu") from error
+        raise InputError(f"device={device} is unavailable here ({first_line}). Use --device cpu") from error
     if threads is not None:
         torch.set_num_threads(threads)
     if found.type == "cpu":

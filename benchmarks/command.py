@@ -23,7 +23,7 @@ def run(body: Callable[..., None], arguments: Sequence[str] | None = None) -> in
     except TyperException as error:
         format_message = getattr(error, "format_message", None)
         sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
-        return _refused(f"{sentence}; see python -m {name_of(body)} --help")
+        return _refused(f"{sentence}. See python -m {name_of(body)} --help")
     except Explained as error:
         return _refused(str(error), BAD_INPUT if isinstance(error, InputError) else FAILED)
     return code if isinstance(code, int) else 0

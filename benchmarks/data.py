@@ -56,8 +56,8 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, dataset: str
         config = config_of(images, model)
         if 2 * max(_BATCH, config.batch_size) > len(images.labels):
             raise InputError(
-                f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images that are "
-                "measured with; take a smaller --batch-size"
+                f"batch_size={config.batch_size} is more than half of the {len(images.labels):,} images of the "
+                "measurement. Use a smaller --batch-size"
             )
         loading = dataclasses.replace(config, batch_size=max(_BATCH, config.batch_size))
         sides = list(dict.fromkeys((side_of(config.image), images.side)))

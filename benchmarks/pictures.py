@@ -54,11 +54,11 @@ def cached(dataset: str) -> tuple[np.ndarray, np.ndarray]:
     """The first training rows of a dataset in the cache, with the labels renumbered; raises InputError if it is not."""
     row = look_up("dataset", dataset, DATASETS)
     if row.channels != 3:
-        raise InputError(f"{row.name} is grey, which the loaders here do not take; leave --dataset out")
+        raise InputError(f"{row.name} is grey, which the loaders here do not support. Omit --dataset")
     config = resolve({"dataset": row.name}, dataset_facts(row))
     found = cache.find(data.ask_of(config.to_json(), path=None), None)
     if found is None:
-        raise InputError(f"{row.name} is not in the cache; train on it once, or leave --dataset out for made images")
+        raise InputError(f"{row.name} is not in the cache. Train on it once, or omit --dataset for made images")
     pixels = np.array(found.images("train")[:_ROWS]).transpose(0, 2, 3, 1)  # (n, C, S, S) -> (n, S, S, C)
     _, labels = np.unique(found.array("train", "labels")[:_ROWS], return_inverse=True)
     return np.ascontiguousarray(pixels), labels

@@ -178,7 +178,7 @@ def test_truncated_predictions_are_named_with_the_mending_command(tmp_path, kept
 @pytest.mark.parametrize("rows", [FOUND.rows[:-1], np.append(FOUND.rows[:-1], 0), FOUND.rows + 1])
 def test_predictions_of_other_rows_or_with_a_double_are_refused(rows):
     evaluation.require_same_rows(FOUND, FOUND.rows[::-1])
-    with pytest.raises(Damaged, match=r"not of this test set, each row once.*evaluate --again"):
+    with pytest.raises(Damaged, match=r"do not have each row of this test set once. Use `evaluate --again`"):
         evaluation.require_same_rows(FOUND, rows)
 
 

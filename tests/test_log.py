@@ -58,7 +58,7 @@ def test_a_continued_log_is_cut_at_the_state_and_has_neither_gap_nor_double(tmp_
 
 def test_a_log_shorter_than_the_state_says_is_refused(tmp_path):
     offset = write(tmp_path / "a.log", range(3))
-    with pytest.raises(Damaged, match=rf"the saved state knows {offset + 1}: rows are lost; use --fresh"):
+    with pytest.raises(Damaged, match=rf"the saved state expects {offset + 1}: rows are lost. Use --fresh"):
         TrainingLog(tmp_path / "a.log", header={}, offset=offset + 1)
 
 
@@ -68,7 +68,7 @@ def test_a_loss_that_is_no_number_is_refused_and_not_written(tmp_path, loss):
     rows.add(row(1))
     rows.add(row(2, "val", loss_sum=loss))
     rows.add(row(3))
-    with pytest.raises(Diverged, match=rf"the val loss is {loss} at step 2; .*lower --lr or with --clip-norm"):
+    with pytest.raises(Diverged, match=rf"the val loss is {loss} at step 2. .*lower --lr or with --clip-norm"):
         rows.drain()
     assert [found["step"] for found in log.read(tmp_path / "a.log")[1]] == [1]
 
@@ -110,7 +110,7 @@ WRONG = [
 def test_a_row_that_lacks_a_value_or_has_one_of_another_kind_is_damage_at_its_line(tmp_path, lines):
     content = [{"log": "isoscale", "format": 1}, GOOD, lines, GOOD]
     (tmp_path / "a.log").write_text("".join(json.dumps(line) + "\n" for line in content))
-    with pytest.raises(Damaged, match=r"line 3 of .*a\.log is damaged; download the log again or train --fresh"):
+    with pytest.raises(Damaged, match=r"line 3 of .*a\.log is damaged. Download the log again, or .*--fresh"):
         log.read(tmp_path / "a.log")
 
 
@@ -124,7 +124,7 @@ def test_every_value_that_figures_need_has_to_be_there(tmp_path, name):
 
 def test_a_log_of_another_format_is_told_apart_from_a_damaged_one(tmp_path):
     (tmp_path / "a.log").write_text('{"log": "isoscale", "format": 9}\n')
-    with pytest.raises(InputError, match="has format 9, this version reads 1"):
+    with pytest.raises(InputError, match="has format 9, and this version reads 1"):
         log.read(tmp_path / "a.log")
 
 

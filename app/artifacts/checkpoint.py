@@ -79,7 +79,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"the weights {path} cannot be read as safetensors ({error}); give another file") from error
+        raise InputError(f"the weights {path} cannot be read as safetensors ({error}). Give another file") from error
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except FileNotFoundError:
-        raise Damaged(f"there are no weights {path}; download the run again or train it") from None
+        raise Damaged(f"the weights {path} do not exist. Download the run again, or retrain it with --fresh") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise Damaged(f"the weights {path} are damaged ({error}); download the run again") from error
+        raise Damaged(f"the weights {path} are damaged ({error}). Download the run again") from error
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if own != {name: tensor.shape for name, tensor in tensors.items()}:
         wrong = sorted(name for name in own.keys() | tensors.keys() if own.get(name) != _shape(tensors.get(name)))
-        raise Damaged(f"the weights {path} do not fit the run's config (first at {wrong[0]}); download the run again")
+        raise Damaged(f"the weights {path} do not fit the run's config (first at {wrong[0]}). Download the run again")
     model.load_state_dict(tensors)
     return metadata
 
@@ -265,7 +265,7 @@ def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
             for broken in damaged:  # or it would count among the states that are kept
                 broken.unlink(missing_ok=True)
             return State(found.step, load_file(folder / f"state-{found.step}.safetensors"), found.facts)
-        say(f"the saved state {path} is damaged and left out")
+        say(f"the saved state {path} is damaged and skipped")
         damaged.append(path)
     return None
 

@@ -66,7 +66,7 @@ class Predictions:
             return cls._of({name: table[name] for name in table.column_names})
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise Damaged(
-                f"the predictions {path} are damaged ({_reason(error)}). `evaluate --again` computes them again"
+                f"the predictions {path} are damaged ({_reason(error)}). Run `evaluate --again` to recompute them"
             ) from error
 
     @classmethod
@@ -110,7 +110,7 @@ def _whole_numbers(columns: Mapping[str, pyarrow.ChunkedArray], name: str) -> np
         raise ValueError(f"{name} is of type {column.type}, not of whole numbers")
     found = _array(name, column).astype(np.int64, copy=False)
     if len(found) and found.min() < 0:
-        raise ValueError(f"{name} holds {found.min()}, which is below 0")
+        raise ValueError(f"{name} contains {found.min()}, which is below 0")
     return found
 
 
@@ -127,7 +127,7 @@ def _known(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
     """A column of true values, float32 (n,), none of which is NaN; what a model makes of them may be: it diverged."""
     found = _numbers(name, column)
     if len(found) and np.isnan(found.min()):  # the smallest of any with NaN is NaN
-        raise ValueError(f"{name} holds NaN")
+        raise ValueError(f"{name} contains NaN")
     return found
 
 

@@ -35,7 +35,7 @@ from .parts import (
 
 FORMAT = 1
 Status = Literal["missing", "running", "stopped", "done", "failed"]  # missing: of a run that has no record
-_FIX = "download the run again, or train it again with --fresh"
+_FIX = "Download the run again, or retrain it with --fresh"
 _NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record of any format
 _ONCE_DONE = ("best", "seconds", "results", "files")
 
@@ -139,18 +139,18 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(text(path))
     except FileNotFoundError:
-        raise InputError(f"there is no run record {path}") from None
+        raise InputError(f"the run record {path} does not exist. Give the path of a run record") from None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), kind) for name, kind in _NEEDED.items()):
-        raise InputError(f"{path} is not a run record; {_FIX}")
+        raise InputError(f"{path} is not a run record. {_FIX}")
     if raw.get("format") != FORMAT:
-        raise InputError(f"{path} has format {raw.get('format')}, this version reads {FORMAT}; {_FIX}")
+        raise InputError(f"{path} has format {raw.get('format')}, and this version reads {FORMAT}. {_FIX}")
     return raw
 
 
 def _damaged(path: Path, what: str) -> Damaged:
-    return Damaged(f"the run record {path} is damaged ({what}); {_FIX}")
+    return Damaged(f"the run record {path} is damaged ({what}). {_FIX}")
 
 
 def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
@@ -162,9 +162,9 @@ def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
     except msgspec.ValidationError as error:
         found = re.search(r"missing required field `(\w+)`(?: - at `\$\.(\S+)`)?", str(error))
         lacks = ".".join(filter(None, (found[2], found[1]))) if found else ""
-        raise _damaged(path, f"it lacks {lacks} as this version writes it" if lacks else str(error)) from error
+        raise _damaged(path, f"it has no {lacks}, which this version writes" if lacks else str(error)) from error
     if record.done and (missing := [name for name in _ONCE_DONE if getattr(record, name) is None]):
-        raise _damaged(path, f"it lacks {missing[0]} as this version writes it")
+        raise _damaged(path, f"it has no {missing[0]}, which this version writes")
     return record
 
 
@@ -172,13 +172,13 @@ def _require_own(path: Path, record: Record, config: RunConfig) -> None:
     """Raises InputError unless record and file are named by the config within."""
     for name in ("run_id", "model", "size", "dataset"):
         if (given := getattr(record, name)) != (own := getattr(config, name)):
-            raise _damaged(path, f"{name} is {given}, its config's {own}")
+            raise _damaged(path, f"{name} is {given}, but {own} in its config")
     if config.task == "classification" and (count := len(record.data.class_names)) != config.classes:
-        raise _damaged(path, f"it names {count:,} classes, its config has {config.classes:,}")
+        raise _damaged(path, f"it names {count:,} classes, but its config has {config.classes:,}")
     if _composed(path.stem) != _composed(config.stem):
         raise InputError(
-            f"{path} is the record of {config.stem} under another name; rename it to {config.stem}.json, "
-            "or remove it where that is there already"
+            f"{path} is the record of {config.stem} under another name. Rename it to {config.stem}.json, or remove "
+            "it if that file exists already"
         )
 
 

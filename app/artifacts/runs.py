@@ -18,7 +18,7 @@ from .paths import RunFiles
 from .record import Record, Status
 
 Say = Callable[[str], None]
-_FIX = "download the run again, or train it again with --fresh"
+_FIX = "Download the run again, or retrain it with --fresh"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Run:
         if self.done:
             return
         failure = self.record.failure
-        text = f"run {self.record.run_id} is not finished; its train command continues it"
+        text = f"run {self.record.run_id} is not finished. Run its train command again to resume it"
         raise InputError(f"{text}. It failed ({failure.kind}): {failure.sentence}" if failure else text)
 
     def require_whole(self, *names: str, fix: str = "") -> None:
@@ -55,7 +55,7 @@ class Run:
         for name, path in self.files.named(names or sums).items():
             if name in sums and (not path.is_file() or sha256(path) != sums[name]):
                 what = "damaged" if path.exists() else "gone"
-                raise Damaged(f"{path} is {what}; {fix or _FIX}")
+                raise Damaged(f"{path} is {what}. {fix or _FIX}")
 
     @classmethod
     def load(cls, path: Path) -> Run:
@@ -99,11 +99,11 @@ def at_path(path: Path) -> Run:
         if len(runs) == 1:
             return runs[0]
         found = ", ".join(run.files.stem for run in runs) or "none"
-        raise InputError(f"{path} holds {len(runs)} runs ({found}); name one")
+        raise InputError(f"{path} contains {len(runs)} runs ({found}). Name one of them")
     for candidate in [path.with_name(f"{path.name}.json"), path, *_records_of(path)]:
         if candidate.suffix == ".json" and candidate.is_file():
             return Run.load(candidate)
-    raise InputError(f"there is no run at {path}; give a folder with one run, or one of its files")
+    raise InputError(f"there is no run at {path}. Give a folder with one run, or one of its files")
 
 
 def _records_of(path: Path) -> list[Path]:
@@ -170,9 +170,9 @@ def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
         say(text)
     if len(found) == 1 and run_id:
         return Run.load(checkpoints / found[0].name)
-    there = ", ".join(run.run_id for run in runs) or "none; `run.py train` makes one"
+    there = ", ".join(run.run_id for run in runs) or "none. `run.py train` makes one"
     raise InputError(
-        f"{len(found)} runs under {checkpoints} have an id that begins with {run_id!r}; there are: {there}"
+        f"{len(found)} runs under {checkpoints} have an ID that begins with {run_id!r}. Valid values: {there}"
     )
 
 
@@ -188,8 +188,8 @@ def newest(*, model: str | None, size: str | None, dataset: str | None, checkpoi
     done = [run for run in runs if run.status == "done"]
     if not done:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items()) or "any"
-        unfinished = f" ({len(runs)} unfinished: the same train command continues one)" if runs else ""
-        raise InputError(f"there is no finished run of {asked} under {checkpoints}{unfinished}; train or download one")
+        unfinished = f" ({len(runs)} unfinished: the same train command resumes one)" if runs else ""
+        raise InputError(f"there is no finished run of {asked} under {checkpoints}{unfinished}. Train or download one")
     if others := [run.run_id for run in done[:-1]]:
-        say(f"taken: run {done[-1].run_id}, the newest; --run takes another that fits: {', '.join(others)}")
+        say(f"run {done[-1].run_id} is used, the newest. --run selects another that fits: {', '.join(others)}")
     return Run.load(checkpoints / done[-1].name)

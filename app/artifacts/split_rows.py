@@ -45,4 +45,4 @@ def of_test(files: RunFiles) -> np.ndarray:
         table = parquet.read_table(require_file(files.splits))
         return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise Damaged(f"the split file {files.splits} is damaged; evaluate with --again recomputes it") from error
+        raise Damaged(f"the split file {files.splits} is damaged. Run `evaluate --again` to recompute it") from error

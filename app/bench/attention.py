@@ -24,8 +24,8 @@ _BASELINE, _TIMM = "classic sdpa", "timm DiffAttention"
 _NOTES = (
     "saved MB: storages that the forward pass keeps for the backward pass, each once, parameters excluded, the layer's "
     "input included",
-    "a path that an attention has not on this device is left out, and so is what would take more than half of the free "
-    "memory or more than about a minute a call, by estimate",
+    "a path that is unavailable for an attention on this device is skipped, and so is a call that by estimate would "
+    "take more than half of the free memory or more than about a minute",
     "milliseconds of forward and backward of one layer, projections included, gradients of the input included",
 )
 
@@ -42,7 +42,7 @@ def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, tokens: Sequ
         groups.append(group)
         failures += [f"at {n:,} tokens, {sentence}" for sentence in failed]
     if not any(group.samples for group in groups):
-        raise InputError(f"nothing could be measured: {failures[0]}; take fewer --tokens or a smaller --batch-size")
+        raise InputError(f"nothing could be measured: {failures[0]}. Use fewer --tokens or a smaller --batch-size")
     setting = {name: getattr(config, name) for name in ("d_model", "heads", "batch_size")}
     return Report(
         bench="attention",

@@ -20,7 +20,7 @@ def too_much(kind: str, path: str, config: RunConfig, here: Place, *, tokens: in
     """Why a layer's call is refused, in a sentence without its subject; empty where it is not."""
     taken, room = peak_bytes(kind, path, config, tokens=tokens, device=here.device.type), _room(here.device)
     if taken > room:
-        return f"a call takes about {taken / 1e9:,.1f} GB, and {room / 1e9:,.1f} GB may be taken here"
+        return f"a call takes about {taken / 1e9:,.1f} GB, and {room / 1e9:,.1f} GB are allowed here"
     seconds = flops(kind, config, tokens=tokens) / _rate(here.device.type)
     if seconds > _MOST_SECONDS:
         return f"a call takes about {seconds / 60:,.0f} minutes here"

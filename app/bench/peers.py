@@ -92,7 +92,7 @@ def hf_steps(config: RunConfig, here: Place) -> Prepared:
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     if here.device.type == "cuda" and torch.cuda.device_count() > 1:
-        raise RuntimeError("Trainer spreads over all GPUs in sight; set CUDA_VISIBLE_DEVICES to one")
+        raise RuntimeError("Trainer uses all visible GPUs. Set CUDA_VISIBLE_DEVICES to one")
 
     class Clock(TrainerCallback):
         """When the first step of a call ended, and the last."""

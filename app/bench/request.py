@@ -27,5 +27,5 @@ def token_counts(text: str) -> list[int]:
     except ValueError:
         found = []
     if not found or not all(0 < count <= _MOST_TOKENS for count in found):
-        raise InputError(f"tokens={text} is no list of counts from 1 to {_MOST_TOKENS:,}; write --tokens 64,256,1024")
+        raise InputError(f"tokens={text} is not a list of counts from 1 to {_MOST_TOKENS:,}. Use --tokens 64,256,1024")
     return found

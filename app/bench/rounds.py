@@ -159,7 +159,7 @@ def _lanes(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple
             reason = (str(error) or type(error).__name__).splitlines()[0][:160]
             if contender.required and is_out_of_memory(error):
                 raise OutOfMemory(
-                    f"{contender.name} does not fit into memory ({reason}); take a smaller --batch-size"
+                    f"{contender.name} does not fit into memory ({reason}). Use a smaller --batch-size"
                 ) from error
             if contender.required:
                 raise

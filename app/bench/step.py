@@ -30,8 +30,8 @@ _NOTES = (
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
-    "on a CPU each contender has a process of its own, as its users run it: that this program keeps freed memory "
-    "(app/system/memory.py) is no gain of the others'; peak MB is there the whole process, its libraries among it",
+    "on a CPU, each contender has a separate process, as its users run it, so that only isoscale keeps freed memory "
+    "(app/system/memory.py). There, peak MB is that of the whole process with its libraries",
     "ours is app.loop.update with the fused AdamW; validation and the log are not in it (`bench log`)",
 )
 _PAIRS = (
@@ -91,9 +91,10 @@ def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[li
         return [asked for _ in configs], []
     reasons = [choosing.unfit_path(config, here, asked) for config in configs]
     if all(reasons):
-        raise InputError(f"attention_path={asked}: {'; '.join(dict.fromkeys(reasons))}")
+        first, *more = dict.fromkeys(reasons)
+        raise InputError(". ".join([f"attention_path={asked}: {first}", *(why[:1].upper() + why[1:] for why in more)]))
     named = zip(configs, reasons, strict=True)
-    left_out = [f"{config.model} by {asked}, which takes its own path: {why}" for config, why in named if why]
+    left_out = [f"{config.model} by {asked}, which uses another path: {why}" for config, why in named if why]
     return [None if why else asked for why in reasons], left_out
 
 
@@ -130,7 +131,7 @@ def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Con
             step = partial(peers.timm_step, compiled=True)
             found.append(_rival("timm compiled", peers.timm_model, step, config, here))
         else:
-            left_out.append("timm compiled: --compile takes it in")
+            left_out.append("timm compiled: --compile includes it")
     if not peers.missing("HF Trainer"):
         found.append(_rival("HF Trainer", peers.hf_model, peers.hf_steps, config, here))
     return found, left_out

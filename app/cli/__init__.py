@@ -144,7 +144,7 @@ def _unless_unread(code: int, given: list[str]) -> int:
     if code != DONE or not (why := output.failure()) or why.errno == errno.EPIPE:  # a reader may leave early
         return code
     kind = "disk full" if why.errno in DISK_FULL else "unavailable"
-    text = f"stdout takes no more ({why.strerror}): what was printed is incomplete. Redirect it elsewhere"
+    text = f"stdout cannot be written ({why.strerror}), so the output is incomplete. Redirect stdout elsewhere"
     if _prints(given):
         return _ended(text, FAILED, as_json=False, kind=kind)
     screen.report(f"note: {text}")
@@ -199,8 +199,11 @@ def _run(given: list[str]) -> int:
             return end(wrong, BAD_INPUT)
         if os.environ.get("ISOSCALE_DEBUG"):
             screen.note(traceback.format_exc())
-        what = f"{type(error).__name__}: {error}. ISOSCALE_DEBUG=1 shows where. Please report it"
-        return end(f"internal error in isoscale (a bug, not your input): {what}", INTERNAL)
+        from ..system import project  # a start without an error needs no metadata of packages
+
+        what = f"{type(error).__name__}: {error}".rstrip(".: ")
+        do = f"Set ISOSCALE_DEBUG=1 to print where it happened, and report it in {project.tracker()}"
+        return end(f"internal error in isoscale (a bug, not your input): {what}. {do}", INTERNAL)
 
 
 def _sound(given: list[str]) -> list[str]:
@@ -224,7 +227,7 @@ def _broken(given: list[str], end: Callable[..., int]) -> int:
 
 def _how_to_go_on() -> str:
     """The end of a stopped training's sentence; `--fresh` would begin once more."""
-    return f"; the same command{' without --fresh' if '--fresh' in sys.argv else ''} continues it"
+    return f". The same command{' without --fresh' if '--fresh' in sys.argv else ''} resumes the run"
 
 
 def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
@@ -233,7 +236,7 @@ def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
     sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
     if context and (says := _instead(getattr(error, "option_name", ""), context)):
         return end(f"{str(error).rstrip('.')}. {says}", BAD_INPUT)
-    hint = _how_to_write(sentence) or (f"; see {context.command_path} --help" if context else "")
+    hint = _how_to_write(sentence) or (f". See {context.command_path} --help" if context else "")
     return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
 
 

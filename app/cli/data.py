@@ -271,5 +271,5 @@ def _file(option: str, path: Path) -> Path:
 
 
 def _kept(found: int, what: str) -> str:
-    kept = f"; {found:,} of its {what} existed already" if found else ""
+    kept = f". {found:,} of its {what} existed already" if found else ""
     return f"complete synthetic dataset{kept}"

@@ -81,7 +81,7 @@ def _require_alone(**others: Any) -> None:
     from ..errors import InputError
 
     if given := [name for name, value in others.items() if value]:
-        raise InputError(f"--{given[0].replace('_', '-')} applies to the run's own test set. Omit it with --on")
+        raise InputError(f"--{given[0].replace('_', '-')} applies to the run's test set. Omit it with --on")
 
 
 def _require_again(again: bool, *, verify: bool) -> None:
@@ -127,9 +127,10 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     from ..tables.sizes import parse_size
 
     named = {name: value for name, value in triple.items() if value is not None}
-    if sum(map(bool, (where, run, named))) != 1:
+    if (ways := sum(map(bool, (where, run, named)))) != 1:
         raise InputError(
-            "name one run: by a path, by --run ID, or by --model, --size and --dataset (see `evaluate --help`)"
+            f"the run is named in {ways} ways, and exactly one is allowed. Give a path, or --run ID, or --model, "
+            "--size and --dataset (see `evaluate --help`)"
         )
     screen.stage("evaluating the run")
     if run:

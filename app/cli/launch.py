@@ -47,11 +47,11 @@ Hours = Annotated[
 
 # Options that may name a path of this machine, and what to do instead.
 _INSTEAD = {
-    "dataset": "put it on the Hub, or",
-    "checkpoints": "omit it, or",
-    "data": "copy it there, and",
-    "design": "copy it there, and",
-    "filelist": "copy it there, and",
+    "dataset": "Put it on the Hub, or",
+    "checkpoints": "Omit it, or",
+    "data": "Copy it there, and",
+    "design": "Copy it there, and",
+    "filelist": "Copy it there, and",
 }
 
 
@@ -116,7 +116,7 @@ def _require_there(option: str, path: str) -> None:
     local = named or path.startswith((".", "~", "/"))
     if local and not path.startswith("/workspace/"):
         raise InputError(
-            f"--{option} {path} is not on the rented machine; {_INSTEAD[option]} give a path below /workspace"
+            f"--{option} {path} is not on the rented machine. {_INSTEAD[option]} give a path below /workspace"
         )
 
 

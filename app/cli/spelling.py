@@ -58,7 +58,7 @@ def require_values(arguments: list[str]) -> None:
         name, sign, value = word.partition("=")
         if not word or (name.startswith("--") and sign and not value):
             what = name or (before if before.startswith("-") else "an argument")
-            raise InputError(f"{what} has an empty value, as a variable that is not set gives. Write it, or omit it")
+            raise InputError(f"{what} has an empty value, perhaps from an unset variable. Give a value, or omit it")
 
 
 def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) -> str:

@@ -63,7 +63,8 @@ def models(
         rows = _model_rows(dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ())
     rows = [row for row in rows if only in (None, row["size"])]
     if not rows:
-        raise InputError(f"no model of {', '.join(model or ())} has the size {size}. Omit --size to list its own")
+        named = f" of {', '.join(model)}" if model else ""
+        raise InputError(f"no model{named} has the size {size}. Omit --size to list all sizes")
     return result_json(rows, indent=1) if as_json else _print(rows, wide=wide)
 
 
@@ -172,4 +173,7 @@ def _dataset_row(dataset: str) -> DatasetRow:
         return look_up("dataset", dataset, DATASETS)
     if row := dataset_row(dataset):
         return row
-    raise InputError(f"models are counted for datasets with a row, which {dataset} has not: {', '.join(DATASETS)}")
+    raise InputError(
+        f"{dataset} is not in the table of datasets, and models are counted for those only. Use one of: "
+        f"{', '.join(DATASETS)}"
+    )

@@ -80,7 +80,7 @@ def _require_writable(screen: Screen, *, private: bool) -> None:
     try:
         repositories.require_writable(hub.repository(), private=private)
     except HubUnavailable as error:
-        screen.say(f"warning: {error}; training goes on, and the upload is tried again at the end")
+        screen.say(f"warning: {error}. Training continues, and the upload is retried at the end")
 
 
 def _draw(run: Run) -> None:
@@ -112,7 +112,7 @@ def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded
         options = ["--private"] if keeping.private else []
         words = [*program(), *apart(sys.argv[1:])[0], "upload", *options, str(local), folder]
         failed = NotUploaded(
-            f"the run is done and safe in {local}.*, but not uploaded ({error}); retry: {shlex.join(words)}"
+            f"the run is done and safe in {local}.*, but not uploaded ({error}). Retry: {shlex.join(words)}"
         )
         return None, failed
     return address, None

@@ -85,7 +85,7 @@ def fastest(
             f"{smaller if _OUT_OF_MEMORY in skipped.values() else 'Use another --device or another --model'}"
         )
     for path, reason in skipped.items():
-        say(f"attention path {path} is skipped: it fails on this device ({reason})")
+        say(f"attention path {path} is skipped because it fails on this device ({reason})")
     best = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in seconds.items())
     say(f"attention path {best}: one layer forward and backward takes {times}")
@@ -103,7 +103,7 @@ def unavailable(config: RunConfig, place: Place, path: str) -> str:
     if isinstance(tried, float) or tried == _OUT_OF_MEMORY:
         return ""
     others = " or ".join(other for other in _able(config, place) if other != path)
-    return f"the {path} path fails on this device ({tried}); use {others}, or omit --attention-path"
+    return f"the {path} path fails on this device ({tried}). Use {others}, or omit --attention-path"
 
 
 def _tried(config: RunConfig, place: Place, path: str) -> float | str:
@@ -131,7 +131,10 @@ def micro_batch(
     if checkpointing is not None or config.attention is None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
         return kept, bool(checkpointing)
     made_again = _fitting(config, place, path, checkpointing=True)
-    say(f"{kept} images fit at a time: activation checkpointing is on, and {made_again} do (--no-checkpointing)")
+    say(
+        f"only {kept} images fit at a time: activation checkpointing is on, so that {made_again} fit. "
+        "--no-checkpointing turns it off"
+    )
     return made_again, True
 
 
@@ -179,8 +182,8 @@ def compiling(
     gains = {how: gain(eager, trial, images=images) for how, trial in tried.items()}
     best = max(gains, key=gains.__getitem__)
     told = ", ".join(f"{how} {1e3 * trial['seconds']:.2f} ms" for how, trial in tried.items())
-    verdict = f"gains about {gains[best] / 60:.0f} minutes" if best != "off" else "does not pay"
-    say(f"compile {best}: an image takes {told}; over {steps:,} steps compiling {verdict}")
+    verdict = f"gains about {gains[best] / 60:.0f} minutes" if best != "off" else "costs more time than it saves"
+    say(f"compile {best}: one image takes {told}. Over {steps:,} steps, compiling {verdict}")
     return best
 
 

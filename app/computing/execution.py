@@ -96,10 +96,12 @@ def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, 
     A run that began with them on several ranks may go on, and end, on one by the same command.
     """
     if gradients is not None and gradients not in GRADIENTS:
-        raise InputError(f"unknown --gradients {gradients!r}; {suggestion(gradients, list(GRADIENTS))}")
+        raise InputError(f"unknown --gradients {gradients!r}. {suggestion(gradients, list(GRADIENTS))}")
     began = (stored or {}).get("gradients")
     if gradients == "bf16" != began and place.ranks == 1:
-        raise InputError("--gradients bf16 has no effect with one process; leave it out, or start several by torchrun")
+        raise InputError(
+            "--gradients bf16 has no effect with one process. Omit it, or start several processes with torchrun"
+        )
 
 
 def again(
@@ -116,20 +118,26 @@ def again(
         given["compile"] = "blocks" if wishes.compile else "off"
     for name, value in given.items():
         if value != getattr(execution, name):
-            say(f"{name}={value} where the run began with {getattr(execution, name)}: its last bits may differ")
+            say(f"{name}={value} is used, but the run began with {getattr(execution, name)}. Its last bits may differ")
             execution = replace(execution, **{name: value})
     if why := choosing.unavailable(config, place, execution.attention_path):  # begun on another kind of device
         path, skipped = choosing.path(config, place, say)
-        say(f"{why}; the run goes on by {path}: its last bits may differ")
+        say(f"{why}. The run resumes with {path}, and its last bits may differ")
         execution = replace(execution, attention_path=path, paths_skipped=skipped)
     if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
-        say(f"the run began compiled ({execution.compile}), but {lacks}: it goes on without; its last bits may differ")
+        say(
+            f"the run began compiled ({execution.compile}), but {lacks}. It resumes without compiling, and its last "
+            "bits may differ"
+        )
         execution = replace(execution, compile="off")
     if execution.compile == "graphs" and not choosing.fits_graphs(config, place, execution.to_json()):
-        say("the run began in CUDA graphs, which take each batch whole: it goes on by blocks; its last bits may differ")
+        say(
+            "the run began in CUDA graphs, which need complete batches. It resumes with compiled blocks, and its "
+            "last bits may differ"
+        )
         execution = replace(execution, compile="blocks")
     if execution.gradients == "bf16" and place.ranks == 1:
-        say("the run began with --gradients bf16, which has no effect with one process, as now")
+        say("the run began with --gradients bf16, which has no effect with one process, then and now")
     if place.device.type == "cpu" and execution.threads > (os.cpu_count() or 1):
         say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")
     return execution
@@ -139,10 +147,16 @@ def _read(stored: Mapping[str, Any]) -> Execution:
     """The choices as a record holds them; raises InputError for what no version of this program wrote."""
     known = {field.name for field in fields(Execution)}
     if strange := sorted(set(stored) - known):
-        raise InputError(f"the record's execution has unknown fields {', '.join(strange)}; it is another version's")
+        raise InputError(
+            f"the record's execution has unknown fields {', '.join(strange)}. Another version wrote it. Use that "
+            "version, or train with --fresh"
+        )
     execution = Execution(**stored)
     if execution.compile not in COMPILING:
-        raise InputError(f"the record's execution has compile={execution.compile!r}; there are: {', '.join(COMPILING)}")
+        raise InputError(
+            f"the record's execution has compile={execution.compile!r}. Valid values: {', '.join(COMPILING)}. Train "
+            "with --fresh"
+        )
     return execution
 
 
@@ -157,18 +171,19 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
     """Raise InputError for a wish that is unavailable."""
     if (path := wishes.attention_path) is not None:
         if path not in PATHS:
-            raise InputError(f"unknown attention path {path!r}; {suggestion(path, list(PATHS))}")
+            raise InputError(f"unknown attention path {path!r}. {suggestion(path, list(PATHS))}")
         if why := choosing.unavailable(config, place, path):
             raise InputError(f"attention_path={path}: {why}")
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
         raise InputError(f"--compile is unavailable here: {lacks}. Install it, or omit --compile")
     if wishes.checkpointing and config.attention is None:
         raise InputError(
-            f"--checkpointing has no effect on {config.model}, which has no attention of ours; leave it out"
+            f"--checkpointing has no effect on {config.model}, which has no attention layers of isoscale. Omit it"
         )
     if wishes.micro_batch_size is not None and not 0 < wishes.micro_batch_size <= config.batch_size:
         raise InputError(
-            f"micro_batch_size={wishes.micro_batch_size} must lie between 1 and batch_size={config.batch_size}"
+            f"micro_batch_size={wishes.micro_batch_size} is out of range. Use a number from 1 to "
+            f"batch_size={config.batch_size}"
         )
 
 
@@ -184,15 +199,15 @@ def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *,
         return
     because = f"{config.model} normalises over the batch"
     if not together:
-        raise InputError(f"{because}, which {place.ranks} ranks would split; start one process")
+        raise InputError(f"{because}, which {place.ranks} ranks would split. Start one process")
     if apart < share:
         raise InputError(
-            f"{because}, so {share} images cannot be computed {apart} at a time; "
-            f"give --batch-size {apart * place.ranks}"
+            f"{because}, so {share} images cannot be computed {apart} at a time. Use --batch-size {apart * place.ranks}"
         )
     raise InputError(
-        f"{because}, and an epoch of {examples:,} images would end in a batch of {last}, too few for {place.ranks} "
-        f"{'process' if place.ranks == 1 else 'ranks'}; give --batch-size {_ending_in_more(examples, size, place)}"
+        f"{because}, and the last batch of an epoch of {examples:,} images would have {last}, too few for "
+        f"{place.ranks} {'process' if place.ranks == 1 else 'ranks'}. Use --batch-size "
+        f"{_ending_in_more(examples, size, place)}"
     )
 
 

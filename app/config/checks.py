@@ -21,7 +21,7 @@ def check_model(model: Model, sized: Sized) -> None:
     """Raise InputError for a model that cannot be built."""
     row = sized.row
     if row.name.startswith(TIMM) and model.size != row.name:
-        raise InputError(f"{row.name} has one size; leave --size out")
+        raise InputError(f"{row.name} has one size. Omit --size")
     if model.attention is not None:
         _check_attention(row, model.attention)
     effects.require_on_model(vars(model), row, sized.family)
@@ -37,7 +37,7 @@ def _check_attention(row: ModelRow, attention: str) -> None:
     if not row.sized or attention in ours[row.name]:
         return
     other = "vit_small" if attention == "lsa" else "vit_classic" if attention == "classic" else DEFAULT_MODEL
-    raise InputError(f"attention={attention} does not fit model={row.name}; use --model {other}")
+    raise InputError(f"attention={attention} is unavailable for model={row.name}. Use --model {other}")
 
 
 def check_revisions(revised: Revisions, row: ModelRow) -> None:
@@ -50,16 +50,21 @@ def check_revisions(revised: Revisions, row: ModelRow) -> None:
 def check_decoding(data: Data, revision: int) -> None:
     """Raise InputError for a choice that an earlier rule of decoding does not know."""
     if data.bit_depth is not None and revision == 1:
-        raise InputError(f"bit_depth={data.bit_depth} has no effect at decoding_revision=1; omit it")
+        raise InputError(f"bit_depth={data.bit_depth} has no effect at decoding_revision=1. Omit it")
 
 
 def check_data(data: Data, *, image: Extent) -> None:
     """Raise InputError for data that the settings do not fit."""
     side = smaller(image, data.native)
     if data.classes < task.of(data.task).least_outputs:
-        raise InputError(f"the dataset {data.dataset} has {data.classes} class; at least 2 are needed")
+        raise InputError(
+            f"the dataset {data.dataset} has {data.classes} class. At least 2 are needed: add a class, or choose "
+            "another dataset"
+        )
     if data.augment == "randaugment" and not isinstance(side, int):
-        raise InputError("augment=randaugment turns square images only; give one side, or --augment flip_crop")
+        raise InputError(
+            "augment=randaugment works on square images only. Give --image one side, or use --augment flip_crop"
+        )
     effects.require_on_data(vars(data), dataset=data.dataset, kind=effects.kind_of(data.dataset))
     reading_of(vars(data))
 
@@ -67,9 +72,9 @@ def check_data(data: Data, *, image: Extent) -> None:
 def check_recipe(recipe: Recipe, *, task: str) -> None:
     """Raise InputError for a way to train that does not fit what is learned."""
     if recipe.class_weights != "none" and task == "regression":
-        raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression; omit --class-weights")
+        raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression. Omit --class-weights")
     if recipe.init_sha256 and recipe.pretrained:
-        raise InputError("--init and --pretrained both say which weights training starts from; omit one")
+        raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
 
 
 def check_size(sized: Sized) -> None:
@@ -80,7 +85,7 @@ def check_size(sized: Sized) -> None:
     if sized.whole:
         return
     if sized.size != (spelled := parse_size(sized.size)):
-        raise InputError(f"size={sized.size} is written {spelled}")
+        raise InputError(f"size={sized.size} is not written in its shortest form. Use {spelled}")
     if sized.tabled or abs(sized.missed_by) <= TOLERANCE:
         return
     family, shape = sized.family, sized.shape
@@ -88,8 +93,9 @@ def check_size(sized: Sized) -> None:
     near = sizing.nearest(family, shape, budget(sized.size))
     cells = " ".join(f"{name}={getattr(shape, name)}" for name in grown)
     raise InputError(
-        f"size={sized.size} is missed by {sized.missed_by:+.1%}: {cells} has "
-        f"{sized.parameters:,} parameters (5 % is allowed); reachable: {sizing.reachable(family, shape, near)}"
+        f"size={sized.size} does not fit {cells}: this shape has {sized.parameters:,} parameters "
+        f"({sized.missed_by:+.1%}), and 5 % is allowed. Reachable sizes: "
+        f"{sizing.reachable(family, shape, near)}. Use one of them"
     )
 
 
@@ -106,16 +112,16 @@ def file_part(name: str) -> str:
 def check_name(dataset: str, *, size: str = "1M") -> None:
     """Raise InputError for a dataset or a size, which may be a model's name, that makes too long names of files."""
     if not is_text(dataset):
-        raise InputError(f"the dataset {dataset}: {NO_TEXT}")
+        raise InputError(f"the dataset {dataset} cannot be used: {NO_TEXT}")
     stem = run_stem(run_id="0" * 8, size=size, dataset=dataset)
     over = len(stem.encode(errors="surrogateescape")) + SUFFIX_BYTES - NAME_BYTES
     if over > 0:
         if len(size) > len(dataset):
             raise InputError(
-                f"the name {size[:40]}... is too long for the names of a run's files, by {over} of {NAME_BYTES} bytes; "
-                "use another model or size"
+                f"the name {size[:40]}... makes a run's file names {NAME_BYTES + over} bytes long. {NAME_BYTES} "
+                "bytes are allowed. Use another model or size"
             )
         raise InputError(
-            f"the dataset's name {dataset} is too long for the names of a run's files, by {over} of {NAME_BYTES} "
-            f"bytes; rename {'its folder' if dataset.startswith('local/') else 'it'}"
+            f"the dataset's name {dataset} makes a run's file names {NAME_BYTES + over} bytes long. {NAME_BYTES} "
+            f"bytes are allowed. Rename {'its folder' if dataset.startswith('local/') else 'it'}"
         )

@@ -67,7 +67,7 @@ def _require_upload(given: Mapping[str, Any]) -> None:
     """Raise InputError for a setting of the Hub without --upload."""
     for name, field in _OTHERS.items():
         if declared(field).needs_upload and not given.get("upload") and given.get(name, False) is not False:
-            raise InputError(f"{flag(name)} has an effect with --upload only; leave it out or add --upload")
+            raise InputError(f"{flag(name)} has an effect with --upload only. Omit it or add --upload")
 
 
 def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:

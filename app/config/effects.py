@@ -50,7 +50,7 @@ def _require_kind(name: str, its: Setting, dataset: str, kind: str) -> None:
     if kind not in its.kinds:
         only = " and ".join(f"{each}s" for each in its.kinds)
         raise InputError(
-            f"{flag(name)} has no effect on the dataset {dataset}, which contains {kind}s; it is for {only}. "
+            f"{flag(name)} has no effect on the dataset {dataset}, which contains {kind}s. It is for {only}. "
             f"{its.otherwise}"
         )
 
@@ -60,19 +60,24 @@ def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow
     for name in CELLS:
         if name not in family.cells and values.get(name) is not None:
             own = ", ".join(map(flag, family.cells))
-            raise InputError(f"{flag(name)} has no effect on {row.name}; its shape has {own or 'no options'}. Omit it")
+            raise InputError(
+                f"{flag(name)} has no effect on {row.name}. The options of its shape are: {own or 'none'}. Omit it"
+            )
     for name, field in _ASKED.items():
         its = declared(field)
         if its.families and family.name not in its.families and values.get(name, field.default) != field.default:
             only = " and ".join(f"{each}/NAME" if each == "timm" else each for each in its.families)
-            raise InputError(f"{flag(name)} has no effect on {row.name}; it is for --model {only}. {its.otherwise}")
+            raise InputError(f"{flag(name)} has no effect on {row.name}. It is for --model {only}. {its.otherwise}")
 
 
 def require(request: Mapping[str, Any]) -> None:
     """Raise InputError for a setting that does nothing for the dataset, and for a name that stands for no path."""
     asked, row = request["dataset"], dataset_row(request["dataset"])
     if asked.startswith("local/"):
-        raise InputError(f"{asked} names runs on a folder; to train on the folder give its path, such as ./folder")
+        raise InputError(
+            f"the dataset {asked} is the name that runs have for a folder. To train on the folder, give its path, "
+            "such as ./folder"
+        )
     of_the_hub: tuple[str, ...] = ("dataset_config", "revision", "label_column", "image_column", "group_column")
     folders, splits = ("class_level", "split_folders"), ("val_split", "test_split")
     bundled = row is not None and not row.hub
@@ -81,11 +86,11 @@ def require(request: Mapping[str, Any]) -> None:
         without_effect = (*of_the_hub, *folders, *splits)
     without_effect += (*(("bit_depth",) if row else ()), *(("skip_unreadable",) if bundled else ()))  # 8 bits, arrays
     if given := [name for name in without_effect if request.get(name, False) is not False]:
-        raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}; leave it out")
+        raise InputError(f"{flag(given[0])} has no effect on the dataset {asked}. Omit it")
     _require_one_rule(request)
     if row is None and not is_local(asked) and Path(asked).is_dir():
         raise InputError(
-            f"--dataset {asked} names a dataset on the Hub, and {asked} is also a folder here. Write ./{asked} for the "
+            f"--dataset {asked} can be a dataset on the Hub or the folder {asked} here. Write ./{asked} for the "
             f"folder, or https://huggingface.co/datasets/{asked} for the Hub"
         )
     normal(request.get("image", 1))
@@ -98,15 +103,15 @@ def _require_one_rule(request: Mapping[str, Any]) -> None:
     """Raise InputError for two settings that both say where validation or test rows come from."""
     for split in ("val", "test"):
         if f"{split}_split" in request and f"{split}_fraction" in request:
-            raise InputError(f"--{split}-split and --{split}-fraction both say what the {split} rows are; omit one")
+            raise InputError(f"--{split}-split and --{split}-fraction both choose the {split} rows. Omit one of them")
     if request.get("val_split") and request.get("val_split") == request.get("test_split"):
-        raise InputError(f"--val-split and --test-split are both {request['val_split']}; name two splits")
+        raise InputError(f"--val-split and --test-split are both {request['val_split']}. Name two different splits")
     if "init" in request and request.get("pretrained"):
-        raise InputError("--init and --pretrained both say which weights training starts from; omit one")
+        raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
 
 
 def _require_files(row: DatasetRow, request: Mapping[str, Any]) -> None:
     """Raise InputError unless a request says where the files of fields or signals are."""
     if "data" not in request:
-        raise InputError(f"{row.name} is read from files of your own; say where they are with --data")
+        raise InputError(f"{row.name} is read from your own files, and no path is given. Give it with --data")
     reading_of({**request, "dataset": row.name})

@@ -23,9 +23,9 @@ def asked(request: Mapping[str, Any]) -> bool:
     match, like = request.get("match"), request.get("like")
     if match is not None:
         if like is None:
-            raise InputError(f"--match {match} needs the model to match; add --like vit_classic")
+            raise InputError(f"--match {match} needs a second model to match. Add --like vit_classic")
     elif like is not None:
-        raise InputError(f"--like {like} has an effect with --match only; add --match params or leave it out")
+        raise InputError(f"--like {like} has an effect with --match only. Add --match params, or omit --like")
     return match is not None
 
 
@@ -86,9 +86,12 @@ def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other
 def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) -> None:
     """Raises InputError where nothing is left to choose."""
     if not family.growth:
-        raise InputError(f"{row.name} has one size, so that it matches no other; leave --match and --like out")
+        raise InputError(f"{row.name} has one size, so it cannot be matched to another model. Omit --match and --like")
     if family.growth in request:
-        raise InputError(f"--{family.growth.replace('_', '-')} leaves --match nothing to choose; give one of them")
+        raise InputError(
+            f"--{family.growth.replace('_', '-')} and --match both choose the depth or width of the model. Omit one "
+            "of them"
+        )
 
 
 def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
@@ -98,7 +101,6 @@ def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Call
     values = sorted({max(family.step, value - family.step), value, value + family.step})
     near = ", ".join(f"{count(each) / scale:.3g} at {family.growth}={each}" for each in values)
     return (
-        f"no {family.growth} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} "
-        f"of {other.row.name}; "
-        f"reachable: {near}; take another --size"
+        f"no {family.growth} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} of "
+        f"{other.row.name}. Reachable: {near}. Use another --size"
     )

@@ -63,9 +63,11 @@ class RunConfig(Revisions, Recipe, Data, Model):
         known = {field.name: field for field in dataclasses.fields(cls)}
         if strange := sorted(set(fields) - set(known)):
             names = ", ".join(map(str, strange))
-            raise UnknownRevision(f"the config has unknown fields {names}: a later version wrote it. Update isoscale")
+            raise UnknownRevision(
+                f"the config has unknown fields {names}, so a later version wrote it. Update isoscale"
+            )
         if missing := [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]:
-            raise InputError(f"the config lacks {', '.join(missing)}")
+            raise InputError(f"the config has no {', '.join(missing)}. Give every field")
         return cls(**fields)
 
     @classmethod
@@ -209,7 +211,9 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
     """
     request = checked(SETTINGS, request)
     if "init" in request and "init_sha256" not in request:
-        raise InputError(f"the weights of --init {request['init']} are unknown before they are read")
+        raise InputError(
+            f"the weights of --init {request['init']} are unknown until they are read. Give init_sha256 as well"
+        )
     row = row or model_row(request.get("model", DEFAULT_MODEL))
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
@@ -229,7 +233,7 @@ def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
     row = dataset_row(name := request["dataset"])
     looked_up = [asked for asked in LOOKED_UP & request.keys() if request[asked] != SETTINGS[asked].default]
     if row is None or row.kind != "image" or looked_up:
-        raise InputError(f"the classes of {name} are unknown before it is read; give its facts")
+        raise InputError(f"the classes of {name} are unknown until it is read. Give its facts")
     return dataset_facts(row)
 
 

@@ -115,7 +115,7 @@ def _heads(attention: str, row: SizeRow, d_model: int, head_width: int | None) -
     heads, over = divmod(d_model, kind.parts * head_width)
     if over or not heads:
         raise InputError(
-            f"d_model={d_model} is not filled by heads of width {head_width}. Use a multiple of "
+            f"d_model={d_model} is not a multiple of the head width {head_width}. Use a multiple of "
             f"{kind.parts * head_width}, or give --heads"
         )
     return heads
@@ -151,7 +151,7 @@ def _of_whole(
     if family.growth in request:
         return cells | {"size": size}
     if not family.growth:
-        raise InputError(f"{row.name} has one size; leave --size out")
+        raise InputError(f"{row.name} has one size. Omit --size")
     shape = family.shape({**cells, **common})
     if not family.closed:
         family.check(shape)  # before it is built to be counted

@@ -158,7 +158,8 @@ def named(*, name: str, image: int, channels: int, classes: int, dropout: float 
     except (OSError, ValueError, RuntimeError, AssertionError, TypeError) as error:
         given = ", ".join(f"{option}={value}" for option, value in (("image", image), ("dropout", dropout)))
         raise InputError(
-            f"timm/{name} cannot be built with {given}, channels={channels}: {first_line(error)}"
+            f"timm/{name} cannot be built with {given}, channels={channels} ({first_line(error)}). Change these "
+            "values, or use another model"
         ) from error
     _check_patches(model, image)
     return model
@@ -180,8 +181,8 @@ def _check_patches(model: nn.Module, image: int) -> None:
     for patch, stride in zip(projection.kernel_size, projection.stride, strict=True):
         if patch == stride and image % patch:
             low = image // patch * patch
-            near = ", ".join(str(fit) for fit in (low, low + patch) if fit)
-            raise InputError(f"image={image} is not a multiple of this model's patch={patch}; nearest images: {near}")
+            near = " or ".join(str(fit) for fit in (low, low + patch) if fit)
+            raise InputError(f"image={image} is not a multiple of this model's patch={patch}. Use --image {near}")
 
 
 def check_name(name: str) -> None:
@@ -191,11 +192,11 @@ def check_name(name: str) -> None:
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(f'timm/{close}' for close in near)}?" if near else "see timm.list_models()"
-        raise InputError(f"timm has no model {architecture!r}; {hint}")
+        hint = f"Did you mean {' or '.join(f'timm/{close}' for close in near)}?" if near else "See timm.list_models()"
+        raise InputError(f"timm has no model {architecture!r}. {hint}")
     known = [variant.partition(".")[2] for variant in timm.list_models(f"{architecture}.*", pretrained=True)]
     if tag and tag not in known:
-        raise InputError(f"timm has no weights {tag!r} of {architecture}; there are: {', '.join(known) or 'none'}")
+        raise InputError(f"timm has no weights {tag!r} of {architecture}. Valid values: {', '.join(known) or 'none'}")
 
 
 def _is_fixed(name: str) -> bool:

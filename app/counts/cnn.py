@@ -46,7 +46,7 @@ def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
     plane(shape.image)
     if missing := [name for name in ("depth", "features") if getattr(shape, name) is None]:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+        raise InputError(f"the config has no {', '.join(missing)}. Give every field")
     check_positive(channels=shape.channels, classes=shape.classes, most=MOST)
     check_positive(depth=shape.depth, features=shape.features, most=MOST)
 

@@ -58,10 +58,10 @@ def check(shape: Shape) -> None:
     """Raises InputError for a shape that cannot be built."""
     plane(shape.image)
     if missing := [name for name in ("depth", "width") if getattr(shape, name) is None]:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+        raise InputError(f"the config has no {', '.join(missing)}. Give every field")
     check_positive(channels=shape.channels, classes=shape.classes, width=shape.width, most=MOST)
     if shape.depth not in DEPTHS:
-        raise InputError(f"a ResNet of depth={shape.depth} is not in the paper's table; there are: "
+        raise InputError(f"a ResNet of depth={shape.depth} is not in the paper's table. Valid values: "
                          f"{', '.join(map(str, DEPTHS))}")  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def length_of(image: Extent) -> int:
     """The length of a signal; raises InputError for an image or field."""
     axes = extent(normal(image))
     if len(axes) != 1:
-        raise InputError(f"resnet1d takes signals, not images of {spelled(image)} px; for images there is resnet18")
+        raise InputError(f"resnet1d takes signals, not images of {spelled(image)} px. Use resnet18 for images")
     return axes[0]
 
 
@@ -81,7 +81,7 @@ def check(shape: Shape) -> None:
 def check_length(image: Extent, *, stem_pool: bool) -> None:
     """Raises InputError for a signal of which nothing comes through the stem, and for an image."""
     if (length := length_of(image)) < (shortest := least(stem_pool=stem_pool)):
-        raise InputError(f"a signal of {length} samples is too short for resnet1d; the shortest is {shortest}")
+        raise InputError(f"a signal of {length} samples is too short for resnet1d. Use {shortest} samples or more")
 
 
 def convolutions(shape: Shape) -> Iterator[Convolution]:

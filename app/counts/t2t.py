@@ -84,7 +84,9 @@ def check(shape: Shape) -> None:
     check_known("tokenizer", shape.tokenizer, TOKENIZERS)
     check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)
     if hidden(shape) < 1:
-        raise InputError(f"mlp_ratio={shape.mlp_ratio} leaves the MLP no hidden layer; 2 is usual")
+        raise InputError(
+            f"mlp_ratio={shape.mlp_ratio} leaves the MLP without a hidden layer. Use a larger value, such as 2"
+        )
     check_image(shape)
     check_heads(shape)
 
@@ -95,8 +97,8 @@ def check_image(shape: Shape) -> None:
     least = TOKENIZERS[shape.tokenizer].least()
     if min(height, width) < least:
         raise InputError(
-            f"image={spelled(shape.image)} is too small for the {shape.tokenizer} tokenizer; "
-            f"the smallest side is {least} px"
+            f"image={spelled(shape.image)} is too small for the {shape.tokenizer} tokenizer. Use a side of {least} "
+            "px or more"
         )
 
 

@@ -73,7 +73,9 @@ def check(shape: Shape) -> None:
         check_known(name, getattr(shape, name), known)
     check_positive(d_model=shape.d_model, depth=shape.depth, mlp_ratio=shape.mlp_ratio, most=MOST)
     if hidden(shape) < 1:
-        raise InputError(f"mlp_ratio={shape.mlp_ratio} leaves the MLP no hidden layer; 4 is usual")
+        raise InputError(
+            f"mlp_ratio={shape.mlp_ratio} leaves the MLP without a hidden layer. Use a larger value, such as 4"
+        )
     check_patches(shape.image, shape.patch)
     check_heads(shape)
     check_together(shape)
@@ -85,10 +87,10 @@ def check_patches(image: Extent, patch: int) -> None:
     axes = extent(normal(image))
     if len(axes) == 1:
         if patch > axes[0]:
-            raise InputError(f"patch={patch} is longer than the signal of {axes[0]} samples; take a smaller patch")
+            raise InputError(f"patch={patch} is longer than the signal of {axes[0]} samples. Use a smaller patch")
     elif any(axis % patch for axis in axes):
         near = around(patch, n=math.gcd(*axes))
-        raise InputError(f"image={spelled(image)} is not a multiple of patch={patch}; {near}")
+        raise InputError(f"image={spelled(image)} is not a multiple of patch={patch}. {near}")
 
 
 def check_heads(shape: Shape) -> None:
@@ -98,7 +100,7 @@ def check_heads(shape: Shape) -> None:
     if shape.head_width is None and shape.d_model % (parts * shape.heads):
         near = around(shape.heads, n=shape.d_model, of=parts)
         raise InputError(
-            f"d_model={shape.d_model} does not divide into heads={shape.heads} of {shape.attention} attention; {near}"
+            f"d_model={shape.d_model} does not divide into heads={shape.heads} of {shape.attention} attention. {near}"
         )
 
 
@@ -107,14 +109,14 @@ def check_together(shape: Shape) -> None:
     coordinates = len(extent(shape.image))
     if shape.positions == "sincos" and shape.d_model % (2 * coordinates):
         raise InputError(
-            f"positions=sincos takes a d_model that is a multiple of {2 * coordinates}, which {shape.d_model} is not: "
-            f"sines and cosines of {'two coordinates' if coordinates == 2 else 'one coordinate'}; "
-            "or take positions=learned"
+            f"d_model={shape.d_model} is not a multiple of {2 * coordinates}, which positions=sincos needs for the "
+            f"sines and cosines of {'two coordinates' if coordinates == 2 else 'one coordinate'}. Change it, or use "
+            "positions=learned"
         )
     if ATTENTIONS[shape.attention].masked and tokens(shape) == 1:
         raise InputError(
             f"attention={shape.attention} lets no token attend to itself, and image={spelled(shape.image)} at "
-            f"patch={shape.patch} with pooling={shape.pooling} is one token alone; take a smaller patch"
+            f"patch={shape.patch} with pooling={shape.pooling} is a single token. Use a smaller patch"
         )
 
 

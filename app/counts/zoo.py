@@ -20,7 +20,7 @@ def _checked(*names: str) -> Callable[[Shape], None]:
 
     def check(shape: Shape) -> None:
         if missing := [name for name in names if getattr(shape, name) is None]:
-            raise InputError(f"the config lacks {', '.join(missing)}")
+            raise InputError(f"the config has no {', '.join(missing)}. Give every field")
         counts = {name: getattr(shape, name) for name in ("channels", "classes", *names)}
         check_positive(image=side_of(shape.image), **counts, most=MOST)
         if "patch" in names:
@@ -34,14 +34,17 @@ def check_cait(shape: Shape) -> None:
     _checked("patch", "d_model", "depth", "heads", "mlp_ratio")(shape)
     if shape.d_model % shape.heads:
         near = around(shape.heads, n=shape.d_model)
-        raise InputError(f"d_model={shape.d_model} does not divide into heads={shape.heads} of cait; {near}")
+        raise InputError(f"d_model={shape.d_model} does not divide into heads={shape.heads} of cait. {near}")
 
 
 def check_mlpmixer(shape: Shape) -> None:
     """Raises InputError for an MLP-Mixer that cannot be built."""
     _checked("patch", "d_model", "depth", "mlp_ratio")(shape)
     if shape.d_model < 2 or int(shape.d_model * shape.mlp_ratio) < 1:
-        raise InputError(f"d_model={shape.d_model} with mlp_ratio={shape.mlp_ratio} leaves an MLP no hidden layer")
+        raise InputError(
+            f"d_model={shape.d_model} with mlp_ratio={shape.mlp_ratio} leaves the MLP without a hidden layer. Use a "
+            "larger mlp_ratio"
+        )
 
 
 def check_swin(shape: Shape) -> None:
@@ -49,8 +52,8 @@ def check_swin(shape: Shape) -> None:
     _checked("patch", "width")(shape)
     if shape.width % SWIN_HEADS[0]:
         low = shape.width // SWIN_HEADS[0] * SWIN_HEADS[0]
-        near = ", ".join(str(width) for width in (low, low + SWIN_HEADS[0]) if width)
-        raise InputError(f"width={shape.width} does not divide into swin's {SWIN_HEADS[0]} heads; nearest: {near}")
+        near = " or ".join(str(width) for width in (low, low + SWIN_HEADS[0]) if width)
+        raise InputError(f"width={shape.width} does not divide into swin's {SWIN_HEADS[0]} heads. Use {near}")
 
 
 def check_mobilevit(shape: Shape) -> None:
@@ -58,8 +61,8 @@ def check_mobilevit(shape: Shape) -> None:
     _checked("width")(shape)
     if side_of(shape.image) < MOBILEVIT_SMALLEST:
         raise InputError(
-            f"image={shape.image} is too small for mobilevit: its last map would be 1 x 1, less than a patch of 2 x 2; "
-            f"the smallest is {MOBILEVIT_SMALLEST}, and 64 the smallest multiple of 32"
+            f"image={shape.image} is too small for mobilevit: its last map would be 1 x 1, less than a patch of 2 x 2. "
+            f"Use {MOBILEVIT_SMALLEST} or more. The smallest multiple of 32 is 64"
         )
 
 
@@ -67,7 +70,7 @@ def check_vgg(shape: Shape) -> None:
     """Raises InputError for a VGG that cannot be built."""
     _checked("width")(shape)
     if side_of(shape.image) < VGG_SMALLEST:
-        raise InputError(f"image={shape.image} is too small for vgg's five max-pools; the smallest is {VGG_SMALLEST}")
+        raise InputError(f"image={shape.image} is too small for vgg's five max-pools. Use {VGG_SMALLEST} or more")
 
 
 CHECKS: dict[str, Callable[[Shape], None]] = {

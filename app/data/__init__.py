@@ -71,7 +71,10 @@ def require_inputs(ask: Ask, config: RunConfig) -> None:
     if shape != config.input_shape:
         theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
         part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"
-        raise InputError(f"{ask.path} gives inputs of {theirs}, the run takes {ours}; train on a part with {part}")
+        raise InputError(
+            f"{ask.path} has inputs of {theirs}, but this run expects {ours}. Select a region with {part}, and train "
+            "on it"
+        )
 
 
 def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[Ask, int]:

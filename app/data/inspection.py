@@ -21,7 +21,7 @@ from .sources.source import Ask, Source
 from .splits import holdout
 from .splits.holdout import Members
 from .store.cache import Cached
-from .store.kept import group_number
+from .store.kept import CARVE, group_number
 from .understood import Part, Target, Understood
 
 _PUBLISHED = "the source's split"
@@ -169,7 +169,7 @@ def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray
     for split, each in labels.items():
         if strange := sorted(str(names.get(label, label)) for label in set(each) - present):
             shown = ", ".join(map(printable, strange[:3]))
-            raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}")
+            raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}. {CARVE}")
     arrays = {split: np.array([at[label] for label in each], np.int64) for split, each in labels.items()}
     return arrays, np.array(groups, np.int64) if ask.group_column else None, list(names.values())
 

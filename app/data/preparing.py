@@ -42,7 +42,10 @@ def prepare(
 def _report_streams(ask: Ask, say: Callable[[str], None]) -> None:
     """Report what an earlier version left, which nothing reads."""
     for folder in cache.of_streams(ask):
-        say(f"{folder} holds no training rows: an earlier version streamed them; `rm -r '{folder}'` frees its bytes")
+        say(
+            f"{folder} contains no training rows, because an earlier version streamed them. Free its space with `rm "
+            f"-r '{folder}'`"
+        )
 
 
 def with_test(source: Source) -> Source:

@@ -22,8 +22,8 @@ def look(root: Path) -> list[Finding]:
     if torch.backends.mps.is_available():
         return [Finding(PASS, "GPU", "Apple's"), product(torch.device("mps"))]
     why = "hidden by CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "none"
-    fix = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one: python run.py launch --help"
-    says = f"{why}: the study's models take a CPU very long"
+    fix = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one (python run.py launch --help)"
+    says = f"{why}: the study's models take very long on a CPU"
     return [Finding(WARN, "GPU", says, fix), product(torch.device("cpu"))]
 
 
@@ -31,7 +31,7 @@ def _driver(root: Path) -> Finding:
     """Where CUDA starts, an unknown version is none to worry about."""
     version = machine.driver(root)
     if version is None:
-        return Finding(PASS, "driver", f"its version is not told; CUDA {torch.version.cuda} starts")
+        return Finding(PASS, "driver", f"its version is unknown. CUDA {torch.version.cuda} starts")
     return machine.require_driver(version, torch.version.cuda)
 
 

@@ -29,9 +29,9 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
 def writable(name: str, folder: Path, by: str) -> Finding:
     """Whether a file of 1 MiB can be put into a folder, or where the folder would be made; it is removed again."""
     there = standing(folder.expanduser())
-    fix = f"fix it, or choose another by {by}"
+    fix = f"fix it, or choose another with {by}"
     if blocked := _in_the_way(Path(os.path.realpath(folder.expanduser()))):
-        return Finding(FAIL, name, f"{blocked} is no folder", fix)
+        return Finding(FAIL, name, f"{blocked} is not a folder", fix)
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(bytes(_TRIED))

@@ -13,7 +13,7 @@ from ..system.findings import FAIL, PASS, WARN, Finding
 from ..system.printable import without_secrets
 
 _OFF = 300.0  # seconds: beyond them logs mislead; the claims of machines on a run follow the Hub's clock
-_TOKEN = "put HF_TOKEN=... into .env (see .env.example); tokens are made on the Hub under Settings, Access Tokens"
+_TOKEN = "put HF_TOKEN=... into .env (see .env.example). Create a token on the Hub under Settings, Access Tokens"
 
 
 class Answer(NamedTuple):
@@ -46,11 +46,11 @@ def ask() -> Answer:
 def clock(answer: Answer) -> Finding:
     """Whether this machine's clock is the Hub's."""
     if answer.theirs is None:
-        return Finding(WARN, "clock", "not compared: the Hub sent no time", "date -u shows this machine's")
+        return Finding(WARN, "clock", "not compared: the Hub sent no time", "compare date -u with another clock")
     off = answer.ours - answer.theirs
     if abs(off) > TOLERATED:
         says = f"{abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} the Hub's"
-        fix = "set it, by systemctl restart systemd-timesyncd or the host's support"
+        fix = "set it with systemctl restart systemd-timesyncd, or ask the host's support"
         return Finding(FAIL if abs(off) > _OFF else WARN, "clock", says, fix)
     return Finding(PASS, "clock", f"the Hub's within {TOLERATED:.0f} s")
 
@@ -61,10 +61,10 @@ def look(answer: Answer) -> list[Finding]:
 
     address = without_secrets(constants.ENDPOINT)
     if answer.offline:
-        return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so it was not asked", "unset HF_HUB_OFFLINE")]
+        return [Finding(WARN, "Hub", "HF_HUB_OFFLINE is set, so the Hub was not asked", "unset HF_HUB_OFFLINE")]
     if answer.silent:
         says = f"{address} does not answer ({answer.silent})"
-        fix = "fix the network; with the data in the cache, export HF_HUB_OFFLINE=1 trains without it"
+        fix = "fix the network. If the data are in the cache, export HF_HUB_OFFLINE=1 trains without it"
         return [Finding(FAIL, "Hub", says, fix)]
     reached = Finding(PASS, "Hub", f"{address} answers")
     try:
@@ -74,7 +74,7 @@ def look(answer: Answer) -> list[Finding]:
     except Explained as error:
         return [reached, _refused("token", error, "put it into .env as HF_TOKEN=...")]
     if not isinstance(who, dict) or not isinstance(who.get("name"), str):
-        says = f"{address} answers as no Hub does"
+        says = f"{address} answers, but not as a Hub does"
         return [Finding(FAIL, "Hub", says, "unset HF_ENDPOINT, or sign in to the network that answers in its place")]
     return [reached, Finding(PASS, "token", f"{who['name']}'s, role {_role(who)}"), _repository(who)]
 
@@ -83,7 +83,7 @@ def _no_token() -> Finding:
     """No token: there is none, or none is sent to that address."""
     if (why := hub.no_token()) == endpoint.WITHHELD:
         return Finding(WARN, "token", why)
-    return Finding(WARN, "token", "none: nothing can be uploaded", _TOKEN)
+    return Finding(WARN, "token", "no token is set, so nothing can be uploaded", _TOKEN)
 
 
 def _refused(about: str, error: Explained, fix: str) -> Finding:
@@ -127,7 +127,7 @@ def _absent(name: str, who: dict[str, Any]) -> Finding:
     """A repository that is not there is made by the first upload, where the token may."""
     owner, own = name.partition("/")[0], [who["name"], *_organisations(who)]
     if owner in own and _role(who) != "read":
-        return Finding(PASS, "repository", f"{name} is not there yet; the first upload makes it")
-    says = f"{name} is not there, or not for this token, which may not make it"
+        return Finding(PASS, "repository", f"{name} does not exist yet. The first upload creates it")
+    says = f"{name} does not exist, or is hidden from this token, which may not create it"
     fix = f"set HF_REPOSITORY={who['name']}/NAME" if owner not in own else "make a token with write access"
     return Finding(FAIL, "repository", says, fix)

@@ -94,7 +94,9 @@ def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
     if effects.kind_of(config.dataset) == "image":
         return _ask_of_images(run, options, given)
     if wrong := [name for name in _COLUMNS if name in given]:
-        raise InputError(f"--{wrong[0].replace('_', '-')} has no effect on {config.dataset}; it is for images. Omit it")
+        raise InputError(
+            f"--{wrong[0].replace('_', '-')} has no effect on {config.dataset}, because it is for images. Omit it"
+        )
     fields = config.to_json() | given
     ask = data.ask_of(fields, path=options.data, design=options.design, filelist=options.filelist)
     ask = ask.tested_whole()
@@ -107,9 +109,9 @@ def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.As
     config, path = run.config, options.data
     unused = {"grid": given.get("grid"), "design": options.design, "filelist": options.filelist}
     if wrong := [name for name, value in unused.items() if value]:
-        raise InputError(f"--{wrong[0]} has no effect on {config.dataset}, which contains images; omit it")
+        raise InputError(f"--{wrong[0]} has no effect on {config.dataset}, which contains images. Omit it")
     if not path or not Path(path).expanduser().is_dir():
-        raise InputError(f"--on {path}: there is no such folder. Give a folder of labelled images, or of tables")
+        raise InputError(f"--on {path}: this folder does not exist. Give a folder of labelled images, or of tables")
     fields = {"dataset": f"local/{Path(path).expanduser().resolve().name}", "classes": config.classes}
     kept = {name: getattr(config, name) for name in ("image", "decoding_revision")}
     own = {name: getattr(config, name) for name in ("class_level", *_COLUMNS) if config.fingerprint}

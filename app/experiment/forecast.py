@@ -61,8 +61,8 @@ def _note(job: Job, seconds: float) -> str:
     smaller = next(((size, took) for size, took in _smaller(job, seconds) if took < _DAY), None)
     size = f"Try {smaller[0]} (about {spoken(smaller[1])}), or rent" if smaller else "Use fewer --epochs, or rent"
     return (
-        f"note: on this CPU the run is predicted to take at least {_days(seconds)}, at the rate of a matrix product "
-        f"timed for one second. {size} a GPU: the command `launch` prints how"
+        f"note: on this CPU the run is predicted to take at least {_days(seconds)} (from a matrix product timed for "
+        f"one second). {size} a GPU: the command `launch` prints how"
     )
 
 

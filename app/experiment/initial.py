@@ -45,13 +45,15 @@ def found(where: str, checkpoints: Path, say: Say) -> Weights:
         return Weights(path=None, sha256=digest[1])
     path = Path(where).expanduser()
     if path.suffix.lower() in _PICKLED:
-        raise InputError(f"--init {where} is not a .safetensors file, and nothing pickled is read; {_CONVERT}")
+        raise InputError(
+            f"--init {where} is not a .safetensors file, and pickled files are unsupported. To use it, {_CONVERT}"
+        )
     if path.suffix != ".safetensors":
         path = _of_run(where, checkpoints, say)
     if not path.is_file():
         raise InputError(
-            f"--init {where}: there is no such file. Give a finished run (its ID or path) or a .safetensors file; a "
-            "stopped run also resumes with --init sha256:DIGEST, which its record has under `init`"
+            f"--init {where}: this file does not exist. Give a finished run (its ID or path) or a .safetensors file. "
+            "A stopped run also resumes with --init sha256:DIGEST, where DIGEST is in its record under `init`"
         )
     about = checkpoint.metadata(path)
     run_id, classes = about.get("run_id"), about.get("class_names")
@@ -65,8 +67,8 @@ def _of_run(where: str, checkpoints: Path, say: Say) -> Path:
     run = named.run_of(where, checkpoints, say)
     if not run.done:
         raise InputError(
-            f"--init {where}: run {run.record.run_id} is not finished. Its train command resumes it; or give a "
-            ".safetensors file"
+            f"--init {where}: run {run.record.run_id} is not finished. Run its train command again to resume it, or "
+            "give a .safetensors file"
         )
     run.require_whole("weights")
     return run.files.weights
@@ -158,8 +160,8 @@ def _require_same(path: Path, theirs: Shapes, ours: Shapes, replaced: Shapes) ->
 
 def _unlike(path: Path, said: list[str]) -> InputError:
     return InputError(
-        f"the weights {path} do not fit this model; tensors: {', '.join(said)}. Use weights of the same architecture, "
-        "image and patch"
+        f"the weights {path} do not fit this model. Tensors: {', '.join(said)}. Use weights of the same "
+        "architecture, image and patch"
     )
 
 
@@ -178,9 +180,9 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
     said = f"starting from the weights of {whose}"
     if head == "replaced":
         had = f", which was for {len(weights.classes):,}" if weights.classes else ""
-        said += f"; the head for {config.classes:,} classes is new{had}"
+        said += f". The head for {config.classes:,} classes is new{had}"
     elif weights.classes and [*weights.classes] != class_names:
-        said += f"; its head is kept, but its {config.classes:,} classes have other names or another order"
+        said += f". Its head is kept, but its {config.classes:,} classes have other names or another order"
     say(said)
     return parts.Init(
         source=options.init or "", path=str(weights.path), sha256=weights.sha256, run_id=weights.run_id, head=head
@@ -203,11 +205,13 @@ def _tensors(weights: Weights) -> dict[str, Tensor]:
     assert weights.path, "a digest alone has no tensors"
     tensors = checkpoint.tensors(weights.path)
     if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
-        raise InputError(f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}")
+        raise InputError(
+            f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}. Use other weights"
+        )
     if whole := [name for name, tensor in tensors.items() if tensor.dim() and not tensor.is_floating_point()]:
         kind = str(tensors[whole[0]].dtype).removeprefix("torch.")  # a counter of batches has no dimension
         raise InputError(
-            f"the weights {weights.path} are of type {kind}, first {whole[0]}, which are no values of this model. Use "
+            f"the weights {weights.path} are of type {kind}, first {whole[0]}, which this model cannot use. Use "
             "weights in float32, float16 or bfloat16"
         )
     return tensors
@@ -220,13 +224,15 @@ def _is_finite(tensor: Tensor) -> bool:
 def _same(config: RunConfig, options: Options, say: Say) -> Weights:
     """The weights, which are still those that the run is named by. Raises InputError."""
     if not options.init:
-        raise InputError(f"run {config.run_id} starts from weights; name them with --init")
+        raise InputError(
+            f"run {config.run_id} starts from weights, and --init is missing. Name the weights with --init"
+        )
     weights = found(options.init, options.checkpoints, say)
     if weights.path is None:
         raise InputError(
-            f"--init {options.init} resumes a stopped run, and run {config.run_id} has no saved state here; give the "
+            f"--init {options.init} resumes a stopped run, and run {config.run_id} has no saved state here. Give the "
             "file of the weights"
         )
     if weights.sha256 != config.init_sha256:
-        raise InputError(f"the weights {weights.path} changed since the command began; run it again")
+        raise InputError(f"the weights {weights.path} changed after the command began. Run the command again")
     return weights

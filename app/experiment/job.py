@@ -43,7 +43,7 @@ class Job:
         begin = "begins"
         if self.state:
             left = self.state.step < kept.schedule.total_steps
-            begin = f"continues at step {self.state.step + 1}" if left else "has made all its steps and is tested"
+            begin = f"resumes at step {self.state.step + 1}" if left else "has made all its steps and is tested"
         ranks = f" on {self.here.ranks} ranks" if self.here.ranks > 1 else ""
         named = shape.model if shape.size == shape.model else f"{shape.model} {shape.size}"  # one if it has no budget
         return (

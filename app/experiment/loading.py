@@ -54,7 +54,7 @@ class Preprocess:
         """
         inputs = given if isinstance(given, list | tuple) else [given]
         if not inputs:
-            raise InputError("there is no input; give at least one")
+            raise InputError("predict was called without an input. Give at least one")
         if self._mean is None or self._std is None:
             return torch.stack([self._as_stored(one) for one in inputs]).to(self._device)
         return self.of_stored([self.stored(one) for one in inputs])
@@ -78,7 +78,7 @@ class Preprocess:
         found = torch.as_tensor(np.asarray(given), dtype=torch.float32)
         if found.shape != self._config.input_shape:
             wanted = " x ".join(map(str, self._config.input_shape))
-            raise InputError(f"the input has the shape {tuple(found.shape)}; this model takes {wanted}")
+            raise InputError(f"the input has the shape {tuple(found.shape)}. Use {wanted}")
         return found
 
 
@@ -87,7 +87,7 @@ def _image(given: Any) -> bytes | np.ndarray:
         try:
             return content(Path(given))
         except OSError as error:
-            raise InputError(f"the image {given} cannot be read ({error.strerror}); give another path") from error
+            raise InputError(f"the image {given} cannot be read ({error.strerror}). Give another path") from error
     if isinstance(given, bytes | bytearray):
         return bytes(given)
     if isinstance(given, Image.Image):
@@ -98,7 +98,8 @@ def _image(given: Any) -> bytes | np.ndarray:
     found = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found
     if found.dtype != np.uint8 or found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] not in (3, 4)):
         raise InputError(
-            f"an image is {found.dtype} of shape {found.shape}; give a path, bytes, a PIL image or uint8 (H, W, 3)"
+            f"an image has the type {found.dtype} and the shape {found.shape}. Give a path, bytes, a PIL image or "
+            "uint8 (H, W, 3)"
         )
     return found
 

@@ -182,7 +182,7 @@ class Stopping:
             keeper.keep(event.step, wish)
         if wish >= STOP_IN_TIME:
             why = reason.why if reason else "by another rank"
-            text = f"stopped {why} after step {event.step} of {self.total_steps}; its state is saved"
+            text = f"stopped {why} after step {event.step} of {self.total_steps}. Its state is saved"
             since = reason.since if reason else None
             raise Stopped(text, saved=True, in_time=wish == STOP_IN_TIME, since=since)
 

@@ -33,13 +33,15 @@ def found(given: Sequence[str]) -> Found:
             paths |= dict.fromkeys(images)
             others += rest
         elif not path.exists():
-            raise InputError(f"there is no file or folder {name}; give images, folders of images, or a .txt list")
+            raise InputError(
+                f"the file or folder {name} does not exist. Give images, folders of images, or a .txt list"
+            )
         elif path.suffix.lower() == _LIST:
             paths |= dict.fromkeys(_listed(path))
         else:
             paths[path] = None
     if not paths:
-        raise InputError(f"there is no image in {', '.join(given)} ({others:,} other files); give images or folders")
+        raise InputError(f"there is no image in {', '.join(given)} ({others:,} other files). Give images or folders")
     return Found([*paths], others)
 
 
@@ -69,9 +71,11 @@ def _listed(path: Path) -> list[Path]:
     try:
         text = durable.text(path, "utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise InputError(f"the list {path} cannot be read ({error.strerror}); give another file") from error
+        raise InputError(f"the list {path} cannot be read ({error.strerror}). Give another file") from error
     if "\0" in text:
-        raise InputError(f"the list {path} has NUL bytes, as text in UTF-16 has. Save it as UTF-8, one path per line")
+        raise InputError(
+            f"the list {path} has NUL bytes, which text in UTF-16 contains. Save it as UTF-8, one path per line"
+        )
     lines = text.splitlines()
     return [path.parent / Path(line.strip()).expanduser() for line in lines if line.strip()]
 

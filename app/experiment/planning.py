@@ -45,10 +45,10 @@ def tell_kin(config: RunConfig, checkpoints: Path, say: Callable[[str], None]) -
     """Say which finished runs differ from a run that begins in their epochs only: they might be what is wanted."""
     if kin := kin_of(config, checkpoints):
         named = ", ".join(f"run {entry.run_id} ({_epochs(entry.epochs)})" for entry in kin[:_SHOWN])
-        same = "is the same" if len(kin) == 1 else "are the same"
+        same = "is finished and differs" if len(kin) == 1 else "are finished and differ"
         say(
-            f"note: {named} {same} but for --epochs and finished. This run trains its {_epochs(config.epochs)} "
-            f"from the start; with --init {kin[-1].run_id} it starts from the weights of that run"
+            f"note: {named} {same} only in --epochs. This run trains its {_epochs(config.epochs)} from the start. "
+            f"With --init {kin[-1].run_id} it starts from the weights of that run"
         )
 
 

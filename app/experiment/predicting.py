@@ -72,7 +72,10 @@ def predict(
                 _write(table, paths, probabilities, names, done)
             screen.reading("images", min((at + 1) * size, len(found.paths)), len(found.paths), read)
         if not done.n:
-            raise InputError(f"none of the {len(found.paths):,} files can be read: {shown(done.skipped)}")
+            raise InputError(
+                f"none of the {len(found.paths):,} files can be read: {shown(done.skipped)}. Give images in a "
+                "readable format"
+            )
     return done
 
 
@@ -81,7 +84,7 @@ def _require_images(run: Run) -> None:
     config = run.config
     if (kind := effects.kind_of(config.dataset)) != "image" or config.task != "classification":
         raise InputError(
-            f"run {config.run_id} learned from {kind}s, and `predict` reads images. Use `evaluate --on DATA`, or "
+            f"run {config.run_id} was trained on {kind}s, but `predict` reads images. Use `evaluate --on DATA`, or "
             "isoscale.load in Python"
         )
 
@@ -90,7 +93,7 @@ def _require_apart(run: Run, out: Path) -> None:
     """Raise InputError where the output would replace a file of the run."""
     ours = {out.with_name(f"{out.name}{ending}").resolve() for ending in (".csv", ".parquet")}
     if taken := [path for path in run.files.present() if path.resolve() in ours]:
-        raise InputError(f"--out {out} would replace {taken[0]}, a file of the run; give another name")
+        raise InputError(f"--out {out} would replace {taken[0]}, a file of the run. Use another name")
 
 
 def _decoded(

@@ -53,9 +53,9 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
     except LeaseLost as error:
         if not was_here:
             files.holder.unlink()
-        raise Held(f"{error}; stop it there, or leave out --if-held refuse to wait for its end") from error
+        raise Held(f"{error}. Stop it there, or omit `--if-held refuse` to wait until it ends") from error
     except HubUnavailable as error:
-        say(f"warning: {error}; training goes on, and its state is pushed once the Hub answers")
+        say(f"warning: {error}. Training continues, and its state is pushed when the Hub answers")
         return pusher
     if standing and fresh:
         branch.forget()
@@ -68,12 +68,12 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
     """The Hub's later state, if there is one; a fetch that fails ends the command, for it would fall behind."""
     try:
         if branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
-            say("the run goes on from the Hub")
+            say("the run resumes from the state on the Hub")
     except HubUnavailable as error:
         with suppress(HubUnavailable, LeaseLost):
             branch.release()
         raise Unavailable(
-            f"the Hub holds a later state of run {branch.run_id} that could not be fetched ({error}); give the same "
+            f"the Hub has a later state of run {branch.run_id}, but its download failed ({error}). Run the same "
             "command again"
         ) from error
 
@@ -115,7 +115,7 @@ class Pusher:
             self._offer(step)
         except OSError as error:
             shutil.rmtree(self.files.push / f"step-{step}", ignore_errors=True)
-            self.say(f"warning: the state of step {step} is not pushed ({error.strerror}); training goes on")
+            self.say(f"warning: the state of step {step} is not pushed ({error.strerror}). Training continues")
 
     def _offer(self, step: int) -> None:
         """A snapshot by links to the state's files."""
@@ -166,7 +166,7 @@ class Pusher:
                     time.sleep(_LAST_PAUSE)
                     continue
                 self._not_before = self._renew_at = time.monotonic() + pause
-                self.say(f"warning: not pushed ({error}){'' if ending else f'; tried again in {pause:.0f} s'}")
+                self.say(f"warning: not pushed ({error}){'' if ending else f'. The next try is in {pause:.0f} s'}")
                 pause = min(2 * pause, _LONGEST_PAUSE, self.push.lease / 3)
             self._busy = False
             if ending:
@@ -205,7 +205,7 @@ class Pusher:
             self.branch.forget()
         elif (later := self.branch.step_of(standing, self.files, self.say)) > checkpoint.newest_step(self.files.state):
             self.branch.release()
-            raise LeaseLost(f"the Hub holds a later state (step {later})")
+            raise LeaseLost(f"the Hub has a later state (step {later})")
         self.claimed = True
 
     def _push_waiting(self) -> None:

@@ -16,7 +16,7 @@ from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
-from ..artifacts.runs import Run, place_of, unfinished_on_other_data
+from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig
 from ..data.sources.source import Ask
 from ..errors import NO_TEXT, InputError, Stopped, is_text
@@ -26,6 +26,7 @@ from ..system.durable import sha256
 from ..system.locks import lock
 from . import pushing
 from . import stages as training
+from .earlier import as_begun, streamed
 from .elsewhere import evaluate_on, latest, predicted
 from .observers import Screen
 from .options import Options
@@ -46,57 +47,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with signals.ending(), place.own_threads():
-        return _trained(_as_begun(config, options, screen, path), options, screen, path)
-
-
-def _as_begun(config: RunConfig, options: Options, screen: Screen, path: str | None) -> RunConfig:
-    """The config, or the same as an earlier version named it, where such a run was begun and is not finished.
-
-    That is at an earlier revision of its model, or by a fingerprint of all files of its folder, read or not. A run of
-    the config's own name comes first. A note names a finished run of an earlier revision.
-    """
-    if options.fresh or place_of(options.checkpoints, config).record.exists():
-        return config
-    for earlier in config.at_earlier_revisions():
-        files = place_of(options.checkpoints, earlier)
-        if not files.record.exists():
-            continue
-        if not Run.load(files.record).done:
-            screen.say(f"resuming run {earlier.run_id} at {_revisions(earlier, config)}, as it began")
-            return earlier
-        screen.say(
-            f"note: run {earlier.run_id} is finished and differs only by {_revisions(earlier, config)}. This command "
-            f"is another run, {config.run_id}; do not compare the two as one model"
-        )
-    other = unfinished_on_other_data(options.checkpoints, config)
-    if not (other and path and config.layout_revision == 1 and data.named_by_all_files(path, other.config)):
-        report_other_data(other, config, screen)
-        return config
-    screen.say(f"resuming run {other.record.run_id}, whose fingerprint covers every file of {path}, as it began")
-    return other.config
-
-
-def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> None:
-    """Report an unfinished run that differs from the config only in its data or their reading."""
-    if other and other.config.fingerprint == config.fingerprint:
-        screen.say(
-            f"note: run {other.record.run_id} is unfinished and cannot be resumed. Earlier versions divided "
-            f"{config.dataset} otherwise into splits and classes, so this command is another run, {config.run_id}"
-        )
-    elif other:
-        screen.say(
-            f"note: run {other.record.run_id} is unfinished and differs from this command only in its data: the files "
-            f"of {config.dataset} have changed since (fingerprint {other.config.fingerprint}, now "
-            f"{config.fingerprint}). Run {config.run_id} is another run; restore the files to resume the first"
-        )
-
-
-def _revisions(earlier: RunConfig, config: RunConfig) -> str:
-    """Name the revisions in which an earlier run differs."""
-    rules = {"model_revision": config.model, "decoding_revision": "the decoding", "layout_revision": "the layout"}
-    numbers = {rule: getattr(earlier, name) for name, rule in rules.items()
-               if getattr(earlier, name) != getattr(config, name)}  # fmt: skip
-    return " and ".join(f"revision {number} of {rule}" for rule, number in numbers.items())
+        return _trained(as_begun(config, options, screen, path), options, screen, path)
 
 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
@@ -161,7 +112,7 @@ def _telling(here: place.Place) -> Iterator[None]:
 
 def _found_done(run: Run, screen: Screen) -> Run:
     """The run as it is; raises InputError when its files are damaged or gone."""
-    screen.say(f"done already: {run.files.record} (--fresh trains it again)")
+    screen.say(f"done already: {run.files.record} (--fresh retrains it)")
     run.require_whole()
     shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
     return run
@@ -175,7 +126,7 @@ def _kept(files: RunFiles, options: Options) -> Record | None:
     _require_no_dangling(files, options)
     kept = record.read(files.record) if files.record.exists() and not options.fresh else None
     if kept and kept.data.streamed:
-        raise InputError(f"{_streamed(kept)}; train with --fresh, which replaces it")
+        raise InputError(f"{streamed(kept)}. Train with --fresh, which replaces it")
     return kept
 
 
@@ -183,17 +134,9 @@ def _require_no_dangling(files: RunFiles, options: Options) -> None:
     """Raises InputError where the record is a link into a place that is not there: the run may be finished."""
     if files.record.is_symlink() and not files.record.exists() and not options.fresh:
         raise InputError(
-            f"the run record {files.record} is a link to {files.record.readlink()}, which is not there. Mount its "
-            "disk, or remove the link; --fresh replaces the run"
+            f"the run record {files.record} is a link to {files.record.readlink()}, which does not exist. Mount its "
+            "disk, or remove the link. --fresh replaces the run"
         )
-
-
-def _streamed(kept: Record) -> str:
-    """Say why a run that an earlier version trained from the stream has no data any more."""
-    return (
-        f"run {kept.run_id} was trained from the stream by an earlier version, on validation and test rows that "
-        "depended on the machine's memory; this is no longer supported"
-    )
 
 
 @contextmanager
@@ -229,7 +172,7 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
     """
     run.require_done()
     if options.data and not again:
-        raise InputError("--data has an effect with --again only; add it, or leave --data out")
+        raise InputError("--data has an effect with --again only. Add --again, or omit --data")
     with lock(run.files.lock, wait=False):
         return _evaluated(run, options, screen, best=best, again=again)
 
@@ -237,9 +180,12 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
     if task.of(run.config.task) is task.values:
-        raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number; leave it out")
+        raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number. Omit it")
     if k > run.config.classes:
-        raise InputError(f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}")
+        raise InputError(
+            f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}. Use "
+            f"{run.config.classes} or less"
+        )
     kept = run.files.best_predictions if best else run.files.predictions
     return evaluation.top_k(Predictions.load(kept), k)
 
@@ -252,7 +198,7 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
             _predict(run, options, screen, best=best)
         sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
         run = _changed(run, files=(run.record.files or {}) | sums)
-    run.require_whole(name, "splits", fix="evaluate with --again recomputes it")
+    run.require_whole(name, "splits", fix="Run `evaluate --again` to recompute it")
     predictions = Predictions.load(path)
     evaluation.require_same_rows(predictions, split_rows.of_test(run.files))
     results = run.record.results or Results()
@@ -274,7 +220,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     known = run.record.data
     if known.streamed:
         raise InputError(
-            f"{_streamed(run.record)}; evaluate its stored predictions (without --again), or train with --fresh"
+            f"{streamed(run.record)}. Evaluate its stored predictions (without --again), or train with --fresh"
         )
     files = {"path": known.path, "design": known.design or None, "filelist": known.filelist or None}
     ask: Ask = data.ask_of(config.to_json(), **files)
@@ -285,7 +231,10 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
     )
     splits = data.splits(config, here, cached, screen.say)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
-        raise InputError(f"the test set of {config.dataset} is not the one of run {config.run_id}: its data changed")
+        raise InputError(
+            f"the test set of {config.dataset} differs from the one of run {config.run_id}, because its data "
+            "changed. Restore the data, or evaluate the stored predictions (without --again)"
+        )
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, best=best)
     evaluation.require_numbers(predictions)  # before those that are there are replaced

@@ -63,7 +63,7 @@ def _why_not_smaller(job: Job) -> str:
         return f"{too_small}. Use a smaller --size, a smaller --val-batch-size, or a device with more memory"
     if job.here.ranks > 1:
         return (
-            f"{too_small} on one of {job.here.ranks} ranks. The ranks cannot begin again together, so start them with "
+            f"{too_small} on one of {job.here.ranks} ranks. The ranks cannot restart together. Start them with "
             f"--micro-batch-size {smaller}, which resumes the run"
         )
     return ""
@@ -79,9 +79,9 @@ def _smaller(job: Job, said: str) -> Job:
     from_step = state.step if state else 0
     job.kept.places.append(provenance.place(job.here.describe(), from_step=from_step, execution=job.kept.execution))
     record.write(job.files.record, job.kept)
-    where = f"step {state.step + 1}" if state else "step 1, for no state is saved yet"
+    where = f"step {state.step + 1}" if state else "step 1, because no state is saved yet"
     job.screen.say(
-        f"out of memory at micro-batch {before} ({said}): the run resumes at {where} with micro-batch "
+        f"out of memory at micro-batch {before} ({said}). The run resumes at {where} with micro-batch "
         f"{chosen.micro_batch_size}"
     )
     return replace(job, chosen=chosen, state=state)

@@ -109,7 +109,7 @@ def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: C
         return here
     began = kept.places[0].precision
     if began == "bf16":
-        say("the run began in bf16 and goes on in it")
+        say("the run began in bf16 and resumes in it")
     return replace(here, precision=began)
 
 
@@ -118,7 +118,7 @@ def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) 
     asked = run.config.precision
     here = place.choose(device=options.device, precision=asked, threads=options.threads, exact=True)
     if asked == "tf32" != here.precision:
-        say(f"note: {here.device} has no TF32, so that the run is evaluated in {here.precision}")
+        say(f"note: {here.device} has no TF32, so the run is evaluated in {here.precision}")
     return in_its_precision(here, run.config, run.record, say)
 
 

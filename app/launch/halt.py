@@ -71,14 +71,14 @@ def halt(place: Place, environment: Mapping[str, str], pause: float = _PAUSE) ->
 def main(arguments: list[str]) -> int:
     """The exit code: 0 where the place was asked, 1 where it could not be, 2 for a place that is none."""
     if len(arguments) != 1 or arguments[0] not in PLACES:
-        print(f"error: give one of: {', '.join(PLACES)}", file=sys.stderr)
+        print(f"error: the place is missing or unknown. Give one of: {', '.join(PLACES)}", file=sys.stderr)
         return 2
     why = halt(PLACES[arguments[0]], os.environ)
     if why is not None:
-        sentence = f"error: this machine could not be stopped ({why}); stop it by hand, for it costs"
+        sentence = f"error: could not stop this machine ({why}). Stop it yourself, or it keeps billing"
         print(printable(sentence), file=sys.stderr)
         return 1
-    print("this machine was asked to stop", file=sys.stderr)
+    print("this machine is stopping", file=sys.stderr)
     return 0
 
 

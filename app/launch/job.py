@@ -36,22 +36,25 @@ class Job:
     def __post_init__(self) -> None:
         if self.disk_gb < _LEAST_DISK:
             raise InputError(
-                f"disk_gb={self.disk_gb} is too little for image, data and states; give {_LEAST_DISK} or more"
+                f"disk_gb={self.disk_gb} is too small for image, data and states. Use {_LEAST_DISK} or more"
             )
-        if self.gpus < 1 or self.memory_gb < 1 or not 0.1 <= self.hours < float("inf"):
-            raise InputError("gpus and memory_gb must be 1 or more, hours 0.1 or more")
+        for number, least in (("gpus", 1), ("memory_gb", 1), ("hours", 0.1)):
+            if not least <= (given := getattr(self, number)) < float("inf"):
+                raise InputError(f"{number}={given} is out of range. Use {least} or more")
         if not _NAME.fullmatch(self.name):
-            raise InputError(f"name={self.name!r} must be of a-z, 0-9 and -, at most 48 of them")
+            raise InputError(f"name={self.name!r} is not a valid name. Use at most 48 of a-z, 0-9 and -")
         if not _IMAGE.fullmatch(self.image):
-            raise InputError(f"image={self.image!r} is no name of one, such as ghcr.io/owner/isoscale:main")
+            raise InputError(
+                f"image={self.image!r} is not the name of an image. Use one such as ghcr.io/owner/isoscale:main"
+            )
         for what, words in (("gpu", [self.gpu or ""]), ("train", self.train)):
             if bad := [word for word in words if not word.isprintable()]:
-                raise InputError(f"{what}={bad[0]!r} has a character that is not printed; a line holds none")
+                raise InputError(f"{what}={bad[0]!r} contains a character that cannot be printed. Remove it")
 
     def gpu_or(self, usual: str, example: str) -> str:
         """The GPU's name for places that take one word; raises InputError for what is none."""
         if self.gpu and not re.fullmatch(r"[\w.-]+", self.gpu, re.ASCII):
-            raise InputError(f"gpu={self.gpu!r} is no name of a GPU there; one word is wanted, such as {example}")
+            raise InputError(f"gpu={self.gpu!r} is not the name of a GPU there. Use one word, such as {example}")
         return self.gpu or usual
 
     def granted(self, seconds: int) -> Job:

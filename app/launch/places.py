@@ -38,7 +38,7 @@ def _docker(job: Job) -> dict[str, Any]:
     """`docker run --gpus` reads a CSV, in which a list of devices is quoted."""
     given = (job.gpu or ("all" if job.gpus == 1 else str(job.gpus))).strip('"')
     if not re.fullmatch(r"all|\d+|device=[\w:.-]+(,[\w:.-]+)*", given, re.ASCII):
-        raise InputError(f"gpu={job.gpu!r} is nothing that `docker run --gpus` takes: all, a number, or device=0,1")
+        raise InputError(f"gpu={job.gpu!r} is not a value of `docker run --gpus`. Use all, a number, or device=0,1")
     return {"gpus": f'"{given}"' if "," in given else given}
 
 
@@ -68,12 +68,12 @@ def _runpod(job: Job) -> dict[str, Any]:
 def _hfjobs(job: Job) -> dict[str, Any]:
     """A job keeps no files, and ends after 30 minutes unless a time limit is given."""
     if not job.uploads:
-        raise InputError("HF Jobs keep no files: what is not uploaded is lost with the machine; add --upload")
+        raise InputError("HF Jobs keep no files, so what is not uploaded is lost with the machine. Add --upload")
     if job.gpu is None and job.gpus not in _FLAVORS:
-        raise InputError(f"gpus={job.gpus} has no usual flavor; name one of `hf jobs hardware` with --gpu")
+        raise InputError(f"gpus={job.gpus} has no usual flavor. Choose with --gpu one that `hf jobs hardware` lists")
     flavor = job.gpu or _FLAVORS[job.gpus]
     if not re.fullmatch(r"[a-z0-9-]+", flavor):
-        raise InputError(f"gpu={flavor!r} is no flavor of HF Jobs; `hf jobs hardware` lists them")
+        raise InputError(f"gpu={flavor!r} is not a flavor of HF Jobs. Use one that `hf jobs hardware` lists")
     return {"flavor": flavor}
 
 

@@ -21,10 +21,10 @@ def weights(name: str) -> Path:
     import timm
 
     if not timm.models.is_model_pretrained(name):
-        raise InputError(f"timm has no weights for {name}; leave --pretrained out")
+        raise InputError(f"timm has no weights for {name}. Omit --pretrained")
     source = timm.models.get_pretrained_cfg(name)
     if source is None or not source.hf_hub_id:
-        raise InputError(f"the weights of timm/{name} are not on the Hub; leave --pretrained out")
+        raise InputError(f"the weights of timm/{name} are not on the Hub. Omit --pretrained")
     repository, _, tag = source.hf_hub_id.partition("@")
     given, revision = source.hf_hub_filename or _FILE, tag or "main"
     file = given if given.endswith(".safetensors") else _SAFE.get(given, _FILE)
@@ -38,7 +38,7 @@ def _download(name: str, repository: str, file: str, revision: str) -> Path:
     try:
         files = listing(repository, revision)
         if file not in files:
-            raise InputError(f"{repository} has no {file}, and nothing pickled is read; leave --pretrained out")
+            raise InputError(f"{repository} has no {file}, and pickled files are unsupported. Omit --pretrained")
         api()  # sets the deadlines of the download
         download = call(
             f"the weights of timm/{name}",
@@ -46,5 +46,5 @@ def _download(name: str, repository: str, file: str, revision: str) -> Path:
             size=files[file].size or 0,
         )
     except HubUnavailable as error:
-        raise HubUnavailable(f"{error}; without --pretrained timm/{name} starts from random weights") from error
+        raise HubUnavailable(f"{error}. Without --pretrained, timm/{name} starts from random weights") from error
     return Path(download)

@@ -55,7 +55,7 @@ class T2TViT(nn.Module):
         sides = plane(image)
         rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
         if min(rows, columns) < 1:
-            raise ValueError(f"image={image} is too small: tokenizer={tokenizer} takes {ways.least()} px at least")
+            raise ValueError(f"image={image} is too small for tokenizer={tokenizer}. Use {ways.least()} px or more")
         self.checkpointing = checkpointing
         self.tokens_to_token = TokensToToken(
             ways, image=sides, channels=channels, d_model=d_model, norm_eps=norm_eps,

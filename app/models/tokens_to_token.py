@@ -74,7 +74,7 @@ class TokenPerformer(nn.Module):
         """Raise InputError: random features stand for the exponentials, so that no map is ever computed."""
         del x
         raise InputError(
-            "a performer has no attention maps; only the attention layers of the backbone have them. Use those layers"
+            "a performer has no attention maps. Only the attention layers of the backbone have them. Use those layers"
         )
 
 

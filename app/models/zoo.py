@@ -47,7 +47,10 @@ def check_takes(model: str, build: Callable[[], nn.Module], *, image: int, chann
             found = built(torch.empty(2, channels, image, image)).shape
         except (AttributeError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{model} does not take image={image} with {channels} channels: {builders.first_line(error)}"
+                f"{model} does not support image={image} with {channels} channels ({builders.first_line(error)}). Use "
+                "another --image or --model"
             ) from error
     if found != (2, classes):
-        raise InputError(f"{model} gives {tuple(found[1:])} of an image; {classes} logits are wanted")
+        raise InputError(
+            f"{model} returns {tuple(found[1:])} for an image, but {classes} logits are needed. Use another model"
+        )

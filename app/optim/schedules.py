@@ -19,7 +19,7 @@ def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, st
         return asked, ""
     share = "more than" if asked > total_steps else f"{asked / total_steps:.0%} of"
     run = f"the run's {total_steps:,} step{'s' if total_steps > 1 else ''}"
-    return tenth, f"{asked:,} warm-up steps are {share} {run}: clamped to {tenth:,} (--warmup-steps sets it)"
+    return tenth, f"{asked:,} warm-up steps are {share} {run}: shortened to {tenth:,} (--warmup-steps sets it)"
 
 
 def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int, schedule: str = "cosine") -> float:

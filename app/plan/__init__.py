@@ -9,6 +9,7 @@ from ..config import matching
 from ..config.command import Command
 from ..config.run import RunConfig
 from ..experiment import run as experiment
+from ..experiment.earlier import report_other_data
 from ..experiment.observers import Screen
 from ..experiment.options import Options
 from ..experiment.planning import tell_kin
@@ -73,7 +74,7 @@ def _of_machine(here: place.Place, threads: int) -> list[Finding]:
 def _report_others(config: RunConfig, options: Options, screen: Screen) -> None:
     """Report runs that differ only in their data and are unfinished, or only in their epochs, as `train` does."""
     if not place_of(options.checkpoints, config).record.exists():
-        experiment.report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
+        report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
         tell_kin(config, options.checkpoints, screen.say)
 
 

@@ -27,11 +27,11 @@ _SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hour
 def warmup(config: RunConfig, steps: int | None) -> Finding:
     """The warm-up's share of the schedule."""
     if steps is None:
-        return Finding(WARN, "warm-up", "its share is not known before the rows are counted")
+        return Finding(WARN, "warm-up", "its share is unknown before the rows are counted")
     used, clamped = optim.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
     share = f"{used:,} of {steps:,} steps ({used / steps:.0%})"
     if clamped or used > _LONG_WARMUP * steps:
-        return Finding(WARN, "warm-up", clamped or f"{share} is more than {_LONG_WARMUP:.0%}; lower --warmup-steps")
+        return Finding(WARN, "warm-up", clamped or f"{share} is more than {_LONG_WARMUP:.0%}. Lower --warmup-steps")
     return Finding(PASS, "warm-up", share)
 
 
@@ -39,7 +39,9 @@ def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:
     """Whether the source's own test rows have labels."""
     if row and row.unlabelled and extent.carved_test:
         return Finding(
-            WARN, "test labels", f"{row.title}'s own test rows have none; test is held out from train. {row.warning}"
+            WARN,
+            "test labels",
+            f"{row.title}'s test rows have none. The test set is held out from train. {row.warning}",
         )
     if extent.carved_test:
         return Finding(PASS, "test labels", f"test is held out from the labelled rows{_n(extent.test)}")
@@ -53,9 +55,9 @@ def _n(rows: int | None) -> str:
 def licence(name: str) -> Finding:
     """What the dataset's licence allows."""
     if _RESTRICTED.search(name):
-        return Finding(WARN, "licence", f"{name} restricts what may be done with the images; read it before you share")
+        return Finding(WARN, "licence", f"{name} restricts what may be done with the images. Read it before you share")
     if name in ("unknown", "other", ""):
-        return Finding(WARN, "licence", "the source names no known one; ask its authors before you share images")
+        return Finding(WARN, "licence", "the source names no known licence. Ask its authors before you share images")
     return Finding(PASS, "licence", name)
 
 
@@ -66,7 +68,9 @@ def classes(config: RunConfig, extent: Extent) -> Finding:
     if extent.classes is None:
         return Finding(PASS, "classes", f"{config.classes}, as the dataset's row or metadata says")
     if extent.classes != config.classes:
-        says = f"the config has {config.classes}, the cached dataset {extent.classes}; give its --dataset-config"
+        says = (
+            f"the config has {config.classes}, but the cached dataset has {extent.classes}. Give its --dataset-config"
+        )
         return Finding(FAIL, "classes", says)
     return Finding(PASS, "classes", f"{config.classes}, as the cached dataset has them")
 
@@ -75,14 +79,14 @@ def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
     """Training rows of a class, on average; of a regression all of them."""
     about = "training rows" if config.task == "regression" else "rows per class"
     if extent.train is None:
-        return Finding(WARN, about, "not known before the dataset is read")
+        return Finding(WARN, about, "unknown before the dataset is read")
     if config.task == "regression":
         few = f", fewer than {_FEW_ROWS}: expect a wide interval" if extent.train < _FEW_ROWS else ""
         return Finding(WARN if few else PASS, about, f"{extent.train:,}{few}")
     each = extent.train / config.classes
     says = f"{each:,.0f} ({extent.train:,} training rows, {config.classes} classes)"
     if each < 1:
-        return Finding(FAIL, "rows per class", f"{says}: some classes are never seen; raise --limit-train")
+        return Finding(FAIL, "rows per class", f"{says}: some classes are never seen. Raise --limit-train")
     if each < _FEW_ROWS:
         return Finding(WARN, "rows per class", f"{says}, fewer than {_FEW_ROWS}: expect a wide interval")
     return Finding(PASS, "rows per class", says)
@@ -111,7 +115,7 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
         f"{other.parameters:,}"
     )
     if verdict == FAIL:
-        says += f"; --match {match} --like {other.model} chooses the nearest"
+        says += f". --match {match} --like {other.model} chooses the nearest"
     same = config.tokens == other.tokens
     tokens = f"{config.tokens:,} against {other.tokens:,}" if not same else f"{config.tokens:,} in both"
     where = f"{config.dataset} at {with_unit(config.image)}"
@@ -125,7 +129,9 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
     """Whether this torch has programs for the GPU; on a CPU, whether the model is too much for one."""
     if architecture is None:
         if kind == "cpu" and flops > _SLOW_ON_CPU:
-            return Finding(WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take a CPU very long")
+            return Finding(
+                WARN, "device", f"no GPU: {flops / 1e9:.1f} GFLOPs per image and pass take very long on a CPU"
+            )
         return Finding(PASS, "device", kind)
     return machine.architecture(*architecture)
 
@@ -136,9 +142,9 @@ def heads(config: RunConfig) -> list[Finding]:
         return []
     width = head_width(config.shape)
     says = (
-        f"{config.heads} of width {width}; the authors of differential attention advise more than {_FEW_HEADS}, so a "
+        f"{config.heads} of width {width}. The authors of differential attention advise more than {_FEW_HEADS}, so a "
         "null result with so few heads will be questioned"
     )
     narrow = config.d_model // 64  # heads of 32
-    more = f"; --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
+    more = f". --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
     return [Finding(PASS, "heads", says + more)]

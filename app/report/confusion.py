@@ -28,7 +28,7 @@ def draw_run(run: Run) -> list[Path]:
     """The confusion matrix beside the run's other files. Raises InputError where the run is not evaluated."""
     test = run.record.test if run.record.tested else None
     if not isinstance(test, Rates):
-        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
+        raise InputError(f"{selection.label(run)} has no test results. Run `run.py evaluate --run {run.record.run_id}`")
     counts = np.array(test.confusion)  # (classes, classes), truth by row
     names = [_short(style.legible(str(name))) for name in run.record.data.class_names]
     title = f"{selection.run_title(run.config)}: confusion matrix"

@@ -60,11 +60,11 @@ def _files(folder: Path, simulation: str | None) -> tuple[Path, Path]:
     for path in sorted(folder.glob("*.npz")):
         by_key.setdefault(design.key_of(path.name), []).append(path)
     if not by_key:
-        raise InputError(f"{folder} holds no .npz files; give the folder of the simulations' fields")
+        raise InputError(f"{folder} contains no .npz files. Give the folder of the simulations' fields")
     wanted = simulation or next(iter(by_key))
     found = [key for key in by_key if key == wanted or key.endswith(f"_{wanted}")]
     if len(found) != 1:
-        raise InputError(f"no simulation {wanted!r} in {folder}; {suggestion(wanted, list(by_key))}")
+        raise InputError(f"no simulation {wanted!r} in {folder}. {suggestion(wanted, list(by_key))}")
     return by_key[found[0]][0], by_key[found[0]][-1]
 
 
@@ -73,15 +73,17 @@ def _frame(path: Path, field: str) -> Frame:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if field not in archive.files:
-                raise InputError(f"{path.name} has no field {field!r}; {suggestion(field, archive.files)}")
+                raise InputError(f"{path.name} has no field {field!r}. {suggestion(field, archive.files)}")
             held = {name: archive[name] for name in (field, "Rcoord", "Zcoord", "sim_time") if name in archive.files}
     except InputError:
         raise
     except _NOT_READ as error:
-        raise InputError(f"{path.name} cannot be read as an archive of fields; make or fetch it again") from error
+        raise InputError(f"{path.name} cannot be read as an archive of fields. Rebuild or download it") from error
     whole = np.asarray(held[field], float)
     if whole.ndim != 2 or min(whole.shape) < 2:
-        raise InputError(f"{path.name}: {field} has the shape {whole.shape}, not rows x columns")
+        raise InputError(
+            f"{path.name}: {field} has the shape {whole.shape}, which is not rows x columns. Choose another --field"
+        )
     first = PUBLISHED_ROWS if len(whole) > PUBLISHED_ROWS else 0
     part = whole[first:, :PUBLISHED_COLUMNS]
     along = _coordinates(held.get("Zcoord"), len(whole))

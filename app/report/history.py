@@ -51,7 +51,7 @@ class History:
         rows = log.read(run.files.log)[1]
         full = [row for row in rows if row["split"] == "val_full"]
         if not full:
-            raise InputError(f"{run.files.log} holds no whole epoch yet; train on")
+            raise InputError(f"{run.files.log} has no complete epoch yet. Train for at least one epoch")
         train = _means(row for row in rows if row["split"] == "train")
         val = [float(row["loss"]) for row in full]
         return cls(run, np.array([train[row["epoch"]] for row in full]), np.array(val), events.time_to(val, threshold))
@@ -84,7 +84,8 @@ def draw(
     config = runs[0].config
     if threshold is None and task.of(config.task) is task.classes:
         raise InputError(
-            f"{config.dataset} is classified; say which loss is to be reached with --threshold, such as 0.5"
+            f"{config.dataset} is a classification, which has no default for the loss to reach. Give one with "
+            "--threshold, such as 0.5"
         )
     threshold = THRESHOLD if threshold is None else threshold
     histories = [History.of(run, threshold) for run in runs]

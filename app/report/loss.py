@@ -44,7 +44,7 @@ class Curve:
         """Reads the rows of a run's log; raises InputError where none is of that split."""
         found = [row for row in rows if row["split"] == split]
         if not found:
-            raise InputError(f"{run.files.log} has no {split} row yet; train for at least one batch")
+            raise InputError(f"{run.files.log} has no {split} row yet. Train for at least one batch")
         per_epoch = sum(row["epoch"] == found[0]["epoch"] for row in found)
         window = window_for(per_epoch * run.config.epochs)
         losses = np.array([row["loss"] for row in found], float)

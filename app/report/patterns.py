@@ -48,12 +48,12 @@ def draw(
     Raises InputError for a run on anything but signals, for one without a test, and where its data are gone.
     """
     if len(run.config.input_shape) != 2:
-        raise InputError(f"{selection.label(run)} is no run on patterns; name one with --run")
+        raise InputError(f"{selection.label(run)} was not trained on patterns. Name a run on patterns with --run")
     if not run.files.predictions.exists():
         raise InputError(
-            f"{selection.label(run)} has no predictions; run.py evaluate --run {run.record.run_id} --again"
+            f"{selection.label(run)} has no predictions. Run `run.py evaluate --run {run.record.run_id} --again`"
         )
-    run.require_whole("predictions", fix="evaluate with --again recomputes it")
+    run.require_whole("predictions", fix="Run `evaluate --again` to recompute it")
     found = Predictions.load(run.files.predictions)
     chosen = np.sort(np.random.default_rng(0).permutation(len(found.rows))[:count])
     held, angles = _inputs(run, found.rows[chosen], say, progress)

@@ -39,7 +39,7 @@ class Point:
         test = run.record.test
         if task.of(run.config.task) is task.values:
             raise InputError(
-                f"{selection.label(run)} predicts a number; its error stands in its own figure, "
+                f"{selection.label(run)} predicts a number. Its errors are in another figure, "
                 f"{run.files.truth_png.name}"
             )
         low, high = test.top1_interval
@@ -65,9 +65,12 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, can
     points = [Point.of(run) for run in runs if _evaluated(run)]
     for run in runs:
         if say and not _evaluated(run):
-            say(f"left out {selection.label(run)}: it has no test results; run.py evaluate --run {run.record.run_id}")
+            say(
+                f"skipped {selection.label(run)}: it has no test results. Run `run.py evaluate --run "
+                f"{run.record.run_id}`"
+            )
     if not points:
-        raise InputError(f"no run has test results; get them with: run.py evaluate --run {runs[-1].record.run_id}")
+        raise InputError(f"no run has test results. Compute them with `run.py evaluate --run {runs[-1].record.run_id}`")
     paths = []
     for name, members in selection.architectures(runs).items():
         if own := [Point.of(run) for run in members if _evaluated(run)]:

@@ -34,7 +34,7 @@ def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[st
     """
     if not runs:
         raise InputError(
-            "there is no run to draw yet; train one with: run.py train --model vit_differential --size 10M"
+            "there is no run to draw yet. Train one with: run.py train --model vit_differential --size 10M"
         )
     oldest_first = sorted(runs, key=_started)
     chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
@@ -45,7 +45,7 @@ def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[st
 def repeated(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
     """One set per dataset as `comparable`, with every seed, shape and number of epochs of each model and size."""
     if not runs:
-        raise InputError("there is no run to draw yet; train some that differ in --seed")
+        raise InputError("there is no run to draw yet. Train some that differ in --seed")
     oldest_first = sorted(runs, key=_started)
     chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
     datasets = sorted({run.config.dataset for run in chosen})
@@ -140,10 +140,10 @@ def _by_name(runs: list[Run], named: list[str], say: Say) -> list[Run]:
         fitting = [run for run in runs if run.record.run_id.startswith(text.lower())]
         if len({run.record.run_id for run in fitting}) != 1:
             problem = "fits several runs" if fitting else "fits no run"
-            raise InputError(f"--run {text} {problem}; there are: {_listed(fitting or runs)}")
+            raise InputError(f"--run {text} {problem}. Valid values: {_listed(fitting or runs)}")
         wanted.add(fitting[0].record.run_id)
         if not fitting[-1].done:
-            say(f"{label(fitting[-1])} is not finished: it is drawn as far as it went")
+            say(f"{label(fitting[-1])} is not finished. It is drawn up to its last row")
     return [run for run in runs if run.record.run_id in wanted]
 
 
@@ -158,14 +158,14 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
     trials = [run for run in runs if run.done and run.config.limited]
     reasons = []
     if unfinished:
-        reasons.append(f"not finished (the same train command continues it): {_listed(unfinished)}")
+        reasons.append(f"not finished (the same train command resumes it): {_listed(unfinished)}")
     if trials:
         reasons.append(f"a trial with --limit-... (drawn when named with --run): {_listed(trials)}")
     whole = [run for run in runs if run.done and not run.config.limited]
     if not whole:
-        raise InputError(f"there is no finished run to draw; {'; '.join(reasons)}")
+        raise InputError(f"there is no finished run to draw: {'; '.join(reasons)}. Name a run with --run")
     for reason in reasons:
-        say(f"left out, {reason}")
+        say(f"skipped, {reason}")
     return whole
 
 
@@ -180,7 +180,7 @@ def _one_set(runs: list[Run], say: Say, *, free: Sequence[str] = ()) -> list[Run
             f"{name}={held[name]} where the set has {value}" for name, value in wanted.items() if held[name] != value
         ]
         if different:
-            say(f"left out {label(run)}: {', '.join(different)}")
+            say(f"skipped {label(run)}: {', '.join(different)}")
         else:
             kept[*_place(run), *(getattr(run.config, name) for name in free)] = run
     return [kept[place] for place in sorted(kept)]

@@ -24,10 +24,10 @@ Floats = npt.NDArray[np.float64]
 def draw_run(run: Run) -> list[Path]:
     """The figure beside the run's other files. Raises InputError for a classification and for a run without a test."""
     if task.of(run.config.task) is not task.values:
-        raise InputError(f"{selection.label(run)} predicts classes; its figure is {run.files.confusion_png.name}")
+        raise InputError(f"{selection.label(run)} predicts classes. Its figure is {run.files.confusion_png.name}")
     if not run.record.tested:
-        raise InputError(f"{selection.label(run)} has no test results; run.py evaluate --run {run.record.run_id}")
-    run.require_whole("predictions", fix="evaluate with --again recomputes it")
+        raise InputError(f"{selection.label(run)} has no test results. Run `run.py evaluate --run {run.record.run_id}`")
+    run.require_whole("predictions", fix="Run `evaluate --again` to recompute it")
     found = Predictions.load(run.files.predictions)
     with style.house_style():
         figure = _figure(run, found.labels.astype(float), found.logits[:, 0].astype(float))

@@ -20,7 +20,7 @@ def the_run(folder: Path) -> Run:
     """The one run below a folder; raises InputError for none or several, or where its record is damaged."""
     runs = find_runs(folder)
     if len(runs) != 1:
-        raise InputError(f"{folder} holds {len(runs)} runs, one is expected")
+        raise InputError(f"{folder} contains {len(runs)} runs, but one is expected. Use an empty folder")
     return runs[0]
 
 

@@ -23,7 +23,7 @@ def prove(trial: Trial, count: int) -> Verdict:
         trial.say(f"kill {number} of {count}: {said}")
         struck += [at] if at is not None else []
     ended = trial.finish(folder)
-    begun = re.search(r"(continues at step \d+|begins|done already)", ended.err)
+    begun = re.search(r"(resumes at step \d+|begins|done already)", ended.err)
     trial.say(f"then left alone: {begun[0] if begun else ended.last_line}")
     verdict.expect(len(struck) == count, f"{len(struck)} of {count} kills struck")
     verdict.failures += kept.differences(reference, folder)

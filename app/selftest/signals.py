@@ -78,5 +78,5 @@ def _twice(trial: Trial, chance: random.Random, verdict: Verdict) -> float:
 def _go_on(trial: Trial, folder: Path, name: str, verdict: Verdict) -> None:
     """The same command again, to the end."""
     ended = trial.finish(folder)
-    verdict.expect("continues at step" in ended.err, f"after {name} the run started over")
+    verdict.expect("resumes at step" in ended.err, f"after {name} the run started over")
     verdict.failures += [f"after {name}: {what}" for what in kept.differences(trial.reference, folder)]

@@ -88,7 +88,7 @@ class Finished:
         there = {name: listed[f"{folder}/{name}"] for name in names if f"{folder}/{name}" in listed}
         if self.files.record.name not in there or (known := _digests(there)) in self._unusable:
             return False
-        self.say(f"the run is done already on the Hub, in {folder}; fetching it")
+        self.say(f"the run is finished already on the Hub, in {folder}. Downloading it")
         size = sum(file.size for file in there.values())
         require_space(self.files.folder, size, "the finished run on the Hub")
         try:

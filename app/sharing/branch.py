@@ -64,9 +64,7 @@ class Branch:
             try:
                 lease = lease_of(self._text(head, files[_LEASE]))
             except Unreadable as error:
-                problem = (
-                    f"the claim on run {self.run_id} on the Hub is damaged or foreign ({error}); it counts as none"
-                )
+                problem = f"the claim on run {self.run_id} on the Hub is damaged or foreign ({error}). It is ignored"
         self._head, self._there = head, set(files)
         return Standing(head, files, lease, self._end_of(head, lease), problem)
 
@@ -171,7 +169,7 @@ class Branch:
                     name = f" ({standing.lease.machine})" if standing.lease.machine else ""
                     raise LeaseLost(f"another machine has taken over run {self.run_id}{name}") from None
                 gone = [name for name in gone if name in standing.files]
-        raise LeaseLost(f"the branch of run {self.run_id} was written by others {_RACES} times in between")
+        raise LeaseLost(f"other machines wrote the branch of run {self.run_id} {_RACES} times in between")
 
     def _gone(self) -> str:
         """What the missing branch means, as far as the Hub shows it."""
@@ -212,16 +210,16 @@ class Branch:
         if not manifest or manifest.step <= after:
             return False
         require_space(files.folder, manifest.bytes, "the run's state")
-        say(f"the Hub has the state of step {manifest.step}; fetching it")
+        say(f"the Hub has the state of step {manifest.step}. Downloading it")
         if missing := manifest.files.keys() - standing.files.keys():
-            say(f"the state on the Hub lacks {min(missing)}; it is left out")
+            say(f"the state on the Hub has no {min(missing)}. This state is skipped")
             return False
         with arrival.side_folder(files) as aside:
             for name, entry in manifest.files.items():
                 target = aside / (arrival.STATE if _STATE.fullmatch(name) else "") / name
                 repositories.fetch(self.repository, standing.head, standing.files[name], target)
                 if sha256(target) != entry.sha256:
-                    say(f"the state on the Hub is damaged ({name} is not as it was pushed); it is left out")
+                    say(f"the state on the Hub is damaged ({name} is not as it was pushed). This state is skipped")
                     return False
             arrival.put(aside, files)
         return True
@@ -239,10 +237,10 @@ class Branch:
             manifest = manifest_of(self._text(standing.head, standing.files[_MANIFEST]), run_id=self.run_id)
             own = {path.name for path in (files.record, files.log, files.splits)}
             if strange := [name for name in manifest.files if name not in own and not _STATE.fullmatch(name)]:
-                raise Unreadable(f"it names {strange[0][:60]!r}, which is no file of a state")
+                raise Unreadable(f"it names {strange[0][:60]!r}, which is not a file of a state")
             return manifest
         except Unreadable as error:
-            say(f"the manifest of run {self.run_id} on the Hub is damaged ({error}); its state is not used")
+            say(f"the manifest of run {self.run_id} on the Hub is damaged ({error}). Its state is not used")
         return None
 
 
@@ -254,12 +252,12 @@ def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) ->
             path, run_id = run.files.holder, run.record.run_id
             branch = Branch(repository, run_id, read_holder(path) if path.exists() else "", 0.0)
             if branch.name in there and branch.is_held_elsewhere():
-                say(f"another machine still trains run {run_id}; its branch stays until it ends")
+                say(f"another machine still trains run {run_id}. Its branch stays until it ends")
             elif branch.name in there:
                 repositories.delete_branch(repository, branch.name)
             path.unlink(missing_ok=True)
     except Explained as error:
-        say(f"the branches of unfinished runs stay on the Hub ({error}); the upload's command removes them")
+        say(f"the branches of unfinished runs stay on the Hub ({error}). The upload command removes them")
 
 
 _STATE = re.compile(r"state-\d+\.(safetensors|json)|best-\d+\.safetensors")

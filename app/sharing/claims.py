@@ -81,8 +81,8 @@ def manifest_of(text: str, *, run_id: str) -> Manifest:
             raise Unreadable("it does not match its checksum")
         if (written_as := content.get("format")) != FORMAT:
             raise InputError(
-                f"the state of run {run_id} on the Hub has the format {written_as!r}, and this version reads {FORMAT}. "
-                "Update isoscale, or train again with --fresh"
+                f"the state of run {run_id} on the Hub has the format {written_as!r}, and this version reads "
+                f"{FORMAT}. Update isoscale, or retrain with --fresh"
             )
         found = msgspec.convert(content, Manifest)
     except InputError:
@@ -90,7 +90,7 @@ def manifest_of(text: str, *, run_id: str) -> Manifest:
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise Unreadable(_reason(error)) from error
     if found.run_id != run_id:
-        raise Unreadable(f"it is of run {found.run_id[:40]!r}")
+        raise Unreadable(f"it belongs to run {found.run_id[:40]!r}")
     return found
 
 

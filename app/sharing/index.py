@@ -130,7 +130,7 @@ def extended(
         tables = table.index_table(entries.values(), where)
         beginning = front(merged)
     except (Unwritable, ValueError, RecursionError) as error:
-        raise Foreign("its metadata cannot be written again") from error
+        raise Foreign("its metadata cannot be rewritten") from error
     above = body[: place.start()].replace(_EARLIER_CLAIM, table.INTRODUCTION)
     return f"{beginning}{above}{BEGIN}\n{tables}\n{END}\n{body[place.end() :]}"
 
@@ -139,7 +139,7 @@ def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
     """Metadata, body, and where in the body the index is; raises Foreign for a README without."""
     metadata, body = _taken_apart(readme)
     if not isinstance(metadata.get("model-index") or [], list):
-        raise Foreign("its model-index is no list")
+        raise Foreign("its model-index is not a list")
     return metadata, body, _place(body, is_index=metadata.get("library_name") == LIBRARY)
 
 

@@ -46,7 +46,9 @@ def pack(local: Path, folder: str) -> Parcel:
         files, runs = _single(Run.load(record))
     elif local.is_file():
         if not _is_uploaded(local.name):
-            raise InputError(f"{local} is a hidden or unfinished file and is never uploaded")
+            raise InputError(
+                f"{local} is a hidden or unfinished file and is never uploaded. Give a visible, complete file"
+            )
         files, runs = {local.name: local}, {}
     else:
         files, runs, unfinished = _whole(local, folder)
@@ -71,7 +73,7 @@ def _is_uploaded(name: str) -> bool:
 def _tested(run: Run) -> Run:
     if not run.record.tested:
         run_id = run.record.run_id
-        raise InputError(f"run {run_id} has no test results; run.py evaluate {run.files.record} makes them")
+        raise InputError(f"run {run_id} has no test results. Run `run.py evaluate {run.files.record}` to compute them")
     run.require_whole()
     return run
 

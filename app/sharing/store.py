@@ -49,14 +49,14 @@ def upload(
             say(text)
         branch.discard(repository, parcel.runs.values(), say)
         return address
-    raise HubUnavailable(f"{repository} was written by others {_RACES} times in between; upload again")
+    raise HubUnavailable(f"other uploads changed {repository} {_RACES} times in between. Upload again")
 
 
 def _visible(folder: str) -> str:
     """A folder as paths in the repository begin with it; raises InputError for one that the Hub would not take."""
     found = repositories.safe_path(folder.strip("/") or ROOT)
     if any(part.startswith(".") for part in found.parts):
-        raise InputError(f"{folder!r} is hidden; give a folder whose name begins with no dot")
+        raise InputError(f"{folder!r} is hidden. Give a folder whose name does not begin with a dot")
     return found.as_posix()
 
 
@@ -143,7 +143,7 @@ def parse_address(path: str) -> tuple[str, str]:
     owner, _, rest = path.removeprefix("hf://").partition("/")
     name, _, folder = rest.partition("/")
     if not hub.NAME.fullmatch(f"{owner}/{name}"):
-        raise InputError(f"{path} is no address of the form hf://owner/name/path")
+        raise InputError(f"{path} is not an address of the form hf://owner/name/path. Give such an address")
     return f"{owner}/{name}", folder
 
 
@@ -155,12 +155,12 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
     """
     repository, wanted = parse_address(path)
     if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is a file; give a folder to download into")
+        raise InputError(f"{target} is a file. Give a folder to download into")
     wanted = wanted.strip("/")
     sha = repositories.head(repository)
     base, there = _meant(repositories.listing(repository, sha), wanted)
     if not there:
-        raise InputError(f"{repository} has no {wanted or 'files'}; look at what it has on the Hub's page")
+        raise InputError(f"{repository} has no {wanted or 'files'}. See its page on the Hub for its files")
     files = {name: file for name, file in there.items() if not _is_hidden(name)}
     for name in sorted(there.keys() - files.keys()):
         say(f"skipped {printable(name)}: hidden files (a name begins with a dot) are not downloaded")
@@ -182,8 +182,9 @@ def _require_room(target: Path, names: Mapping[Path, str]) -> None:
         parts = PurePosixPath(name).parts
         if len(place.name.encode(errors="replace")) > _NAME_BYTES or any(re.match("[^:]:", part) for part in parts):
             raise InputError(
-                f"{printable(name, NAME)} cannot be downloaded: the Hub's client takes names of at most {_NAME_BYTES} "
-                "bytes that do not begin like a drive (C:). Rename it on the Hub, or choose another path"
+                f"{printable(name, NAME)} cannot be downloaded: the Hub's client supports names of at most "
+                f"{_NAME_BYTES} bytes that do not begin like a drive (C:). Rename it on the Hub, or choose another "
+                "path"
             )
         if place.is_dir():
             raise InputError(f"{printable(place)} is a folder, where the Hub has a file. Choose another local folder")

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import metadata as packaged
 
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
+from ..system import project
 from ..system.printable import block, code
 from .entry import LIBRARY, is_regression
-
-_LABELS = ("repository", "source", "homepage")  # of an address that the package names
 
 
 def section(run: Run, address: str) -> str:
@@ -33,7 +29,7 @@ Without isoscale, the weights are plain safetensors, and the configuration is in
 
 {block(*(f"python run.py {shlex.join(words)}" for words in back))}
 
-Trained and tested by {project()} {run.record.versions.get(LIBRARY, "")}."""
+Trained and tested by {program()} {run.record.versions.get(LIBRARY, "")}."""
 
 
 def _load(run: Run, address: str) -> list[str]:
@@ -85,11 +81,7 @@ def _python(*lines: str) -> str:
     return f"{fence}python{shown[len(fence) :]}"
 
 
-def project() -> str:
+def program() -> str:
     """Return the program's name, linked to its address where the installed package states one."""
-    with suppress(PackageNotFoundError):
-        for line in packaged(LIBRARY).get_all("Project-URL") or ():
-            label, _, url = line.partition(", ")
-            if label.lower() in _LABELS and url.startswith("https://"):
-                return f"[{LIBRARY}]({url})"
-    return LIBRARY
+    url = project.address()
+    return f"[{LIBRARY}]({url})" if url else LIBRARY

@@ -35,12 +35,13 @@ class Waiting:
         there = f"on {standing.lease.machine}" if standing.lease.machine else "there"
         if not self._told_until:
             self._say(
-                f"another machine trains run {self._run_id}; waiting until it ends or its claim does "
-                f"({held(standing)}, and it is renewed while the run trains). To take the run sooner, stop it {there}: "
-                "Ctrl-C or SIGTERM releases the claim. With --if-held refuse, this command ends instead of waiting"
+                f"another machine trains run {self._run_id}. This command waits until it ends or its claim expires "
+                f"({held(standing)}, and the run renews it while it trains). To take the run sooner, stop it "
+                f"{there}: Ctrl-C or SIGTERM releases the claim. With --if-held refuse, this command ends instead of "
+                "waiting"
             )
         elif clock.now() > self._told_until:
-            self._say(f"run {self._run_id} is still trained elsewhere ({held(standing)}); waiting")
+            self._say(f"another machine still trains run {self._run_id} ({held(standing)}). This command still waits")
         else:
             return
         self._told_until = standing.until
@@ -50,5 +51,5 @@ def held(standing: Standing) -> str:
     """Return whose a lease is, and how long it lasts."""
     lease = standing.lease
     whose = f"the claim of {lease.machine}" if lease.machine else "its claim"
-    more = "; it claims more, but counts for a day" if lease.until > standing.until else ""
+    more = ", because at most a day of a longer claim counts" if lease.until > standing.until else ""
     return f"{whose} lasts until {clock.utc(standing.until)}, {clock.duration(standing.left)} from now{more}"

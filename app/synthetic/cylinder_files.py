@@ -85,9 +85,11 @@ def read_design(path: Path, simulations: int) -> dict[str, float]:
     targets = dict(itertools.islice(design_targets(path, TARGET).items(), simulations))
     for key, target in targets.items():
         if len(key.split("_")) != 3 or not key.replace("_", "").isalnum():
-            raise InputError(f"{path}: the key {printable(key)!r} must be three words, as in {STUDY}_id0001")
+            raise InputError(f"{path}: the key {printable(key)!r} is not three words. Use a key such as {STUDY}_id0001")
         if not 0 <= target <= 10:
-            raise InputError(f"{path}: {TARGET} of {key} is {target:g}; it must be a number from 0 to 10")
+            raise InputError(f"{path}: {TARGET} of {key} is {target:g}. Use a number from 0 to 10")
     if len(targets) < simulations:
-        raise InputError(f"{path} has {len(targets):,} simulations, asked for are {simulations:,}; ask for fewer")
+        raise InputError(
+            f"{path} has {len(targets):,} simulations, fewer than the {simulations:,} that are asked for. Ask for fewer"
+        )
     return targets

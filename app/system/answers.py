@@ -24,7 +24,7 @@ class NoHub(Exception):
 def require_form(right: bool, what: str) -> None:
     """Raise NoHub, which `hub.call` turns into a sentence, unless an answer has the form that a Hub gives."""
     if not right:
-        raise NoHub(f"the answer has no {what}")
+        raise NoHub(f"the answer contains no {what}")
 
 
 def refuse_no_redirect(response: object) -> None:
@@ -81,9 +81,10 @@ def meaning(what: str, error: Exception) -> Explained | None:
     if (code := status(error)) is not None:
         return _refusal(what, error, code)
     if any(_is_of_token(link) for link in chain(error)):
-        return InputError(f"HF_TOKEN contains a character that no token has ({what}). Copy it from the Hub once more")
+        return InputError(f"HF_TOKEN contains a character that no token has ({what}). Copy it from the Hub again")
     if any(_of_client(link.__traceback__) and _is_clients_own(link) for link in chain(error)):
-        return InputError(f"the Hub's client refuses {what}: {_printable(str(error) or type(error).__name__)}")
+        said = _printable(str(error) or type(error).__name__).rstrip(".")
+        return InputError(f"the Hub's client refuses {what}: {said}. Check the names")
     return None
 
 
@@ -100,17 +101,24 @@ def _refusal(what: str, error: Exception, code: int) -> Explained:
 
     hidden = any(isinstance(link, RepositoryNotFoundError) for link in chain(error))
     if code == 404 or (code == 401 and hidden and "Invalid credentials" not in str(error)):
-        return InputError(f"the Hub has nothing there for {what}; check the name, or set HF_TOKEN if it is private")
+        return InputError(f"the Hub has nothing there for {what}. Check the name, or set HF_TOKEN if it is private")
     if code == 401:
-        return InputError(f"the Hub does not accept HF_TOKEN for {what}; make a new one in your Hub account's settings")
+        return InputError(
+            f"the Hub does not accept HF_TOKEN for {what}. Create a new token in your Hub account's settings"
+        )
     if code == 403:
-        return InputError(f"HF_TOKEN may not do that ({what}); use a token with write access to that repository")
+        return InputError(
+            f"HF_TOKEN has no right to do this ({what}). Use a token with write access to that repository"
+        )
     if code == 413:
-        return InputError(f"the Hub says the repository's storage is full ({what})")
+        return InputError(
+            f"the storage of the repository on the Hub is full ({what}). Delete files there, or use another "
+            "HF_REPOSITORY"
+        )
     said = f"{code} {_said(error)}".strip()
     if code >= 500:
         return HubUnavailable(f"the Hub cannot do {what} ({said})")
-    return InputError(f"the Hub refuses {what} ({said})")
+    return InputError(f"the Hub refuses {what} ({said}). Check the names and HF_TOKEN")
 
 
 def reason(error: BaseException) -> str:

@@ -18,7 +18,7 @@ BF16_UNITS = (8, 0)  # compute capability; older GPUs emulate bf16, which torch.
 TF32 = (8, 0)
 TRITON = (8, 0)  # of Triton's own support, and of our kernels
 COMPILES = (7, 0)  # torch.compile refuses older GPUs
-_ASK = "take a host with more, or free some"
+_ASK = "use a host with more memory, or free some"
 Capability = tuple[int, int]
 
 
@@ -36,10 +36,10 @@ def enough(free: int, total: int) -> Finding:
 def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
     """Return whether so many bytes fit; a trial on the device knows better than a count."""
     if tried:
-        return Finding(PASS, "memory", f"the micro-batch was tried and fits; {free / 1e9:.2f} GB were free")
+        return Finding(PASS, "memory", f"the micro-batch was tried and fits. {free / 1e9:.2f} GB were free")
     says = f"{wanted / 1e9:.2f} GB are needed, {free / 1e9:.2f} of {total / 1e9:.2f} GB are free"
     if wanted > total:
-        return Finding(FAIL, "memory", f"{says}; take a smaller --size or --micro-batch-size")
+        return Finding(FAIL, "memory", f"{says}. Use a smaller --size or --micro-batch-size")
     return Finding(WARN if wanted > free else PASS, "memory", says)
 
 
@@ -48,9 +48,9 @@ def cpus(allowed: float, there: int, *, threads: int | None = None) -> Finding:
     wanted = there if threads is None else threads
     if allowed < min(wanted, there):
         fit = max(1, round(allowed))
-        says = f"{allowed:.1f} CPUs' time is allowed on {there} CPUs: {wanted} threads would wait for it"
+        says = f"the quota is {allowed:.1f} of {there} CPUs, so {wanted} threads would wait"
         return Finding(WARN, "CPUs", says, f"train with --threads {fit}")
-    quota = "without a quota below that" if allowed >= there else f"of which {allowed:.1f} CPUs' time is allowed"
+    quota = "without a quota below that" if allowed >= there else f"with a quota of {allowed:.1f}"
     return Finding(PASS, "CPUs", f"{there}, {quota}")
 
 
@@ -63,7 +63,7 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
         return Finding(PASS, "shared memory", "no limit" if size is None else f"{size / 1e6:,.0f} MB in /dev/shm")
     there = f"{size / 1e6:,.1f} MB in /dev/shm"
     if ranks == 1:
-        return Finding(PASS, "shared memory", f"{there}; one process uses none")
+        return Finding(PASS, "shared memory", f"{there}, and one process uses none")
     mend = "start the container with --ipc=host or --shm-size=8g"
     if max(gpus, ranks or 0) > 1:
         return Finding(FAIL, "shared memory", f"{there}: {ranks or gpus} ranks on GPUs talk through it", mend)
@@ -74,9 +74,9 @@ def gpu_memory(free: int, total: int) -> Finding:
     """Return whether the GPU is ours alone, and has room for the study's largest model."""
     says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free on the GPU"
     if 2 * free < total:
-        return Finding(WARN, "GPU memory", f"{says}: others use it", "nvidia-smi shows who")
+        return Finding(WARN, "GPU memory", f"{says}: other processes use it", "list them with nvidia-smi")
     if total < _ON_GPU:
-        lacks = f"{says}, fewer than the {_ON_GPU / 1e9:.0f} that the study's 50M models take"
+        lacks = f"{says}, less than the {_ON_GPU / 1e9:.0f} GB that the study's 50M models need"
         return Finding(WARN, "GPU memory", lacks, "train smaller sizes, or with --micro-batch-size 1 --checkpointing")
     return Finding(PASS, "GPU memory", says)
 
@@ -90,7 +90,9 @@ def units(capability: Capability) -> list[Finding]:
         says = f"none ({name}; 8.0 has them): --precision bf16 is emulated and slow, and auto is fp32"
         found.append(Finding(WARN, "bf16 units", says, "train in fp32"))
     if capability < TF32:
-        found.append(Finding(WARN, "TF32", f"none ({name}; 8.0 has it): --precision tf32 is refused", "train in fp32"))
+        found.append(
+            Finding(WARN, "TF32", f"none ({name}; 8.0 has it): --precision tf32 is unavailable", "train in fp32")
+        )
     if capability < TRITON:
         without = "torch.compile and " if capability < COMPILES else ""
         says = f"{name} is below 8.0: {without}the fused attention path are unavailable"

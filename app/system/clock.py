@@ -68,7 +68,7 @@ def warning() -> str:
         return ""
     return (
         f"warning: this machine's clock is {duration(abs(wrong))} {'ahead of' if wrong > 0 else 'behind'} the Hub's. "
-        "The times of claims are the Hub's; those in logs and records are this machine's. "
+        "The times of claims are the Hub's, and those in logs and records are this machine's. "
         "Set the clock, for example with `systemctl restart systemd-timesyncd`"
     )
 

@@ -132,8 +132,8 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
         if error.errno not in DISK_FULL:
             raise
         why = why_full(error, path)
-        size = f"{path.name} wants {wanted:,} bytes" if wanted else f"{path.name} could not be written"
-        raise DiskFull(f"{why} in {path.parent}: {size}; free some and run the same command again") from error
+        size = f"{path.name} needs {wanted:,} bytes" if wanted else f"{path.name} could not be written"
+        raise DiskFull(f"{why} in {path.parent}: {size}. Free some space, and run the same command again") from error
 
 
 def standing(folder: Path) -> Path:
@@ -146,8 +146,8 @@ def require_space(folder: Path, wanted: int, what: str) -> None:
     """Raises DiskFull unless the file system below `folder` has `wanted` bytes free."""
     if lacks_inodes(folder):
         raise DiskFull(
-            f"{what} needs new files in {folder}, but no inodes are left there (see `df -i`); remove some files"
+            f"{what} needs new files in {folder}, but no inodes are left there (see `df -i`). Remove some files"
         )
     free = shutil.disk_usage(standing(folder)).free
     if free < wanted:
-        raise DiskFull(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free; free some space first")
+        raise DiskFull(f"{what} needs {wanted:,} bytes in {folder}, but {free:,} are free. Free some space first")

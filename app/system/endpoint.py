@@ -15,7 +15,7 @@ from ..errors import InputError
 _HOST = re.compile(r"[A-Za-z0-9._:-]+", re.ASCII)  # a name or a number; `%40` in it would be a password's `@`
 ALLOWED = "ISOSCALE_INSECURE_HUB"  # set to 1 in the environment: a token may travel in clear text
 
-_CREDENTIALS = "HF_ENDPOINT holds a name or a password, which is never used or shown. Give it without; use HF_TOKEN"
+_CREDENTIALS = "HF_ENDPOINT contains a name or a password, which is never used or shown. Remove it, and use HF_TOKEN"
 WITHHELD = (
     "HF_TOKEN is not sent to HF_ENDPOINT, whose plain http anybody on the way can read. Give an https address, or "
     f"export {ALLOWED}=1 to send it nevertheless"
@@ -59,8 +59,8 @@ def unusable(error: Exception) -> InputError:
     """
     if isinstance(error, ImportError):
         return InputError(
-            f"a proxy in {_PROXIES} speaks SOCKS, for which the package socksio is missing. Run `pip install socksio` "
-            "(or `uv pip install socksio`), give an http proxy, or unset the variable"
+            f"a proxy in {_PROXIES} uses SOCKS, which needs the package socksio. Run `pip install socksio` (or `uv "
+            "pip install socksio`), give an http proxy, or unset the variable"
         )
     if isinstance(error, OSError):
         return InputError(

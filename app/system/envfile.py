@@ -42,7 +42,7 @@ def load(given: Path | None = None) -> list[str]:
         except FileNotFoundError:
             if given:
                 raise InputError(
-                    f"--env-file {given} is not there. Give the path of a file like .env.example"
+                    f"--env-file {given} does not exist. Give the path of a file like .env.example"
                 ) from None
             continue
         except Ignored as reason:

@@ -19,8 +19,9 @@ class Finding(NamedTuple):
     mend: str = ""
 
     def line(self) -> str:
-        """The line as it is read."""
-        return f"{self.verdict}  {self.about}: {self.says}{f'; {self.mend}' if self.mend else ''}"
+        """The line as it is read, whose last sentence is the step."""
+        step = f". {self.mend[0].upper()}{self.mend[1:]}" if self.mend else ""
+        return f"{self.verdict}  {self.about}: {self.says}{step}"
 
 
 def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
@@ -28,7 +29,7 @@ def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
     bad = (FAIL, WARN) if strict else (FAIL,)
     if lines := [line for line in findings if line.verdict in bad]:
         about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
-        raise ChecksFailed(f"{len(lines)} of {len(findings)} checks did not pass: {about}; see the lines above")
+        raise ChecksFailed(f"{len(lines)} of {len(findings)} checks failed: {about}. See the lines above")
 
 
 def worst(findings: Iterable[Finding]) -> str:

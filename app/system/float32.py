@@ -22,7 +22,7 @@ def resolved(precision: str, device: torch.device, *, exact: bool = False) -> st
     if precision == "tf32" and not _is_of(checks.TF32, device):
         if not exact:
             raise InputError(
-                f"--precision tf32 is unavailable on {device}; it needs a GPU of compute capability 8.0 or newer. "
+                f"--precision tf32 is unavailable on {device}. It needs a GPU of compute capability 8.0 or newer. "
                 "Use --precision fp32"
             )
         precision = "fp32"

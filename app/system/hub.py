@@ -54,7 +54,7 @@ def no_token() -> str:
     """Why there is no token: none is set, or the Hub's address is one that gets none; and what to do."""
     if _is_withheld() and _own_token():
         return endpoint.WITHHELD
-    return "no HF_TOKEN is set; put a token with write access into .env"
+    return "HF_TOKEN is not set. Put a token with write access into .env"
 
 
 def repository() -> str:
@@ -64,12 +64,14 @@ def repository() -> str:
     """
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
-        raise InputError("HF_REPOSITORY is not set; put HF_REPOSITORY=owner/name into .env (see .env.example)")
+        raise InputError("HF_REPOSITORY is not set. Put HF_REPOSITORY=owner/name into .env (see .env.example)")
     path = re.sub(r"^(https?://)?([^/@]*@)?(www\.)?(huggingface\.co|hf\.co)/(models/)?", "", given)
     name = re.sub(r"(\.git)?(/tree/[\w./-]+)?/?$", "", path)
     if not NAME.fullmatch(name) or is_secret(name):
-        shown = " (not shown: it may hold a token or a password)" if may_be_secret(given) else f"={given}"
-        raise InputError(f"HF_REPOSITORY{shown} is neither owner/name nor the address of a model repository")
+        shown = " (not shown: it may contain a token or a password)" if may_be_secret(given) else f"={given}"
+        raise InputError(
+            f"HF_REPOSITORY{shown} is neither owner/name nor the address of a model repository. Use owner/name"
+        )
     return name
 
 
@@ -127,7 +129,9 @@ def call_seconds() -> float:
     with suppress(ValueError):
         if not given or 1 <= float(given) <= _MOST_SECONDS:
             return float(given or _CALL_SECONDS)
-    raise InputError(f"ISOSCALE_HUB_SECONDS={given} is no number of seconds from 1 to {_MOST_SECONDS:.0f}")
+    raise InputError(
+        f"ISOSCALE_HUB_SECONDS={given} is not a valid number of seconds. Use a number from 1 to {_MOST_SECONDS:.0f}"
+    )
 
 
 def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
@@ -162,7 +166,7 @@ def _without_token(what: str, error: Exception) -> InputError | None:
     """Return our sentence for a refusal of a request whose token was withheld; None for any other error."""
     code = status(error)
     if code in (401, 403, 404) and _is_withheld() and _own_token():
-        return InputError(f"the Hub refuses {what} without a token ({code}); {endpoint.WITHHELD}")
+        return InputError(f"the Hub refuses {what} without a token ({code}). {endpoint.WITHHELD}")
     return None
 
 

@@ -115,6 +115,6 @@ def _acquire(held: BaseFileLock, path: Path, *, timeout: float) -> None:
             if attempt == _ATTEMPTS - 1:
                 raise
         except Timeout as error:
-            raise Held(f"another process on this machine holds {path}. Wait for it to end") from error
+            raise Held(f"another process on this machine has locked {path}. Wait until it ends") from error
         else:
             return

@@ -59,7 +59,7 @@ def require_driver(version: str | None, cuda: str | None) -> Finding:
     needs = f"this torch's CUDA {cuda} needs {oldest[0]} or newer"
     if version is None:
         return Finding(
-            FAIL, "driver", f"none is loaded; {needs}", "start the container with --gpus all, or load the driver"
+            FAIL, "driver", f"none is loaded, but {needs}", "start the container with --gpus all, or load the driver"
         )
     ours = tuple(int(part) for part in version.split(".")[:2])
     if ours < oldest:
@@ -71,10 +71,10 @@ def _other_torch(version: tuple[int, ...]) -> str:
     """What a machine with an older driver can do."""
     if version >= OLDEST_DRIVER[12]:
         return (
-            "take a host with a newer driver, an image whose tag ends in -cuda-12.8, or "
-            f"uv pip install 'torch=={LAST_TORCH_OF_CUDA_12}.*'"
+            "use a host with a newer driver, an image whose tag ends in -cuda-12.8, or uv pip install "
+            f"'torch=={LAST_TORCH_OF_CUDA_12}.*'"
         )
-    return "take a host with a newer driver"
+    return "use a host with a newer driver"
 
 
 def unusable(root: Path | None = None, *, cuda: str | None) -> Finding | None:
@@ -91,16 +91,19 @@ def unusable(root: Path | None = None, *, cuda: str | None) -> Finding | None:
         return Finding(
             FAIL,
             "GPU",
-            f"{', '.join(there)} is there, but CUDA does not start",
-            "start the container with --gpus all and look at nvidia-smi, or take another host",
+            f"{', '.join(there)} exists, but CUDA does not start",
+            "start the container with --gpus all and look at nvidia-smi, or use another host",
         )
-    return Finding(FAIL, "GPU", f"{', '.join(there)} is there, but cannot be used: driver {found.says}", found.mend)
+    return Finding(FAIL, "GPU", f"{', '.join(there)} exists, but is unavailable: driver {found.says}", found.mend)
 
 
 def require_usable(*, cuda: str | None) -> None:
     """Raises InputError where a GPU is there that this torch cannot use: a CPU would take its hours at its price."""
     if failure := unusable(cuda=cuda):
-        raise InputError(f"{failure.says}; {failure.mend}; `run.py doctor` tells more, --device cpu does without it")
+        raise InputError(
+            f"{failure.says}. To fix it, {failure.mend}. `run.py doctor` reports more, and --device cpu runs without "
+            "a GPU"
+        )
 
 
 def architecture(capability: tuple[int, int], built: Sequence[str]) -> Finding:
@@ -112,8 +115,10 @@ def architecture(capability: tuple[int, int], built: Sequence[str]) -> Finding:
     if any(there[0] == major and there[1] <= minor for there in own):
         return Finding(PASS, "device", f"{name}; {wheel}")
     if any(code <= 10 * major + minor for code in portable):
-        return Finding(WARN, "device", f"{name} is not among them and is compiled for at the first use; {wheel}")
-    return Finding(FAIL, "device", f"{name} has no programs here; {wheel}", "install another torch or take another GPU")
+        return Finding(
+            WARN, "device", f"{name} is not among the builds of this torch, so it compiles at the first use: {wheel}"
+        )
+    return Finding(FAIL, "device", f"{name} is unsupported here: {wheel}", "install another torch, or use another GPU")
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:

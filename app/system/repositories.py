@@ -30,8 +30,8 @@ def require_writable(name: str, *, private: bool) -> None:
     call(f"writing to {name}", lambda: api().auth_check(name, write=True))
     if private and not call(name, lambda: api().model_info(name, timeout=CONNECT_SECONDS)).private:
         raise InputError(
-            f"--private was asked for, but {name} exists and is public; make it private in its settings on the Hub, "
-            "choose another HF_REPOSITORY, or leave --private out"
+            f"--private was asked for, but {name} exists and is public. Make it private in its settings on the Hub, "
+            "choose another HF_REPOSITORY, or omit --private"
         )
 
 
@@ -152,7 +152,7 @@ def safe_path(path: str) -> PurePosixPath:
     """A repository path that cannot leave the folder it is put into; raises InputError."""
     found = PurePosixPath(path)
     if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
-        raise InputError(f"{path!r} would lead out of its folder; nothing is written there")
+        raise InputError(f"{path!r} leads out of its folder. Nothing is written there. Use a path inside the folder")
     return found
 
 

@@ -79,7 +79,7 @@ class _Ending:
         if self.over or time.monotonic() - self._first < _ONE:
             return
         self._first = time.monotonic()
-        text = f"stopped by {signal.Signals(number).name}; the same command goes on from what was last saved"
+        text = f"stopped by {signal.Signals(number).name}. The same command resumes from what was last saved"
         raise Stopped(f"{text}, if anything was", since=self._first)
 
 

@@ -68,4 +68,4 @@ def require_files(root: Path) -> None:
             mode = entry.stat().st_mode  # of where a link leads
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 shown = os.path.relpath(entry.path, root)
-                raise InputError(f"{shown!r} in {root} is a pipe, a socket or a device, not a file; remove it")
+                raise InputError(f"{shown!r} in {root} is a pipe, a socket or a device, not a file. Remove it")

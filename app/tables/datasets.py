@@ -102,16 +102,20 @@ def dataset_row(dataset: str) -> DatasetRow | None:
         try:
             return look_up("dataset", dataset, DATASETS)
         except InputError as error:
-            hint = f"./{dataset} for the folder of that name" if Path(dataset).is_dir() else "owner/name on the Hub"
-            raise InputError(f"{error} (or {hint})") from None
+            known = str(error) if str(error).endswith("?") else f"{error}."
+            other = f"./{dataset} for the folder of that name" if Path(dataset).is_dir() else "owner/name on the Hub"
+            raise InputError(f"{known} Or use {other}") from None
     if "://" in dataset:
         raise InputError(
-            f"dataset {dataset!r} is no address of a dataset of the Hub (https://huggingface.co/datasets/owner/name); "
-            "give owner/name, and a revision with --revision"
+            f"dataset {dataset!r} is not the address of a dataset on the Hub "
+            "(https://huggingface.co/datasets/owner/name). Use owner/name, and --revision for a revision"
         )
     owner, _, name = dataset.partition("/")
     if not owner or not name or "/" in name:
-        neither = f"dataset {dataset!r} is neither a name in the table, owner/name on the Hub nor ./a-folder"
+        neither = (
+            f"dataset {dataset!r} is not a dataset. Use a name that `run.py datasets` prints, owner/name on the Hub, "
+            "or the path ./a-folder"
+        )
         raise InputError(neither + folder_hint(dataset))
     return next((row for row in DATASETS.values() if row.hub and row.hub.lower() == dataset.lower()), None)
 
@@ -125,4 +129,4 @@ def dataset_name(asked: str) -> str:
 
 def folder_hint(dataset: str) -> str:
     """What to add to a refusal of a name that a folder here bears; empty where none does."""
-    return f"; for the folder of that name give ./{dataset}" if Path(dataset).is_dir() else ""
+    return f". For the folder of that name, use ./{dataset}" if Path(dataset).is_dir() else ""

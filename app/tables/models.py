@@ -38,7 +38,7 @@ class ModelRow:
         if revision != self.revision and revision not in self.earlier:
             known = ", ".join(map(str, sorted({self.revision, *self.earlier})))
             raise UnknownRevision(
-                f"model_revision={revision} of {self.name} is unknown; known: {known}. Update isoscale"
+                f"model_revision={revision} of {self.name} is unknown. This version knows {known}. Update isoscale"
             )
         return self.earlier.get(revision, {})
 

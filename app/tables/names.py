@@ -20,12 +20,12 @@ def suggestion(name: str, known: list[str]) -> str:
     """`did you mean X?`, or the list of what there is."""
     by_plain = {plain(entry): entry for entry in known}
     near = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
-    return f"did you mean {by_plain[near[0]]}?" if near else f"there are: {', '.join(known)}"
+    return f"Did you mean {by_plain[near[0]]}?" if near else f"Valid values: {', '.join(known)}"
 
 
 def look_up(kind: str, name: str, rows: Mapping[str, Row]) -> Row:
     """The row of that name; raises InputError with the nearest name."""
     by_plain = {plain(entry): row for entry, row in rows.items()}
     if plain(name) not in by_plain:
-        raise InputError(f"unknown {kind} {name!r}; {suggestion(name, list(rows))}")
+        raise InputError(f"unknown {kind} {name!r}. {suggestion(name, list(rows))}")
     return by_plain[plain(name)]

@@ -16,28 +16,32 @@ MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 def check_known(kind: str, name: str, names: Iterable[str]) -> None:
     """Raises InputError with the nearest name unless the name is known."""
     if name not in names:
-        raise InputError(f"unknown {kind} {name!r}; {suggestion(name, [*names])}")
+        raise InputError(f"unknown {kind} {name!r}. {suggestion(name, [*names])}")
 
 
 def check_positive(most: float = sys.float_info.max, **numbers: float | None) -> None:
     """Raises InputError unless every number that is given is above 0 and at most `most`."""
     for name, value in numbers.items():
         if value is not None and not 0 < value <= most:
-            raise InputError(f"{name}={value} must be a number above 0" + (f", at most {most:,}" if value > 0 else ""))
+            raise InputError(
+                f"{name}={value} is out of range. Use a number above 0" + (f", at most {most:,}" if value > 0 else "")
+            )
 
 
 def check_not_negative(most: float = sys.float_info.max, **numbers: float | None) -> None:
     """Raises InputError unless every number that is given is 0 or more and at most `most`."""
     for name, value in numbers.items():
         if value is not None and not 0 <= value <= most:
-            raise InputError(f"{name}={value} must be 0 or more" + (f", at most {most:,}" if value > 0 else ""))
+            raise InputError(
+                f"{name}={value} is out of range. Use 0 or more" + (f", at most {most:,}" if value > 0 else "")
+            )
 
 
 def check_between(least: float, most: float, **numbers: float | None) -> None:
     """Raises InputError unless every number that is given is in a range."""
     for name, value in numbers.items():
         if value is not None and not least <= value <= most:
-            raise InputError(f"{name}={value} must be from {least:g} to {most:g}")
+            raise InputError(f"{name}={value} is out of range. Use a number from {least:g} to {most:g}")
 
 
 def around(wanted: int, *, n: int, of: int = 1) -> str:
@@ -45,4 +49,4 @@ def around(wanted: int, *, n: int, of: int = 1) -> str:
     low = [divisor for divisor in range(1, math.isqrt(n) + 1) if n % divisor == 0]
     fits = sorted(divisor // of for divisor in {*low, *(n // divisor for divisor in low)} if divisor % of == 0)
     near = [*[fit for fit in fits if fit < wanted][-1:], *[fit for fit in fits if fit > wanted][:1]]
-    return f"nearest: {', '.join(map(str, near))}" if near else f"{n} is not a multiple of {of}"
+    return f"Use {' or '.join(map(str, near))}" if near else f"No value divides, because {n} is not a multiple of {of}"

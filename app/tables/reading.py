@@ -56,7 +56,7 @@ def reading_of(given: Mapping[str, Any]) -> Reading | None:
     if row is None or kind == "image":
         return None
     if (target := given.get("target")) is not None and not target.strip():
-        raise InputError(f"--target {target!r} names nothing; leave it out, or name what is to be told")
+        raise InputError(f"--target {target!r} contains no name. Omit it, or name the quantity to predict")
     dtype = given.get("stored_dtype") or "float32"
     return (_field if kind == "field" else _signal)(row, given, dtype)
 
@@ -65,7 +65,8 @@ def _field(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> FieldReadin
     names = tuple(name.strip() for name in (given.get("field") or row.image_column).split(","))
     if not all(names) or len(set(names)) < len(names):
         raise InputError(
-            f"--field {given.get('field')!r} must be names between commas, each once, such as rho,pressure"
+            f"--field {given.get('field')!r} is not a list of names. Separate the names by commas and use each once, "
+            "such as rho,pressure"
         )
     rows: tuple[int, int | None] = (PUBLISHED_ROWS, None)
     columns: tuple[int, int | None] = (0, PUBLISHED_COLUMNS)
@@ -84,12 +85,12 @@ def _signal(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> SignalRead
     background = given.get("background")
     cut = _pair("range", given["range"], "from and to in degrees, such as 10:80") if given.get("range") else None
     if cut and cut[0] >= cut[1]:
-        raise InputError(f"--range {given['range']} must end above where it begins, such as 10:80")
+        raise InputError(f"--range {given['range']} ends at or below its start. Give a higher end, such as 10:80")
     grid = (
         _pair("grid", given["grid"], "first angle and step in degrees, such as 3:0.05") if given.get("grid") else None
     )
     if grid and grid[1] <= 0:
-        raise InputError(f"--grid {given['grid']} must have a step above 0, such as 3:0.05")
+        raise InputError(f"--grid {given['grid']} has a step of 0 or less. Give a step above 0, such as 3:0.05")
     return SignalReading(
         target=target, background=BACKGROUND if background is None else background, range=cut, grid=grid,
         stored_dtype=dtype,
@@ -105,7 +106,7 @@ def _crop(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
             spans.append((int(ends[0]), int(ends[1])))
     if len(spans) != 2 or text.count(",") != 1:
         raise InputError(
-            f"--crop {text!r} must be TOP:BOTTOM,LEFT:RIGHT in pixels of the file, such as 1200:1900,0:250"
+            f"--crop {text!r} is not a region. Use TOP:BOTTOM,LEFT:RIGHT in pixels of the file, such as 1200:1900,0:250"
         )
     return spans[0], spans[1]
 
@@ -116,5 +117,5 @@ def _pair(name: str, text: str, wanted: str) -> tuple[float, float]:
     except ValueError:
         first = second = math.nan
     if not (math.isfinite(first) and math.isfinite(second)):
-        raise InputError(f"--{name} {text!r} must be {wanted}")
+        raise InputError(f"--{name} {text!r} is not in the right form. Use {wanted}")
     return first, second

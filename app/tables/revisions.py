@@ -26,4 +26,4 @@ def require_known(name: str, revision: int) -> None:
     """Raise UnknownRevision for a revision of a rule that this version does not know."""
     if revision not in KNOWN[name]:
         known = ", ".join(map(str, KNOWN[name]))
-        raise UnknownRevision(f"{name}={revision} is unknown; known: {known}. Update isoscale")
+        raise UnknownRevision(f"{name}={revision} is unknown. This version knows {known}. Update isoscale")

@@ -57,8 +57,10 @@ def normal(image: Any) -> Extent:
     """The one way to write an extent: a side for a square, else a tuple; raises InputError for what is no extent."""
     axes = list(image) if isinstance(image, list | tuple) else [image, image]
     if not 1 <= len(axes) <= 2 or not all(type(axis) is int and 0 < axis <= MOST for axis in axes):
-        what = f"{image} must be a number above 0" if type(image) is int else f"{image!r} is no size of an input"
-        raise InputError(f"image={what}; give a side (224), height x width (1700x500) or a signal's length (3041)")
+        what = f"{image} is out of range" if type(image) is int else f"{image!r} is not an input size"
+        raise InputError(
+            f"image={what}. Use a side above 0 (224), height x width (1700x500) or a signal's length (3041)"
+        )
     return axes[0] if len(axes) == 2 and axes[0] == axes[1] else tuple(axes)
 
 
@@ -66,7 +68,9 @@ def parsed_extent(text: str) -> Extent:
     """Return the extent that a text stands for: a side, height x width, or the length of a signal. Raise InputError."""
     axes = text.lower().split("x")
     if not all(axis.strip().isdecimal() for axis in axes):
-        raise InputError(f"{text!r} is no size of an input; write 224, or height x width as 1700x500")
+        raise InputError(
+            f"{text!r} is not an input size. Use a side (224), height x width (1700x500) or a signal's length (3041)"
+        )
     return normal([int(axis) for axis in axes] if len(axes) > 1 else int(axes[0]))
 
 
@@ -74,7 +78,10 @@ def smaller(image: Extent, native: Extent | None) -> Extent:
     """The smaller per axis of what is seen and what there is; what is seen, where nothing is known of the other."""
     seen, there = extent(image), extent(native or image)
     if len(seen) != len(there):
-        raise InputError(f"image={with_unit(image)} is asked for where the data have {with_unit(native or image)}")
+        raise InputError(
+            f"image={with_unit(image)} does not match the data, which have {with_unit(native or image)}. Use as many "
+            "sides as the data have"
+        )
     return normal([min(one, other) for one, other in zip(seen, there, strict=True)])
 
 
@@ -93,8 +100,8 @@ def plane(image: Extent) -> tuple[int, int]:
     axes = extent(normal(image))
     if len(axes) != 2:
         raise InputError(
-            f"this model takes images and fields, not a signal of {spelled(image)} samples; "
-            "for signals there are resnet1d, vit_classic and vit_differential"
+            f"this model takes images and fields, not a signal of {spelled(image)} samples. For signals, use "
+            "resnet1d, vit_classic or vit_differential"
         )
     return axes[0], axes[1]
 
@@ -103,11 +110,11 @@ def side_of(image: Extent) -> int:
     """The side for a model that takes square images only; raises InputError for another extent."""
     height, width = plane(image)
     if height != width:
-        raise InputError(f"this model takes square images only, not image={spelled(image)}; give one side")
+        raise InputError(f"this model takes square images only, not image={spelled(image)}. Give one side")
     return height
 
 
 def require(shape: Shape, *names: str) -> None:
     """Raises InputError for cells that are not there: a config that was written by hand or by another version."""
     if missing := [name for name in names if getattr(shape, name) is None]:
-        raise InputError(f"the config lacks {', '.join(missing)}")
+        raise InputError(f"the config has no {', '.join(missing)}. Give every field")

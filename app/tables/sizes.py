@@ -47,11 +47,11 @@ def parse_size(text: str) -> str:
     """The size as the tables spell it: `10M` for `10m`, `10000K` and `10.0M`; raises InputError for what is none."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([KMB])", text.strip().upper())
     if found and found[2] == "B":
-        raise InputError(f"size {text!r} is billions of parameters; did you mean {found[1]}M?")
+        raise InputError(f"size {text!r} means billions of parameters. Did you mean {found[1]}M?")
     count = Decimal(found[1]) * _UNITS[found[2]] if found else Decimal(0)
     if count < _UNITS["K"]:
         raise InputError(
-            f"size {text!r} is not a parameter budget such as 10M or 7.5M; {suggestion(text, named_sizes())}"
+            f"size {text!r} is not a parameter budget such as 10M or 7.5M. {suggestion(text, named_sizes())}"
         )
     unit = "M" if count >= _UNITS["M"] else "K"
     return f"{(count / _UNITS[unit]).normalize():f}{unit}"

@@ -84,33 +84,40 @@ class PatternRecipe:
 
     def _check_classes(self) -> None:
         if self.target == "bravais" and self.classes not in (None, len(BRAVAIS)):
-            raise InputError(f"--classes {self.classes} does not fit --target bravais, which has 14; leave it out")
+            raise InputError(
+                f"--classes {self.classes} has no effect with --target bravais, which always has 14 classes. Omit it"
+            )
         if self.target == "space_group" and self.classes not in (None, len(SPACE_GROUPS), len(COMMON_SPACE_GROUPS)):
-            raise InputError(f"--classes {self.classes} of space groups there are not; give 230 or 144")
+            raise InputError(f"--classes {self.classes} is unavailable for space groups. Use 230 or 144")
         if not self.tag or "/" in self.tag or self.tag.startswith("."):
-            raise InputError(f"--tag {self.tag!r} cannot begin a file's name; give letters and digits")
+            raise InputError(f"--tag {self.tag!r} cannot begin a file name. Use letters and digits")
 
     def _check_together(self) -> None:
         end = self.start + self.step * (self.points - 1)
         if not 0 < self.start < end <= 170:
             raise InputError(
-                f"2-theta from {self.start:g} to {end:g} degrees must lie within 0 and 170; "
-                "change --start, --step or --points"
+                f"2-theta from {self.start:g} to {end:g} degrees is out of range. Angles from 0 to 170 are allowed. "
+                "Change --start, --step or --points"
             )
         if not 0.01 <= self.fwhm_min <= self.fwhm_max <= 5:
             raise InputError(
-                f"widths from {self.fwhm_min:g} to {self.fwhm_max:g} degrees must rise within 0.01 and 5; "
-                "change --fwhm-min or --fwhm-max"
+                f"widths from {self.fwhm_min:g} to {self.fwhm_max:g} degrees are out of range. They must rise and be "
+                "from 0.01 to 5. Change --fwhm-min or --fwhm-max"
             )
         if not 0.1 <= self.texture <= 1:
-            raise InputError(f"--texture {self.texture:g} must lie between 0.1 and 1; 1 is none")
+            raise InputError(
+                f"--texture {self.texture:g} is out of range. Use a number from 0.1 to 1, where 1 is no texture"
+            )
         if not 0 <= self.val_fraction + self.test_fraction < 1 or min(self.val_fraction, self.test_fraction) < 0:
             raise InputError(
-                f"shares of {self.val_fraction:g} for validation and {self.test_fraction:g} for test leave nothing "
-                "to train on; their sum must be below 1"
+                f"shares of {self.val_fraction:g} for validation and {self.test_fraction:g} for test leave no rows "
+                "for training. Their sum must be below 1. Lower one of them"
             )
         if self.kalpha2 and (self.radiation, self.wavelength) != ("xray", 1.5406):
-            raise InputError("--kalpha2 is copper's second line; leave it out, or --radiation and --wavelength")
+            raise InputError(
+                "--kalpha2 is the second line of copper, but another radiation or wavelength is given. Omit "
+                "--kalpha2, or --radiation and --wavelength"
+            )
 
     def class_names(self) -> list[str]:
         """The classes in the order of their indices: Bravais lattices, or the numbers of space groups."""
@@ -136,4 +143,4 @@ class PatternRecipe:
         except KeyError as error:
             raise InputError(f"it lacks {error.args[0]}") from error
         except (TypeError, AttributeError) as error:
-            raise InputError("it holds something else than numbers and names") from error
+            raise InputError("it has values that are neither numbers nor names") from error

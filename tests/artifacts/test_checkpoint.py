@@ -57,7 +57,7 @@ def test_truncated_weights_are_named(tmp_path, kept):
     path = tmp_path / "w.safetensors"
     checkpoint.save_weights(path, model(), {})
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(Damaged, match=r"w\.safetensors are damaged .*download the run again"):
+    with pytest.raises(Damaged, match=r"w\.safetensors are damaged .*Download the run again"):
         checkpoint.load_weights(path, model())
 
 

@@ -22,16 +22,16 @@ def test_a_second_download_s_file_belongs_to_the_record_of_that_name(tmp_path):
     run = made_up_run(tmp_path)
     again = shutil.copy(run.files.record, run.files.folder / f"{run.files.stem} (1).json")
     with pytest.raises(
-        InputError, match=rf"\(1\)\.json is .* another name; rename it to {run.files.stem}\.json, or re"
+        InputError, match=rf"\(1\)\.json is .* another name. Rename it to {run.files.stem}\.json, or re"
     ):
         finding.at_path(again.with_name(f"{again.stem}_training.log"))
 
 
 def test_a_folder_of_several_runs_or_of_none_is_refused_with_their_names(tmp_path):
-    with pytest.raises(InputError, match=r"holds 0 runs \(none\); name one"):
+    with pytest.raises(InputError, match=r"contains 0 runs \(none\). Name one"):
         finding.at_path(tmp_path)
     runs = [made_up_run(tmp_path, seed=seed) for seed in (0, 1)]
-    with pytest.raises(InputError, match="holds 2 runs") as refusal:
+    with pytest.raises(InputError, match="contains 2 runs") as refusal:
         finding.at_path(tmp_path)
     assert all(run.files.stem in str(refusal.value) for run in runs)
 
@@ -48,7 +48,7 @@ def test_the_beginning_of_an_id_is_enough_where_it_fits_one_run(tmp_path):
     ids = [run.record.run_id for run in both]
     assert finding.by_id(ids[1][:6], tmp_path, pytest.fail).files == both[1].files
     for beginning in (ids[0][0], "x", ""):
-        with pytest.raises(InputError, match=f"have an id that begins with .*; there are: {', '.join(ids)}"):
+        with pytest.raises(InputError, match=f"have an ID that begins with .*. Valid values: {', '.join(ids)}"):
             finding.by_id(beginning, tmp_path, pytest.fail)
 
 
@@ -105,14 +105,14 @@ def test_the_newest_finished_run_that_fits_is_taken_and_the_others_are_told(tmp_
     ids, said = [run.record.run_id for run in runs], []
     asked = {"model": None, "size": "10M", "dataset": "cifar100", "checkpoints": tmp_path, "say": said.append}
     assert finding.newest(**asked).record.run_id == ids[1]
-    assert said == [f"taken: run {ids[1]}, the newest; --run takes another that fits: {ids[0]}"]
+    assert said == [f"run {ids[1]} is used, the newest. --run selects another that fits: {ids[0]}"]
     with pytest.raises(InputError, match="no finished run of size 50M, dataset cifar100"):
         finding.newest(**asked | {"size": "50M"})
 
 
 def test_an_unfinished_run_is_told_to_be_continued(tmp_path):
     made_up_run(tmp_path, status="running")
-    with pytest.raises(InputError, match=r"1 unfinished: the same train command continues one"):
+    with pytest.raises(InputError, match=r"1 unfinished: the same train command resumes one"):
         finding.newest(model="vit_classic", size=None, dataset=None, checkpoints=tmp_path, say=pytest.fail)
 
 

@@ -81,7 +81,7 @@ def test_a_record_without_a_key_or_with_another_value_is_refused_or_still_serves
 )
 def test_a_key_that_is_missing_is_named_with_its_place(run, path):
     put(run.files.record, changed(raw(run), path.split(".")))
-    with pytest.raises(Damaged, match=rf"damaged \(it lacks {path} as this version writes it\); .*--fresh"):
+    with pytest.raises(Damaged, match=rf"damaged \(it has no {path}, which this version writes.*--fresh"):
         record.read(run.files.record)
 
 
@@ -174,9 +174,9 @@ def test_a_record_is_read_back_as_written_with_lists_of_numbers_on_one_line(made
         ("[]", "is not a run record"),
         (json.dumps({"format": 1, "status": "done", "config": CONFIG.to_json()}), "is not a run record"),
         (json.dumps(RECORD | {"format": 1, "status": None}), "is not a run record"),
-        (json.dumps(RECORD | {"format": 2}), "has format 2, this version reads 1"),
+        (json.dumps(RECORD | {"format": 2}), "has format 2, and this version reads 1"),
         (json.dumps(RECORD | {"format": 1, "config": CONFIG.to_json() | {"heads": 5}}), "damaged .*heads=5"),
-        (json.dumps(RECORD | {"format": 1}), r"damaged \(it lacks model as .*--fresh"),
+        (json.dumps(RECORD | {"format": 1}), r"damaged \(it has no model.*--fresh"),
     ],
     ids=range(9),
 )
@@ -191,13 +191,13 @@ def test_a_record_that_is_none_is_named_with_what_to_do(tmp_path, content, says)
 )
 def test_a_record_that_is_not_named_by_its_own_config_is_refused(made, field, value):
     put(made.files.record, raw(made) | {field: value})
-    with pytest.raises(Damaged, match=rf"is damaged \({field} is {value}, its config's .*--fresh"):
+    with pytest.raises(Damaged, match=rf"is damaged \({field} is {value}, but .*--fresh"):
         record.read(made.files.record)
 
 
 def test_a_record_under_another_name_is_to_be_renamed(made):
     renamed = made.files.record.rename(made.files.folder / f"{made.files.stem} (1).json")
-    with pytest.raises(InputError, match=rf"\(1\)\.json is .* another name; rename it to {made.files.stem}\.json"):
+    with pytest.raises(InputError, match=rf"\(1\)\.json is .* another name. Rename it to {made.files.stem}\.json"):
         record.read(renamed)
 
 
@@ -212,13 +212,13 @@ def test_a_name_with_an_umlaut_in_two_characters_is_the_same_name(tmp_path, made
 def test_a_number_that_was_changed_by_hand_is_refused(made):
     path = made.files.record
     path.write_text(path.read_text().replace('"top1": 0.3', '"top1": 0.4'))
-    with pytest.raises(Damaged, match=r"damaged \(it is not as it was written\); .*--fresh"):
+    with pytest.raises(Damaged, match=r"damaged \(it is not as it was written\). .*--fresh"):
         record.read(path)
 
 
 def test_a_record_that_names_other_classes_than_it_has_is_damaged(made):
     put(made.files.record, changed(raw(made), ("data", "class_names"), ["one", "two"]))
-    with pytest.raises(Damaged, match="names 2 classes, its config has 10"):
+    with pytest.raises(Damaged, match="names 2 classes, but its config has 10"):
         record.read(made.files.record)
 
 

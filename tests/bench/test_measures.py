@@ -108,7 +108,7 @@ def test_made_images_have_every_class_and_compress_like_pictures():
 @pytest.mark.parametrize("text", ["0", "-4", "64,,8", "many", "", "8,1e3"])
 def test_tokens_that_are_no_counts_are_refused_with_what_to_write(text):
     assert token_counts("64,256") == [64, 256]
-    with pytest.raises(InputError, match="write --tokens 64,256,1024"):
+    with pytest.raises(InputError, match="Use --tokens 64,256,1024"):
         token_counts(text)
 
 
@@ -147,15 +147,15 @@ def test_a_path_goes_to_the_models_that_have_it_and_the_others_choose(monkeypatc
     assert step._paths(configs, CPU, "tiled") == (["tiled", "tiled"], [])
     assert step._paths(configs, CPU, None) == ([None, None], [])
     with pytest.raises(
-        InputError, match=r"^attention_path=fused: classic attention has the paths .*; the fused path needs"
+        InputError, match=r"^attention_path=fused: classic attention has no path fused\..*\. The fused path needs"
     ):
         step._paths(configs, CPU, "fused")
     monkeypatch.setattr(fused, "available", lambda device: True)
     paths, left_out = step._paths(configs, CPU, "fused")
     assert paths == [None, "fused"]
     assert left_out == [
-        "vit_classic by fused, which takes its own path: classic attention has the paths plain, sdpa, tiled, stored; "
-        "not fused"
+        "vit_classic by fused, which uses another path: classic attention has no path fused. Valid values: plain, "
+        "sdpa, tiled, stored"
     ]
 
 
@@ -238,7 +238,7 @@ def test_a_call_that_needs_too_much_memory_or_time_is_named_before_it_runs(monke
 
     monkeypatch.setattr("app.system.memory.free", lambda: 2 * 4 * (4 * 4 * 1024**2 + 16 * 1024 * 128))
     assert why("plain", 1024) == why("sdpa", 4096) == ""
-    assert why("plain", 1025) == "a call takes about 0.1 GB, and 0.1 GB may be taken here"
+    assert why("plain", 1025) == "a call takes about 0.1 GB, and 0.1 GB are allowed here"
     monkeypatch.setattr("app.system.memory.free", lambda: 10**18)
     assert why("sdpa", 2**20) == "a call takes about 2,815 minutes here"  # 6 x 128 n (512 + 2 n)
     assert why("sdpa", 64, batch_size=2_000_000_000).endswith("minutes here")
@@ -273,5 +273,5 @@ def test_numbers_of_tokens_at_which_all_fails_or_is_too_much_leave_the_others_th
     ("tokens", "failing", "why"), [([5, 6], [5, 6], "at 5 tokens, .*no kernel"), ([2**20], [], "a call takes about")]
 )
 def test_attention_of_which_nothing_can_be_measured_is_refused(tokens, failing, why):
-    with pytest.raises(InputError, match=f"nothing could be measured: .*{why}.*; take fewer --tokens or a smaller"):
+    with pytest.raises(InputError, match=f"nothing could be measured: .*{why}.*. Use fewer --tokens or a smaller"):
         attention_report(tokens, failing)

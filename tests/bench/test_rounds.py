@@ -155,7 +155,7 @@ def test_ours_without_room_is_refused_with_what_to_do(error):
     def fails():
         raise error
 
-    with pytest.raises(OutOfMemory, match=r"^ours does not fit into memory \(.+\); take a smaller --batch-size$"):
+    with pytest.raises(OutOfMemory, match=r"^ours does not fit into memory \(.+\). Use a smaller --batch-size$"):
         measure([Contender(name="ours", prepare=fails, required=True)], pace(1), Memory(None))
     assert measure([Contender(name="peer", prepare=fails)], pace(1), Memory(None))[1] == [f"peer: {error}"]
 

@@ -149,7 +149,7 @@ def test_predictions_made_anew_give_the_same_numbers_and_best_weights_their_own(
 def test_a_split_file_that_is_damaged_is_mended_by_evaluating_again(call, run):
     run.files.splits.write_bytes(b"damaged")
     refused = call("evaluate checkpoints")
-    assert refused.code == 4 and re.search("_splits.parquet is damaged; evaluate with --again", refused.err)
+    assert refused.code == 4 and re.search("_splits.parquet is damaged. Run `evaluate --again`", refused.err)
     assert call("evaluate checkpoints --again").code == 0
     assert call("evaluate checkpoints").code == 0
 
@@ -191,6 +191,7 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
     assert ended.code == 1 and ended.err.startswith(
         "internal error in isoscale (a bug, not your input): ZeroDivisionError"
     )
+    assert "ISOSCALE_DEBUG=1" in ended.err and "report it in the issue tracker of the project: " in ended.err
     fails(KeyboardInterrupt())
     ended = call("evaluate checkpoints")
     assert ended.code == 130 and ended.err.startswith("error: interrupted at once")
@@ -204,7 +205,7 @@ def test_sigterm_after_the_last_step_leaves_nothing_half_done_and_the_same_comma
         patched.setattr(moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5))
         stopped = call(TRAIN)
     assert (stopped.code, stopped.out) == (75, "")
-    assert stopped.err.splitlines()[-1].endswith("; the same command goes on from what was last saved, if anything was")
+    assert stopped.err.splitlines()[-1].endswith(". The same command resumes from what was last saved, if anything was")
     assert not [path for path in work.rglob("*") if path.suffix in (".aside", ".lock")]
     ended = call(TRAIN)
     assert ended.code == 0 and "test accuracy" in ended.out and not list(work.rglob("*.state"))
@@ -212,9 +213,9 @@ def test_sigterm_after_the_last_step_leaves_nothing_half_done_and_the_same_comma
 
 def test_a_run_stopped_while_it_was_made_anew_is_continued_without_fresh(call, work):
     stopped = call(f"{TRAIN} --fresh --max-minutes 0")
-    said = "stopped by --max-minutes after step 1 of 10; its state is saved; "
-    assert stopped.code == 75 and f"{said}the same command without --fresh continues it\n" in stopped.err
-    assert "continues at step 2" in call(TRAIN).err
+    said = "stopped by --max-minutes after step 1 of 10. Its state is saved. "
+    assert stopped.code == 75 and f"{said}The same command without --fresh resumes the run\n" in stopped.err
+    assert "resumes at step 2" in call(TRAIN).err
 
 
 def test_a_training_looks_its_model_s_row_up_twice_at_most_and_is_resolved_once(call, work, monkeypatch):
@@ -249,10 +250,10 @@ def test_a_run_that_began_at_an_earlier_revision_is_resumed_and_evaluated_as_it_
     assert plan["run_id"] != run_id and plan["config"]["model_revision"] == 2
     ended = call(f"{TRAIN} --seed 5")  # and is named where the same command means another run now
     assert f"note: run {run_id} is finished and differs only by revision 1 of vit_differential" in ended.err
-    assert f"This command is another run, {plan['run_id']}" in ended.err and len([*work.rglob("model_*.json")]) == 2
+    assert f"This command starts another run, {plan['run_id']}" in ended.err and len([*work.rglob("model_*.json")]) == 2
     monkeypatch.setitem(MODELS, "vit_differential", dataclasses.replace(row, earlier={}))
     refused = call(f"evaluate --run {run_id}")
-    assert refused.code == 2 and "model_revision=1 of vit_differential is unknown; known: 2" in refused.err
+    assert refused.code == 2 and "model_revision=1 of vit_differential is unknown. This version knows 2" in refused.err
 
 
 KINDS = [

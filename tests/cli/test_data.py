@@ -10,23 +10,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CYLINDER, DIFFRACTION = "data make nested_cylinder --out made", "data make diffraction --out made"
 BAD = [
-    (f"{CYLINDER} --simulations 0", "simulations=0 must be a number above 0"),
-    (f"{CYLINDER} --frames 22", "frames=22 must be a number above 0, at most 21"),
-    (f"{CYLINDER} --seed -1", "seed=-1 must be 0 or more"),
+    (f"{CYLINDER} --simulations 0", "simulations=0 is out of range. Use a number above 0"),
+    (f"{CYLINDER} --frames 22", "frames=22 is out of range. Use a number above 0, at most 21"),
+    (f"{CYLINDER} --seed -1", "seed=-1 is out of range. Use 0 or more"),
     (f"{CYLINDER} --design no.csv", "--design no.csv is not a file"),
-    (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'; did you mean bravais?"),
-    (f"{DIFFRACTION} --patterns -1", "patterns=-1 must be a number above 0"),
-    (f"{DIFFRACTION} --classes 144", "--classes 144 does not fit --target bravais"),
-    (f"{DIFFRACTION} --target space_group --classes 7", "give 230 or 144"),
-    (f"{DIFFRACTION} --points 9999", "must lie within 0 and 170"),
-    (f"{DIFFRACTION} --fwhm-min 1", "must rise within 0.01 and 5"),
-    (f"{DIFFRACTION} --val-fraction 0.9", "their sum must be below 1"),
-    (f"{DIFFRACTION} --kalpha2 0.5 --radiation neutron", "--kalpha2 is copper's second line"),
-    (f"{DIFFRACTION} --texture 2", "--texture 2 must lie between 0.1 and 1"),
-    (f"{DIFFRACTION} --tag a/b", "--tag 'a/b' cannot begin a file's name"),
-    (f"{DIFFRACTION} --wavelength nan", "wavelength=nan must be a number above 0"),
+    (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'. Did you mean bravais?"),
+    (f"{DIFFRACTION} --patterns -1", "patterns=-1 is out of range. Use a number above 0"),
+    (f"{DIFFRACTION} --classes 144", "--classes 144 has no effect with --target bravais"),
+    (f"{DIFFRACTION} --target space_group --classes 7", "--classes 7 is unavailable for space groups. Use 230 or 144"),
+    (f"{DIFFRACTION} --points 9999", "2-theta from 3 to 502.9 degrees is out of range. Angles from 0 to 170"),
+    (f"{DIFFRACTION} --fwhm-min 1", "They must rise and be from 0.01 to 5"),
+    (f"{DIFFRACTION} --val-fraction 0.9", "leave no rows for training. Their sum must be below 1"),
+    (f"{DIFFRACTION} --kalpha2 0.5 --radiation neutron", "--kalpha2 is the second line of copper"),
+    (f"{DIFFRACTION} --texture 2", "--texture 2 is out of range. Use a number from 0.1 to 1"),
+    (f"{DIFFRACTION} --tag a/b", "--tag 'a/b' cannot begin a file name"),
+    (f"{DIFFRACTION} --wavelength nan", "wavelength=nan is out of range. Use a number above 0"),
     ("data split nowhere", "nowhere does not exist. Name a folder"),
-    ("data split . --by sim", "unknown --by 'sim'; there are: simulation, file"),
+    ("data split . --by sim", "unknown --by 'sim'. Valid values: simulation, file"),
 ]
 
 
@@ -67,7 +67,7 @@ def test_fields_are_made_kept_and_split_by_simulation(call, work):
     assert len(list((work / "fields").glob("*.npz"))) == 6
     assert "6 of its fields existed already" in call(line).err
     other = call(f"{line} --seed 1")
-    assert other.code == 2 and "another synthetic set, its seed 0 and not 1" in other.err
+    assert other.code == 2 and "another synthetic set, whose seed is 0 and not 1" in other.err
     ended = call("data split fields --out lists --train-fraction 0.34 --val-fraction 0.33 --test-fraction 0.33")
     assert ended.code == 2 and "3 simulations are too few for a share of 0.33 as val" in ended.err
     ended = call("data split fields --out lists --by file --train-fraction 0.5 --val-fraction 0.2 --test-fraction 0.3")
@@ -92,5 +92,5 @@ def test_a_folder_with_something_else_is_refused(call, work):
     (work / "made").mkdir()
     (work / "made" / "mine.txt").write_text("mine")
     ended = call(CYLINDER)
-    assert ended.code == 2 and "made is not empty, and holds no synthetic set" in ended.err
+    assert ended.code == 2 and "made is not empty and contains no synthetic set" in ended.err
     assert [path.name for path in (work / "made").iterdir()] == ["mine.txt"]

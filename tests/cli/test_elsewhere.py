@@ -30,8 +30,8 @@ def test_other_patterns_are_measured_beside_the_run_s_own_test_which_stays(call,
     )
     assert json.loads(call("evaluate checkpoints --json").out) == own
     longer = call("evaluate checkpoints --on longer.pt")
-    assert longer.code == 2 and "gives inputs of 70 samples, the run takes 64 samples" in longer.err
-    for options, why in (("--again", "--again applies to the run's own test"), ("--top-k 2", "--top-k applies to")):
+    assert longer.code == 2 and "has inputs of 70 samples, but this run expects 64 samples" in longer.err
+    for options, why in (("--again", "--again applies to the run's test set"), ("--top-k 2", "--top-k applies to")):
         refused = call(f"evaluate checkpoints --on other {options}")
         assert refused.code == 2 and why in refused.err
     assert "--grid has an effect with --on only" in call("evaluate checkpoints --grid 3:0.05").err
@@ -46,7 +46,7 @@ def test_a_run_on_fields_goes_by_content_wherever_they_are_and_is_measured_on_ot
     own = json.loads(call("evaluate checkpoints --json").out)
     (work / "f").rename(tmp_path / "moved")
     shutil.rmtree(tmp_path / "cache")
-    assert "there is no folder f" in call("evaluate checkpoints --again").err
+    assert "the folder f does not exist" in call("evaluate checkpoints --again").err
     assert json.loads(call(f"evaluate checkpoints --again --data {tmp_path / 'moved'} --json").out) == own
     measured.fields(work / "g", simulations=4, seed=9)
     found = json.loads(call("evaluate checkpoints --on g --json").out)
@@ -58,7 +58,7 @@ def test_a_run_on_fields_goes_by_content_wherever_they_are_and_is_measured_on_ot
 
 def test_files_of_one_s_own_are_asked_for_and_are_of_no_other_dataset(call):
     for line, why in (
-        ("--dataset diffraction", "diffraction is read from files of your own; say where they are with --data"),
+        ("--dataset diffraction", "diffraction is read from your own files, and no path is given. Give it with --data"),
         ("--dataset digits --data p", "--data has no effect on the dataset digits, which contains images"),
         ("--dataset digits --range 10:80", "--range has no effect on the dataset digits, which contains images"),
         ("--dataset nested_cylinder --data p --image 64", "Select a part with --crop for fields"),

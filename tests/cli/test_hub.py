@@ -135,7 +135,7 @@ def test_with_the_hub_down_a_run_is_trained_ends_with_3_and_the_retry_command_up
     assert ended.code == 3
     assert "warning: the Hub cannot be reached" in ended.err and "Traceback" not in ended.err
     said = re.search(
-        r"error: the run is done and safe in (\S+)\.\*, but not uploaded .*; retry: (?:python|uv run) run.py (.*)",
+        r"error: the run is done and safe in (\S+)\.\*, but not uploaded .*. Retry: (?:python|uv run) run.py (.*)",
         ended.err,
     )
     assert Path(said[1]).with_suffix(".safetensors").is_file()

@@ -21,8 +21,10 @@ def test_a_run_on_a_folder_that_moved_is_evaluated_again_where_the_folder_is_now
     (work / "pets").rename(tmp_path / "moved")
     shutil.rmtree(tmp_path / "cache")
     lost = call("evaluate checkpoints --again")
-    assert lost.code == 2 and re.search(r"there is no folder \./pets in .*evaluate --data FOLDER", lost.err)
+    assert lost.code == 2 and re.search(
+        r"the folder \./pets of local/pets does not exist in .*evaluate --data FOLDER", lost.err
+    )
     assert json.loads(call(f"evaluate checkpoints --again --data {tmp_path / 'moved'} --json").out) == before
     write_parquet(tmp_path / "moved" / "test-0.parquet", ["cat", "dog"] * 20, first=500)
     other = call(f"evaluate checkpoints --again --data {tmp_path / 'moved'}")
-    assert other.code == 2 and "is not what the run was made with" in other.err
+    assert other.code == 2 and "is not the data that the run was made with" in other.err

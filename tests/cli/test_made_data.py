@@ -83,12 +83,12 @@ def test_the_144_classes_of_a_made_set_have_their_names_after_a_split_too(call, 
 
 def test_a_made_set_is_refused_under_another_target_and_with_a_damaged_recipe(made):
     folder = made(f"{DIFFRACTION} --points 300 --step 0.25")
-    with pytest.raises(InputError, match=r"labelled by bravais; give --target bravais"):
+    with pytest.raises(InputError, match=r"labelled by bravais. Use --target bravais"):
         opened(folder, target="space_group")
     whole = json.loads((folder / "synthetic.json").read_text())
     for damaged, says in (
         ("{", "does not describe a synthetic set"), ("[1]", "does not describe a synthetic set"),
-        (json.dumps(whole | {"step": "a"}), "something else than numbers"), (json.dumps(whole | {"step": 0}), "step=0"),
+        (json.dumps(whole | {"step": "a"}), "neither numbers nor names"), (json.dumps(whole | {"step": 0}), "step=0"),
         (json.dumps({"dataset": "diffraction"}), "it lacks target"),
     ):  # fmt: skip
         (folder / "synthetic.json").write_text(damaged)

@@ -41,7 +41,7 @@ def test_a_number_is_learned_from_fields_tested_and_drawn(call, measured):
     assert found["rmse_interval"][0] <= found["rmse"] <= found["rmse_interval"][1] and found["resampled"] == "names"
     assert found == json.loads(call("evaluate checkpoints --json --again").out)
     refused = call("evaluate checkpoints --top-k 3")
-    assert refused.code == 2 and "which predicts a number; leave it out" in refused.err
+    assert refused.code == 2 and "which predicts a number. Omit it" in refused.err
 
 
 @pytest.mark.figures
@@ -76,9 +76,9 @@ def test_a_class_is_learned_from_patterns_tested_and_drawn(call, measured, model
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("10x20x30", r"image=\[10, 20, 30\] is no size of an input; give a side"),
-        ("224x", "'224x' is no size of an input"),
-        ("0", "image=0 must be a number above 0"), ("64x32 --model swin", "takes square images only, not image=64x32"),
+        ("10x20x30", r"image=\[10, 20, 30\] is not an input size. Use a side"),
+        ("224x", "'224x' is not an input size"),
+        ("0", "image=0 is out of range. Use a"), ("64x32 --model swin", "takes square images only, not image=64x32"),
     ],
 )  # fmt: skip
 def test_a_size_that_is_none_is_refused_in_one_sentence(call, given, says):

@@ -69,8 +69,8 @@ def test_one_class_is_enough_to_be_tested_and_none_that_is_known_is_refused(call
     assert on(call, "one")[0]["n"] == 8
     shutil.copytree(work / "pets" / "test" / "dog", work / "none" / "wolf")
     refused = call("evaluate checkpoints --on none")
-    assert refused.code == 2 and "no row is of a class that the run knows" in refused.err
-    assert "no such folder" in call("evaluate checkpoints --on nowhere").err
+    assert refused.code == 2 and "no row has a class that the run knows. Its classes are cat, cow, dog" in refused.err
+    assert "--on nowhere: this folder does not exist" in call("evaluate checkpoints --on nowhere").err
     few = call(f"{TRAIN} --dataset ./one")
     assert few.code == 2 and "one class" in few.err  # training still wants two
 

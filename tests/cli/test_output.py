@@ -43,14 +43,14 @@ def test_a_training_that_nobody_reads_is_done_with_every_file(tmp_path, shared_c
 def test_a_summary_that_does_not_fit_is_a_note_and_the_run_is_done(tmp_path, shared_cache):
     code, _, said = shell(f"{{}} {TRAIN} --json > /dev/full", tmp_path, shared_cache)
     assert code == 0 and find_runs(tmp_path)[0].done
-    assert "note: stdout takes no more (No space left on device)" in said
+    assert "note: stdout cannot be written (No space left on device)" in said
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "code", "said"),
     [
-        (">/dev/full", 4, "stdout takes no more (No space left on device)"),
+        (">/dev/full", 4, "stdout cannot be written (No space left on device)"),
         ("| true", 0, ""),
         (">&-", 0, ""),
     ],

@@ -67,7 +67,7 @@ def test_strict_turns_a_warning_into_2_and_a_failure_is_2_anyway(call):
     assert call(f"{few} 600 --strict").code == 0
     warned = call(f"{few} 100 --strict")
     assert warned.code == 2 and "warn  rows per class: 10 " in warned.out
-    assert warned.err.endswith("did not pass: rows per class (warn); see the lines above\n")
+    assert warned.err.endswith("checks failed: rows per class (warn). See the lines above\n")
     assert call(f"{few} 100").code == 0
     failed = call(f"{few} 5")
     assert failed.code == 2 and "fail  rows per class" in failed.out and "rows per class (fail)" in failed.err
@@ -119,8 +119,8 @@ def test_a_folder_is_planned_by_what_is_known_of_it_before_it_is_read(call, work
     ("arguments", "says"),
     [
         ("--usd-per-hour 1", "--usd-per-hour needs a measured time. Add --probe"),
-        ("--like vit_clasic", "unknown model 'vit_clasic'; did you mean vit_classic?"),
-        ("--match params", "--match params needs the model to match"),
+        ("--like vit_clasic", "unknown model 'vit_clasic'. Did you mean vit_classic?"),
+        ("--match params", "--match params needs a second model to match"),
         ("--image 30", "image=30 is not a multiple of patch=8"),
         ("--private", "--private has an effect with --upload only"),
     ],

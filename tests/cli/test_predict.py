@@ -68,7 +68,9 @@ def test_a_run_is_named_by_its_id_its_path_or_one_of_its_files(call, run, digits
         assert call(f"predict {name} new --out out/{len(texts)}").code == 0
         texts.append((work / "out" / f"{len(texts)}.csv").read_text())
     assert len(set(texts)) == 1
-    assert "no run at" in call("predict nothing new").err and "begins with 'ffff'" in call("predict ffff new").err
+    assert (
+        "no run at nothing" in call("predict nothing new").err and "begins with 'ffff'" in call("predict ffff new").err
+    )
 
 
 def test_files_that_cannot_be_read_are_named_counted_and_skipped(call, run, digits, work):
@@ -122,7 +124,7 @@ def test_files_and_lists_are_read_in_their_order_and_each_once(call, run, digits
             str(each.relative_to(work)) for each in (second, first)
         ]
     lost = call("predict checkpoints new/lost.png")
-    assert lost.code == 2 and "no file or folder new/lost.png" in lost.err
+    assert lost.code == 2 and "the file or folder new/lost.png does not exist" in lost.err
     (work / "none").mkdir()
     assert "no image in none" in call("predict checkpoints none").err
 
@@ -177,7 +179,7 @@ def test_an_unfinished_run_and_runs_on_other_data_are_refused(call, work, tmp_pa
                 "--threads 1 --checkpoints signals").code == 0  # fmt: skip
     for folder in ("fields", "signals"):
         refused = call(f"predict {find_runs(work / folder)[0].files.folder} f")
-        assert refused.code == 2 and f"learned from {folder}" in refused.err
+        assert refused.code == 2 and f"was trained on {folder}, but `predict` reads images" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_folders_whose_names_command_a_terminal_are_refused_in_a_printable_sente
     write_images(work / "pets", classes=NAMES, each=8)
     for command in (f"{TRAIN} --dataset ./pets", "plan --dataset ./pets", "datasets ./pets"):
         ended = call(command)
-        assert ended.code == 2 and r"rename ant\x1b7" in ended.err
+        assert ended.code == 2 and r"Rename ant\x1b7" in ended.err
         assert_printable(ended.out + ended.err)
 
 

@@ -116,7 +116,7 @@ def test_a_run_stopped_by_sigterm_ends_with_75_and_the_same_command_ends_it_in_t
     assert all(len(frame.splitlines()[0]) < 80 for frame in frames[1:])
     assert "stopped by SIGTERM after step" in " ".join(frames[-1].split())
     continued, whole = call(line), call(f"{line} --checkpoints whole")
-    assert (continued.code, whole.code) == (0, 0) and "continues at step" in continued.err
+    assert (continued.code, whole.code) == (0, 0) and "resumes at step" in continued.err
     for path in (work / "whole").rglob("*.safetensors"):
         assert path.read_bytes() == (work / "checkpoints" / path.relative_to(work / "whole")).read_bytes()
 

@@ -32,7 +32,7 @@ def test_a_password_in_the_address_is_shown_nowhere(call, work, monkeypatch, com
     monkeypatch.setenv("ISOSCALE_DEBUG", "1")
     ended = call(command)
     assert ended.code == 2 and PASSWORD not in ended.out + ended.err and PASSWORD.encode() not in kept(work)
-    assert ended.err.count("\n") == 1 and "HF_ENDPOINT holds a name or a password" in ended.err
+    assert ended.err.count("\n") == 1 and "HF_ENDPOINT contains a name or a password" in ended.err
     if "--json" in command:
         assert json.loads(ended.out)["error"]["kind"] == "bad input"
 

@@ -175,7 +175,7 @@ def test_a_run_whose_folder_is_read_otherwise_now_is_evaluated_from_its_predicti
     path = run.files.folder / f"{first.stem}.json"
     record.write(path, convert(earlier | {"status": "stopped"}, type(run.record)))
     note = next(line for line in call(f"plan --dataset ./pets {SMALL}").err.splitlines() if "unfinished" in line)
-    assert first.run_id in note and "divided local/pets otherwise" in note
+    assert first.run_id in note and "divided local/pets differently" in note
     record.write(path, convert(earlier, type(run.record)))
     assert call("evaluate checkpoints --json").code == 0
     shutil.rmtree(sets.parent / "cache")
@@ -198,7 +198,7 @@ def test_numpy_arrays_in_a_pt_file_are_named_with_the_line_that_saves_tensors(ca
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [("key;ptw_scale\na;0,5\n", "has semicolons between its values. Write commas"),
-     ('key,ptw_scale\nnc231213_Sn_id0001,"0,5"\n', "write a point, as in 0.5")],
+     ('key,ptw_scale\nnc231213_Sn_id0001,"0,5"\n', "Write the decimal point as in 0.5")],
 )  # fmt: skip
 def test_a_design_file_with_semicolons_or_decimal_commas_is_told_what_to_write(call, sets, text, sentence):
     (sets / "fields" / "design.csv").write_text(text)

@@ -62,11 +62,11 @@ def test_what_is_matched_is_called_by_the_other_s_size_only_where_that_size_is_t
 
 
 def test_what_no_integer_reaches_is_refused_with_what_is_reachable():
-    with pytest.raises(InputError, match=r"no depth of vit .* 0.0\d+ GFLOPs of vit_classic; reachable: .* at depth=1,"):
+    with pytest.raises(InputError, match=r"no depth of vit .* 0.0\d+ GFLOPs of vit_classic. Reachable: .* at depth=1,"):
         resolve({"model": "vit", "match": "flops", "like": "vit_classic", "size": "1M"}, FACTS["digits"])
 
 
 def test_an_unknown_attention_is_refused_before_it_is_counted():
     for more in ({"size": "10M"}, {"match": "params", "like": "vit_classic"}):
-        with pytest.raises(InputError, match="unknown attention 'differntial'; did you mean differential"):
+        with pytest.raises(InputError, match=r"unknown attention 'differntial'. Did you mean differential"):
             resolve({"model": "t2t_vit", "attention": "differntial", **more}, FACTS["cifar100"])

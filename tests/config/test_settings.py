@@ -66,7 +66,10 @@ def test_one_line_gives_a_setting_its_option_its_json_key_its_place_in_the_id_it
     smoothed = dataclasses.replace(config, label_smoothing=0.1)
     assert smoothed.run_id != config.run_id and Widened.from_json(smoothed.to_json()) == smoothed
     assert dataclasses.replace(config, label_smoothing=0).run_id == config.run_id  # 0 and 0.0 are one run
-    for wrong, says in ((1.0, "label_smoothing=1.0 must be at least 0 and below 1"), ("x", "not of type float")):
+    for wrong, says in (
+        (1.0, "label_smoothing=1.0 is out of range. Use at least 0 and less than 1"),
+        ("x", "wrong type. Use float"),
+    ):
         with pytest.raises(InputError, match=says):
             dataclasses.replace(config, label_smoothing=wrong)
 
@@ -117,18 +120,18 @@ def test_a_text_becomes_a_value_of_the_declared_type(name, text, value):
     ("texts", "says"),
     [
         ({"epochs": "3.5"}, "epochs='3.5' is not a whole number"), ({"lr": "fast"}, "lr='fast' is not a number"),
-        ({"qkv_bias": "maybe"}, "qkv_bias='maybe' is neither on nor off; write true/yes/on/1 or"),
+        ({"qkv_bias": "maybe"}, "qkv_bias='maybe' is neither on nor off. Use true/yes/on/1 or"),
         ({"learning_rate": "1"}, "unknown setting 'learning_rate'"),
-        ({"batchsize": "8"}, r"unknown setting 'batchsize'; did you mean batch_size\?"),
+        ({"batchsize": "8"}, r"unknown setting 'batchsize'. Did you mean batch_size\?"),
         ({"classes": "3"}, "unknown setting 'classes'"), ({"clamp_warmup": "no"}, "unknown setting 'clamp_warmup'"),
-        ({"dropout": "1"}, "dropout=1.0 must be at least 0 and below 1"), ({"augment": "x"}, "unknown augment 'x'"),
-        ({"image": "wide"}, "'wide' is no size of an input"), ({"crop": "0:9,0:9"}, "--crop has no effect on the"),
-        ({"dataset": "alice/shapes"}, "classes of alice/shapes are unknown before it is read; give its facts"),
-        ({"revision": "v2"}, "classes of cifar100 are unknown before it is read"),
+        ({"dropout": "1"}, "dropout=1.0 is out of range. Use at least 0"), ({"augment": "x"}, "unknown augment 'x'"),
+        ({"image": "wide"}, "'wide' is not an input size"), ({"crop": "0:9,0:9"}, "--crop has no effect on the"),
+        ({"dataset": "alice/shapes"}, "classes of alice/shapes are unknown until it is read. Give its facts"),
+        ({"revision": "v2"}, "classes of cifar100 are unknown until it is read"),
         ({"dataset": "digits", "group_column": "x"}, "--group-column has no effect on the dataset digits"),
         ({"dataset": "digits", "data": "x"}, "--data has no effect on the dataset digits"),
         ({"seed": "1_0"}, "seed='1_0' is not a whole number"), ({"seed": "\u0663"}, "is not a whole number"),
-        ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] is not of type float"),
+        ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] has the wrong type. Use float"),
     ],
     ids=str,
 )  # fmt: skip
@@ -218,7 +221,7 @@ def test_a_change_of_meaning_is_in_the_id_and_an_earlier_revision_keeps_its_own(
 
 @pytest.mark.parametrize("name", ["model_revision", "decoding_revision", "layout_revision"])
 def test_a_revision_that_this_version_does_not_know_is_refused_in_one_sentence(name):
-    with pytest.raises(InputError, match=f"{name}=9.* is unknown; known: 1.*. Update isoscale"):
+    with pytest.raises(InputError, match=f"{name}=9.* is unknown. This version knows 1.*. Update isoscale"):
         RunConfig.from_json(resolve({}, CIFAR).to_json() | {name: 9})
 
 

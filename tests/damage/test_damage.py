@@ -26,12 +26,12 @@ def test_damage_is_a_cut_or_one_bit(tmp_path):
 @pytest.mark.parametrize(
     ("code", "err", "wrong", "verdict"),
     [
-        (2, "error: the weights w are damaged; download the run again", "", "refused"),
+        (2, "error: the weights w are damaged. Download the run again", "", "refused"),
         (2, "Traceback (most recent call last):", "", "defect"),
         (1, "error: a defect of isoscale: KeyError", "", "defect"),
         (0, "", "stdout", "silent"),
-        (0, "the saved state s is damaged and left out", "", "passed over"),
-        (0, "the saved state s is damaged and left out", "weights", "silent"),
+        (0, "the saved state s is damaged and skipped", "", "passed over"),
+        (0, "the saved state s is damaged and skipped", "weights", "silent"),
         (0, "", "", "harmless"),
     ],
 )

@@ -88,7 +88,7 @@ def test_sixteen_bits_are_divided_by_257_and_rounded():
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
 def test_pixels_whose_range_no_file_tells_are_refused_with_what_to_convert_to(kind):
     deep = encoded(noise(5, channels=1).astype(kind), "tiff")
-    with pytest.raises(InputError, match=r"mode [IF]\).*; convert it to 8-bit or 16-bit grey, or to RGB"):
+    with pytest.raises(InputError, match=r"mode [IF]\).*. Convert it to 8-bit or 16-bit grey, or to RGB"):
         stored(deep, side=16, channels=3)
 
 
@@ -104,7 +104,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with pytest.raises(InputError, match="it has more than 500 pixels; make it smaller"):
+        with pytest.raises(InputError, match=r"it has more than 500 pixels. Make it smaller"):
             stored(encoded(noise(8, size=(32, 32))), side=16, channels=3)
 
 
@@ -117,7 +117,7 @@ def test_a_bomb_says_one_sentence_and_nothing_beside_it():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert (said.stdout.strip(), said.stderr) == (
-        "it has more than 178,956,970 pixels; make it smaller or omit it",
+        "it has more than 178,956,970 pixels. Make it smaller or omit it",
         "",
     )
 

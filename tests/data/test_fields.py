@@ -109,7 +109,9 @@ def test_options_at_their_published_values_name_the_same_run(folder):
 
 def test_the_disk_must_have_room_for_the_bytes_of_the_fields(folder, monkeypatch):
     monkeypatch.setattr("app.system.durable.shutil.disk_usage", lambda _: type("Disk", (), {"free": 1 << 19}))
-    with pytest.raises(DiskFull, match=r"free; select a smaller part with --crop or --stored-dtype float16"):
+    with pytest.raises(
+        DiskFull, match=r"bytes in .* free. To fix it, select a smaller part with --crop or --stored-dtype float16"
+    ):
         opened(folder)
 
 

@@ -41,7 +41,7 @@ def test_the_seed_alone_decides_and_lists_are_as_upstream_writes_them(fields, tm
     assert [path.name for path in paths] == [f"datalist_{split}_samples.txt" for split in SHARES]
     assert paths[0].read_text().splitlines() == [str(path) for path in found[0]["train"]]
     assert filelist.write(found[0], out) == paths
-    with pytest.raises(InputError, match="is there and lists other files; give --out a new folder"):
+    with pytest.raises(InputError, match=r"exists and lists other files. Give --out a new folder"):
         filelist.write(found[2], out)
 
 
@@ -61,7 +61,7 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(fields):
 
 @pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (-0.1, 0.5, 0.5), (0, 0, 0), (float("nan"), 0.2, 0.2)])
 def test_shares_that_are_none_are_refused(shares):
-    with pytest.raises(InputError, match="and their sum above 0 and at most 1"):
+    with pytest.raises(InputError, match="with a sum above 0 and at most 1"):
         filelist.require_fractions(dict(zip(SHARES, shares, strict=True)))
 
 
@@ -69,5 +69,5 @@ def test_a_folder_without_fields_or_with_too_few_is_refused(tmp_path, fields):
     with pytest.raises(InputError, match=r"20 simulations are too few for a share of 0\.01 as val"):
         filelist.divided(fields, fractions={**SHARES, "val": 0.01}, by="simulation", seed=0)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"holds no \.npz files of fields"):
+    with pytest.raises(InputError, match=r"empty contains no readable \.npz files of fields. Name the folder"):
         filelist.divided(tmp_path / "empty", fractions=SHARES, by="simulation", seed=0)

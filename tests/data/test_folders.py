@@ -84,7 +84,7 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path):
 def test_a_test_split_without_labels_is_refused_until_test_is_carved(tmp_path, nothing):
     folder = write_hub(tmp_path / "set", {"train": HALF, "test": [nothing] * 4}, ["a", "b"])
     assert refused(folder) == (
-        "the test split of local/set has no labels: none of its 4 rows has one; "
+        "the test split of local/set has no labels: none of its 4 rows has one. "
         "--test-fraction 0.2 holds out a test set from train instead"
     )
     assert Reading(folder, test_fraction=0.2).splits().record["rows"] == {"train": 14, "val": 2, "test": 4}
@@ -92,7 +92,7 @@ def test_a_test_split_without_labels_is_refused_until_test_is_carved(tmp_path, n
 
 def test_a_class_in_test_that_train_lacks_is_refused(tmp_path):
     folder = write_hub(tmp_path / "set", {"train": HALF, "test": [0, 2]}, ["a", "b", "rare"])
-    assert refused(folder).startswith("the test split of local/set has classes that train lacks: rare; --test-fraction")
+    assert refused(folder).startswith("the test split of local/set has classes that train lacks: rare. --test-fraction")
 
 
 def test_an_unknown_text_label_in_test_is_refused(tmp_path):
@@ -103,7 +103,7 @@ def test_an_unknown_text_label_in_test_is_refused(tmp_path):
 
 def test_an_empty_dataset_is_refused(tmp_path):
     folder = write_hub(tmp_path / "set", {"train": []}, ["a", "b"])
-    assert refused(folder).endswith("a parquet file in it has no rows")
+    assert refused(folder).endswith("(a parquet file in it has no rows). Remove the file, or add rows")
 
 
 def test_a_dataset_without_a_labelled_row_is_refused(tmp_path):
@@ -113,13 +113,13 @@ def test_a_dataset_without_a_labelled_row_is_refused(tmp_path):
 
 def test_one_class_is_too_few(tmp_path):
     write_parquet(tmp_path / "set" / "train.parquet", [0] * 20)
-    assert "has 1 class; at least 2 are needed" in refused(tmp_path / "set")
+    assert "has 1 class. At least 2 are needed" in refused(tmp_path / "set")
 
 
 def test_a_config_of_other_classes_than_the_cache_holds_is_refused(tmp_path):
     reading = Reading(write_images(tmp_path / "pets"))
     reading.config = dataclasses.replace(reading.config, classes=3)
-    with pytest.raises(InputError, match="local/pets has 2 classes now, not 3; run the command again"):
+    with pytest.raises(InputError, match=r"local/pets has 2 classes now, not 3. Run the command again"):
         reading.splits()
 
 
@@ -149,19 +149,18 @@ UNPLAIN = "image (image), scan (image), kind (string), form (string), score (flo
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({}, f"which column of FOLDER is the image? name it with --image-column; there are: {UNPLAIN}"),
-        (SCAN, f"which column of FOLDER is the label? name it with --label-column; there are: {UNPLAIN}"),
-        (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'; did you mean kind?"),
-        (SCAN | {"label_column": "score"}, "column score of FOLDER holds 0.5 (float), not one class per row"),
-        (SCAN | {"label_column": "parts"}, "column parts of FOLDER holds List, not one class per row"),
-        (SCAN | {"label_column": "image"}, "column image of FOLDER holds image, not one class per row"),
-        ({"image_column": "pixels"}, "FOLDER has no column 'pixels'; there are: image, scan, kind, form, score, parts"),
-        ({"image_column": "form", "label_column": "kind"}, "column form of FOLDER holds string, not images"),
-        ({"group_column": "fom"}, "FOLDER has no column 'fom'; did you mean form?"),
-        ({"dataset_config": "b"}, "FOLDER has no config 'b'; name one with --dataset-config; there are: default"),
-        ({"revision": "v2"}, "--revision has no effect on the dataset FOLDER; leave it out"),
-        ({"image": 0}, "image=0 must be a number above 0; give a side (224), height x width (1700x500) or a signal's "
-         "length (3041)"),
+        ({}, f"which column of FOLDER is the image. Name it with --image-column. Valid values: {UNPLAIN}"),
+        (SCAN, f"which column of FOLDER is the label. Name it with --label-column. Valid values: {UNPLAIN}"),
+        (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'. Did you mean kind?"),
+        (SCAN | {"label_column": "score"}, "score of FOLDER contains 0.5 (float), not one class per row. Name another"),
+        (SCAN | {"label_column": "parts"}, "column parts of FOLDER contains List, not one class per row. Name another"),
+        (SCAN | {"label_column": "image"}, "contains image, not one class per row. Name another with --label-column"),
+        ({"image_column": "pixels"}, "FOLDER has no column 'pixels'. Valid values: image, scan, kind, form"),
+        ({"image_column": "form", "label_column": "kind"}, "contains string, not images. Name another with --image"),
+        ({"group_column": "fom"}, "FOLDER has no column 'fom'. Did you mean form?"),
+        ({"dataset_config": "b"}, "FOLDER has no config 'b'. Name one with --dataset-config. Valid values: default"),
+        ({"revision": "v2"}, "--revision has no effect on the dataset FOLDER. Omit it"),
+        ({"image": 0}, "image=0 is out of range. Use a side above 0 (224), height x width (1700x500) or a"),
     ],
 )  # fmt: skip
 def test_a_column_that_is_wrong_or_not_plain_is_named_with_what_there_is(tmp_path, request_, sentence):
@@ -169,7 +168,7 @@ def test_a_column_that_is_wrong_or_not_plain_is_named_with_what_there_is(tmp_pat
     values = {"kind": ["x", "y"], "form": ["s", "l"], "score": [0.5, 1.0], "parts": [[1], [2]]}
     (tmp_path / "set").mkdir()
     pq.write_table(pa.table({"image": image, "scan": image, **values}), tmp_path / "set" / "train.parquet")
-    assert refused(tmp_path / "set", **request_) == sentence
+    assert sentence in refused(tmp_path / "set", **request_)
 
 
 def test_several_configs_are_named_until_one_is_chosen(tmp_path):
@@ -177,9 +176,9 @@ def test_several_configs_are_named_until_one_is_chosen(tmp_path):
         write_parquet(tmp_path / "set" / name / "train.parquet", HALF)
     configs = "".join(f"- config_name: {name}\n  data_files: {name}/*.parquet\n" for name in ("large", "small"))
     (tmp_path / "set" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
-    several = "FOLDER has several configs; name one with --dataset-config; there are: large, small"
+    several = "FOLDER has several configs. Name one with --dataset-config. Valid values: large, small"
     assert refused(tmp_path / "set") == several
-    assert refused(tmp_path / "set", dataset_config="smal").endswith("did you mean small?")
+    assert refused(tmp_path / "set", dataset_config="smal").endswith("Did you mean small?")
     assert Reading(tmp_path / "set", dataset_config="small").manifest["rows"] == {"train": 20}
 
 
@@ -200,7 +199,7 @@ def test_a_group_in_train_and_test_is_refused_until_test_is_carved(tmp_path):
         tmp_path / "set", {"train": HALF, "test": [0, 1, 0, 1]}, ["a", "b"],
         more_features=[("patient", "int64")], patient=groups,
     )  # fmt: skip
-    assert refused(folder, group_column="patient").startswith("1 groups stand in both train and test; --test-fraction")
+    assert refused(folder, group_column="patient").startswith("1 group is in both train and test. To fix it, hold out")
     assert Reading(folder, group_column="patient", test_fraction=0.2).splits()
 
 
@@ -222,7 +221,10 @@ def test_a_split_that_is_not_named_test_serves_as_test_and_is_said(tmp_path):
 
 def test_no_split_named_train_is_refused(tmp_path):
     folder = write_hub(tmp_path / "set", {"one": HALF, "two": HALF}, ["a", "b"])
-    assert refused(folder) == "FOLDER has no split named train; it has one, two"
+    assert (
+        refused(folder)
+        == "FOLDER has no split named train. Its splits are one, two. Rename one, or give another dataset"
+    )
 
 
 @pytest.mark.parametrize("content", [{}, {".hidden": ""}, {"notes.txt": "no pictures"}, {"train.parquet": "PAR1"}])
@@ -235,7 +237,7 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path, content):
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     assert refused(tmp_path / "none") == (
-        "there is no folder FOLDER; --dataset takes a folder of parquet files or of images"
+        "the folder FOLDER does not exist. Give --dataset a folder of parquet files or of images"
     )
 
 
@@ -266,7 +268,7 @@ def test_an_option_without_effect_on_the_bundled_digits_is_refused(option):
 
 
 def test_a_run_s_name_for_a_folder_is_no_path():
-    with pytest.raises(InputError, match=r"local/pets names runs on a folder; .* give its path, such as ./folder"):
+    with pytest.raises(InputError, match=r"give its path, such as ./folder"):
         Reading("local/pets")
 
 

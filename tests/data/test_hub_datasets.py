@@ -138,7 +138,7 @@ def test_a_revision_is_read_as_named(hub, client, tmp_path):
     hub.add_dataset(name, write_hub(tmp_path / "two", LABELS | {"train": [0, 1] * 20}, NAMES))
     assert client.read(name, revision=old, **SIDE)["version"] == old
     refusal = client.read(name, revision="v9", **SIDE)["error"]
-    assert refusal.startswith(f"the Hub has nothing there for dataset {name} at revision v9; check the name")
+    assert refusal.startswith(f"the Hub has nothing there for dataset {name} at revision v9. Check the name")
 
 
 def test_bach_has_four_classes_and_its_unlabelled_test_files_are_never_downloaded(hub, client, tmp_path, monkeypatch):
@@ -172,7 +172,7 @@ def test_a_known_dataset_s_other_label_column_has_its_own_classes(hub, client, t
         rename(path, {"image": "img", "label": "coarse"})
     hub.add_dataset("uoft-cs/cifar100", fine)
     assert client.read("cifar100", label_column="coarse")["classes"] == 2
-    assert "no column 'fine_label'; there are: img, coarse" in client.read("cifar100")["error"]
+    assert "no column 'fine_label'. Valid values: img, coarse" in client.read("cifar100")["error"]
 
 
 def rename(path, names):
@@ -212,7 +212,7 @@ def test_a_silent_hub_with_nothing_cached_says_what_to_do(hub, client, tmp_path)
     ended = client.run("train", "--dataset", name, *TINY_RUN, "--checkpoints", str(tmp_path / "runs"))
     assert ended["code"] == 4
     assert "the Hub cannot be reached for dataset" in ended["stderr"]
-    assert f"{name} is not in the cache at 16 px; connect once, or train --dataset digits" in ended["stderr"]
+    assert f"{name} is not in the cache at 16 px. Connect once, or train on --dataset digits" in ended["stderr"]
     assert "Traceback" not in ended["stderr"]
     assert not (tmp_path / "runs").exists()
 
@@ -237,17 +237,20 @@ def test_a_silent_hub_with_a_warm_cache_is_said_and_done_without(hub, client, tm
     hub.fault("GET /api/.*", status=503, times=10_000)
     done = client.read(name, **SIDE)
     assert (done["version"], done["was_read"]) == (sha, {})
-    assert done["said"][0].endswith(f"; the cached {name} is used")
+    assert done["said"][0].endswith(f". The cached {name} is used")
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--dataset", "nobody/nothing"], "the Hub has nothing there for dataset nobody/nothing at revision main"),
-        (["--dataset", "alice/configs"], "has several configs; name one with --dataset-config; there are: big, small"),
-        (["--dataset", "alice/configs", "--dataset-config", "smal"], "did you mean small?"),
-        (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'; did you mean label?"),
-        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one; --test-fraction 0.2 holds out"),
+        (
+            ["--dataset", "alice/configs"],
+            "has several configs. Name one with --dataset-config. Valid values: big, small",
+        ),
+        (["--dataset", "alice/configs", "--dataset-config", "smal"], "Did you mean small?"),
+        (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'. Did you mean label?"),
+        (["--dataset", "alice/unlabelled"], "none of its 4 rows has one. --test-fraction 0.2 holds out"),
     ],
 )
 def test_a_refusal_is_one_sentence_and_exit_2_and_nothing_is_written(hub, client, tmp_path, arguments, sentence):
@@ -303,7 +306,7 @@ def test_a_warm_cache_trains_without_a_network_and_without_the_libraries_that_re
         text=True, env=environment | {"HF_HUB_OFFLINE": "1"}, timeout=120,
     )  # fmt: skip
     assert ended.stdout.split() == [sha], ended.stderr
-    assert (hub.requests, f"(HF_HUB_OFFLINE is set); the cached {name} is used" in ended.stderr) == ([], True)
+    assert (hub.requests, f"(HF_HUB_OFFLINE is set). The cached {name} is used" in ended.stderr) == ([], True)
 
 
 @pytest.mark.slow

@@ -19,11 +19,11 @@ def _empty_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        (".b/1.png", ".b/1.png of FOLDER would be left out: names that begin with . or __ are hidden; rename .b"),
-        ("__x__/1.JPG", "__x__/1.JPG of FOLDER would be left out: names that begin .*; rename __x__"),
-        ("cat/.1.png", "cat/.1.png of FOLDER would be left out: names that begin .*; rename .1.png"),
-        ("train/.b/1.png", "train/.b/1.png of FOLDER would be left out: .*; rename .b"),
-        ("train/a\nb/1.png", r"train/a\\nb/1.png of FOLDER would be left out: .*; rename a\\nb"),
+        (".b/1.png", ".b/1.png of FOLDER would be skipped: names that begin with . or __ are hidden. Rename .b"),
+        ("__x__/1.JPG", "__x__/1.JPG of FOLDER would be skipped: names that begin .*. Rename __x__"),
+        ("cat/.1.png", "cat/.1.png of FOLDER would be skipped: names that begin .*. Rename .1.png"),
+        ("train/.b/1.png", "train/.b/1.png of FOLDER would be skipped: .*. Rename .b"),
+        ("train/a\nb/1.png", r"train/a\\nb/1.png of FOLDER would be skipped: .*. Rename a\\nb"),
         ("extra/cat/1.png", r"has the splits test, train, and next to them extra, .*--split-folders"),
     ],
 )
@@ -71,4 +71,4 @@ def test_a_file_of_too_many_bytes_is_not_read_to_its_end(tmp_path, monkeypatch):
     folder = write_images(tmp_path / "pets", splits=("",))
     (folder / "cat" / "00.png").write_bytes(encoded(noise(0)) + bytes(10**6))
     monkeypatch.setattr("app.data.store.decode.MOST_BYTES", 10**6)
-    assert "cat/00.png (row 0 of train): the encoded image has more than 1 MB; make it smaller" in refused(folder)
+    assert "cat/00.png (row 0 of train): the encoded image has more than 1 MB. Make it smaller" in refused(folder)

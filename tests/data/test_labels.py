@@ -90,7 +90,7 @@ def test_a_run_that_took_an_empty_label_for_a_class_is_not_read_again(tmp_path):
         ([*HALF, "dog "], "'dog' and 'dog '"),
         ([f"patient {number}" for number in range(30)], "gives 30 classes for 30 rows (patient 0, "),
         ([f"{number // 2}" for number in range(31)], "gives 16 classes for 31 rows"),
-        ([0.0, 1.5] * 10, "column label of FOLDER holds 1.5 (float), not one class per row"),
+        ([0.0, 1.5] * 10, "column label of FOLDER contains 1.5 (float), not one class per row"),
     ],
 )
 def test_labels_that_are_doubtful_are_refused(tmp_path, labels, sentence):
@@ -129,7 +129,7 @@ def test_a_labelled_validation_is_the_test_set_where_the_test_labels_are_hidden(
 
 def test_hidden_test_labels_without_a_validation_are_refused_until_test_is_held_out(tmp_path):
     folder = hidden(tmp_path / "set", val=False)
-    assert "has no labels: none of its 7 rows has one; --test-fraction 0.2" in refused(folder)
+    assert "has no labels: none of its 7 rows has one. --test-fraction 0.2" in refused(folder)
     assert Reading(folder, test_fraction=0.2).splits().record["rows"] == {"train": 14, "val": 2, "test": 4}
 
 
@@ -162,13 +162,16 @@ def test_the_validation_and_the_test_set_are_the_splits_that_are_named(tmp_path,
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({"val_split": "validatio"}, "--val-split validatio: FOLDER has no such split; did you mean validation"),
-        ({"val_split": "test", "test_split": "test"}, "--val-split and --test-split are both test; name two splits"),
-        ({"test_split": "test", "test_fraction": 0.2}, "--test-split and --test-fraction both say what the test rows"),
-        ({"val_split": "test", "val_fraction": 0.2}, "--val-split and --val-fraction both say what the val rows are"),
+        ({"val_split": "validatio"}, "--val-split validatio: FOLDER has no such split. Did you mean validation"),
+        (
+            {"val_split": "test", "test_split": "test"},
+            "--val-split and --test-split are both test. Name two different splits",
+        ),
+        ({"test_split": "test", "test_fraction": 0.2}, "--test-split and --test-fraction both choose the test rows"),
+        ({"val_split": "test", "val_fraction": 0.2}, "--val-split and --val-fraction both choose the val rows"),
         ({"class_level": "2"}, "--class-level has no effect on FOLDER, which is read by its tables"),
         ({"split_folders": "none"}, "--split-folders has no effect on FOLDER"),
-        ({"val_split": "train"}, "no split named train; it has|leave no split for training"),
+        ({"val_split": "train"}, "--val-split train of FOLDER leaves no split for training"),
     ],
 )
 def test_splits_that_cannot_be_are_refused(tmp_path, request_, sentence):

@@ -169,8 +169,8 @@ def rewritten(text, old, new):
     [
         (lambda text: text.replace(",", ";"), "has semicolons between its values. Write commas.*image_id,label"),
         (lambda text: text.replace("7.png", "gone.png"), r"3 of the 30 files in column image_id .* not below"),
-        (lambda text: text + "0.png,bee\n", "0.png of FOLDER is listed twice; one row per image is needed"),
-        (lambda text: text + "0.png\n", "line 32 of FOLDER/train.csv has 1 values, its first line 2"),
+        (lambda text: text + "0.png,bee\n", "0.png of FOLDER is listed twice. Keep one row per image"),
+        (lambda text: text + "0.png\n", "line 32 of FOLDER/train.csv has 1 values, but its first line has 2. Fix"),
         (lambda text: re.sub(",bee", ",Ant", text), "'Ant' and 'ant' in column label of FOLDER differ"),
         (lambda text: re.sub(r"(\d+).png,\w+", r"\1.png,x\1", text), "gives 30 classes for 30 rows .*looks like an ID"),
         (lambda text: re.sub(r",\w+\n", ",0.5\n", text), "one class per row|1 class"),
@@ -181,7 +181,7 @@ def rewritten(text, old, new):
         (lambda text: re.sub(r"(\d)\.png", r"\1.jpg", text), "one class folder, images.*train.csv lists none of these"),
         (lambda _: "image_id,label\n", "train.csv lists none of these images"),
         (lambda text: text.replace("ant", "7").replace("bee", "007").replace("cat", "3"), "'007' and '7' .*same n"),
-        (lambda text: re.sub(r",\w+\n", ",cat\n", text), "has 1 class; at least 2 are needed. All labels are cat"),
+        (lambda text: re.sub(r",\w+\n", ",cat\n", text), "has 1 class. At least 2 are needed. All labels are cat"),
         (lambda text: text.replace("ant", "-1").replace("bee", "1").replace("cat", "1"), "If -1 is a class and not"),
     ],
 )  # fmt: skip
@@ -196,9 +196,11 @@ def test_a_label_column_is_named_where_it_is_not_clear(tmp_path):
     root = listed(tmp_path / "set")
     rows = [(f"{n}.png", NAMES[n % 3], ("f", "m")[n % 2]) for n in range(30)]
     write_csv(root / "train.csv", ["file", "kind", "sex"], rows)
-    assert "which column is the label is not clear. Name it with --label-column; there are: kind, sex" in refused(root)
+    assert "which column is the label is not clear. Name it with --label-column. Valid values: kind, sex" in refused(
+        root
+    )
     assert Reading(root, label_column="sex").manifest["class_names"] == ["f", "m"]
-    assert "has no column 'knd'; did you mean kind?" in refused(root, label_column="knd")
+    assert "has no column 'knd'. Did you mean kind?" in refused(root, label_column="knd")
 
 
 def test_a_list_that_agrees_with_class_folders_changes_nothing_and_one_that_does_not_is_refused(tmp_path):
@@ -245,7 +247,7 @@ def of_gz(root):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (of_npy, r"no images that can be read; there are files: 1 .npy. Save numpy arrays as images"),
+        (of_npy, r"no images that can be read. It has other files: 1 .npy. Save numpy arrays as images"),
         (of_zip, r"Archives are not read: unpack data.zip and give the folder"),
         (of_gz, r"unpack images.tar.gz"),
         (of_text, r"1 .txt .such as notes.txt.. Put a folder of images per class there, or parquet files"),
@@ -295,7 +297,7 @@ def test_tar_files_with_texts_as_classes_are_to_be_unpacked(tmp_path):
         (f"{n}.{ending}", value) for n in range(4) for ending, value in (("png", encoded(noise(n))), ("cls", b"ant"))
     ]
     write_tar(tmp_path / "set" / "a.tar", members)
-    assert "a .cls file in it contains 'ant' and no whole number. Unpack the files" in refused(tmp_path / "set")
+    assert "a .cls file in it contains 'ant' and no whole number). Unpack the files" in refused(tmp_path / "set")
 
 
 def test_tar_files_of_class_folders_are_to_be_unpacked(tmp_path):
@@ -381,7 +383,7 @@ def test_metadata_that_is_doubtful_is_refused(tmp_path, text, sentence):
 def test_metadata_lines_that_are_no_objects_are_refused(tmp_path, line):
     folder = write_images(tmp_path / "pets", splits=("",), each=4)
     (folder / "metadata.jsonl").write_text(line)
-    assert "each line is an object" in refused(folder)
+    assert "one object per line" in refused(folder)
 
 
 def test_metadata_without_images_is_told_so(tmp_path):

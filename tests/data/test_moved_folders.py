@@ -33,7 +33,7 @@ def moved(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_gone_is_missed_in_the_directory_where_it_was_sought(tmp_path, monkeypatch):
     ask, version = moved(tmp_path, monkeypatch)
-    says = rf"there is no folder \./pets in {tmp_path}, as the run knows local/pets, and it is not in the cache; start"
+    says = rf"the folder \./pets of local/pets does not exist in {tmp_path}, and the data are not in the cache. Start"
     with pytest.raises(InputError, match=says):
         data.prepare(ask, print, print, version=version)
 
@@ -42,9 +42,11 @@ def test_a_run_s_dataset_is_read_from_another_folder_of_the_same_content_and_no_
     ask, version = moved(tmp_path, monkeypatch)
     found = data.prepare(data.at(ask, "./elsewhere"), print, lambda *_: None, version=version)
     assert found.manifest.version == version and found.manifest.rows == {"train": 24, "test": 24}
-    with pytest.raises(InputError, match=r"other is not what the run was made with \(its fingerprint is .*; give the"):
+    with pytest.raises(
+        InputError, match=r"other is not the data that the run was made with: its fingerprint is .*. Give the"
+    ):
         data.at(ask, str(write_images(tmp_path / "other", each=3)))
-    with pytest.raises(InputError, match=r"digits is read from no folder; leave \./elsewhere out"):
+    with pytest.raises(InputError, match=r"digits is not read from a folder. Omit --data \./elsewhere"):
         data.at(Reading("digits").ask, "./elsewhere")
 
 
@@ -52,5 +54,5 @@ def test_a_changed_folder_is_not_taken_for_the_run_s_own(tmp_path):
     reading = Reading(write_images(tmp_path / "pets"))
     (tmp_path / "pets" / "train" / "cat" / "00.png").write_bytes(encoded(noise(99)))
     (tmp_path / "cache").rename(tmp_path / "no-cache")
-    with pytest.raises(InputError, match="is not what the run was made with; restore it or train --fresh"):
+    with pytest.raises(InputError, match="differs from the data that the run was made with"):
         data.prepare(reading.ask, print, print, version=reading.manifest["version"])

@@ -31,16 +31,16 @@ def test_each_class_gives_its_share_and_no_row_is_lost_or_doubled(patterns):
     assert (train["X"][:, 0, 0] % 5 == train["Y"]).all()
     again = split(patterns, patterns / "again", tag="T", val_fraction=0.2, seed=0)
     assert [open(path, "rb").read() for path in again] == [open(path, "rb").read() for path in rows]  # noqa: PTH123,SIM115
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         split(patterns, patterns / "out", tag="T", val_fraction=0.2, seed=0)
 
 
 @pytest.mark.parametrize(("held", "says"), [
-    (Payload(), "contains more than plain tensors"), ([1], "does not hold patterns X and labels Y"),
-    ({"X": torch.zeros(2, 3)}, "does not hold patterns X and labels Y"),
-    ({"X": torch.zeros(2, 3), "Y": torch.zeros(3).long()}, r"are not \[N, L\] or"),
-    ({"X": torch.zeros(2, 3), "Y": torch.zeros(2)}, "Y is float32, not whole numbers"),
-    ({"X": torch.zeros(0, 3), "Y": torch.zeros(0).long()}, "holds no patterns"),
+    (Payload(), "contains more than plain tensors"), ([1], "does not contain patterns X and labels Y"),
+    ({"X": torch.zeros(2, 3)}, "does not contain patterns X and labels Y"),
+    ({"X": torch.zeros(2, 3), "Y": torch.zeros(3).long()}, r"X \(2, 3\) and Y \(3,\) have the wrong shapes"),
+    ({"X": torch.zeros(2, 3), "Y": torch.zeros(2)}, "Y is float32. Use whole numbers"),
+    ({"X": torch.zeros(0, 3), "Y": torch.zeros(0).long()}, "contains no patterns"),
     ({"X": torch.full((2, 3), torch.nan), "Y": torch.zeros(2).long()}, "not finite"),
     ({"X": torch.zeros(2, 3), "Y": torch.tensor([0, -1])}, "labels below 0"),
 ])  # fmt: skip
@@ -54,5 +54,5 @@ def test_a_file_that_holds_something_else_is_refused_and_not_executed(tmp_path, 
 
 def test_a_cut_file_is_refused(patterns):
     (patterns / "a.pt").write_bytes((patterns / "a.pt").read_bytes()[:300])
-    with pytest.raises(InputError, match=r"a\.pt is no whole \.pt file"):
+    with pytest.raises(InputError, match=r"a\.pt is not a complete \.pt file"):
         split(patterns, patterns / "out", tag="T", val_fraction=0.2, seed=0)

@@ -95,5 +95,5 @@ def test_a_refusal_names_the_option_that_the_path_came_by(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     ask = data.ask_of(opened(folder)[0].to_json(), path=str(tmp_path / "empty"))
     for asked, option in ((ask, "--data"), (ask.tested_whole(), "--on")):
-        with pytest.raises(InputError, match=rf"holds no \.pt files of patterns; {option} takes a folder"):
+        with pytest.raises(InputError, match=rf"contains no \.pt files of patterns. Give {option} a folder"):
             signals.find(asked)

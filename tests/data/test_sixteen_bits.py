@@ -221,7 +221,7 @@ def test_sixteen_bits_in_test_alone_are_refused_until_their_range_is_stated(tmp_
 def test_a_depth_that_nothing_needs_is_refused(tmp_path):
     assert "--bit-depth has no effect" in refused(write_images(tmp_path / "pets"), bit_depth=12)
     assert "--bit-depth has no effect" in refused("digits", bit_depth=12)
-    with pytest.raises(InputError, match="bit_depth=8 must be from 9 to 16"):
+    with pytest.raises(InputError, match=r"bit_depth=8 is out of range. Use a number from 9 to 16"):
         Reading(tmp_path / "pets", bit_depth=8)
 
 

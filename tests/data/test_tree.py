@@ -95,15 +95,15 @@ def test_what_is_understood_before_reading_is_what_is_read(tmp_path, name):
         (classes("train", "test", "extra"), "next to them extra, .*images: 16.*train=FOLDER,test=FOLDER"),
         ([*classes("seg_train", "seg_test"), "seg_pred"], "next to them seg_pred, .*images: 8"),
         (classes("train", "test", "testing"), "several folders for test: test, testing"),
-        (classes("test", "val"), "no split named train; it has test, val"),
+        (classes("test", "val"), "no split named train. Its splits are test, val"),
         (["train", "test"], "train contains 8 images .00.png. outside of class folders"),
         (["."], r"FOLDER contains 8 images .00.png. outside of class folders.*cat/1.png"),
         ([".", "cat", "dog"], r"FOLDER contains 8 images .00.png. next to folders of images .cat, dog."),
         (["train", *classes("train", "test")], "train contains 8 images .00.png. next to folders of images"),
-        (["cat"], "has one class folder, cat; at least two are needed"),
-        (classes("pets"), r"one class folder, pets; .* contains 2 folders of images .cat, dog.; use --dataset "
+        (["cat"], "has one class folder, cat. At least two are needed"),
+        (classes("pets"), r"one class folder, pets. .* contains 2 folders of images .cat, dog.. Use --dataset "
          r"FOLDER/pets or --class-level 2"),
-        (classes("seg_train/seg_train", "seg_test/seg_test"), "one class folder, seg_train; .*use --class-level 2"),
+        (classes("seg_train/seg_train", "seg_test/seg_test"), "one class folder, seg_train. .*Use --class-level 2"),
         ([*classes("train"), "test/cat", "test/emu"], "test split of FOLDER has classes that train lacks: emu"),
         (["cat", "Cat"], "'Cat' and 'cat' .* differ only by blanks or case"),
         (["train/cat", "train/dog", "test/cat", "test/Dog"], "'Dog' and 'dog'"),
@@ -209,8 +209,8 @@ def test_split_folders_that_are_not_used_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a", "is not of the form train=FOLDER"),
-        ("train=z", "has no folder 'z'; "),
+        ("a", "is not in the right form. Use train=FOLDER"),
+        ("train=z", "has no folder 'z'. Valid values: a, b"),
         ("test=b", "names no folder for train"),
         ("train=a,test=a/cat", "uses the folder a/cat for two splits"),
         ("train=a,test=empty", "the folder empty of FOLDER contains no readable images"),
@@ -253,7 +253,7 @@ def test_an_image_that_is_no_file_is_refused(tmp_path, made):
     folder = put(tmp_path / "set", "cat", "dog")
     path = folder / "cat" / "99.png"
     path.symlink_to("nowhere") if made == "dangling" else os.mkfifo(path)
-    says = {"dangling": "cat/99.png of FOLDER would be left out: it is a link", "fifo": "is a pipe"}
+    says = {"dangling": "cat/99.png of FOLDER would be skipped: it is a link", "fifo": "is a pipe"}
     assert says[made] in refused(folder)
 
 

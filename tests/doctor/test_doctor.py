@@ -89,7 +89,7 @@ def test_a_file_in_a_folder_s_place_fails_and_a_link_to_none_passes(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         found = host.writable("cache", folder, "ISOSCALE_CACHE")
-        assert found.verdict == "fail" and f"{tmp_path / 'file'} is no folder" in found.says
+        assert found.verdict == "fail" and f"{tmp_path / 'file'} is not a folder" in found.says
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there" / "not-yet")
     assert host.writable("cache", tmp_path / "link", "ISOSCALE_CACHE").verdict == "pass"
@@ -120,13 +120,13 @@ def test_a_token_that_may_write_passes_all_lines_of_the_hub(online):
     [
         ("hf_wrong", "tester/runs", "token", "fail", "does not accept HF_TOKEN"),
         ("hf_wrïte", "tester/runs", "token", "fail", "HF_TOKEN contains a character that no token has"),
-        ("hf_read", "tester/there", "repository", "fail", "HF_TOKEN may not do that"),
-        ("hf_read", "tester/runs", "repository", "fail", "may not make it"),
-        ("hf_write", "tester/runs", "repository", "pass", "the first upload makes it"),
-        ("hf_write", "other/runs", "repository", "fail", "is not there, or not for this token"),
+        ("hf_read", "tester/there", "repository", "fail", "HF_TOKEN has no right to do this"),
+        ("hf_read", "tester/runs", "repository", "fail", "may not create it"),
+        ("hf_write", "tester/runs", "repository", "pass", "The first upload creates it"),
+        ("hf_write", "other/runs", "repository", "fail", "does not exist, or is hidden from this token"),
         ("hf_write", "", "repository", "warn", "HF_REPOSITORY is not set"),
         ("hf_write", "a/b/c", "repository", "fail", "neither owner/name nor"),
-        ("", "tester/runs", "token", "warn", "none: nothing can be uploaded"),
+        ("", "tester/runs", "token", "warn", "no token is set, so nothing can be uploaded"),
     ],
 )
 def test_a_token_is_judged_by_what_it_may_do(online, monkeypatch, token, repository, about, verdict, says):
@@ -185,7 +185,7 @@ def test_the_command_prints_a_line_each_and_ends_with_2_where_one_fails(old_driv
     monkeypatch.setattr(doctor, "examine", lambda folder, examine=doctor.examine: examine(folder, old_driver))
     assert cli.main(["doctor"]) == 2
     ended = capsys.readouterr()
-    assert "fail  GPU: /dev/nvidia0 is there" in ended.out and "did not pass: GPU (fail)" in ended.err
+    assert "fail  GPU: /dev/nvidia0 exists" in ended.out and "checks failed: GPU (fail)" in ended.err
     assert not list(work.iterdir())
 
 
@@ -194,7 +194,7 @@ def test_an_answer_that_is_no_hub_s_is_a_line(monkeypatch):
     monkeypatch.setattr(remote.hub, "token", lambda: "hf_any")
     monkeypatch.setattr(remote.hub, "call", lambda what, ask: {"welcome": "to the hotel"})
     found = remote.look(remote.Answer(theirs=0.0))
-    assert found[-1].verdict == "fail" and "answers as no Hub does" in found[-1].says
+    assert found[-1].verdict == "fail" and "answers, but not as a Hub does" in found[-1].says
 
 
 @pytest.mark.parametrize("more", [

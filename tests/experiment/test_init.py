@@ -83,7 +83,7 @@ def test_a_head_for_another_number_of_classes_is_new_and_everything_else_is_the_
         tmp_path / "b", ("ant", "bee", "cow"), tmp_path / "runs", screen, init=str(first.files.weights), lr=1e-9
     )
     assert second.record.init.head == "replaced" and second.record.init.run_id == first.record.run_id
-    assert any("the head for 3 classes is new, which was for 2" in text for text in screen.said)
+    assert any("The head for 3 classes is new, which was for 2" in text for text in screen.said)
     ours, theirs = load_file(second.files.weights), load_file(first.files.weights)
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours if not name.startswith("head"))
     assert ours["head.weight"].shape[0] == 3
@@ -93,7 +93,7 @@ def test_a_head_that_is_kept_for_classes_of_other_names_is_reported(tmp_path):
     first = folder_run(tmp_path / "a", ("cat", "dog"), tmp_path / "runs")
     screen = Quiet()
     second = folder_run(tmp_path / "b", ("ant", "bee"), tmp_path / "runs", screen, init=str(first.files.weights))
-    assert second.record.init.head == "kept" and any("its head is kept" in text for text in screen.said)
+    assert second.record.init.head == "kept" and any("Its head is kept" in text for text in screen.said)
 
 
 @pytest.mark.parametrize("model", ["vit_classic", "vit_differential", *SMALL])
@@ -158,8 +158,8 @@ def test_weights_of_another_architecture_are_refused_although_their_shapes_are_e
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.pt", b"", "nothing pickled is read"), ("x.safetensors", b"junk", "cannot be read as safetensors"),
-        ("x.safetensors", None, "there is no such file"), ("nowhere", None, "there is no run at"),
+        ("x.pt", b"", "pickled files are unsupported"), ("x.safetensors", b"junk", "cannot be read as safetensors"),
+        ("x.safetensors", None, "this file does not exist"), ("nowhere", None, "there is no run at"),
     ],
 )  # fmt: skip
 def test_what_is_no_file_of_weights_is_refused_before_data_are_read(tmp_path, name, content, says):
@@ -183,7 +183,7 @@ def test_an_unfinished_run_and_one_with_damaged_weights_give_none(source, tmp_pa
 
 def test_published_weights_and_one_s_own_are_not_both_taken(source):
     for asked in ({"model": "timm/test_resnet"}, {"model": "timm/test_resnet", "image": 32}):
-        with pytest.raises(InputError, match="omit one"):
+        with pytest.raises(InputError, match="Omit one"):
             experiment.plan(
                 {"dataset": "digits", "pretrained": True, "init": str(source.files.weights), **asked}, Quiet()
             )

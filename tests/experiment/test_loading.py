@@ -96,5 +96,5 @@ def test_a_picture_is_upright_and_an_array_may_have_one_channel(trained, tmp_pat
     wanted = model.preprocess(path)
     assert torch.equal(wanted, model.preprocess(Image.open(path))) and torch.equal(wanted, model.preprocess(image))
     assert torch.equal(model.preprocess(image[..., None]), wanted)
-    with pytest.raises(InputError, match="an image is uint8 of shape"):
+    with pytest.raises(InputError, match="an image has the type uint8"):
         model.preprocess(np.zeros((8, 8, 7), np.uint8))

@@ -107,7 +107,7 @@ def test_every_rank_asks_the_others_the_same_in_the_same_order(files, stop):
                 push=lambda _: None,
             )
         if stop:
-            with pytest.raises(Stopped, match="stopped by a test after step 3 of 6; its state is saved"):
+            with pytest.raises(Stopped, match=r"stopped by a test after step 3 of 6. Its state is saved"):
                 fitted(place, observers, model, optimizer)
         else:
             fitted(place, observers, model, optimizer)

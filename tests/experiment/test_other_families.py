@@ -69,7 +69,7 @@ def test_a_model_of_timm_s_has_a_folder_a_card_and_figures_named_without_a_slash
 
 @pytest.mark.parametrize("model", ["cnn", "cait", "timm/test_resnet"])
 def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
-    with pytest.raises(InputError, match=r"--checkpointing has no effect on .*; leave it out"):
+    with pytest.raises(InputError, match=r"--checkpointing has no effect on .*. Omit it"):
         run_of(tmp_path, model, options={"checkpointing": True})
     with pytest.raises(InputError, match=r"has no attention\. Omit --attention-path"):
         run_of(tmp_path, model, options={"attention_path": "plain"})
@@ -77,10 +77,10 @@ def test_what_only_attention_of_ours_takes_is_refused(tmp_path, model):
 
 @pytest.mark.parametrize("model", ["cnn", "resnet18", "timm/test_resnet"])
 def test_a_model_that_normalises_over_the_batch_is_given_it_whole(tmp_path, model):
-    with pytest.raises(InputError, match="32 images cannot be computed 16 at a time; give --batch-size 16"):
+    with pytest.raises(InputError, match=r"32 images cannot be computed 16 at a time. Use --batch-size 16"):
         run_of(tmp_path, model, options={"micro_batch_size": 16})
     with pytest.raises(
-        InputError, match="161 images would end in a batch of 1, too few for 1 process; give --batch-size 33"
+        InputError, match=r"an epoch of 161 images would have 1, too few for 1 process. Use --batch-size 33"
     ):
         run_of(tmp_path, model, limit_train=161)
 
@@ -89,9 +89,9 @@ def test_a_model_that_normalises_over_the_batch_is_given_it_whole(tmp_path, mode
     ("device", "ranks", "apart", "examples", "says"),
     [
         ("cuda", 2, 16, 320, None),
-        ("cuda", 2, 8, 320, "16 images cannot be computed 8 at a time; give --batch-size 16"),
-        ("cuda", 4, 32, 323, "end in a batch of 3, too few for 4 ranks; give --batch-size 33"),
-        ("cpu", 2, 32, 320, "which 2 ranks would split; start one process"),
+        ("cuda", 2, 8, 320, "16 images cannot be computed 8 at a time. Use --batch-size 16"),
+        ("cuda", 4, 32, 323, "would have 3, too few for 4 ranks. Use --batch-size 33"),
+        ("cpu", 2, 32, 320, "which 2 ranks would split. Start one process"),
     ],
 )
 def test_ranks_on_gpus_share_a_batch_s_statistics_and_others_are_refused(device, ranks, apart, examples, says):
@@ -124,15 +124,18 @@ def test_a_model_that_does_not_may_split_it(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        ({"model": "timm/resnet188"}, "timm has no model 'resnet188'; did you mean timm/resnet18"),
+        ({"model": "timm/resnet188"}, "timm has no model 'resnet188'. Did you mean timm/resnet18"),
         ({"model": "timm/test_vit", "image": 30}, "image=30 is not a multiple of this model's patch=16"),
-        ({"model": "timm/test_resnet", "size": "1M"}, "timm/test_resnet has one size; leave --size out"),
+        ({"model": "timm/test_resnet", "size": "1M"}, "timm/test_resnet has one size. Omit --size"),
         ({"model": "timm/test_resnet", "depth": 2}, "--depth has no effect on timm/test_resnet"),
-        ({"model": "resnet18", "pretrained": True}, "--pretrained has no effect on resnet18; it is for"),
+        ({"model": "resnet18", "pretrained": True}, "--pretrained has no effect on resnet18. It is for"),
         ({"model": "mobilevit"}, "image=8 is too small for mobilevit"),
         ({"model": "mobilevit", "size": "10M"}, "image=8 is too small for mobilevit"),
-        ({"model": "swin", "width": 4, "patch": 2}, "width=4 does not divide into swin's 3 heads; nearest: 3, 6"),
-        ({"model": "cait", "size": "1M"}, r"size=1M is missed by \+375.0%: .* reachable: 4.75M at depth=1, 6.33M"),
+        ({"model": "swin", "width": 4, "patch": 2}, "width=4 does not divide into swin's 3 heads. Use 3 or 6"),
+        (
+            {"model": "cait", "size": "1M"},
+            r"size=1M does not fit .*\(\+375.0%\).*Reachable sizes: 4.75M at depth=1, 6.33M",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_had_is_refused_before_the_data_are_read(request_, says):

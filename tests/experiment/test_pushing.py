@@ -60,10 +60,10 @@ def wait_for_a_state(branch):
 
 def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the_same_bytes(tmp_path, repository):
     whole = train(tmp_path / "whole")
-    assert stopped_at(tmp_path / "here", 4).endswith("its state is saved, and on the Hub")
+    assert stopped_at(tmp_path / "here", 4).endswith("Its state is saved, and on the Hub")
     screen = Quiet()
     ended = train(tmp_path / "elsewhere", screen, options=pushing())
-    assert screen.steps[0] == 5 and "the run goes on from the Hub" in screen.said
+    assert screen.steps[0] == 5 and "the run resumes from the state on the Hub" in screen.said
     for name in ("weights", "best", "predictions", "splits"):
         assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
     assert [place.from_step for place in ended.record.places] == [0, 4]
@@ -93,11 +93,11 @@ def test_a_killed_command_finds_its_own_claim_and_need_not_wait(tmp_path, reposi
 def test_a_run_that_another_machine_trains_is_refused_or_waited_for(tmp_path, repository):
     other = branch_of(run_id(), lease=3.0)
     other.take(wait=False, say=print)
-    with pytest.raises(Held, match=r"another machine trains run .* leave out --if-held refuse"):
+    with pytest.raises(Held, match=r"another machine trains run .* omit `--if-held refuse`"):
         train(tmp_path, options=pushing(wait=False))
     screen, began = Quiet(), time.monotonic()
     assert train(tmp_path, screen, options=pushing()).done
-    assert time.monotonic() - began > 0.5 and "waiting until it ends or its claim does" in screen.said[0]
+    assert time.monotonic() - began > 0.5 and "waits until it ends or its claim expires" in screen.said[0]
 
 
 def test_a_released_run_is_taken_at_once(tmp_path, repository):
@@ -116,7 +116,7 @@ def test_a_machine_that_lost_its_claim_stops_with_its_state_saved(tmp_path, repo
             branch._commit({}, [], "Take the lease whatever it says")
         time.sleep(0.2 if step > 2 else 0)
 
-    with pytest.raises(Stopped, match=r"stopped since another machine has taken over run .*; its state is saved"):
+    with pytest.raises(Stopped, match=r"stopped since another machine has taken over run .*. Its state is saved"):
         train(tmp_path, Quiet(after=robbed), options=pushing(), epochs=20)
 
 
@@ -250,7 +250,7 @@ def test_a_machine_that_met_a_silent_hub_does_not_put_its_earlier_state_over_a_l
     stopped_at(tmp_path / "here", 8)
     repository.fault("GET .*/api/models/", status=503, times=4)  # all attempts of the first call
     screen = Quiet(after=lambda _: time.sleep(0.2))
-    with pytest.raises(Stopped, match=r"stopped since the Hub holds a later state \(step 8\) after"):
+    with pytest.raises(Stopped, match=r"stopped since the Hub has a later state \(step 8\) after"):
         train(tmp_path / "elsewhere", screen, options=pushing(), epochs=2)
     there = json.loads(repository.files(REPOSITORY, f"run-{run_id()}")["state/manifest.json"])
     assert there["step"] == 8
@@ -290,7 +290,7 @@ def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, r
 
     def finish():
         end = time.monotonic() + 20
-        while not any("waiting until it ends" in text for text in screen.said) and time.monotonic() < end:
+        while not any("waits until it ends" in text for text in screen.said) and time.monotonic() < end:
             time.sleep(0.01)
         store.upload(done.files.folder / done.files.stem, f"{done.config.model}/{done.files.stem}")
         other.release()
@@ -299,7 +299,7 @@ def test_who_waited_for_a_run_that_was_finished_meanwhile_fetches_it(tmp_path, r
     finishing.start()
     found = train(tmp_path / "elsewhere", screen, options=pushing())
     finishing.join()
-    assert any("waiting until it ends" in text for text in screen.said)
+    assert any("waits until it ends" in text for text in screen.said)
     assert screen.steps == [] and found.files.weights.read_bytes() == done.files.weights.read_bytes()
 
 
@@ -316,7 +316,9 @@ def test_a_run_left_unfinished_here_and_finished_elsewhere_is_fetched(tmp_path, 
 def test_a_later_state_that_cannot_be_fetched_ends_the_command_and_stays(tmp_path, repository):
     stopped_at(tmp_path / "here", 8)
     repository.fault(r"GET .*/resolve/.*state-8.safetensors", status=503, times=99)
-    with pytest.raises(Unavailable, match=r"holds a later state of run .* could not be fetched .*same command again"):
+    with pytest.raises(
+        Unavailable, match=r"the Hub has a later state of run .* its download failed .*Run the same command again"
+    ):
         train(tmp_path / "elsewhere", options=pushing())
     repository.faults.clear()
     screen = Quiet()
@@ -332,7 +334,7 @@ def test_a_branch_that_vanishes_stops_the_run_with_its_state_saved(tmp_path, rep
             )
         time.sleep(0.2 if step > 2 else 0)
 
-    text = r"since the branch of run .* is gone: somebody deleted it, .* no finished run .*; its state is saved"
+    text = r"since the branch of run .* is gone: somebody deleted it, .* no finished run .*. Its state is saved"
     with pytest.raises(Stopped, match=text):
         train(tmp_path, Quiet(after=vanish), options=pushing(), epochs=20)
 
@@ -362,7 +364,7 @@ def test_a_disk_without_room_for_a_snapshot_costs_the_push_only(tmp_path, reposi
     monkeypatch.setattr("app.experiment.pushing._link", full)
     screen = Quiet()
     assert train(tmp_path, screen, options=pushing()).done
-    assert "warning: the state of step 1 is not pushed (No space left on device); training goes on" in screen.said
+    assert "warning: the state of step 1 is not pushed (No space left on device). Training continues" in screen.said
 
 
 def test_a_stop_whose_last_state_another_machine_has_overtaken_is_not_said_to_be_on_the_hub(tmp_path, repository):
@@ -375,7 +377,7 @@ def test_a_stop_whose_last_state_another_machine_has_overtaken_is_not_said_to_be
             branch._commit({}, [], "Take the lease whatever it says")
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Stopped, match="its state is saved, but not on the Hub"):
+    with pytest.raises(Stopped, match="Its state is saved, but not on the Hub"):
         train(tmp_path, Quiet(after=robbed), options=pushing())
 
 
@@ -391,7 +393,7 @@ def test_a_stop_whose_last_state_has_no_room_for_a_snapshot_is_not_said_to_be_on
             monkeypatch.setattr("app.experiment.pushing._link", full)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Stopped, match="its state is saved, but not on the Hub"):
+    with pytest.raises(Stopped, match="Its state is saved, but not on the Hub"):
         train(tmp_path, Quiet(after=filled), options=pushing())
 
 

@@ -84,9 +84,9 @@ def gaps(one, other):
 def test_a_run_stopped_on_two_ranks_goes_on_on_one_with_the_losses_of_one(tmp_path, shared_cache, whole):
     # torchrun's own code
     stopped, said = trained(tmp_path, shared_cache, "--max-minutes", "0", ranks=2, code=1)
-    assert not stopped.done and "stopped by --max-minutes after step 1 of 15; its state is saved" in said
+    assert not stopped.done and "stopped by --max-minutes after step 1 of 15. Its state is saved" in said
     ended, said = trained(tmp_path, shared_cache)
-    assert "continues at step 2" in said and [place.ranks for place in ended.record.places] == [2, 1]
+    assert "resumes at step 2" in said and [place.ranks for place in ended.record.places] == [2, 1]
     assert max(gaps(whole, ended)) < 1e-4
 
 
@@ -106,7 +106,7 @@ def test_all_ranks_end_where_the_run_is_done_or_cannot_begin(shared_cache, two):
     two.files.weights.unlink()
     _, said = trained(folder, shared_cache, ranks=2, code=1)
     two.files.weights.write_bytes(kept)
-    assert "is gone; download the run again" in said and "internal error" not in said
+    assert "is gone. Download the run again" in said and "internal error" not in said
 
 
 def test_gradients_in_bf16_change_the_losses_by_their_rounding_and_a_rank_may_have_nothing_to_test(

@@ -114,7 +114,7 @@ def test_the_record_has_a_digest_of_the_arrays_that_the_manifest_s_sums_give(com
 def test_a_run_is_not_resumed_on_other_arrays_and_is_on_its_own(commands):
     before = commands.stopped().read_bytes()
     undo = commands.change()
-    with pytest.raises(Damaged, match=r"cached arrays .*not the ones .*--fresh"):
+    with pytest.raises(Damaged, match=r"cached arrays .*differ from those that the run began with.*--fresh"):
         commands.train()
     assert commands.record().read_bytes() == before
     undo()

@@ -58,7 +58,7 @@ def resumed(folder, whole, first_step):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_in_the_middle_of_the_steps(tmp_path, whole, name):
-    with pytest.raises(Stopped, match=rf"stopped by {name} after step 4 of 10; its state is saved"):
+    with pytest.raises(Stopped, match=rf"stopped by {name} after step 4 of 10. Its state is saved"):
         train(tmp_path, Quiet(after=lambda step: send(name) if step == 4 else None))
     assert find_runs(tmp_path)[0].record.status == "stopped"
     resumed(tmp_path, whole, 5)
@@ -82,7 +82,7 @@ def test_while_the_first_batch_waits_nothing_is_waited_for(tmp_path, whole, monk
 def test_during_validation_the_step_is_ended_with_it(tmp_path, whole, monkeypatch, call, step):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "validate", at_call(call, "SIGUSR2", loop.validate))
-        with pytest.raises(Stopped, match=rf"stopped by SIGUSR2 after step {step} of 10; its state is saved"):
+        with pytest.raises(Stopped, match=rf"stopped by SIGUSR2 after step {step} of 10. Its state is saved"):
             train(tmp_path)
     resumed(tmp_path, whole, step + 1)
 
@@ -140,12 +140,12 @@ def test_the_last_push_takes_what_the_grace_leaves_and_no_more(tmp_path, reposit
     push = "POST .*/commit/run-"
     repository.fault(push, None, delay_seconds=0, times=1)  # the claim
     repository.fault(push, None, delay_seconds=9.0)
-    assert stopped_while(tmp_path / "long", 60.0).endswith("its state is saved, and on the Hub")
+    assert stopped_while(tmp_path / "long", 60.0).endswith("Its state is saved, and on the Hub")
     repository.faults.clear()
     repository.fault(push, None, delay_seconds=0, times=1)
     repository.fault(push, None, delay_seconds=6.0)
     began = time.monotonic()
-    assert stopped_while(tmp_path / "short", 1.0).endswith("its state is saved, but not on the Hub")
+    assert stopped_while(tmp_path / "short", 1.0).endswith("Its state is saved, but not on the Hub")
     assert time.monotonic() - began < 6.0
 
 
@@ -163,13 +163,13 @@ def test_a_last_push_that_fails_is_tried_again_within_the_grace(tmp_path, reposi
     monkeypatch.setattr("app.experiment.pushing._LAST_PAUSE", 0.01)
     repository.fault("POST .*/commit/run-", None, times=1)  # the claim
     repository.fault("POST .*/commit/run-", 503, times=9)
-    assert stopped_while(tmp_path, 60.0).endswith("its state is saved, and on the Hub")
+    assert stopped_while(tmp_path, 60.0).endswith("Its state is saved, and on the Hub")
 
 
 def test_more_signals_do_not_disturb_the_last_push(tmp_path, repository):
     repository.fault("POST .*/commit/run-", None, times=1)  # the claim
     repository.fault("POST .*/commit/run-", None, meanwhile=lambda: [send(name) for name in NAMES])
-    assert stopped_while(tmp_path, 60.0).endswith("its state is saved, and on the Hub")
+    assert stopped_while(tmp_path, 60.0).endswith("Its state is saved, and on the Hub")
 
 
 @pytest.mark.slow

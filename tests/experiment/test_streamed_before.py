@@ -47,7 +47,7 @@ def test_a_streamed_run_is_evaluated_from_its_stored_predictions_only(tmp_path):
     run = Run(files, record.read(files.record))
     again = experiment.evaluate(run, options, Quiet())
     assert again.record.test == run.record.test
-    with pytest.raises(InputError, match=r"evaluate its stored predictions \(without --again\), or train with --fresh"):
+    with pytest.raises(InputError, match=r"Evaluate its stored predictions \(without --again\), or train with --fresh"):
         experiment.evaluate(run, options, Quiet(), again=True)
     with pytest.raises(InputError, match=SENTENCE):  # which are not stored
         experiment.evaluate(run, options, Quiet(), best=True)

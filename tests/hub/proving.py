@@ -107,8 +107,8 @@ class Cases:
 
     def _retry(self, row: Row, said: Said, at: At) -> list[str]:
         """The command that was printed for it, else the same."""
-        if said.code == NOT_UPLOADED and "retry: " in said.err:
-            words = shlex.split(said.err.rpartition("retry: ")[2])
+        if said.code == NOT_UPLOADED and "Retry: " in said.err:
+            words = shlex.split(said.err.rpartition("Retry: ")[2])
             return words[words.index("upload") :]
         return self._command(row, at)
 

@@ -191,7 +191,7 @@ def test_tiles_are_for_cpus(path):
     for attention in ("classic", "differential"):
         asked = {"attention": attention, "head_width": 64}
         for device in ("cuda", "mps"):
-            assert f"the {path} path is for CPUs; on a {device} device" in unfit(path, **asked, device=device)
+            assert f"the {path} path is for CPUs. On a {device} device" in unfit(path, **asked, device=device)
             assert path not in candidates(**asked, device=device)
         assert not unfit(path, **asked, device="cpu")
         assert {"plain", "sdpa", path} <= set(candidates(**asked, device="cpu"))

@@ -92,11 +92,11 @@ def test_kernels_and_linear_maps_decay_alone():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"depth": 0}, "depth=0 must be a number above 0"),
-        ({"features": -1}, "features=-1 must be a number above 0"),
-        ({"features": None}, "lacks features"),
-        ({"image": 0}, "image=0 must be a number above 0"),
-        ({"image": (8, 8, 8)}, "is no size of an input"),
+        ({"depth": 0}, "depth=0 is out of range. Use a number above 0"),
+        ({"features": -1}, "features=-1 is out of range. Use a number above 0"),
+        ({"features": None}, "the config has no features"),
+        ({"image": 0}, "image=0 is out of range. Use a side above 0"),
+        ({"image": (8, 8, 8)}, "is not an input size"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(wrong, says):

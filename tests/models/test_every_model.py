@@ -75,7 +75,7 @@ def test_a_model_builds_at_a_size_or_says_why_not(name, size):
     try:
         config = resolve({"model": name, "size": size, "image": sides(name)[0]}, facts(name))
     except InputError as refused:
-        assert "is missed by" in str(refused) and "reachable: " in str(refused)
+        assert "does not fit" in str(refused) and "Reachable sizes: " in str(refused)
         return
     with torch.device("meta"):
         model = built(config)
@@ -108,7 +108,7 @@ def test_closed_forms_hold_on_signals_of_any_length(name, length):
     closed_forms_hold(resolve({"model": name, "image": length, **patch}, SIGNALS))
 
 
-SQUARE_ONLY = "takes square images only, not image=96x64; give one side"
+SQUARE_ONLY = "takes square images only, not image=96x64. Give one side"
 
 
 @pytest.mark.parametrize("name", each(name for name in MODELS if "field" in family_of(name).kinds))

@@ -69,7 +69,7 @@ def test_a_block_is_a_power_of_two_that_a_matrix_product_takes():
     ("packed", "heads", "dtype"), [(6 * 24, 1, torch.float32), (96, 1, torch.float64), (100, 1, None)]
 )
 def test_a_width_or_dtype_without_a_kernel_is_refused(packed, heads, dtype):
-    with pytest.raises(InputError, match="use the path sdpa"):
+    with pytest.raises(InputError, match="Use the path sdpa"):
         fused.normalised_difference(torch.zeros(1, 5, packed, dtype=dtype), torch.tensor(0.5), heads=heads, eps=1e-5)
 
 

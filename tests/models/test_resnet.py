@@ -107,7 +107,9 @@ def test_kernels_and_the_head_decay_alone():
     assert all(parameter.dim() == 1 for _, parameter in plain["params"])
 
 
-@pytest.mark.parametrize(("wrong", "says"), [({"depth": 20}, "there are: 18, 34, 50, 101"), ({"width": 0}, "width=0")])
+@pytest.mark.parametrize(
+    ("wrong", "says"), [({"depth": 20}, "Valid values: 18, 34, 50, 101"), ({"width": 0}, "width=0")]
+)
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(wrong, says):
     with pytest.raises(InputError, match=says):
         resnet.check(FAMILIES["resnet"].shape({**SHAPES[0], **wrong}))

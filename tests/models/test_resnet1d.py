@@ -150,10 +150,10 @@ def test_labels_teach_the_second_head_nothing_and_scores_do():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"image": 224}, "takes signals, not images of 224 px; for images there is resnet18"),
-        ({"image": (18,)}, "a signal of 18 samples is too short for resnet1d; the shortest is 19"),
+        ({"image": 224}, "takes signals, not images of 224 px. Use resnet18"),
+        ({"image": (18,)}, "a signal of 18 samples is too short for resnet1d. Use 19 samples"),
         ({"norm": "dyt"}, "unknown norm 'dyt'"), ({"pooling": "cls"}, "unknown pooling 'cls'"),
-        ({"projection": "none"}, "unknown projection 'none'"), ({"width": 0}, "width=0 must be a number above 0"),
+        ({"projection": "none"}, "unknown projection 'none'"), ({"width": 0}, "width=0 is out of range"),
     ],
 )  # fmt: skip
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(wrong, says):

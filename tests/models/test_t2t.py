@@ -114,22 +114,22 @@ def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, lea
     t2t.check(shape_of(**shape))
     assert T2TViT(**shape)(torch.randn(2, 3, least, 40)).shape == (2, 7)
     shape["image"] = (40, least - 1)
-    with pytest.raises(InputError, match=f"image=40x{least - 1} is too small .* smallest side is {least} px"):
+    with pytest.raises(InputError, match=f"image=40x{least - 1} is too small .* side of {least} px"):
         t2t.check(shape_of(**shape))
-    with pytest.raises(ValueError, match=f"takes {least} px at least"):
+    with pytest.raises(ValueError, match=f"Use {least} px or more"):
         T2TViT(**shape)
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"tokenizer": "preformer"}, "did you mean performer"),
-        ({"attention": "classical"}, "did you mean classic"),
+        ({"tokenizer": "preformer"}, "Did you mean performer"),
+        ({"attention": "classical"}, "Did you mean classic"),
         ({"heads": 5}, "d_model=32 does not divide into heads=5"),
         ({"attention": "differential", "heads": 32}, "does not divide into heads=32 of differential"),
-        ({"depth": 0}, "depth=0 must be a number above 0"),
-        ({"mlp_ratio": 0.01}, "leaves the MLP no hidden layer"),
-        ({"image": 0}, "image=0 must be a number above 0"),
+        ({"depth": 0}, "depth=0 is out of range. Use a number above 0"),
+        ({"mlp_ratio": 0.01}, "mlp_ratio=0.01 leaves the MLP without a hidden layer. Use a larger value"),
+        ({"image": 0}, "image=0 is out of range. Use a side above 0"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused(wrong, sentence):

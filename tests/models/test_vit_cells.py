@@ -208,11 +208,11 @@ def test_checkpointing_changes_no_bit_of_a_row_s_gradients(model):
     [
         (
             {"d_model": 510, "heads": 6, "positions": "sincos"},
-            "positions=sincos takes a d_model that is a multiple of 4",
+            "d_model=510 is not a multiple of 4, which positions=sincos needs",
         ),
-        ({"attention": "lsa", "pooling": "mean", "patch": 32}, "lets no token attend to itself, .* one token alone"),
-        ({"head_width": 0}, "head_width=0 must be a number above 0"),
-        ({"heads": 5}, "d_model=512 does not divide into heads=5 of classic attention; nearest: 4, 8"),
+        ({"attention": "lsa", "pooling": "mean", "patch": 32}, "lets no token attend to itself, .* is a single token"),
+        ({"head_width": 0}, "head_width=0 is out of range. Use a number above 0"),
+        ({"heads": 5}, "d_model=512 does not divide into heads=5 of classic attention. Use 4 or 8"),
         ({"norm": "rms"}, "unknown norm 'rms'"),
         ({"pooling": "max"}, "unknown pooling 'max'"),
         ({"positions": "rotary"}, "unknown positions 'rotary'"),

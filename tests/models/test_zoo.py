@@ -132,16 +132,16 @@ def test_the_growth_axis_meets_a_budget(model):
 @pytest.mark.parametrize(
     ("model", "cells", "says"),
     [
-        ("mobilevit", {"image": 32}, r"image=32 is too small for mobilevit.*the smallest is 33, and 64"),
-        ("vgg", {"image": 28}, r"image=28 is too small for vgg.*the smallest is 32"),
-        ("cait", {"patch": 5}, r"image=32 is not a multiple of patch=5; nearest: 4, 8"),
-        ("cait", {"heads": 7}, r"d_model=512 does not divide into heads=7 of cait; nearest: 4, 8"),
+        ("mobilevit", {"image": 32}, r"image=32 is too small for mobilevit.*Use 33 or more.*32 is 64"),
+        ("vgg", {"image": 28}, r"image=28 is too small for vgg.*Use 32 or more"),
+        ("cait", {"patch": 5}, r"image=32 is not a multiple of patch=5. Use 4 or 8"),
+        ("cait", {"heads": 7}, r"d_model=512 does not divide into heads=7 of cait. Use 4 or 8"),
         ("swin", {"patch": 3}, r"image=32 is not a multiple of patch=3"),
-        ("swin", {"width": 100}, r"width=100 does not divide into swin's 3 heads; nearest: 99, 102"),
+        ("swin", {"width": 100}, r"width=100 does not divide into swin's 3 heads. Use 99 or 102"),
         ("convmixer", {"patch": 3}, r"image=32 is not a multiple of patch=3"),
-        ("convmixer", {"d_model": 0}, r"d_model=0 must be a number above 0"),
+        ("convmixer", {"d_model": 0}, r"d_model=0 is out of range. Use a number above 0"),
         ("mlpmixer", {"patch": 7}, r"image=32 is not a multiple of patch=7"),
-        ("mlpmixer", {"mlp_ratio": 0.001}, r"leaves an MLP no hidden layer"),
+        ("mlpmixer", {"mlp_ratio": 0.001}, r"mlp_ratio=0.001 leaves the MLP without a hidden layer"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(model, cells, says):
@@ -167,19 +167,22 @@ def test_any_model_of_timm_s_is_built_by_name_at_the_image_that_was_asked_for():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"name": "resnet81"}, r"timm has no model 'resnet81'; did you mean timm/resnet18"),
-        ({"name": "qqqqqqqqqqqq"}, r"timm has no model 'qqqqqqqqqqqq'; see timm\.list_models"),
-        ({"name": "resnet18.nope"}, r"timm has no weights 'nope' of resnet18; there are: a1_in1k"),
-        ({"name": "vit_base_patch16_384", "image": 50}, r"image=50 is not a multiple of this model's patch=16.*48, 64"),
+        ({"name": "resnet81"}, r"timm has no model 'resnet81'. Did you mean timm/resnet18"),
+        ({"name": "qqqqqqqqqqqq"}, r"timm has no model 'qqqqqqqqqqqq'. See timm\.list_models"),
+        ({"name": "resnet18.nope"}, r"timm has no weights 'nope' of resnet18. Valid values: a1_in1k"),
+        (
+            {"name": "vit_base_patch16_384", "image": 50},
+            r"image=50 is not a multiple of this model's patch=16. Use --image 48 or 64",
+        ),
         ({"name": "vit_base_patch16_384", "image": 50, "pretrained": True}, r"image=50 is not a multiple"),
-        ({"name": "resnet18", "pretrained": True}, r"cannot be reached for .*HF_HUB_OFFLINE.*without --pretrained"),
+        ({"name": "resnet18", "pretrained": True}, r"cannot be reached for .*HF_HUB_OFFLINE.*Without --pretrained"),
         (
             {"name": "resnet18", "channels": -1},
-            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1: .+",
+            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1 \(.+\). Change these values",
         ),
         (
             {"name": "resnet18", "channels": -1, "pretrained": True},
-            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1: .+",
+            r"timm/resnet18 cannot be built with image=32, dropout=0.0, channels=-1 \(.+\). Change these values",
         ),
     ],
 )
@@ -192,7 +195,7 @@ def test_a_name_that_cannot_be_built_is_refused_with_a_sentence(arguments, says,
 
 def test_a_model_without_weights_says_so():
     name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
-    with pytest.raises(InputError, match=f"timm has no weights for {name}; leave --pretrained out"):
+    with pytest.raises(InputError, match=f"timm has no weights for {name}. Omit --pretrained"):
         zoo.named(name=name, image=32, channels=3, classes=10, pretrained=True)
 
 
@@ -229,14 +232,18 @@ def test_a_hub_that_does_not_answer_is_said_in_a_sentence(online, tmp_path, monk
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     hub.api.cache_clear()
-    with pytest.raises(HubUnavailable, match=r"cannot be reached for .* \(.*\); without --pretrained timm/test_resnet"):
+    with pytest.raises(
+        HubUnavailable, match=r"cannot be reached for .* \(.*\). Without --pretrained, timm/test_resnet"
+    ):
         zoo.named(name="test_resnet", image=48, channels=3, classes=7, pretrained=True)
 
 
 @pytest.mark.parametrize("name", ["vgg11", "inception_v3"])
 def test_an_image_that_a_named_model_does_not_take_is_refused_before_anything_is_computed(name):
     build = partial(zoo.named, name=name, image=16, channels=3, classes=10)
-    with pytest.raises(InputError, match=f"timm/{name} does not take image=16 with 3 channels: .+"):
+    with pytest.raises(
+        InputError, match=rf"timm/{name} does not support image=16 with 3 channels \(.+\). Use another --image"
+    ):
         zoo.check_takes(f"timm/{name}", build, image=16, channels=3, classes=10)
 
 

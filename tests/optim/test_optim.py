@@ -54,13 +54,13 @@ def test_a_warm_up_of_more_than_a_fifth_becomes_a_tenth_and_says_so(asked, total
 @pytest.mark.parametrize(
     ("asked", "total", "says"),
     [
-        (500, 1, "500 warm-up steps are more than the run's 1 step: clamped to 1 (--warmup-steps sets it)"),
+        (500, 1, "500 warm-up steps are more than the run's 1 step: shortened to 1 (--warmup-steps sets it)"),
         (
             2000,
             1500,
-            "2,000 warm-up steps are more than the run's 1,500 steps: clamped to 150 (--warmup-steps sets it)",
+            "2,000 warm-up steps are more than the run's 1,500 steps: shortened to 150 (--warmup-steps sets it)",
         ),
-        (500, 600, "500 warm-up steps are 83% of the run's 600 steps: clamped to 60 (--warmup-steps sets it)"),
+        (500, 600, "500 warm-up steps are 83% of the run's 600 steps: shortened to 60 (--warmup-steps sets it)"),
     ],
 )
 def test_a_clamped_warm_up_is_told_in_words_that_fit_the_numbers(asked, total, says):

@@ -29,9 +29,9 @@ def extent(**changes):
     ("request_", "steps", "verdict", "says"),
     [
         ({}, 4400, "pass", r"500 of 4,400 steps \(11%\)"),
-        ({}, 600, "warn", "clamped to 60"),
-        ({"warmup_steps": 500}, 600, "warn", "is more than 20%; lower --warmup-steps"),
-        ({}, None, "warn", "not known"),
+        ({}, 600, "warn", "shortened to 60"),
+        ({"warmup_steps": 500}, 600, "warn", "is more than 20%. Lower --warmup-steps"),
+        ({}, None, "warn", "its share is unknown"),
     ],
 )
 def test_a_warm_up_over_a_fifth_of_the_schedule_warns_clamped_or_not(request_, steps, verdict, says):

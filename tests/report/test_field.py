@@ -47,7 +47,7 @@ def test_what_is_not_there_is_said_with_what_is(folder, tmp_path):
         field.draw(folder, field="rho", simulation="id0002", out=folder)
     with pytest.raises(InputError, match="has no field 'density'"):
         field.draw(folder, field="density", simulation=None, out=folder)
-    with pytest.raises(InputError, match=r"holds no .npz files"):
+    with pytest.raises(InputError, match=r"contains no .npz files. Give the folder"):
         field.draw(tmp_path / "none", field="rho", simulation=None, out=folder)
     next(folder.glob("*id0001*105*")).write_bytes(b"PK")
     with pytest.raises(InputError, match="cannot be read as an archive of fields"):

@@ -71,9 +71,11 @@ def test_colours_are_one_per_run_of_one_model_and_one_per_model_of_several(runs)
 
 def test_a_classification_needs_a_threshold_and_a_run_without_an_epoch_is_told(tmp_path):
     run = made_up_run(tmp_path, steps=3)
-    with pytest.raises(InputError, match=r"say which loss .* with --threshold, such as 0.5"):
+    with pytest.raises(
+        InputError, match=r"has no default for the loss to reach. Give one with --threshold, such as 0.5"
+    ):
         history.draw([run], tmp_path, threshold=None, top=None, zoom=None)
-    with pytest.raises(InputError, match="holds no whole epoch yet; train on"):
+    with pytest.raises(InputError, match=r"has no complete epoch yet. Train for at least one epoch"):
         history.draw([run], tmp_path, threshold=1.0, top=None, zoom=None)
 
 

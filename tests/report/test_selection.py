@@ -108,7 +108,7 @@ def test_a_patch_that_belongs_to_a_model_is_no_difference_and_another_is(tmp_pat
 
 
 def test_without_runs_the_error_says_how_to_train_one():
-    with pytest.raises(InputError, match=r"train one with: run\.py train"):
+    with pytest.raises(InputError, match=r"Train one with: run\.py train"):
         comparable([], named=None, say=print)
 
 

@@ -37,12 +37,12 @@ def test_the_loss_of_numbers_is_a_squared_error_without_a_uniform_guess(run, tmp
 
 
 def test_other_tasks_and_runs_without_a_test_are_refused_with_what_to_do(run, tmp_path):
-    with pytest.raises(InputError, match=r"predicts classes; its figure is .*_confusion\.png"):
+    with pytest.raises(InputError, match=r"predicts classes. Its figure is .*_confusion\.png"):
         truth.draw_run(made_up_run(tmp_path, dataset="bach", steps=1))
-    with pytest.raises(InputError, match="predicts a number; its error stands in its own figure"):
+    with pytest.raises(InputError, match=r"predicts a number. Its errors are in another figure"):
         scaling.draw([run], tmp_path)
     bare = made_up_run(tmp_path, dataset="nested_cylinder", model="cnn", steps=1, seed=4, top1=None)
-    with pytest.raises(InputError, match=r"has no test results; run\.py evaluate --run"):
+    with pytest.raises(InputError, match=r"has no test results. Run `run\.py evaluate --run"):
         truth.draw_run(bare)
     with pytest.raises(InputError, match="has no test results"):
         confusion.draw_run(bare)

@@ -128,8 +128,8 @@ class Mover:
             ended = child.wait()
         if ended.code:
             raise Failed(f"the moved run ended with exit {ended.code}: {ended.last_line}")
-        verdict.expect("the run goes on from the Hub" in ended.err, "the run did not go on from the Hub")
-        waited = "waiting until it ends or its claim does" in ended.err
+        verdict.expect("the run resumes from the state on the Hub" in ended.err, "the run did not go on from the Hub")
+        waited = "waits until it ends or its claim expires" in ended.err
         verdict.expect(not (waited and released), "a claim that was released was waited for")
         self.trial.say(f"the last machine {'waited for the end of' if waited else 'began after'} the claim before it")
         return ended

@@ -142,7 +142,7 @@ def test_who_holds_a_run_until_when_and_how_to_end_it_is_said_once_and_again_whe
     first, second = said
     assert "waiting" in first and "--if-held refuse" in first and "Ctrl-C" in first and "gpu-7" in first
     assert re.search(r"until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ s from now", first) and "\x1b" not in first
-    assert "still trained elsewhere" in second
+    assert "another machine still trains run" in second and "lasts until" in second
 
 
 def gone(there, branch):

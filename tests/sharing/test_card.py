@@ -12,6 +12,7 @@ from app.artifacts.parts import Init, Rates
 from app.artifacts.runs import Run
 from app.cli import evaluate
 from app.sharing import card, licence, public, table, using
+from app.system import project
 
 
 def test_a_rate_stands_with_its_interval_and_n():
@@ -121,10 +122,11 @@ def test_a_repository_states_a_licence_only_where_all_of_its_runs_have_it():
 
 def test_the_project_is_named_and_linked_only_to_an_address_that_the_package_states(monkeypatch):
     stated = Message()
-    monkeypatch.setattr(using, "packaged", lambda name: stated)
-    assert using.project() == "isoscale"
+    monkeypatch.setattr(project, "packaged", lambda name: stated)
+    assert using.program() == "isoscale" and project.tracker().endswith("that isoscale was installed from")
     stated["Project-URL"] = "Repository, https://example.org/isoscale"
-    assert using.project() == "[isoscale](https://example.org/isoscale)"
+    assert using.program() == "[isoscale](https://example.org/isoscale)"
+    assert project.tracker() == "the issue tracker of the project: https://example.org/isoscale"
 
 
 @pytest.mark.parametrize(("dataset", "says"), [("bach", False), ("digits", True)])

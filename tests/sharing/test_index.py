@@ -196,4 +196,4 @@ def test_no_is_norwegian_and_a_single_tag_stays(run, online):
 def test_a_readme_whose_metadata_cannot_be_written_again_is_kept_and_one_sentence_says_so(run, online):
     readme = f"---\nx: !!int 0x{'F' * 6000}\n---\n{BEGIN}\n{END}\n"
     content, said = uploaded(run, online, readme)
-    assert content == readme.encode() and len(said) == 1 and "cannot be written again" in said[0]
+    assert content == readme.encode() and len(said) == 1 and "cannot be rewritten" in said[0]

@@ -68,11 +68,12 @@ def test_a_drawn_design_is_read_back_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("", "has no header such as `key, ptw_scale`"), ("key, scale\na_b_1, 1", "no column 'ptw_scale'"),
+    ("", "has no header. Add one such as `key, ptw_scale`"), ("key, scale\na_b_1, 1", "no column 'ptw_scale'"),
     ("key, ptw_scale  \na_b_1, x", "line 2 .* has 'x' as ptw_scale"), ("key,ptw_scale\na_b_1,nan", "has 'nan'"),
-    ("key,ptw_scale\na_b,1", "must be three words"), ("key,ptw_scale\n../_b_1,1", "must be three words"),
-    ("key,ptw_scale\na_b_1,1\na_b_1,1", "a second time"), ("key,ptw_scale\na_b_1,1\na_b_2,11", "is 11; it must be"),
-    ("key,ptw_scale\na_b_1,1", "has 1 simulations, asked for are 2"),
+    ("key,ptw_scale\na_b,1", "the key 'a_b' is not three words"), ("key,ptw_scale\n../_b_1,1", "is not three words"),
+    ("key,ptw_scale\na_b_1,1\na_b_1,1", "line 3 .* repeats the key a_b_1"),
+    ("key,ptw_scale\na_b_1,1\na_b_2,11", "of a_b_2 is 11. Use a"),
+    ("key,ptw_scale\na_b_1,1", "has 1 simulations, fewer than the 2 that"),
 ])  # fmt: skip
 def test_a_design_that_cannot_be_used_is_refused_with_its_place(tmp_path, text, says):
     (tmp_path / "design.csv").write_text(text)

@@ -63,7 +63,7 @@ def test_a_file_gets_the_user_s_own_mode_whatever_its_writer_does(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_while_writing_is_one_sentence(tmp_path, number):
-    says = pytest.raises(DiskFull, match=r"no space left in .*; free some and run the same command again")
+    says = pytest.raises(DiskFull, match=r"no space left in .*. Free some space, and run the same command again")
     with says, durable.replacing(tmp_path / "file"):
         raise OSError(number, os.strerror(number))
     with pytest.raises(PermissionError), durable.replacing(tmp_path / "file"):
@@ -83,7 +83,7 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
 def test_a_lock_excludes_others_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a" / "b" / ".lock"
     with locks.lock(path, wait=False):
-        says = pytest.raises(Held, match=r"another process on this machine holds .*\.lock")
+        says = pytest.raises(Held, match=r"another process on this machine has locked .*\.lock")
         with says, locks.lock(path, wait=False):
             pytest.fail("two held it")
         assert path.exists()

@@ -281,7 +281,7 @@ def test_a_link_that_a_stranger_made_is_not_followed(tmp_path):
 
 
 def test_a_given_file_that_is_not_there_is_bad_input():
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         envfile.load(Path("nowhere"))
 
 

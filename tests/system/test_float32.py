@@ -60,7 +60,7 @@ def test_a_run_on_a_cpu_sets_it_too_since_the_next_may_be_on_a_gpu_of_the_same_p
 @pytest.mark.parametrize("capability", [(6, 1), (7, 0), (7, 5)])
 def test_tf32_on_a_gpu_without_it_is_refused_and_an_evaluation_computes_in_full(gpu, capability):
     gpu(*capability)
-    with pytest.raises(InputError, match=r"--precision tf32 is unavailable on cuda; .* Use --precision fp32"):
+    with pytest.raises(InputError, match=r"--precision tf32 is unavailable on cuda. .* Use --precision fp32"):
         place.choose(device="cuda", precision="tf32")
     assert place.choose(device="cuda", precision="tf32", exact=True).precision == "fp32" and allowed() == (False, False)
 

@@ -61,7 +61,9 @@ def test_a_call_that_is_silent_ends_at_its_deadline(monkeypatch):
 @pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "1e9"])
 def test_a_deadline_that_is_no_time_is_refused(monkeypatch, given):
     monkeypatch.setenv("ISOSCALE_HUB_SECONDS", given)
-    with pytest.raises(InputError, match=r"ISOSCALE_HUB_SECONDS=.* is no number of seconds from 1 to 3600"):
+    with pytest.raises(
+        InputError, match=r"ISOSCALE_HUB_SECONDS=.* is not a valid number of seconds. Use a number from 1 to 3600"
+    ):
         hub.call("it", lambda: 1)
 
 

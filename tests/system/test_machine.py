@@ -40,7 +40,7 @@ def test_the_driver_s_version_is_read_from_what_the_kernel_says(tmp_path, text, 
     [
         ("580.65.06", "13.2", "pass", ""),
         ("550.90.07", "13.2", "fail", "-cuda-12.8"),
-        ("470.82.01", "13.2", "fail", "take a host with a newer driver"),
+        ("470.82.01", "13.2", "fail", "use a host with a newer driver"),
         ("550.90.07", "12.8", "pass", ""),
         ("525.60.13", "12.8", "pass", ""),
         (None, "13.2", "fail", "--gpus all"),
@@ -57,7 +57,7 @@ def test_a_gpu_that_cannot_be_used_is_a_failure_unless_it_is_hidden(tmp_path, mo
     assert machine.unusable(tmp_path, cuda="13.2") is None
     old, new = with_gpu(tmp_path / "old"), with_gpu(tmp_path / "new", OPEN)
     assert "driver 550.90.07 is too old: this torch's CUDA 13.2 needs 580" in machine.unusable(old, cuda="13.2").says
-    assert machine.unusable(new, cuda="13.2").says == "/dev/nvidia0 is there, but CUDA does not start"
+    assert machine.unusable(new, cuda="13.2").says == "/dev/nvidia0 exists, but CUDA does not start"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert machine.unusable(old, cuda="13.2") is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
@@ -69,7 +69,9 @@ def test_no_place_is_chosen_beside_a_gpu_that_cannot_be_used_but_for_one_that_is
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.version.cuda", "13.2")
     monkeypatch.setattr(machine, "ROOT", with_gpu(tmp_path))
-    with pytest.raises(InputError, match=r"/dev/nvidia0 is there, but cannot be used: driver 550.* --device cpu does"):
+    with pytest.raises(
+        InputError, match=r"/dev/nvidia0 exists, but is unavailable: driver 550.* --device cpu runs without"
+    ):
         place.choose()
     assert place.choose(device="cpu").device.type == "cpu"
     monkeypatch.setattr(machine, "ROOT", tmp_path / "none")

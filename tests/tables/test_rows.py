@@ -66,14 +66,14 @@ def test_a_dataset_without_a_row_is_of_the_hub_or_a_folder():
     assert dataset_row("alice/shapes") is None
     for folder in ("./pets", "../pets", "/data/pets", "~/pets", ".", ".."):
         assert is_local(folder) and dataset_row(folder) is None
-    with pytest.raises(InputError, match=r"neither a name in the table, owner/name on the Hub nor \./a-folder"):
+    with pytest.raises(InputError, match=r"is not a dataset. Use a name .* or the path \./a-folder"):
         dataset_row("alice/")
 
 
 def test_a_folder_s_bare_name_is_answered_with_its_path(tmp_path, monkeypatch):
     (tmp_path / "pets").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"unknown dataset 'pets'; .*\(or ./pets for the folder of that name\)"):
+    with pytest.raises(InputError, match=r"unknown dataset 'pets'. .*Or use ./pets for the folder of that name"):
         dataset_row("pets")
 
 
@@ -86,13 +86,13 @@ def test_an_address_of_the_hub_is_the_dataset_s_owner_and_name(begin, end):
 
 @pytest.mark.parametrize("asked", ["hf://datasets/a/b@v1", "https://hf.co/a/b", "https://hf.co/datasets/a/b/tree/v1"])
 def test_another_address_is_refused(asked):
-    with pytest.raises(InputError, match=r"is no address of a dataset of the Hub .*a revision with --revision"):
+    with pytest.raises(InputError, match=r"is not the address of a dataset on the Hub .*--revision for a revision"):
         dataset_row(asked)
 
 
 def test_a_path_without_its_point_is_answered_with_it(tmp_path, monkeypatch):
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"; for the folder of that name give \./a/b/c$"):
+    with pytest.raises(InputError, match=r". For the folder of that name, use \./a/b/c$"):
         dataset_row("a/b/c")
     assert folder_hint("a/b") and not folder_hint("b/a")

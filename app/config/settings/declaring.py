@@ -108,11 +108,11 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise InputError(f"{field.name}={value} is too large a number") from None
+            raise InputError(f"{field.name}={value} is too large. Use a smaller number") from None
     if not any(isinstance(value, kinds[name]) for name in types if name in kinds) or (
         isinstance(value, bool) and "bool" not in types
     ):
-        raise InputError(f"{field.name}={value!r} is not of type {' | '.join(types)}")
+        raise InputError(f"{field.name}={value!r} has the wrong type. Use {' | '.join(types)}")
     return value
 
 
@@ -148,7 +148,7 @@ def from_text(field: dataclasses.Field[Any], text: str) -> Any:
 def truth(text: str, name: str) -> bool:
     """Return what a word says of a switch; raise InputError for any other word."""
     if text.lower() not in (*TRUE, *FALSE):
-        raise InputError(f"{name}={text!r} is neither on nor off; write {'/'.join(TRUE)} or {'/'.join(FALSE)}")
+        raise InputError(f"{name}={text!r} is neither on nor off. Use {'/'.join(TRUE)} or {'/'.join(FALSE)}")
     return text.lower() in TRUE
 
 
@@ -158,9 +158,9 @@ def seconds(text: str) -> float:
     try:
         found = float(number) * _SECONDS[unit]
     except ValueError:
-        raise InputError(f"{text!r} is no time; write 90s, 30m or 1h") from None
+        raise InputError(f"{text!r} is not a time. Use 90s, 30m or 1h") from None
     if not 0 <= found < float("inf"):
-        raise InputError(f"{text!r} is no time; write 0 or more")
+        raise InputError(f"{text!r} is not a time. Use 0 or more, below infinity")
     return found
 
 
@@ -170,15 +170,15 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
     if value is None:
         return
     if its.time and its.most and value > its.most:
-        raise InputError(f"{flag(name)} {value:g}s is too long; use at most {its.most / _SECONDS['h']:g}h")
+        raise InputError(f"{flag(name)} {value:g}s is too long. Use at most {its.most / _SECONDS['h']:g}h")
     if its.choices:
         check_known(name if its.decides else flag(name), value, its.choices)
     if its.below is not None and its.least is not None:
         if not its.least <= value < its.below:
-            raise InputError(f"{name}={value} must be at least {its.least:g} and below {its.below:g}")
+            raise InputError(f"{name}={value} is out of range. Use at least {its.least:g} and less than {its.below:g}")
     elif its.below is not None and its.above is not None:
         if not its.above < value < its.below:
-            raise InputError(f"{name}={value} must lie between {its.above:g} and {its.below:g}")
+            raise InputError(f"{name}={value} is out of range. Use a number between {its.above:g} and {its.below:g}")
     elif its.least and its.most is not None:
         check_between(its.least, its.most, **{name: value})
     elif its.above is not None:
@@ -212,7 +212,7 @@ def require_names(fields: Mapping[str, dataclasses.Field[Any]], given: Collectio
     """Raise InputError for a name that is no setting."""
     for name in given:
         if name not in fields:
-            raise InputError(f"unknown setting {name!r}; {suggestion(str(name), list(fields))}")
+            raise InputError(f"unknown setting {name!r}. {suggestion(str(name), list(fields))}")
 
 
 __all__ = ["KINDS", "MOST", "Setting", "derived", "setting"]

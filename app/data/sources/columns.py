@@ -19,7 +19,7 @@ def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
     names = list(features)
     for given in (ask.image_column, ask.label_column, ask.group_column):
         if given and given not in names:
-            raise InputError(f"{where} has no column {given!r}; {suggestion(given, names)}")
+            raise InputError(f"{where} has no column {given!r}. {suggestion(given, names)}")
     images = [name for name in names if isinstance(features[name], datasets.Image)]
     images = images or [name for name in names if _holds_images(features[name])]
     labels = [name for name in names if isinstance(features[name], datasets.ClassLabel)]
@@ -35,13 +35,18 @@ def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
     if not image or not label:
         missing = "image" if not image else "label"
         raise InputError(
-            f"which column of {where} is the {missing}? name it with --{missing}-column; "
-            f"there are: {', '.join(f'{name} ({_kind(features[name])})' for name in names)}"
+            f"it is unclear which column of {where} is the {missing}. Name it with --{missing}-column. Valid values: "
+            f"{', '.join(f'{name} ({_kind(features[name])})' for name in names)}"
         )
     if not _holds_images(features[image]):
-        raise InputError(f"column {image} of {where} holds {_kind(features[image])}, not images")
+        raise InputError(
+            f"column {image} of {where} contains {_kind(features[image])}, not images. Name another with --image-column"
+        )
     if not _holds_classes(features[label]):
-        raise InputError(f"column {label} of {where} holds {_kind(features[label])}, not one class per row")
+        raise InputError(
+            f"column {label} of {where} contains {_kind(features[label])}, not one class per row. Name another with "
+            "--label-column"
+        )
     return image, label
 
 

@@ -34,10 +34,13 @@ def table(root: Path, path: str) -> dict[str, list[str]]:
     require_commas(lines[0], where)
     names = [name.strip() for name in lines[0]]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise Unlike(f"{where} has the column {printable(twice[0])!r} twice; rename one")
+        raise Unlike(f"{where} has the column {printable(twice[0])!r} twice. Rename one")
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(names):
-            raise Unlike(f"line {number} of {where} has {len(line)} values, its first line {len(names)}")
+            raise Unlike(
+                f"line {number} of {where} has {len(line)} values, but its first line has {len(names)}. Fix the line, "
+                "and quote values that contain commas"
+            )
     return {name: [line[at].strip() for line in lines[1:]] for at, name in enumerate(names)}
 
 

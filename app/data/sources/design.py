@@ -27,12 +27,12 @@ def design_file(root: Path, given: str | None) -> Path:
     if given:
         path = Path(given).expanduser()
         if not path.is_file():
-            raise InputError(f"there is no design file {given}; --design takes a CSV with a row for each simulation")
+            raise InputError(f"the design file {given} does not exist. Give --design a CSV with one row per simulation")
         return path
     found = sorted(root.glob("*.csv"))
     if len(found) != 1:
-        there = f"holds {len(found)} CSV files" if found else "holds no CSV file"
-        raise InputError(f"{root} {there}; name the one with the simulations' targets by --design FILE")
+        there = f"contains {len(found)} CSV files" if found else "contains no CSV file"
+        raise InputError(f"{root} {there}. Name the file with the simulations' targets with --design FILE")
     return found[0]
 
 
@@ -44,19 +44,21 @@ def targets(path: Path, column: str) -> dict[str, float]:
     lines = _rows(path)
     names = [name.strip() for name in lines[0]] if lines else []
     if len(names) < 2:
-        raise InputError(f"the design file {path} has no header such as `key, {column}`")
+        raise InputError(f"the design file {path} has no header. Add one such as `key, {column}`")
     if column not in names[1:]:
-        raise InputError(f"the design file {path} has no column {column!r}; {suggestion(column, names[1:])}")
+        raise InputError(f"the design file {path} has no column {column!r}. {suggestion(column, names[1:])}")
     at, found = names.index(column), {}
     for number, line in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in line):
             continue
         key = line[0].strip()
         if key in found:
-            raise InputError(f"line {number} of the design file {path} has {printable(key)} a second time")
+            raise InputError(
+                f"line {number} of the design file {path} repeats the key {printable(key)}. Keep one line per key"
+            )
         found[key] = _number(line[at] if at < len(line) else "", path, number, column)
     if not found:
-        raise InputError(f"the design file {path} has a header and no rows")
+        raise InputError(f"the design file {path} has a header but no rows. Add a row per simulation")
     return found
 
 
@@ -64,7 +66,9 @@ def _rows(path: Path) -> list[list[str]]:
     try:
         lines = list(csv.reader(io.StringIO(text(path, "utf-8-sig"), newline=""), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the design file {path} cannot be read as a CSV ({str(error).splitlines()[0]})") from error
+        raise InputError(
+            f"the design file {path} cannot be read as a CSV ({str(error).splitlines()[0]}). Save it as text in UTF-8"
+        ) from error
     if lines:
         require_commas(lines[0], f"the design file {path}")
     return lines
@@ -77,8 +81,8 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
         value = math.nan
     if not math.isfinite(value) or abs(value) > 1e30:  # beyond it a squared error is no float32
         shown = printable(text.strip()[:40])
-        hint = "; write a point, as in 0.5" if "," in text else ""
+        hint = "Write the decimal point as in 0.5" if "," in text else "Write a number such as 0.5"
         raise InputError(
-            f"line {line} of the design file {path} has {shown!r} as {column}, which is no finite number{hint}"
+            f"line {line} of the design file {path} has {shown!r} as {column}, which is not a finite number. {hint}"
         )
     return value

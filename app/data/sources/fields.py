@@ -52,7 +52,7 @@ def find(ask: Ask) -> _Found:
     """The files of a folder, or of the lists; raises InputError where there are none or one is in two lists."""
     assert ask.path
     if not Path(ask.path).expanduser().is_dir():
-        raise InputError(f"there is no folder {ask.path}; --data takes the folder of the .npz files")
+        raise InputError(f"the folder {ask.path} does not exist. Give --data the folder of the .npz files")
     root = folder(ask.path)
     csv, notes = design.design_file(root, ask.design), list(synthetic.notes(root))
     if not ask.filelist:
@@ -60,7 +60,7 @@ def find(ask: Ask) -> _Found:
         if velocimetry:
             notes.append(f"{velocimetry:,} velocimetry files (*_pdv_*) of {ask.path} are not read")
         if not files:
-            raise InputError(f"{ask.path} holds no .npz files; make some with `data make nested_cylinder`")
+            raise InputError(f"{ask.path} contains no .npz files. Make some with `data make nested_cylinder`")
         assert isinstance(ask.reading, FieldReading)
         return _Found(root, csv, {"test" if ask.reading.whole else "train": files}, {}, tuple(notes))
     named = filelist.lists(ask.filelist)
@@ -71,7 +71,9 @@ def find(ask: Ask) -> _Found:
     if ask.carve_test and splits.pop("test", []):
         notes.append("the list of test is not read: test is held out from train's, by simulation")
     if "train" not in splits:
-        raise InputError(f"the lists of {ask.filelist} are {', '.join(splits)}; one of train is wanted")
+        raise InputError(
+            f"the lists of {ask.filelist} are {', '.join(splits)}, and the one of train is missing. Add it"
+        )
     _require_apart(splits)
     if leaking := filelist.shared(splits.values()):
         notes.append(
@@ -94,7 +96,10 @@ def _require_apart(splits: Mapping[str, list[Path]]) -> None:
     for split, files in splits.items():
         for file in files:
             if seen.setdefault(file, split) != split:
-                raise InputError(f"{printable(file.name)} stands in both the {seen[file]} and the {split} list")
+                raise InputError(
+                    f"{printable(file.name)} is in both the {seen[file]} and the {split} list. Remove it from one of "
+                    "them"
+                )
 
 
 def fingerprint(ask: Ask) -> str:
@@ -118,7 +123,7 @@ def shape(ask: Ask) -> tuple[int, int, int]:
         except Unreadable:
             continue
         return (len(ask.reading.fields), *_taken(raw, ask.reading, file))
-    raise InputError(f"none of the .npz files of {ask.path} can be read")
+    raise InputError(f"none of the .npz files of {ask.path} can be read. Copy or rebuild them")
 
 
 def open_fields(ask: Ask) -> Source:
@@ -166,7 +171,10 @@ def _targets(found: _Found, column: str) -> dict[str, float]:
     target = design.targets(found.design, column)
     if strangers := [file.name for file in found.files if design.key_of(file.name) not in target]:
         shown = ", ".join(map(printable, strangers[:3]))
-        raise InputError(f"{len(strangers):,} files have no row in the design file {found.design}: {shown}")
+        raise InputError(
+            f"{len(strangers):,} files have no row in the design file {found.design}: {shown}. Add their rows, or "
+            "remove the files"
+        )
     return target
 
 
@@ -180,7 +188,8 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
         raw = _header(path, name)
         if (taken := _taken(raw, reading, path)) != size[1:]:
             raise InputError(
-                f"{printable(path.name)}: {name} gives {taken[0]}x{taken[1]} pixels, other files {size[1]}x{size[2]}"
+                f"{printable(path.name)}: {name} has {taken[0]}x{taken[1]} pixels, but other files have "
+                f"{size[1]}x{size[2]}. Select a region that all files have with --crop"
             )
         try:
             field = _parsed(partial(_field, path, name))
@@ -190,8 +199,11 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
         with np.errstate(over="ignore"):
             part = part.astype(reading.stored_dtype)
         if not np.isfinite(part).all():
-            wide = f" as {reading.stored_dtype}" if np.isfinite(field).all() else ""
-            raise InputError(f"{printable(path.name)}: {name} holds numbers that are not finite{wide}")
+            wide = f" as {reading.stored_dtype}. Use --stored-dtype float32" if np.isfinite(field).all() else ""
+            raise InputError(
+                f"{printable(path.name)}: {name} contains numbers that are not "
+                f"finite{wide or '. Fix or remove the file'}"
+            )
         channels.append(np.concatenate([np.fliplr(part), part], axis=1) if reading.mirror else part)
     return np.stack(channels)  # (C, H, W)
 
@@ -203,7 +215,7 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
             names = [entry.removesuffix(".npy") for entry in archive.namelist() if entry.endswith(".npy")]
             if name not in names:
                 missing = f"{printable(path.name)} has no field {printable(name)!r}"
-                raise InputError(f"{missing}; {suggestion(name, names) if names else 'it has none'}")
+                raise InputError(f"{missing}. {suggestion(name, names) if names else 'It has no fields. Remove it'}")
             info = archive.getinfo(f"{name}.npy")
             found, dtype = _parsed(partial(_described, archive, info))
     except InputError:
@@ -212,12 +224,15 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
         raise Unreadable from error
     where = f"{printable(path.name)}: {printable(name)}"
     if dtype.kind not in "fiu":
-        raise InputError(f"{where} holds {dtype if not dtype.hasobject else 'Python objects'}, not real numbers")
+        held = "Python objects" if dtype.hasobject else dtype
+        raise InputError(f"{where} contains {held}, not real numbers. Choose another --field")
     if len(found) != 2 or min(found) < 1:
-        raise InputError(f"{where} has the shape {found}, not rows x columns")
-    held = math.prod(found) * dtype.itemsize
-    if held > min(info.file_size, _MOST_BYTES):
-        raise InputError(f"{where} claims {held:,} bytes, more than its file holds or a field may have (2 GiB)")
+        raise InputError(f"{where} has the shape {found}, not rows x columns. Choose another --field")
+    claimed = math.prod(found) * dtype.itemsize
+    if claimed > min(info.file_size, _MOST_BYTES):
+        raise InputError(
+            f"{where} claims {claimed:,} bytes, more than its file has or a field may have (2 GiB). Rebuild the file"
+        )
     return found
 
 
@@ -256,8 +271,8 @@ def _taken(raw: tuple[int, ...], reading: FieldReading, path: Path) -> tuple[int
         last = has if end is None else end
         if not 0 <= first < last <= has:
             raise InputError(
-                f"{printable(path.name)} has {has:,} {what}, of which {first}:{last} cannot be taken; "
-                "say another part with --crop TOP:BOTTOM,LEFT:RIGHT"
+                f"{printable(path.name)} has {has:,} {what}, of which {first}:{last} is out of range. Select another "
+                "part with --crop TOP:BOTTOM,LEFT:RIGHT"
             )
         spans.append(last - first)
     return spans[0], spans[1] * (2 if reading.mirror else 1)

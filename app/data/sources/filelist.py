@@ -49,8 +49,8 @@ def divided(
     unreadable = [path for path in files if not readable(path)]
     files = [path for path in files if path not in set(unreadable)]
     if not files:
-        broken = f" but {len(unreadable):,} that cannot be read" if unreadable else ""
-        raise InputError(f"{folder} holds no .npz files of fields{broken}; name the folder that has them")
+        broken = f", only {len(unreadable):,} that cannot be read" if unreadable else ""
+        raise InputError(f"{folder} contains no readable .npz files of fields{broken}. Name the folder that has them")
     units: dict[str, list[Path]] = {}
     for path in files:
         units.setdefault(key_of(path.name) if by == "simulation" else path.name, []).append(path)
@@ -60,7 +60,9 @@ def divided(
     for split, fraction in fractions.items():
         last = first + int(np.floor(len(order) * fraction + 1e-9))
         if fraction and last == first:
-            raise InputError(f"{len(order):,} {by}s are too few for a share of {fraction:g} as {split}; make it larger")
+            raise InputError(
+                f"{len(order):,} {by}s are too few for a share of {fraction:g} as {split}. Use a larger share"
+            )
         out[split] = sorted(path for name in order[first:last] for path in units[name])
         first = last
     return out, unreadable
@@ -84,7 +86,7 @@ def write(found: Mapping[str, list[Path]], out: Path) -> list[Path]:
              for split, paths in found.items() if paths}  # fmt: skip
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode():
-            raise InputError(f"{path} is there and lists other files; give --out a new folder")
+            raise InputError(f"{path} exists and lists other files. Give --out a new folder")
     for path, text in texts.items():
         durable.write_text(path, text)
     return list(texts)
@@ -94,7 +96,9 @@ def require_fractions(fractions: Mapping[str, float]) -> None:
     """Raises InputError unless the shares lie between 0 and 1, and their sum too."""
     shown = ", ".join(f"{split} {fraction:g}" for split, fraction in fractions.items())
     if not all(0 <= fraction <= 1 for fraction in fractions.values()) or not 0 < sum(fractions.values()) <= 1 + 1e-9:
-        raise InputError(f"the shares {shown} must each lie within 0 and 1, and their sum above 0 and at most 1")
+        raise InputError(
+            f"the shares {shown} are out of range. Use numbers from 0 to 1 with a sum above 0 and at most 1"
+        )
 
 
 def lists(given: str) -> dict[str, Path]:
@@ -107,11 +111,12 @@ def lists(given: str) -> dict[str, Path]:
         sets = [found for name in _LISTS if (found := _present(path, name))]
         if len(sets) != 1:
             names = " or ".join(name.format("{train,val,test}") for name in _LISTS)
-            what = "both kinds of lists, of which one is wanted: name its train list" if sets else f"no {names}"
-            raise InputError(f"the folder {given} holds {what}")
+            none = f"no {names}. Give a folder with these lists, or a list"
+            what = "both kinds of lists. Name the train list of one kind" if sets else none
+            raise InputError(f"the folder {given} contains {what}")
         return sets[0]
     if not path.is_file():
-        raise InputError(f"there is no list {given}; --filelist takes a folder of lists, or one of them")
+        raise InputError(f"the list {given} does not exist. Give --filelist a folder of lists, or one of them")
     for name in _LISTS:
         if path.name in [name.format(split) for split in _SPLITS]:
             return _present(path.parent, name)
@@ -130,17 +135,21 @@ def listed(path: Path, root: Path) -> list[Path]:
     try:
         lines = [line.strip() for line in durable.text(path, "utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the list {path} cannot be read as text ({str(error).splitlines()[0]})") from error
+        raise InputError(
+            f"the list {path} cannot be read as text ({str(error).splitlines()[0]}). Save it as text in UTF-8"
+        ) from error
     names = [line for line in lines if line]
     if not names:
-        raise InputError(f"the list {path} is empty; it takes one path per line")
+        raise InputError(f"the list {path} is empty. Write one path per line")
     found = {name: _resolved(name, root, path.parent) for name in names}
     if missing := [name for name, file in found.items() if file is None]:
         shown = printable(missing[0][:120])
-        raise InputError(f"{len(missing):,} of the {len(names):,} files of {path} are not there, {shown} for one")
+        raise InputError(
+            f"{len(missing):,} of the {len(names):,} files of {path} do not exist, such as {shown}. Fix these paths"
+        )
     files = [file for name in names if (file := found[name])]
     if twice := [file.name for file, count in Counter(files).items() if count > 1]:
-        raise InputError(f"the list {path} names {printable(twice[0])} twice")
+        raise InputError(f"the list {path} names {printable(twice[0])} twice. Keep one of the lines")
     return files
 
 

@@ -16,10 +16,12 @@ def folder(path: str) -> Path:
     """The folder a path names; raises InputError when there is none or it is empty."""
     found = Path(path).expanduser()
     if not found.is_dir():
-        raise InputError(f"there is no folder {path}; --dataset takes a folder of parquet files or of images")
+        raise InputError(f"the folder {path} does not exist. Give --dataset a folder of parquet files or of images")
     require_files(found)
     if not any(entry.is_file() for entry in found.rglob("*")):
-        raise InputError(f"the folder {path} holds no files; put parquet files or a folder of images per class there")
+        raise InputError(
+            f"the folder {path} contains no files. Put parquet files, or a folder of images per class, there"
+        )
     return found.resolve()
 
 

@@ -97,7 +97,7 @@ def _tree(ask: Ask, found: Walk, wishes: Wishes) -> Tree:
     for option, given in (("label", ask.label_column), ("image", ask.image_column), ("group", ask.group_column)):
         if given and given != option:
             known = suggestion(given, ["image", "label"])
-            raise InputError(f"{ask.path} has no column {given!r}; {known} (it is read as class folders)")
+            raise InputError(f"{ask.path} has no column {given!r}. {known} (it is read as class folders)")
     return made
 
 

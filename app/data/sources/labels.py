@@ -67,15 +67,18 @@ class Audit:
 
     def _whole(self, label: float) -> int:
         if not label.is_integer():
-            raise InputError(f"{self.where} holds {label:g} (float), not one class per row")
+            raise InputError(
+                f"{self.where} contains {label:g} (float), not one class per row. Name another column with "
+                "--label-column"
+            )
         return int(label)
 
     def _judge(self, split: str, seen: int) -> None:
         """Raise InputError for labels that are doubtful, and Hidden for a split without any."""
         counts = self.counts[split]
         if seen and not counts:
-            hint = f"; {_INSTEAD}" if split == "test" and not self.ask.tested else ""
-            says = f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one{hint}"
+            hint = _INSTEAD if split == "test" and not self.ask.tested else "Name another column with --label-column"
+            says = f"the {split} split of {self.ask.dataset} has no labels: none of its {seen:,} rows has one. {hint}"
             raise Hidden(says, split, seen)
         if self.source.class_names is not None:
             return
@@ -101,7 +104,7 @@ class Audit:
         hint = " If -1 is a class and not a missing label, give it another name." if minus else ""
         name = printable(str(next(iter(counts), None)))
         raise InputError(
-            f"{self.where} has 1 class; at least 2 are needed. All labels are {name}.{hint} Add rows of another "
+            f"{self.where} has 1 class. At least 2 are needed. All labels are {name}.{hint} Add rows of another "
             "class, or name another column with --label-column"
         )
 

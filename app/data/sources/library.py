@@ -56,7 +56,7 @@ def _open(
     opened, read_files = _streams(ask, options, where, files)
     train = next(iter(opened.values()))
     if train.features is None:
-        raise InputError(f"{where} does not say which columns it has; convert it to parquet first")
+        raise InputError(f"{where} does not say which columns it has. Convert it to parquet first")
     image, label = columns.choose(ask, train.features, where)
     made = _without_config(layout, read_files, where) if layout else Layout()
     return _Opened(ask, opened, read_files, image, label, where, version, made, files).source([*opened])
@@ -187,7 +187,7 @@ def _streams(
                 raise  # it is not about the config
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
-            raise InputError(f"{where} {asked}; name one with --dataset-config; {near}") from error
+            raise InputError(f"{where} {asked}. Name one with --dataset-config. {near}") from error
 
 
 def _through(files: Files | None) -> AbstractContextManager[None]:
@@ -259,12 +259,16 @@ def _sentences(where: str) -> Iterator[None]:
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         if hub.is_silence(error):
-            raise HubUnavailable(f"{where} could not be read to its end ({hub.reason(error)}); run again") from error
+            raise HubUnavailable(
+                f"{where} could not be read to its end ({hub.reason(error)}). Run the same command again"
+            ) from error
         if explained := hub.strange(f"reading {where}", error):
             raise explained from error
+        fix = "Convert it to parquet, or give a folder of images"
         if "BatchSize must be greater than 0" in first_line:
-            first_line = "a parquet file in it has no rows"
+            first_line, fix = "a parquet file in it has no rows", "Remove the file, or add rows"
         if first_line.startswith("invalid literal for int()"):  # of a WebDataset
             said = first_line.rpartition(": ")[2].removeprefix("b")
-            first_line = f"a .cls file in it contains {said} and no whole number. Unpack the files and give the folder"
-        raise InputError(f"{where} cannot be read as a dataset of images: {first_line}") from error
+            first_line = f"a .cls file in it contains {said} and no whole number"
+            fix = "Unpack the files and give the folder"
+        raise InputError(f"{where} cannot be read as a dataset of images ({first_line}). {fix}") from error

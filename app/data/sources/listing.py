@@ -90,7 +90,10 @@ def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
     lists = [part for each in lists for part in _by_column(walk, each, asked)]
     if any(each.by for each in lists) and len({each.path for each in lists}) > 1:
         named = _shown(dict.fromkeys(each.text for each in lists))
-        raise InputError(f"{walk.root} has several lists of images, of which one has splits inside: {named}; move one")
+        raise InputError(
+            f"{walk.root} has several lists of images, and one of them has a column of splits: {named}. Move one "
+            "elsewhere"
+        )
     if lists[0].by:
         return _divided(walk, {each.split or "train": [each] for each in lists}, asked, wishes)
     by_split = words.of_files([each.path.split("/") for each in lists])
@@ -176,7 +179,7 @@ def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, 
     for split, lists in chosen.items():
         if len(lists) > 1:
             named = " and ".join(printable(each.path) for each in lists[:2])
-            raise InputError(f"{named} of {walk.root} both list images of {split}; move one of them elsewhere")
+            raise InputError(f"{named} of {walk.root} both list images of {split}. Move one of them elsewhere")
         column = lists[0].label(asked)
         if column and (split == "train" or {*lists[0].columns[column]} - {"", "-1"}):
             columns[split] = column
@@ -186,7 +189,9 @@ def _divided(walk: Walk, chosen: Mapping[str, Sequence[_List]], asked: Columns, 
     lists_of = {split: lists[0] for split, lists in chosen.items()}
     for option, name in (("--val-split", wishes.val), ("--test-split", wishes.test)):
         if name and words.split_of(name) not in columns:
-            raise InputError(f"{option} {name}: {walk.root} has no such list with labels; there are: {_shown(columns)}")
+            raise InputError(
+                f"{option} {name}: {walk.root} has no such list with labels. Valid values: {_shown(columns)}"
+            )
     val, test = (words.split_of(name) if name else None for name in (wishes.val, wishes.test))
     roles = holdout.published(list(columns), carve_test=wishes.carve_test, val=val, test=test)
     rows = {ours: list(_rows(walk, lists_of[split], columns[split], asked.group)) for ours, split in roles.items()}
@@ -207,11 +212,11 @@ def _require_no_columns(walk: Walk, each: _List, asked: Columns) -> None:
     if names and not (asked.label or asked.image):
         raise Unlike(
             f"{walk.root / each.path} lists images, but which column is the label is not clear. Name it with "
-            f"--label-column; there are: {_shown(names[:10])}"
+            f"--label-column. Valid values: {_shown(names[:10])}"
         )
     if asked.label or asked.image:
         what = f"has no column {asked.label!r}" if asked.label else "has no column that is clearly the label"
-        raise InputError(f"{walk.root / each.path} {what}; {suggestion(asked.label or '', names)}")
+        raise InputError(f"{walk.root / each.path} {what}. {suggestion(asked.label or '', names)}")
 
 
 def _rows(walk: Walk, each: _List, label: str, group: str | None) -> Iterator[Row]:
@@ -221,10 +226,10 @@ def _rows(walk: Walk, each: _List, label: str, group: str | None) -> Iterator[Ro
     if missing := [value for value, image in zip(values, each.found, strict=True) if image is None]:
         raise InputError(
             f"{len(missing):,} of the {len(values):,} files in column {each.files} of {where} are not below "
-            f"{walk.root}, or several have that name: {', '.join(map(printable, missing[:3]))}"
+            f"{walk.root}, or several have that name: {', '.join(map(printable, missing[:3]))}. Fix these names"
         )
     if group and group not in each.columns:
-        raise InputError(f"{where} has no column {group!r}; {suggestion(group, list(each.columns))}")
+        raise InputError(f"{where} has no column {group!r}. {suggestion(group, list(each.columns))}")
     groups: Sequence[Any] = each.columns[group] if group else [None] * len(values)
     for number, (image, text, of) in enumerate(zip(each.found, each.columns[label], groups, strict=True), start=2):
         assert image is not None
@@ -238,7 +243,7 @@ def _require_once(walk: Walk, rows: Mapping[str, Sequence[Row]]) -> None:
         for row in listed:
             if row.path in seen:
                 both = "twice" if seen[row.path] == split else f"in {seen[row.path]} and in {split}"
-                raise InputError(f"{printable(row.path)} of {walk.root} is listed {both}; one row per image is needed")
+                raise InputError(f"{printable(row.path)} of {walk.root} is listed {both}. Keep one row per image")
             seen[row.path] = split
 
 

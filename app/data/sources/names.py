@@ -33,8 +33,8 @@ def reader_of(texts: Iterable[str], where: str) -> Callable[[str], Any]:
     for text in sorted(known):
         if (other := seen.setdefault(float(text), text)) != text:
             raise InputError(
-                f"the classes {other!r} and {text!r} in {where} are the same number; spell them alike if they are one "
-                "class, or rename one of them"
+                f"the classes {other!r} and {text!r} in {where} are the same number. Spell them alike if they are "
+                "one class, or rename one of them"
             )
     return lambda text: -1 if text == "-1" else text
 
@@ -56,7 +56,7 @@ def require_apart(found: Iterable[str], where: str) -> None:
         if plain in seen:
             one, other = (repr(printable(each)) for each in (seen[plain], name))
             raise InputError(
-                f"the classes {one} and {other} in {where} differ only by blanks or case; spell them alike if they are "
-                "one class, or rename one of them"
+                f"the classes {one} and {other} in {where} differ only by blanks or case. Spell them alike if they "
+                "are one class, or rename one of them"
             )
         seen[plain] = name

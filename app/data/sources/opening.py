@@ -29,7 +29,7 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
         cached = cache.find(ask, None)
         if cached is None:
             raise _not_cached(ask, error) from error
-        say(f"{error}; the cached {ask.dataset} is used")
+        say(f"{error}. The cached {ask.dataset} is used")
         return cached.manifest.version
     except InputError as error:
         raise InputError(f"{error}{folder_hint(ask.dataset)}") from error
@@ -66,7 +66,10 @@ def at_version(ask: Ask, source: Source, version: str) -> Source:
         return source
     if _named_by_all(ask, version):
         return dataclasses.replace(source, version=version)
-    raise InputError(f"{ask.path or ask.dataset} is not what the run was made with; restore it or train --fresh")
+    raise InputError(
+        f"{ask.path or ask.dataset} differs from the data that the run was made with. Restore the data, or train "
+        "with --fresh"
+    )
 
 
 def _named_by_all(ask: Ask, version: str | None) -> bool:
@@ -85,32 +88,33 @@ def fingerprint(ask: Ask) -> str:
 def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None = None) -> Ask:
     """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
     if not ask.path:
-        raise InputError(f"{ask.dataset} is read from no folder; leave {path} out")
+        raise InputError(f"{ask.dataset} is not read from a folder. Omit --data {path}")
     there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)
     if (found := fingerprint(there)) != ask.fingerprint and not _named_by_all(there, ask.fingerprint):
         raise InputError(
-            f"{path} is not what the run was made with (its fingerprint is {found}, the run's {ask.fingerprint}); "
-            f"give the folder that {ask.dataset} was"
+            f"{path} is not the data that the run was made with: its fingerprint is {found}, and the run's is "
+            f"{ask.fingerprint}. Give the folder that {ask.dataset} was made from"
         )
     return there
 
 
 def _required(version: str | None, ask: Ask) -> str:
     if version is None:
-        raise InputError(f"{ask.dataset} is read from files of your own; say where they are with --data")
+        raise InputError(f"{ask.dataset} is read from your own files, and no path is given. Give it with --data")
     return version
 
 
 def _opened(ask: Ask, version: str) -> Source:
     if ask.reading and not ask.path:
-        raise InputError(f"{ask.dataset} is not in the cache; say where its files are with --data")
+        raise InputError(f"{ask.dataset} is not in the cache, and no path is given. Give its files with --data")
     if ask.reading:
         return fields.open_fields(ask) if isinstance(ask.reading, FieldReading) else signals.open_signals(ask)
     if ask.path:
         if not Path(ask.path).expanduser().is_dir():
             raise InputError(
-                f"there is no folder {ask.path} in {Path.cwd()}, as the run knows {ask.dataset}, and it is not in the "
-                "cache; start the command in the directory that the run was started in, or give evaluate --data FOLDER"
+                f"the folder {ask.path} of {ask.dataset} does not exist in {Path.cwd()}, and the data are not in the "
+                "cache. Start the command in the directory that the run was started in, or use evaluate --data "
+                "FOLDER"
             )
         return folders.open_folder(ask)
     if not ask.hub:
@@ -120,6 +124,6 @@ def _opened(ask: Ask, version: str) -> Source:
 
 def _not_cached(ask: Ask, error: HubUnavailable) -> Unavailable:
     return Unavailable(
-        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px; connect once, or train "
-        f"--dataset digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
+        f"{error}, and {ask.dataset} is not in the cache at {ask.side} px. Connect once, or train on --dataset "
+        f"digits or --dataset ./folder, which need no network{folder_hint(ask.dataset)}"
     )

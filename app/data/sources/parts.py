@@ -17,7 +17,8 @@ from .walk import Folder
 _SPLITS = ("train", "val", "test")
 _TITLES = {"train": "train", "val": "validation", "test": "test"}
 _HOW = (
-    "--split-folders train=FOLDER,test=FOLDER says which folders are splits, --split-folders none that all are classes"
+    "Use --split-folders train=FOLDER,test=FOLDER to name the folders of splits, or --split-folders none if all are "
+    "classes"
 )
 
 
@@ -65,7 +66,8 @@ def divided(root: Path, top: Folder, wishes: Wishes) -> Parts:
     if base.images:
         raise InputError(
             f"{root / base.path} contains {len(base.images):,} images next to the folders of splits "
-            f"({_shown(folder for folders in found.values() for folder in folders)}); move them into one, or elsewhere"
+            f"({_shown(folder for folders in found.values() for folder in folders)}). Move these images into one of "
+            "the folders, or elsewhere"
         )
     _require_clear(root, base, found)
     return _chosen(root, base.path, found, wishes)
@@ -140,7 +142,7 @@ def _require_clear(root: Path, base: Folder, found: Mapping[str, Sequence[Folder
         if len(folders) > 1:
             raise InputError(f"{where} has several folders for {_TITLES[split]}: {_shown(folders)}. {_HOW}")
     if "train" not in found and len(found) > 1:
-        raise InputError(f"{where} has no split named train; it has {_shown(named)}. {_HOW}")
+        raise InputError(f"{where} has no split named train. Its splits are {_shown(named)}. {_HOW}")
 
 
 def _shown(folders: object) -> str:
@@ -163,20 +165,24 @@ def _given(root: Path, top: Folder, text: str) -> dict[str, list[Folder]]:
         name, sign, path = (piece.strip() for piece in part.partition("="))
         split = words.split_of(name)
         if not sign or not path or split is None:
-            raise InputError(f"--split-folders {text!r} is not of the form train=FOLDER,val=FOLDER,test=FOLDER or none")
+            raise InputError(
+                f"--split-folders {text!r} is not in the right form. Use train=FOLDER,val=FOLDER,test=FOLDER or none"
+            )
         path = path.strip("/").removeprefix("./")
         if path not in at:
             known = suggestion(path, [folder.path for folder in top.folders])
-            raise InputError(f"--split-folders: {root} has no folder {path!r}; {known}")
+            raise InputError(f"--split-folders: {root} has no folder {path!r}. {known}")
         if not at[path].count:
-            raise InputError(f"--split-folders: the folder {path} of {root} contains no readable images")
+            raise InputError(
+                f"--split-folders: the folder {path} of {root} contains no readable images. Name another folder"
+            )
         found.setdefault(split, []).append(at[path])
     paths = [folder.path for folders in found.values() for folder in folders]
     for path in paths:
         if paths.count(path) > 1 or any(path.startswith(f"{other}/") for other in paths):
-            raise InputError(f"--split-folders {text!r} uses the folder {path} for two splits")
+            raise InputError(f"--split-folders {text!r} uses the folder {path} for two splits. Use each folder once")
     if "train" not in found:
-        raise InputError(f"--split-folders {text!r} names no folder for train; add train=FOLDER")
+        raise InputError(f"--split-folders {text!r} names no folder for train. Add train=FOLDER")
     return found
 
 
@@ -226,4 +232,4 @@ def _named(root: Path, found: Mapping[str, Sequence[Folder]], option: str, name:
     if split in found and split != "train":
         return split
     known = [folder.name for each, folders in found.items() if each != "train" for folder in folders]
-    raise InputError(f"{option} {name}: {root} has no such split; {suggestion(name, known) if known else _HOW}")
+    raise InputError(f"{option} {name}: {root} has no such split. {suggestion(name, known) if known else _HOW}")

@@ -23,17 +23,17 @@ def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) 
     different lengths, and for a target that exists.
     """
     if not 0 < val_fraction < 1:
-        raise InputError(f"--val-fraction {val_fraction:g} must lie between 0 and 1")
+        raise InputError(f"--val-fraction {val_fraction:g} is out of range. Use a number between 0 and 1")
     targets = [out / f"{tag}_{part}.pt" for part in SPLITS[:2]]
     for path in targets:
         if path.exists():
-            raise InputError(f"{path} is there already; give --out a new folder or another --tag")
+            raise InputError(f"{path} exists already. Give --out a new folder, or another --tag")
     beside = _beside(source, out)
     patterns, labels = gathered(source)
     chosen = held_out(labels, None, fraction=val_fraction, stream=draws.key(_SPLIT, seed))
     if not chosen.any() or chosen.all():
         raise InputError(
-            f"{len(labels):,} patterns are too few to hold out a share of {val_fraction:g}; make it larger"
+            f"{len(labels):,} patterns are too few to hold out a share of {val_fraction:g}. Use a larger share"
         )
     for path, held in beside.items():
         with durable.replacing(path, wanted=len(held)) as aside:
@@ -55,7 +55,7 @@ def _beside(source: Path, out: Path) -> dict[Path, bytes]:
     found = {out / name: (folder / name).read_bytes() for name in there}
     for path, held in found.items():
         if path.exists() and path.read_bytes() != held:
-            raise InputError(f"{path} is there already and says something else; give --out a new folder")
+            raise InputError(f"{path} exists already with other contents. Give --out a new folder")
     return {path: held for path, held in found.items() if not path.exists()}
 
 
@@ -63,12 +63,12 @@ def gathered(source: Path) -> tuple[np.ndarray, np.ndarray]:
     """All rows of a file or of a folder's files in the order of their names: float32 (N, L) and labels int64 (N,)."""
     files = tensors.pattern_files(source)
     if not files:
-        raise InputError(f"{source} holds no .pt file; name a file, or a folder that has some")
+        raise InputError(f"{source} contains no .pt file. Name a file, or a folder that contains some")
     parts = [_usable(path) for path in files]
     for path, (patterns, _) in zip(files, parts, strict=True):
         if patterns.shape[1:] != parts[0][0].shape[1:]:
             lengths = f"{patterns.shape[1]:,} points, {files[0]} of {parts[0][0].shape[1]:,}"
-            raise InputError(f"{path} has patterns of {lengths}; split them apart")
+            raise InputError(f"{path} has patterns of {lengths}. Split each length separately")
     return np.concatenate([patterns for patterns, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 

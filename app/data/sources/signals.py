@@ -50,7 +50,9 @@ def find(ask: Ask) -> _Found:
     if not files:
         what = f"no patterns labelled by {ask.reading.target}" if other else "no .pt files of patterns"
         option = "--on" if ask.reading.whole else "--data"
-        raise InputError(f"{ask.path} holds {what}; {option} takes a folder of .pt files, or such files between commas")
+        raise InputError(
+            f"{ask.path} contains {what}. Give {option} a folder of .pt files, or such files between commas"
+        )
     mapping, recipe = symmetry.mapping_beside(files), synthetic.pattern_recipe(files[0].parent)
     if ask.reading.whole:
         return _Found({"test": files}, mapping, recipe, tuple(notes))
@@ -62,9 +64,12 @@ def find(ask: Ask) -> _Found:
     if ask.carve_test and splits.pop("test", []):
         notes.append("the file of test patterns is not read: test is held out from train's")
     if "train" not in splits:
-        raise InputError(f"{ask.path} holds {', '.join(file.name for file in files)} and no *_Train.pt")
+        raise InputError(
+            f"{ask.path} contains {', '.join(file.name for file in files)} and no *_Train.pt. Add one, or rename a "
+            "file so"
+        )
     if left := [file.name for file, split in named.items() if not split and any(named.values())]:
-        notes.append(f"not read beside the files of splits: {', '.join(left)}")
+        notes.append(f"not read next to the files of splits: {', '.join(left)}")
     return _Found(splits, mapping, recipe, tuple(notes), revision)
 
 
@@ -87,10 +92,10 @@ def _files(path: str) -> list[Path]:
     found = []
     for part in parts:
         if not part.exists():
-            raise InputError(f"there is no file or folder {part}; name a folder of .pt files, or such files")
+            raise InputError(f"the file or folder {part} does not exist. Name a folder of .pt files, or such files")
         found += [file.resolve() for file in tensors.pattern_files(part)]
     if len(set(found)) < len(found):
-        raise InputError(f"{path} names a file twice")
+        raise InputError(f"{path} names a file twice. Name each file once")
     return found
 
 
@@ -149,7 +154,7 @@ def open_signals(ask: Ask) -> Source:
         with np.errstate(over="ignore"):
             pattern = example.image.astype(reading.stored_dtype)
         if not np.isfinite(pattern).all():
-            raise InputError("it holds numbers that are not finite")
+            raise InputError("it contains numbers that are not finite. Fix or remove it")
         return pattern[None]  # (1, L)
 
     return Source(
@@ -176,11 +181,15 @@ def _counted(
     patterns, labels = tensors.read(file, mapped=True)
     first, last = _span(patterns.shape[1], reading, file, recipe)
     if last - first != size[1]:
-        raise InputError(f"{printable(file.name)} gives patterns of {last - first:,} points, other files {size[1]:,}")
+        raise InputError(
+            f"{printable(file.name)} has patterns of {last - first:,} points, but other files have {size[1]:,}. Give "
+            "files of one length"
+        )
     strange = labels[(labels < 0) | (labels >= classes)]
     if len(strange):
         raise InputError(
-            f"{printable(file.name)} has the label {strange[0]}, but {reading.target} has {classes} classes from 0 on"
+            f"{printable(file.name)} has the label {strange[0]}, but {reading.target} has {classes} classes from 0 on. "
+            "Fix the labels, or use another --target"
         )
     return len(labels)
 
@@ -188,7 +197,9 @@ def _counted(
 def _examples(file: Path, reading: SignalReading, classes: int, recipe: PatternRecipe | None) -> Iterator[Example]:
     patterns, labels = tensors.read(file)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
-        raise InputError(f"{printable(file.name)} has labels outside of {classes} classes")
+        raise InputError(
+            f"{printable(file.name)} has labels outside of {classes} classes. Fix the labels, or use another --target"
+        )
     first, last = _span(patterns.shape[1], reading, file, recipe)
     add = np.float32(0 if patterns.min() >= _ALREADY * reading.background else reading.background)
     for row, (pattern, label) in enumerate(zip(patterns, labels, strict=True)):
@@ -202,14 +213,17 @@ def _span(length: int, reading: SignalReading, file: Path, recipe: PatternRecipe
     grid = _grid(length, reading, recipe)
     if grid is None:
         raise InputError(
-            f"{printable(file.name)} has patterns of {length:,} points, whose angles are not known; "
-            "say first angle and step in degrees with --grid, such as 5.02:0.05"
+            f"{printable(file.name)} has patterns of {length:,} points, whose angles are unknown. Give the first angle "
+            "and the step in degrees with --grid, such as 5.02:0.05"
         )
     (start, step), (low, high) = grid, reading.range
     first, points = round((low - start) / step), round((high - low) / step) + 1
     if first < 0 or first + points > length:
         ends = f"{start:g} to {start + step * (length - 1):g}"
-        raise InputError(f"{printable(file.name)} has angles of {ends} degrees, not all of --range {low:g}:{high:g}")
+        raise InputError(
+            f"{printable(file.name)} has angles of {ends} degrees, not all of --range {low:g}:{high:g}. Use a --range "
+            "within them"
+        )
     return first, first + points
 
 

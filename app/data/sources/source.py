@@ -60,7 +60,7 @@ class Revised(InputError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}. This run is of layout revision 1, whose reading is no longer supported. Evaluate its stored "
-            "predictions (without --again), or train it again"
+            "predictions (without --again), or retrain it with --fresh"
         )
 
 

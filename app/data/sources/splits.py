@@ -78,8 +78,15 @@ def _train(names: list[str], where: str, val: str | None, test: str | None) -> s
     alike = [name for name in rest if words.split_of(name) == "train"]
     if len(alike) == 1:
         return alike[0]
+    if "train" in (val, test):
+        raise InputError(
+            f"--{'val' if val == 'train' else 'test'}-split train of {where} leaves no split for training. Name "
+            f"another of {', '.join(names)}"
+        )
     if len(names) > 1:
-        raise InputError(f"{where} has no split named train; it has {', '.join(names)}")
+        raise InputError(
+            f"{where} has no split named train. Its splits are {', '.join(names)}. Rename one, or give another dataset"
+        )
     return None
 
 
@@ -91,7 +98,7 @@ def _named(names: list[str], where: str, kind: str, given: str | None) -> str | 
     if not found and (word := words.split_of(given)):  # such as Valid, where files are named so
         found = [name for name in names if words.split_of(name) == word]
     if len(found) != 1:
-        raise InputError(f"--{kind}-split {given}: {where} has no such split; {suggestion(given, names)}")
+        raise InputError(f"--{kind}-split {given}: {where} has no such split. {suggestion(given, names)}")
     return found[0]
 
 

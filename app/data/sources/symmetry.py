@@ -30,12 +30,14 @@ def class_names(target: str, mapping: Path | None, recipe: PatternRecipe | None)
     that is labelled by another target.
     """
     if recipe and recipe.target != target:
-        raise InputError(f"the synthetic patterns are labelled by {recipe.target}; give --target {recipe.target}")
+        raise InputError(f"the synthetic patterns are labelled by {recipe.target}. Use --target {recipe.target}")
     names = _mapped(mapping, _TITLES[target]) if mapping else None
     if names is None:
         return tuple(recipe.class_names()) if recipe else BRAVAIS if target == "bravais" else SPACE_GROUPS
     if len(set(names)) < len(names) or (target == "space_group" and not set(names) <= set(SPACE_GROUPS)):
-        raise InputError(f"{mapping} gives {_TITLES[target]} names that are no such classes, or one name twice")
+        raise InputError(
+            f"{mapping} gives {_TITLES[target]} unknown names, or one name twice. Use each known name once"
+        )
     return names
 
 
@@ -43,7 +45,7 @@ def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
     """A mapping's names in the order of their labels; None where it says nothing of these classes."""
     held = _read(path)
     if not isinstance(held, Mapping):
-        raise InputError(f"{path} is no mapping of labels to names, such as {{'{title}': {{0: ...}}}}")
+        raise InputError(f"{path} is not a mapping of labels to names. Write it as in {{'{title}': {{0: ...}}}}")
     if title not in held:
         return None
     table = held[title]
@@ -52,7 +54,7 @@ def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
     except (AttributeError, TypeError, ValueError):
         by_label = {}
     if len(by_label) < 2 or sorted(by_label) != list(range(len(by_label))):
-        raise InputError(f"{path} does not number the names of its {title} from 0 on")
+        raise InputError(f"{path} does not number the names of its {title} from 0 upwards. Use 0, 1, 2 and so on")
     return tuple(by_label[label] for label in range(len(by_label)))
 
 
@@ -63,4 +65,4 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(durable.text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"the mapping {path} cannot be read ({type(error).__name__})") from error
+        raise InputError(f"the mapping {path} cannot be read ({type(error).__name__}). Give another file") from error

@@ -20,7 +20,7 @@ _NOTES = {
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Writes the manifest into an empty or new folder; raises InputError where something else is there."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; --out takes a folder")
+        raise InputError(f"{folder} is a file. Give --out a folder")
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         _require_same(folder, manifest)
         return
@@ -37,7 +37,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         held = None
     if not isinstance(held, dict):
-        raise InputError(f"{path} does not describe a synthetic set. Make the set again in another folder")
+        raise InputError(f"{path} does not describe a synthetic set. Rebuild the set in another folder")
     return held
 
 
@@ -56,19 +56,22 @@ def pattern_recipe(folder: Path) -> PatternRecipe | None:
     try:
         return PatternRecipe.of_json(held)
     except InputError as error:
-        raise InputError(f"{folder / MANIFEST} is no recipe of patterns: {error}") from error
+        raise InputError(
+            f"{folder / MANIFEST} is not a recipe of patterns: {error}. Rebuild the set in another folder"
+        ) from error
 
 
 def _require_same(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Raises InputError unless the folder's manifest says the same, naming the first thing that differs."""
     there = manifest_of(folder)
     if there is None:
-        raise InputError(f"{folder} is not empty, and holds no synthetic set; give --out a new folder")
+        raise InputError(f"{folder} is not empty and contains no synthetic set. Give --out a new folder")
     for name in (*manifest, *there):
         if there.get(name) != manifest.get(name):
             there_is, asked = _short(there.get(name)), _short(manifest.get(name))
             raise InputError(
-                f"{folder} holds another synthetic set, its {name} {there_is} and not {asked}; give --out a new folder"
+                f"{folder} contains another synthetic set, whose {name} is {there_is} and not {asked}. Give --out a "
+                "new folder"
             )
 
 

@@ -188,8 +188,8 @@ def _listed(root: Path, path: str) -> list[str]:
     twice = [name for name, count in Counter(columns.get("file_name", ())).items() if name and count > 1]
     if twice:
         raise InputError(
-            f"{root / path} lists {printable(twice[0])} more than once ({len(twice):,} such files); one row per image "
-            "is needed"
+            f"{root / path} lists {printable(twice[0])} more than once ({len(twice):,} such files). Keep one row per "
+            "image"
         )
     values = [value for name in names for value in columns[name] if value]
     return [f"{folder}/{value}" if folder else value for value in values]
@@ -208,7 +208,7 @@ def _of_lines(path: Path) -> dict[str, list[str]]:
                     columns.setdefault(name, []).append(str(row[name]))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path} is not JSON lines in UTF-8 ({type(error).__name__}); each line is an object"
+            f"{path} is not JSON lines in UTF-8 ({type(error).__name__}). Write one object per line"
         ) from error
     return columns
 
@@ -217,7 +217,7 @@ def no_images(walk: Walk) -> str:
     """What to say of a folder without images: what there is, and what to do with it."""
     kinds = Counter(Path(path).suffix.lower() or "no ending" for path in walk.others)
     there = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(3))
-    says = f"{walk.root} contains no images that can be read; there are files: {printable(there)}"
+    says = f"{walk.root} contains no images that can be read. It has other files: {printable(there)}"
     first = printable(walk.others[0]) if walk.others else ""
     if any(kind in (".npy", ".npz") for kind in kinds):
         return f"{says}. Save numpy arrays as images, such as PIL.Image.fromarray(array).save('cat/1.png')"

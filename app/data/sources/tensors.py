@@ -34,20 +34,23 @@ def read(file: Path, *, mapped: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """
     held, name = load(file, mapped=mapped), printable(file.name)
     if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
-        raise InputError(f"{name} does not hold patterns X and labels Y: it is no {{'X', 'Y'}} file")
+        raise InputError(f"{name} does not contain patterns X and labels Y. Save a .pt file with {{'X': X, 'Y': Y}}")
     patterns, labels = _plain_array(held["X"], name, "X", file), _plain_array(held["Y"], name, "Y", file)
     if patterns.dtype.kind != "f":
-        raise InputError(f"{name}: X is {patterns.dtype}, not floating-point numbers")
+        raise InputError(f"{name}: X is {patterns.dtype}. Use floating-point numbers")
     if labels.dtype.kind not in "iu":
-        raise InputError(f"{name}: Y is {labels.dtype}, not whole numbers")
+        raise InputError(f"{name}: Y is {labels.dtype}. Use whole numbers")
     if patterns.ndim == 3 and patterns.shape[1] == 1:
         patterns = patterns[:, 0]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if patterns.ndim != 2 or labels.shape != patterns.shape[:1]:
-        raise InputError(f"{name}: X {patterns.shape} and Y {labels.shape} are not [N, L] or [N, 1, L] and [N]")
+        raise InputError(
+            f"{name}: X {patterns.shape} and Y {labels.shape} have the wrong shapes. Use [N, L] or [N, 1, L] for X "
+            "and [N] for Y"
+        )
     if 0 in patterns.shape:
-        raise InputError(f"{name} holds no patterns: X is {patterns.shape}")
+        raise InputError(f"{name} contains no patterns: X is {patterns.shape}. Add rows")
     return patterns, labels.astype(np.int64)
 
 
@@ -63,7 +66,7 @@ def load(file: Path, *, mapped: bool = False) -> Any:
     import torch
 
     if not file.is_file():
-        raise InputError(f"{printable(str(file))} is no file that can be read, but a pipe, a device or a folder")
+        raise InputError(f"{printable(str(file))} is a pipe, a device or a folder. Give a regular file")
     if not mapped:
         _require_sums(file)
     try:
@@ -76,7 +79,9 @@ def load(file: Path, *, mapped: bool = False) -> Any:
     except UnpicklingError as error:
         raise InputError(_not_plain(file)) from error
     except Exception as error:  # a reader meets damage with whatever it stumbled over
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+        raise InputError(
+            f"{printable(file.name)} is not a complete .pt file ({type(error).__name__}). Copy or save it again"
+        ) from error
 
 
 def _not_plain(file: Path) -> str:
@@ -92,14 +97,14 @@ def _not_plain(file: Path) -> str:
         arrays = []
     if not arrays:
         return (
-            f"{name} contains more than plain tensors, which is not read. Save it as tensors: "
-            f"torch.save({{'X': X, 'Y': Y}}, '{name}')"
+            f"{name} contains more than plain tensors, which is unsupported. Save it as tensors: torch.save({{'X': "
+            f"X, 'Y': Y}}, '{name}')"
         )
     keys = [printable(str(key)) for key in arrays]
     said = " and ".join(keys)
     what = "is a numpy array and not a tensor" if len(keys) == 1 else "are numpy arrays and not tensors"
     pairs = ", ".join(f"'{key}': torch.from_numpy({key})" for key in keys)
-    return f"{name}: {said} {what}, which is not read. Save tensors: torch.save({{{pairs}}}, '{name}')"
+    return f"{name}: {said} {what}, which is unsupported. Save tensors: torch.save({{{pairs}}}, '{name}')"
 
 
 def _of_arrays() -> list[Any]:
@@ -117,9 +122,14 @@ def _require_sums(file: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
     except Exception as error:  # a reader meets damage with whatever it stumbled over
-        raise InputError(f"{printable(file.name)} is no whole .pt file ({type(error).__name__})") from error
+        raise InputError(
+            f"{printable(file.name)} is not a complete .pt file ({type(error).__name__}). Copy or save it again"
+        ) from error
     if damaged:
-        raise InputError(f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum")
+        raise InputError(
+            f"{printable(file.name)} is damaged: {printable(damaged)} does not match its checksum. Copy or save it "
+            "again"
+        )
 
 
 def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
@@ -127,12 +137,14 @@ def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
-        raise InputError(f"{name}: {part} is no dense tensor")
+        raise InputError(f"{name}: {part} is not a dense tensor. Save it as one")
     if tensor.numel() * tensor.element_size() > file.stat().st_size:
-        raise InputError(f"{name}: {part} claims more numbers than its file holds")
+        raise InputError(f"{name}: {part} claims more numbers than its file contains. Copy or save the file again")
     if tensor.dtype == torch.bfloat16:
         tensor = tensor.float()
     try:
         return tensor.detach().numpy()
     except (TypeError, RuntimeError) as error:
-        raise InputError(f"{name}: {part} is {tensor.dtype}, which is not read") from error
+        raise InputError(
+            f"{name}: {part} has the unsupported type {tensor.dtype}. Save it as float32 or int64"
+        ) from error

@@ -57,7 +57,7 @@ def understand(root: Path, top: Folder, wishes: Wishes) -> Tree:
         raise Unclassed(_one_class(root, parts, found["train"], readings, wishes.level))
     if (strange := sorted(set(classes) - found["train"])) and not wishes.tested:
         shown, split = ", ".join(map(printable, strange[:3])), next(s for s in found if strange[0] in found[s])
-        raise InputError(f"the {split} split of {root} has classes that train lacks: {shown}; {_INSTEAD}")
+        raise InputError(f"the {split} split of {root} has classes that train lacks: {shown}. {_INSTEAD}")
     every = [folder for folders in (*parts.used.values(), *parts.unused.values()) for folder in folders]
     images = tuple(sorted(path for folder in every for path in folder.all_images()))
     notes = [*parts.notes, *_notes(root, parts, rows, wishes.level)]
@@ -98,7 +98,7 @@ def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
     if folder.with_images:
         beside = ", ".join(printable(each.name) for each in folder.with_images[:3])
         raise InputError(
-            f"{where} contains {many} ({first}) next to folders of images ({beside}); the class of an image is the "
+            f"{where} contains {many} ({first}) next to folders of images ({beside}). The class of an image is the "
             "folder that it is in. Move these images into class folders, or elsewhere"
         )
     if below:
@@ -107,9 +107,9 @@ def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
             f"Use --class-level {len(below)}"
         )
     raise Unclassed(
-        f"{where} contains {many} ({first}) outside of class folders; the class of an image is the name of the folder "
-        "that it is in. Make a folder per class, such as cat/1.png and dog/1.png, or add a CSV file that lists each "
-        "image with its class (file_name,label)"
+        f"{where} contains {many} ({first}) outside of class folders. The class of an image is the name of the "
+        "folder that it is in. Make a folder per class, such as cat/1.png and dog/1.png, or add a CSV file that "
+        "lists each image with its class (file_name,label)"
     )
 
 
@@ -130,14 +130,14 @@ def _one_class(root: Path, parts: Parts, found: set[str], readings: Mapping[str,
     """The sentence for a folder with fewer than two classes."""
     folder, name = parts.used["train"][0], next(iter(found), "")
     where = printable(str(root / folder.path))
-    says = f"{where} has one class folder, {printable(name)}; at least two are needed"
+    says = f"{where} has one class folder, {printable(name)}. At least two are needed"
     below = next((each.with_images for each in folder.with_images if each.name == name), [])
     if len(below) < 2:
         return f"{says}. Add the folders of the other classes, or give the folder above"
     levels = [f"--class-level {each}" for each, count in readings.items() if each != level and count > 1]
     ways = [*([f"--dataset {where}/{printable(name)}"] if parts.of_classes else []), *levels[:1]]
     shown = ", ".join(printable(each.name) for each in below[:3])
-    return f"{says}. {printable(name)} contains {len(below):,} folders of images ({shown}); use {' or '.join(ways)}"
+    return f"{says}. {printable(name)} contains {len(below):,} folders of images ({shown}). Use {' or '.join(ways)}"
 
 
 def _notes(root: Path, parts: Parts, rows: Mapping[str, Sequence[Row]], level: str) -> list[str]:

@@ -124,7 +124,10 @@ class Files:
             if not (found := self._listed.get(path)):
                 raise FileNotFoundError(f"{path} is not in {self.name} at {self.sha}")
         if not found.digest:
-            raise InputError(f"the Hub lists no checksum of {path} of {self.name}, so it is not read")
+            raise InputError(
+                f"the Hub lists no checksum of {path} of {self.name}, so it is not read. Use another --revision or "
+                "dataset"
+            )
         return found
 
     def most_bytes(self) -> int:
@@ -196,7 +199,7 @@ class Files:
             if error.errno in DISK_FULL:
                 raise
             raise InputError(
-                f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can"
+                f"the cache folder {folder} cannot be written. Set ISOSCALE_CACHE to a folder that you may write"
             ) from error
         with durable.no_space_named(folder / PurePosixPath(path).name, listed.size):
             downloads.download(self.name, self.sha, path, listed, file)

@@ -99,7 +99,7 @@ def _walked(root: Path, path: str, seen: dict[str, str], above: tuple[str, ...],
     real = os.path.realpath(here)
     if real in seen:
         first, second = printable(seen[real] or "."), printable(path)
-        refusals.append(f"{first} and {second} of {root} are the same folder; remove the link, or one of them")
+        refusals.append(f"{first} and {second} of {root} are the same folder. Remove the link, or one of them")
     seen[real] = path
     found = Folder(name=here.name, path=path, linked=here.is_symlink() and bool(path))
     with os.scandir(here) as entries:
@@ -116,7 +116,7 @@ def _walked(root: Path, path: str, seen: dict[str, str], above: tuple[str, ...],
                 found.folders.append(_walked(root, found.at(name), seen, (*above, real), refusals))
         elif Path(name).suffix.lower() in ENDINGS:
             if why := _why_not(found.at(name), entry):
-                refusals.append(f"{printable(found.at(name))} of {root} would be left out: {why}")
+                refusals.append(f"{printable(found.at(name))} of {root} would be skipped: {why}")
             found.images.append(name)
         elif not name.startswith("."):
             found.others.append(name)
@@ -127,10 +127,14 @@ def _why_not(path: str, entry: os.DirEntry[str]) -> str:
     """Why an image would be left out: it is hidden, cannot be shown, or is no file; empty for any other."""
     why, parts = "", path.split("/")
     if not entry.is_file():
-        why = "it is a link that leads nowhere; remove it" if entry.is_symlink() else "it is no regular file; remove it"
+        why = (
+            "it is a link that leads nowhere. Remove it"
+            if entry.is_symlink()
+            else "it is not a regular file. Remove it"
+        )
     for part in reversed(parts):
         if not part.isprintable():
-            why = f"its name has characters that cannot be shown; rename {printable(part)}"
+            why = f"its name has characters that cannot be shown. Rename {printable(part)}"
         if part.startswith(".") or (part.startswith("__") and part != parts[-1]):
-            why = f"names that begin with . or __ are hidden; rename {printable(part)}"
+            why = f"names that begin with . or __ are hidden. Rename {printable(part)}"
     return why

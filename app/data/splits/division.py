@@ -49,7 +49,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
     Raises InputError where a split would be empty or a group would be in two.
     """
     if config.classes != (classes := len(cached.manifest.class_names)):
-        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}; run the command again")
+        raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}. Run the command again")
     rows = holdout.members_of(config, cached)
     statistics = None
     if not cached.has_array:
@@ -98,12 +98,18 @@ def whole(
             more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
             say(
                 f"{strange:,} of {len(labels):,} rows are of classes that the run does not know "
-                f"({', '.join(unknown[:3])}{more}), and are left out"
+                f"({', '.join(unknown[:3])}{more}), and are skipped"
             )
     elif [*names] != theirs:
-        raise InputError(f"the run learned {', '.join(names)}, and these files hold {', '.join(theirs)}")
+        raise InputError(
+            f"the run was trained on {', '.join(names)}, but these files contain {', '.join(theirs)}. Give files "
+            "with the same fields"
+        )
     if not len(members):
-        raise InputError(f"no row is of a class that the run knows; its classes are {', '.join(names[:10])}")
+        raise InputError(
+            f"no row has a class that the run knows. Its classes are {', '.join(names[:10])}. Give rows of these "
+            "classes"
+        )
     images, _ = place.hold(cached.images("test"))
     held = _sources(images, torch.from_numpy(labels).to(place.device), place)
     inputs = _inputs(config, place, statistics, "none")

@@ -49,7 +49,10 @@ def published(
     asked = {ours: theirs for ours, theirs in (("val", val), ("test", test)) if theirs}
     rest = [name for name in there if name not in asked.values()]
     if not rest or ("train" not in rest and asked):
-        raise InputError(f"--val-split and --test-split leave no split for training; the splits are {', '.join(there)}")
+        raise InputError(
+            f"--val-split and --test-split leave no split for training. The splits are {', '.join(there)}. Omit one of "
+            "the two options"
+        )
     used = {"train": "train" if "train" in rest else rest[0]}
     labelled = [name for name in PUBLISHED if name in rest and name != used["train"]]
     return used | asked | ({"test": labelled[0]} if labelled and not carve_test and not test else {})
@@ -60,10 +63,11 @@ def members_of(config: Data, cached: Cached) -> Members:
     rows, groups = cached.manifest.rows, cached.array("train", "groups") if cached.ask.grouped else None
     if config.group_column:  # lists of files decide by themselves what they share
         assert groups is not None
-        instead = {"test": "--test-fraction 0.2 holds out a test set of other groups", "val": "omit --val-split"}
+        instead = {"test": "hold out a test set of other groups with --test-fraction 0.2", "val": "omit --val-split"}
         for split in instead.keys() & rows.keys():
             if shared := len(np.intersect1d(groups, cached.array(split, "groups"))):
-                raise InputError(f"{shared} groups stand in both train and {split}; {instead[split]}")
+                groups_are = "1 group is" if shared == 1 else f"{shared:,} groups are"
+                raise InputError(f"{groups_are} in both train and {split}. To fix it, {instead[split]}")
     labels = strata(config, cached.array("train", "labels"))
     return members(config, labels=labels, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val"))
 

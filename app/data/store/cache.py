@@ -88,9 +88,10 @@ class Cached:
         if digest in (None, self.digest):
             return self
         raise Damaged(
-            f"the cached arrays of {self.ask.dataset} in {self.folder} are not the ones that the run began with: their "
-            f"digest is {self.digest}, the run's is {digest}. Copy the folder from the machine where the run began, "
-            f"remove it with `rm -r '{self.folder}'` so that the data are read again, or train with --fresh"
+            f"the cached arrays of {self.ask.dataset} in {self.folder} differ from those that the run began with: "
+            f"their digest is {self.digest}, and the run's is {digest}. Copy the folder from the machine where the "
+            f"run began, remove it with `rm -r '{self.folder}'` so that the data are read again, or train with "
+            "--fresh"
         )
 
     def verified(self, *, again: bool = False) -> Cached:
@@ -143,7 +144,9 @@ def of_streams(ask: Ask) -> list[Path]:
 
 
 def _damaged(folder: Path, what: str) -> Damaged:
-    return Damaged(f"the cached dataset {folder} is damaged ({what}); remove it with `rm -r '{folder}'` and run again")
+    return Damaged(
+        f"the cached dataset {folder} is damaged ({what}). Remove it with `rm -r '{folder}'`, and run the command again"
+    )
 
 
 def _read_manifest(folder: Path) -> Manifest:
@@ -163,7 +166,7 @@ def build(ask: Ask, source: Source, progress: Progress, say: Callable[[str], Non
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
     folder = home.root() / "data" / f"{_stem(ask)}{digest}"
     _require_writable(folder.parent)
-    wait = f"waiting for another command ({{}}), which builds the cache of {ask.dataset}. If it hangs, end that process"
+    wait = f"waiting for another command ({{}}) that builds the cache of {ask.dataset}. If it hangs, end that process"
     lock = folder.with_name(f".{folder.name}.lock")
     with locks.lock(lock, wait=True, waiting=lambda holder: say(wait.format(holder))):
         if folder.exists():  # made by the process that was waited for
@@ -195,4 +198,6 @@ def _require_writable(folder: Path) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise InputError(f"the cache folder {folder} cannot be written; set ISOSCALE_CACHE to a folder that can")
+        raise InputError(
+            f"the cache folder {folder} cannot be written. Set ISOSCALE_CACHE to a folder that you may write"
+        )

@@ -72,13 +72,13 @@ def stored(image: bytes | np.ndarray, *, side: Extent, channels: int, decoding: 
         assert picture.pixels is not None
         return picture.pixels
     if decoding.span is None:
-        raise InputError("the image has 16 bits, but no training image of this run had; convert it to 8 bits")
+        raise InputError("the image has 16 bits, but no training image of this run had. Convert it to 8 bits")
     return picture.counts.eight_bit(decoding.span, channels)
 
 
 def too_many_bytes() -> InputError:
     """What an encoded image beyond MOST_BYTES is refused with."""
-    return InputError(f"the encoded image has more than {MOST_BYTES // 10**6} MB; make it smaller or omit it")
+    return InputError(f"the encoded image has more than {MOST_BYTES // 10**6} MB. Make it smaller or omit it")
 
 
 def _squashed(picture: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:
@@ -97,7 +97,7 @@ def _sentences() -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"it has more than {_MOST_PIXELS:,} pixels; make it smaller or omit it") from error
+        raise InputError(f"it has more than {_MOST_PIXELS:,} pixels. Make it smaller or omit it") from error
     except UnidentifiedImageError as error:
         raise InputError("the bytes are not a readable image (of no known format)") from error
     except Exception as error:
@@ -136,8 +136,8 @@ def _on_white(picture: Image.Image) -> tuple[Image.Image, bool]:
 def _require_range(picture: Image.Image) -> None:
     """Raise InputError for pixels whose black and white a file does not tell."""
     if picture.mode in _DEEP:
-        what = f"its pixels are {_DEEP[picture.mode]} (mode {picture.mode}), whose black and white are not known"
-        raise InputError(f"{what}; convert it to 8-bit or 16-bit grey, or to RGB")
+        what = f"its pixels are {_DEEP[picture.mode]} (mode {picture.mode}), whose black and white are unknown"
+        raise InputError(f"{what}. Convert it to 8-bit or 16-bit grey, or to RGB")
 
 
 def _shortened(picture: Image.Image) -> Image.Image:

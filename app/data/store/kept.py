@@ -87,8 +87,9 @@ class Kept:
             return
         lacks = "no file that can be read, of {:,}" if ask.reading else "no labels: none of its {:,} rows has one"
         empty = lacks.format(self.seen) if self.seen else "no rows"
-        hint = f"; {CARVE}" if self.split == "test" else ""
-        raise InputError(f"the {self.split} split of {ask.dataset} has {empty}{hint}")
+        add = "Add files that can be read" if ask.reading else "Add rows with labels"
+        hint = CARVE if self.split == "test" else add
+        raise InputError(f"the {self.split} split of {ask.dataset} has {empty}. {hint}")
 
     def save(self, ask: Ask, folder: Path) -> None:
         """Save what is known of the rows, labels excepted."""

@@ -42,9 +42,10 @@ def left(ask: Ask, source: Source, folder: Path) -> Room:
         arrays = int(_MORE * sum(rows or 0 for rows in source.rows.values()) * _row_bytes(ask, source)) + _BESIDE
         needed = arrays + source.disk_bytes
         if needed > free:
-            raise DiskFull(f"{what} needs {needed:,} bytes in {folder}, but {free:,} are free; {instead}")
+            raise DiskFull(f"{what} needs {needed:,} bytes in {folder}, but {free:,} are free. To fix it, {instead}")
     return Room(
-        free - source.disk_bytes, f"{what} needs more than the {free:,} bytes that are free in {folder}; {instead}"
+        free - source.disk_bytes,
+        f"{what} needs more than the {free:,} bytes that are free in {folder}. To fix it, {instead}",
     )
 
 

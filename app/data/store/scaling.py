@@ -28,14 +28,14 @@ def settle(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside) -> Pi
         return Pixels(transparent=transparent) if transparent else None
     if ask.tested and not ask.decoding.span:
         raise InputError(
-            f"{ask.dataset} has 16-bit images, but no training image of the run had; convert them to 8 bits"
+            f"{ask.dataset} has 16-bit images, but no training image of the run had. Convert them to 8 bits"
         )
     span = ask.decoding.span or aside.span("train")
     if span is None:
         where = ", ".join(aside.rows)
         raise InputError(
-            f"{ask.dataset} has 16-bit images in {where} and no visible one in train, whose range would be used; "
-            "state the range with --bit-depth, such as --bit-depth 16"
+            f"{ask.dataset} has 16-bit images in {where} and no visible one in train, whose range would be used. "
+            "State the range with --bit-depth, such as --bit-depth 16"
         )
     clipped = _written(ask, kept, folder, aside, span)
     return Pixels(transparent=transparent, deep=aside.rows, clipped=clipped, low=span[0], high=span[1])

@@ -41,9 +41,9 @@ def settle(ask: Ask, source: Source, kept: Sequence[Kept]) -> list[str]:
     what = f"{len(names):,} of {total:,} images of {ask.dataset} cannot be read"
     vanished = next((gone for part in kept if (gone := _vanished(source, part))), None)
     if vanished:
-        raise InputError(f"{what}, and {vanished} would be empty without them: {shown(names)}. Repair these images")
+        raise InputError(f"{what}, and {vanished} would be empty without them: {shown(names)}. Fix these images")
     if not ask.decoding.skip_unreadable:
-        raise InputError(f"{what}: {shown(names)}. Repair them, or train without them by --skip-unreadable")
+        raise InputError(f"{what}: {shown(names)}. Fix them, or train without them with --skip-unreadable")
     return names
 
 

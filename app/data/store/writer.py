@@ -103,7 +103,10 @@ def _labelled(ask: Ask, source: Source, label: Any) -> bool:
     if source.class_names is None:
         return True
     if not 0 <= label < len(source.class_names):
-        raise InputError(f"{ask.dataset} has the label {label}, but names {len(source.class_names)} classes from 0 on")
+        raise InputError(
+            f"{ask.dataset} has the label {label}, but names {len(source.class_names)} classes from 0 on. Fix the "
+            "labels or the names"
+        )
     return source.class_names[label] not in ask.unlabelled
 
 
@@ -132,8 +135,8 @@ def _array(ask: Ask, array: Array, split: str, number: int, example: Example) ->
     except InputError as error:
         if example.weight:
             raise  # it names its file
-        file = f"; the file is {printable(example.file)}" if example.file else ""
-        raise InputError(f"row {number} of the {split} split of {ask.dataset}: {error}{file}") from error
+        file = f" ({printable(example.file)})" if example.file else ""
+        raise InputError(f"row {number} of the {split} split of {ask.dataset}{file}: {error}") from error
 
 
 def write_labels(ask: Ask, source: Source, kept: dict[str, Kept], folder: Path, *, present: set[Any]) -> list[str]:
@@ -153,6 +156,6 @@ def write_labels(ask: Ask, source: Source, kept: dict[str, Kept], folder: Path, 
     for split, part in kept.items():
         if strange := sorted(name_of[label] for label in set(part.labels) - present):
             shown = ", ".join(strange[:3])
-            raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}; {CARVE}")
+            raise InputError(f"the {split} split of {ask.dataset} has classes that train lacks: {shown}. {CARVE}")
         save(folder / f"{split}-labels.npy", np.array([index_of[label] for label in part.labels], np.int64))
     return [name_of[label] for label in index_of]

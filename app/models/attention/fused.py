@@ -68,7 +68,7 @@ def normalised_difference(qkv: Tensor, weight: Tensor, *, heads: int, eps: float
     if left or not fits(width) or qkv.dtype not in DTYPES:
         raise InputError(
             f"fused differential attention has kernels for head widths {WIDTHS} in float32, bfloat16 and float16, "
-            f"not for {qkv.dtype} qkv {tuple(qkv.shape)} of {heads} heads: use the path sdpa"
+            f"not for {qkv.dtype} qkv {tuple(qkv.shape)} of {heads} heads. Use the path sdpa"
         )
     out, _, _ = _forward(qkv, weight.to(torch.float32), heads, eps)
     return out.unflatten(-1, (heads, 2 * width)).transpose(1, 2)  # (B, N, D) -> (B, H, N, 2d)

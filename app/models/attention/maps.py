@@ -22,7 +22,7 @@ def maps_of(model: nn.Module, images: Tensor, *, gradients: bool = False) -> Ite
     layers = [module for module in model.modules() if isinstance(module, Attention)]
     if not layers:
         raise InputError(
-            f"a {type(model).__name__} has no attention maps that can be computed here; only ViT and T2T-ViT models "
+            f"a {type(model).__name__} has no attention maps that can be computed here. Only ViT and T2T-ViT models "
             "of isoscale have them. Use a model with an `attention` option"
         )
     inputs = _inputs(model, layers, images, gradients=gradients)

@@ -18,14 +18,14 @@ from . import fused
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
     """Return why a path is unavailable, in a sentence; empty if it is available. `head_width` is that of a query."""
     if path not in (paths := ATTENTIONS[attention].paths):
-        return f"{attention} attention has the paths {', '.join(paths)}; not {path}"
+        return f"{attention} attention has no path {path}. Valid values: {', '.join(paths)}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
-        return f"the {path} path is for CPUs; on a {device} device use another --attention-path, or omit it"
+        return f"the {path} path is for CPUs. On a {device} device, use another --attention-path, or omit it"
     if path == "fused" and (not fused.available(device) or missing("cuda")):
         needs = "a CUDA device, Triton and a C compiler on PATH"
-        return f"the fused path needs {needs}; use another --attention-path, or omit it"
+        return f"the fused path needs {needs}. Use another --attention-path, or omit it"
     if path == "fused" and not fused.fits(head_width):
-        return f"the fused path takes heads of {fused.WIDTHS}, not of {head_width}; use another --attention-path"
+        return f"the fused path supports head widths {fused.WIDTHS}, not {head_width}. Use another --attention-path"
     return ""
 
 
