@@ -89,6 +89,12 @@ class HubUnavailable(Unavailable):
     """The Hub did not answer, or answered with a failure of its own, after every retry."""
 
 
+class StudyFailed(RunFailed):
+    """Runs of a study failed, and the others are finished."""
+
+    kind = "failed"
+
+
 class NotUploaded(RuntimeError):
     """The run is finished and safe on this machine, but it is not on the Hub (exit 3)."""
 

@@ -17,6 +17,7 @@ from ..errors import Damaged, InputError, UnknownRevision
 from ..system.durable import seal, text, write_text
 from .parts import (
     Best,
+    Count,
     DataRecord,
     Errors,
     Execution,
@@ -47,6 +48,7 @@ class Record(Part, Generic[Test], kw_only=True):
     run_id: str
     status: Literal["running", "stopped", "done", "failed"]
     failure: Failure | None = None
+    failures: Count | None = None  # how often the run failed; None: never, or it was written by an earlier version
     model: str
     size: str
     dataset: str

@@ -52,6 +52,7 @@ from . import (
     screen,
     selftest,
     spelling,
+    study,
     tables,
     train,
 )  # fmt: skip
@@ -59,8 +60,10 @@ from .examples import group
 
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
-_PRINTS = ("evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest")
-_COMPUTE = ("train", "evaluate", "predict")  # commands that load torch
+_PRINTS = (
+    "study", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest",
+)  # fmt: skip
+_COMPUTE = ("train", "study", "evaluate", "predict")  # commands that load torch
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -81,7 +84,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest, doctor, launch,
+    train, study, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest, doctor,
+    launch,
 ):  # fmt: skip
     module.register(app)
 
@@ -124,7 +128,7 @@ def _switches() -> dict[str, str]:
 
 def spelled(arguments: list[str]) -> list[str]:
     """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    return spelling.env_file_first(spelling.spelled(arguments, _switches))
+    return spelling.study_run(spelling.env_file_first(spelling.spelled(arguments, _switches)), study.COMMANDS)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,6 +20,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "train --model vit_classic --size 10M --dataset cifar100 --seed 1",
         "train --dataset ./photos --model resnet18 --epochs 30 --upload",
     ),
+    "study": (
+        "study --dataset digits --epochs 2 --cross model=vit_classic,vit_differential --cross seed=0-1",
+        "study grid.csv",
+        "study status grid.csv",
+    ),
+    "study run": (
+        "study grid.csv --plan",
+        "study --dataset digits --epochs 2 --cross model=vit_classic,vit_differential --cross seed=0-1",
+    ),
+    "study status": ("study status grid.csv", "study status --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "plan": (
         "plan --model vit_classic --size 10M --dataset cifar100",
         "plan --model vit_differential --size 10M --like vit_classic",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ..config.settings.declaring import FALSE, TRUE
@@ -32,6 +32,14 @@ def env_file_first(arguments: list[str]) -> list[str]:
     """Return the arguments with `--env-file PATH` before the command, which may stand after it as well."""
     option, others = apart(arguments)
     return [*option, *others]
+
+
+def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:
+    """Return `study FILE ...` as `study run FILE ...`, where the word behind it is none of the group's commands."""
+    at = arguments.index("study") + 1 if "study" in arguments[:3] else 0
+    if not at or at == len(arguments) or arguments[at] in {*commands, "-h", "--help"}:
+        return arguments
+    return [*arguments[:at], "run", *arguments[at:]]
 
 
 def apart(arguments: list[str]) -> tuple[list[str], list[str]]:

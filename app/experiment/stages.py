@@ -22,7 +22,7 @@ from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..errors import RunFailed, Stopped, failure_of
+from ..errors import DiskFull, Held, RunFailed, Stopped, Unavailable, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..system.durable import require_space
@@ -260,6 +260,9 @@ def _tested(job: Job, model: nn.Module) -> Predictions | None:
     )
 
 
+_NOT_COUNTED = (DiskFull.kind, Held.kind, Unavailable.kind)  # failures of what surrounds a run
+
+
 @contextmanager
 def _recorded(files: RunFiles, kept: Record) -> Iterator[None]:
     """Write into the record of a run that ends before its last step that it stopped, or why it failed."""
@@ -274,6 +277,7 @@ def _recorded(files: RunFiles, kept: Record) -> Iterator[None]:
             kept.status = "stopped"
         else:
             kept.status, kept.failure = "failed", parts.Failure(kind=kind, sentence=sentence)
+            kept.failures = (kept.failures or 0) + (kind not in _NOT_COUNTED) or None
         with suppress(OSError, RunFailed):  # a full disk, say: the first error stays the reported one
             record.write(files.record, kept)
         raise

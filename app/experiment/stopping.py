@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import Stopped
-from ..system import signals
+from ..system import relaunch, signals
 
 
 class Reason(NamedTuple):
@@ -56,6 +56,8 @@ def stop_requests(
         read = True
         if not asked and deadline is not None and time.monotonic() >= deadline:
             asked.append(Reason("by --max-minutes", in_time=True))
+        if not asked and relaunch.is_orphan():
+            asked.append(Reason("since the command that started it ended"))
         return asked[0] if asked else None
 
     try:

@@ -53,7 +53,7 @@ def draw_up(
         | {"memory_bytes": memory, "disk_bytes": disk}
         | probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         findings=[
-            *_of_data(config, extent, steps),
+            *findings_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
             findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
             *_of_machine(here, chosen.threads),
@@ -78,7 +78,8 @@ def _report_others(config: RunConfig, options: Options, screen: Screen) -> None:
         tell_kin(config, options.checkpoints, screen.say)
 
 
-def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
+def findings_of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Finding]:
+    """Return the checks of a run that do not depend on the machine."""
     return [
         findings.warmup(config, steps),
         findings.labels_of_test(dataset_row(config.dataset), extent),
@@ -90,4 +91,4 @@ def _of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findi
     ]
 
 
-__all__ = ["Plan", "draw_up"]
+__all__ = ["Plan", "draw_up", "findings_of_data"]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..system import relaunch
 from .child import Child, Ended
 
-PACKAGE = (__package__ or "").partition(".")[0]  # its name differs between a checkout and a wheel
-_ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the package
 TRAIN_ROWS, BATCH_SIZE = 160, 32
 TINY = (
     "--dataset", "digits", "--size", "100K", "--d-model", "64", "--batch-size", str(BATCH_SIZE),
@@ -80,15 +77,13 @@ class Trial:
     def command(self, *more: str) -> list[str]:
         """The same for the system, under `torchrun` where there are ranks."""
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.ranks)]
-        return [sys.executable, *(launcher if self.ranks > 1 else []), "-m", PACKAGE, *self.arguments(), *more]
+        return [sys.executable, *(launcher if self.ranks > 1 else []), "-m", relaunch.PACKAGE, *self.arguments(), *more]
 
     def environment(self) -> dict[str, str]:
         """The user's, without a Hub and with a cache of the selftest's own."""
-        kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        kept = {name: value for name, value in relaunch.environment().items() if name not in _UNSET}
         if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch again
             kept["PYTHONPYCACHEPREFIX"] = str(self.root / "bytecode")
-        if _ROOT not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):  # a checkout
-            kept["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, kept.get("PYTHONPATH", ""))))
         return kept | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "ISOSCALE_CACHE": str(self.cache)}
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import Stopped
@@ -66,6 +67,33 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
     while numbers := os.read(reading, 64):
         for number in numbers:
             answer(number)
+
+
+@contextmanager
+def passed_on(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Within it, what asks this process to stop asks another; Ctrl-C in a terminal reaches both by itself."""
+
+    def pass_on(number: int, _frame: Any) -> None:
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+
+    by_terminal = {signal.SIGINT: (lambda *_: None) if _in_foreground() else pass_on}
+    with handled(dict.fromkeys(asking(), pass_on) | by_terminal):
+        yield
+
+
+def _in_foreground() -> bool:
+    """Return whether a terminal sends Ctrl-C to this process's group."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 class _Ending:

@@ -25,6 +25,8 @@ def suggestion(name: str, known: list[str]) -> str:
 
 def look_up(kind: str, name: str, rows: Mapping[str, Row]) -> Row:
     """The row of that name; raises InputError with the nearest name."""
+    if name in rows:
+        return rows[name]
     by_plain = {plain(entry): row for entry, row in rows.items()}
     if plain(name) not in by_plain:
         raise InputError(f"unknown {kind} {name!r}. {suggestion(name, list(rows))}")

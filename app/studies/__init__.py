@@ -1,0 +1,1 @@
+"""Studies: a table of runs, its cells and their states, and what completes them."""

@@ -1,0 +1,105 @@
+"""How far each cell of a study is, derived from what its run left: no file of the study's keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.listing import Listed, state_of
+from ..artifacts.paths import RunFiles
+from ..artifacts.runs import Run, files_of, indexed
+from ..errors import Diverged, Explained, InputError
+from ..system import locks
+from .cells import Cell
+
+Say = Callable[[str], None]
+RETRIES = 2  # of a run that failed
+REFUSED = "bad input"  # the kind of what `train` refused before it had a record
+_FINAL = (Diverged.kind, REFUSED)  # what the same command would meet again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The state of one cell: missing, running, stopped, done or failed; `run` is what there is of its run."""
+
+    cell: Cell
+    state: str
+    run: Listed | None = None
+    kind: str = ""  # of the failure
+    sentence: str = ""
+    failures: int = 0  # how often the run failed, in all commands
+
+    @property
+    def done(self) -> bool:
+        """Whether the cell's run is finished."""
+        return self.state == "done"
+
+    @property
+    def retried(self) -> bool:
+        """Whether a failed cell is trained again without being asked for."""
+        return self.kind not in _FINAL and self.failures <= RETRIES
+
+    @property
+    def shown(self) -> str:
+        """The state for a reader."""
+        if self.state != "failed":
+            return self.run.shown if self.run else self.state
+        times = f", {self.failures} times" if self.failures > 1 else ""
+        return f"failed ({self.kind}{times})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cell for a machine: where it is written, its settings, its state, and its run."""
+        failure = {"kind": self.kind, "message": self.sentence, "count": self.failures} if self.kind else None
+        return {
+            "run_id": self.cell.run_id,
+            "rows": [row.where for row in self.cell.rows],
+            "config": self.cell.config.to_json(),
+            "state": self.state,
+            "failure": failure,
+            "run": self.run.to_json() if self.run else None,
+        }
+
+
+def of_cells(cells: list[Cell], checkpoints: Path, say: Say) -> list[Progress]:
+    """Return the progress of every cell; only records that changed, or that failed, are opened."""
+    entries = {entry.run_id: entry for entry in indexed(checkpoints, say)}
+    found = []
+    for cell in cells:
+        if entry := entries.get(cell.run_id):
+            files = files_of(checkpoints, entry)
+            run = Listed(entry, files, *state_of(files, entry.status, entry.total_steps))
+            found.append(_progress(cell, run, say))
+        else:
+            found.append(_without_record(cell, checkpoints))
+    return found
+
+
+def _progress(cell: Cell, run: Listed, say: Say) -> Progress:
+    if run.state != "failed":
+        return Progress(cell=cell, state=run.state, run=run)
+    try:
+        record = Run.load(run.files.record).record
+    except Explained as error:
+        say(str(error))
+        return Progress(cell=cell, state="failed", run=run, kind="damaged", sentence=str(error), failures=RETRIES + 1)
+    failure = record.failure
+    assert failure, "a record whose status is failed has one"
+    return Progress(
+        cell=cell, state="failed", run=run, kind=failure.kind, sentence=failure.sentence,
+        failures=record.failures or 1,
+    )  # fmt: skip
+
+
+def _without_record(cell: Cell, checkpoints: Path) -> Progress:
+    """Return the progress of a cell without a readable record: missing, just begun, or damaged."""
+    files = RunFiles.of(checkpoints, cell.config)
+    if locks.is_held(files.lock):
+        return Progress(cell=cell, state="running")
+    try:
+        if files.record.exists():
+            Run.load(files.record)
+    except (Explained, InputError) as error:
+        return Progress(cell=cell, state="failed", kind="damaged", sentence=str(error), failures=RETRIES + 1)
+    return Progress(cell=cell, state="missing")

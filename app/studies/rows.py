@@ -1,0 +1,88 @@
+"""The rows of a study as they are written: settings by name, not checked yet.
+
+A row's cells override the axes, those the base of a YAML file, and the base the options of the command.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..system.durable import content
+from . import csvrows, yamlrows
+from .axes import MOST_ROWS, crossed
+
+_MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One run of a study: its settings, and where they are written."""
+
+    cells: dict[str, Any]
+    where: str  # such as "line 3 of grid.csv"
+    number: int | None = None  # of the study, in LANL's files
+
+
+def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[str]]) -> list[Row]:
+    """Return the rows of a CSV or YAML file; a CSV's are crossed with `axes`, which override a YAML file's axes.
+
+    `options` are settings that every row may override. Raises InputError.
+    """
+    text = _text(path)
+    found = _of_yaml if path.suffix.lower() in (".yaml", ".yml") else _of_csv
+    rows = list(itertools.islice(found(text, path.name, options, axes), MOST_ROWS + 1))
+    if not rows:
+        raise InputError(f"{path} has no runs. Write a CSV with a header and one run per line, or `cross:` in YAML")
+    return _limited(rows)
+
+
+def of_axes(axes: Mapping[str, list[str]], options: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of axes alone: every combination, the last axis fastest. Raises InputError."""
+    rows = (Row(cells=dict(options) | cells, where=_shown(cells)) for cells in crossed(axes))
+    return _limited(list(itertools.islice(rows, MOST_ROWS + 1)))
+
+
+def _of_csv(text: str, name: str, options: Mapping[str, Any], axes: Mapping[str, list[str]]) -> Iterable[Row]:
+    for line in csvrows.read(text, name):
+        for cells in crossed(axes):
+            yield Row(cells=dict(options) | cells | line.cells, where=line.where, number=line.number)
+
+
+def _of_yaml(text: str, name: str, options: Mapping[str, Any], axes: Mapping[str, list[str]]) -> Iterable[Row]:
+    parts = yamlrows.read(text, name)
+    base, cross = dict(options) | parts.base, parts.cross | dict(axes)
+    for cells in crossed(cross) if cross or (parts.base and not parts.runs) else ():
+        yield Row(cells=base | cells, where=_shown(cells) or f"base of {name}")
+    for run, where in parts.runs:
+        yield Row(cells=base | run, where=where)
+
+
+def _limited(rows: list[Row]) -> list[Row]:
+    if len(rows) > MOST_ROWS:
+        raise InputError(f"the study has more than {MOST_ROWS:,} runs. Divide it into several files")
+    return rows
+
+
+def _shown(cells: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in cells.items())
+
+
+def _text(path: Path) -> str:
+    """Return the text of a study's file, without the mark of its encoding. Raises InputError."""
+    if not path.is_file():
+        raise InputError(f"the study {path} is not a file. Give a CSV or YAML file, or axes with --cross")
+    raw = content(path)
+    if len(raw) > _MOST_BYTES:
+        raise InputError(f"the study {path} has {len(raw):,} bytes, and {_MOST_BYTES:,} are allowed. Divide it")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"the study {path} is not text in UTF-8 (at byte {error.start}). Save it as UTF-8") from None
+    if "\0" in text:
+        raise InputError(f"the study {path} has NUL bytes. Save it as text in UTF-8")
+    return text

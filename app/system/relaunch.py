@@ -1,0 +1,36 @@
+"""This program in another process: its command, and the environment in which it is found."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+PACKAGE = (__package__ or "").partition(".")[0]  # its name differs between a checkout and a wheel
+_PARENT = "ISOSCALE_PARENT"  # the process ID of the command that started this one
+_ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the package
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command that runs this program with these arguments, by this interpreter."""
+    return [sys.executable, "-m", PACKAGE, *arguments]
+
+
+def environment(*, ends_with_this: bool = False) -> dict[str, str]:
+    """Return the variables of this process; of a checkout with its folder among those of Python's modules.
+
+    A process that `ends_with_this` one asks `is_orphan`, since nothing tells it that its parent was killed.
+    """
+    kept = dict(os.environ)
+    kept.pop(_PARENT, None)
+    if ends_with_this:
+        kept[_PARENT] = str(os.getpid())
+    if _ROOT not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, kept.get("PYTHONPATH", ""))))
+    return kept
+
+
+def is_orphan() -> bool:
+    """Return whether the command that started this one, and that it is to end with, has ended."""
+    return os.environ.get(_PARENT, str(os.getppid())) != str(os.getppid())

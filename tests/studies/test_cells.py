@@ -1,0 +1,56 @@
+"""Cells: the runs that rows stand for, each once, and named as `train` names them."""
+
+import pytest
+
+from app.errors import InputError
+from app.studies import axes, cells, rows
+
+DIGITS = {"dataset": "digits", "size": "1M"}
+
+
+class Quiet:
+    """A screen that keeps what is said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def reading(self, *_):
+        pass
+
+
+@pytest.fixture
+def resolve(tmp_path):
+    """Returns the cells of axes, and what was said."""
+
+    def resolve(options, *cross):
+        screen = Quiet()
+        found = rows.of_axes(axes.of_options(cross), options)
+        return cells.resolved(found, screen, checkpoints=tmp_path), screen.said
+
+    return resolve
+
+
+def test_rows_that_name_one_run_are_one_cell_and_that_is_reported(resolve):
+    found, said = resolve(DIGITS, "epochs=1,1,2", "model=vit_classic", "threads=1,2")  # threads decide no result
+    assert [cell.config.epochs for cell in found] == [1, 2] and len(found[0].rows) == 4
+    assert len(said) == 4 and all(found[0].run_id in text for text in said[:3])
+
+
+def test_the_first_bad_row_is_named_and_the_others_are_counted(resolve):
+    with pytest.raises(InputError, match=r"model=vit_classic, size=2K: .*2 other rows"):
+        resolve({"dataset": "digits"}, "model=vit_classic", "size=1M,2K,3K,10B")
+
+
+@pytest.mark.parametrize("name", cells.OF_THE_STUDY)
+def test_a_setting_of_the_complete_study_is_refused_in_a_row(resolve, name):
+    with pytest.raises(InputError, match=f"{name} is a setting of the complete study"):
+        resolve(DIGITS, f"{name}=1")
+
+
+def test_a_thousand_rows_are_resolved_without_torch(call, tmp_path):
+    """The bar of two seconds is for benchmarks; here counts that no row costs a look-up of more than its own."""
+    found = rows.of_axes(axes.of_options(["model=vit_classic,cnn,resnet18,t2t_vit", "seed=0-249"]), {})
+    assert len({cell.run_id for cell in cells.resolved(found, Quiet(), checkpoints=tmp_path)}) == 1000
