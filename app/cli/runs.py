@@ -84,7 +84,7 @@ def runs(
     asked = conditions(where or ())
     found = listing.listed(checkpoints, screen.note, asked, listing.states_of(state or ()))
     if as_json:
-        return result_json([run.to_json() for run in found], indent=1)
+        return result_json([run.to_json() for run in found])
     if not found:
         return screen.note(
             f"note: no run {'fits ' if asked or state else ''}in {checkpoints}. `run.py train` makes one"
