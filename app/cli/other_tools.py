@@ -191,7 +191,7 @@ _COMMANDS = (
     ("benchmark speed profile time", "Use `run.py bench`"),
     ("estimate cost dry-run", "Use `run.py plan` with the options of `train`"),
     ("rent cloud submit slurm deploy", "`run.py launch` prints the command for a rented GPU"),
-    ("sweep tune search study", "Unsupported; a study is a list of `run.py train` commands"),
+    ("sweep tune search", "Unsupported. `run.py study grid.csv` trains the runs of a table"),
     ("export convert onnx", "Unsupported; a run's weights are a .safetensors file in checkpoints"),
 )  # fmt: skip
 

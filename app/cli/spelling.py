@@ -35,11 +35,11 @@ def env_file_first(arguments: list[str]) -> list[str]:
 
 
 def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:
-    """Return `study FILE ...` as `study run FILE ...`, where the word behind it is none of the group's commands."""
-    at = arguments.index("study") + 1 if "study" in arguments[:3] else 0
-    if not at or at == len(arguments) or arguments[at] in {*commands, "-h", "--help"}:
+    """Return `study FILE ...` as `study run FILE ...`, if the word after `study` is none of the group's commands."""
+    option, words = apart(arguments)
+    if words[:1] != ["study"] or not words[1:] or words[1] in {*commands, "-h", "--help"}:
         return arguments
-    return [*arguments[:at], "run", *arguments[at:]]
+    return [*option, "study", "run", *words[1:]]
 
 
 def apart(arguments: list[str]) -> tuple[list[str], list[str]]:

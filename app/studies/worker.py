@@ -86,7 +86,7 @@ class Worker:
         environment = relaunch.environment(ends_with_this=True)
         sys.stderr.flush()
         with (
-            subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr) as training,
+            subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr()) as training,
             signals.passed_on(training),
         ):
             return training.wait()
@@ -114,6 +114,14 @@ class Worker:
         elif code == _BAD_INPUT:
             self._refused[cell.run_id] = "`train` refused it; its message is above"
         return after
+
+
+def _stderr() -> int:
+    """Return where a training prints its result: this process's stderr, if there is one."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # None, or closed, or of a program that calls this one
+        return subprocess.DEVNULL
 
 
 def described(cell: Cell) -> str:
