@@ -128,9 +128,9 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
 
     named = {name: value for name, value in triple.items() if value is not None}
     if (ways := sum(map(bool, (where, run, named)))) != 1:
+        problem = f"the run is named in {ways} ways, but one is allowed" if ways else "no run is named"
         raise InputError(
-            f"the run is named in {ways} ways, and exactly one is allowed. Give a path, or --run ID, or --model, "
-            "--size and --dataset (see `evaluate --help`)"
+            f"{problem}. Give a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)"
         )
     screen.stage("evaluating the run")
     if run:

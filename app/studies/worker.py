@@ -33,6 +33,7 @@ class Worker:
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: dict[str, str] = field(default_factory=dict)
+    _codes: dict[str, int] = field(default_factory=dict)  # of the newest training of a cell
     _began: float = field(default_factory=time.monotonic)
 
     def complete(self) -> list[Progress]:
@@ -48,9 +49,14 @@ class Worker:
         return [self._with_refusal(each) for each in found]
 
     def _with_refusal(self, found: Progress) -> Progress:
-        if found.cell.run_id not in self._refused or found.done:
+        """Return a cell's progress with what its run does not say: that `train` refused it, or was killed."""
+        name = found.cell.run_id
+        if found.done or found.kind or name not in self._codes:
             return found
-        return replace(found, state="failed", kind=REFUSED, sentence=self._refused[found.cell.run_id], failures=1)
+        if name in self._refused:
+            return replace(found, state="failed", kind=REFUSED, sentence=self._refused[name], failures=1)
+        why = f"its training ended with exit code {self._codes[name]} before the run was finished"
+        return replace(found, kind="unfinished", sentence=why)
 
     def _pass(self) -> int:
         """Train all cells that can be trained now; return how many others are training."""
@@ -102,6 +108,7 @@ class Worker:
 
     def _after(self, cell: Cell, code: int) -> Progress:
         """Return a cell's progress after its training ended with that code; raise what ends the whole study."""
+        self._codes[cell.run_id] = code
         (after,) = progress.of_cells([cell], self.checkpoints, self.say)
         if code == _INTERRUPTED:
             raise KeyboardInterrupt

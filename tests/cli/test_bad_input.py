@@ -116,7 +116,7 @@ CASES = [
     (PETS, "has 1 class. At least 2 are needed", scenes.one_class),
     ("train", "Hub cannot be reached .*cifar100 is not in the cache .*--dataset digits", None),
     ("train --dataset alice/shapes", "Hub cannot be reached .*not in the cache .*--dataset", scenes.silent_hub),
-    ("evaluate", "named in 0 ways, and exactly one is allowed. Give a path, or --run ID, or --model", None),
+    ("evaluate", "no run is named. Give a path, or --run ID, or --model", None),
     ("evaluate --run abc", "0 runs under checkpoints .*begins with 'abc'. Valid values: none. `run.py train`", None),
     (
         "evaluate --run 0",
