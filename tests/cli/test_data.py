@@ -61,6 +61,7 @@ def test_help_and_bad_options_of_data_import_no_heavy_library_and_fields_need_no
     assert second[:2] == ["0", "0"] and "numpy" in second and "torch" not in second
 
 
+@pytest.mark.slow
 def test_fields_are_made_kept_and_split_by_simulation(call, work):
     line = "data make nested_cylinder --simulations 3 --frames 2 --out fields"
     assert call(line).out == "fields\n"
@@ -75,6 +76,7 @@ def test_fields_are_made_kept_and_split_by_simulation(call, work):
     assert len(ended.out.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_patterns_are_made_and_split_by_class(call, work):
     line = (
         "data make diffraction --patterns 4 --points 300 --step 0.25 --val-fraction 0 --test-fraction 0.25 --out made"

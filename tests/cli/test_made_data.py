@@ -81,6 +81,7 @@ def test_the_144_classes_of_a_made_set_have_their_names_after_a_split_too(call, 
         assert signals.shape(ask) == (1, 121) and list(signals.class_names(ask)) == names and names[143] == "230"
 
 
+@pytest.mark.slow
 def test_a_made_set_is_refused_under_another_target_and_with_a_damaged_recipe(made):
     folder = made(f"{DIFFRACTION} --points 300 --step 0.25")
     with pytest.raises(InputError, match=r"labelled by bravais. Use --target bravais"):
@@ -96,12 +97,14 @@ def test_a_made_set_is_refused_under_another_target_and_with_a_damaged_recipe(ma
             opened(folder)
 
 
+@pytest.mark.slow
 def test_an_option_of_the_other_format_is_refused_by_data_split(call, made):
     made(DIFFRACTION)
     refused = call("data split made --by file --out parts")
     assert refused.code == 2 and "--by has no effect on patterns" in refused.err
 
 
+@pytest.mark.slow
 def test_lists_take_no_tag(call, made):
     made("data make nested_cylinder --simulations 3")
     refused = call("data split made --tag Mine --out lists")

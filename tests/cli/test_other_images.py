@@ -167,6 +167,7 @@ def test_predictions_of_other_datasets_and_of_earlier_versions_have_no_paths(run
     assert found.paths is None and "path" not in pq.read_table(run.files.predictions).column_names
 
 
+@pytest.mark.slow
 def test_a_cache_of_an_earlier_version_trains_without_the_names_of_files(call, pets, work, tmp_path):
     (cache,) = [path.parent for path in (tmp_path / "cache").rglob("manifest.json")]
     from app.data.store import manifest

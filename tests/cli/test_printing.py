@@ -32,6 +32,7 @@ def test_folders_whose_names_command_a_terminal_are_refused_in_a_printable_sente
         assert_printable(ended.out + ended.err)
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_class_names_are_printable_in_every_output_and_complete_in_json(call, work, online):
     names = hostile_tables(work)

@@ -130,6 +130,7 @@ def test_bad_rows_end_before_anything_is_trained(call, work, trainings):
     assert trainings == [] and list(work.iterdir()) == [work / "grid.csv"]
 
 
+@pytest.mark.slow
 def test_lanls_table_of_cnns_is_planned_unchanged(call, work):
     """Its columns are seeds and depths; the model and the data are options of the command."""
     rows = "\r\n".join([*(f"{study},3" for study in range(200, 215)), "#240,6", "#252,12"])
@@ -154,8 +155,13 @@ def test_the_state_of_a_stopped_cell_is_shown_with_its_step(call, work):
         "--dataset digits --size 1M --model vit_classic --no-qkv-bias --state-every 90s --lr 1e-3",
         "--dataset digits --model cnn --depth 3 --threads 1 --checkpoints elsewhere --compile",
         "--dataset cifar100 --model vit --image 32 --patch 4 --augment flip_crop --val-fraction 0.2 --upload --public",
-        "--dataset nested_cylinder --data fields --model cnn --crop 1400:2000,0:160 --no-mirror ",
-        "--dataset diffraction --data patterns --model resnet1d --range 10:80 --projection every",
+        *(
+            pytest.param(line, marks=pytest.mark.slow)
+            for line in (
+                "--dataset nested_cylinder --data fields --model cnn --crop 1400:2000,0:160 --no-mirror",
+                "--dataset diffraction --data patterns --model resnet1d --range 10:80 --projection every",
+            )
+        ),
     ],
 )
 def test_the_arguments_of_a_cell_are_its_run(call, work, line):

@@ -145,7 +145,7 @@ def trial(seconds, preparation=0.0, losses=(4.6, 4.5)):
         (trial(0.007, 60.0), "blocks"),  # saves hours, and costs minutes
         pytest.param(trial(0.00999, 9e9), "off", marks=pytest.mark.slow),  # saves less than it costs
         (trial(0.001, 1.0, losses=(4.6, 9.9)), "off"),  # another loss: not the same model
-        (None, "off"),  # no compiler
+        pytest.param(None, "off", marks=pytest.mark.slow),  # no compiler
     ],
 )
 def test_blocks_are_compiled_where_a_long_run_gains_by_it(monkeypatch, compiled, how):

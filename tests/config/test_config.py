@@ -60,7 +60,7 @@ near = st.sampled_from(["VIT_CLASSIC", "Differential", "10m", "10000K", "1e3M", 
 @given(
     st.dictionaries(st.sampled_from([*CONFIG.to_json(), "other"]), near | anything, min_size=1, max_size=3), st.data()
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_mutated_config_is_read_or_refused_never_more(changes, data):
     fields = CONFIG.to_json() | changes
     for name in data.draw(st.lists(st.sampled_from(list(fields)), max_size=1)):

@@ -18,7 +18,9 @@ def config_of(dataset="cifar100", **request):
     return resolve({"model": "vit_differential_h32", **request}, dataset_facts(DATASETS[dataset]))
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize(
+    "dataset", [pytest.param(name, marks=() if name in ("cifar100", "bach") else pytest.mark.slow) for name in DATASETS]
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_heads_of_32_fill_the_width_of_every_size_of_every_dataset(dataset, size):
     config, usual = (config_of(dataset, size=size, **more) for more in ({}, {"model": "vit_differential"}))

@@ -44,6 +44,7 @@ def test_an_image_is_a_path_its_bytes_a_picture_or_an_array(trained, tmp_path):
     assert wanted.shape == (1, 1, 8, 8)
 
 
+@pytest.mark.slow
 def test_a_run_on_signals_takes_arrays_of_its_own_length(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
     files = measured.patterns(tmp_path / "patterns" / "made.pt", length=100)

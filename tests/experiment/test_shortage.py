@@ -48,6 +48,7 @@ def test_a_run_without_a_state_becomes_the_run_of_half_the_micro_batch(tmp_path,
     assert "with micro-batch 8" in said[1]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_state_resumes_from_it_without_gap_or_double(tmp_path, monkeypatch):
     """As a run that is stopped there and continued with the smaller micro-batch."""
     with pytest.raises(Stopped):

@@ -127,7 +127,13 @@ def swept(repository, call, match, words, statuses):
 
 
 @pytest.mark.parametrize("statuses", [FEW, pytest.param(STATUSES, marks=pytest.mark.slow)], ids=["some", "all"])
-@pytest.mark.parametrize("match", UPLOAD.values(), ids=UPLOAD)
+@pytest.mark.parametrize(
+    "match",
+    [
+        pytest.param(match, id=name, marks=() if name in ("whoami", "LFS PUT", "commit") else pytest.mark.slow)
+        for name, match in UPLOAD.items()
+    ],
+)
 def test_an_upload_ends_with_a_sentence_at_a_status(online, here, call, match, statuses):
     repository = online if match == UPLOAD["create"] else created(online)  # one that is there contents the client
     meant = {(UPLOAD["create"], 409), (UPLOAD["commit"], 412)}  # it exists: its address is read; the branch moved on
@@ -212,7 +218,9 @@ TRAIN = ("train", "--upload", "--threads", "1")
 
 
 @pytest.mark.parametrize("statuses", [FEW, pytest.param(SOME, marks=pytest.mark.slow)], ids=["few", "some"])
-@pytest.mark.parametrize("call_of", ["whoami", "info", "commit"])
+@pytest.mark.parametrize(
+    "call_of", ["commit", *(pytest.param(name, marks=pytest.mark.slow) for name in ("whoami", "info"))]
+)
 def test_a_training_keeps_its_run_at_every_kind_of_status(repository, done, call, call_of, statuses):
     from conftest import TINY
 

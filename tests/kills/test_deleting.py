@@ -42,6 +42,7 @@ def of_run(found, files):
     return {name for name in found if files.stem in name}
 
 
+@pytest.mark.slow
 def test_a_removal_that_is_killed_leaves_the_run_or_what_the_next_removal_deletes(template, tmp_path):
     folder, files = template
     run_id = files.stem.split("_")[1]
@@ -68,6 +69,7 @@ def tried_nothing(folder):
     return there(folder)
 
 
+@pytest.mark.slow
 def test_a_cached_dataset_whose_removal_is_killed_is_whole_or_deleted_by_the_next(tmp_path):
     folder = tmp_path / "template" / "cache" / "data"
     for name in ("digits-8px-0123456789", "digits-16px-0123456789"):

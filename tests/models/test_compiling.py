@@ -15,6 +15,7 @@ def alone_among_ranks():
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_between_ranks_a_block_is_one_program_for_all(alone_among_ranks, monkeypatch, tmp_path):
     programs, compiling = [], nn.Module.compile
 

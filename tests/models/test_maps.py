@@ -69,7 +69,9 @@ def output_from(layer, maps, x):
 
 @every_model
 @every_kind_and_path
-@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(
+    ("dtype", "error"), [pytest.param(torch.float32, 1e-5, marks=pytest.mark.slow), (torch.float64, 1e-12)]
+)
 def test_the_maps_give_every_layer_s_output(name, kind, path, dtype, error):
     model = model_of(name, kind, path, dtype=dtype)
     images = images_of(model, dtype)
@@ -177,6 +179,7 @@ def test_a_model_that_fails_keeps_its_mode_and_no_hook():
     assert model.training and not any(module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.slow
 def test_a_compiled_block_gives_its_maps_too():
     model = model_of("vit", "differential", "sdpa")
     images = images_of(model)

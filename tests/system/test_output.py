@@ -72,7 +72,13 @@ def shell(script, folder, code=TALKING, **environment):
     return int((folder / "code").read_text())
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, id=name, marks=pytest.mark.slow if at % 3 else ())
+        for at, (name, way) in enumerate(WAYS.items())
+    ],
+)
 def test_whatever_becomes_of_its_streams_a_process_does_all_its_work_and_ends_with_0(tmp_path, way):
     script, number = way
     assert shell(script, tmp_path) == 0
