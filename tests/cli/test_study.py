@@ -99,6 +99,7 @@ def test_a_cell_that_fails_is_tried_three_times_and_the_others_are_trained(call,
     assert again.code == 0 and len(trainings) == 10 and again.out.count("done") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Diverged("the loss is nan. Lower --lr"), OutOfMemory("no memory. Use another one")])
 def test_the_failures_of_a_cell_are_counted_by_kind(call, trainings, error):
     trainings.errors = {1: error}

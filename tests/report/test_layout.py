@@ -17,7 +17,8 @@ COLUMN = 3.25
 OTHERS = (None, 2.5, 5.0, 7.0, 20.0)
 DRAWN = [
     *((kind, None) for kind in kinds.OF_A_RUN),
-    *((kind, COLUMN) for kind in kinds.PLOTTED),
+    *((kind, COLUMN) for kind in kinds.PLOTTED[:2]),
+    *(pytest.param((kind, COLUMN), marks=pytest.mark.slow) for kind in kinds.PLOTTED[2:]),
     *(pytest.param((kind, width), marks=pytest.mark.slow) for kind in kinds.PLOTTED for width in OTHERS),
 ]
 
