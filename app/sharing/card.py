@@ -47,7 +47,7 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
         found["balanced accuracy"] = percent(test.balanced_accuracy)
     named = zip(test.per_class, run.record.data.class_names, strict=True)
     lowest = sorted((recall, name) for recall, name in named if recall is not None)[:3]  # without test rows: None
-    found["lowest recall"] = ", ".join(f"{printable(name, NAME)} {percent(recall)}" for recall, name in lowest)
+    found["lowest recall"] = ", ".join(f"{printable(name, NAME)} ({percent(recall)})" for recall, name in lowest)
     return found | {"cross-entropy": f"{test.loss:.4f}"}
 
 

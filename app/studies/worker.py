@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .progress import REFUSED, RETRIES, Progress
 
 Say = Callable[[str], None]
 _POLL = 5.0  # seconds between looks at cells that others train
+_REPORTED_AGAIN = 600.0  # seconds between notes that this command waits
 _STOPPED, _INTERRUPTED, _BAD_INPUT, _NOT_UPLOADED = 75, 130, 2, 3  # exit codes of `train`
 
 
@@ -38,8 +40,11 @@ class Worker:
 
     def complete(self) -> list[Progress]:
         """Train what is missing; return the progress of all cells. Raises Stopped, DiskFull and KeyboardInterrupt."""
+        reported = float("-inf")
         while waiting := self._pass():
-            self.say(f"waiting for {waiting:,} cell{'' if waiting == 1 else 's'} that other processes train")
+            if time.monotonic() - reported > _REPORTED_AGAIN:
+                self.say(f"waiting for {waiting:,} cell{'' if waiting == 1 else 's'} that other processes train")
+                reported = time.monotonic()
             time.sleep(_POLL)
         return self.progress()
 
@@ -69,8 +74,9 @@ class Worker:
             self.say(f"cell {self.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
             code = self._train(cell)
             after = self._after(cell, code)
-            if after.state == "running":
+            if after.state == "running":  # another process was faster
                 running += 1
+                self._tries[cell.run_id] -= 1
             elif not after.done and self._is_due(after):
                 todo.append(cell)
         return running
@@ -90,7 +96,8 @@ class Worker:
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
         command = relaunch.command("train", *cell.arguments(), *self._limit())
         environment = relaunch.environment(ends_with_this=True)
-        sys.stderr.flush()
+        with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
+            sys.stderr.flush()
         with (
             subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr()) as training,
             signals.passed_on(training),

@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = {  # what a line has that this machine has not, or what it would take minutes for
     r"--upload|^upload |^download |hf://": "a repository on the Hub",
-    r"owner/name|^train .*(CIFAR-100|cifar10|bach)": "a download",
+    r"owner/name|^(train|study) .*(CIFAR-100|cifar10|bach)": "a download",
     r"^(train|evaluate) --model vit_\w+ --size 10M( --dataset CIFAR-100)?$": "the same",
     r"rruff|nestedcyl_design_file|model_1f5e384f|^predict checkpoints/vit_classic a.png": "files that others have",
     r"^bench|^selftest|--probe|--size 10M --image 224|--(simulations|patterns) 200": "minutes of computing",
-    r"--dataset (nested_cylinder|diffraction)|^study grid": "the same",
+    r"--dataset (nested_cylinder|diffraction)|^study (status )?(grid|hyper)|^study .*seed=0-2": "the same",
     r"^doctor": "an answer that depends on the machine",
     r"--init": "a run that its page describes and does not make",
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import re
 import shlex
 import subprocess
@@ -117,6 +118,24 @@ def test_a_time_limit_is_one_for_all_cells(call, work, monkeypatch):
     assert ended.code == 4 and all(1.5 < float(words[words.index("--max-minutes") + 1]) <= 2 for words in given)
     assert "ended with exit code 0 before the run was finished" in ended.err
     assert call(f"{STUDY} --max-minutes 0").code == 75 and len(given) == 12
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_again_and_again_ends_in_the_same_bytes(call, work, pytestconfig):
+    """SIGKILL to the command alone: the training that it started saves its state and ends at its next step."""
+    drawn = random.Random(pytestconfig.getoption("--scenario-seed"))
+    line = relaunch.command(*shlex.split(STUDY))
+    for _ in range(pytestconfig.getoption("--kills") or 10):
+        with subprocess.Popen(line, env=relaunch.environment(), stderr=subprocess.DEVNULL) as study:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                study.wait(drawn.uniform(2, 14))
+            study.kill()
+    assert call(STUDY).code == 0
+    for model in ("vit_classic", "vit_differential"):
+        for seed in (0, 1):
+            assert call(f"train {TINY} --model {model} --seed {seed} --checkpoints alone").code == 0
+    assert files(work / "checkpoints") == files(work / "alone")
+    assert not [path for path in (work / "checkpoints").rglob("*") if path.suffix in (".state", ".lock", ".push")]
 
 
 def test_more_than_a_hundred_runs_are_trained_with_yes_only(call, trainings):
