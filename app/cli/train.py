@@ -6,7 +6,7 @@ import shlex
 import sys
 import textwrap
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,17 +23,42 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="A,B|A-B", show_default=False, rich_help_panel="Recipe",
+                 help="Train one run for each of these seeds, such as 0-4. Default: the one of --seed."),
+]  # fmt: skip
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(**page("train", o.WHERE_DEFAULTS_COME_FROM))(train)
 
 
-@o.takes(as_json=(o.AsJson, False))
-def train(*, as_json: bool, **options: Any) -> None:
+@o.takes(seeds=(Seeds, None), as_json=(o.AsJson, False))
+def train(*, seeds: str | None, as_json: bool, **options: Any) -> None:
     """Train a model, test it, and keep weights, log, record and figures.
 
     If a run is interrupted, run the same command again: it resumes.
     """
+    if seeds:
+        return _train_seeds(seeds, as_json=as_json, **options)
+    return _train_one(as_json=as_json, **options)
+
+
+def _train_seeds(seeds: str, *, as_json: bool, **options: Any) -> None:
+    """Train the same command with several seeds: a study with one axis."""
+    from ..errors import InputError
+    from . import study
+
+    if options.get("seed") is not None:
+        raise InputError(f"--seed {options['seed']} and --seeds {seeds} both choose seeds. Omit one of them")
+    study.run(
+        cross=[f"seed={seeds}"], plan=False, yes=False, work=False, retry_failed=False, as_json=as_json, **options
+    )
+
+
+def _train_one(*, as_json: bool, **options: Any) -> None:
     from ..config.command import Command
 
     command = Command.of(o.given(options))

@@ -56,7 +56,10 @@ def test_a_page_fits_its_width_and_nothing_is_cut(call, monkeypatch, path, width
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path or "(program)")
 def test_a_command_ends_with_examples_that_can_be_copied(call, path):
     shown = re.sub(r" \\\n +", " ", call(f"{path} --help").out)
-    lines = [line.partition("run.py ")[2] for line in shown.partition("Examples:")[2].splitlines() if line.strip()]
+    printed = [line for line in shown.partition("Examples:")[2].splitlines() if line.strip()]
+    lines = [
+        re.split(r"run\.py |-m app ", line)[-1] for line in printed
+    ]  # the latter where pytest is `python -m pytest`
     assert tuple(lines) == EXAMPLES[path] and 1 <= len(lines) <= 3
     assert all(as_typer_has_it(line).split("--")[0].startswith(path) for line in lines)
 

@@ -73,6 +73,12 @@ def test_a_study_trains_each_cell_as_train_does_and_once(call, work, trainings):
     assert [cell["state"] for cell in json.loads(status.out)] == ["done"] * 4
 
 
+def test_the_seeds_of_a_train_command_are_a_study(call, trainings):
+    ended = call(f"train {TINY} --seeds 0,2-3")
+    assert ended.code == 0 and len(trainings) == 3 and ended.out.count("done") == 3
+    assert call(f"train {TINY} --seeds 0-1 --seed 1").code == 2 and len(trainings) == 3
+
+
 def test_a_finished_study_is_shown_without_torch(call, work, trainings):
     """A third call of a study answers at once, since nothing is loaded that trains."""
     assert call(STUDY).code == 0 and trainings
