@@ -43,8 +43,15 @@ class Cell:
         return self.rows[0].where
 
     def arguments(self) -> list[str]:
-        """Return the cell as the arguments of a `train` command."""
-        return [word for name, value in self.given.items() for word in _words(name, value)]
+        """Return the cell as the arguments of a `train` command, without what is at its default anyway."""
+        given = {name: value for name, value in self.given.items() if not _is_default(name, value)}
+        return [word for name, value in given.items() for word in _words(name, value)]
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Return whether a setting that decides no result has its default value, which a command hands on unasked."""
+    field = SETTINGS[name]
+    return not declared(field).decides and value == field.default
 
 
 def resolved(rows: list[Row], screen: Screen, *, checkpoints: Path) -> list[Cell]:
