@@ -170,7 +170,7 @@ def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
         say(text)
     if len(found) == 1 and run_id:
         return Run.load(checkpoints / found[0].name)
-    there = ", ".join(run.run_id for run in runs) or "none. `run.py train` makes one"
+    there = ", ".join(run.run_id for run in found or runs) or "none. `run.py train` makes one"
     raise InputError(
         f"{len(found)} runs under {checkpoints} have an ID that begins with {run_id!r}. Valid values: {there}"
     )

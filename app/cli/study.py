@@ -65,6 +65,9 @@ def register(app: typer.Typer) -> None:
 def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool, **options: Any) -> None:
     """Train every run of a study that is not finished, one after the other.
 
+    A CSV has settings in its header, such as model,seed, and one run per line. A YAML has settings of every run in
+    `base`, axes in `cross` and further runs in `runs`. A setting in the file overrides the same option of this command.
+
     If it is interrupted, run the same command again: it skips finished runs and resumes the others.
     """
     from .screen import Screen
@@ -130,8 +133,7 @@ def _costs(found: Sequence[Progress], costs: dict[str, Cost]) -> list[str]:
     """Return what a study costs, for a reader."""
     from ..studies import costing
 
-    states = Counter(each.state for each in found)
-    lines = [f"study of {_runs(len(found))}: {', '.join(f'{count:,} {state}' for state, count in states.items())}"]
+    lines = []
     flops = [costs[each.cell.run_id].flops for each in found]
     if None not in flops:
         left = sum(costs[each.cell.run_id].flops or 0 for each in found if not each.done)
@@ -181,8 +183,15 @@ def _show(found: Sequence[Progress], *, as_json: bool) -> None:
 
     if as_json:
         return result_json([each.to_json() for each in found], indent=1)
+    note(_summary(found))
     heads = ("run", "model", "size", "dataset", "seed", "epochs", "lr", "state", "result")
     return result(columns(heads, [_line(each) for each in found], folds=("model", "dataset", "state")))
+
+
+def _summary(found: Sequence[Progress]) -> str:
+    """Return how many runs are in which state."""
+    states = Counter(each.state for each in found)
+    return f"study of {_runs(len(found))}: {', '.join(f'{count:,} {state}' for state, count in states.items())}"
 
 
 def _line(each: Progress) -> tuple[object, ...]:

@@ -45,6 +45,7 @@ def images_of(config: RunConfig, here: Place, threads: int) -> int:
 
 def take(config: RunConfig, here: Place, chosen: Execution, say: Callable[[str], None]) -> Probe:
     """Makes the steps; the first five are not counted, since programs and memory are made in them."""
+    here.take_threads(chosen.threads)  # as the run does
     images = images_of(config, here, chosen.threads)
     scaled = f", of {images} of {config.batch_size} images each, to be scaled" if images != config.batch_size else ""
     say(f"probe: {STEPS} steps on noise{scaled}")

@@ -64,7 +64,8 @@ def resolved(rows: list[Row], screen: Screen, *, checkpoints: Path) -> list[Cell
     for row, given, config in _configs(rows, screen, checkpoints):
         known = cells.get(config.run_id)
         if known:
-            screen.say(f"{row.where} is the run of {known.where} ({config.run_id}). It is trained once")
+            same = "names one run more than once" if row.where == known.where else f"is the run of {known.where}"
+            screen.say(f"{row.where} {same} ({config.run_id}). It is trained once")
             cells[config.run_id] = dataclasses.replace(known, rows=(*known.rows, row))
         else:
             cells[config.run_id] = Cell(config=config, given=given, rows=(row,))

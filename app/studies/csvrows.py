@@ -39,9 +39,10 @@ def read(text: str, name: str) -> Iterator[Line]:
     for at, line in others:
         where = f"line {at} of {name}"
         cells = _cells(line, where)
-        if len(cells) > len(columns):
+        if len(cells) != len(columns):
             raise InputError(
-                f"{where} has {len(cells)} cells, but the header has {len(columns)}. Quote commas in a cell"
+                f"{where} has {len(cells)} cells, but the header has {len(columns)}. Write one cell per "
+                "column, and quote commas in a cell"
             )
         yield _line(columns, cells, where)
 

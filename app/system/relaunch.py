@@ -13,8 +13,13 @@ _ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the
 
 
 def command(*arguments: str) -> list[str]:
-    """Return the command that runs this program with these arguments, by this interpreter."""
-    return [sys.executable, "-m", PACKAGE, *arguments]
+    """Return the command that runs this program with these arguments, by this interpreter.
+
+    It is started as this one was, by `run.py`, so that the commands that it prints and records are the user's.
+    """
+    script = Path(sys.argv[0])
+    by = [str(script)] if script.name == "run.py" and script.is_file() else ["-m", PACKAGE]
+    return [sys.executable, *by, *arguments]
 
 
 def environment(*, ends_with_this: bool = False) -> dict[str, str]:
