@@ -19,12 +19,15 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"--upload|^upload |^download |hf://": "a repository on the Hub",
     r"owner/name|^(train|study) .*(CIFAR-100|cifar10|bach)": "a download",
     r"^(train|evaluate) --model vit_\w+ --size 10M( --dataset CIFAR-100)?$": "the same",
-    r"rruff|nestedcyl_design_file|model_1f5e384f|^predict checkpoints/vit_classic a.png": "files that others have",
+    r"rruff|nestedcyl_design_file|model_(1f5e384f|00551d46)|^predict .* a.png": "files that others have",
     r"^bench|^selftest|--probe|--size 10M --image 224|--(simulations|patterns) 200": "minutes of computing",
-    r"--dataset (nested_cylinder|diffraction)|^study (status )?(grid|hyper)|^study .*seed=0-2": "the same",
+    r"--dataset (nested_cylinder|diffraction)|^study (status )?(grid|hyper)|^study .*seed=0-": "the same",
+    r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
+    r"\)|^plot patterns": "more than one command, or a run on patterns",
     r"^doctor": "an answer that depends on the machine",
     r"--init": "a run that its page describes and does not make",
 }
+SHORT = {"train --dataset digits": " --epochs 2"}  # 60 epochs take minutes, as 50 of a folder's protocol do
 ID = re.compile(r"(?<![\w_])[0-9a-f]{8}\b")  # of a run that the reader has
 
 
@@ -77,9 +80,9 @@ def test_the_commands_of_a_page_run_in_their_order(call, things, page):
         made = max(find_runs(things / "checkpoints"), key=lambda run: run.files.record.stat().st_mtime)
         if (out := re.search(r"^data make .*--out (\w+)", line)) and (things / out[1]).exists():
             shutil.rmtree(things / out[1])  # the page makes what the reader had
-        short = " --size 1M --epochs 1" if line.startswith("train --dataset ./photos") else ""  # 50 epochs take minutes
+        short = SHORT.get(line, " --size 1M --epochs 1" if line.startswith("train --dataset ./photos") else "")
         ended = call(ID.sub(made.record.run_id, line) + short)
         error = re.search(r"error: .*", shown)
-        wanted = 2 if error else 75 if "--max-minutes" in line else 0
-        assert ended.code == wanted, f"{line}: {ended.err}"
+        wanted = (2,) if error else (0, 75) if "--max-minutes" in line else (0,)  # a fast machine ends in time
+        assert ended.code in wanted, f"{line}: {ended.err}"
         assert not error or " ".join(ended.err.split()).startswith(error[0].removesuffix("...")), ended.err
