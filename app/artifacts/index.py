@@ -26,7 +26,7 @@ from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 3
+_FORMAT = 4
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
@@ -54,6 +54,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     started: str
     finished: str
     failure: Failure | None = None
+    failures: int = 0  # how often the run failed
     seconds: Number | None = None  # of training
     results: dict[str, dict[str, Any]]  # the tests of the final and of the best weights, without what is long
 
@@ -141,6 +142,7 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
         kin_id=config.kin_id, config=_as_read(config.to_json()), parameters=found.parameters.total,
         total_steps=found.schedule.total_steps, started=found.started, finished=found.finished, failure=found.failure,
+        failures=found.failures or int(found.failure is not None),
         seconds=found.seconds.training if found.seconds else None, results=_tests(found),
     )  # fmt: skip
     return entry, found

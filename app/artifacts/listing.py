@@ -30,6 +30,12 @@ class Listed(NamedTuple):
     state: str
     step: int
 
+    @classmethod
+    def of(cls, checkpoints: Path, entry: Entry) -> Listed:
+        """Return the run of an entry, with its state at this moment."""
+        files = files_of(checkpoints, entry)
+        return cls(entry, files, *state_of(files, entry.status, entry.total_steps))
+
     @property
     def shown(self) -> str:
         """The state for a reader."""
@@ -73,8 +79,7 @@ def listed(
 def _fitting(checkpoints: Path, entries: Collection[Entry], where: Collection[Condition]) -> Iterator[Listed]:
     for entry in entries:
         if all(condition.fits(entry.config) for condition in where):
-            files = files_of(checkpoints, entry)
-            yield Listed(entry, files, *state_of(files, entry.status, entry.total_steps))
+            yield Listed.of(checkpoints, entry)
 
 
 def state_of(files: RunFiles, status: Status, total_steps: int) -> tuple[str, int]:

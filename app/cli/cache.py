@@ -30,10 +30,6 @@ All = Annotated[
     _option("--all", metavar="", help="Delete everything that isoscale keeps in the cache: datasets, measurements, and "
             "runs downloaded for reading. Default: off."),
 ]  # fmt: skip
-Yes = Annotated[
-    bool,
-    _option("--yes", "-y", metavar="", help="Delete without asking. Default: ask on a terminal, refuse elsewhere."),
-]
 
 _FOLDER = (
     "The cache is $ISOSCALE_CACHE, or isoscale in $XDG_CACHE_HOME, or ~/.cache/isoscale. The next command that needs a "
@@ -69,7 +65,7 @@ def show(as_json: o.AsJson = False) -> None:
     _print(as_json=as_json)
 
 
-def clear(names: Names = None, everything: All = False, yes: Yes = False) -> None:
+def clear(names: Names = None, everything: All = False, yes: o.Yes = False) -> None:
     """Delete cached datasets, after listing them, and what interrupted builds left."""
     from ..data.store import clearing
     from ..data.store.contents import contents

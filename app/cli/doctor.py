@@ -35,5 +35,5 @@ def doctor(checkpoints: Checkpoints = o.DEFAULT_CHECKPOINTS, as_json: o.AsJson =
         if not as_json:
             result_line(line.line())
     if as_json:
-        result_json({"verdict": worst(found), "checks": [line._asdict() for line in found]})
+        result_json({"verdict": worst(found), "checks": [line.to_json() for line in found]})
     require_good(found)

@@ -148,6 +148,10 @@ Verify = Annotated[bool, _of("verify")]
 Checkpoints = Annotated[Path, _option("--checkpoints", help="Find runs in this folder. Default: checkpoints.")]
 Private = Annotated[bool, _of("private")]
 
+Yes = Annotated[
+    bool,
+    _option("--yes", "-y", metavar="", help="Delete without asking. Default: ask on a terminal, refuse elsewhere."),
+]
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines. Default: off.")]
 Best = Annotated[
     bool, _flag("--best/--no-best", help="Use the weights with the lowest validation loss. Default: the final weights.")

@@ -41,10 +41,6 @@ RunArguments = Annotated[
     typer.Argument(metavar="[RUN]...", help="Name runs by their ID or the beginning of it, their folder, or one of "
                    "their files. Default: the runs that --where and --state select."),
 ]  # fmt: skip
-Yes = Annotated[
-    bool,
-    _option("--yes", "-y", metavar="", help="Delete without asking. Default: ask on a terminal, refuse elsewhere."),
-]
 
 _STATES = (
     "States: running, a process on this machine trains it. stopped, the train command of the run resumes it. done. "
@@ -114,7 +110,7 @@ def rm(
     where: Where = None,
     state: State = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
-    yes: Yes = False,
+    yes: o.Yes = False,
 ) -> None:
     """Delete all files of runs, after listing them."""
     from ..artifacts import listing, removing

@@ -35,7 +35,7 @@ class Plan:
             "device": self.device,
             "execution": self.execution,
             "costs": self.costs,
-            "checks": [line._asdict() for line in self.findings],
+            "checks": [line.to_json() for line in self.findings],
         }
 
     def to_text(self) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.listing import Listed, state_of
+from ..artifacts.listing import Listed
 from ..artifacts.paths import RunFiles
-from ..artifacts.runs import Run, files_of, indexed
-from ..errors import Diverged, Explained, InputError
+from ..artifacts.runs import Run, indexed
+from ..errors import Diverged, Explained
 from ..system import locks
 from .cells import Cell
 
@@ -63,33 +63,22 @@ class Progress:
 
 
 def of_cells(cells: list[Cell], checkpoints: Path, say: Say) -> list[Progress]:
-    """Return the progress of every cell; only records that changed, or that failed, are opened."""
+    """Return the progress of every cell; only records that changed are opened."""
     entries = {entry.run_id: entry for entry in indexed(checkpoints, say)}
-    found = []
-    for cell in cells:
-        if entry := entries.get(cell.run_id):
-            files = files_of(checkpoints, entry)
-            run = Listed(entry, files, *state_of(files, entry.status, entry.total_steps))
-            found.append(_progress(cell, run, say))
-        else:
-            found.append(_without_record(cell, checkpoints))
-    return found
+    return [
+        _progress(cell, Listed.of(checkpoints, entries[cell.run_id]))
+        if cell.run_id in entries else _without_record(cell, checkpoints)
+        for cell in cells
+    ]  # fmt: skip
 
 
-def _progress(cell: Cell, run: Listed, say: Say) -> Progress:
-    if run.state != "failed":
+def _progress(cell: Cell, run: Listed) -> Progress:
+    failure = run.entry.failure
+    if run.state != "failed" or failure is None:
         return Progress(cell=cell, state=run.state, run=run)
-    try:
-        record = Run.load(run.files.record).record
-    except Explained as error:
-        say(str(error))
-        return Progress(cell=cell, state="failed", run=run, kind="damaged", sentence=str(error), failures=RETRIES + 1)
-    failure = record.failure
-    assert failure, "a record whose status is failed has one"
     return Progress(
-        cell=cell, state="failed", run=run, kind=failure.kind, sentence=failure.sentence,
-        failures=record.failures or 1,
-    )  # fmt: skip
+        cell=cell, state="failed", run=run, kind=failure.kind, sentence=failure.sentence, failures=run.entry.failures
+    )
 
 
 def _without_record(cell: Cell, checkpoints: Path) -> Progress:
@@ -100,6 +89,6 @@ def _without_record(cell: Cell, checkpoints: Path) -> Progress:
     try:
         if files.record.exists():
             Run.load(files.record)
-    except (Explained, InputError) as error:
+    except Explained as error:
         return Progress(cell=cell, state="failed", kind="damaged", sentence=str(error), failures=RETRIES + 1)
     return Progress(cell=cell, state="missing")

@@ -1,4 +1,4 @@
-"""A worker: trains the cells of a study that are missing, one after the other, each in a process of its own."""
+"""A worker: trains the missing cells of a study one after the other, each in a separate process."""
 
 from __future__ import annotations
 

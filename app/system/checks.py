@@ -64,10 +64,10 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
     there = f"{size / 1e6:,.1f} MB in /dev/shm"
     if ranks == 1:
         return Finding(PASS, "shared memory", f"{there}, and one process uses none")
-    mend = "start the container with --ipc=host or --shm-size=8g"
+    fix = "start the container with --ipc=host or --shm-size=8g"
     if max(gpus, ranks or 0) > 1:
-        return Finding(FAIL, "shared memory", f"{there}: {ranks or gpus} ranks on GPUs talk through it", mend)
-    return Finding(WARN, "shared memory", f"{there}: enough for one process, not for ranks on several GPUs", mend)
+        return Finding(FAIL, "shared memory", f"{there}: {ranks or gpus} ranks on GPUs talk through it", fix)
+    return Finding(WARN, "shared memory", f"{there}: enough for one process, not for ranks on several GPUs", fix)
 
 
 def gpu_memory(free: int, total: int) -> Finding:

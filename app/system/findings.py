@@ -16,11 +16,15 @@ class Finding(NamedTuple):
     verdict: str
     about: str
     says: str
-    mend: str = ""
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the line for a machine; the last key has the fix under the name of earlier versions, for scripts."""
+        return dict(self._asdict(), mend=self.fix)
 
     def line(self) -> str:
         """The line as it is read, whose last sentence is the step."""
-        step = f". {self.mend[0].upper()}{self.mend[1:]}" if self.mend else ""
+        step = f". {self.fix[0].upper()}{self.fix[1:]}" if self.fix else ""
         return f"{self.verdict}  {self.about}: {self.says}{step}"
 
 

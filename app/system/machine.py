@@ -94,14 +94,14 @@ def unusable(root: Path | None = None, *, cuda: str | None) -> Finding | None:
             f"{', '.join(there)} exists, but CUDA does not start",
             "start the container with --gpus all and look at nvidia-smi, or use another host",
         )
-    return Finding(FAIL, "GPU", f"{', '.join(there)} exists, but is unavailable: driver {found.says}", found.mend)
+    return Finding(FAIL, "GPU", f"{', '.join(there)} exists, but is unavailable: driver {found.says}", found.fix)
 
 
 def require_usable(*, cuda: str | None) -> None:
     """Raises InputError where a GPU is there that this torch cannot use: a CPU would take its hours at its price."""
     if failure := unusable(cuda=cuda):
         raise InputError(
-            f"{failure.says}. To fix it, {failure.mend}. `run.py doctor` reports more, and --device cpu runs without "
+            f"{failure.says}. To fix it, {failure.fix}. `run.py doctor` reports more, and --device cpu runs without "
             "a GPU"
         )
 
@@ -145,8 +145,8 @@ def room(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
     for folder, wanted, free in needs:
         verdict = FAIL if wanted > free else WARN if 2 * wanted > free else PASS
         says = f"{wanted / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free"
-        mend = "free some, or move --checkpoints or ISOSCALE_CACHE" if verdict == FAIL else ""
-        found.append(Finding(verdict, "disk", says, mend))
+        fix = "free some, or move --checkpoints or ISOSCALE_CACHE" if verdict == FAIL else ""
+        found.append(Finding(verdict, "disk", says, fix))
     return found
 
 

@@ -117,7 +117,7 @@ def test_the_failures_of_a_cell_are_counted_by_kind(call, trainings, error):
 
 
 def test_a_time_limit_is_one_for_all_cells(call, work, monkeypatch):
-    """The training is told how much of it is left, and no further cell begins when it is over."""
+    """Each training gets the time that is left. When no time is left, no further cell begins."""
     given = []
     monkeypatch.setattr("app.system.relaunch.command", lambda *words: given.append(words) or [sys.executable, "-c", ""])
     ended = call(f"{STUDY} --max-minutes 2")

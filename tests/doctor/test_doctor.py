@@ -39,13 +39,13 @@ def test_without_a_gpu_it_warns_and_multiplies_on_the_cpu(tmp_path, monkeypatch)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     found = lines(gpu.look(tmp_path))
-    assert found["GPU"].verdict == "warn" and "run.py launch" in found["GPU"].mend
+    assert found["GPU"].verdict == "warn" and "run.py launch" in found["GPU"].fix
     assert found["product"].says == "exact on cpu, in float32 and bfloat16"
 
 
 def test_an_old_driver_fails_with_what_to_take_instead(old_driver):
     (found,) = gpu.look(old_driver)
-    assert found.verdict == "fail" and "driver 550.90.07 is too old" in found.says and "cuda-12.8" in found.mend
+    assert found.verdict == "fail" and "driver 550.90.07 is too old" in found.says and "cuda-12.8" in found.fix
 
 
 def test_a_wrong_product_fails(monkeypatch):
@@ -62,12 +62,12 @@ def test_a_gpu_that_others_use_warns():
 def test_a_tiny_shared_memory_warns_and_fails_for_several_gpus():
     assert checks.shared_memory(None, 8).verdict == checks.shared_memory(2**30, 8).verdict == "pass"
     assert [checks.shared_memory(2**26, gpus).verdict for gpus in (0, 1, 2)] == ["warn", "warn", "fail"]
-    assert "--ipc=host" in checks.shared_memory(2**26, 1).mend
+    assert "--ipc=host" in checks.shared_memory(2**26, 1).fix
     assert checks.shared_memory(2**26, 8, ranks=1).verdict == "pass"
 
 
 def test_a_quota_of_cpus_and_little_memory_warn():
-    assert checks.cpus(2.5, 64).mend == "train with --threads 2" and checks.cpus(64.0, 64).verdict == "pass"
+    assert checks.cpus(2.5, 64).fix == "train with --threads 2" and checks.cpus(64.0, 64).verdict == "pass"
     assert [checks.enough(free, 8 * 10**9).verdict for free in (10**9, 5 * 10**9)] == ["warn", "pass"]
     assert checks.enough(10**9, 2 * 10**9).verdict == "warn"  # a small machine trains small runs
 
@@ -80,7 +80,7 @@ def test_a_full_disk_fails_and_no_file_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     found = host.writable("cache", tmp_path / "a", "ISOSCALE_CACHE")
-    assert found.verdict == "fail" and "No space left" in found.says and "ISOSCALE_CACHE" in found.mend
+    assert found.verdict == "fail" and "No space left" in found.says and "ISOSCALE_CACHE" in found.fix
     assert not list(tmp_path.iterdir())
     assert machine.room([(tmp_path, 2, 1)])[0].verdict == "fail"
 
@@ -166,7 +166,7 @@ def test_without_a_network_the_hub_fails_once_and_offline_it_warns(monkeypatch):
         port = closed_at_once.getsockname()[1]
     lead_to(f"http://127.0.0.1:{port}", monkeypatch)
     (found,) = remote.look(remote.ask())
-    assert found.verdict == "fail" and "does not answer" in found.says and "HF_HUB_OFFLINE=1" in found.mend
+    assert found.verdict == "fail" and "does not answer" in found.says and "HF_HUB_OFFLINE=1" in found.fix
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert remote.look(remote.ask())[0].verdict == remote.clock(remote.ask()).verdict == "warn"
 
@@ -181,7 +181,7 @@ def test_the_command_prints_a_line_each_and_ends_with_2_where_one_fails(old_driv
     assert cli.main(["doctor", "--json"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert whole["verdict"] == "warn"
-    assert all(set(line) == {"verdict", "about", "says", "mend"} for line in whole["checks"])
+    assert all(set(line) == {"verdict", "about", "says", "fix", "mend"} for line in whole["checks"])
     monkeypatch.setattr(doctor, "examine", lambda folder, examine=doctor.examine: examine(folder, old_driver))
     assert cli.main(["doctor"]) == 2
     ended = capsys.readouterr()

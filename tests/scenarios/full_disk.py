@@ -48,7 +48,7 @@ def prove(trial: Trial) -> Verdict:
         verdict.failures += [f"{name} is half a file, left behind" for name in kept.asides(folder)]
         verdict.expect(bool(kept.states(folder)), f"no state is left after a {what} failed")
         again = trial.finish(folder)
-        verdict.expect("resumes at step" in again.err, f"after a {what} failed the run began anew")
+        verdict.expect("resumes at step" in again.err, f"after a {what} failed the run was retrained from step 1")
         verdict.failures += [f"after a {what} failed: {how}" for how in kept.differences(trial.reference, folder)]
         sentences.append(sentence)
     verdict.facts = {"sentences": sentences}

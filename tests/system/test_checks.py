@@ -56,7 +56,7 @@ def test_a_quota_of_cpus_warns_as_many_threads_as_would_wait(tmp_path, monkeypat
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     root = system(tmp_path, cgroup="0::/job\n3:cpu:/job", **quota)
     found = checks.host(root)[1]
-    assert (found.verdict, found.mend) == (("warn", "train with --threads 2") if allowed else ("pass", ""))
+    assert (found.verdict, found.fix) == (("warn", "train with --threads 2") if allowed else ("pass", ""))
     assert checks.cpus(*machine.cpus(root), threads=1).verdict == "pass"
     assert checks.cpus(*machine.cpus(root), threads=16).verdict == ("warn" if allowed else "pass")
 
@@ -107,7 +107,7 @@ def test_doctor_names_what_a_gpu_lacks(tmp_path, monkeypatch, fake, lacks):
     found = verdicts(gpu.look(tmp_path))
     assert {about for about, verdict in found.items() if verdict == "warn"} == lacks
     assert found["architecture"] == "pass" and ("units" in found) is (fake.capability >= (8, 0))
-    assert all(line.mend for line in gpu.look(tmp_path) if line.verdict == "warn")
+    assert all(line.fix for line in gpu.look(tmp_path) if line.verdict == "warn")
 
 
 def test_a_gpu_lacks_less_than_triton_s_kernels_where_only_these_are_missing(monkeypatch, tmp_path):

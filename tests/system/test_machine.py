@@ -49,7 +49,7 @@ def test_the_driver_s_version_is_read_from_what_the_kernel_says(tmp_path, text, 
 )
 def test_a_driver_serves_a_wheel_of_its_time_and_older_ones(version, cuda, verdict, mend):
     found = machine.require_driver(version, cuda)
-    assert found.verdict == verdict and mend in found.mend
+    assert found.verdict == verdict and mend in found.fix
 
 
 def test_a_gpu_that_cannot_be_used_is_a_failure_unless_it_is_hidden(tmp_path, monkeypatch):
