@@ -132,7 +132,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
         raise InputError(
             f"{problem}. Give a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)"
         )
-    screen.stage("evaluating the run")
+    screen.stage("looking for the run")
     if run:
         return finding.by_id(run, checkpoints, screen.say)
     if where:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_an_evaluation_that_nobody_reads_says_so_by_its_code_and_is_kept(run, wo
 @pytest.mark.slow
 def test_an_evaluation_of_which_a_part_is_read_gives_that_part(run, work, shared_cache):
     code, out, err = shell("{} evaluate checkpoints --json | head -c 20", work, shared_cache)
-    assert len(out) == 20 and code == 0 and err == ""
+    slow = re.compile(r"looking for the run \.\.\. \d+ s")  # what a slow machine is shown meanwhile
+    assert len(out) == 20 and code == 0 and [line for line in err.splitlines() if not slow.fullmatch(line)] == []
 
 
 @pytest.mark.slow
