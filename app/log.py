@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from . import task
 from .errors import Damaged, Diverged, InputError
-from .system.durable import content, make_folder, no_space_named, require_file
+from .system.durable import content, make_folder, no_space_named, require_allowed, require_file
 
 FORMAT = 1
 _TAIL = 1 << 14  # bytes at a log's end that have a complete row, and more
@@ -98,6 +98,7 @@ class TrainingLog:
 
     def _write(self, fields: Mapping[str, Any]) -> None:
         line = json.dumps(fields, allow_nan=False).encode() + b"\n"
+        require_allowed(recent=True)
         with no_space_named(self.path, len(line)):
             self._file.write(line)
             self._file.flush()

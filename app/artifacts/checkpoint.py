@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Damaged, InputError
-from ..system.durable import replacing, require_file, scratch, sha256
+from ..system.durable import replacing, require_allowed, require_file, scratch, sha256
 from . import states
 from .states import Facts, Manifest
 
@@ -225,6 +225,7 @@ def _prune(folder: Path) -> None:
     needed = {path.name for path in kept}
     for path in kept:
         needed |= set(found.files if (found := states.read(path)) else ())
+    require_allowed()
     for path in folder.iterdir():
         if path.is_dir():  # of a process that was killed while it wrote
             shutil.rmtree(path)

@@ -26,7 +26,7 @@ from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 4
+_FORMAT = 5
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
@@ -55,6 +55,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     finished: str
     failure: Failure | None = None
     failures: int = 0  # how often the run failed
+    versions: dict[str, str]  # of the program and its libraries, when the run was begun
     seconds: Number | None = None  # of training
     results: dict[str, dict[str, Any]]  # the tests of the final and of the best weights, without what is long
 
@@ -142,10 +143,14 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         run_id=found.run_id, status=found.status, model=found.model, size=found.size, dataset=found.dataset,
         kin_id=config.kin_id, config=_as_read(config.to_json()), parameters=found.parameters.total,
         total_steps=found.schedule.total_steps, started=found.started, finished=found.finished, failure=found.failure,
-        failures=found.failures or int(found.failure is not None),
+        failures=found.failures or int(found.failure is not None), versions=_versions(found),
         seconds=found.seconds.training if found.seconds else None, results=_tests(found),
     )  # fmt: skip
     return entry, found
+
+
+def _versions(found: Record) -> dict[str, str]:
+    return {name: found.versions[name] for name in ("isoscale", "torch") if name in (found.versions or {})}
 
 
 def _as_read(values: dict[str, Any]) -> dict[str, Any]:

@@ -39,10 +39,14 @@ class Listed(NamedTuple):
     @property
     def shown(self) -> str:
         """The state for a reader."""
+        return self.shown_as(self.state)
+
+    def shown_as(self, state: str) -> str:
+        """Return a state of the run for a reader, with the step where it is neither done nor failed."""
         of = f"{self.step:,}/{self.entry.total_steps:,}"
-        if self.state == "failed":
+        if state == "failed":
             return f"failed ({self.entry.failure.kind})" if self.entry.failure else "failed"
-        return self.state if self.state == "done" else f"{self.state} {of}"
+        return state if state == "done" else f"{state} {of}"
 
     @property
     def result(self) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config.settings import GROUPS, PANELS, declared, flag, options_of
-from ..config.settings.declaring import MOST, Setting, from_text, types_of
+from ..config.settings.declaring import MOST, Setting, from_text, seconds, types_of
 from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "image", "patch", "epochs", "batch_size", "lr", "seed", "upload")  # in --help
@@ -24,6 +24,7 @@ WHERE_DEFAULTS_COME_FROM = (
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
 _SETTINGS = options_of(*GROUPS)
+_DAY = 86400  # seconds
 
 
 def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -122,6 +123,17 @@ def _parser(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
             raise typer.BadParameter(str(error)) from None
 
     return parse
+
+
+def interval(text: str) -> float:
+    """Return the seconds of an option that is a time, such as 90s. Raise BadParameter."""
+    try:
+        found = seconds(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not 1 <= found <= _DAY:
+        raise typer.BadParameter(f"{text} is not from 1s to 24h. Use a time such as 2m")
+    return found
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from .examples import group, page
 from .screen import note, result, result_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..studies.cells import Cell
     from ..studies.costing import Cost
     from ..studies.progress import Progress
+    from ..studies.study import Study
     from ..studies.worker import Worker
     from .screen import Screen
 
@@ -45,6 +45,18 @@ RetryFailed = Annotated[
     bool, _flag("--retry-failed/--no-retry-failed", help="Train failed runs again, whatever they failed of. Default: "
                 "twice, if they did not diverge."),
 ]  # fmt: skip
+Jobs = Annotated[
+    int, _option("--jobs", metavar="N", min=1, help="Train this many runs at once on this machine, each on one GPU or "
+                 "on a share of the cores. Default: 1."),
+]  # fmt: skip
+Claim = Annotated[
+    float | None, _option("--claim", metavar="TIME", parser=o.interval, help="Let another worker take over a run if "
+                          "its worker does not answer for this time, such as 90s or 5m. Default: 2m."),
+]  # fmt: skip
+MixedVersions = Annotated[
+    bool, _flag("--mixed-versions/--one-version", help="Allow runs of other versions of isoscale or torch in the "
+                "study. Default: off."),
+]  # fmt: skip
 _OPTIONS: dict[str, tuple[Any, Any]] = {"file": (File, None), "cross": (Cross, None)}
 _UNASKED = 100  # runs
 COMMANDS = ("run", "status")
@@ -60,9 +72,9 @@ def register(app: typer.Typer) -> None:
 
 @o.takes(
     **_OPTIONS, plan=(OnlyPlan, False), yes=(Yes, False), work=(Work, False), retry_failed=(RetryFailed, False),
-    as_json=(o.AsJson, False),
+    jobs=(Jobs, 1), claim=(Claim, None), mixed_versions=(MixedVersions, False), as_json=(o.AsJson, False),
 )  # fmt: skip
-def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool, **options: Any) -> None:
+def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **options: Any) -> None:
     """Train every run of a study that is not finished, one after the other.
 
     A CSV has settings in its header, such as model,seed, and one run per line. A YAML has settings of every run in
@@ -72,20 +84,60 @@ def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool,
     """
     from .screen import Screen
 
+    how = {name: options.pop(name, None) for name in ("retry_failed", "claim", "mixed_versions")}
     with Screen(quiet=as_json) as screen:
-        from ..studies import progress
-        from ..studies.worker import Worker
+        from ..studies import kept, versions
 
-        cells, checkpoints = _cells(options, screen)
-        found = progress.of_cells(cells, checkpoints, screen.say)
+        study = _study(options, screen)
+        found = study.progress(screen.say)
+        if changed := kept.change(study.files.cells, study.cells):
+            screen.say(changed)
         left = [each for each in found if not each.done]
         if plan or left:  # torch is not loaded for a study that is finished
             _tell_costs(found, screen)
-    if plan or not left:
+    if plan:
         return _show(found, as_json=as_json)
+    kept.keep(study.files.cells, study.cells)
+    if not left:
+        return _show(found, as_json=as_json)
+    versions.require_same(found, mixed=bool(how["mixed_versions"]))
     _require_consent(len(left), asks=not (yes or work))
-    worker = Worker(cells, checkpoints, note, retry_failed=retry_failed, max_minutes=options.get("max_minutes"))
-    return _complete(worker, as_json=as_json)
+    uploaded = jobs == 1 or _work_together(jobs, options | how)
+    return _complete(_worker(study, options, how), uploaded=uploaded, as_json=as_json)
+
+
+def _worker(study: Study, options: Mapping[str, Any], how: Mapping[str, Any]) -> Worker:
+    from ..studies.worker import CLAIM_SECONDS, Worker
+
+    return Worker(
+        study.cells, study.checkpoints, note, retry_failed=bool(how["retry_failed"]),
+        max_minutes=options.get("max_minutes"), claims=study.files.claims,
+        claim_seconds=how["claim"] or CLAIM_SECONDS, mixed_versions=bool(how["mixed_versions"]),
+    )  # fmt: skip
+
+
+def _work_together(count: int, options: dict[str, Any]) -> bool:
+    """Let several processes train the runs; return whether all are uploaded that are to be.
+
+    Raises Stopped and KeyboardInterrupt.
+    """
+    from ..errors import Stopped
+    from ..studies import jobs
+    from ..studies.cells import words
+
+    given = o.given(options)
+    own = [str(given.pop("file"))] if "file" in given else []
+    own += [word for axis in given.pop("cross", ()) for word in ("--cross", axis)]
+    own += ["--retry-failed"] if given.pop("retry_failed", False) else []
+    own += ["--mixed-versions"] if given.pop("mixed_versions", False) else []
+    own += ["--claim", f"{given.pop('claim')}s"] if "claim" in given else []
+    parts = jobs.shares(count, jobs.devices(on_cpu=given.get("device") == "cpu"), threads=given.get("threads"))
+    codes = jobs.work(["study", "run", *own, *words(given), "--work"], parts, note)
+    if 130 in codes:
+        raise KeyboardInterrupt
+    if 75 in codes:
+        raise Stopped("the study stopped", saved=True)
+    return 3 not in codes
 
 
 @o.takes(**_OPTIONS, as_json=(o.AsJson, False))
@@ -94,17 +146,15 @@ def status(*, as_json: bool, **options: Any) -> None:
     from .screen import Screen
 
     with Screen(quiet=as_json) as screen:
-        from ..studies import progress
-
-        cells, checkpoints = _cells(options, screen)
-        found = progress.of_cells(cells, checkpoints, screen.say)
+        found = _study(options, screen).progress(screen.say)
     _show(found, as_json=as_json)
 
 
-def _cells(options: dict[str, Any], screen: Screen) -> tuple[list[Cell], Path]:
-    """Return the cells of a study, and the folder of their runs."""
+def _study(options: dict[str, Any], screen: Screen) -> Study:
+    """Return the study that a command names."""
     from ..errors import InputError
     from ..studies import axes, cells, rows
+    from ..studies.study import Study
 
     given = {name: value for name, value in o.given(options).items() if name != "max_minutes"}
     file, cross = given.pop("file", None), axes.of_options(given.pop("cross", None) or ())
@@ -113,7 +163,7 @@ def _cells(options: dict[str, Any], screen: Screen) -> tuple[list[Cell], Path]:
     screen.stage("reading the study")
     found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
     checkpoints: Path = given["checkpoints"]
-    return cells.resolved(found, screen, checkpoints=checkpoints), checkpoints
+    return Study.of(checkpoints, file, cells.resolved(found, screen, checkpoints=checkpoints))
 
 
 def _tell_costs(found: Sequence[Progress], screen: Screen) -> None:
@@ -160,7 +210,7 @@ def _require_consent(count: int, *, asks: bool) -> None:
         raise InputError(f"{_runs(count)} are more than {_UNASKED}, and nobody agreed. Add --yes to train them")
 
 
-def _complete(worker: Worker, *, as_json: bool) -> None:
+def _complete(worker: Worker, *, uploaded: bool, as_json: bool) -> None:
     """Train what is missing and print all runs. Raises StudyFailed and NotUploaded."""
     from ..errors import NotUploaded, StudyFailed
 
@@ -173,8 +223,8 @@ def _complete(worker: Worker, *, as_json: bool) -> None:
             f"{_runs(len(failed))} of the study failed. The first: run {first.cell.run_id} ({first.cell.where}), "
             f"{first.kind}: {first.sentence}"
         )
-    if worker.not_uploaded:
-        raise NotUploaded(f"{_runs(len(worker.not_uploaded))} are done, but not uploaded. Run the same command again")
+    if not uploaded or worker.not_uploaded:
+        raise NotUploaded("runs of the study are finished, but not uploaded. Run the same command again")
 
 
 def _show(found: Sequence[Progress], *, as_json: bool) -> None:

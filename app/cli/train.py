@@ -53,9 +53,7 @@ def _train_seeds(seeds: str, *, as_json: bool, **options: Any) -> None:
 
     if options.get("seed") is not None:
         raise InputError(f"--seed {options['seed']} and --seeds {seeds} both choose seeds. Omit one of them")
-    study.run(
-        cross=[f"seed={seeds}"], plan=False, yes=False, work=False, retry_failed=False, as_json=as_json, **options
-    )
+    study.run(cross=[f"seed={seeds}"], plan=False, yes=False, work=False, as_json=as_json, **options)
 
 
 def _train_one(*, as_json: bool, **options: Any) -> None:

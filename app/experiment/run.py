@@ -26,6 +26,7 @@ from ..system.durable import sha256
 from ..system.locks import lock
 from . import pushing
 from . import stages as training
+from .claiming import claimed
 from .earlier import as_begun, streamed
 from .elsewhere import evaluate_on, latest, predicted
 from .observers import Screen
@@ -65,6 +66,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
         pusher = None
         with _telling(here):
             held.enter_context(lock(files.lock, wait=False))
+            held.enter_context(claimed(files, config.run_id))
             files.sweep()
             arrival.settle(files)
             kept = _kept(files, options)

@@ -25,7 +25,7 @@ from ..data.splits.division import Splits
 from ..errors import DiskFull, Held, RunFailed, Stopped, Unavailable, failure_of
 from ..models.compiling import compiled
 from ..place import Place
-from ..system.durable import require_space
+from ..system.durable import require_allowed, require_space
 from . import forecast, initial, length, objective, shortage
 from .job import Job
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
@@ -98,6 +98,7 @@ def _make_room(config: RunConfig, files: RunFiles) -> None:
     """Removes what there is of the run; raises DiskFull where the disk has no room for its states."""
     room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
     require_space(files.folder, room, f"the run {files.stem}")
+    require_allowed()
     for path in files.present():
         path.unlink()
     shutil.rmtree(files.state, ignore_errors=True)
@@ -249,6 +250,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     checkpoint.save_weights(files.best, model, text)
     kept.status, kept.finished, kept.files = "done", provenance.now(), files.sums()
     record.write(files.record, kept)
+    require_allowed()
     shutil.rmtree(files.state)
     return Run(files, kept)
 

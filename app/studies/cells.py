@@ -44,8 +44,13 @@ class Cell:
 
     def arguments(self) -> list[str]:
         """Return the cell as the arguments of a `train` command, without what is at its default anyway."""
-        given = {name: value for name, value in self.given.items() if not _is_default(name, value)}
-        return [word for name, value in given.items() for word in _words(name, value)]
+        return words(self.given)
+
+
+def words(given: Mapping[str, Any]) -> list[str]:
+    """Return settings as the words of a command line, without what is at its default anyway."""
+    changed = {name: value for name, value in given.items() if not _is_default(name, value)}
+    return [word for name, value in changed.items() for word in _words(name, value)]
 
 
 def _is_default(name: str, value: Any) -> bool:

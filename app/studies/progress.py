@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from ..artifacts.listing import Listed
 from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run, indexed
 from ..errors import Diverged, Explained
-from ..system import locks
+from ..system import locks, ticket
+from ..system.ticket import Holder
 from .cells import Cell
 
 Say = Callable[[str], None]
@@ -30,6 +31,7 @@ class Progress:
     kind: str = ""  # of the failure
     sentence: str = ""
     failures: int = 0  # how often the run failed, in all commands
+    holder: Holder | None = None  # the worker that claims the run, here or on another machine
 
     @property
     def done(self) -> bool:
@@ -45,7 +47,8 @@ class Progress:
     def shown(self) -> str:
         """The state for a reader."""
         if self.state != "failed":
-            return self.run.shown if self.run else self.state
+            shown = self.run.shown_as(self.state) if self.run else self.state
+            return f"{shown} on {self.holder.host}" if self.holder else shown
         times = f", {self.failures} times" if self.failures > 1 else ""
         return f"failed ({self.kind}{times})"
 
@@ -58,18 +61,30 @@ class Progress:
             "config": self.cell.config.to_json(),
             "state": self.state,
             "failure": failure,
+            "claim": self.holder.to_json() if self.holder else None,
             "run": self.run.to_json() if self.run else None,
         }
 
 
-def of_cells(cells: list[Cell], checkpoints: Path, say: Say) -> list[Progress]:
-    """Return the progress of every cell; only records that changed are opened."""
+def of_cells(cells: list[Cell], checkpoints: Path, say: Say, *, claims: Path | None = None) -> list[Progress]:
+    """Return the progress of every cell; only records that changed are opened. `claims` is the study's folder of them.
+
+    A cell that another worker claims is running, whatever this machine sees of its process.
+    """
     entries = {entry.run_id: entry for entry in indexed(checkpoints, say)}
-    return [
+    holders = ticket.holders(claims) if claims else {}
+    found = [
         _progress(cell, Listed.of(checkpoints, entries[cell.run_id]))
         if cell.run_id in entries else _without_record(cell, checkpoints)
         for cell in cells
     ]  # fmt: skip
+    return [_claimed(each, holders.get(each.cell.run_id)) for each in found]
+
+
+def _claimed(found: Progress, holder: Holder | None) -> Progress:
+    if holder is None or found.done:
+        return found
+    return replace(found, state="running", holder=holder, kind="", sentence="")
 
 
 def _progress(cell: Cell, run: Listed) -> Progress:

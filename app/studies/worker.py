@@ -12,14 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import DiskFull, Stopped
-from ..system import relaunch, signals
-from . import progress
+from ..experiment import claiming
+from ..system import relaunch, signals, ticket
+from . import progress, versions
 from .cells import Cell
 from .progress import REFUSED, RETRIES, Progress
 
 Say = Callable[[str], None]
 _POLL = 5.0  # seconds between looks at cells that others train
 _REPORTED_AGAIN = 600.0  # seconds between notes that this command waits
+CLAIM_SECONDS = 120.0
 _STOPPED, _INTERRUPTED, _BAD_INPUT, _NOT_UPLOADED = 75, 130, 2, 3  # exit codes of `train`
 
 
@@ -32,6 +34,9 @@ class Worker:
     say: Say
     retry_failed: bool = False
     max_minutes: float | None = None  # for all cells together
+    claims: Path | None = None  # the folder of the study's tickets
+    claim_seconds: float = CLAIM_SECONDS  # after which a worker that does not answer loses its run
+    mixed_versions: bool = False
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: dict[str, str] = field(default_factory=dict)
@@ -41,17 +46,22 @@ class Worker:
     def complete(self) -> list[Progress]:
         """Train what is missing; return the progress of all cells. Raises Stopped, DiskFull and KeyboardInterrupt."""
         reported = float("-inf")
-        while waiting := self._pass():
+        while (waiting := self._pass()) and not relaunch.is_orphan():
             if time.monotonic() - reported > _REPORTED_AGAIN:
                 self.say(f"waiting for {waiting:,} cell{'' if waiting == 1 else 's'} that other processes train")
                 reported = time.monotonic()
-            time.sleep(_POLL)
-        return self.progress()
+            time.sleep(min(_POLL, self.claim_seconds / 4))
+        found = self.progress()
+        if self.claims and all(each.done for each in found):
+            ticket.clear(self.claims)
+        return found
 
     def progress(self) -> list[Progress]:
         """Return the progress of all cells, with what this command was refused."""
-        found = progress.of_cells(self.cells, self.checkpoints, self.say)
-        return [self._with_refusal(each) for each in found]
+        return [self._with_refusal(each) for each in self._of(self.cells)]
+
+    def _of(self, cells: list[Cell]) -> list[Progress]:
+        return progress.of_cells(cells, self.checkpoints, self.say, claims=self.claims)
 
     def _with_refusal(self, found: Progress) -> Progress:
         """Return a cell's progress with what its run does not say: that `train` refused it, or was killed."""
@@ -66,11 +76,18 @@ class Worker:
     def _pass(self) -> int:
         """Train all cells that can be trained now; return how many others are training."""
         found = self.progress()
+        versions.require_same(found, mixed=self.mixed_versions)
         todo = deque(each.cell for each in found if self._is_due(each))
         running = sum(each.state == "running" for each in found)
         total = len(self.cells)
         while todo:
             cell = todo.popleft()
+            (now,) = self._of([cell])  # other workers went on while this one trained
+            if not self._is_due(now):
+                running += now.state == "running"
+                continue
+            if relaunch.is_orphan():
+                raise Stopped("the study stopped since the command that started this worker ended", saved=True)
             self.say(f"cell {self.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
             code = self._train(cell)
             after = self._after(cell, code)
@@ -96,13 +113,14 @@ class Worker:
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
         command = relaunch.command("train", *cell.arguments(), *self._limit())
         environment = relaunch.environment(ends_with_this=True)
+        environment |= claiming.variable(self.claims, self.claim_seconds) if self.claims else {}
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
         with (
             subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr()) as training,
             signals.passed_on(training),
         ):
-            return training.wait()
+            return _ended(training)
 
     def _limit(self) -> list[str]:
         """Return the option that ends a training with the study's time; raise Stopped where that is over."""
@@ -116,7 +134,7 @@ class Worker:
     def _after(self, cell: Cell, code: int) -> Progress:
         """Return a cell's progress after its training ended with that code; raise what ends the whole study."""
         self._codes[cell.run_id] = code
-        (after,) = progress.of_cells([cell], self.checkpoints, self.say)
+        (after,) = self._of([cell])
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         if code == _STOPPED:
@@ -128,6 +146,17 @@ class Worker:
         elif code == _BAD_INPUT:
             self._refused[cell.run_id] = "`train` refused it; its message is above"
         return after
+
+
+def _ended(training: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a training; it is asked to stop if the command that started this worker was killed."""
+    asked = False
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return training.wait(_POLL)
+        if relaunch.is_orphan() and not asked:
+            training.terminate()
+            asked = True
 
 
 def _stderr() -> int:

@@ -12,11 +12,38 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import DISK_FULL, DiskFull, lacks_inodes, why_full
 
+
+class Condition(Protocol):
+    """What must be true for this process to change files; raises where it is not."""
+
+    def __call__(self, *, recent: bool = False) -> None: ...
+
+
 NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
+_conditions: list[Condition] = []  # of this process for changing any file: see `only_while`
+
+
+@contextmanager
+def only_while(require: Condition) -> Iterator[None]:
+    """Within it `require` is called before each file is written or put in its place, in all threads.
+
+    It raises where this process may not change files any more, such as those of a run that another machine took over.
+    """
+    _conditions.append(require)
+    try:
+        yield
+    finally:
+        _conditions.remove(require)
+
+
+def require_allowed(*, recent: bool = False) -> None:
+    """Raise what forbids this process to change files; with `recent`, for a small write, a recent look counts."""
+    for require in _conditions:
+        require(recent=recent)
 
 
 @contextmanager
@@ -25,6 +52,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
 
     `wanted` is its size in bytes, where that is known. Raises DiskFull where there is no space for them.
     """
+    require_allowed()
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
     aside = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.aside"))
@@ -36,9 +64,11 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
             aside.chmod(mode)
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
+            require_allowed()
             aside.replace(path)
             fsync_folder(path.parent)
     except OSError as error:
+        require_allowed()  # whoever took over may have removed the file aside
         if str(error.filename) != str(aside):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error  # not of a name that nobody knows

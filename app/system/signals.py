@@ -70,12 +70,13 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
 
 
 @contextmanager
-def passed_on(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Within it, what asks this process to stop asks another; Ctrl-C in a terminal reaches both by itself."""
+def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[None]:
+    """Within it, what asks this process to stop asks others; Ctrl-C in a terminal reaches all by itself."""
 
     def pass_on(number: int, _frame: Any) -> None:
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
 
     by_terminal = {signal.SIGINT: (lambda *_: None) if _in_foreground() else pass_on}
     with handled(dict.fromkeys(asking(), pass_on) | by_terminal):

@@ -1,0 +1,85 @@
+"""Several workers of a study on this machine: one process and one device each, or a share of the CPU's cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import IO
+
+from ..errors import InputError
+from ..system import relaunch, signals
+
+Say = Callable[[str], None]
+
+
+def devices(*, on_cpu: bool) -> list[str]:
+    """Return the GPUs that a process here may use, as CUDA_VISIBLE_DEVICES names them; torch is not needed."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if on_cpu:
+        return []
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip()]
+    if not (tool := shutil.which("nvidia-smi")):
+        return []
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+
+
+def shares(count: int, there: Sequence[str], *, threads: int | None) -> list[tuple[list[str], dict[str, str]]]:
+    """Return the options and the environment of each of `count` workers: one GPU each, or threads of the CPU.
+
+    Raises InputError for more workers than GPUs, or than cores.
+    """
+    if there:
+        if count > len(there):
+            raise InputError(
+                f"--jobs {count} is more than the {len(there)} GPUs of this machine, and each worker needs one. Use "
+                f"--jobs {len(there)} or less, or train with --device cpu"
+            )
+        return [([], {"CUDA_VISIBLE_DEVICES": name}) for name in there[:count]]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count > cores:
+        raise InputError(f"--jobs {count} is more than the {cores} cores of this machine. Use --jobs {cores} or less")
+    return [([] if threads else ["--threads", str(cores // count)], {})] * count
+
+
+def work(arguments: Sequence[str], parts: Sequence[tuple[list[str], dict[str, str]]], say: Say) -> list[int]:
+    """Start a worker for each part and wait for all; return their exit codes. What they report is passed to `say`.
+
+    What asks this process to stop asks all of them.
+    """
+    with ExitStack() as held:
+        started = [held.enter_context(_started([*arguments, *options], more)) for options, more in parts]
+        held.enter_context(signals.passed_on(*started))
+        readers = [
+            threading.Thread(target=_pass_on, args=(worker.stderr, f"worker {number}: ", say), daemon=True)
+            for number, worker in enumerate(started, start=1)
+        ]
+        for reader in readers:
+            reader.start()
+        codes = [worker.wait() for worker in started]
+        for reader in readers:
+            reader.join()
+    return codes
+
+
+def _started(arguments: Sequence[str], more: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the program; a worker ends with this process, as its trainings end with the worker."""
+    return subprocess.Popen(
+        relaunch.command(*arguments), env=relaunch.environment(ends_with_this=True) | more, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+    )  # fmt: skip
+
+
+def _pass_on(lines: IO[str] | None, prefix: str, say: Say) -> None:
+    for line in lines or ():
+        say(f"{prefix}{line.rstrip()}")
+    sys.stderr.flush()

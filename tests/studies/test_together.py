@@ -1,0 +1,72 @@
+"""Several workers and commands of one study: versions, shares of a machine, and a file that changed."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from app import __version__
+from app.errors import InputError
+from app.studies import jobs, kept, versions
+from app.studies.folder import StudyFiles
+
+
+def run(started, **versions):
+    """The progress of a run that was begun then, with those versions."""
+    entry = SimpleNamespace(started=started, run_id=f"run{started}", versions=versions)
+    return SimpleNamespace(run=SimpleNamespace(entry=entry))
+
+
+def test_a_study_goes_on_with_the_versions_of_its_first_run(monkeypatch):
+    monkeypatch.setattr(versions, "version", lambda _: "2.9.1+cpu")
+    same = run("1", isoscale=__version__, torch="2.9.0+cu130")
+    versions.require_same([SimpleNamespace(run=None)], mixed=False)
+    versions.require_same([run("2", isoscale="0.0.1", torch="1.0"), same], mixed=False)  # the first one counts
+    for other in (run("1", isoscale="0.0.1", torch="2.9.1"), run("1", isoscale=__version__, torch="2.8.1+cpu")):
+        with pytest.raises(InputError, match=r"run1\).*--mixed-versions"):
+            versions.require_same([run("2", isoscale=__version__, torch="2.9.1"), other], mixed=False)
+        versions.require_same([other], mixed=True)
+
+
+def test_each_worker_gets_a_gpu_or_its_share_of_the_cores(monkeypatch):
+    assert jobs.shares(2, ["0", "3"], threads=None) == [([], {"CUDA_VISIBLE_DEVICES": name}) for name in "03"]
+    with pytest.raises(InputError, match=r"--jobs 3 .*2 GPUs"):
+        jobs.shares(3, ["0", "1"], threads=None)
+    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
+    assert jobs.shares(3, [], threads=None) == [(["--threads", "2"], {})] * 3
+    assert jobs.shares(3, [], threads=4) == [([], {})] * 3
+    with pytest.raises(InputError, match=r"--jobs 8 .*7 cores"):
+        jobs.shares(8, [], threads=None)
+
+
+def test_gpus_are_those_that_this_process_may_use(monkeypatch, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H200 (UUID: GPU-1)'\necho 'GPU 1: NVIDIA H200 (UUID: GPU-2)'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert jobs.devices(on_cpu=False) == ["0", "1"] and jobs.devices(on_cpu=True) == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert jobs.devices(on_cpu=False) == ["3", "5"]
+
+
+def test_a_changed_file_names_its_new_its_gone_and_its_equal_runs(tmp_path):
+    def cells(*names):
+        return [SimpleNamespace(run_id=name, where=f"line {name}", given={"seed": 1, "lr": None}) for name in names]
+
+    path = tmp_path / "studies" / "grid" / "cells.json"
+    assert kept.change(path, cells("1", "2")) == ""
+    kept.keep(path, cells("1", "2"))
+    assert kept.change(path, cells("2", "1")) == ""
+    said = kept.change(path, cells("2", "3", "4", "5", "6"))
+    assert "4 new (line 3; line 4; line 5 and 1 more), 1 gone (line 1), 1 equal" in said and "kept" in said
+    path.write_text("{")
+    assert kept.change(path, cells("1")) == ""
+
+
+def test_the_folder_of_a_study_is_named_after_its_file_or_after_its_runs(tmp_path):
+    of_file = StudyFiles.of(tmp_path, tmp_path / "my grid.v2.csv", ["a"])
+    assert of_file.folder == tmp_path / "studies" / "my-grid.v2"
+    by_runs = [StudyFiles.of(tmp_path, None, runs).folder.name for runs in (["a", "b"], ["b", "a"], ["a"])]
+    assert by_runs[0] == by_runs[1] != by_runs[2] and by_runs[0].startswith("cross-")
+    assert dataclasses.astuple(of_file) == (of_file.folder,)
