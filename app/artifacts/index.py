@@ -93,6 +93,13 @@ def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Ite
             yield found
 
 
+def entry_of(path: Path) -> Entry:
+    """Return the entry of one record, by its path below the folder that it is in. Raises Explained."""
+    found = _opened(path.parent, path, None)
+    assert found, "an unreadable record is an error where nothing is reported"
+    return found[0]
+
+
 def updated(folder: Path, say: Say | None = None) -> list[Entry]:
     """The entries of all readable records below a folder; only records that changed are opened. Renews the index."""
     known = {entry.name: entry for entry in _read(folder)}

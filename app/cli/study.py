@@ -83,12 +83,13 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     If it is interrupted, run the same command again: it skips finished runs and resumes the others.
     """
     from .screen import Screen
+    from .train import require_writable
 
     how = {name: options.pop(name, None) for name in ("retry_failed", "claim", "mixed_versions")}
     with Screen(quiet=as_json) as screen:
         from ..studies import kept, versions
 
-        study = _study(options, screen)
+        study = _study(options, screen, plan=plan)
         found = study.progress(screen.say)
         if changed := kept.change(study.files.cells, study.cells):
             screen.say(changed)
@@ -102,6 +103,9 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
         return _show(found, as_json=as_json)
     versions.require_same(found, mixed=bool(how["mixed_versions"]))
     _require_consent(len(left), asks=not (yes or work))
+    if study.remote:
+        with Screen(quiet=as_json) as screen:
+            require_writable(screen, private=bool(options.get("private")))
     uploaded = jobs == 1 or _work_together(jobs, options | how)
     return _complete(_worker(study, options, how), uploaded=uploaded, as_json=as_json)
 
@@ -110,8 +114,7 @@ def _worker(study: Study, options: Mapping[str, Any], how: Mapping[str, Any]) ->
     from ..studies.worker import CLAIM_SECONDS, Worker
 
     return Worker(
-        study.cells, study.checkpoints, note, retry_failed=bool(how["retry_failed"]),
-        max_minutes=options.get("max_minutes"), claims=study.files.claims,
+        study, note, retry_failed=bool(how["retry_failed"]), max_minutes=options.get("max_minutes"),
         claim_seconds=how["claim"] or CLAIM_SECONDS, mixed_versions=bool(how["mixed_versions"]),
     )  # fmt: skip
 
@@ -150,8 +153,10 @@ def status(*, as_json: bool, **options: Any) -> None:
     _show(found, as_json=as_json)
 
 
-def _study(options: dict[str, Any], screen: Screen) -> Study:
-    """Return the study that a command names."""
+def _study(options: dict[str, Any], screen: Screen, *, plan: bool = False) -> Study:
+    """Return the study that a command names; to `plan` it, HF_REPOSITORY need not be set."""
+    import os
+
     from ..errors import InputError
     from ..studies import axes, cells, rows
     from ..studies.study import Study
@@ -163,7 +168,9 @@ def _study(options: dict[str, Any], screen: Screen) -> Study:
     screen.stage("reading the study")
     found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
     checkpoints: Path = given["checkpoints"]
-    return Study.of(checkpoints, file, cells.resolved(found, screen, checkpoints=checkpoints))
+    resolved = cells.resolved(found, screen, checkpoints=checkpoints)
+    upload = bool(given.get("upload")) and not (plan and not os.environ.get("HF_REPOSITORY"))
+    return Study.of(checkpoints, file, resolved, upload=upload, say=screen.say)
 
 
 def _tell_costs(found: Sequence[Progress], screen: Screen) -> None:

@@ -86,7 +86,7 @@ def trained(command: Command, *, text: str) -> Run | None:
         config = experiment.plan(command.request, screen, command.config, checkpoints=command.keeping.checkpoints)
         if command.keeping.upload:
             screen.stage("asking the Hub whether HF_TOKEN may write")
-            _require_writable(screen, private=command.keeping.private)
+            require_writable(screen, private=command.keeping.private)
         options = experiment.Options.of(command, text=text)
         run = experiment.train_run(config, options, screen, path=data.where(command.request)["path"])
         if run:
@@ -95,7 +95,7 @@ def trained(command: Command, *, text: str) -> Run | None:
     return run
 
 
-def _require_writable(screen: Screen, *, private: bool) -> None:
+def require_writable(screen: Screen, *, private: bool) -> None:
     """Raises InputError for a bad token or repository, before the first step; a silent Hub is said."""
     from ..errors import HubUnavailable
     from ..system import hub, repositories

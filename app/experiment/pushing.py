@@ -98,6 +98,9 @@ class Pusher:
     _not_before: float = 0.0  # of time.monotonic(), for what waits
     _renew_at: float = 0.0
     _released: bool = False
+    _renewed: float = field(default_factory=time.monotonic)  # when the claim was last made or renewed
+    _asked_for: float = 0.0  # the value of `_renewed` after which the Hub was asked whose the claim is
+    _tries: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _thread: threading.Thread | None = None
 
@@ -133,6 +136,21 @@ class Pusher:
         if before:
             shutil.rmtree(before[1], ignore_errors=True)
 
+    def verdict(self) -> Reason | None:
+        """Return why this machine must not go on, None if it may.
+
+        A claim that was not renewed in time, such as that of a suspended process, may be another machine's by now. The
+        Hub is asked once before training goes on.
+        """
+        overdue = self.claimed and time.monotonic() - self._renewed > self.push.lease
+        if overdue and not self.lost and self._asked_for != self._renewed:
+            with self._changed:
+                tries, self._asked_for = self._tries, self._renewed
+                self._not_before = self._renew_at = 0.0
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._tries != tries, timeout=hub.call_seconds())
+        return self.lost
+
     def close(self, *, seconds: float, release: bool) -> bool:
         """Ends the thread, with `release` after what waits is pushed and the lease released; not after `seconds`.
 
@@ -157,7 +175,7 @@ class Pusher:
             ending = self._wait()
             try:
                 self._turn(ending=ending)
-                pause = _FIRST_PAUSE
+                pause, self._renewed = _FIRST_PAUSE, time.monotonic()
                 self._plan()
             except LeaseLost as error:
                 self.lost = Reason(f"since {error}")
@@ -168,7 +186,9 @@ class Pusher:
                 self._not_before = self._renew_at = time.monotonic() + pause
                 self.say(f"warning: not pushed ({error}){'' if ending else f'. The next try is in {pause:.0f} s'}")
                 pause = min(2 * pause, _LONGEST_PAUSE, self.push.lease / 3)
-            self._busy = False
+            with self._changed:
+                self._busy, self._tries = False, self._tries + 1
+                self._changed.notify_all()
             if ending:
                 return
 

@@ -131,7 +131,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
         pace = Pace(job.screen.say, job.kept.schedule.total_steps)
         with CtrlC(pace) as answer, stop_requests(deadline=deadline, alone=job.here.ranks == 1, answer=answer) as asked:
             job, model, saving = shortage.survived(
-                job, lambda job: _trained(job, pusher, lambda: asked() or (pusher.lost if pusher else None), pace)
+                job, lambda job: _trained(job, pusher, lambda: asked() or (pusher.verdict() if pusher else None), pace)
             )
         return _finish(job, model, saving)
 

@@ -44,6 +44,11 @@ class StudyFiles:
         return self.folder / "claims"
 
     @property
+    def records(self) -> Path:
+        """Records of runs that are finished on the Hub, hidden from what looks for runs here."""
+        return self.folder / ".hub"
+
+    @property
     def legacy(self) -> Path:
         """The results in the formats of the original systems."""
         return self.folder / "legacy"

@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..artifacts.listing import Listed
 from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run, indexed
 from ..errors import Diverged, Explained
-from ..system import locks, ticket
-from ..system.ticket import Holder
+from ..system import locks
 from .cells import Cell
 
 Say = Callable[[str], None]
 RETRIES = 2  # of a run that failed
 REFUSED = "bad input"  # the kind of what `train` refused before it had a record
 _FINAL = (Diverged.kind, REFUSED)  # what the same command would meet again
+
+
+class Claim(NamedTuple):
+    """Who trains a run, here or on another machine."""
+
+    host: str
+    process: int | None = None
+    since: int | None = None  # seconds since 1970, by the holder's clock
+    until: float | None = None  # seconds since 1970, by the Hub's clock: when a claim at the Hub ends
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the claim for a machine, without what is unknown."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +43,8 @@ class Progress:
     kind: str = ""  # of the failure
     sentence: str = ""
     failures: int = 0  # how often the run failed, in all commands
-    holder: Holder | None = None  # the worker that claims the run, here or on another machine
+    claim: Claim | None = None
+    at_hub: bool = False  # whether the state is that of the run on the Hub
 
     @property
     def done(self) -> bool:
@@ -48,7 +61,7 @@ class Progress:
         """The state for a reader."""
         if self.state != "failed":
             shown = self.run.shown_as(self.state) if self.run else self.state
-            return f"{shown} on {self.holder.host}" if self.holder else shown
+            return f"{shown} on {self.claim.host}" if self.claim else f"{shown} on the Hub" if self.at_hub else shown
         times = f", {self.failures} times" if self.failures > 1 else ""
         return f"failed ({self.kind}{times})"
 
@@ -61,30 +74,23 @@ class Progress:
             "config": self.cell.config.to_json(),
             "state": self.state,
             "failure": failure,
-            "claim": self.holder.to_json() if self.holder else None,
+            "claim": self.claim.to_json() if self.claim else None,
             "run": self.run.to_json() if self.run else None,
         }
 
+    def claimed(self, claim: Claim) -> Progress:
+        """Return the progress of a cell that a worker claims: running, whatever this machine sees of its process."""
+        return self if self.done else replace(self, state="running", claim=claim, kind="", sentence="")
 
-def of_cells(cells: list[Cell], checkpoints: Path, say: Say, *, claims: Path | None = None) -> list[Progress]:
-    """Return the progress of every cell; only records that changed are opened. `claims` is the study's folder of them.
 
-    A cell that another worker claims is running, whatever this machine sees of its process.
-    """
+def of_cells(cells: list[Cell], checkpoints: Path, say: Say) -> list[Progress]:
+    """Return the progress of every cell on this machine; only records that changed are opened."""
     entries = {entry.run_id: entry for entry in indexed(checkpoints, say)}
-    holders = ticket.holders(claims) if claims else {}
-    found = [
+    return [
         _progress(cell, Listed.of(checkpoints, entries[cell.run_id]))
         if cell.run_id in entries else _without_record(cell, checkpoints)
         for cell in cells
     ]  # fmt: skip
-    return [_claimed(each, holders.get(each.cell.run_id)) for each in found]
-
-
-def _claimed(found: Progress, holder: Holder | None) -> Progress:
-    if holder is None or found.done:
-        return found
-    return replace(found, state="running", holder=holder, kind="", sentence="")
 
 
 def _progress(cell: Cell, run: Listed) -> Progress:

@@ -9,19 +9,21 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ..errors import DiskFull, Stopped
 from ..experiment import claiming
-from ..system import relaunch, signals, ticket
-from . import progress, versions
+from ..system import clock, relaunch, signals, ticket
+from . import versions
 from .cells import Cell
 from .progress import REFUSED, RETRIES, Progress
+from .study import Study
 
 Say = Callable[[str], None]
 _POLL = 5.0  # seconds between looks at cells that others train
 _REPORTED_AGAIN = 600.0  # seconds between notes that this command waits
 CLAIM_SECONDS = 120.0
+_UPLOADED_AGAIN = (60.0, 600.0, 1800.0, 1800.0)  # seconds before each new try to upload
+_LEASE = 900.0  # seconds: the default of --lease, which is for a run alone
 _STOPPED, _INTERRUPTED, _BAD_INPUT, _NOT_UPLOADED = 75, 130, 2, 3  # exit codes of `train`
 
 
@@ -29,39 +31,54 @@ _STOPPED, _INTERRUPTED, _BAD_INPUT, _NOT_UPLOADED = 75, 130, 2, 3  # exit codes 
 class Worker:
     """One worker of a study on this machine."""
 
-    cells: list[Cell]
-    checkpoints: Path
+    study: Study
     say: Say
     retry_failed: bool = False
     max_minutes: float | None = None  # for all cells together
-    claims: Path | None = None  # the folder of the study's tickets
     claim_seconds: float = CLAIM_SECONDS  # after which a worker that does not answer loses its run
     mixed_versions: bool = False
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: dict[str, str] = field(default_factory=dict)
     _codes: dict[str, int] = field(default_factory=dict)  # of the newest training of a cell
+    _asked: bool = False  # whether this command was asked to stop
     _began: float = field(default_factory=time.monotonic)
 
     def complete(self) -> list[Progress]:
         """Train what is missing; return the progress of all cells. Raises Stopped, DiskFull and KeyboardInterrupt."""
+        with signals.ending():
+            self._wait_for_all()
+            self._upload_left()
+        found = self.progress()
+        if all(each.done for each in found):
+            ticket.clear(self.study.files.claims)
+        return found
+
+    def _wait_for_all(self) -> None:
+        """Train what can be trained, until no other worker trains a cell that might become free."""
         reported = float("-inf")
         while (waiting := self._pass()) and not relaunch.is_orphan():
             if time.monotonic() - reported > _REPORTED_AGAIN:
-                self.say(f"waiting for {waiting:,} cell{'' if waiting == 1 else 's'} that other processes train")
+                self.say(f"waiting for {waiting:,} run{'' if waiting == 1 else 's'} that other workers train")
                 reported = time.monotonic()
             time.sleep(min(_POLL, self.claim_seconds / 4))
-        found = self.progress()
-        if self.claims and all(each.done for each in found):
-            ticket.clear(self.claims)
-        return found
+
+    def _upload_left(self) -> None:
+        """Upload the finished cells whose upload failed: the Hub may take no more commits for up to an hour."""
+        for pause in _UPLOADED_AGAIN:
+            if not self.not_uploaded or relaunch.is_orphan():
+                return
+            left = len(self.not_uploaded)
+            self.say(
+                f"{left:,} run{'' if left == 1 else 's'} not uploaded yet. The next try is in {clock.duration(pause)}"
+            )
+            time.sleep(pause)
+            for cell in [cell for cell in self.study.cells if cell.run_id in self.not_uploaded]:
+                self._after(cell, self._train(cell))
 
     def progress(self) -> list[Progress]:
         """Return the progress of all cells, with what this command was refused."""
-        return [self._with_refusal(each) for each in self._of(self.cells)]
-
-    def _of(self, cells: list[Cell]) -> list[Progress]:
-        return progress.of_cells(cells, self.checkpoints, self.say, claims=self.claims)
+        return [self._with_refusal(each) for each in self.study.progress(self.say)]
 
     def _with_refusal(self, found: Progress) -> Progress:
         """Return a cell's progress with what its run does not say: that `train` refused it, or was killed."""
@@ -79,16 +96,16 @@ class Worker:
         versions.require_same(found, mixed=self.mixed_versions)
         todo = deque(each.cell for each in found if self._is_due(each))
         running = sum(each.state == "running" for each in found)
-        total = len(self.cells)
+        total = len(self.study.cells)
         while todo:
             cell = todo.popleft()
-            (now,) = self._of([cell])  # other workers went on while this one trained
+            (now,) = self.study.progress(self.say, [cell])  # other workers went on while this one trained
             if not self._is_due(now):
                 running += now.state == "running"
                 continue
             if relaunch.is_orphan():
                 raise Stopped("the study stopped since the command that started this worker ended", saved=True)
-            self.say(f"cell {self.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
+            self.say(f"cell {self.study.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
             code = self._train(cell)
             after = self._after(cell, code)
             if after.state == "running":  # another process was faster
@@ -111,36 +128,55 @@ class Worker:
         What asks this process to stop is passed on; Ctrl-C reaches the training from the terminal.
         """
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
-        command = relaunch.command("train", *cell.arguments(), *self._limit())
+        command = relaunch.command("train", *cell.arguments(), *self._limit(), *self._at_hub(cell))
         environment = relaunch.environment(ends_with_this=True)
-        environment |= claiming.variable(self.claims, self.claim_seconds) if self.claims else {}
+        environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
         with (
             subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr()) as training,
-            signals.passed_on(training),
+            signals.passed_on(training) as came,
         ):
-            return _ended(training)
+            code = _ended(training)
+        self._asked = self._asked or bool(came) or relaunch.is_orphan()
+        return code
 
     def _limit(self) -> list[str]:
         """Return the option that ends a training with the study's time; raise Stopped where that is over."""
         if self.max_minutes is None:
             return []
-        left = self.max_minutes - (time.monotonic() - self._began) / 60
-        if left <= 0:
+        if self._is_late():
             raise Stopped("the study stopped by --max-minutes", saved=True)
-        return ["--max-minutes", f"{left:.3f}"]
+        return ["--max-minutes", f"{self.max_minutes - self._minutes:.3f}"]
+
+    @property
+    def _minutes(self) -> float:
+        return (time.monotonic() - self._began) / 60
+
+    def _is_late(self) -> bool:
+        return self.max_minutes is not None and self._minutes >= self.max_minutes
+
+    def _at_hub(self, cell: Cell) -> list[str]:
+        """Return the options of a training that other machines may claim: it never waits, and its claim lasts long.
+
+        The Hub allows 128 commits an hour in a repository, and each renewal of a claim is one.
+        """
+        if not self.study.remote:
+            return []
+        lease = [] if cell.given.get("lease", _LEASE) != _LEASE else ["--lease", "1h"]
+        return [*lease, "--if-held", "refuse"]
 
     def _after(self, cell: Cell, code: int) -> Progress:
         """Return a cell's progress after its training ended with that code; raise what ends the whole study."""
         self._codes[cell.run_id] = code
-        (after,) = self._of([cell])
+        (after,) = self.study.progress(self.say, [cell])
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
-        if code == _STOPPED:
+        if code == _STOPPED and (self._asked or self._is_late()):  # else it lost its claim, and other cells are left
             raise Stopped("the study stopped", saved=True)
         if after.kind == DiskFull.kind and after.state == "failed":
             raise DiskFull(after.sentence)
+        self.not_uploaded.discard(cell.run_id)
         if code == _NOT_UPLOADED:
             self.not_uploaded.add(cell.run_id)
         elif code == _BAD_INPUT:

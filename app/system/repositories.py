@@ -55,6 +55,11 @@ def head(name: str, revision: str = "main") -> str:
     return call(f"model repository {name}", once)
 
 
+def exists(name: str) -> bool:
+    """Return whether there is a model repository of that name that this token may read."""
+    return call(f"model repository {name}", lambda: bool(api().repo_exists(name)))
+
+
 def branches(name: str) -> set[str]:
     """The names of a model repository's branches."""
 

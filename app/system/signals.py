@@ -70,17 +70,22 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
 
 
 @contextmanager
-def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[None]:
-    """Within it, what asks this process to stop asks others; Ctrl-C in a terminal reaches all by itself."""
+def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[list[int]]:
+    """Within it, what asks this process to stop asks others; Ctrl-C in a terminal reaches all by itself.
+
+    Yields the signals that came.
+    """
+    came: list[int] = []
 
     def pass_on(number: int, _frame: Any) -> None:
+        came.append(number)
         for process in processes:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
 
-    by_terminal = {signal.SIGINT: (lambda *_: None) if _in_foreground() else pass_on}
+    by_terminal = {signal.SIGINT: (lambda number, _: came.append(number)) if _in_foreground() else pass_on}
     with handled(dict.fromkeys(asking(), pass_on) | by_terminal):
-        yield
+        yield came
 
 
 def _in_foreground() -> bool:

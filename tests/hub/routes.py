@@ -205,6 +205,7 @@ def commit(request: Request, repository: Repository, revision: str) -> Answer:
         raise Refusal(501, "This Hub has no pull requests")
     if revision not in repository.branches:
         raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+    request.hub.count_commit()
     head = repository.at(revision)
     header, *operations = [json.loads(line) for line in request.body.splitlines()]
     if not head.id.startswith(header["value"].get("parentCommit", "")):

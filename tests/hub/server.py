@@ -47,6 +47,9 @@ class HubServer:
         self.page_size = 1000  # entries of a tree, or commits, per page
         self.faults: list[Fault] = []
         self.ahead = 0.0  # seconds that the `Date` of its answers is ahead of this machine's clock
+        self.window = 3600.0  # seconds in which a repository takes `quota` commits
+        self.quota: int | None = None
+        self.committed: list[float] = []  # of time.monotonic()
         self.stopping = threading.Event()
         self.listener = Listener(("127.0.0.1", port), Handler)
         self.listener.hub = self
@@ -72,6 +75,13 @@ class HubServer:
 
     def create(self, repo_id: str, kind: str = "model", private: bool = False) -> None:
         self.repositories.create(repo_id, kind, private)
+
+    def count_commit(self) -> None:
+        """Refuses a commit above the quota, as the Hub does; who asks holds the lock."""
+        self.committed = [then for then in self.committed if time.monotonic() - then < self.window]
+        if self.quota is not None and len(self.committed) >= self.quota:
+            raise Refusal(429, f"You have exceeded the rate limit for repository commits ({self.quota} per hour).")
+        self.committed.append(time.monotonic())
 
     def files(self, repo_id: str, revision: str = "main", kind: str = "model") -> dict[str, bytes]:
         contents, commit = self.repositories.contents, self.repositories.all[kind, repo_id].at(revision)
