@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
+from . import study_folds
 from .examples import group, page
 from .screen import note, result, result_json
 
@@ -45,7 +46,9 @@ RetryFailed = Annotated[
     bool, _flag("--retry-failed/--no-retry-failed", help="Train failed runs again, whatever they failed of. Default: "
                 "twice, if they did not diverge."),
 ]  # fmt: skip
-_OPTIONS: dict[str, tuple[Any, Any]] = {"file": (File, None), "cross": (Cross, None)}
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "file": (File, None), "cross": (Cross, None), "repeats": (study_folds.Repeats, None),
+}  # fmt: skip
 _UNASKED = 100  # runs
 COMMANDS = ("run", "status")
 
@@ -104,16 +107,17 @@ def status(*, as_json: bool, **options: Any) -> None:
 def _cells(options: dict[str, Any], screen: Screen) -> tuple[list[Cell], Path]:
     """Return the cells of a study, and the folder of their runs."""
     from ..errors import InputError
-    from ..studies import axes, cells, rows
+    from ..studies import axes, cells, folds, rows
 
     given = {name: value for name, value in o.given(options).items() if name != "max_minutes"}
     file, cross = given.pop("file", None), axes.of_options(given.pop("cross", None) or ())
-    if not file and not cross:
+    repeats: int | None = given.pop("repeats", None)
+    if not (file or cross or given.get("folds")):
         raise InputError("the study has no runs. Give a CSV or YAML file, or axes such as --cross seed=0-2")
     screen.stage("reading the study")
     found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
     checkpoints: Path = given["checkpoints"]
-    return cells.resolved(found, screen, checkpoints=checkpoints), checkpoints
+    return cells.resolved(folds.expanded(found, repeats), screen, checkpoints=checkpoints), checkpoints
 
 
 def _tell_costs(found: Sequence[Progress], screen: Screen) -> None:
@@ -182,10 +186,12 @@ def _show(found: Sequence[Progress], *, as_json: bool) -> None:
     from ..system.columns import columns
 
     if as_json:
-        return result_json([each.to_json() for each in found], indent=1)
+        return result_json(study_folds.to_json(found), indent=1)
     note(_summary(found))
-    heads = ("run", "model", "size", "dataset", "seed", "epochs", "lr", "state", "result")
-    return result(columns(heads, [_line(each) for each in found], folds=("model", "dataset", "state")))
+    heads = ("run", "model", "size", "dataset", "seed", *study_folds.heads(found), "epochs", "lr", "state", "result")
+    lines = [_line(each, study_folds.cells(each, found)) for each in found]
+    table = columns(heads, lines, folds=("model", "dataset", "state"))
+    return result("\n".join([table, *study_folds.lines(found)]))
 
 
 def _summary(found: Sequence[Progress]) -> str:
@@ -194,9 +200,9 @@ def _summary(found: Sequence[Progress]) -> str:
     return f"study of {_runs(len(found))}: {', '.join(f'{count:,} {state}' for state, count in states.items())}"
 
 
-def _line(each: Progress) -> tuple[object, ...]:
+def _line(each: Progress, folds: Sequence[str]) -> tuple[object, ...]:
     config = each.cell.config
     size = "-" if config.size == config.model else config.size
     tested = each.run.result if each.run else ""
-    return (config.run_id, config.model, size, config.dataset, config.seed, config.epochs, f"{config.lr:g}",
-            each.shown, tested)  # fmt: skip
+    return (config.run_id, config.model, size, config.dataset, config.seed, *folds, config.epochs,
+            f"{config.lr:g}", each.shown, tested)  # fmt: skip

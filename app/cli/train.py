@@ -14,6 +14,7 @@ from . import options as o
 from .examples import page
 from .screen import program, result, result_json
 from .spelling import apart
+from .study_folds import Repeats, is_study
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -35,26 +36,35 @@ def register(app: typer.Typer) -> None:
     app.command(**page("train", o.WHERE_DEFAULTS_COME_FROM))(train)
 
 
-@o.takes(seeds=(Seeds, None), as_json=(o.AsJson, False))
-def train(*, seeds: str | None, as_json: bool, **options: Any) -> None:
+@o.takes(seeds=(Seeds, None), repeats=(Repeats, None), as_json=(o.AsJson, False))
+def train(*, seeds: str | None, repeats: int | None, as_json: bool, **options: Any) -> None:
     """Train a model, test it, and keep weights, log, record and figures.
 
     If a run is interrupted, run the same command again: it resumes.
     """
-    if seeds:
-        return _train_seeds(seeds, as_json=as_json, **options)
+    if seeds or is_study(options, repeats):
+        return _train_several(seeds, repeats, as_json=as_json, **options)
     return _train_one(as_json=as_json, **options)
 
 
-def _train_seeds(seeds: str, *, as_json: bool, **options: Any) -> None:
-    """Train the same command with several seeds: a study with one axis."""
+def _train_several(seeds: str | None, repeats: int | None, *, as_json: bool, **options: Any) -> None:
+    """Train the same command with several seeds, folds and repeats: a study."""
     from ..errors import InputError
     from . import study
 
-    if options.get("seed") is not None:
+    if seeds and options.get("seed") is not None:
         raise InputError(f"--seed {options['seed']} and --seeds {seeds} both choose seeds. Omit one of them")
+    if repeats is not None and not options.get("folds"):
+        raise InputError(f"--repeats {repeats} has no effect without folds. Give --folds, or omit --repeats")
     study.run(
-        cross=[f"seed={seeds}"], plan=False, yes=False, work=False, retry_failed=False, as_json=as_json, **options
+        cross=[f"seed={seeds}"] if seeds else [],
+        repeats=repeats,
+        plan=False,
+        yes=False,
+        work=False,
+        retry_failed=False,
+        as_json=as_json,
+        **options,
     )
 
 
