@@ -26,7 +26,7 @@ from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 4
+_FORMAT = 5
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     failure: Failure | None = None
     failures: int = 0  # how often the run failed
     seconds: Number | None = None  # of training
-    results: dict[str, dict[str, Any]]  # the tests of the final and of the best weights, without what is long
+    results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without what is long
 
     @property
     def path(self) -> PurePosixPath:
@@ -155,7 +155,7 @@ def _as_read(values: dict[str, Any]) -> dict[str, Any]:
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:
     """The numbers of a run's tests on its test split."""
-    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best")}
+    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best", "test_kept")}
     numbers = {name: msgspec.to_builtins(test) for name, test in tests.items() if test}
     return {name: {key: value for key, value in test.items() if key not in _LONG} for name, test in numbers.items()}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
-from . import study_folds
+from . import study_best, study_clean, study_folds
 from .examples import group, page
 from .screen import note, result, result_json
 
@@ -50,7 +50,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "file": (File, None), "cross": (Cross, None), "repeats": (study_folds.Repeats, None),
 }  # fmt: skip
 _UNASKED = 100  # runs
-COMMANDS = ("run", "status")
+COMMANDS = ("run", "status", "best", "clean")
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +58,8 @@ def register(app: typer.Typer) -> None:
     study = typer.Typer(help="Train a table of runs, and report how far it is.", no_args_is_help=True, **group("study"))
     study.command(**page("study run", o.WHERE_DEFAULTS_COME_FROM))(run)
     study.command(**page("study status"))(status)
+    for command in (study_best, study_clean):
+        command.register(study, _OPTIONS, _cells)
     app.add_typer(study, name="study")
 
 
