@@ -24,7 +24,7 @@ from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
-from . import pushing
+from . import keeping, pushing
 from . import stages as training
 from .earlier import as_begun, streamed
 from .elsewhere import evaluate_on, latest, predicted
@@ -53,6 +53,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
     if not is_text(str(options.checkpoints.absolute())):
         raise InputError(f"--checkpoints {options.checkpoints}: {NO_TEXT}")
+    keeping.require_effect(options.keep_every, config.epochs)
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
     files = _files(config, options)
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)

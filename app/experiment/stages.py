@@ -42,7 +42,6 @@ def prepare(
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
-    keeping.require_effect(options.keep_every, config.epochs)
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     screen.stage(f"preparing {config.dataset}")

@@ -132,8 +132,8 @@ def test_every_key_of_a_run_with_weighted_classes_is_described(call):
     assert {"class_weights", "losses"} <= set(read(weighted.files.log)[0])
 
 
-@pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions", "kept_predictions",
-                                  "splits", "loss_png", "confusion_svg", "truth_png"])  # fmt: skip
+@pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions",
+                                  "kept_predictions", "splits", "loss_png", "confusion_svg", "truth_png"])  # fmt: skip
 def test_every_file_of_a_run_is_described(name):
     ending = getattr(RunFiles(Path(), ""), name).name
     assert any(f"`{ending}`" in line.split(" | ")[0] for line in PAGE.splitlines() if line.startswith("| `")), ending
