@@ -109,8 +109,7 @@ def groups(progress: Sequence[Progress], say: Callable[[str], None]) -> list[Gro
 def _group(members: list[Progress], title: str, say: Callable[[str], None]) -> Group:
     folds, repeats = members[0].cell.config.folds or 0, _by_repeat(members)
     complete = {repeat: each for repeat, each in repeats.items() if sum(one.done for one in each) == folds}
-    missing = sum(folds - sum(one.done for one in each) for each in repeats.values())
-    note = f"{missing:,} of {folds * len(repeats):,} runs are not finished" if missing else ""
+    note = _missing(members, folds * len(repeats))
     if not complete:
         return Group(cells=tuple(members), title=title, pooled=None, note=note)
     try:
@@ -119,6 +118,15 @@ def _group(members: list[Progress], title: str, say: Callable[[str], None]) -> G
     except Explained as error:
         say(f"the folds of {title} are not pooled: {error}")
         return Group(cells=tuple(members), title=title, pooled=None, note=note or "They are not pooled")
+
+
+def _missing(members: Sequence[Progress], wanted: int) -> str:
+    """Return which runs a group lacks, of as many as all its repeats need; empty if it lacks none."""
+    unfinished = sum(not each.done for each in members)
+    parts = [f"{unfinished:,} of {len(members):,} runs are not finished"] if unfinished else []
+    if absent := wanted - len(members):
+        parts.append(f"{absent:,} of {wanted:,} folds are not in the study")
+    return ", and ".join(parts)
 
 
 def _by_repeat(members: Iterable[Progress]) -> dict[int, list[Progress]]:

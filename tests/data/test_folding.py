@@ -13,6 +13,11 @@ from app.data.splits import folding, holdout
 from app.errors import InputError
 from app.tables.datasets import DATASETS
 
+from . import measured
+from .pictures import write_parquet
+from .reading import Reading
+from .test_fields import opened
+
 RNG = np.random.default_rng(0)
 LABELS = RNG.choice(5, 403, p=[0.5, 0.25, 0.15, 0.07, 0.03])
 PATIENTS = RNG.integers(0, 60, 403)
@@ -154,3 +159,34 @@ def test_the_block_of_what_was_understood_names_the_fold_and_counts_its_rows():
     assert inspected.rows["test"] == 449
     with pytest.raises(InputError, match="names no fold"):
         data.inspected({"dataset": "digits", "folds": 4}, lambda _: None)
+
+
+@pytest.mark.usefixtures("cache_folder")
+def test_a_test_split_of_the_source_is_not_read_and_groups_of_a_column_stay_complete(tmp_path):
+    patients = [f"patient {i // 4}" for i in range(40)]
+    for split in ("train", "test"):
+        write_parquet(tmp_path / "set" / f"{split}.parquet", [0, 1] * 20, patient=patients)
+    tested = []
+    for fold in range(3):
+        reading = Reading(tmp_path / "set", group_column="patient", folds=3, fold=fold)
+        splits = reading.splits()
+        assert splits.record["test_from"] == "train" and reading.manifest["rows"] == {"train": 40}
+        sides = [{patients[row] for row in split.rows} for split in (splits.train, splits.val, splits.test)]
+        assert sum(map(len, sides)) == len(set.union(*sides)) == 10
+        tested += splits.test.rows.tolist()
+    assert sorted(tested) == [*range(40)]
+    lines = "\n".join(data.described(reading.config, reading.cached, splits).lines())
+    assert "fold 2 of the 3 folds of train" in lines and "it is not used" in lines
+    assert Reading(tmp_path / "set").splits().record["test_from"] == "test"
+
+
+def test_the_frames_of_a_simulation_are_in_one_fold(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+    folder = measured.fields(tmp_path / "f", simulations=9, frames=3)
+    tested = []
+    for fold in range(3):
+        splits = opened(folder, folds=3, fold=fold)[1]
+        names = [set(split.names) for split in (splits.train, splits.val, splits.test)]
+        assert sum(map(len, names)) == 9 and len(names[2]) == 3
+        tested += splits.test.rows.tolist()
+    assert sorted(tested) == [*range(27)]

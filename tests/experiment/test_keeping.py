@@ -43,7 +43,9 @@ def test_weights_of_every_nth_epoch_are_kept_with_their_validation_loss(files):
 
 def test_a_run_that_resumes_drops_what_is_later_and_writes_it_once_more(files):
     keep(files, range(1, 5), every=1)
-    keeping.drop_later(files, 8, steps_per_epoch=3)  # in the third epoch
+    keeping.drop_later(files, 9, steps_per_epoch=3)  # at the end of the third epoch
+    assert [*files.kept()] == [1, 2, 3]
+    keeping.drop_later(files, 8, steps_per_epoch=3)  # within it
     assert [*files.kept()] == [1, 2]
     keep(files, range(3, 5), every=2)
     assert [*files.kept()] == [1, 2, 4]

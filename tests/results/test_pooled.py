@@ -78,7 +78,7 @@ def test_repeats_are_averaged_and_do_not_narrow_the_interval(make):
 def test_a_logit_that_is_not_a_number_is_wrong_and_of_equal_ones_the_first_class_counts(make):
     runs = [make(fold) for fold in range(3)]
     first = Predictions.load(runs[0].files.predictions)
-    first.logits[0] = np.nan
+    first.logits[0, first.labels[0]] = np.nan
     first.logits[1:] = 0
     first.save(runs[0].files.predictions)
     (score,) = pooled(runs).repeats.values()

@@ -61,6 +61,8 @@ def test_cells_that_differ_in_fold_and_repeat_only_are_a_group_named_by_what_dif
     assert [len(group.cells) for group in found] == [4, 4] and all(group.pooled is None for group in found)
     assert found[0].line() == ("vit_differential 1M, digits, seed 0, lr=0.001, 2 folds. 4 of 4 runs are not finished")
     assert "lr=0.01" in found[1].line()
+    (partly,) = folds.groups([progress(0, state="done"), progress(0, 1)], print)
+    assert partly.line().endswith("1 of 2 runs are not finished, and 2 of 4 folds are not in the study")
 
 
 def test_a_group_is_told_with_its_interval_and_its_repeats():
