@@ -50,7 +50,7 @@ def to_json(found: Sequence[Progress]) -> list[dict[str, Any]]:
 
 
 def _groups(found: Sequence[Progress]) -> list[Any]:
-    if not heads(found):  # numpy is not imported for such a study
+    if not heads(found):
         return []
     from ..studies import folds
 

@@ -7,19 +7,19 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..artifacts.runs import Run
 from ..config.settings import parsed
 from ..config.settings.data import MOST_FOLDS
 from ..errors import Explained, InputError
-from ..results import pooled
-from ..results.pooled import Pooled
 from .axes import MOST_ROWS, SETTINGS
 from .progress import Progress
 from .rows import Row
 
-MOST_REPEATS = 1000
+if TYPE_CHECKING:
+    from ..results.pooled import Pooled
+
 _APART = ("fold", "repeat")
 _TITLE = ("model", "size", "dataset", "seed")  # what a group of runs is named by in any case
 
@@ -34,7 +34,8 @@ def expanded(rows: Iterable[Row], repeats: int | None) -> list[Row]:
     for row in rows:
         folds = _folds(row)
         any_folds |= folds is not None
-        found += [row] if folds is None else _of_row(row, folds, repeats)
+        written = [row] if folds is None else _of_row(row, folds, repeats)
+        found += itertools.islice(written, MOST_ROWS + 1 - len(found))
         if len(found) > MOST_ROWS:
             raise InputError(f"the study has more than {MOST_ROWS:,} runs. Divide it into several files")
     if repeats is not None and not any_folds:
@@ -50,18 +51,16 @@ def _folds(row: Row) -> int | None:
     return None
 
 
-def _of_row(row: Row, folds: int, repeats: int | None) -> list[Row]:
-    axes: dict[str, Iterable[int]] = {}
-    if repeats is not None:
-        if _is_given(row, "repeat"):
-            raise InputError(
-                f"{row.where or '--repeat'}: repeat={row.cells['repeat']} and --repeats {repeats} both choose "
-                "partitions. Omit one of them"
-            )
-        axes["repeat"] = range(repeats)
-    if not _is_given(row, "fold"):
-        axes["fold"] = range(folds)
-    return [_at(row, dict(zip(axes, values, strict=True))) for values in itertools.product(*axes.values())]
+def _of_row(row: Row, folds: int, repeats: int | None) -> Iterator[Row]:
+    if repeats is not None and _is_given(row, "repeat"):
+        raise InputError(
+            f"{row.where or '--repeat'}: repeat={row.cells['repeat']} and --repeats {repeats} both choose "
+            "partitions. Omit one of them"
+        )
+    given = _is_given(row, "fold")
+    for repeat in range(repeats or 1):
+        for fold in range(1 if given else folds):
+            yield _at(row, ({} if repeats is None else {"repeat": repeat}) | ({} if given else {"fold": fold}))
 
 
 def _is_given(row: Row, name: str) -> bool:
@@ -112,6 +111,8 @@ def _group(members: list[Progress], title: str, say: Callable[[str], None]) -> G
     note = _missing(members, folds * len(repeats))
     if not complete:
         return Group(cells=tuple(members), title=title, pooled=None, note=note)
+    from ..results import pooled  # numpy, which a study without finished folds need not load
+
     try:
         runs = [Run.load(one.run.files.record) for each in complete.values() for one in each if one.run]
         return Group(cells=tuple(members), title=title, pooled=pooled.pooled(runs), note=note)

@@ -42,7 +42,7 @@ def test_a_study_lists_every_fold_of_every_repeat(call):
     assert "pooled" not in plain[0] and "fold" not in call("study status --dataset digits --cross seed=0-1").out
 
 
-def test_kept_checkpoints_are_asked_for_where_there_are_none(call, run):
+def test_kept_checkpoints_are_asked_for_where_there_are_none(call):
     line = "--dataset digits --model vit_classic --size 1M --cross seed=0"
     for command in ("best", "clean"):
         ended = call(f"study {command} {line}")

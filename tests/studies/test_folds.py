@@ -44,8 +44,13 @@ def test_repeats_without_folds_and_with_a_repeat_are_refused():
         expanded([row(seed=1)], 2)
     with pytest.raises(InputError, match="line 2: repeat=1 and --repeats 2 both choose"):
         expanded([row(folds=2, repeat=1)], 2)
-    with pytest.raises(InputError, match="more than 100,000 runs"):
-        expanded([row(folds=1000)], 101)
+
+
+def test_too_many_runs_are_refused(monkeypatch):
+    monkeypatch.setattr(folds, "MOST_ROWS", 12)
+    assert len(expanded([row(folds=3), row(folds=3)], 2)) == 12
+    with pytest.raises(InputError, match="more than 12 runs"):
+        expanded([row(folds=3), row(folds=7)], 1_000_000_000)
 
 
 def progress(fold, repeat=0, state="stopped", **given):
