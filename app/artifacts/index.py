@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     failures: int = 0  # how often the run failed
     versions: dict[str, str]  # of the program and its libraries, when the run was begun
     seconds: Number | None = None  # of training
-    results: dict[str, dict[str, Any]]  # the tests of the final and of the best weights, without what is long
+    results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without what is long
 
     @property
     def path(self) -> PurePosixPath:
@@ -167,7 +167,7 @@ def _as_read(values: dict[str, Any]) -> dict[str, Any]:
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:
     """The numbers of a run's tests on its test split."""
-    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best")}
+    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best", "test_kept")}
     numbers = {name: msgspec.to_builtins(test) for name, test in tests.items() if test}
     return {name: {key: value for key, value in test.items() if key not in _LONG} for name, test in numbers.items()}
 

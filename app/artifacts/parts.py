@@ -129,6 +129,14 @@ class Best(Part, kw_only=True):
     epoch: int
 
 
+class KeptWeights(Part, kw_only=True):
+    """Weights that were kept after an epoch, with their loss over the validation split."""
+
+    epoch: Count  # from 1
+    step: int
+    val_loss: Number
+
+
 class Seconds(Part, kw_only=True):
     """Seconds of each stage."""
 
@@ -154,11 +162,12 @@ class Failure(Part, kw_only=True):
 
 
 class Measured(Part, kw_only=True):
-    """Where a test was measured, if not on the run's own test rows; None otherwise."""
+    """Where and of which weights a test was measured, if not of the final or best on the run's own test rows."""
 
     path: str | None = None
     version: str | None = None
     weights: str | None = None  # final | best
+    epoch: int | None = None  # of kept weights
     reading: dict[str, Any] | None = None
     measured: str | None = None  # when
     rows_left_out: int | None = None  # of classes that the run does not know
@@ -200,10 +209,11 @@ class Errors(Measured, kw_only=True):
 
 
 class Results(Part, Generic[Test], kw_only=True):
-    """The tests of the final and of the best weights, and those on other files, by their fingerprint and weights."""
+    """The tests of the final, the best and kept weights, and those on other files, by fingerprint and weights."""
 
     test: Test | None = None
     test_best: Test | None = None
+    test_kept: Test | None = None  # of those with the lowest validation loss that `--keep-every` kept
     elsewhere: dict[str, Test] | None = None
 
 

@@ -1,10 +1,14 @@
-"""The files of a run: their names and where they are; nothing is opened."""
+"""The files of a run: their names and where they are; no file is opened.
+
+Most have one fixed suffix each. The weights of `--keep-every` have one per epoch, and are found in the folder.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from ..system.durable import sha256
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The paths of one run's files; nothing is opened."""
+    """The paths of one run's files; no file is opened."""
 
     folder: Path
     stem: str
@@ -27,11 +31,31 @@ class RunFiles:
     def __getattr__(self, name: str) -> Path:
         if name in _SUFFIXES:
             return self.folder / f"{self.stem}{_SUFFIXES[name]}"
+        if found := _KEPT_NAME.fullmatch(name):
+            return self.kept_at(int(found[1]))
         raise AttributeError(name)
 
     def named(self, names: Iterable[str]) -> dict[str, Path]:
         """Return the paths of the files of these names in a record, without those that only a later version knows."""
-        return {name: getattr(self, name) for name in names if name in _SUFFIXES}
+        return {name: getattr(self, name) for name in names if name in _SUFFIXES or _KEPT_NAME.fullmatch(name)}
+
+    def kept_at(self, epoch: int) -> Path:
+        """Return the path of the weights that `--keep-every` keeps after an epoch."""
+        return self.folder / f"{self.stem}{_kept_suffix(epoch)}"
+
+    def kept_among(self, names: Collection[str]) -> dict[int, Path]:
+        """Return the paths of kept weights by their epoch, from the names in the run's folder; in order."""
+        suffixes = [name[len(self.stem) :] for name in names if name.startswith(self.stem)]
+        epochs = sorted(int(found[1]) for suffix in suffixes if (found := _KEPT.fullmatch(suffix)))
+        return {epoch: path for epoch in epochs if (path := self.kept_at(epoch)).name in names}
+
+    def kept(self) -> dict[int, Path]:
+        """Return the paths of the kept weights that exist, by their epoch and in order."""
+        try:
+            with os.scandir(self.folder) as found:
+                return self.kept_among({entry.name for entry in found})
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
 
     def sweep(self) -> None:
         """Removes what a killed command left half-written; only who holds the run's lock may."""
@@ -42,28 +66,48 @@ class RunFiles:
                 shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(self.push, ignore_errors=True)
 
-    def all(self) -> list[Path]:
-        """Return the paths of everything that a run may have, its record first."""
-        return [getattr(self, name) for name in _SUFFIXES]
+    def all(self, names: Collection[str] | None = None) -> list[Path]:
+        """Return the paths of everything that a run may have, its record first.
+
+        `names` are those in the run's folder, from which kept weights are found. Default: the folder is listed.
+        """
+        kept = self.kept() if names is None else self.kept_among(names)
+        return [*(getattr(self, name) for name in _SUFFIXES), *kept.values()]
 
     def is_half_written(self, name: str) -> bool:
         """Return whether a name is that of one of the run's files while it is written, as `durable` gives it."""
-        names = "|".join(map(re.escape, _SUFFIXES.values()))
+        names = "|".join([*map(re.escape, _SUFFIXES.values()), _KEPT.pattern])
         return bool(re.fullmatch(rf"\.{re.escape(self.stem)}(?:{names})\.\d+-\d+\.(?:aside|scratch)", name))
 
     def sums(self) -> dict[str, str]:
         """Name -> sha256 of the finished files that a result rests on, for the record."""
-        return {name: sha256(path) for name in _SUMMED if (path := getattr(self, name)).is_file()}
+        names = [*_SUMMED, *map(kept_name, self.kept())]
+        return {name: sha256(path) for name in names if (path := getattr(self, name)).is_file()}
 
-    def finished(self) -> list[Path]:
-        """The paths of all files that a finished run may have; what an unfinished run needs is not among them."""
-        return [getattr(self, name) for name in _SUFFIXES if name not in _UNFINISHED]
+    def finished(self, names: Collection[str] | None = None) -> list[Path]:
+        """The paths of all files that a finished run may have; what an unfinished run needs is not among them.
+
+        `names` are those in the run's folder. Default: the folder is listed.
+        """
+        unfinished = {getattr(self, name) for name in _UNFINISHED}
+        return [path for path in self.all(names) if path not in unfinished]
 
     def present(self) -> list[Path]:
         """The finished files that exist, in a fixed order."""
         return [path for path in self.finished() if path.is_file()]
 
 
+def kept_name(epoch: int) -> str:
+    """Return the name in a record of the weights that are kept after an epoch."""
+    return f"epoch{epoch:03d}"
+
+
+def _kept_suffix(epoch: int) -> str:
+    return f"_{kept_name(epoch)}.safetensors"
+
+
+_KEPT_NAME = re.compile(r"epoch(\d{3,9})")
+_KEPT = re.compile(r"_epoch(\d{3,9})\.safetensors")
 _SUFFIXES = {
     "record": ".json",
     "weights": ".safetensors",
@@ -71,6 +115,7 @@ _SUFFIXES = {
     "log": "_training.log",
     "predictions": "_predictions.parquet",
     "best_predictions": "_best_predictions.parquet",
+    "kept_predictions": "_kept_predictions.parquet",
     "splits": "_splits.parquet",
     "loss_png": "_loss.png",
     "loss_svg": "_loss.svg",
@@ -83,5 +128,5 @@ _SUFFIXES = {
     "push": ".push",
     "holder": ".holder",
 }
-_SUMMED = ("weights", "best", "log", "predictions", "best_predictions", "splits")
+_SUMMED = ("weights", "best", "log", "predictions", "best_predictions", "kept_predictions", "splits")
 _UNFINISHED = ("state", "lock", "push", "holder")

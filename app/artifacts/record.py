@@ -23,6 +23,7 @@ from .parts import (
     Execution,
     Failure,
     Init,
+    KeptWeights,
     Number,
     Parameters,
     Part,
@@ -66,6 +67,7 @@ class Record(Part, Generic[Test], kw_only=True):
     execution: Execution
     schedule: Schedule
     best: Best | None = None
+    kept: list[KeptWeights] | None = None  # by --keep-every, in the order of their epochs; None: none
     seconds: Seconds | None = None
     peak_bytes: int | None = None
     energy_kwh: Number | None = None  # this and the next: None until they are measured

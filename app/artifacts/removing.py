@@ -68,9 +68,9 @@ def removal_of(files: RunFiles, folder: Folder | None = None) -> Removal:
     of_others = {
         path.name
         for stem in folder.stems if stem != files.stem and stem.startswith(files.stem)
-        for path in RunFiles(files.folder, stem).all()
+        for path in RunFiles(files.folder, stem).all(folder.names)
     }  # fmt: skip
-    own = [*(path.name for path in files.all() if path != files.lock), stems.marker(files).name]
+    own = [*(path.name for path in files.all(folder.names) if path != files.lock), stems.marker(files).name]
     there = [name for name in own if name in folder.names and name not in of_others]
     there += [name for name in folder.hidden if files.is_half_written(name)]
     parts = {path: storage.taken(path) for path in map(files.folder.joinpath, there)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.splits.division import Splits
 from ..errors import Damaged
 from ..system.durable import replacing, require_file
 from .paths import RunFiles
+
+if TYPE_CHECKING:
+    from ..data.splits.division import Splits
 
 
 def save(files: RunFiles, splits: Splits) -> None:
@@ -37,12 +39,18 @@ def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
 
 def of_test(files: RunFiles) -> np.ndarray:
     """The test rows that a run was made for; raises Damaged when their file is missing or damaged."""
+    return of(files, "test")
+
+
+def of(files: RunFiles, *names: str) -> np.ndarray:
+    """Return the rows of these splits of a run, int64 (n,); raise Damaged when their file is missing or damaged."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet
 
     try:
         table = parquet.read_table(require_file(files.splits))
-        return table.filter(pc.equal(table["split"], "test"))["row"].to_numpy()
+        chosen = pc.is_in(table["split"].cast(pa.string()), value_set=pa.array(names, pa.string()))
+        return table.filter(chosen)["row"].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise Damaged(f"the split file {files.splits} is damaged. Run `evaluate --again` to recompute it") from error

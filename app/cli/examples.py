@@ -30,6 +30,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "study --dataset digits --epochs 2 --cross model=vit_classic,vit_differential --cross seed=0-1",
     ),
     "study status": ("study status grid.csv", "study status --dataset digits --epochs 2 --cross seed=0-1 --json"),
+    "study best": ("study best grid.csv", "study best --dataset digits --epochs 2 --cross seed=0-1 --json"),
+    "study clean": ("study clean grid.csv", "study clean grid.csv --yes"),
     "plan": (
         "plan --model vit_classic --size 10M --dataset cifar100",
         "plan --model vit_differential --size 10M --like vit_classic",

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
+from . import study_best, study_clean, study_folds
 from .examples import group, page
+from .repository import require_writable
 from .screen import note, result, result_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..studies.cells import Cell
     from ..studies.costing import Cost
     from ..studies.progress import Progress
     from ..studies.study import Study
@@ -57,9 +60,11 @@ MixedVersions = Annotated[
     bool, _flag("--mixed-versions/--one-version", help="Allow runs of other versions of isoscale or torch in the "
                 "study. Default: off."),
 ]  # fmt: skip
-_OPTIONS: dict[str, tuple[Any, Any]] = {"file": (File, None), "cross": (Cross, None)}
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "file": (File, None), "cross": (Cross, None), "repeats": (study_folds.Repeats, None),
+}  # fmt: skip
 _UNASKED = 100  # runs
-COMMANDS = ("run", "status")
+COMMANDS = ("run", "status", "best", "clean")
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +72,8 @@ def register(app: typer.Typer) -> None:
     study = typer.Typer(help="Train a table of runs, and report how far it is.", no_args_is_help=True, **group("study"))
     study.command(**page("study run", o.WHERE_DEFAULTS_COME_FROM))(run)
     study.command(**page("study status"))(status)
+    for command in (study_best, study_clean):
+        command.register(study, _OPTIONS, _cells)
     app.add_typer(study, name="study")
 
 
@@ -83,22 +90,21 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     If it is interrupted, run the same command again: it skips finished runs and resumes the others.
     """
     from .screen import Screen
-    from .train import require_writable
 
     how = {name: options.pop(name, None) for name in ("retry_failed", "claim", "mixed_versions")}
     with Screen(quiet=as_json) as screen:
-        from ..studies import kept, versions
+        from ..studies import changes, versions
 
         study = _study(options, screen, plan=plan)
         found = study.progress(screen.say)
-        if changed := kept.change(study.files.cells, study.cells):
+        if changed := changes.since(study.files.cells, study.cells):
             screen.say(changed)
         left = [each for each in found if not each.done]
         if plan or left:  # torch is not loaded for a study that is finished
             _tell_costs(found, screen)
     if plan:
         return _show(found, as_json=as_json)
-    kept.keep(study.files.cells, study.cells)
+    changes.keep(study.files.cells, study.cells)
     if not left:
         return _show(found, as_json=as_json)
     versions.require_same(found, mixed=bool(how["mixed_versions"]))
@@ -131,6 +137,7 @@ def _work_together(count: int, options: dict[str, Any]) -> bool:
     given = o.given(options)
     own = [str(given.pop("file"))] if "file" in given else []
     own += [word for axis in given.pop("cross", ()) for word in ("--cross", axis)]
+    own += ["--repeats", str(given.pop("repeats"))] if "repeats" in given else []
     own += ["--retry-failed"] if given.pop("retry_failed", False) else []
     own += ["--mixed-versions"] if given.pop("mixed_versions", False) else []
     own += ["--claim", f"{given.pop('claim')}s"] if "claim" in given else []
@@ -153,22 +160,29 @@ def status(*, as_json: bool, **options: Any) -> None:
     _show(found, as_json=as_json)
 
 
+def _cells(options: dict[str, Any], screen: Screen) -> tuple[list[Cell], Path]:
+    """Return the cells of a study, and the folder of their runs."""
+    study = _study(options, screen)
+    return study.cells, study.checkpoints
+
+
 def _study(options: dict[str, Any], screen: Screen, *, plan: bool = False) -> Study:
     """Return the study that a command names; to `plan` it, HF_REPOSITORY need not be set."""
     import os
 
     from ..errors import InputError
-    from ..studies import axes, cells, rows
+    from ..studies import axes, cells, folds, rows
     from ..studies.study import Study
 
     given = {name: value for name, value in o.given(options).items() if name != "max_minutes"}
     file, cross = given.pop("file", None), axes.of_options(given.pop("cross", None) or ())
-    if not file and not cross:
+    repeats: int | None = given.pop("repeats", None)
+    if not (file or cross or given.get("folds")):
         raise InputError("the study has no runs. Give a CSV or YAML file, or axes such as --cross seed=0-2")
     screen.stage("reading the study")
     found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
     checkpoints: Path = given["checkpoints"]
-    resolved = cells.resolved(found, screen, checkpoints=checkpoints)
+    resolved = cells.resolved(folds.expanded(found, repeats), screen, checkpoints=checkpoints)
     upload = bool(given.get("upload")) and not (plan and not os.environ.get("HF_REPOSITORY"))
     return Study.of(checkpoints, file, resolved, upload=upload, say=screen.say)
 
@@ -239,10 +253,12 @@ def _show(found: Sequence[Progress], *, as_json: bool) -> None:
     from ..system.columns import columns
 
     if as_json:
-        return result_json([each.to_json() for each in found], indent=1)
+        return result_json(study_folds.to_json(found), indent=1)
     note(_summary(found))
-    heads = ("run", "model", "size", "dataset", "seed", "epochs", "lr", "state", "result")
-    return result(columns(heads, [_line(each) for each in found], folds=("model", "dataset", "state")))
+    heads = ("run", "model", "size", "dataset", "seed", *study_folds.heads(found), "epochs", "lr", "state", "result")
+    lines = [_line(each, study_folds.cells(each, found)) for each in found]
+    table = columns(heads, lines, folds=("model", "dataset", "state"))
+    return result("\n".join([table, *study_folds.lines(found)]))
 
 
 def _summary(found: Sequence[Progress]) -> str:
@@ -251,9 +267,9 @@ def _summary(found: Sequence[Progress]) -> str:
     return f"study of {_runs(len(found))}: {', '.join(f'{count:,} {state}' for state, count in states.items())}"
 
 
-def _line(each: Progress) -> tuple[object, ...]:
+def _line(each: Progress, folds: Sequence[str]) -> tuple[object, ...]:
     config = each.cell.config
     size = "-" if config.size == config.model else config.size
     tested = each.run.result if each.run else ""
-    return (config.run_id, config.model, size, config.dataset, config.seed, config.epochs, f"{config.lr:g}",
-            each.shown, tested)  # fmt: skip
+    return (config.run_id, config.model, size, config.dataset, config.seed, *folds, config.epochs,
+            f"{config.lr:g}", each.shown, tested)  # fmt: skip

@@ -12,15 +12,16 @@ import typer
 
 from . import options as o
 from .examples import page
+from .repository import require_writable
 from .screen import program, result, result_json
 from .spelling import apart
+from .study_folds import Repeats, is_study
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
     from ..config.command import Command
     from ..config.settings import Keeping
     from ..errors import NotUploaded
-    from .screen import Screen
 
 
 Seeds = Annotated[
@@ -35,25 +36,28 @@ def register(app: typer.Typer) -> None:
     app.command(**page("train", o.WHERE_DEFAULTS_COME_FROM))(train)
 
 
-@o.takes(seeds=(Seeds, None), as_json=(o.AsJson, False))
-def train(*, seeds: str | None, as_json: bool, **options: Any) -> None:
+@o.takes(seeds=(Seeds, None), repeats=(Repeats, None), as_json=(o.AsJson, False))
+def train(*, seeds: str | None, repeats: int | None, as_json: bool, **options: Any) -> None:
     """Train a model, test it, and keep weights, log, record and figures.
 
     If a run is interrupted, run the same command again: it resumes.
     """
-    if seeds:
-        return _train_seeds(seeds, as_json=as_json, **options)
+    if seeds or is_study(options, repeats):
+        return _train_several(seeds, repeats, as_json=as_json, **options)
     return _train_one(as_json=as_json, **options)
 
 
-def _train_seeds(seeds: str, *, as_json: bool, **options: Any) -> None:
-    """Train the same command with several seeds: a study with one axis."""
+def _train_several(seeds: str | None, repeats: int | None, *, as_json: bool, **options: Any) -> None:
+    """Train the same command with several seeds, folds and repeats: a study."""
     from ..errors import InputError
     from . import study
 
-    if options.get("seed") is not None:
+    if seeds and options.get("seed") is not None:
         raise InputError(f"--seed {options['seed']} and --seeds {seeds} both choose seeds. Omit one of them")
-    study.run(cross=[f"seed={seeds}"], plan=False, yes=False, work=False, as_json=as_json, **options)
+    if repeats is not None and not options.get("folds"):
+        raise InputError(f"--repeats {repeats} has no effect without folds. Give --folds, or omit --repeats")
+    cross = [f"seed={seeds}"] if seeds else []
+    study.run(cross=cross, repeats=repeats, plan=False, yes=False, work=False, as_json=as_json, **options)
 
 
 def _train_one(*, as_json: bool, **options: Any) -> None:
@@ -93,17 +97,6 @@ def trained(command: Command, *, text: str) -> Run | None:
             screen.stage("drawing the figures")
             _draw(run)
     return run
-
-
-def require_writable(screen: Screen, *, private: bool) -> None:
-    """Raises InputError for a bad token or repository, before the first step; a silent Hub is said."""
-    from ..errors import HubUnavailable
-    from ..system import hub, repositories
-
-    try:
-        repositories.require_writable(hub.repository(), private=private)
-    except HubUnavailable as error:
-        screen.say(f"warning: {error}. Training continues, and the upload is retried at the end")
 
 
 def _draw(run: Run) -> None:

@@ -65,8 +65,30 @@ def check_data(data: Data, *, image: Extent) -> None:
         raise InputError(
             "augment=randaugment works on square images only. Give --image one side, or use --augment flip_crop"
         )
+    check_folds(data)
     effects.require_on_data(vars(data), dataset=data.dataset, kind=effects.kind_of(data.dataset))
     reading_of(vars(data))
+
+
+def check_folds(data: Data) -> None:
+    """Raise InputError for a fold that does not exist, and for settings of folds without their number."""
+    folds, fold = data.folds, data.fold
+    if folds is None:
+        for name, value in (("fold", fold), ("repeat", data.repeat or None)):
+            if value is not None:
+                raise InputError(f"{name}={value} has no effect without folds. Give --folds, or omit --{name}")
+        return
+    if fold is None:
+        raise InputError(
+            f"folds={folds} names no fold to test on. Use fold=0 to fold={folds - 1}. `train` and `study` without a "
+            "fold train one run per fold"
+        )
+    if fold >= folds:
+        raise InputError(f"fold={fold} does not exist in {folds} folds. Use fold=0 to fold={folds - 1}")
+    if data.test_fraction or data.test_split:
+        raise InputError(
+            f"folds={folds} and --test-fraction or --test-split both choose the test rows. Omit one of them"
+        )
 
 
 def check_recipe(recipe: Recipe, *, task: str) -> None:

@@ -104,6 +104,9 @@ def _require_one_rule(request: Mapping[str, Any]) -> None:
     for split in ("val", "test"):
         if f"{split}_split" in request and f"{split}_fraction" in request:
             raise InputError(f"--{split}-split and --{split}-fraction both choose the {split} rows. Omit one of them")
+    for name in ("test_fraction", "test_split"):
+        if request.get("folds") and request.get(name):
+            raise InputError(f"--folds and {flag(name)} both choose the test rows. Omit one of them")
     if request.get("val_split") and request.get("val_split") == request.get("test_split"):
         raise InputError(f"--val-split and --test-split are both {request['val_split']}. Name two different splits")
     if "init" in request and request.get("pretrained"):

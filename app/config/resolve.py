@@ -36,7 +36,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     if known:
         found |= {"split_seed": known.split_seed, "val_fraction": known.val_fraction}
         found |= {"test_fraction": known.test_fraction or None}
-    if "test_split" in request:
+    if "test_split" in request or request.get("folds"):
         found["test_fraction"] = None
     found |= request
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}

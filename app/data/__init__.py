@@ -112,12 +112,15 @@ def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Underst
     effects.require(request)
     row, name = dataset_row(request["dataset"]), dataset_name(request["dataset"])
     defaults: dict[str, Any] = {"split_seed": row.split_seed, "val_fraction": row.val_fraction} if row else {}
-    defaults |= {"test_fraction": row.test_fraction or None} if row and "test_split" not in request else {}
+    defaults |= (
+        {"test_fraction": row.test_fraction or None} if row and not request.keys() & {"test_split", "folds"} else {}
+    )
     fields = {field.name for field in dataclasses.fields(Data)}
     given = {key: value for key, value in request.items() if key in fields}
     settings = Data(
         **{**defaults, **given, "dataset": name, "classes": 1, "task": row.task if row else "classification"}
     )
+    checks.check_folds(settings)
     ask = located(ask_of({**request, "dataset": name}, **where(request)))
     for revision in range(ask.layout, REVISED_LAYOUT + 1):
         revised = replace(ask, layout=revision)

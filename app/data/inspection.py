@@ -18,7 +18,7 @@ from ..tables.shape import Extent, with_unit
 from .sources import folders
 from .sources.layout import Layout, LeftOut
 from .sources.source import Ask, Source
-from .splits import holdout
+from .splits import folding, holdout
 from .splits.holdout import Members
 from .store.cache import Cached
 from .store.kept import CARVE, group_number
@@ -46,7 +46,10 @@ def of_cached(
     if manifest.left_out:
         left.append(LeftOut.of("files" if manifest.array else "images", "unreadable", manifest.left_out))
     labels = {split: cached.array(split, "labels") for split in manifest.rows}
-    notes = [*layout.notes, *(manifest.notes or ())]
+    notes = [*layout.notes, *(manifest.notes or ()), *folding.notes(
+        settings, manifest.class_names, holdout.strata(settings, labels["train"]),
+        cached.array("train", "groups") if ask.grouped else None,
+    )]  # fmt: skip
     return Understood(
         **_common(settings, ask, image, statistics), version=manifest.version, total=sum(manifest.rows.values()),
         **_divided(settings, layout, labels, members, manifest.class_names), left_out=tuple(left),
@@ -58,23 +61,22 @@ def of_cached(
 def of_source(settings: Data, ask: Ask, source: Source, *, image: Extent | None = None) -> Understood:
     """Return what is understood of a source that is not read yet; labels are counted where these cost little."""
     found: dict[str, Any]
+    notes = folding.notes(settings)
     if source.outline:
         labels, groups, names = _labels(ask, source)
         rows = {split: len(each) for split, each in labels.items()}
+        strata = holdout.strata(settings, labels["train"])
         members = holdout.members(
-            settings,
-            labels=holdout.strata(settings, labels["train"]),
-            groups=groups,
-            test_rows=rows.get("test"),
-            val_rows=rows.get("val"),
+            settings, labels=strata, groups=groups, test_rows=rows.get("test"), val_rows=rows.get("val")
         )
+        notes = folding.notes(settings, names, strata, groups)
         found = _divided(settings, source.layout(), labels, members, names) | {"total": sum(rows.values())}
     else:
         found = _counted(settings, source.layout(), source.rows, source.class_names, ask)
     layout = source.layout()
     return Understood(
         **_common(settings, ask, image, None), **found, version=source.version, left_out=layout.left_out,
-        readings=layout.readings, notes=tuple(dict.fromkeys((*layout.notes, *source.notes))), cached=False,
+        readings=layout.readings, notes=tuple(dict.fromkeys((*layout.notes, *source.notes, *notes))), cached=False,
         licence=ask.row.licence if ask.row else source.licence,
     )  # fmt: skip
 
@@ -84,12 +86,12 @@ def of_row(settings: Data, ask: Ask, *, image: Extent | None = None) -> Understo
     row = ask.row
     assert row
     rows: dict[str, int | None] = {"train": row.train_rows}
-    rows |= {"test": row.test_rows} if row.test_rows and not settings.test_fraction else {}
+    rows |= {"test": row.test_rows} if row.test_rows and not (settings.test_fraction or settings.folds) else {}
     layout = Layout(places={"train": "train"} | ({"test": "test"} if "test" in rows else {}))
     found = _counted(settings, layout, rows, None, ask) | {"classes": row.classes}
     return Understood(
         **_common(settings, ask, image, None), **found, version=None, left_out=(), readings={}, licence=row.licence,
-        notes=(row.warning,) if row.warning else (), cached=False,
+        notes=(*((row.warning,) if row.warning else ()), *folding.notes(settings)), cached=False,
     )  # fmt: skip
 
 
@@ -237,6 +239,8 @@ def _counted(
 
 def _place(settings: Data, layout: Layout, name: str, source: str) -> str:
     """Where a split's rows come from."""
+    if name == "test" and settings.folds:
+        return f"fold {settings.fold} of the {settings.folds} folds of train, repeat {settings.repeat}"
     if source == "train" and name != "train":
         share = settings.val_fraction if name == "val" else settings.test_fraction or holdout.UNKNOWN_TEST_FRACTION
         return f"held out from train ({100 * share:g} %)"

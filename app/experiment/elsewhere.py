@@ -48,7 +48,7 @@ def evaluate_on(
         cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)
         here = training.place_of_evaluation(run, options, screen.say)
         split = _split(run, here, cached, screen)
-        predictions = predicted(run, split, here, options, screen, best=best)
+        predictions = predicted(run, split, here, options, screen, weights="best" if best else "weights")
         found = tested({
             "path": options.data, "version": cached.manifest.version, "weights": "best" if best else "final",
             "reading": _reading(ask), "measured": provenance.now(),
@@ -130,9 +130,9 @@ def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.As
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
 
-def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, best: bool) -> Predictions:
-    """The predictions of the final or the best weights, computed as the run was."""
-    config, model = run.config, restored(run, here, options, screen, best=best)
+def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, weights: str) -> Predictions:
+    """The predictions of weights by their name in `RunFiles`, computed as the run was."""
+    config, model = run.config, restored(run, here, options, screen, weights=weights)
     predictions = evaluation.predict(
         model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
     )
@@ -140,14 +140,14 @@ def predicted(run: Run, split: Split, here: Place, options: Options, screen: Scr
     return predictions
 
 
-def restored(run: Run, here: Place, options: Options, screen: Screen, *, best: bool) -> nn.Module:
-    """The model with the final or the best weights, in eval mode, computed as the run was."""
+def restored(run: Run, here: Place, options: Options, screen: Screen, *, weights: str) -> nn.Module:
+    """The model with weights by their name in `RunFiles`, in eval mode, computed as the run was."""
     config = run.config
-    run.require_whole("best" if best else "weights")
+    run.require_whole(weights)
     chosen = execution.again(run.record.stored_execution, config, here, Wishes(threads=options.threads), screen.say)
     here.take_threads(chosen.threads)
     model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
-    checkpoint.load_weights(run.files.best if best else run.files.weights, model)
+    checkpoint.load_weights(getattr(run.files, weights), model)
     return model.eval()
 
 

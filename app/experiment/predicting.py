@@ -58,7 +58,7 @@ def predict(
     found = pictures.found(given)
     config = run.config
     here = stages.place_of_evaluation(run, options, screen.say)
-    model = restored(run, here, options, screen, best=best)
+    model = restored(run, here, options, screen, weights="best" if best else "weights")
     done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
     done.others = found.others
     preprocess = loading.preprocess_of(run, here.device)

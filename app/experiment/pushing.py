@@ -126,7 +126,8 @@ class Pusher:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         names, log_bytes = checkpoint.files_of(self.files.state, step)
-        for path in (*(self.files.state / name for name in names), self.files.record, self.files.splits):
+        states = (self.files.state / name for name in names)
+        for path in (*states, *self.files.kept().values(), self.files.record, self.files.splits):
             _link(path, folder / path.name)
         with self.files.log.open("rb") as log:
             (folder / self.files.log.name).write_bytes(log.read(log_bytes))

@@ -13,7 +13,7 @@ import msgspec
 from .. import data, evaluation, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
-from ..artifacts.paths import RunFiles
+from ..artifacts.paths import RunFiles, kept_name
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
 from ..artifacts.runs import Run, place_of
@@ -24,7 +24,7 @@ from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
-from . import pushing
+from . import keeping, pushing
 from . import stages as training
 from .claiming import claimed
 from .earlier import as_begun, streamed
@@ -54,6 +54,7 @@ def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str 
 def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
     if not is_text(str(options.checkpoints.absolute())):
         raise InputError(f"--checkpoints {options.checkpoints}: {NO_TEXT}")
+    keeping.require_effect(options.keep_every, config.epochs)
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
     files = _files(config, options)
     chosen = place.choose(device=options.device, precision=config.precision, threads=options.threads)
@@ -192,19 +193,39 @@ def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
     return evaluation.top_k(Predictions.load(kept), k)
 
 
+def evaluate_kept(run: Run, options: Options, screen: Screen, *, epoch: int) -> Run:
+    """The run with the test of the weights that were kept after an epoch, in its results under `test_kept`.
+
+    Other tests stay. Raises InputError for an unfinished run, and Damaged for files that are damaged or gone.
+    """
+    run.require_done()
+    with lock(run.files.lock, wait=False):
+        run = _predicted(run, options, screen, weights=kept_name(epoch), into="kept_predictions")
+        return _measured(run, "kept_predictions", "test_kept", epoch=epoch)
+
+
 def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
     name = "best_predictions" if best else "predictions"
-    path = getattr(run.files, name)
-    if again or not path.exists():
-        with place.own_threads():
-            _predict(run, options, screen, best=best)
-        sums = {part: sha256(getattr(run.files, part)) for part in (name, "splits")}
-        run = _changed(run, files=(run.record.files or {}) | sums)
+    if again or not getattr(run.files, name).exists():
+        run = _predicted(run, options, screen, weights="best" if best else "weights", into=name)
+    return _measured(run, name, "test_best" if best else "test")
+
+
+def _predicted(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> Run:
+    """The run with the recomputed predictions of its weights of a name in the file of another."""
+    with place.own_threads():
+        _predict(run, options, screen, weights=weights, into=into)
+    sums = {part: sha256(getattr(run.files, part)) for part in (into, "splits")}
+    return _changed(run, files=(run.record.files or {}) | sums)
+
+
+def _measured(run: Run, name: str, result: str, **more: Any) -> Run:
+    """The run, also in its file, with the metrics of stored predictions in its results."""
     run.require_whole(name, "splits", fix="Run `evaluate --again` to recompute it")
-    predictions = Predictions.load(path)
+    predictions = Predictions.load(getattr(run.files, name))
     evaluation.require_same_rows(predictions, split_rows.of_test(run.files))
     results = run.record.results or Results()
-    found = {"test_best" if best else "test": tested(evaluation.metrics(predictions))}
+    found = {result: tested({**evaluation.metrics(predictions), **more})}
     done = _changed(run, results=msgspec.structs.replace(results, **found))
     record.write(run.files.record, done.record)
     return done
@@ -215,8 +236,8 @@ def _changed(run: Run, **fields: Any) -> Run:
     return Run(run.files, msgspec.structs.replace(run.record, **fields))
 
 
-def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
-    """Recompute the predictions of the final or the best weights."""
+def _predict(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> None:
+    """Recompute the predictions of weights; both are names in `RunFiles`."""
     config = run.config
     here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
@@ -238,9 +259,9 @@ def _predict(run: Run, options: Options, screen: Screen, *, best: bool) -> None:
             "changed. Restore the data, or evaluate the stored predictions (without --again)"
         )
     split_rows.save(run.files, splits)
-    predictions = predicted(run, splits.test, here, options, screen, best=best)
+    predictions = predicted(run, splits.test, here, options, screen, weights=weights)
     evaluation.require_numbers(predictions)  # before those that are there are replaced
-    predictions.save(run.files.best_predictions if best else run.files.predictions)
+    predictions.save(getattr(run.files, into))
 
 
-__all__ = ["Options", "Push", "evaluate", "evaluate_on", "latest", "plan", "top_k", "train_run"]
+__all__ = ["Options", "Push", "evaluate", "evaluate_kept", "evaluate_on", "latest", "plan", "top_k", "train_run"]

@@ -26,7 +26,7 @@ from ..errors import DiskFull, Held, RunFailed, Stopped, Unavailable, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..system.durable import require_allowed, require_space
-from . import forecast, initial, length, objective, shortage
+from . import forecast, initial, keeping, length, objective, shortage
 from .job import Job
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
@@ -58,7 +58,7 @@ def prepare(
     state = checkpoint.load_state(files.state, screen.say) if kept else None
     init = None if state else initial.begun(config, options, cached.manifest.class_names, screen.say)
     if not kept:
-        _make_room(config, files)
+        _make_room(config, files, every=options.keep_every)
         kept = provenance.begun(
             config, ask=cached.ask, manifest=cached.manifest, splits=splits, command=options.command,
             execution=parts.part(parts.Execution, chosen.to_json()), schedule=schedule,
@@ -68,6 +68,7 @@ def prepare(
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
     from_step = state.step if state else 0
+    keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
     for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
         screen.say(f"note: {note}")
@@ -94,9 +95,10 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
     return data.prepare(ask, screen.say, screen.reading, version=version, digest=digest, verify=options.verify)
 
 
-def _make_room(config: RunConfig, files: RunFiles) -> None:
-    """Removes what there is of the run; raises DiskFull where the disk has no room for its states."""
+def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
+    """Removes what there is of the run; raises DiskFull where the disk has no room for its states and kept weights."""
     room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
+    room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
     require_allowed()
     for path in files.present():
@@ -164,7 +166,9 @@ def _trained(
             if job.task is task.classes
             else []
         )
-        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, *sinking, pace, stopping])
+        every = job.options.keep_every
+        kept = [keeping.KeepingEpochs(job.files, model, rows, every, _metadata(job.kept))] if every else []
+        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, *kept, progress, *sinking, pace, stopping])
     return job, model, saving
 
 
@@ -243,6 +247,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     evaluation.require_numbers(predictions)
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
+    kept.kept = keeping.listed(files)
     kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))
     kept.peak_bytes = saving.logging.peak_bytes
     kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))

@@ -42,7 +42,7 @@ def draw_up(
     steps = costs.steps_of(config, extent)
     compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
     chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
-    memory, disk = costs.memory(config, here, chosen), costs.disk(config, extent, steps)
+    memory, disk = costs.memory(config, here, chosen), costs.disk(config, extent, steps, keep_every=options.keep_every)
     took = probe.take(config, here, chosen, screen.say) if probed else None
     return Plan(
         config=config,

@@ -13,7 +13,7 @@ from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
 from ..config.effects import kind_of
 from ..config.run import RunConfig
-from ..experiment import length
+from ..experiment import keeping, length
 from ..place import Place
 from ..system import home, machine
 from ..tables.computing import KEEPING_MAPS
@@ -106,8 +106,14 @@ def is_tried(here: Place, wishes: Wishes) -> bool:
     return here.device.type == "cuda" and wishes.micro_batch_size is None
 
 
-def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int | None]:
-    """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there."""
+def disk(
+    config: RunConfig, extent: Extent, steps: int | None, *, keep_every: int | None = None
+) -> dict[str, int | None]:
+    """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there.
+
+    `kept` is there with `--keep-every` only.
+    """
+    kept = {"kept": keeping.room(counts(config).parameters, epochs=config.epochs, every=keep_every)}
     parameters = counts(config).parameters
     each = config.channels * math.prod(axes_of(config.stored_side)) * number_bytes(config)
     total = 0 if extent.cached else None if extent.total is None else extent.total * each
@@ -116,6 +122,7 @@ def disk(config: RunConfig, extent: Extent, steps: int | None) -> dict[str, int 
         "weights": 2 * _FLOAT * parameters,
         "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
+        **(kept if keep_every else {}),
     }
 
 
@@ -129,6 +136,6 @@ def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path,
 
     Weights are written when the state is about to go, in the room of one that was under way.
     """
-    run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + _MARGIN
+    run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + (disk.get("kept") or 0) + _MARGIN
     parts = [(home.root(), disk["cache"] or 0), (checkpoints, run)]
     return machine.disks(parts)

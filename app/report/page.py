@@ -81,6 +81,8 @@ def _results(run: Run) -> Iterator[tuple[str, object]]:
     tests = {"final weights": record.test if record.tested else None}
     if record.results:
         tests["best weights"] = record.results.test_best
+        kept = record.results.test_kept
+        tests |= {f"epoch {kept.epoch}": kept} if kept else {}
         tests |= {f"on {test.path}": test for test in (record.results.elsewhere or {}).values()}
     for name, test in tests.items():
         for number, line in enumerate(filter(None, test_lines(run, test) if test else [])):

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..artifacts.paths import RunFiles
@@ -84,7 +84,7 @@ class Finished:
         repository, folder = hub.repository(), f"{self.config.folder}/{self.files.stem}"
         sha = repositories.head(repository)
         listed = repositories.listing(repository, sha, folder)
-        names = [path.name for path in self.files.finished()]
+        names = [path.name for path in self.files.finished({PurePosixPath(path).name for path in listed})]
         there = {name: listed[f"{folder}/{name}"] for name in names if f"{folder}/{name}" in listed}
         if self.files.record.name not in there or (known := _digests(there)) in self._unusable:
             return False

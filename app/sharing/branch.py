@@ -236,6 +236,7 @@ class Branch:
         try:
             manifest = manifest_of(self._text(standing.head, standing.files[_MANIFEST]), run_id=self.run_id)
             own = {path.name for path in (files.record, files.log, files.splits)}
+            own |= {path.name for path in files.kept_among(manifest.files).values()}
             if strange := [name for name in manifest.files if name not in own and not _STATE.fullmatch(name)]:
                 raise Unreadable(f"it names {strange[0][:60]!r}, which is not a file of a state")
             return manifest

@@ -167,6 +167,14 @@ def _how(run: Run) -> str:
     return f"| | |\n|---|---|\n{table}\n\n{block(command)}{without}"
 
 
+def _fold(run: Run) -> str:
+    """Return which fold the test rows are, as a sentence; empty without folds."""
+    config = run.config
+    if config.folds is None:
+        return ""
+    return f" The test rows are fold {config.fold} of {config.folds} folds of train (repeat {config.repeat})."
+
+
 def _data(run: Run) -> str:
     """Return the dataset, its licence, the targets, and the number of rows of each split."""
     data, hub, rows = run.record.data, run.record.data.hub, run.record.data.rows
@@ -178,4 +186,5 @@ def _data(run: Run) -> str:
 version {code(data.version)}, licence: {escaped(data.licence)}. The model predicts {learned}.
 {rows.train:,} rows trained on, {rows.val:,} for validation, {rows.test:,} for the test
 (split {code(data.split_fingerprint)}; the row numbers are in {code(run.files.splits.name)}).\
+{_fold(run)}\
 {f" {len(data.left_out):,} could not be read and were skipped." if data.left_out else ""}"""

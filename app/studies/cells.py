@@ -20,7 +20,7 @@ from .rows import Row
 if TYPE_CHECKING:
     from ..experiment.observers import Screen
 
-_OF_DATA = {*options_of(Data, Files), "image"}  # what the facts of a dataset depend on
+_OF_DATA = {*options_of(Data, Files), "image"} - {"fold", "repeat"}  # what the facts of a dataset depend on
 OF_THE_STUDY = ("checkpoints", "fresh", "upload", "private", "if_held", "max_minutes")  # which no single row decides
 
 

@@ -20,7 +20,7 @@ HALF = "1234-5678"  # process and thread
 def run(tmp_path):
     """A run with every file that a run may have, in the folder of its model."""
     run = made_up_run(tmp_path / "checkpoints", steps=1)
-    for path in run.files.all():
+    for path in [*run.files.all(), run.files.kept_at(2), run.files.kept_at(1000)]:
         if path.suffix in (".state", ".push"):
             path.mkdir()
             (path / "state-3.json").write_text("12345")
@@ -28,6 +28,7 @@ def run(tmp_path):
             path.write_text("1234567")
     (run.files.folder / f".{run.files.best.name}.{HALF}.aside").write_text("half")
     (run.files.folder / f".{run.files.weights.name}.{HALF}.scratch").mkdir()
+    (run.files.folder / f".{run.files.kept_at(3).name}.{HALF}.aside").write_text("half")
     return run
 
 

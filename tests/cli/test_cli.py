@@ -90,7 +90,7 @@ def test_every_field_of_a_config_that_is_not_derived_is_an_option_of_train():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     derived = {"task", "classes", "channels", "native", "fingerprint", "clamp_warmup", "init_sha256"}
     assert fields - given == derived | {"model_revision", "decoding_revision", "layout_revision"}
-    assert given - fields == {*options_of(Computing, Keeping, Files, Matching), "as_json", "seeds"}
+    assert given - fields == {*options_of(Computing, Keeping, Files, Matching), "as_json", "seeds", "repeats"}
 
 
 def test_the_help_states_the_defaults_of_the_config(call):

@@ -21,7 +21,7 @@ from app.tables.reading import FieldReading, SignalReading
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text()
 SMALL = {
     "parameters": parts.Parameters, "schedule": parts.Schedule, "best": parts.Best, "seconds": parts.Seconds,
-    "failure": parts.Failure, "init": parts.Init,
+    "failure": parts.Failure, "init": parts.Init, "kept": parts.KeptWeights,
 }  # fmt: skip
 WITHIN_DATA = {"rows": parts.Rows, "inputs": parts.Inputs, "pixels": parts.Pixels}
 PLACES = {"places": parts.Place, "execution": parts.Execution}
@@ -132,8 +132,8 @@ def test_every_key_of_a_run_with_weighted_classes_is_described(call):
     assert {"class_weights", "losses"} <= set(read(weighted.files.log)[0])
 
 
-@pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions", "splits",
-                                  "loss_png", "confusion_svg", "truth_png"])  # fmt: skip
+@pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions",
+                                  "kept_predictions", "splits", "loss_png", "confusion_svg", "truth_png"])  # fmt: skip
 def test_every_file_of_a_run_is_described(name):
     ending = getattr(RunFiles(Path(), ""), name).name
     assert any(f"`{ending}`" in line.split(" | ")[0] for line in PAGE.splitlines() if line.startswith("| `")), ending

@@ -193,6 +193,7 @@ def test_the_state_of_a_stopped_cell_is_shown_with_its_step(call, work):
 def test_the_arguments_of_a_cell_are_its_run(call, work, line, monkeypatch):
     """`plan` of the arguments names the run that the study named."""
     monkeypatch.setenv("HF_REPOSITORY", "tester/runs")
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
     (work / "fields").mkdir()
     for made in ("data make nested_cylinder --simulations 21 --frames 2 --out fields",
                  "data make diffraction --target bravais --patterns 20 --out patterns"):  # fmt: skip

@@ -26,7 +26,7 @@ def whole(tmp_path_factory, shared_cache):
     """The run that nothing disturbed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISOSCALE_CACHE", str(shared_cache))
-        return train(tmp_path_factory.mktemp("whole"))
+        return train(tmp_path_factory.mktemp("whole"), options={"keep_every": 1})
 
 
 @pytest.fixture
@@ -166,6 +166,8 @@ def test_a_finished_run_is_fetched_over_an_unfinished_one_with_all_its_files(tmp
     assert screen.steps == [] and same(ended, whole) == [] and left(tmp_path) == []
     assert ended.files.record.read_bytes() == whole.files.record.read_bytes()
     assert ended.files.log.read_bytes() == whole.files.log.read_bytes()
+    kept = [path.read_bytes() for path in ended.files.kept().values()]
+    assert kept == [path.read_bytes() for path in whole.files.kept().values()] and len(kept) == 2
 
 
 def test_a_name_on_the_hub_that_no_finished_run_has_is_not_fetched(tmp_path, there, whole):

@@ -33,8 +33,8 @@ def stop_at(step, number=signal.SIGTERM):
     return Quiet(after=lambda now: os.kill(os.getpid(), number) if now == step else None)
 
 
-def pushing(*, every=0.001, wait=True, lease=900.0):
-    return {"upload": True, "push_every": every, "if_held": "wait" if wait else "refuse", "lease": lease}
+def pushing(*, every=0.001, wait=True, lease=900.0, **more):
+    return {"upload": True, "push_every": every, "if_held": "wait" if wait else "refuse", "lease": lease} | more
 
 
 def branch_of(run_id, holder="somebody", lease=60.0):
@@ -59,14 +59,15 @@ def wait_for_a_state(branch):
 
 
 def test_a_run_stopped_here_goes_on_in_an_empty_folder_elsewhere_and_ends_in_the_same_bytes(tmp_path, repository):
-    whole = train(tmp_path / "whole")
-    assert stopped_at(tmp_path / "here", 4).endswith("Its state is saved, and on the Hub")
+    whole = train(tmp_path / "whole", options={"keep_every": 1})
+    assert stopped_at(tmp_path / "here", 7, keep_every=1).endswith("Its state is saved, and on the Hub")
     screen = Quiet()
-    ended = train(tmp_path / "elsewhere", screen, options=pushing())
-    assert screen.steps[0] == 5 and "the run resumes from the state on the Hub" in screen.said
-    for name in ("weights", "best", "predictions", "splits"):
+    ended = train(tmp_path / "elsewhere", screen, options=pushing(keep_every=1))
+    assert screen.steps[0] == 8 and "the run resumes from the state on the Hub" in screen.said
+    for name in ("weights", "best", "predictions", "splits", "epoch001", "epoch002"):
         assert getattr(ended.files, name).read_bytes() == getattr(whole.files, name).read_bytes(), name
-    assert [place.from_step for place in ended.record.places] == [0, 4]
+    assert [place.from_step for place in ended.record.places] == [0, 7] and ended.record.kept == whole.record.kept
+    assert ended.record.files["epoch001"] == whole.record.files["epoch001"] and [*ended.files.kept()] == [1, 2]
     discard(REPOSITORY, [ended], screen.say)
     assert branch_of(ended.record.run_id).look() is None and not ended.files.holder.exists()
 

@@ -114,6 +114,14 @@ def test_cache_and_run_on_one_disk_need_their_sum(tmp_path, monkeypatch):
     ((folder, wanted, free),) = costs.needs(disk, tmp_path / "checkpoints")
     assert (folder, wanted) == (tmp_path, 10**9 + 42 + 2**24) and free > 0
     assert not list(tmp_path.iterdir())
+    ((_, more, _),) = costs.needs(disk | {"kept": 100}, tmp_path / "checkpoints")
+    assert more == wanted + 100
+
+
+def test_the_weights_of_keep_every_need_room_on_the_disk():
+    config = config_of("digits", epochs=7)
+    assert "kept" not in costs.disk(config, extent(total=400), 10)
+    assert costs.disk(config, extent(total=400), 10, keep_every=2)["kept"] == 3 * 4 * config.parameters
 
 
 def test_a_run_costs_three_forward_passes_for_each_image_learned_from_and_one_for_each_evaluated():

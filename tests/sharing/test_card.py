@@ -137,6 +137,14 @@ def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_pat
     assert "top5" in evaluate._result(run, best=False)
 
 
+def test_a_card_says_which_fold_the_test_rows_are(tmp_path):
+    def shown(**folds):
+        return card.run_card(made_up_run(tmp_path, dataset="digits", **folds), "hf://tester/runs/a")
+
+    assert "The test rows are fold 2 of 5 folds of train (repeat 1)." in shown(folds=5, fold=2, repeat=1)
+    assert "folds" not in shown()
+
+
 def test_a_record_from_before_the_peak_of_memory_was_kept_has_a_card_without_it(run):
     earlier = Run(run.files, replace(run.record, peak_bytes=None))
     assert "peak memory" not in card.run_card(earlier, "hf://tester/runs/a/b")

@@ -7,7 +7,7 @@ import pytest
 
 from app import __version__
 from app.errors import InputError
-from app.studies import jobs, kept, versions
+from app.studies import changes, jobs, versions
 from app.studies.folder import StudyFiles
 
 
@@ -55,13 +55,13 @@ def test_a_changed_file_names_its_new_its_gone_and_its_equal_runs(tmp_path):
         return [SimpleNamespace(run_id=name, where=f"line {name}", given={"seed": 1, "lr": None}) for name in names]
 
     path = tmp_path / "studies" / "grid" / "cells.json"
-    assert kept.change(path, cells("1", "2")) == ""
-    kept.keep(path, cells("1", "2"))
-    assert kept.change(path, cells("2", "1")) == ""
-    said = kept.change(path, cells("2", "3", "4", "5", "6"))
+    assert changes.since(path, cells("1", "2")) == ""
+    changes.keep(path, cells("1", "2"))
+    assert changes.since(path, cells("2", "1")) == ""
+    said = changes.since(path, cells("2", "3", "4", "5", "6"))
     assert "4 new (line 3; line 4; line 5 and 1 more), 1 gone (line 1), 1 equal" in said and "kept" in said
     path.write_text("{")
-    assert kept.change(path, cells("1")) == ""
+    assert changes.since(path, cells("1")) == ""
 
 
 def test_the_folder_of_a_study_is_named_after_its_file_or_after_its_runs(tmp_path):

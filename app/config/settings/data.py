@@ -14,6 +14,7 @@ from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
 
 CLASS_LEVELS = ("1", "2", "last")
+MOST_FOLDS = 1000
 PANEL, SPLITS = "Data", "Data: splits"
 FILES, FIELDS, SIGNALS = "Data: fields and signals", "Data: fields", "Data: signals"
 PANELS = (PANEL, SPLITS, FILES, FIELDS, SIGNALS)
@@ -68,6 +69,19 @@ class Data:
     split_seed: int = setting(
         0, panel=SPLITS, least=0, most=2**63 - 1, help="Set the seed that selects the held-out rows."
     )
+    folds: int | None = setting(
+        None, panel=SPLITS, least=2, most=MOST_FOLDS,
+        help="Divide the labelled rows of train into this many folds and test on one of them, not on the source's own "
+        "test split.",
+    )  # fmt: skip
+    fold: int | None = setting(
+        None, panel=SPLITS, least=0, most=MOST_FOLDS - 1, shown="every fold, as a study",
+        help="Test on the fold with this number, which counts from 0.",
+    )  # fmt: skip
+    repeat: int = setting(
+        0, panel=SPLITS, least=0, most=2**31 - 1,
+        help="Select the partition into folds with this number, which counts from 0.",
+    )  # fmt: skip
     val_fraction: float = setting(
         0.1, panel=SPLITS, above=0, below=1, help="Hold out this fraction of the training rows for validation."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .declaring import setting
+from .declaring import MOST, setting
 
 PANEL, HUB = "Keeping the run", "Hub"
 IF_HELD = ("wait", "refuse")
@@ -35,6 +35,10 @@ class Keeping:
 
     state_every: float = _time(300.0, "Save the state of training at this interval, such as 90s, 5m or 1h.",
                                shown="5m", at_hub=False)  # fmt: skip
+    keep_every: int | None = _keep(
+        None, "Keep the weights after every Nth epoch of this number N, in addition to the best and the final ones.",
+        above=0, most=MOST,
+    )  # fmt: skip
     max_minutes: float | None = _keep(
         None, "Save the state and stop after this many minutes.", least=0, shown="no limit"
     )

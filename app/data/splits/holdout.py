@@ -16,6 +16,7 @@ from ...config.settings import Data
 from ...errors import InputError
 from ...tables.datasets import UNKNOWN_TEST_FRACTION, DatasetRow
 from ..store.cache import Cached
+from . import folding
 
 _TEST, _VAL, _LIMIT = range(3)
 PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names of what may serve as test, the better one first
@@ -35,7 +36,7 @@ def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> 
     """Whether test is held out from train even where the source has a test split: as asked, or as the row says."""
     if fields.get("test_split"):
         return False
-    return bool(fields.get("test_fraction") or (row and row.test_fraction))
+    return bool(fields.get("folds") or fields.get("test_fraction") or (row and row.test_fraction))
 
 
 def published(
@@ -86,12 +87,16 @@ def counted(
     None stands for a number that only reading tells.
     """
     limits = (config.limit_train, config.limit_val, config.limit_test)
-    test = test_rows if own_test else None if rows is None else round(rows * _test_fraction(config))
+    test = test_rows if own_test else None if rows is None else _counted_test(config, rows)
     train = rows if own_test or rows is None or test is None else rows - test
     val = val_rows if own_val else None if train is None else round(train * config.val_fraction)
     train = train if own_val or train is None or val is None else train - val
     found = [_fewer(count, limit) for count, limit in zip((train, val, test), limits, strict=True)]
     return found[0], found[1], found[2]
+
+
+def _counted_test(config: Data, rows: int) -> int:
+    return folding.counted(config, rows) if config.folds else round(rows * _test_fraction(config))
 
 
 def _fewer(rows: int | None, limit: int | None) -> int | None:
@@ -113,7 +118,7 @@ def members(
     """Return the members of each split, from the source's train labels (and groups).
 
     Test's are in the source's test split where it has one, of `test_rows`, else they are held out from train; and so
-    are validation's.
+    are validation's. With folds, test is one fold of train.
     Raises InputError where nothing would be left to one of them.
     """
 
@@ -125,7 +130,11 @@ def members(
         return rows[~out], rows[out]
 
     train = np.arange(len(labels))
-    if test_rows is not None:
+    if config.folds:
+        assert test_rows is None, "with folds, the source's own test split is not read"
+        tested = folding.of_rows(config, labels, groups) == config.fold
+        train, test = train[~tested], train[tested]
+    elif test_rows is not None:
         test = np.arange(test_rows)
     else:
         train, test = cut(train, _test_fraction(config), _TEST)

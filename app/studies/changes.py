@@ -29,7 +29,7 @@ class _Table(msgspec.Struct, kw_only=True):
     cells: list[Kept]
 
 
-def change(path: Path, cells: Sequence[Cell]) -> str:
+def since(path: Path, cells: Sequence[Cell]) -> str:
     """Return a sentence on how a study's runs differ from those of the last command; empty if they do not."""
     before, now = {each.run_id: each for each in _read(path)}, {each.run_id: each for each in _table(cells)}
     new, gone = [now[name] for name in now if name not in before], [before[name] for name in before if name not in now]
