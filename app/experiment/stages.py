@@ -26,7 +26,7 @@ from ..errors import DiskFull, Held, RunFailed, Stopped, Unavailable, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..system.durable import require_space
-from . import forecast, initial, length, objective, shortage
+from . import forecast, initial, ledger, length, objective, shortage
 from .job import Job
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
@@ -42,6 +42,7 @@ def prepare(
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    stay = ledger.Stay.begin(here)
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     screen.stage(f"preparing {config.dataset}")
@@ -65,16 +66,16 @@ def prepare(
         )  # fmt: skip
     kept.execution, kept.schedule = parts.part(parts.Execution, chosen.to_json()), schedule
     kept.status, kept.failure, kept.init = "running", None, init or kept.init
+    kept.tag = options.tag or kept.tag
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
-    from_step = state.step if state else 0
-    kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
-    for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
+    ledger.open_place(kept, here, stay, from_step=state.step if state else 0, usd_per_hour=options.usd_per_hour)
+    for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data), ledger.note(kept))):
         screen.say(f"note: {note}")
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
-        screen=screen,
+        screen=screen, stay=stay,
     )  # fmt: skip
 
 
@@ -146,13 +147,15 @@ def _trained(
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
     header |= ({"task": config.task} if job.task is not task.classes else {}) | objective.header(config)
+    if ledger.settle(job.kept, state, job.files.log):
+        record.write(job.files.record, job.kept)
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
-        logging = Logging(rows, job.here, peak_bytes=(state.facts.peak_bytes or 0) if state else 0)
+        logging = Logging.after(rows, job.here, state.facts if state else None)
         best = Best(job.files, model, rows, found=state.facts.best if state else None)
         saving = Saving(
             job.files, model, optimizer, logging, best, total_steps=total, every=job.options.state_every,
-            seconds_before=state.facts.seconds if state else 0.0,
+            seconds_before=state.facts.seconds if state else 0.0, energy=job.stay.energy,
         )  # fmt: skip
         push = job.options.push
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
@@ -163,7 +166,10 @@ def _trained(
             if job.task is task.classes
             else []
         )
-        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, *sinking, pace, stopping])
+        try:
+            _fit(job, model, optimizer, [Begun(stop_asked), logging, best, progress, *sinking, pace, stopping])
+        finally:
+            ledger.enter(job.kept, job.stay, saving)
     return job, model, saving
 
 
@@ -179,6 +185,7 @@ def follow(
         config=config, files=files, kept=kept, splits=splits, here=here,
         chosen=execution.again(kept.stored_execution, config, here, options.wishes, screen.say),
         state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
+        stay=ledger.Stay.begin(here),
     )  # fmt: skip
     here.take_threads(job.chosen.threads)
     model, optimizer = _model(job)
@@ -242,7 +249,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     evaluation.require_numbers(predictions)
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
-    kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))
+    ledger.enter_test(kept, job.stay, time.monotonic() - began)
     kept.peak_bytes = saving.logging.peak_bytes
     kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))
     checkpoint.load_weights(files.state / best.file, model)
