@@ -14,10 +14,11 @@ from .examples import group, page
 from .screen import note, result, result_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..studies.cells import Cell
     from ..studies.costing import Cost
+    from ..studies.folder import StudyFiles
     from ..studies.progress import Progress
     from ..studies.worker import Worker
     from .screen import Screen
@@ -45,7 +46,12 @@ RetryFailed = Annotated[
     bool, _flag("--retry-failed/--no-retry-failed", help="Train failed runs again, whatever they failed of. Default: "
                 "twice, if they did not diverge."),
 ]  # fmt: skip
-_OPTIONS: dict[str, tuple[Any, Any]] = {"file": (File, None), "cross": (Cross, None)}
+Legacy = Annotated[
+    str | None,
+    _option("--legacy", metavar="SYSTEM", help="Also write the finished runs in the files of an original system, into "
+            "the folder of the study. Choices: lanl, zoo, diffraction. Default: none."),
+]  # fmt: skip
+_OPTIONS: dict[str, tuple[Any, Any]] = {"file": (File, None), "cross": (Cross, None), "legacy": (Legacy, None)}
 _UNASKED = 100  # runs
 COMMANDS = ("run", "status")
 
@@ -81,11 +87,20 @@ def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool,
         left = [each for each in found if not each.done]
         if plan or left:  # torch is not loaded for a study that is finished
             _tell_costs(found, screen)
-    if plan or not left:
+    if plan:
+        return _show(found, as_json=as_json)
+    _keep(found, checkpoints, options, note)
+    if not left:
+        _write_legacy(found, checkpoints, options)
         return _show(found, as_json=as_json)
     _require_consent(len(left), asks=not (yes or work))
     worker = Worker(cells, checkpoints, note, retry_failed=retry_failed, max_minutes=options.get("max_minutes"))
-    return _complete(worker, as_json=as_json)
+    try:
+        return _complete(worker, as_json=as_json)
+    finally:
+        _keep(found := worker.progress(), checkpoints, options, note)
+        _tell_totals(found)
+        _write_legacy(found, checkpoints, options)
 
 
 @o.takes(**_OPTIONS, as_json=(o.AsJson, False))
@@ -98,6 +113,8 @@ def status(*, as_json: bool, **options: Any) -> None:
 
         cells, checkpoints = _cells(options, screen)
         found = progress.of_cells(cells, checkpoints, screen.say)
+    _keep(found, checkpoints, options)
+    _write_legacy(found, checkpoints, options)
     _show(found, as_json=as_json)
 
 
@@ -107,13 +124,51 @@ def _cells(options: dict[str, Any], screen: Screen) -> tuple[list[Cell], Path]:
     from ..studies import axes, cells, rows
 
     given = {name: value for name, value in o.given(options).items() if name != "max_minutes"}
+    system = given.pop("legacy", None)
     file, cross = given.pop("file", None), axes.of_options(given.pop("cross", None) or ())
     if not file and not cross:
         raise InputError("the study has no runs. Give a CSV or YAML file, or axes such as --cross seed=0-2")
     screen.stage("reading the study")
     found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
     checkpoints: Path = given["checkpoints"]
-    return cells.resolved(found, screen, checkpoints=checkpoints), checkpoints
+    resolved = cells.resolved(found, screen, checkpoints=checkpoints)
+    if system:
+        from ..studies.legacy import writing
+
+        writing.require(system, resolved)
+    return resolved, checkpoints
+
+
+def _keep(
+    found: Sequence[Progress], checkpoints: Path, options: dict[str, Any], say: Callable[[str], None] | None = None
+) -> None:
+    """Write the results of a study; without `say` the CSV only and in silence, once there is a folder of runs."""
+    from ..studies import results
+
+    if say or checkpoints.is_dir():
+        results.write(_files(found, checkpoints, options), found, say, parquet=say is not None)
+
+
+def _write_legacy(found: Sequence[Progress], checkpoints: Path, options: dict[str, Any]) -> None:
+    """Write the finished runs in the files of --legacy."""
+    if system := options.get("legacy"):
+        from ..studies.legacy import writing
+
+        writing.write(system, found, _files(found, checkpoints, options).legacy, note)
+
+
+def _files(found: Sequence[Progress], checkpoints: Path, options: dict[str, Any]) -> StudyFiles:
+    from ..studies.folder import StudyFiles
+
+    return StudyFiles.of(checkpoints, options.get("file"), (each.cell.run_id for each in found))
+
+
+def _tell_totals(found: Sequence[Progress]) -> None:
+    """Print what the runs of a study took so far, all together."""
+    from ..studies.results import spent
+
+    if line := spent(found):
+        note(line)
 
 
 def _tell_costs(found: Sequence[Progress], screen: Screen) -> None:
