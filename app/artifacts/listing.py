@@ -60,7 +60,8 @@ class Listed(NamedTuple):
             "run_id": entry.run_id, "model": entry.model, "size": entry.size, "dataset": entry.dataset,
             "state": self.state, "step": self.step, "total_steps": entry.total_steps,
             "failure": msgspec.to_builtins(entry.failure), "results": entry.results, "parameters": entry.parameters,
-            "seconds": entry.seconds, "dollars": entry.dollars, "tag": entry.tag, "started": entry.started, "finished": entry.finished or None,
+            "seconds": entry.seconds, "dollars": entry.dollars, "tag": entry.tag,
+            "started": entry.started, "finished": entry.finished or None,
             "path": str(stem_of(self.files)), "config": entry.config,
         }  # fmt: skip
 

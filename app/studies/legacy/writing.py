@@ -56,6 +56,6 @@ def write(system: str, found: Sequence[Progress], folder: Path, say: Say) -> Non
     """Write the files of a system for the finished runs of a study; report what is left out. Raises Explained."""
     runs = [(each.cell, Run.load(each.run.files.record)) for each in found if each.done and each.run]
     for _, run in runs:
-        run.require_whole("log", "predictions")
+        run.require_whole("log", *(() if system == "zoo" else ("predictions",)))
     {"lanl": lanl.write, "zoo": zoo.write, "diffraction": diffraction.write}[system](runs, folder, say)
     say(f"{len(runs):,} of {len(found):,} runs are in {folder}, in the files of {system}")
