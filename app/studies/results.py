@@ -94,7 +94,7 @@ def spent(found: Sequence[Progress]) -> str:
 def _of_entry(entry: Entry) -> dict[str, Any]:
     """Return what the record of a run says, by column."""
     return {
-        **({"tag": entry.tag} if entry.tag else {}),
+        "tag": entry.tag,
         "parameters": entry.parameters, "flops_per_image": entry.flops_per_image, "tokens": entry.tokens,
         "total_steps": entry.total_steps, **{f"seconds_{name}": entry.spent.get(name) for name in _SECONDS},
         "energy_kwh": entry.energy_kwh, "dollars": entry.dollars,

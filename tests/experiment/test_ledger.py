@@ -77,8 +77,10 @@ def test_the_time_of_a_process_that_entered_it_is_not_counted_twice(kept, rows):
     for trained, occupied, lost in ((6.0, 11.0, 0), (10.0, 15.0, 4.0)):
         kept.places = kept.places[:1]
         kept.places[0].seconds, kept.seconds = occupied, Seconds(training=trained)
+        kept.places[0].energy_kwh = 0.75
         ledger.open_place(kept, HERE, stay(0), from_step=6, usd_per_hour=None)
-        ledger.settle(kept, state(6, 6.0, rows[1] if lost else 10**6), rows[0])
+        ledger.settle(kept, state(6, 6.0, rows[1] if lost else 10**6, energy_kwh=0.5), rows[0])
+        assert kept.places[0].energy_kwh == 0.75
         assert (kept.places[0].seconds, kept.seconds.training, kept.seconds.lost or 0) == (occupied, 6.0, lost)
 
 

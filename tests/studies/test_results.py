@@ -61,6 +61,7 @@ def test_a_row_has_settings_counts_costs_and_metrics(written):
 def test_a_run_that_failed_or_is_missing_has_its_settings_and_no_results(written):
     failed, missing = written[0][1:3]
     assert (failed["state"], failed["failure"], failed["top1"]) == ("failed", "diverged", "")
+    assert failed["tag"] == ""  # as its record says; the study asks for a tag of runs that it begins
     assert (missing["state"], missing["tag"], missing["seed"], missing["parameters"]) == ("missing", "asked", "2", "")
 
 
@@ -100,3 +101,10 @@ def test_what_a_study_took_is_the_sum_over_its_runs(found):
     assert took["seconds_training"] == 90 + 1 + 1 and took["seconds_occupied"] == 108.2 and took["dollars"] == 0.5
     assert "0.03 h so far (training 0.03" in results.spent(found) and "0.50 USD" in results.spent(found)
     assert results.spent(found[2:3]) == ""
+
+
+def test_a_switch_is_true_or_false_in_a_csv():
+    row = dict.fromkeys(results.columns()) | {"qkv_bias": True, "mirror": False}
+    ((head, line),) = [results._as_csv([row]).splitlines()]
+    cells = dict(zip(head.split(","), line.split(","), strict=True))
+    assert (cells["qkv_bias"], cells["mirror"], cells["stem_pool"]) == ("true", "false", "")
