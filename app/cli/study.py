@@ -46,6 +46,14 @@ RetryFailed = Annotated[
     bool, _flag("--retry-failed/--no-retry-failed", help="Train failed runs again, whatever they failed of. Default: "
                 "twice, if they did not diverge."),
 ]  # fmt: skip
+MaxHours = Annotated[
+    float | None, _option("--max-hours", min=0, help="Save the state and stop once all runs of the study took this "
+                          "many hours, in all commands together. Default: no limit."),
+]  # fmt: skip
+MaxUsd = Annotated[
+    float | None, _option("--max-usd", min=0, help="Save the state and stop once all runs of the study cost this many "
+                          "USD, with --usd-per-hour. Default: no limit."),
+]  # fmt: skip
 Legacy = Annotated[
     str | None,
     _option("--legacy", metavar="SYSTEM", help="Also write the finished runs in the files of an original system, into "
@@ -66,7 +74,7 @@ def register(app: typer.Typer) -> None:
 
 @o.takes(
     **_OPTIONS, plan=(OnlyPlan, False), yes=(Yes, False), work=(Work, False), retry_failed=(RetryFailed, False),
-    as_json=(o.AsJson, False),
+    max_hours=(MaxHours, None), max_usd=(MaxUsd, None), as_json=(o.AsJson, False),
 )  # fmt: skip
 def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool, **options: Any) -> None:
     """Train every run of a study that is not finished, one after the other.
@@ -80,9 +88,12 @@ def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool,
 
     with Screen(quiet=as_json) as screen:
         from ..studies import progress
+        from ..studies.budget import Budget
         from ..studies.worker import Worker
 
+        budget = Budget(hours=options.pop("max_hours", None), usd=options.pop("max_usd", None))
         cells, checkpoints = _cells(options, screen)
+        budget.require(cells)
         found = progress.of_cells(cells, checkpoints, screen.say)
         left = [each for each in found if not each.done]
         if plan or left:  # torch is not loaded for a study that is finished
@@ -94,7 +105,9 @@ def run(*, plan: bool, yes: bool, work: bool, retry_failed: bool, as_json: bool,
         _write_legacy(found, checkpoints, options)
         return _show(found, as_json=as_json)
     _require_consent(len(left), asks=not (yes or work))
-    worker = Worker(cells, checkpoints, note, retry_failed=retry_failed, max_minutes=options.get("max_minutes"))
+    worker = Worker(
+        cells, checkpoints, note, retry_failed=retry_failed, max_minutes=options.get("max_minutes"), budget=budget
+    )
     try:
         return _complete(worker, as_json=as_json)
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import DiskFull, Stopped
 from ..system import relaunch, signals
 from . import progress
+from .budget import Budget
 from .cells import Cell
 from .progress import REFUSED, RETRIES, Progress
 
@@ -32,6 +33,7 @@ class Worker:
     say: Say
     retry_failed: bool = False
     max_minutes: float | None = None  # for all cells together
+    budget: Budget = field(default_factory=Budget)
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: dict[str, str] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Worker:
         What asks this process to stop is passed on; Ctrl-C reaches the training from the terminal.
         """
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
-        command = relaunch.command("train", *cell.arguments(), *self._limit())
+        command = relaunch.command("train", *cell.arguments(), *self._limit(cell))
         environment = relaunch.environment(ends_with_this=True)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
@@ -104,14 +106,15 @@ class Worker:
         ):
             return training.wait()
 
-    def _limit(self) -> list[str]:
-        """Return the option that ends a training with the study's time; raise Stopped where that is over."""
-        if self.max_minutes is None:
-            return []
-        left = self.max_minutes - (time.monotonic() - self._began) / 60
-        if left <= 0:
-            raise Stopped("the study stopped by --max-minutes", saved=True)
-        return ["--max-minutes", f"{left:.3f}"]
+    def _limit(self, cell: Cell) -> list[str]:
+        """Return the option that ends a training with the study's time or budget; raise Stopped where one is over."""
+        budget = self.budget.minutes_left(cell, self.progress()) if self.budget.limited else None
+        left = [] if budget is None else [budget]
+        if self.max_minutes is not None:
+            left.append(self.max_minutes - (time.monotonic() - self._began) / 60)
+            if left[-1] <= 0:
+                raise Stopped("the study stopped by --max-minutes", saved=True)
+        return ["--max-minutes", f"{min(left):.3f}"] if left else []
 
     def _after(self, cell: Cell, code: int) -> Progress:
         """Return a cell's progress after its training ended with that code; raise what ends the whole study."""

@@ -54,7 +54,8 @@ def _require_numbers(cells: Sequence[Cell]) -> None:
 
 def write(system: str, found: Sequence[Progress], folder: Path, say: Say) -> None:
     """Write the files of a system for the finished runs of a study; report what is left out. Raises Explained."""
-    runs = [(each.cell, Run.load(each.run.files.record)) for each in found if each.done and each.run]
+    here = [each for each in found if each.done and each.run and each.run.files.record.exists()]
+    runs = [(each.cell, Run.load(each.run.files.record)) for each in here if each.run]
     for _, run in runs:
         run.require_whole("log", *(() if system == "zoo" else ("predictions",)))
     {"lanl": lanl.write, "zoo": zoo.write, "diffraction": diffraction.write}[system](runs, folder, say)
