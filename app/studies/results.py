@@ -19,6 +19,7 @@ from ..config.settings import declared
 from ..config.settings.declaring import types_of
 from ..errors import Explained
 from ..system.durable import replacing, write_text
+from ..system.duration import spoken
 from ..tables.shape import spelled
 from .folder import StudyFiles
 from .progress import Progress
@@ -82,11 +83,11 @@ def totals(found: Sequence[Progress]) -> dict[str, float]:
 def spent(found: Sequence[Progress]) -> str:
     """Return a line with the time, energy and dollars of all runs together; empty if nothing is known."""
     took = totals(found)
-    hours = {name: took.get(f"seconds_{name}", 0) / 3600 for name in _SECONDS}
-    if not hours["occupied"]:
+    seconds = {name: took.get(f"seconds_{name}", 0) for name in _SECONDS}
+    if not seconds["occupied"]:
         return ""
-    parts = [f"{name} {hours[name]:,.2f}" for name in ("training", "test", "lost") if hours[name]]
-    line = f"the runs of the study took {hours['occupied']:,.2f} h so far ({', '.join(parts)})"
+    parts = [f"{name} {spoken(seconds[name])}" for name in ("training", "test", "lost") if seconds[name]]
+    line = f"the runs of the study took {spoken(seconds['occupied'])} so far ({', '.join(parts)})"
     line += f", {took['energy_kwh']:,.3g} kWh" if "energy_kwh" in took else ""
     return line + (f", {took['dollars']:,.2f} USD" if "dollars" in took else "")
 

@@ -99,7 +99,9 @@ def test_a_folder_that_cannot_be_written_is_reported_or_passed_over_in_silence(f
 def test_what_a_study_took_is_the_sum_over_its_runs(found):
     took = results.totals(found)
     assert took["seconds_training"] == 90 + 1 + 1 and took["seconds_occupied"] == 108.2 and took["dollars"] == 0.5
-    assert "0.03 h so far (training 0.03" in results.spent(found) and "0.50 USD" in results.spent(found)
+    assert "took 2 min so far (training 2 min, test 2 s, lost 6 s)" in results.spent(
+        found
+    ) and "0.50 USD" in results.spent(found)
     assert results.spent(found[2:3]) == ""
 
 
