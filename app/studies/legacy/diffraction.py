@@ -11,8 +11,9 @@ import numpy as np
 
 from ...artifacts.predictions import Predictions
 from ...artifacts.runs import Run
+from ...data.sources import tensors
 from ...errors import InputError
-from ...system.durable import replacing, write_text
+from ...system.durable import write_text
 from ..cells import Cell
 from . import epochs
 
@@ -30,11 +31,7 @@ def read_tensor(path: Path) -> Tensor:
     """Return the accuracies of a run, float (3, epochs): training, top-1 and top-3. Raises InputError."""
     import torch
 
-    try:
-        found = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # whatever torch's reader meets in bytes that are no tensor
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} cannot be read as a tensor ({why}). Give another file") from error
+    found = tensors.load(path)
     if not isinstance(found, torch.Tensor) or found.dim() != 2 or len(found) != 3 or not found.is_floating_point():
         raise InputError(f"{path} is not a tensor of accuracies, float (3, epochs). Give a {TENSOR}")
     return found
@@ -44,8 +41,7 @@ def write_tensor(path: Path, accuracies: Sequence[Sequence[float]]) -> None:
     """Write three rows of accuracies as a plain float tensor."""
     import torch
 
-    with replacing(path) as aside:
-        torch.save(torch.tensor(accuracies, dtype=torch.float32), aside)
+    tensors.save(path, torch.tensor(accuracies, dtype=torch.float32))
 
 
 def line(epoch: int, of: int, train: float, top1: float, top3: float) -> str:
