@@ -132,6 +132,15 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return header, [row for row in rows if row]
 
 
+def seconds_after(path: Path, offset: int) -> float:
+    """Return the seconds that the complete rows behind so many bytes of a log took; 0 where there is no such row."""
+    with suppress(OSError), require_file(path).open("rb") as file:
+        file.seek(offset)
+        found = [(_parsed(line) or {}).get("seconds") for line in file.read().split(b"\n")[:-1]]
+        return sum(float(each) for each in found if isinstance(each, int | float) and math.isfinite(each))
+    return 0.0
+
+
 def last_step(path: Path) -> int:
     """Return the step of the last complete row of a log that another process may be writing; 0 if there is none."""
     with suppress(OSError), require_file(path).open("rb") as file:

@@ -21,12 +21,12 @@ from ..errors import Explained
 from ..system.durable import content, write_text
 from ..system.walk import entries, visible
 from . import record
-from .parts import Failure, Number
+from .parts import Best, Failure, Number
 from .record import Record, Status
 
 NAME = ".index.json"
 RECORDS = "model_*.json"
-_FORMAT = 5
+_FORMAT = 6
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
 _LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
 _SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
@@ -57,12 +57,24 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     failures: int = 0  # how often the run failed
     versions: dict[str, str]  # of the program and its libraries, when the run was begun
     seconds: Number | None = None  # of training
+    tag: str | None = None
+    flops_per_image: Number | None = None
+    tokens: int
+    best: Best | None = None
+    spent: dict[str, Number]  # seconds of each stage, and those that its machines were occupied
+    energy_kwh: Number | None = None
+    dollars: Number | None = None
     results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without what is long
 
     @property
     def path(self) -> PurePosixPath:
         """The record's path below the folder."""
         return PurePosixPath(self.name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What runs are selected by: the configuration and the tag."""
+        return self.config | {"tag": self.tag}
 
     @property
     def epochs(self) -> int:
@@ -151,7 +163,9 @@ def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] |
         kin_id=config.kin_id, config=_as_read(config.to_json()), parameters=found.parameters.total,
         total_steps=found.schedule.total_steps, started=found.started, finished=found.finished, failure=found.failure,
         failures=found.failures or int(found.failure is not None), versions=_versions(found),
-        seconds=found.seconds.training if found.seconds else None, results=_tests(found),
+        seconds=found.seconds.training if found.seconds else None, tag=found.tag,
+        flops_per_image=found.flops_per_image, tokens=found.tokens, best=found.best, spent=_spent(found),
+        energy_kwh=found.energy_kwh, dollars=found.dollars, results=_tests(found),
     )  # fmt: skip
     return entry, found
 
@@ -163,6 +177,13 @@ def _versions(found: Record) -> dict[str, str]:
 def _as_read(values: dict[str, Any]) -> dict[str, Any]:
     """The values as a file of JSON has them: lists in place of tuples."""
     return dict(msgspec.json.decode(msgspec.json.encode(values)))
+
+
+def _spent(found: Record) -> dict[str, Number]:
+    """The seconds of each stage that are known, and the sum of those at all places."""
+    stages = msgspec.to_builtins(found.seconds) if found.seconds else {}
+    places = [place.seconds for place in found.places if place.seconds is not None]
+    return stages | ({"occupied": round(sum(places), 1)} if places else {})
 
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:

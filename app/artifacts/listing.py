@@ -64,7 +64,8 @@ class Listed(NamedTuple):
             "run_id": entry.run_id, "model": entry.model, "size": entry.size, "dataset": entry.dataset,
             "state": self.state, "step": self.step, "total_steps": entry.total_steps,
             "failure": msgspec.to_builtins(entry.failure), "results": entry.results, "parameters": entry.parameters,
-            "seconds": entry.seconds, "started": entry.started, "finished": entry.finished or None,
+            "seconds": entry.seconds, "dollars": entry.dollars, "tag": entry.tag,
+            "started": entry.started, "finished": entry.finished or None,
             "path": str(stem_of(self.files)), "config": entry.config,
         }  # fmt: skip
 
@@ -82,7 +83,7 @@ def listed(
 
 def _fitting(checkpoints: Path, entries: Collection[Entry], where: Collection[Condition]) -> Iterator[Listed]:
     for entry in entries:
-        if all(condition.fits(entry.config) for condition in where):
+        if all(condition.fits(entry.settings) for condition in where):
             yield Listed.of(checkpoints, entry)
 
 

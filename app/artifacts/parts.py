@@ -112,6 +112,9 @@ class Place(Part, kw_only=True):
     from_step: int | None = None
     started: str | None = None
     execution: Execution | None = None
+    seconds: Number | None = None  # that the run occupied it: reading data, training, testing, lost work
+    usd_per_hour: Number | None = None  # its price, if that was stated
+    energy_kwh: Number | None = None  # of its GPUs, where their driver counts it; without that of lost work
 
 
 class Schedule(Part, kw_only=True):
@@ -138,10 +141,13 @@ class KeptWeights(Part, kw_only=True):
 
 
 class Seconds(Part, kw_only=True):
-    """Seconds of each stage."""
+    """Seconds of each stage, over all processes of the run. Lost work is in none of the others."""
 
     training: Number
+    waiting: Number | None = None  # of training: for inputs
+    validation: Number | None = None  # of training: of validation batches and passes
     test: Number | None = None
+    lost: Number | None = None  # of steps that were computed and not saved before a kill
 
 
 class Init(Part, kw_only=True):

@@ -55,6 +55,7 @@ class Record(Part, Generic[Test], kw_only=True):
     dataset: str
     started: str = ""
     command: str
+    tag: str | None = None  # what --tag said last
     config: dict[str, Any]  # as it was written: a field that came later is missing; `Run.config` fills it in
     init: Init | None = None  # None: random weights, or a model's published ones
     parameters: Parameters
@@ -70,8 +71,8 @@ class Record(Part, Generic[Test], kw_only=True):
     kept: list[KeptWeights] | None = None  # by --keep-every, in the order of their epochs; None: none
     seconds: Seconds | None = None
     peak_bytes: int | None = None
-    energy_kwh: Number | None = None  # this and the next: None until they are measured
-    dollars: Number | None = None
+    energy_kwh: Number | None = None  # of all places that measured it
+    dollars: Number | None = None  # of all places whose price was stated
     results: Results[Test] | None = None
     finished: str = ""
     files: dict[str, str] | None = None  # sha256 of the finished files, by their name in RunFiles

@@ -25,7 +25,10 @@ class Facts(Part, kw_only=True):
     log_bytes: int
     log_sha256: str
     seconds: Number  # of training, in all processes
-    peak_bytes: int | None = None  # states of earlier versions lack it
+    waiting: Number | None = None  # seconds of these; states of earlier versions lack this and the next three
+    validation: Number | None = None
+    energy_kwh: Number | None = None  # since this process began
+    peak_bytes: int | None = None
     optimizer: dict[str, Any] | None = None  # the trees of an optimiser's state that are not dicts of tensors
 
 

@@ -28,10 +28,13 @@ _DAY = 86400  # seconds
 
 
 def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of every setting, and then its `own`: name -> annotation and default."""
+    """Give a command the options of every setting, and then its `own`: name -> annotation and default.
+
+    One of its own takes the place of the setting with its name.
+    """
 
     def give(command: Callable[..., None]) -> Callable[..., None]:
-        taken = [*_of_settings(), *_parameters(own)]
+        taken = [*(each for each in _of_settings() if each.name not in own), *_parameters(own)]
         command.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
         return command
 

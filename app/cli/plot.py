@@ -17,6 +17,7 @@ from .screen import note, result_line
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
     from ..report.canvas import Canvas
+    from ..report.curves import Published
 
 _option = partial(typer.Option, show_default=False)
 
@@ -57,6 +58,11 @@ Zoom = Annotated[
     float | None,
     _option("--zoom", min=0, help="End the zoomed loss axes at this loss. Default: chosen from the runs."),
 ]
+PublishedFiles = Annotated[
+    list[Path] | None,
+    _option("--published", metavar="FILE", help="Also draw the run of this studyNNN_trainval_summary.csv of LANL's "
+            "study; repeat it for more files. Default: none."),
+]  # fmt: skip
 Fields = Annotated[
     Path, typer.Argument(help="Read the .npz files of the simulations from this folder.", metavar="FOLDER")
 ]
@@ -112,6 +118,7 @@ def history(
     threshold: Threshold = None,
     top: Top = None,
     zoom: Zoom = None,
+    published: PublishedFiles = None,
     width: WidthOfHistory = None,
     caption: Caption = True,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
@@ -122,7 +129,44 @@ def history(
     from ..report.selection import repeated
 
     draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=_canvas(width, caption))
-    _draw(draw, run, checkpoints, out, choose=repeated)
+    if published:
+        return _draw_published(draw, published, run, checkpoints, out)
+    return _draw(draw, run, checkpoints, out, choose=repeated)
+
+
+def _draw_published(
+    draw: Callable[..., list[Path]], files: list[Path], named: list[str] | None, checkpoints: Path, out: Path
+) -> None:
+    """Draw published runs with the runs of their dataset, if there are any."""
+    from ..artifacts.runs import find_runs
+    from ..report.curves import PUBLISHED_ON
+    from ..report.selection import repeated
+    from .screen import Screen
+
+    found, say = [_published(path) for path in files], Screen().say
+    runs = [run for run in find_runs(checkpoints, say) if run.config.dataset == PUBLISHED_ON]
+    if runs or named:
+        runs = repeated(runs, named=named, say=say)[PUBLISHED_ON]
+    for path in draw(runs, out, published=found):
+        result_line(path)
+
+
+def _published(path: Path) -> Published:
+    """Return the losses in a file of LANL's: <group>/study_NNN/studyNNN_trainval_summary.csv. Raises InputError."""
+    from ..report.curves import Published
+    from ..studies.legacy import lanl
+    from ..system.durable import text
+
+    try:
+        rows = lanl.read_summary(text(path), str(path))
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"--published {path} cannot be read ({error}). Name a file of LANL's study") from None
+    if not rows:
+        raise InputError(f"--published {path} has no epochs. Name a file with at least one")
+    folders = path.resolve().parent
+    group = folders.parent.name if folders.name.startswith("study_") else folders.name
+    name = path.name.removesuffix("_trainval_summary.csv")
+    return Published(group, name, [row.train_loss for row in rows], [row.val_loss for row in rows])
 
 
 def field(

@@ -12,9 +12,10 @@ from ..tables.datasets import dataset_name
 from ..tables.models import MODELS, TIMM, model_row
 from ..tables.sizes import parse_size
 from .run import RunConfig
-from .settings import declared, declaring
+from .settings import Keeping, declared, declaring, options_of
 
-SETTINGS = {field.name: field for field in dataclasses.fields(RunConfig)}
+TAG = "tag"  # of a run, which its record has next to its configuration
+SETTINGS = {field.name: field for field in dataclasses.fields(RunConfig)} | {TAG: options_of(Keeping)[TAG]}
 _RANGE = re.compile(r"(\d{1,19})-(\d{1,19})")
 _HOW = "Write SETTING=VALUE, such as seed=0-2 or model=vit_classic,resnet18"
 
@@ -26,9 +27,9 @@ class Condition(NamedTuple):
     values: tuple[Any, ...]
     ranges: tuple[tuple[int, int], ...] = ()
 
-    def fits(self, config: Mapping[str, Any]) -> bool:
-        """Return whether a run's configuration, as its record has it, has one of the values."""
-        value = config.get(self.name, SETTINGS[self.name].default)
+    def fits(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether a run's settings, its configuration and tag as its record has them, have one of the values."""
+        value = settings.get(self.name, SETTINGS[self.name].default)
         if value in self.values:
             return True
         return type(value) is int and any(first <= value <= last for first, last in self.ranges)

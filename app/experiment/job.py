@@ -14,6 +14,7 @@ from ..data.splits.division import Splits
 from ..place import Place
 from ..sharing.card import cells_of
 from ..task import Task
+from .ledger import Stay
 from .observers import Screen
 from .options import Options
 
@@ -31,6 +32,7 @@ class Job:
     state: checkpoint.State | None
     options: Options
     screen: Screen
+    stay: Stay
 
     @property
     def task(self) -> Task:

@@ -57,8 +57,17 @@ class Logging:
 
     log: TrainingLog
     place: Place
-    peak_bytes: int = 0  # of any rank, in all processes of the run
+    peak_bytes: int = 0  # of any rank; this and the next two in all processes of the run
+    waiting: float = 0.0  # seconds for inputs
+    validation: float = 0.0  # seconds
     _row_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def after(cls, log: TrainingLog, place: Place, facts: Facts | None) -> Logging:
+        """Return the observer of a run that resumes from a state with these facts, or that begins."""
+        known = (facts.peak_bytes, facts.waiting, facts.validation) if facts else (None, None, None)
+        peak_bytes, waiting, validation = (each or 0 for each in known)
+        return cls(log, place, int(peak_bytes), waiting, validation)
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Batch):
@@ -71,6 +80,9 @@ class Logging:
             self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
         if event.split == "train":
             fields["wait_ms"] = round(1000 * event.waited, 3)
+            self.waiting += event.waited
+        else:
+            self.validation += now - self._row_at
         self._row_at = now
         self.log.add(Row(fields, self.place.fetch(event.sums)))
 
@@ -199,6 +211,7 @@ class Saving:
     total_steps: int
     every: float  # seconds
     seconds_before: float = 0.0  # of training in earlier processes
+    energy: Callable[[], float | None] = lambda: None  # in kWh, since this process began
     _began: float = field(default_factory=time.monotonic)
     _at: float = field(default_factory=time.monotonic)
 
@@ -228,6 +241,9 @@ class Saving:
             log_bytes=log_bytes,
             log_sha256=log.sha256,
             seconds=round(self.seconds, 3),
+            waiting=round(self.logging.waiting, 3),
+            validation=round(self.logging.validation, 3),
+            energy_kwh=self.energy(),
             peak_bytes=self.logging.peak_bytes,
             optimizer=trees or None,
         )

@@ -10,10 +10,11 @@ from typing import TypeVar
 import torch
 
 from .. import models
-from ..artifacts import checkpoint, parts, provenance, record
+from ..artifacts import checkpoint, parts, record
 from ..computing import choosing
 from ..errors import OutOfMemory, first_line, is_out_of_memory
 from .job import Job
+from .ledger import Stay, open_place
 
 Answer = TypeVar("Answer")
 
@@ -76,12 +77,12 @@ def _smaller(job: Job, said: str) -> Job:
     chosen = job.chosen.halved()
     state = checkpoint.load_state(job.files.state, job.screen.say)
     job.kept.execution = parts.part(parts.Execution, chosen.to_json())
-    from_step = state.step if state else 0
-    job.kept.places.append(provenance.place(job.here.describe(), from_step=from_step, execution=job.kept.execution))
+    stay, price = Stay.begin(job.here), job.kept.places[-1].usd_per_hour
+    open_place(job.kept, job.here, stay, from_step=state.step if state else 0, usd_per_hour=price)
     record.write(job.files.record, job.kept)
     where = f"step {state.step + 1}" if state else "step 1, because no state is saved yet"
     job.screen.say(
         f"out of memory at micro-batch {before} ({said}). The run resumes at {where} with micro-batch "
         f"{chosen.micro_batch_size}"
     )
-    return replace(job, chosen=chosen, state=state)
+    return replace(job, chosen=chosen, state=state, stay=stay)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -22,16 +22,16 @@ from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..errors import DiskFull, Held, RunFailed, Stopped, Unavailable, failure_of
 from ..models.compiling import compiled
 from ..place import Place
 from ..system.durable import require_allowed, require_space
-from . import forecast, initial, keeping, length, objective, shortage
+from . import forecast, initial, keeping, ledger, length, objective, shortage
 from .job import Job
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
 from .options import Options
 from .pace import CtrlC, Pace
 from .pushing import Pusher
+from .recording import recorded
 from .stopping import Reason, stop_requests
 
 _SMALL_FILES = 1 << 24  # bytes of a run beside its weights and states
@@ -42,6 +42,7 @@ def prepare(
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
     """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    stay = ledger.Stay.begin(here)
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
     screen.stage(f"preparing {config.dataset}")
@@ -64,19 +65,23 @@ def prepare(
             execution=parts.part(parts.Execution, chosen.to_json()), schedule=schedule,
         )  # fmt: skip
     kept.execution, kept.schedule = parts.part(parts.Execution, chosen.to_json()), schedule
-    kept.status, kept.failure, kept.init = "running", None, init or kept.init
+    kept.status, kept.failure, kept.init, kept.tag = "running", None, init or kept.init, options.tag or kept.tag
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
     from_step = state.step if state else 0
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
-    kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
-    for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
-        screen.say(f"note: {note}")
+    ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
+    _tell(screen, kept.data.warning, clamped, *objective.notes(config, kept.data), ledger.note(kept))
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
-        screen=screen,
+        screen=screen, stay=stay,
     )  # fmt: skip
+
+
+def _tell(screen: Screen, *notes: str | None) -> None:
+    for note in filter(None, notes):
+        screen.say(f"note: {note}")
 
 
 def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen) -> Splits:
@@ -129,7 +134,7 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
     job.screen.say(job.headline())
     forecast.warn(job)
-    with _recorded(job.files, job.kept):
+    with recorded(job.files, job.kept):
         pace = Pace(job.screen.say, job.kept.schedule.total_steps)
         with CtrlC(pace) as answer, stop_requests(deadline=deadline, alone=job.here.ranks == 1, answer=answer) as asked:
             job, model, saving = shortage.survived(
@@ -149,13 +154,15 @@ def _trained(
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
     header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
     header |= ({"task": config.task} if job.task is not task.classes else {}) | objective.header(config)
+    if ledger.settle(job.kept, state, job.files.log):
+        record.write(job.files.record, job.kept)
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
-        logging = Logging(rows, job.here, peak_bytes=(state.facts.peak_bytes or 0) if state else 0)
+        logging = Logging.after(rows, job.here, state.facts if state else None)
         best = Best(job.files, model, rows, found=state.facts.best if state else None)
         saving = Saving(
             job.files, model, optimizer, logging, best, total_steps=total, every=job.options.state_every,
-            seconds_before=state.facts.seconds if state else 0.0,
+            seconds_before=state.facts.seconds if state else 0.0, energy=job.stay.energy,
         )  # fmt: skip
         push = job.options.push
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
@@ -167,8 +174,13 @@ def _trained(
             else []
         )
         every = job.options.keep_every
-        kept = [keeping.KeepingEpochs(job.files, model, rows, every, _metadata(job.kept))] if every else []
-        _fit(job, model, optimizer, [Begun(stop_asked), logging, best, *kept, progress, *sinking, pace, stopping])
+        keepers = [keeping.KeepingEpochs(job.files, model, rows, every, _metadata(job.kept))] if every else []
+        try:
+            _fit(
+                job, model, optimizer, [Begun(stop_asked), logging, best, *keepers, progress, *sinking, pace, stopping]
+            )
+        finally:
+            ledger.enter(job.kept, job.stay, saving)
     return job, model, saving
 
 
@@ -184,6 +196,7 @@ def follow(
         config=config, files=files, kept=kept, splits=splits, here=here,
         chosen=execution.again(kept.stored_execution, config, here, options.wishes, screen.say),
         state=checkpoint.load_state(files.state, screen.say), options=options, screen=screen,
+        stay=ledger.Stay.begin(here),
     )  # fmt: skip
     here.take_threads(job.chosen.threads)
     model, optimizer = _model(job)
@@ -248,7 +261,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
     kept.kept = keeping.listed(files)
-    kept.seconds = parts.Seconds(training=round(saving.seconds, 1), test=round(time.monotonic() - began, 1))
+    ledger.enter_test(kept, job.stay, time.monotonic() - began)
     kept.peak_bytes = saving.logging.peak_bytes
     kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))
     checkpoint.load_weights(files.state / best.file, model)
@@ -265,29 +278,6 @@ def _tested(job: Job, model: nn.Module) -> Predictions | None:
     return evaluation.predict(
         model, job.splits.test, task=job.task, batch_size=job.config.val_batch_size, place=job.here
     )
-
-
-_NOT_COUNTED = (DiskFull.kind, Held.kind, Unavailable.kind)  # failures of what surrounds a run
-
-
-@contextmanager
-def _recorded(files: RunFiles, kept: Record) -> Iterator[None]:
-    """Write into the record of a run that ends before its last step that it stopped, or why it failed."""
-    try:
-        yield
-    except (Stopped, Exception) as error:
-        failure = failure_of(error)
-        kind, sentence = (
-            (failure.kind, str(failure)) if failure else ("internal error", f"{type(error).__name__}: {error}")
-        )
-        if isinstance(error, Stopped):
-            kept.status = "stopped"
-        else:
-            kept.status, kept.failure = "failed", parts.Failure(kind=kind, sentence=sentence)
-            kept.failures = (kept.failures or 0) + (kind not in _NOT_COUNTED) or None
-        with suppress(OSError, RunFailed):  # a full disk, say: the first error stays the reported one
-            record.write(files.record, kept)
-        raise
 
 
 def _metadata(kept: Record) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .. import log, task
+from .. import task
 from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
 from . import events, selection, style
 from .canvas import CANVAS, Canvas
+from .curves import PUBLISHED_ON, History, Published, dataset_of, described, groups, runs_of, task_of
 from .events import IN_A_ROW, Event
 
 THRESHOLD = 1e-3  # of a mean squared error, as published
@@ -31,71 +31,37 @@ _LEGEND = 15  # runs that it names
 _WIDTH, _PANELS, _EVENT_PANEL = 12, 6.1, 4.0  # inches: usual width; height at it, of both panels and of one
 _LEAST = 0.36  # of the height of both panels, in a narrow figure
 _LETTERS = 10.5  # points, of a legend
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class History:
-    """A run's mean loss per epoch on train and on validation, (epochs,) each, and when it came under the threshold."""
-
-    run: Run
-    train: Floats
-    val: Floats
-    event: Event
-
-    @classmethod
-    def of(cls, run: Run, threshold: float) -> History:
-        """Reads a run's log; raises InputError where it is damaged or holds no whole epoch."""
-        if run.done:
-            run.require_whole("log")
-        rows = log.read(run.files.log)[1]
-        full = [row for row in rows if row["split"] == "val_full"]
-        if not full:
-            raise InputError(f"{run.files.log} has no complete epoch yet. Train for at least one epoch")
-        train = _means(row for row in rows if row["split"] == "train")
-        val = [float(row["loss"]) for row in full]
-        return cls(run, np.array([train[row["epoch"]] for row in full]), np.array(val), events.time_to(val, threshold))
-
-    @property
-    def group(self) -> str:
-        """What is compared: the model and its size."""
-        config = self.run.config
-        return selection.run_title(config).removesuffix(f" on {selection.dataset_title(config.dataset)}")
-
-
-def _means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
-    """The mean loss over the examples of each epoch."""
-    sums: dict[int, tuple[float, int]] = {}
-    for row in rows:
-        loss, examples = sums.get(row["epoch"], (0.0, 0))
-        sums[row["epoch"]] = (loss + row["loss"] * row["examples"], examples + row["examples"])
-    return {epoch: loss / examples for epoch, (loss, examples) in sums.items()}
 
 
 def draw(
     runs: list[Run], folder: Path, *, threshold: float | None, top: float | None, zoom: float | None,
-    canvas: Canvas = CANVAS,
+    canvas: Canvas = CANVAS, published: Sequence[Published] = (),
 ) -> list[Path]:  # fmt: skip
     """A figure of histories for each model, one for all models together, and one of the time to the threshold.
 
-    `top` and `zoom` end the loss axes above and below. Returns the files, `history_<model>_<dataset>` and
-    `event_<dataset>`. Raises InputError for a classification without a threshold, and for a damaged log.
+    `top` and `zoom` end the loss axes above and below. `published` runs are drawn with those of their dataset, and may
+    be drawn alone. Returns the files, `history_<model>_<dataset>` and `event_<dataset>`. Raises InputError for a
+    classification without a threshold, and for a damaged log.
     """
-    config = runs[0].config
-    if threshold is None and task.of(config.task) is task.classes:
+    if threshold is None and runs and task.of(runs[0].config.task) is task.classes:
         raise InputError(
-            f"{config.dataset} is a classification, which has no default for the loss to reach. Give one with "
+            f"{runs[0].config.dataset} is a classification, which has no default for the loss to reach. Give one with "
             "--threshold, such as 0.5"
         )
     threshold = THRESHOLD if threshold is None else threshold
     histories = [History.of(run, threshold) for run in runs]
+    drawn = {
+        name: [each for each in histories if each.run in members]
+        for name, members in selection.architectures(runs).items()
+    }
+    others = [History.of_published(each, threshold) for each in published]
+    drawn |= {re.sub(r"\W+", "-", name).strip("-"): members for name, members in groups(others).items()}
+    histories += others
     ends = _ends(histories, threshold, top, zoom)
-    dataset, paths = checks.file_part(config.dataset), []
-    architectures = selection.architectures(runs)
-    for name, members in architectures.items():
-        own = [each for each in histories if each.run in members]
+    dataset, paths = checks.file_part(dataset_of(histories)), []
+    for name, own in drawn.items():
         paths += _saved(own, threshold, ends, folder / f"history_{name}_{dataset}", canvas.of(_WIDTH))
-    if len(architectures) > 1:
+    if len(drawn) > 1:
         paths += _saved(histories, threshold, ends, folder / f"history_all_{dataset}", canvas.of(_WIDTH))
     with style.house_style(canvas):
         figure = _event_figure(histories, threshold, canvas)
@@ -113,7 +79,7 @@ def _saved(
 def _ends(histories: Sequence[History], threshold: float, top: float | None, zoom: float | None) -> tuple[float, float]:
     """The upper ends of the two loss axes: as asked for, LANL's for their data, else what the curves need; the
     threshold lies inside of both."""
-    published = histories[0].run.config.dataset == "nested_cylinder"
+    published = dataset_of(histories) == PUBLISHED_ON
     highest = max(float(max(each.train.max(), each.val.max())) for each in histories)
     lowest = min(float(min(each.train.min(), each.val.min())) for each in histories)
     whole = top or max(TOP if published else 1.05 * highest, 2 * threshold)
@@ -121,18 +87,10 @@ def _ends(histories: Sequence[History], threshold: float, top: float | None, zoo
     return whole, zoom or max(closer, 2 * threshold)
 
 
-def groups(histories: Sequence[History]) -> dict[str, list[History]]:
-    """The histories of each model and size."""
-    found: dict[str, list[History]] = {}
-    for history in histories:
-        found.setdefault(history.group, []).append(history)
-    return found
-
-
 def _history_figure(histories: list[History], threshold: float, ends: tuple[float, float], canvas: Canvas) -> Figure:
     """Train to the left and validation to the right, complete above and zoomed below on grey."""
     compared = groups(histories)
-    dataset = selection.dataset_title(histories[0].run.config.dataset)
+    dataset = selection.dataset_title(dataset_of(histories))
     alone = f"{next(iter(compared))} on {dataset}: loss per epoch"
     figure = style.blank(alone if len(compared) == 1 else f"Loss per epoch on {dataset}", canvas)
     colours = _colours(histories, compared)
@@ -148,7 +106,7 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
         panels[1][column].set_facecolor(_ZOOMED)
         panels[1][column].set_xlabel("epoch")
         panels[1][column].xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
-    learned = task.of(histories[0].run.config.task)
+    learned = task.of(task_of(histories))
     panels[0][0].set_ylabel(
         learned.loss_name if learned is task.values else f"{learned.loss_name} ({learned.loss_unit})"
     )
@@ -201,7 +159,7 @@ def _entries(
     histories: Sequence[History], compared: dict[str, list[History]], colours: Sequence[str], threshold: float
 ) -> list[Line2D]:
     """The legend: seeds where one model is drawn, else models; the threshold."""
-    names = [f"seed {each.run.config.seed}" if len(compared) == 1 else each.group for each in histories]
+    names = [each.name if len(compared) == 1 else each.group for each in histories]
     shown = list(dict(zip(names, colours, strict=True)).items())[:_LEGEND]
     lines = [Line2D([], [], color=colour, label=name) for name, colour in shown]
     return [*lines, Line2D([], [], color=style.GREY, linestyle=":", label=f"threshold {threshold:g}")]
@@ -210,20 +168,18 @@ def _entries(
 def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, float]) -> list[str]:
     runs, reached = len(histories), sum(history.event.reached for history in histories)
     above = sum(float(history.val.max()) > ends[0] or float(history.train.max()) > ends[0] for history in histories)
-    rows, kind = histories[0].run.record.data.rows, selection.examples([histories[0].run])
     return [
-        f"n = {rows.train:,} training and {rows.val:,} validation {kind},",
-        f"{runs} run{'s' if runs > 1 else ''}, one curve per run, {selection.seeds(h.run for h in histories)}.",
+        *described(histories),
         f"A curve ends at the third consecutive epoch with a validation loss below {threshold:g} (point, {reached} of",
         f"{runs} runs), or else at the last epoch (bar).",
         f"The losses of {above} run{'s' if above > 1 else ''} exceed the upper panels." if above else "",
-        selection.warning(history.run for history in histories),
+        selection.warning(runs_of(histories)),
     ]
 
 
 def _event_figure(histories: list[History], threshold: float, canvas: Canvas) -> Figure:
     """The probability over epochs that a run has come under the threshold, by both estimators, for each model."""
-    dataset = selection.dataset_title(histories[0].run.config.dataset)
+    dataset = selection.dataset_title(dataset_of(histories))
     figure = style.blank(f"Time to a validation loss below {threshold:g} on {dataset}", canvas)
     axes = figure.subplots()
     last = max(len(history.val) for history in histories)
@@ -241,8 +197,9 @@ def _event_figure(histories: list[History], threshold: float, canvas: Canvas) ->
     style.legend_above(axes, canvas)
     style.caption(figure, canvas, [
         f"The event is the third of the first {IN_A_ROW} consecutive epochs below the threshold. Runs without it are",
-        "censored at their last epoch.", *facts, f"{selection.seeds(history.run for history in histories)}.",
-        selection.warning(history.run for history in histories),
+        "censored at their last epoch.", *facts,
+        f"{selection.seeds(runs_of(histories))}." if runs_of(histories) else "",
+        selection.warning(runs_of(histories)),
     ])  # fmt: skip
     style.fit(figure, [axes], _EVENT_PANEL * canvas.shrunk)
     return figure

@@ -31,7 +31,9 @@ def table(runs: Sequence[Listed], also: Collection[str] = (), width: int | None 
 
 def _row(run: Listed, also: Collection[str]) -> dict[str, str]:
     entry = run.entry
-    settings = {name: cell(entry.config.get(name)) for name in (*_SETTINGS, *also) if name not in ("model", "dataset")}
+    settings = {
+        name: cell(entry.settings.get(name)) for name in (*_SETTINGS, *also) if name not in ("model", "dataset")
+    }
     return {
         "run": entry.run_id,
         "model": entry.model,

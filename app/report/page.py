@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..artifacts.listing import state_of, stem_of
-from ..artifacts.record import plain
+from ..artifacts.record import Record, plain
 from ..artifacts.runs import Run
 from ..sharing.card import percent, test_lines
 from ..system import storage
@@ -64,8 +64,9 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
     yield "started", record.started or "unknown"
     if record.finished:
         yield "finished", record.finished
-    if record.seconds:
-        yield "training time", spoken(record.seconds.training)
+    if record.tag:
+        yield "tag", record.tag
+    yield from _costs(record)
     if record.peak_bytes is not None:
         yield "peak memory", storage.spoken(record.peak_bytes)
     yield "parameters", f"{record.parameters.total:,} ({record.parameters.non_embedding:,} without embeddings)"
@@ -73,6 +74,18 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
         yield "weights from", f"{record.init.source} (sha256 {record.init.sha256[:16]})"
     yield "command", record.command
     yield "path", stem_of(run.files)
+
+
+def _costs(record: Record) -> Iterator[tuple[str, object]]:
+    """What the run took so far, as far as it is known."""
+    if record.seconds:
+        yield "training time", spoken(record.seconds.training)
+        if record.seconds.lost:
+            yield "lost work", spoken(record.seconds.lost)
+    if record.energy_kwh is not None:
+        yield "energy", f"{record.energy_kwh:.3g} kWh"
+    if record.dollars is not None:
+        yield "cost", f"{record.dollars:,.2f} USD"
 
 
 def _results(run: Run) -> Iterator[tuple[str, object]]:

@@ -14,11 +14,13 @@ from ..errors import DiskFull, Stopped
 from ..experiment import claiming
 from ..system import clock, relaunch, signals, ticket
 from . import versions
+from .budget import Budget
 from .cells import Cell
 from .progress import REFUSED, RETRIES, Progress
 from .study import Study
 
 Say = Callable[[str], None]
+_ROUNDED = 0.1  # seconds that --max-minutes may be short by
 _POLL = 5.0  # seconds between looks at cells that others train
 _REPORTED_AGAIN = 600.0  # seconds between notes that this command waits
 CLAIM_SECONDS = 120.0
@@ -37,11 +39,13 @@ class Worker:
     max_minutes: float | None = None  # for all cells together
     claim_seconds: float = CLAIM_SECONDS  # after which a worker that does not answer loses its run
     mixed_versions: bool = False
+    budget: Budget = field(default_factory=Budget)
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: dict[str, str] = field(default_factory=dict)
     _codes: dict[str, int] = field(default_factory=dict)  # of the newest training of a cell
     _asked: bool = False  # whether this command was asked to stop
+    _ends: float = float("inf")  # of time.monotonic(): when the newest training is to end
     _began: float = field(default_factory=time.monotonic)
 
     def complete(self) -> list[Progress]:
@@ -128,7 +132,7 @@ class Worker:
         What asks this process to stop is passed on; Ctrl-C reaches the training from the terminal.
         """
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
-        command = relaunch.command("train", *cell.arguments(), *self._limit(), *self._at_hub(cell))
+        command = relaunch.command("train", *cell.arguments(), *self._limit(cell), *self._at_hub(cell))
         environment = relaunch.environment(ends_with_this=True)
         environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
@@ -141,20 +145,20 @@ class Worker:
         self._asked = self._asked or bool(came) or relaunch.is_orphan()
         return code
 
-    def _limit(self) -> list[str]:
-        """Return the option that ends a training with the study's time; raise Stopped where that is over."""
-        if self.max_minutes is None:
-            return []
-        if self._is_late():
-            raise Stopped("the study stopped by --max-minutes", saved=True)
-        return ["--max-minutes", f"{self.max_minutes - self._minutes:.3f}"]
-
-    @property
-    def _minutes(self) -> float:
-        return (time.monotonic() - self._began) / 60
+    def _limit(self, cell: Cell) -> list[str]:
+        """Return the option that ends a training with the study's time or budget; raise Stopped where one is over."""
+        budget = self.budget.minutes_left(cell, self.progress()) if self.budget.limited else None
+        left = [] if budget is None else [budget]
+        if self.max_minutes is not None:
+            left.append(self.max_minutes - (time.monotonic() - self._began) / 60)
+            if left[-1] <= 0:
+                raise Stopped("the study stopped by --max-minutes", saved=True)
+        self._ends = time.monotonic() + 60 * min(left, default=float("inf"))
+        return ["--max-minutes", f"{min(left):.3f}"] if left else []
 
     def _is_late(self) -> bool:
-        return self.max_minutes is not None and self._minutes >= self.max_minutes
+        """Return whether the training that ended was to end by now."""
+        return time.monotonic() >= self._ends - _ROUNDED
 
     def _at_hub(self, cell: Cell) -> list[str]:
         """Return the options of a training that other machines may claim: it never waits, and its claim lasts long.

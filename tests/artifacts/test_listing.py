@@ -124,3 +124,12 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         listing.require_folder(tmp_path / "file")
     listing.require_folder(tmp_path / "nowhere")
+
+
+def test_runs_are_selected_by_their_tag(tmp_path):
+    made = [made_up_run(tmp_path, seed=seed, minute=seed, steps=1, record=about)
+            for seed, about in enumerate([{"tag": "first try"}, {"tag": "b"}, {}])]  # fmt: skip
+    ids = [run.record.run_id for run in made]
+    for text, fits in (("first try", ids[:1]), ("b,first try", ids[:2]), ("none", ids[2:]), ("first", [])):
+        assert [run.entry.run_id for run in listed(tmp_path, f"tag={text}")] == fits, text
+    assert [run.to_json()["tag"] for run in listed(tmp_path)] == ["first try", "b", None]

@@ -1,6 +1,7 @@
 """`study`: it completes what is missing, and derives how far it is from the runs alone."""
 
 import contextlib
+import csv
 import json
 import random
 import re
@@ -67,6 +68,11 @@ def test_a_study_trains_each_cell_as_train_does_and_once(call, work, trainings):
         for seed in (0, 1):
             call(f"train {TINY} --model {model} --seed {seed} --checkpoints alone")
     assert files(work / "checkpoints") == files(work / "alone")
+    (table,) = work.glob("checkpoints/studies/cross-*/results.csv")
+    rows = [*csv.DictReader(table.read_text().splitlines())]
+    assert [(row["run_id"], row["state"]) for row in rows] == [(name, "done") for name in trainings]
+    assert all(0 < float(row["seconds_training"]) <= float(row["seconds_occupied"]) for row in rows), rows
+    assert table.with_suffix(".parquet").exists() and "the runs of the study took" in ended.err
     again = call(STUDY)
     assert again.code == 0 and len(trainings) == 4 and again.out.count("done") == 4
     status = call(f"{STUDY.replace('study', 'study status', 1)} --json")
@@ -213,3 +219,34 @@ def test_the_arguments_of_a_cell_are_its_run(call, work, line, monkeypatch):
         call(f"study {line} --cross seed=3 --yes")
     planned = call(f"plan {shlex.join(words[cell['run_id']])} --json")
     assert json.loads(planned.out)["run_id"] == cell["run_id"], planned.err
+
+
+def test_a_finished_run_is_written_in_the_files_of_an_original_system(call, work, run):
+    """`study status` makes them from the run's log, and its CSV too, but no parquet."""
+    shown = call(f"study status {TINY} --model vit_differential --cross seed=0 --legacy zoo --json")
+    assert shown.code == 0 and "1 of 1 runs are in" in shown.err, shown.err
+    (folder,) = work.glob("checkpoints/studies/cross-*")
+    stem = f"legacy/{run.record.run_id}/log_vit_differential_digits_patch4"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == {"results.csv", f"{stem}.csv", f"{stem}.txt"}
+    for system, says in (("lanl", "is for regression"), ("lanle", "Did you mean lanl")):
+        ended = call(f"study status {TINY} --model vit_differential --cross seed=0 --legacy {system}")
+        assert ended.code == 2 and says.lower() in ended.err.lower()
+
+
+def test_a_tag_is_one_line_of_text(call):
+    for text in (f"'{'x' * 101}'", "'a\nb'"):
+        ended = call(f"study --dataset digits --cross seed=0 --plan --tag {text}")
+        assert ended.code == 2 and "--tag" in ended.err and "100" in ended.err, text
+
+
+@pytest.mark.slow
+def test_a_published_file_is_drawn_as_a_history(call, work):
+    path = work / "CNN_Models" / "study_200" / "study200_trainval_summary.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("epochs_index,train_loss,val_loss,epoch_time\n1,0.5,0.25,6.5\n2,0.0005,0.25,6.5\n")
+    ended = call(f"plot history --published {path} --out figures")
+    assert ended.code == 0 and "history_CNN_Models-published_nested_cylinder.png" in ended.out, ended.err
+    path.write_text("epochs_index,train_loss,val_loss,epoch_time\n")
+    for name in (path, work / "none.csv", work):
+        assert call(f"plot history --published {name}").code == 2

@@ -235,15 +235,49 @@ def test_a_run_leaves_the_process_s_threads_as_they_were(tmp_path):
 
 
 def test_a_stopped_run_says_so_and_its_seconds_add_up_over_its_processes(tmp_path):
+    """So do its dollars, and the newest tag is kept; the last process has neither a price nor a tag."""
     with pytest.raises(Stopped):
-        train(tmp_path, interrupted(3))
+        train(tmp_path, interrupted(3), options={"tag": "first", "usd_per_hour": 3600.0})
     stopped = find_runs(tmp_path)[0]
-    assert stopped.record.status == "stopped"
+    assert (stopped.record.status, stopped.record.tag) == ("stopped", "first")
+    before = stopped.record.places[0].seconds
+    assert stopped.record.dollars == pytest.approx(before) and before >= stopped.record.seconds.training > 0
     saved = checkpoint.load_state(stopped.files.state, print)
     facts = saved._replace(facts=msgspec.structs.replace(saved.facts, seconds=1000.0))
     checkpoint.save_state(stopped.files.state, facts, best=saved.facts.best.file if saved.facts.best else None)
     done = train(tmp_path)
     assert done.record.status == "done" and done.record.seconds.training > 1000
+    seconds, places = done.record.seconds, done.record.places
+    assert seconds.lost is None and seconds.training > seconds.validation > 0 and seconds.waiting is not None
+    assert places[0].seconds > 1000 - 1 and places[1].seconds >= seconds.test
+    assert done.record.dollars == pytest.approx(places[0].seconds) and done.record.tag == "first"
+
+
+class Killed(BaseException):
+    """The end of a process that may write nothing any more."""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_and_killed_has_the_seconds_of_all_its_processes(tmp_path):
+    """What the killed one computed after the state is lost work, and no part of the training."""
+
+    def kill(step):
+        if step == 7:
+            raise Killed
+
+    priced = {"usd_per_hour": 3600.0}
+    with pytest.raises(Stopped):
+        train(tmp_path, interrupted(3), options=priced)
+    with pytest.raises(Killed):
+        train(tmp_path, Quiet(after=kill), options=priced)
+    left = [row for row in log.read(find_runs(tmp_path)[0].files.log)[1] if row["step"] > 3]
+    stopped = checkpoint.load_state(find_runs(tmp_path)[0].files.state, print).facts.seconds
+    done = train(tmp_path, options=priced).record
+    assert done.seconds.lost == pytest.approx(sum(row["seconds"] for row in left), abs=0.1) and len(left) >= 6
+    trained = sum(row["seconds"] for row in log.read(find_runs(tmp_path)[0].files.log)[1])
+    assert done.seconds.training == pytest.approx(trained, abs=0.5) and done.seconds.training >= round(stopped, 1)
+    assert done.dollars == pytest.approx(sum(place.seconds for place in done.places), abs=1e-4)
+    assert done.dollars >= done.seconds.training + done.seconds.lost + done.seconds.test - 0.3
 
 
 def test_a_run_that_began_in_another_precision_resumes_in_it_wherever_it_is():

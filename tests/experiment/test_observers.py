@@ -181,13 +181,15 @@ def test_other_epochs_are_not_reported_as_diverging(losses):
 
 def test_a_row_has_the_wait_of_a_training_batch_and_the_peak_of_a_full_pass(tmp_path):
     rows = []
-    logging = Logging(SimpleNamespace(add=rows.append), Place(torch.device("cpu"), "fp32"), peak_bytes=5)
+    facts = Facts(best=None, log_bytes=0, log_sha256="", seconds=9, peak_bytes=5, waiting=1.5, validation=3.0)
+    logging = Logging.after(SimpleNamespace(add=rows.append), Place(torch.device("cpu"), "fp32"), facts)
     logging(Batch("train", 1, 1, 4, 0.1, torch.ones(2), waited=0.25))
     logging(Batch("val_full", 1, 1, 4, 0.1, torch.ones(3), peak_bytes=9))
     logging(StepEnd(1))
     assert [set(row.fields) - {"step", "epoch", "split", "lr", "examples", "seconds"} for row in rows] == [
         {"wait_ms"}, {"peak_bytes"}
     ]  # fmt: skip
+    assert logging.waiting == 1.75 and 3 < logging.validation < 3.5  # of the processes before too
     assert rows[0].fields["wait_ms"] == 250 and logging.peak_bytes == 9 and rows[1].fetch() == [1.0, 1.0, 1.0]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import InputError
-from app.report import history
+from app.report import curves, history
 from app.report.events import Event
 from app.report.selection import repeated
 
@@ -45,7 +45,7 @@ def test_a_history_holds_means_over_epochs_and_the_event(runs):
 def test_a_mean_over_an_epoch_is_over_its_examples():
     rows = [{"epoch": 1, "loss": 1.0, "examples": 3}, {"epoch": 1, "loss": 2.0, "examples": 1},
             {"epoch": 2, "loss": 4.0, "examples": 2}]  # fmt: skip
-    assert history._means(rows) == {1: 1.25, 2: 4.0}
+    assert curves.means(rows) == {1: 1.25, 2: 4.0}
 
 
 @pytest.mark.slow
@@ -83,3 +83,26 @@ def test_an_unfinished_run_is_left_out_and_said(tmp_path):
     made = [made_up_run(tmp_path, steps=10, seed=seed, status=status) for seed, status in ((1, "done"), (2, "running"))]
     told = []
     assert len(repeated(made, named=None, say=told.append)["cifar100"]) == 1 and "not finished" in told[0]
+
+
+PUBLISHED = curves.Published("CNN_Models", "study200", [0.5, 5e-4, 5e-4, 5e-4], [0.5, 5e-4, 5e-4, 5e-4])
+
+
+def test_a_published_run_is_a_group_next_to_runs(runs):
+    mine, other = history.History.of(runs[0], 1e-3), history.History.of_published(PUBLISHED, 1e-3)
+    assert [*history.groups([mine, other])] == [mine.group, "CNN_Models (published)"]
+    assert (other.name, other.event, other.run) == ("study200", Event(4, reached=True), None)
+    text = " ".join(history._facts([mine, other], 1e-3, (0.4, 0.1)))
+    assert "1 run, one curve per run, 1 seed (seed 1)." in text and "1 published run, one curve per file." in text
+    assert history._ends([other], 1e-3, None, None) == (0.4, 0.025)  # as for runs on their dataset
+
+
+@pytest.mark.slow
+def test_published_runs_are_drawn_alone_and_with_runs(runs, tmp_path):
+    alone = history.draw([], tmp_path / "a", threshold=None, top=None, zoom=None, published=[PUBLISHED])
+    assert [path.name for path in alone[::2]] == ["history_CNN_Models-published_nested_cylinder.png",
+                                                  "event_nested_cylinder.png"]  # fmt: skip
+    both = history.draw(runs[:1], tmp_path / "b", threshold=None, top=None, zoom=None, published=[PUBLISHED])
+    assert [path.name.split("_nested")[0] for path in both[::2]] == [
+        "history_cnn", "history_CNN_Models-published", "history_all", "event",
+    ]  # fmt: skip

@@ -40,6 +40,7 @@ class Setting:
     metavar: str | None = None
     cell: bool = False  # of a model's shape: None where its family lacks it
     time: bool = False  # whether it is written as 90s, 30m or 1h
+    characters: int | None = None  # of a text on one line, at most
 
 
 def setting(default: Any = _REQUIRED, **declared: Any) -> Any:
@@ -171,6 +172,10 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
         return
     if its.time and its.most and value > its.most:
         raise InputError(f"{flag(name)} {value:g}s is too long. Use at most {its.most / _SECONDS['h']:g}h")
+    if its.characters and not (value.strip() and value.isprintable() and len(value) <= its.characters):
+        raise InputError(
+            f"{flag(name)} {value!r} is not a text on one line. Use 1 to {its.characters} printable characters"
+        )
     if its.choices:
         check_known(name if its.decides else flag(name), value, its.choices)
     if its.below is not None and its.least is not None:

@@ -43,6 +43,12 @@ class Keeping:
         None, "Save the state and stop after this many minutes.", least=0, shown="no limit"
     )
     checkpoints: Path = _keep(Path("checkpoints"), "Keep all runs in this folder.")
+    tag: str | None = _keep(
+        None, "Store this text with the run, by which `runs --where tag=TEXT` finds it.", characters=100, metavar="TEXT"
+    )
+    usd_per_hour: float | None = _keep(
+        None, "State the price of this machine in USD per hour, from which the dollars in the record follow.", least=0
+    )
     fresh: bool = _keep(False, "Delete what exists of this run and train it again.")
     upload: bool = _keep(False, "Upload the run to HF_REPOSITORY, and its state while it trains.", panel=HUB)
     private: bool = _hub(False, "Make the repository private if it has to be created.", off="--public", shown="public")

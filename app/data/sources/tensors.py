@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +17,23 @@ from ...errors import InputError
 from ...system import durable
 from ...system.printable import printable
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:
     """Writes patterns (N, L) as X [N, 1, L] and labels (N,) as Y, whole or not at all; always the same bytes."""
     import torch
 
     held = {"X": torch.from_numpy(patterns[:, None]), "Y": torch.from_numpy(labels)}
-    with durable.replacing(path, wanted=patterns.nbytes + labels.nbytes) as aside, aside.open("wb") as file:
+    save(path, held, wanted=patterns.nbytes + labels.nbytes)
+
+
+def save(path: Path, held: Tensor | Mapping[str, Tensor], *, wanted: int = 0) -> None:
+    """Write a plain tensor, or several by name, complete or not at all; always the same bytes. `wanted` is in bytes."""
+    import torch
+
+    with durable.replacing(path, wanted=wanted) as aside, aside.open("wb") as file:
         torch.save(held, file)  # into an open file: given a path, its name would stand in the bytes
 
 

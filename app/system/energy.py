@@ -1,0 +1,62 @@
+"""The energy of NVIDIA GPUs, by the counters of their driver, where `nvidia-ml-py` is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+_MILLIJOULES = 3.6e9  # of a kWh
+
+Counter = Callable[[], float | None]
+
+
+def counter(uuids: Sequence[str]) -> Counter:
+    """Return a call that gives the energy in kWh that these GPUs took since now, together; None if it is unknown.
+
+    It is unknown without GPUs, without `nvidia-ml-py`, and for GPUs before Volta, which have no counter.
+    """
+    began = _millijoules(uuids)
+
+    def since() -> float | None:
+        now = None if began is None else _millijoules(uuids)
+        return None if began is None or now is None else round(max(0, now - began) / _MILLIJOULES, 6)
+
+    return since
+
+
+def gpus(device: torch.device, ranks: int) -> list[str]:
+    """Return the UUIDs of the GPUs that compute, as the driver names them; none without CUDA or over several machines.
+
+    Each rank of a machine has the GPU of its number.
+    """
+    import torch
+
+    if device.type != "cuda" or int(os.environ.get("LOCAL_WORLD_SIZE", ranks)) != ranks:
+        return []
+    devices = [device] if ranks == 1 else [torch.device("cuda", rank) for rank in range(ranks)]
+    return [f"GPU-{torch.cuda.get_device_properties(each).uuid}" for each in devices]
+
+
+def _millijoules(uuids: Sequence[str]) -> int | None:
+    """Return what the counters of the GPUs show, together, since their driver was loaded."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    return _read(pynvml, uuids) if uuids else None
+
+
+def _read(nvml: Any, uuids: Sequence[str]) -> int | None:
+    try:
+        nvml.nvmlInit()
+        try:
+            handles = [nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
+            return sum(int(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) for handle in handles)
+        finally:
+            nvml.nvmlShutdown()
+    except nvml.NVMLError:
+        return None

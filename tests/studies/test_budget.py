@@ -1,0 +1,69 @@
+"""The budget of a study: what its runs took by their records limits the next training."""
+
+import pytest
+from report import made_up_run
+from test_cells import Quiet
+
+from app.errors import InputError, Stopped
+from app.studies import axes, cells, progress, rows
+from app.studies.budget import Budget
+from app.studies.study import Study
+from app.studies.worker import Worker
+
+ASKED = {"dataset": "digits", "size": "1M", "model": "vit_classic", "usd_per_hour": 6.0}
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Returns a worker of two runs, of which the first took half an hour and 3 USD and is stopped."""
+    about = {"places": [{"device": "a", "precision": "fp32", "seconds": 1800.0, "usd_per_hour": 6.0}], "dollars": 3.0}
+    made_up_run(tmp_path, dataset="digits", size="1M", seed=0, steps=1, status="stopped", top1=None, record=about)
+
+    def worker(asked=ASKED, max_minutes=None, **limits):
+        found = cells.resolved(rows.of_axes(axes.of_options(["seed=0-1"]), asked), Quiet(), checkpoints=tmp_path)
+        study = Study.of(tmp_path, None, found, upload=False, say=pytest.fail)
+        return Worker(study, lambda _: None, max_minutes=max_minutes, budget=Budget(**limits), mixed_versions=True)
+
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("limits", "minutes"),
+    [({"hours": 2}, 90), ({"usd": 4}, 10), ({"usd": 4, "hours": 2}, 10), ({"usd": 60, "hours": 0.75}, 15),
+     ({"usd": 60, "hours": 9, "max_minutes": 7}, 7)],
+)  # fmt: skip
+def test_a_training_gets_what_is_left_of_every_limit(worker, limits, minutes):
+    made = worker(**limits)
+    option, value = made._limit(made.study.cells[1])
+    assert option == "--max-minutes" and float(value) == pytest.approx(minutes, abs=0.01)
+
+
+def test_there_is_no_limit_by_default(worker):
+    assert worker()._limit(worker().study.cells[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [({"hours": 0.5}, r"--max-hours: its runs took 0\.50 h of 0\.50 h"),
+     ({"usd": 2.5}, r"--max-usd: its runs took 3\.00 USD of 2\.50 USD")],
+)  # fmt: skip
+def test_a_study_stops_where_its_budget_is_spent_and_says_how_much_that_is(worker, limits, says):
+    made = worker(**limits)
+    with pytest.raises(Stopped, match=says) as stopped:
+        made.complete()
+    assert stopped.value.saved
+
+
+def test_dollars_need_a_price(worker):
+    free = {name: value for name, value in ASKED.items() if name != "usd_per_hour"}
+    Budget(usd=1).require(worker().study.cells)
+    Budget(hours=1).require(worker(free).study.cells)
+    for asked in (free, free | {"usd_per_hour": 0.0}):
+        with pytest.raises(InputError, match="Add --usd-per-hour"):
+            Budget(usd=1).require(worker(asked).study.cells)
+
+
+def test_what_an_earlier_command_took_counts(worker):
+    made = worker(usd=60)
+    assert len(progress.of_cells(made.study.cells, made.study.checkpoints, pytest.fail)) == 2
+    assert float(made._limit(made.study.cells[0])[1]) == pytest.approx(57 / 6 * 60, abs=0.01)
