@@ -211,7 +211,8 @@ RunId = Annotated[
 RunIds = Annotated[
     list[str] | None,
     _option("--run", metavar="ID", help="Select the run with this ID, or with an ID that begins so; repeat it for "
-            "more runs. Default: all comparable runs."),
+            "more runs. Default: the newest run of each dataset, and all that differ from it only in model, size and "
+            "seed."),
 ]  # fmt: skip
 
 DEFAULT_CHECKPOINTS = Path("checkpoints")

@@ -22,6 +22,7 @@ from ..config import checks
 from ..errors import InputError
 from . import events, selection, style
 from .canvas import CANVAS, Canvas
+from .differences import distinctions
 from .events import IN_A_ROW, Event
 
 THRESHOLD = 1e-3  # of a mean squared error, as published
@@ -42,10 +43,11 @@ class History:
     train: Floats
     val: Floats
     event: Event
+    differing: str = ""  # the settings in which the runs differ, beside model, size, seed, shape and epochs
 
     @classmethod
-    def of(cls, run: Run, threshold: float) -> History:
-        """Reads a run's log; raises InputError where it is damaged or holds no whole epoch."""
+    def of(cls, run: Run, threshold: float, differing: str = "") -> History:
+        """Read a run's log; raise InputError where it is damaged or has no complete epoch."""
         if run.done:
             run.require_whole("log")
         rows = log.read(run.files.log)[1]
@@ -54,13 +56,15 @@ class History:
             raise InputError(f"{run.files.log} has no complete epoch yet. Train for at least one epoch")
         train = _means(row for row in rows if row["split"] == "train")
         val = [float(row["loss"]) for row in full]
-        return cls(run, np.array([train[row["epoch"]] for row in full]), np.array(val), events.time_to(val, threshold))
+        means = np.array([train[row["epoch"]] for row in full])
+        return cls(run, means, np.array(val), events.time_to(val, threshold), differing)
 
     @property
     def group(self) -> str:
-        """What is compared: the model and its size."""
+        """What is compared: the model, its size, and the settings in which the runs differ."""
         config = self.run.config
-        return selection.run_title(config).removesuffix(f" on {selection.dataset_title(config.dataset)}")
+        name = selection.run_title(config).removesuffix(f" on {selection.dataset_title(config.dataset)}")
+        return ", ".join(filter(None, (name, self.differing)))
 
 
 def _means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
@@ -88,7 +92,8 @@ def draw(
             "--threshold, such as 0.5"
         )
     threshold = THRESHOLD if threshold is None else threshold
-    histories = [History.of(run, threshold) for run in runs]
+    differing = distinctions(runs, free=selection.REPEATED)
+    histories = [History.of(run, threshold, differing[run.files]) for run in runs]
     ends = _ends(histories, threshold, top, zoom)
     dataset, paths = checks.file_part(config.dataset), []
     architectures = selection.architectures(runs)
