@@ -117,10 +117,3 @@ def test_a_damaged_record_is_reported_and_the_others_are_listed(tmp_path):
     damaged.files.record.write_text("{")
     assert len(listing.listed(tmp_path, said.append)) == 1
     assert len(said) == 1 and str(damaged.files.record) in said[0]
-
-
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="is not a folder"):
-        listing.require_folder(tmp_path / "file")
-    listing.require_folder(tmp_path / "nowhere")
