@@ -69,7 +69,8 @@ def prepare(
     split_rows.save(files, splits)
     from_step = state.step if state else 0
     kept.places.append(provenance.place(here.describe(), from_step=from_step, execution=kept.execution))
-    for note in filter(None, (kept.data.warning, clamped, *objective.notes(config, kept.data))):
+    small = length.small_split(config, len(splits.train))
+    for note in filter(None, (kept.data.warning, clamped, small, *objective.notes(config, kept.data))):
         screen.say(f"note: {note}")
     record.write(files.record, kept)
     return Job(

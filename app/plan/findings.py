@@ -92,16 +92,18 @@ def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
     return Finding(PASS, "rows per class", says)
 
 
-def dataset(config: RunConfig, extent: Extent) -> Finding:
-    """Whether the data are there."""
+def dataset(config: RunConfig, extent: Extent, *, offline: bool = False) -> Finding:
+    """Return whether the data are on this machine, or can be downloaded."""
     if extent.cached:
         return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {with_unit(config.stored_side)}")
     if extent.download_bytes == 0:
         return Finding(PASS, "dataset", f"{config.dataset} is on this machine, to be read once")
     much = "of unknown size" if extent.download_bytes is None else f"of {extent.download_bytes / 1e6:,.0f} MB"
-    return Finding(
-        WARN, "dataset", f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
-    )
+    says = f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
+    if offline:
+        lacks = f"{says}, which HF_HUB_OFFLINE prevents, so `train` would fail here"
+        return Finding(WARN, "dataset", lacks, "unset HF_HUB_OFFLINE, or copy a cache that has the dataset")
+    return Finding(WARN, "dataset", says)
 
 
 def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]:
