@@ -1,4 +1,4 @@
-"""Checks of a run before it is made: one line per check, pass, warn or fail."""
+"""Checks of a run before it is made: one line per check, pass, warn, fail or note."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..config.matching import counted
 from ..config.run import RunConfig
 from ..counts.vit import head_width
 from ..system import machine
-from ..system.findings import FAIL, PASS, WARN, Finding
+from ..system.findings import FAIL, NOTE, PASS, WARN, Finding
 from ..tables.datasets import DatasetRow
 from ..tables.shape import with_unit
 from ..tables.sizes import TOLERANCE
@@ -144,9 +144,9 @@ def heads(config: RunConfig) -> list[Finding]:
         return []
     width = head_width(config.shape)
     says = (
-        f"{config.heads} of width {width}. The authors of differential attention advise more than {_FEW_HEADS}, so a "
-        "null result with so few heads will be questioned"
+        f"{config.heads} of width {width}. The authors of differential attention advise more than {_FEW_HEADS} "
+        "(arXiv:2410.05258), so a null result with fewer is weak evidence"
     )
     narrow = config.d_model // 64  # heads of 32
     more = f". --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
-    return [Finding(PASS, "heads", says + more)]
+    return [Finding(NOTE, "heads", says + more)]

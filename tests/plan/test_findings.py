@@ -191,6 +191,7 @@ def test_few_differential_heads_are_mentioned_with_the_row_that_has_more(request
     config = config_of(**request_)
     (found,) = findings.heads(config)
     assert config.heads == count and found.says.startswith(f"{count} of width ") and "null result" in found.says
+    assert found.verdict == "note"
     more = config.model == "vit_differential" and config.size != "1M" and config.attention == "differential"
     assert ("--model vit_differential_h32 has " in found.says) is more
 
