@@ -64,6 +64,7 @@ _PRINTS = (
     "study", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest",
 )  # fmt: skip
 _COMPUTE = ("train", "study", "evaluate", "predict")  # commands that load torch
+_SAVES = ("train", "study")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -189,11 +190,9 @@ def _run(given: list[str]) -> int:
     except NotUploaded as error:
         return end(str(error), NOT_UPLOADED, printed=True)
     except Stopped as error:
-        return end(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
+        return end(f"{error}{_how_to_go_on() if error.saved else _what_is_left(given)}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
-        return end(
-            "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
-        )
+        return end(f"interrupted{_what_is_left(given)}", INTERRUPTED)
     except SystemExit:  # Typer's end at any broken pipe
         return _broken(given, end)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
@@ -232,6 +231,13 @@ def _broken(given: list[str], end: Callable[..., int]) -> int:
 def _how_to_go_on() -> str:
     """The end of a stopped training's sentence; `--fresh` would begin once more."""
     return f". The same command{' without --fresh' if '--fresh' in sys.argv else ''} resumes the run"
+
+
+def _what_is_left(given: list[str]) -> str:
+    """Return the end of the sentence on a command that was interrupted: only a training has a state to resume from."""
+    words = spelling.apart(given)[1]
+    resumes = ". The same command resumes from what was last saved, if anything was"
+    return resumes if words[:1] and words[0] in _SAVES else ""
 
 
 def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
