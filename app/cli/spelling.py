@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config.settings.declaring import FALSE, TRUE
@@ -39,6 +40,11 @@ def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:
     option, words = apart(arguments)
     if words[:1] != ["study"] or not words[1:] or words[1] in {*commands, "-h", "--help"}:
         return arguments
+    if words[1].isalpha() and not Path(words[1]).exists():
+        from difflib import get_close_matches
+
+        if get_close_matches(words[1], commands, n=1):
+            return arguments  # a slip in a command's name, for which the group has an answer
     return [*option, "study", "run", *words[1:]]
 
 

@@ -162,3 +162,26 @@ def test_a_file_that_is_none_or_no_text_is_refused(tmp_path, read):
 def test_too_many_rows_are_refused_at_once():
     with pytest.raises(InputError, match="more than 100,000 runs"):
         rows.of_axes(axes.of_options(["seed=0-99999", "epochs=1-99999"]), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("img-size,seed\n8,0\n", "unknown setting 'img-size'. Use image. It is a side in pixels"),
+        ("resume,seed\n1,0\n", "Run the same command again: it resumes by itself"),
+        ("learning_rate\n1\n", "Use lr. "), ("num_classes\n1\n", "Omit it: the dataset decides"),
+        ("model;seed\ncnn;1\n", "line 1 of grid.csv is separated by semicolons"),
+        ("model\tseed\ncnn\t1\n", "is separated by tabs"),
+        ("vit_classic,1\n", "is not a header, because 'vit_classic' is a value"), ("10M\n", "'10M' is a value"),
+        ("sed\n1\n", "Did you mean seed?"),
+    ],
+)  # fmt: skip
+def test_a_header_that_is_none_or_another_tool_s_is_answered_with_what_to_write(read, text, says):
+    with pytest.raises(InputError) as refused:
+        read(text)
+    assert says in str(refused.value)
+
+
+def test_another_tool_s_key_of_a_yaml_is_answered_too(read):
+    with pytest.raises(InputError, match=r"'bs'\. Use batch_size"):
+        read("cross: {bs: [8]}\n", "grid.yaml")
