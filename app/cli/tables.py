@@ -38,6 +38,7 @@ Wide = Annotated[
     _option("--wide/--no-wide", metavar="", help="Print every cell of a shape by name, and parameters without "
             "embeddings. Default: off."),
 ]  # fmt: skip
+_USUAL_SIZES = "1M,10M,25M,50M"
 _SHORT = {"d_model": "d", "depth": "L", "heads": "h", "width": "w", "features": "f", "patch": "p"}  # of a cell
 
 
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 def models(
     dataset: Dataset = "cifar100",
-    sizes: Sizes = "1M,10M,25M,50M",
+    sizes: Sizes = _USUAL_SIZES,
     model: OnlyModel = None,
     size: OnlySize = None,
     wide: Wide = False,
@@ -58,9 +59,13 @@ def models(
     from ..errors import InputError
     from ..tables.sizes import parse_size
 
+    if size and sizes != _USUAL_SIZES:
+        raise InputError(f"--size {size} and --sizes {sizes} both choose sizes. Omit one of them")
     only = parse_size(size) if size else None
     with patience("counting parameters and FLOPs of timm's models. The counts are cached for the next call"):
-        rows = _model_rows(dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ())
+        rows = _model_rows(
+            dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ()
+        )
     rows = [row for row in rows if only in (None, row["size"])]
     if not rows:
         named = f" of {', '.join(model)}" if model else ""

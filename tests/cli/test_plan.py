@@ -119,7 +119,7 @@ def test_a_folder_is_planned_by_what_is_known_of_it_before_it_is_read(call, work
     ("arguments", "says"),
     [
         ("--usd-per-hour 1", "--usd-per-hour needs a measured time. Add --probe"),
-        ("--like vit_clasic", "unknown model 'vit_clasic'. Did you mean vit_classic?"),
+        ("--like vit_clasic", "unknown model 'vit_clasic'. Did you mean `vit_classic`?"),
         ("--match params", "--match params needs a second model to match"),
         ("--image 30", "image=30 is not a multiple of patch=8"),
         ("--private", "--private has an effect with --upload only"),

@@ -272,12 +272,18 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("vst", "--", "train"), "unknown place 'vst'. Did you mean vast?"),
+        (("vst", "--", "train"), "unknown place 'vst'. Did you mean `vast`?"),
         (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
         (("vast", "--", "plan"), "'plan' after -- is not a train command"),
         (("vast",), "Missing argument"),
-        (("vast", "--", "train", "--sise", "3"), "No such option: --sise"),
-        (("vast", "--", "train", "--size", "10B"), "Did you mean 10M?"),
+        (("vast", "--", "train", "--sise", "3"), "No such option: --sise. Did you mean `--size`?"),
+        (
+            ("vast", "--modle", "cnn", "--", "train"),
+            "Did you mean `--model`? It is an option of `train`. Write it after",
+        ),
+        (("vast", "--gpsu", "2", "--", "train"), "No such option: --gpsu. Did you mean `--gpu`?"),
+        (("vast", "train", "--image", "32"), "Write: run.py launch vast -- train --image 32"),
+        (("vast", "--", "train", "--size", "10B"), "Did you mean `10M`?"),
         (("vast", "--", "train", "--private"), "--private has an effect with --upload only"),
         (("vast", "--disk-gb", "10", "--", "train"), "disk_gb=10 is too small"),
         (("hfjobs", "--", "train"), "Add --upload"),

@@ -173,7 +173,7 @@ def test_too_many_rows_are_refused_at_once():
         ("model;seed\ncnn;1\n", "line 1 of grid.csv is separated by semicolons"),
         ("model\tseed\ncnn\t1\n", "is separated by tabs"),
         ("vit_classic,1\n", "is not a header, because 'vit_classic' is a value"), ("10M\n", "'10M' is a value"),
-        ("sed\n1\n", "Did you mean seed?"),
+        ("sed\n1\n", "Did you mean `seed`?"),
     ],
 )  # fmt: skip
 def test_a_header_that_is_none_or_another_tool_s_is_answered_with_what_to_write(read, text, says):
