@@ -63,9 +63,7 @@ def models(
         raise InputError(f"--size {size} and --sizes {sizes} both choose sizes. Omit one of them")
     only = parse_size(size) if size else None
     with patience("counting parameters and FLOPs of timm's models. The counts are cached for the next call"):
-        rows = _model_rows(
-            dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ()
-        )
+        rows = _model_rows(dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ())
     rows = [row for row in rows if only in (None, row["size"])]
     if not rows:
         named = f" of {', '.join(model)}" if model else ""

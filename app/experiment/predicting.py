@@ -36,6 +36,7 @@ class Predicted:
     classes: Counter[str] = field(default_factory=Counter)  # images by their predicted class
     skipped: list[tuple[str, str]] = field(default_factory=list)  # path and reason
     others: int = 0  # files in the folders that are no images, by their ending
+    replaced: bool = False  # whether files of an earlier prediction were there
 
     @property
     def n(self) -> int:
@@ -55,11 +56,12 @@ def predict(
     run.require_done()
     _require_images(run)
     _require_apart(run, out)
+    done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
+    done.replaced = _replaced(done)
     found = pictures.found(given)
     config = run.config
     here = stages.place_of_evaluation(run, options, screen.say)
     model = restored(run, here, options, screen, best=best)
-    done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
     done.others = found.others
     preprocess = loading.preprocess_of(run, here.device)
     names, size, read = run.record.data.class_names, batch_size or config.val_batch_size, 0
@@ -72,10 +74,8 @@ def predict(
                 _write(table, paths, probabilities, names, done)
             screen.reading("images", min((at + 1) * size, len(found.paths)), len(found.paths), read)
         if not done.n:
-            raise InputError(
-                f"none of the {len(found.paths):,} files can be read: {shown(done.skipped)}. Give images in a "
-                "readable format"
-            )
+            many = f"none of the {len(found.paths):,} files can" if len(found.paths) > 1 else "the only file cannot"
+            raise InputError(f"{many} be read: {shown(done.skipped)}. Give images in a readable format")
     return done
 
 
@@ -94,6 +94,18 @@ def _require_apart(run: Run, out: Path) -> None:
     ours = {out.with_name(f"{out.name}{ending}").resolve() for ending in (".csv", ".parquet")}
     if taken := [path for path in run.files.present() if path.resolve() in ours]:
         raise InputError(f"--out {out} would replace {taken[0]}, a file of the run. Use another name")
+
+
+def _replaced(done: Predicted) -> bool:
+    """Return whether files of an earlier prediction will be replaced; raise InputError for any other file."""
+    there = [path for path in (done.csv, done.parquet) if path.exists()]
+    for path in there:
+        if not tables.is_ours(path):
+            raise InputError(
+                f"{path} exists, and `predict` did not write it. Only earlier predictions are replaced. Choose another "
+                "--out, or delete the file"
+            )
+    return bool(there)
 
 
 def _decoded(
@@ -117,7 +129,9 @@ def _decoded(
 def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
     """The image as the run's cache would store it, or why it cannot be read."""
     try:
-        if path.exists() and not path.is_file():
+        if not path.exists():
+            return "it does not exist"
+        if not path.is_file():
             return "it is a folder" if path.is_dir() else "it is not a regular file"
         return preprocess.stored(path)
     except InputError as error:
