@@ -43,7 +43,7 @@ class Worker:
         reported = float("-inf")
         while waiting := self._pass():
             if time.monotonic() - reported > _REPORTED_AGAIN:
-                self.say(f"waiting for {waiting:,} cell{'' if waiting == 1 else 's'} that other processes train")
+                self.say(f"waiting for {waiting:,} run{'' if waiting == 1 else 's'} that other processes train")
                 reported = time.monotonic()
             time.sleep(_POLL)
         return self.progress()
@@ -71,7 +71,7 @@ class Worker:
         total = len(self.cells)
         while todo:
             cell = todo.popleft()
-            self.say(f"cell {self.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
+            self.say(f"run {self.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
             code = self._train(cell)
             after = self._after(cell, code)
             if after.state == "running":  # another process was faster
@@ -142,4 +142,4 @@ def described(cell: Cell) -> str:
     """Return a cell in a few words."""
     config = cell.config
     size = "" if config.size == config.model else f" {config.size}"
-    return f"{config.model}{size}, {config.dataset}, seed {config.seed} (run {config.run_id}, {cell.where})"
+    return f"{config.model}{size}, {config.dataset}, seed {config.seed} (ID {config.run_id}, {cell.where})"

@@ -134,7 +134,7 @@ def test_a_model_that_does_not_may_split_it(tmp_path):
         ({"model": "swin", "width": 4, "patch": 2}, "width=4 does not divide into swin's 3 heads. Use 3 or 6"),
         (
             {"model": "cait", "size": "1M"},
-            r"size=1M does not fit .*\(\+375.0%\).*Reachable sizes: 4.75M at depth=1, 6.33M",
+            r"size=1M does not fit .*\(\+375.0 %\).*Reachable sizes: 4.75M at depth=1, 6.33M",
         ),
     ],
 )

@@ -28,9 +28,9 @@ def extent(**changes):
 @pytest.mark.parametrize(
     ("request_", "steps", "verdict", "says"),
     [
-        ({}, 4400, "pass", r"500 of 4,400 steps \(11%\)"),
+        ({}, 4400, "pass", r"500 of 4,400 steps \(11 %\)"),
         ({}, 600, "warn", "shortened to 60"),
-        ({"warmup_steps": 500}, 600, "warn", "is more than 20%. Lower --warmup-steps"),
+        ({"warmup_steps": 500}, 600, "warn", "is more than 20 %. Lower --warmup-steps"),
         ({}, None, "warn", "its share is unknown"),
     ],
 )

@@ -100,7 +100,7 @@ def test_sides_may_be_a_list_and_an_anchor_is_followed(read):
 
 
 BAD_CSV = {
-    "": "has no runs", "\n# nothing\n": "has no runs", "model\n": "has no runs", "modle\ncnn\n": "id you mean model",
+    "": "has no runs", "\n# nothing\n": "has no runs", "model\n": "has no runs", "modle\ncnn\n": "id you mean `model`",
     "model,model\na,b\n": "two columns for model", "model,--model\na,b\n": "two columns for model",
     "batch-size,batch_size\n1,2\n": "two columns for batch_size", "model,\ncnn,x\n": "column without a name",
     "model\ncnn,resnet18\n": "has 2 cells",
@@ -113,7 +113,7 @@ BAD_YAML = {
     "": "has no runs", "- a\n": "is not a study", "text": "is not a study", "grid: {seed: 1}": "unknown part 'grid'",
     "base: [1]": "base of grid.yaml is not a mapping", "cross: 3": "cross of grid.yaml is not a mapping",
     "runs: {seed: 1}": "is not a list", "runs: [1]": "run 1 of grid.yaml is not a mapping",
-    "cross: {sed: 1}": "id you mean seed", "cross: {seed: []}": "has no values", "cross: {seed: 4-2}": "0 numbers",
+    "cross: {sed: 1}": "id you mean `seed`", "cross: {seed: []}": "has no values", "cross: {seed: 4-2}": "0 numbers",
     "cross: {seed: 0-999999999}": "1,000,000,000 numbers", "cross: {seed: [1, '']}": "empty value",
     "cross: {seed: {a: 1}}": "several values", "cross: {seed: [[1, 2]]}": "several values",
     "base: {seed: [1, 2]}": "under `cross`", "base: {seed: 1}\nbase: {seed: 2}": "twice",
@@ -123,7 +123,7 @@ BAD_YAML = {
     "base: *other": "cannot be read as YAML", "a: 1\n---\na: 2": "cannot be read as YAML",
 }  # fmt: skip
 BAD_AXES = {
-    "seed": "is not an axis", "seed=": "is not an axis", "=1": "is not an axis", "sed=1": "id you mean seed",
+    "seed": "is not an axis", "seed=": "is not an axis", "=1": "is not an axis", "sed=1": "id you mean `seed`",
     "seed=1,,2": "empty value", "seed=3-1": "0 numbers",
 }  # fmt: skip
 
