@@ -23,6 +23,8 @@ CASES = [
     ("train digits", "unexpected argument 'digits'. Write --dataset digits", None),
     ("plan vit_classic", "unexpected argument 'vit_classic'. Write --model vit_classic", None),
     ("plot --width 3in loss", "No such option: --width. Write it after the command, as in `run.py plot loss", None),
+    ("plot loss --out loss.pdf", "--out loss.pdf is a file, but .* --format pdf$", None),
+    ("plot loss --format jpg", "unknown format 'jpg'. .*Valid values: png, svg, pdf", None),
     ("plot loss --width 3", "--width: '3' is not a width with a unit. Valid units", None),
     ("models --size 10M --sizes 25M", "--size 10M and --sizes 25M both choose sizes. Omit one of them", None),
     ("train --size 1G", r"'1G' means billions of parameters. Did you mean `1M`\?", None),
@@ -52,7 +54,7 @@ CASES = [
     ("train --size 10B", r"'10B' means billions of parameters. Did you mean `10M`\?", None),
     ("train --size large", "'large' is not a parameter budget such as 10M", None),
     ("train --size 2K", r"size=2K does not fit .*Reachable sizes: [\d.]+M at depth=1", None),
-    ("train --size 10M --depth 3", r"size=10M does not fit .*\(-[\d.]+%\).*Reachable sizes: .*depth=12", None),
+    ("train --size 10M --depth 3", r"size=10M does not fit .*\(-[\d.]+ %\).*Reachable sizes: .*depth=12", None),
     ("train --image 224 --patch 15", "image=224 is not a multiple of patch=15. Use 14 or 16", None),
     ("train --model vit_classic --heads 5", "d_model=256 does not divide into heads=5 .*Use 4 or 8", None),
     (

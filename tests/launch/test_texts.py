@@ -262,6 +262,12 @@ def call(capsys, monkeypatch):
     return call
 
 
+def test_the_steps_of_a_text_are_numbered_without_a_gap():
+    for secrets in ((), ("HF_TOKEN",)):
+        steps = re.findall(r"^# (\d)\. ", text("vast", job(secrets=secrets)), re.MULTILINE)
+        assert steps == [str(step) for step in range(1, len(steps) + 1)] and len(steps) == (3 if secrets else 2)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place):
     code, out, err = call(place, "--image", IMAGE, "--", *TRAIN)
