@@ -98,7 +98,7 @@ def trained(command: Command, *, text: str) -> Run | None:
 
 
 def _require_writable(screen: Screen, *, private: bool) -> None:
-    """Raises InputError for a bad token or repository, before the first step; a silent Hub is said."""
+    """Raise InputError for a bad token or repository, before the first step; report a Hub that does not answer."""
     from ..errors import HubUnavailable
     from ..system import hub, repositories
 
@@ -109,7 +109,7 @@ def _require_writable(screen: Screen, *, private: bool) -> None:
 
 
 def _draw(run: Run) -> None:
-    """The run's own figures, unless they are there."""
+    """Draw the run's own figures, unless they exist."""
     from ..report import testing
 
     if not testing.is_drawn(run.files.loss_png):

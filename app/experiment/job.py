@@ -34,7 +34,7 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """What the run learns."""
+        """Return the task that the run learns."""
         return task.of(self.config.task)
 
     def headline(self) -> str:

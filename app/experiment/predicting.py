@@ -40,7 +40,7 @@ class Predicted:
 
     @property
     def n(self) -> int:
-        """Images with a prediction."""
+        """Return the number of images with a prediction."""
         return sum(self.classes.values())
 
 
@@ -111,7 +111,7 @@ def _replaced(done: Predicted) -> bool:
 def _decoded(
     paths: Sequence[Path], preprocess: loading.Preprocess, size: int
 ) -> Iterator[tuple[list[str], list[np.ndarray], list[tuple[str, str]]]]:
-    """Paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
+    """Yield paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def begun(start: int) -> list[tuple[str, Future[np.ndarray | str]]]:
@@ -127,7 +127,7 @@ def _decoded(
 
 
 def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
-    """The image as the run's cache would store it, or why it cannot be read."""
+    """Return the image as the run's cache would store it, or why it cannot be read."""
     try:
         if not path.exists():
             return "it does not exist"
@@ -139,7 +139,7 @@ def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
 
 
 def _probabilities(model: nn.Module, inputs: torch.Tensor, here: Place) -> np.ndarray:
-    """Softmax over the logits: float32 (B, K)."""
+    """Return the softmax over the logits: float32 (B, K)."""
     with torch.inference_mode(), here.autocast():
         logits = model(inputs)
     return np.asarray(logits.double().softmax(1).float().cpu().numpy())
