@@ -156,7 +156,7 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         **named,
         "size": config.size,
         "image": config.image,
-        "shape": ", ".join(f"{name} {value}" for name, value in cells.items()),
+        "shape": ", ".join(f"{name} {_cell(value)}" for name, value in cells.items()),
         **cells,
         "parameters": config.parameters,
         "non_embedding": config.parameters - family.embedding_parameters(config.shape),
@@ -164,6 +164,11 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         "tokens": config.tokens,
         "activation_bytes": family.activation_bytes(config.shape, maps_kept=False),
     }
+
+
+def _cell(value: object) -> str:
+    """Return a cell of a shape as an option takes it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _dataset_row(dataset: str) -> DatasetRow:

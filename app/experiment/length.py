@@ -36,7 +36,7 @@ def small_split(config: RunConfig, train: int | None) -> str:
         return ""
     rows = f"{train:,} training row{'' if train == 1 else 's'}"
     return (
-        f"--batch-size {config.batch_size} is more than the {rows}, so every epoch is one step on {rows}. Use "
+        f"--batch-size {config.batch_size} is more than the {rows}, so every epoch is one step on all of them. Use "
         f"--batch-size {train} or less"
     )
 

@@ -11,7 +11,7 @@ from ..config.run import RunConfig
 from ..data import Understood
 from ..system.findings import Finding
 from ..system.printable import printable
-from ..system.storage import spoken
+from ..system.storage import spoken, spoken_alike
 
 _WIDTH = 100
 
@@ -70,7 +70,7 @@ class Plan:
         memory = costs["memory_bytes"]
         yield (
             "memory",
-            f"{_bytes(sum(memory.values()))} ({_parts(memory)} of {_counted(how['micro_batch_size'], 'image')})",
+            f"{spoken_alike([sum(memory.values())])[0]} ({_parts(memory)} of {_counted(how['micro_batch_size'], 'image')})",
         )
         yield "download", _bytes(costs["download_bytes"])
         yield "disk", f"{_parts(costs['disk_bytes'])} (the state until the end)"
@@ -115,4 +115,6 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _parts(values: Mapping[str, int | None]) -> str:
-    return ", ".join(f"{name} {_bytes(value)}" for name, value in values.items())
+    known = {name: value for name, value in values.items() if value is not None}
+    texts = dict(zip(known, spoken_alike([*known.values()]), strict=True))
+    return ", ".join(f"{name} {texts.get(name, 'unknown')}" for name in values)

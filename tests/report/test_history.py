@@ -59,6 +59,7 @@ def test_each_model_all_of_them_and_the_event_are_drawn(runs, tmp_path):
 def test_one_epoch_has_one_whole_number_on_the_axis(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(history.style, "save", lambda figure, *_: figures.append(figure) or [])
+    monkeypatch.setattr(history.style, "fit", lambda *_: None)  # the layout takes most of the time
     run = made_up_run(tmp_path, dataset="nested_cylinder", model="cnn", steps=10, epochs=1, top1=1)
     history.draw([run], tmp_path, threshold=0.1, top=None, zoom=None)
     axes = figures[0].axes[-1]

@@ -86,6 +86,7 @@ def test_seeds_of_a_size_share_a_colour_and_an_entry_and_named_runs_say_what_dif
     runs = [made_up_run(tmp_path, steps=20, **each) for each in asked]
     figures = []
     monkeypatch.setattr(loss.style, "save", lambda figure, *_: figures.append(figure) or [])
+    monkeypatch.setattr(loss.style, "fit", lambda *_: None)  # the layout takes most of the time
     loss.draw(runs, tmp_path)
     (axes,) = figures[0].axes
     lines = [line for line in axes.lines if len(line.get_xdata()) == 20 and line.get_linestyle() != "None"]
