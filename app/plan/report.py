@@ -68,10 +68,8 @@ class Plan:
         flops = costs["training_flops"]
         yield "training", "unknown" if flops is None else f"{flops:.3g} FLOPs, validation and test included"
         memory = costs["memory_bytes"]
-        yield (
-            "memory",
-            f"{spoken_alike([sum(memory.values())])[0]} ({_parts(memory)} of {_counted(how['micro_batch_size'], 'image')})",
-        )
+        (whole,), images = spoken_alike([sum(memory.values())]), _counted(how["micro_batch_size"], "image")
+        yield "memory", f"{whole} ({_parts(memory)} of {images})"
         yield "download", _bytes(costs["download_bytes"])
         yield "disk", f"{_parts(costs['disk_bytes'])} (the state until the end)"
         yield from self._time()
