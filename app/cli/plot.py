@@ -109,7 +109,7 @@ def loss(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
-    """Draw training and validation loss per batch, one figure per architecture and split, one curve per size."""
+    """Draw training and validation loss per batch, one figure per architecture and split, one colour per size."""
     from ..report import loss as figures
 
     _draw(partial(figures.draw, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
