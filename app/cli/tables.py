@@ -78,7 +78,7 @@ def _print(rows: Sequence[dict[str, Any]], *, wide: bool) -> None:
 
     heads = ("model", "size", "shape", "parameters", *(("non-embedding",) if wide else ()), "GFLOPs", "tokens")
     lines = [
-        (r["model"], r["size"] if wide or r["size"] != r["model"] else "-", r["shape"] if wide else _short(r),
+        (r["model"], r["size"] if wide or r["size"] != r["model"] else "-", _wide(r) if wide else _short(r),
          f"{r['parameters']:,}", *((f"{r['non_embedding']:,}",) if wide else ()), f"{r['flops'] / 1e9:.2f}",
          r["tokens"])
         for r in rows if "why_not" not in r
@@ -94,6 +94,11 @@ def _print(rows: Sequence[dict[str, Any]], *, wide: bool) -> None:
     for why, named in _why_not(rows).items():
         result(f"note: {', '.join(named)}: {why}")
     result("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
+
+
+def _wide(row: dict[str, Any]) -> str:
+    """Return every cell of a row's shape; its switches are on or off, as an option has them."""
+    return str(row["shape"]).replace(" True", " on").replace(" False", " off")
 
 
 def _short(row: dict[str, Any]) -> str:
@@ -156,7 +161,7 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         **named,
         "size": config.size,
         "image": config.image,
-        "shape": ", ".join(f"{name} {_cell(value)}" for name, value in cells.items()),
+        "shape": ", ".join(f"{name} {value}" for name, value in cells.items()),
         **cells,
         "parameters": config.parameters,
         "non_embedding": config.parameters - family.embedding_parameters(config.shape),
@@ -164,11 +169,6 @@ def _model_row(row: DatasetRow, request: dict[str, str]) -> dict[str, Any]:
         "tokens": config.tokens,
         "activation_bytes": family.activation_bytes(config.shape, maps_kept=False),
     }
-
-
-def _cell(value: object) -> str:
-    """Return a cell of a shape as an option takes it."""
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _dataset_row(dataset: str) -> DatasetRow:
