@@ -31,7 +31,7 @@ class TestSplit(Protocol):
 
 
 def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, place: Place) -> Predictions | None:
-    """Logits for every example of the split, each exactly once and in order; each rank makes its share of them.
+    """Return the logits of every example of the split, each exactly once and in order; each rank computes its share.
 
     The first rank gets them all, the others None.
     """
@@ -50,7 +50,7 @@ def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, 
 def _predicted(
     model: nn.Module, split: TestSplit, mine: np.ndarray, *, batch_size: int, place: Place
 ) -> tuple[Tensor, ...]:
-    """Examples (n,), labels (n,) and logits (n, K) on the host; a rank without any computes one, for its shape."""
+    """Return examples (n,), labels (n,) and logits (n, K) on the host; a rank without any computes one."""
     seen, labels, logits = [], [], []
     with torch.inference_mode():
         for examples, inputs, targets in split.batches(batch_size, mine if len(mine) else np.arange(1)):
@@ -63,7 +63,7 @@ def _predicted(
 
 
 def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:
-    """Raises InputError unless the predictions hold every test row exactly once."""
+    """Raise InputError unless the predictions contain every test row exactly once."""
     if not np.array_equal(np.sort(predictions.rows), np.sort(rows)):
         raise Damaged("the predictions do not have each row of this test set once. Use `evaluate --again`")
 

@@ -109,7 +109,7 @@ Observer = Callable[[Event], None]  # the loop calls each with each event, in th
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Batches that show every example once; the last may be smaller."""
+    """Return the number of batches that show every example once; the last may be smaller."""
     return -(-examples // batch_size)
 
 
@@ -170,7 +170,7 @@ def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[t
 
 
 def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
-    """The batches of an epoch's validation pass: every example once and in order, or so many random ones."""
+    """Return the batches of an epoch's validation pass: every example once and in order, or so many random ones."""
     examples = np.arange(len(val))
     if schedule.val_batches:
         examples = val.order(epoch, schedule.val_batches * schedule.val_batch_size)
@@ -231,7 +231,7 @@ def update(
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
-    """The validation examples beside a step: the next ones of the split, round and round; all of a small split.
+    """Return the validation examples of a step: the next ones of the split, in a circle, or all of a small split.
 
     Every batch has the same size, so every validation loss of a log weighs the same.
     """

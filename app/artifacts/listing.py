@@ -10,7 +10,6 @@ import msgspec
 
 from .. import log
 from ..config.conditions import Condition
-from ..errors import InputError
 from ..system import locks
 from ..tables.ranges import check_known
 from . import states
@@ -111,9 +110,3 @@ def states_of(texts: Collection[str]) -> tuple[str, ...]:
 def stem_of(files: RunFiles) -> Path:
     """Return what all names of a run's files begin with."""
     return files.folder / files.stem
-
-
-def require_folder(checkpoints: Path) -> None:
-    """Raise InputError for a folder of runs that is something else, or cannot be read."""
-    if checkpoints.exists() and not checkpoints.is_dir():
-        raise InputError(f"--checkpoints {checkpoints} is not a folder. Name a folder of runs")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from csv import Error as CsvError
+from csv import reader as csv_rows
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,20 @@ def columns(names: Sequence[str]) -> list[str]:
             taken.add(column)
         found.append(column)
     return found
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a CSV or parquet file begins with the columns of a table of predictions."""
+    import pyarrow as pa
+    from pyarrow.parquet import read_schema
+
+    try:
+        if path.suffix == ".parquet":
+            return tuple(read_schema(path).names[: len(_OWN)]) == _OWN
+        with path.open(newline="", encoding="utf-8") as file:
+            return tuple(next(csv_rows(file), [])[: len(_OWN)]) == _OWN
+    except (OSError, UnicodeDecodeError, CsvError, pa.ArrowInvalid):
+        return False
 
 
 @contextmanager

@@ -113,11 +113,13 @@ def _cell(value: Any, name: str = "") -> str:
         return "-"
     if name.endswith("_bytes"):
         value = value / 1e6
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "none"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _versions() -> dict[str, str]:

@@ -30,9 +30,9 @@ _NOTES = (
     "HF Trainer with its defaults (fused AdamW, clipping at 1.0, its own data loader without workers over tensors in "
     "host memory), progress bar, saving and reports off; its time includes feeding, the others' images are on the "
     "device",
-    "on a CPU, each contender has a separate process, as its users run it, so that only isoscale keeps freed memory "
-    "(app/system/memory.py). There, peak MB is that of the whole process with its libraries",
-    "ours is app.loop.update with the fused AdamW; validation and the log are not in it (`bench log`)",
+    "on a CPU, each contender has a separate process, as its users run it. Only isoscale keeps freed memory for the "
+    "next step. There, peak MB is that of the whole process with its libraries",
+    "isoscale: one optimiser step with the fused AdamW, as `train` makes it, without its validation batch and its log",
 )
 _PAIRS = (
     ("vit_classic", "timm eager"),

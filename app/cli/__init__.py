@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from contextlib import suppress
 from functools import cache as remembered
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 import typer.main
@@ -44,10 +43,10 @@ from . import (
     evaluate,
     hub,
     launch,
-    other_tools,
     plan,
     plot,
     predict,
+    refusing,
     runs,
     screen,
     selftest,
@@ -64,6 +63,7 @@ _PRINTS = (
     "study", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest",
 )  # fmt: skip
 _COMPUTE = ("train", "study", "evaluate", "predict")  # commands that load torch
+_SAVES = ("train", "study")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -181,7 +181,8 @@ def _run(given: list[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except TyperException as error:
-        return _refused(error, end)
+        text = refusing.sentence(error)
+        return end(text, BAD_INPUT) if text else BAD_INPUT
     except InputError as error:
         return end(str(error), BAD_INPUT, printed=isinstance(error, ChecksFailed))
     except RunFailed as error:
@@ -189,11 +190,9 @@ def _run(given: list[str]) -> int:
     except NotUploaded as error:
         return end(str(error), NOT_UPLOADED, printed=True)
     except Stopped as error:
-        return end(f"{error}{_how_to_go_on() if error.saved else ''}", STOPPED)
+        return end(f"{error}{_how_to_go_on() if error.saved else _what_is_left(given)}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
-        return end(
-            "interrupted at once. The same command resumes from what was last saved, if anything was", INTERRUPTED
-        )
+        return end(f"interrupted{_what_is_left(given)}", INTERRUPTED)
     except SystemExit:  # Typer's end at any broken pipe
         return _broken(given, end)
     except Exception as error:  # whatever it is, it becomes an exit code  # noqa: BLE001
@@ -216,6 +215,7 @@ def _sound(given: list[str]) -> list[str]:
         if not has_folder():  # some libraries would end the process there, with a message of their own
             raise InputError(NO_FOLDER)
         spelling.require_values(given)
+        spelling.require_separator(given, screen.name())
         if {*given[:3]} & {*_COMPUTE} and (why := few_addresses()):  # below it some libraries abort without a word
             screen.note(f"note: {why} if the command ends without a message")
         endpoint.require_sound()
@@ -234,28 +234,11 @@ def _how_to_go_on() -> str:
     return f". The same command{' without --fresh' if '--fresh' in sys.argv else ''} resumes the run"
 
 
-def _refused(error: TyperException, end: Callable[[str, int], int]) -> int:
-    """End for arguments that do not parse; a command without any has shown its help."""
-    format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
-    sentence = (format_message() if format_message else str(error)).rstrip(".").replace("\n", " ")
-    if context and (says := _instead(getattr(error, "option_name", ""), context)):
-        return end(f"{str(error).rstrip('.')}. {says}", BAD_INPUT)
-    hint = _how_to_write(sentence) or (f". See {context.command_path} --help" if context else "")
-    return end(f"{sentence}{hint}", BAD_INPUT) if sentence else BAD_INPUT
-
-
-def _instead(option: str, context: Any) -> str | None:
-    """Return what to type instead of an option of another tool."""
-    known = {name for each in context.command.params for name in (*each.opts, *each.secondary_opts)}
-    return None if option in known else other_tools.option(option, known, context.command_path)
-
-
-def _how_to_write(sentence: str) -> str:
-    """Return how to write a switch that was given a value, or an option that was given as name=value."""
-    if found := re.fullmatch(r"Option '--(?:no-)?([\w-]+)' does not take a value", sentence):
-        return f". Write --{found[1]} or --no-{found[1]}"
-    found = re.fullmatch(r"Got unexpected extra argument.*? \((\w+)=([^\s)]+).*", sentence)
-    return f". Write --{found[1].replace('_', '-')} {found[2]}" if found else ""
+def _what_is_left(given: list[str]) -> str:
+    """Return the end of the sentence on a command that was interrupted: only a training has a state to resume from."""
+    words = spelling.apart(given)[1]
+    resumes = ". The same command resumes from what was last saved, if anything was"
+    return resumes if words[:1] and words[0] in _SAVES else ""
 
 
 def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool = False) -> int:

@@ -74,7 +74,7 @@ def _print_table(*, as_json: bool) -> None:
     lines = [
         (r["name"], r["hub"] or ("(bundled)" if r["train_rows"] else "(--data)"),
          f"{r['train_rows']:,}" if r["train_rows"] else "-",
-         f"{r['test_rows']:,}" if r["test_rows"] else f"{r['test_fraction']:.0%} held out" if r["train_rows"] else "-",
+         _test_rows(r),
          r["classes"] if r["task"] == "classification" else "1 number",
          with_unit(r["native"] or r["protocol"]["image"]), f"{r['megabytes']:,} MB" if r["train_rows"] else "-",
          r["licence"])
@@ -89,6 +89,13 @@ def _print_table(*, as_json: bool) -> None:
     return _print_protocols(protocols | of_family | {"any other": dataclasses.asdict(UNKNOWN)})
 
 
+def _test_rows(row: dict[str, Any]) -> str:
+    """Return the rows of a dataset's test split, or the share that is held out."""
+    if row["test_rows"]:
+        return f"{row['test_rows']:,}"
+    return f"{100 * row['test_fraction']:.0f} % held out" if row["train_rows"] else "-"
+
+
 def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
     from ..system.columns import columns
     from ..tables.shape import spelled
@@ -96,7 +103,7 @@ def _print_protocols(protocols: dict[str, dict[str, Any]]) -> None:
     heads = ("dataset", "image", "patch", "batch", "epochs", "lr", "warm-up", "decay", "dropout", "augment", "size")
     lines = [
         (name, spelled(p["image"]), p["patch"], p["batch_size"], p["epochs"], f"{p['lr']:g}",
-         "10%" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
+         "10 %" if p["warmup_steps"] is None else p["warmup_steps"], p["weight_decay"], p["dropout"], p["augment"],
          p["size"])
         for name, p in protocols.items()
     ]  # fmt: skip

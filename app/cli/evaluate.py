@@ -24,8 +24,9 @@ Where = Annotated[
 
 
 _METRICS = (
-    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, and the accuracy of "
-    "each class. Regression reports RMSE, MAE and R2 with 95 % bootstrap intervals."
+    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, and the recall of "
+    "each class: the three lowest, or all of them with --json. Regression reports RMSE, MAE and R2 with 95 % bootstrap "
+    "intervals."
 )
 
 
@@ -204,9 +205,16 @@ def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
     what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {'best' if best else 'final'} weights"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
     lines = [what, *test_lines(run, test), *asked]
+    figure = [] if best else [run.files.truth_png if isinstance(test, Errors) else run.files.confusion_png]
     if not isinstance(test, Errors):
-        files = f"all classes and the confusion matrix: {run.files.record}, {run.files.confusion_png.name}"
+        files = _named("all classes and the confusion matrix", run.files.record, *figure)
     else:
-        files = f"all predictions with their true values: {run.files.predictions}, {run.files.truth_png.name}"
+        kept = run.files.best_predictions if best else run.files.predictions
+        files = _named("all predictions with their true values", kept, *figure)
     warning = about.data.warning
     return "\n".join(map(printable, [*lines, *([f"note: {warning}"] if warning else []), files]))
+
+
+def _named(what: str, first: Path, *others: Path) -> str:
+    """Return the line that says which files have the rest; figures are drawn of the final weights only."""
+    return f"{what}: {' and '.join(map(str, (first, *others)))}"

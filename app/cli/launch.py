@@ -144,6 +144,9 @@ def _remark(job: Any) -> None:
     from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
-        note("note: replace OWNER by the owner of your image, or set --image or ISOSCALE_IMAGE")
+        note(
+            f"note: OWNER in {job.image} stands for the GitHub account that published your image. Name the image with "
+            "--image or ISOSCALE_IMAGE, or replace OWNER in the text"
+        )
     if not job.uploads:
         note("note: without --upload the run is lost when that machine is deleted")

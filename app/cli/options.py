@@ -160,7 +160,25 @@ Threads = Annotated[int | None, _of("threads")]
 AttentionPath = Annotated[str | None, _of("attention_path")]
 MicroBatchSize = Annotated[int | None, _of("micro_batch_size")]
 Verify = Annotated[bool, _of("verify")]
-Checkpoints = Annotated[Path, _option("--checkpoints", help="Find runs in this folder. Default: checkpoints.")]
+DEFAULT_CHECKPOINTS = Path("checkpoints")
+
+
+def _folder_of_runs(checkpoints: Path) -> Path:
+    """Return the folder that runs are read from; raise InputError for one that was named and is not there."""
+    if checkpoints.exists() and not checkpoints.is_dir():
+        raise InputError(f"--checkpoints {checkpoints} is not a folder. Name a folder of runs")
+    if checkpoints != DEFAULT_CHECKPOINTS and not checkpoints.exists():
+        raise InputError(
+            f"--checkpoints {checkpoints} does not exist. Name an existing folder of runs, or omit it for "
+            f"`{DEFAULT_CHECKPOINTS}`"
+        )
+    return checkpoints
+
+
+Checkpoints = Annotated[
+    Path,
+    _option("--checkpoints", callback=_folder_of_runs, help="Find runs in this folder. Default: checkpoints."),
+]
 Private = Annotated[bool, _of("private")]
 
 Yes = Annotated[
@@ -226,7 +244,6 @@ RunId = Annotated[
 RunIds = Annotated[
     list[str] | None,
     _option("--run", metavar="ID", help="Select the run with this ID, or with an ID that begins so; repeat it for "
-            "more runs. Default: all comparable runs."),
+            "more runs. Default: the newest run of each dataset, and all that differ from it only in model, size and "
+            "seed."),
 ]  # fmt: skip
-
-DEFAULT_CHECKPOINTS = Path("checkpoints")

@@ -42,10 +42,31 @@ WidthOfHistory = Annotated[float | None, _width("12in, and 8.5in for the time to
 WidthOfPatterns = Annotated[float | None, _width("11in")]
 Caption = Annotated[
     bool,
-    _option("--caption/--no-caption", metavar="", help="Print the caption below the figure, in its file, or else on "
+    _option("--caption/--no-caption", metavar="", help="Print the title and the caption in the figure, or else both on "
             "stderr, as one line `caption: ...` per figure. Default: --caption."),
 ]  # fmt: skip
-Folder = Annotated[Path, _option("--out", help="Write the figures into this folder. Default: figures.")]
+
+
+def _folder(out: Path) -> Path:
+    """Return the folder of the figures. Raise InputError for the name of a figure, which would become a folder."""
+    kind = out.suffix.lower().removeprefix(".")
+    if kind in ("png", "svg", "pdf", "jpg", "jpeg", "eps") and not out.is_dir():
+        raise InputError(
+            f"--out {out} is a file, but figures are written into a folder, under names of their content. Name a "
+            "folder, and the format with --format, such as --format pdf"
+        )
+    return out
+
+
+Folder = Annotated[
+    Path, _option("--out", callback=_folder, help="Write the figures into this folder. Default: figures.")
+]
+Format = Annotated[
+    str,
+    _option("--format", help="Write each figure in these formats, of png, svg and pdf, separated by commas. "
+            "Default: png,svg."),
+]  # fmt: skip
+_USUAL_FORMATS = "png,svg"
 Threshold = Annotated[
     float | None,
     _option("--threshold", min=0, help="Measure the time until the validation loss is below this value. "
@@ -90,19 +111,21 @@ def loss(
     run: o.RunIds = None,
     width: Width = None,
     caption: Caption = True,
+    formats: Format = _USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
-    """Draw training and validation loss per batch, one figure per architecture and split, one curve per size."""
+    """Draw training and validation loss per batch, one figure per architecture and split, one colour per size."""
     from ..report import loss as figures
 
-    _draw(partial(figures.draw, canvas=_canvas(width, caption)), run, checkpoints, out)
+    _draw(partial(figures.draw, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
 
 
 def scaling(
     run: o.RunIds = None,
     width: Width = None,
     caption: Caption = True,
+    formats: Format = _USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
@@ -110,7 +133,7 @@ def scaling(
     from ..report import scaling as figures
     from .screen import Screen
 
-    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption)), run, checkpoints, out)
+    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
 
 
 def history(
@@ -121,6 +144,7 @@ def history(
     published: PublishedFiles = None,
     width: WidthOfHistory = None,
     caption: Caption = True,
+    formats: Format = _USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
@@ -128,7 +152,7 @@ def history(
     from ..report import history as figures
     from ..report.selection import repeated
 
-    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=_canvas(width, caption))
+    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=_canvas(width, caption, formats))
     if published:
         return _draw_published(draw, published, run, checkpoints, out)
     return _draw(draw, run, checkpoints, out, choose=repeated)
@@ -175,12 +199,13 @@ def field(
     simulation: Simulation = None,
     width: Width = None,
     caption: Caption = True,
+    formats: Format = _USUAL_FORMATS,
     out: Folder = Path("figures"),
 ) -> None:
     """Draw a field of one simulation at its earliest and its latest time, in cm and microseconds."""
     from ..report import field as figures
 
-    canvas = _canvas(width, caption)
+    canvas = _canvas(width, caption, formats)
     for path in figures.draw(folder, field=name, simulation=simulation, out=out, canvas=canvas):
         result_line(path)
 
@@ -190,6 +215,7 @@ def patterns(
     count: Count = 6,
     width: WidthOfPatterns = None,
     caption: Caption = True,
+    formats: Format = _USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: Folder = Path("figures"),
 ) -> None:
@@ -205,16 +231,16 @@ def patterns(
         if run
         else finding.newest(**wanted, checkpoints=checkpoints, say=screen.say)
     )
-    canvas = _canvas(width, caption)
+    canvas = _canvas(width, caption, formats)
     for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading, canvas=canvas):
         result_line(path)
 
 
-def _canvas(width: float | None, caption: bool) -> Canvas:
-    """Return what the options say of a figure's width and caption."""
-    from ..report.canvas import Canvas
+def _canvas(width: float | None, caption: bool, formats: str) -> Canvas:
+    """Return what the options say of a figure's width, caption and formats. Raise InputError."""
+    from ..report import canvas
 
-    return Canvas(width, caption, note)
+    return canvas.Canvas(width, caption, note, formats=canvas.formats(formats))
 
 
 def _draw(

@@ -28,7 +28,8 @@ Inputs = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option("--out", show_default=False, metavar="PATH",
-                 help="Write PATH.csv and PATH.parquet. Default: predictions_ID_FOLDER in the current folder."),
+                 help="Write PATH.csv and PATH.parquet, which may replace earlier predictions only. Default: "
+                 "predictions_ID_FOLDER in the current folder."),
 ]  # fmt: skip
 BatchSize = Annotated[
     int | None,
@@ -105,11 +106,16 @@ def _files(count: int) -> str:
 
 
 def _text(done: Predicted) -> str:
-    common = ", ".join(f"{printable(name, NAME)} {count:,}" for name, count in done.classes.most_common(10))
+    common = ", ".join(f"{_named(name)}: {count:,}" for name, count in done.classes.most_common(10))
     more = f" and {len(done.classes) - 10:,} more classes" if len(done.classes) > 10 else ""
     left = [f"skipped: {_files(len(done.skipped))} that cannot be read"] if done.skipped else []
     left += [f"skipped: {_files(done.others)} without the name of an image"] if done.others else []
     images = f"{done.n:,} image{'' if done.n == 1 else 's'}"
-    return "\n".join(
-        [f"{images}: {common}{more}", *left, f"written: {printable(done.csv)} and {printable(done.parquet.name)}"]
-    )
+    replaced = " (earlier predictions were replaced)" if done.replaced else ""
+    written = f"written: {printable(done.csv)} and {printable(done.parquet)}{replaced}"
+    return "\n".join([f"{images}: {common}{more}", *left, written])
+
+
+def _named(name: str) -> str:
+    """Return a class as a count follows it: a number is called a class, so that it is no count itself."""
+    return f"class {name}" if name.replace(".", "").isdigit() else printable(name, NAME)

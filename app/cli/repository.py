@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def require_writable(screen: Screen, *, private: bool) -> None:
-    """Raises InputError for a bad token or repository, before the first step; a silent Hub is said."""
+    """Raise InputError for a bad token or repository, before the first step; report a Hub that does not answer."""
     from ..errors import HubUnavailable
     from ..system import hub, repositories
 

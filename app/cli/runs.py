@@ -76,14 +76,13 @@ def runs(
 
     if context.invoked_subcommand:
         return _require_alone(context)
-    listing.require_folder(checkpoints)
     asked = conditions(where or ())
     found = listing.listed(checkpoints, screen.note, asked, listing.states_of(state or ()))
     if as_json:
         return result_json([run.to_json() for run in found])
     if not found:
         return screen.note(
-            f"note: no run {'fits ' if asked or state else ''}in {checkpoints}. `run.py train` makes one"
+            f"note: no run in {checkpoints}{' fits' if asked or state else ''}. `run.py train` makes one"
         )
     return _print(found, [each.name for each in asked])
 
@@ -116,7 +115,6 @@ def rm(
     from ..artifacts import listing, removing
     from ..config.conditions import conditions
 
-    listing.require_folder(checkpoints)
     only = listing.states_of(state or ())
     found = removing.chosen(runs or (), checkpoints, screen.note, conditions(where or ()), only)
     removing.require_free(found)

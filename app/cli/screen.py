@@ -200,12 +200,12 @@ class Screen:
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
         """A dataset on its way into the cache."""
         total = f"/{of:,}" if of else ""
-        share = f" {rows / of:4.0%}" if of else ""
+        share = f" {100 * rows / of:3.0f} %" if of else ""
         self._show(f"reading {split}{share}  {rows:,}{total} rows  {read / 1e6:,.1f} MB", last=rows == of)
 
     def making(self, done: int, of: int, what: str = "files") -> None:
         """A set that is being made."""
-        self._show(f"making {done / of:4.0%}  {done:,}/{of:,} {what}", last=done == of)
+        self._show(f"making {100 * done / of:3.0f} %  {done:,}/{of:,} {what}", last=done == of)
 
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], speed: Speed) -> None:
         """A step of training, with the newest losses known; nothing is shown before there are any."""
@@ -214,7 +214,11 @@ class Screen:
             return
         self._waiting.stage("")
         (train, rate), (val, val_rate) = ((row["loss"], _rate(row)) for row in (last["train"], last["val"]))
-        done, images, waiting = f"step {step:,}/{of:,}", f"{speed.images_per_second:,.0f}", f"{speed.waiting:.0%}"
+        done, images, waiting = (
+            f"step {step:,}/{of:,}",
+            f"{speed.images_per_second:,.0f}",
+            f"{100 * speed.waiting:.0f} %",
+        )
         seconds = (of - step) * (time.monotonic() - since) / (step - first) if step > first else 0
         left = f"  {spoken(seconds)} left" if step > first or step == of else ""
         self._show(
@@ -273,7 +277,7 @@ def _bar(share: float, width: int) -> str:
 
 def _rate(row: dict[str, Any]) -> str:
     """What a log's row says beside its loss: accuracy, or the mean absolute error of numbers."""
-    return f"MAE {row['mae']:.4f}" if "mae" in row else f"acc {row['correct'] / row['examples']:.1%}"
+    return f"MAE {row['mae']:.4f}" if "mae" in row else f"acc {100 * row['correct'] / row['examples']:.1f} %"
 
 
 def _columns() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config.settings.declaring import FALSE, TRUE
@@ -39,6 +41,11 @@ def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:
     option, words = apart(arguments)
     if words[:1] != ["study"] or not words[1:] or words[1] in {*commands, "-h", "--help"}:
         return arguments
+    if words[1].isalpha() and not Path(words[1]).exists():
+        from difflib import get_close_matches
+
+        if get_close_matches(words[1], commands, n=1):
+            return arguments  # a slip in a command's name, for which the group has an answer
     return [*option, "study", "run", *words[1:]]
 
 
@@ -67,6 +74,19 @@ def require_values(arguments: list[str]) -> None:
         if not word or (name.startswith("--") and sign and not value):
             what = name or (before if before.startswith("-") else "an argument")
             raise InputError(f"{what} has an empty value, perhaps from an unset variable. Give a value, or omit it")
+
+
+def require_separator(arguments: list[str], program: str) -> None:
+    """Raise InputError for `launch PLACE train --option` without `--`: `launch` would take options of `train`."""
+    words = apart(arguments)[1]
+    if words[:1] != ["launch"] or "--" in words or "train" not in words:
+        return
+    at = words.index("train")
+    if any(word.startswith("-") for word in words[at:]):
+        command = shlex.join([program, *words[:at], "--", *words[at:]])
+        raise InputError(
+            f"options of `train` follow `--`, which separates them from those of `launch`. Write: {command}"
+        )
 
 
 def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) -> str:

@@ -38,6 +38,7 @@ Wide = Annotated[
     _option("--wide/--no-wide", metavar="", help="Print every cell of a shape by name, and parameters without "
             "embeddings. Default: off."),
 ]  # fmt: skip
+_USUAL_SIZES = "1M,10M,25M,50M"
 _SHORT = {"d_model": "d", "depth": "L", "heads": "h", "width": "w", "features": "f", "patch": "p"}  # of a cell
 
 
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 def models(
     dataset: Dataset = "cifar100",
-    sizes: Sizes = "1M,10M,25M,50M",
+    sizes: Sizes = _USUAL_SIZES,
     model: OnlyModel = None,
     size: OnlySize = None,
     wide: Wide = False,
@@ -58,6 +59,8 @@ def models(
     from ..errors import InputError
     from ..tables.sizes import parse_size
 
+    if size and sizes != _USUAL_SIZES:
+        raise InputError(f"--size {size} and --sizes {sizes} both choose sizes. Omit one of them")
     only = parse_size(size) if size else None
     with patience("counting parameters and FLOPs of timm's models. The counts are cached for the next call"):
         rows = _model_rows(dataset, [only] if only else [parse_size(each) for each in sizes.split(",")], model or ())
@@ -75,7 +78,7 @@ def _print(rows: Sequence[dict[str, Any]], *, wide: bool) -> None:
 
     heads = ("model", "size", "shape", "parameters", *(("non-embedding",) if wide else ()), "GFLOPs", "tokens")
     lines = [
-        (r["model"], r["size"] if wide or r["size"] != r["model"] else "-", r["shape"] if wide else _short(r),
+        (r["model"], r["size"] if wide or r["size"] != r["model"] else "-", _wide(r) if wide else _short(r),
          f"{r['parameters']:,}", *((f"{r['non_embedding']:,}",) if wide else ()), f"{r['flops'] / 1e9:.2f}",
          r["tokens"])
         for r in rows if "why_not" not in r
@@ -91,6 +94,11 @@ def _print(rows: Sequence[dict[str, Any]], *, wide: bool) -> None:
     for why, named in _why_not(rows).items():
         result(f"note: {', '.join(named)}: {why}")
     result("any other of timm's by its name: --model timm/NAME (vit_timm is timm/vit_base_patch16_384)")
+
+
+def _wide(row: dict[str, Any]) -> str:
+    """Return every cell of a row's shape; its switches are on or off, as an option has them."""
+    return str(row["shape"]).replace(" True", " on").replace(" False", " off")
 
 
 def _short(row: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ def trained(command: Command, *, text: str) -> Run | None:
 
 
 def _draw(run: Run) -> None:
-    """The run's own figures, unless they are there."""
+    """Draw the run's own figures, unless they exist."""
     from ..report import testing
 
     if not testing.is_drawn(run.files.loss_png):

@@ -116,7 +116,7 @@ def check_size(sized: Sized) -> None:
     cells = " ".join(f"{name}={getattr(shape, name)}" for name in grown)
     raise InputError(
         f"size={sized.size} does not fit {cells}: this shape has {sized.parameters:,} parameters "
-        f"({sized.missed_by:+.1%}), and 5 % is allowed. Reachable sizes: "
+        f"({100 * sized.missed_by:+.1f} %), and 5 % is allowed. Reachable sizes: "
         f"{sizing.reachable(family, shape, near)}. Use one of them"
     )
 

@@ -192,7 +192,7 @@ def check_name(name: str) -> None:
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(f'timm/{close}' for close in near)}?" if near else "See timm.list_models()"
+        hint = f"Did you mean {' or '.join(f'`timm/{close}`' for close in near)}?" if near else "See timm.list_models()"
         raise InputError(f"timm has no model {architecture!r}. {hint}")
     known = [variant.partition(".")[2] for variant in timm.list_models(f"{architecture}.*", pretrained=True)]
     if tag and tag not in known:

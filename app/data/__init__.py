@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Progress) -> DatasetFacts:
-    """What a config needs to know of the dataset asked for; a known dataset is not even opened.
+    """Return what a config needs to know of the dataset asked for; a known dataset is not even opened.
 
     Any other is looked up in the cache, then in the Hub's metadata; where labels are no class indices it is read.
     """
@@ -55,7 +55,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
 
 
 def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:
-    """The facts of fields and signals, as the first of the files says them; nothing is cached."""
+    """Return the facts of fields and signals, from the first of the files; nothing is cached."""
     ask = ask_of({**request, "dataset": row.name}, **where(request))
     shape = shape_of(ask)
     names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
@@ -66,7 +66,7 @@ def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts
 
 
 def require_inputs(ask: Ask, config: RunConfig) -> None:
-    """Raises InputError unless the files give inputs as a run's own did."""
+    """Raise InputError unless the files give inputs as a run's own did."""
     shape = shape_of(ask)
     if shape != config.input_shape:
         theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
@@ -96,19 +96,19 @@ def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[
 
 
 def named_by_all_files(path: str, config: RunConfig) -> bool:
-    """Whether a run of an earlier version, which named a folder by all its files, is on this folder as it is."""
+    """Return whether a run of an earlier version, which named a folder by all its files, is on this folder."""
     return config.layout_revision == LAYOUT and files.of_all(path) == config.fingerprint
 
 
 def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
-    """What is understood of a run's dataset before it is read; from the cache, if it is there."""
+    """Return what is understood of a run's dataset before it is read, from the cache if it is there."""
     if cached := cache.find(ask, ask.fingerprint):
         return inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
     return _of_source(config, ask, say, image=config.image)
 
 
 def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Understood:
-    """What is understood of a dataset that no run is asked for; it is not read, but labels that lie here are."""
+    """Return what is understood of a dataset without a run; it is not read, except labels on this machine."""
     effects.require(request)
     row, name = dataset_row(request["dataset"]), dataset_name(request["dataset"])
     defaults: dict[str, Any] = {"split_seed": row.split_seed, "val_fraction": row.val_fraction} if row else {}
@@ -133,7 +133,7 @@ def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Underst
 
 
 def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: Extent | None = None) -> Understood:
-    """What is understood of a dataset that is not in the cache."""
+    """Return what is understood of a dataset that is not in the cache."""
     if ask.row and ask.hub:
         return inspection.of_row(settings, ask, image=image)
     source = opening.first(ask, opening.newest(ask, say))
@@ -141,7 +141,7 @@ def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: E
 
 
 def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
-    """What is understood of the data of a run whose splits are made."""
+    """Return what is understood of the data of a run whose splits are made."""
     members = holdout.Members(
         made.train.members, made.val.members, made.test.members, made.record.get("val_from", "train"),
         made.record["test_from"],
@@ -160,7 +160,7 @@ def whole(
     config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str], *,
     statistics: tuple[Any, Any] | None = None,
 ) -> Split:  # fmt: skip
-    """Every row of a source for testing, as `division.whole` has them."""
+    """Return every row of a source for testing, as `division.whole` has them."""
     from .splits import division
 
     return division.whole(config, place, cached, say, names, statistics=statistics)

@@ -20,7 +20,7 @@ from .splits import holdout
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a request's local dataset lies, as `ask_of` takes it; None for one of the Hub and for what is bundled."""
+    """Return the paths of a request's local dataset, as `ask_of` takes them; None for the Hub and what is bundled."""
     row = dataset_row(request["dataset"])
     if row and row.kind != "image":
         return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}

@@ -28,7 +28,7 @@ _PUBLISHED = "the source's split"
 
 
 def is_current(ask: Ask, cached: Cached) -> bool:
-    """Whether a cache has the classes that this version reads: earlier ones took an empty label for a class."""
+    """Return whether a cache has the classes that this version reads: earlier ones took an empty label for a class."""
     return ask.layout > LAYOUT or all(map(str.strip, cached.manifest.class_names))
 
 
@@ -104,7 +104,7 @@ def _common(settings: Data, ask: Ask, image: Extent | None, statistics: Mapping[
 
 
 def _inputs(ask: Ask, image: Extent | None, statistics: Mapping[str, Any]) -> str:
-    """How inputs are resized and normalised."""
+    """Return how inputs are resized and normalised."""
     if ask.reading:
         kind = "fields" if isinstance(ask.reading, FieldReading) else "signals"
         what = f"{kind} of {ask.channels} channel{'s' if ask.channels > 1 else ''}, {with_unit(ask.side)}"
@@ -134,7 +134,7 @@ def _with_files_of_now(ask: Ask, layout: Layout) -> Layout:
 
 
 def _unlabelled(cached: Cached, layout: Layout) -> list[LeftOut]:
-    """The rows without a label, of a cache of an earlier version, which does not say why they have none."""
+    """Return the rows without a label in a cache of an earlier version, which does not say why they have none."""
     found = []
     for split, count in cached.manifest.unlabelled.items():
         if count and not any(each.what == f"rows of {split}" for each in layout.left_out):
@@ -177,7 +177,7 @@ def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray
 
 
 def _values(source: Source) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
-    """The same of a regression, whose groups are the simulations."""
+    """Return the same of a regression, whose groups are the simulations."""
     assert source.outline
     rows = {split: list(source.outline(split)) for split in sorted(source.rows)}
     values = {split: np.array([row.label for row in each], np.float32) for split, each in rows.items()}
@@ -186,7 +186,7 @@ def _values(source: Source) -> tuple[dict[str, np.ndarray], np.ndarray, list[str
 
 
 def is_label(label: Any, source: Source, ask: Ask) -> bool:
-    """Whether a label, as it is meant, is one of a class."""
+    """Return whether a label, as it is meant, is one of a class."""
     if label is None or label == -1:
         return False
     names = source.class_names
@@ -196,7 +196,7 @@ def is_label(label: Any, source: Source, ask: Ask) -> bool:
 def _divided(
     settings: Data, layout: Layout, labels: Mapping[str, np.ndarray], members: Members, names: list[str]
 ) -> dict[str, Any]:
-    """What is said of the splits and the classes where every label is known."""
+    """Return what is reported of the splits and the classes if every label is known."""
     sources = {"train": "train", "val": members.val_from, "test": members.test_from}
     of = {"train": members.train, "val": members.val, "test": members.test}
     regression = settings.task != "classification"
@@ -219,7 +219,7 @@ def _divided(
 def _counted(
     settings: Data, layout: Layout, rows: Mapping[str, int | None], names: tuple[str, ...] | None, ask: Ask
 ) -> dict[str, Any]:
-    """What is said of the splits and the classes where only the numbers of rows are known."""
+    """Return what is reported of the splits and the classes if only the numbers of rows are known."""
     counts = holdout.counted(
         settings, rows["train"], rows.get("test"), own_test="test" in rows, val_rows=rows.get("val"),
         own_val="val" in rows,
@@ -238,7 +238,7 @@ def _counted(
 
 
 def _place(settings: Data, layout: Layout, name: str, source: str) -> str:
-    """Where a split's rows come from."""
+    """Return where a split's rows come from."""
     if name == "test" and settings.folds:
         return f"fold {settings.fold} of the {settings.folds} folds of train, repeat {settings.repeat}"
     if source == "train" and name != "train":

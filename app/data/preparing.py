@@ -49,7 +49,7 @@ def _report_streams(ask: Ask, say: Callable[[str], None]) -> None:
 
 
 def with_test(source: Source) -> Source:
-    """The source, or the same with another split for its test, where that has no labels and these cost little."""
+    """Return the source, or the same with another split for its test, if that has no labels and these cost little."""
     if not (source.without_test and source.outline):
         return source
     try:
@@ -61,7 +61,7 @@ def with_test(source: Source) -> Source:
 
 
 def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
-    """The cache of a source, or of the same with another split for its test, where that has no labels."""
+    """Return the cache of a source, or of the same with another split for its test, if that has no labels."""
     try:
         return cache.build(ask, source, progress, say)
     except Hidden as hidden:
@@ -75,7 +75,7 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """The same, after saying what is not in it, and what became of transparent and of 16-bit images."""
+    """Return the same, after reporting what is not in it, and what became of transparent and of 16-bit images."""
     manifest, dataset = cached.manifest, cached.ask.dataset
     if left_out := manifest.left_out:
         what = "images" if manifest.array is None else "files"

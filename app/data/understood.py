@@ -57,22 +57,22 @@ class Understood:
 
     @property
     def class_count(self) -> int:
-        """The classes, 1 of a regression."""
+        """Return the number of classes, 1 of a regression."""
         return self.classes or 1
 
     @property
     def carved_test(self) -> bool:
-        """Whether test is held out from train."""
+        """Return whether test is held out from train."""
         return next(part.held_out for part in self.parts if part.name == "test")
 
     @property
     def rows(self) -> dict[str, int | None]:
-        """The rows of each split that is used."""
+        """Return the rows of each split that is used."""
         return {part.name: part.rows for part in self.parts}
 
     @property
     def rows_per_class(self) -> dict[str, int] | None:
-        """Rows of each class over all splits, None where they are unknown."""
+        """Return the rows of each class over all splits, None where they are unknown."""
         counts = [part.rows_per_class for part in self.parts]
         if self.class_names is None or any(count is None for count in counts):
             return None
@@ -80,7 +80,7 @@ class Understood:
 
     @property
     def majority(self) -> dict[str, Any] | None:
-        """The class with the most training rows, and its share of the training and of the test rows."""
+        """Return the class with the most training rows, and its share of the training and of the test rows."""
         counts = {part.name: part.rows_per_class for part in self.parts}
         train = counts.get("train")
         if self.class_names is None or not train or not sum(train):
@@ -108,7 +108,7 @@ class Understood:
         }
 
     def lines(self) -> Iterator[str]:
-        """The block, to be read."""
+        """Return the lines of the block, for readers."""
         version = f", version {self.version[:16]}" if self.version else ""
         yield f"data: {printable(self.dataset)} from {printable(self.where)}{version}"
         for name, text in self._facts():

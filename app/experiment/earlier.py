@@ -11,7 +11,7 @@ from .options import Options
 
 
 def as_begun(config: RunConfig, options: Options, screen: Screen, path: str | None) -> RunConfig:
-    """The config, or the same as an earlier version named it, where such a run was begun and is not finished.
+    """Return the config, or the same as an earlier version named it, if such a run was begun and is not finished.
 
     That is at an earlier revision of its model, or by a fingerprint of all files of its folder, read or not. A run of
     the config's own name comes first. A note names a finished run of an earlier revision.

@@ -35,7 +35,7 @@ _COLUMNS = ("label_column", "image_column")
 def evaluate_on(
     run: Run, options: Options, screen: Screen, *, given: Mapping[str, str] | None = None, best: bool = False
 ) -> Run:
-    """The run with its metrics on the files at `options.data`, in its results under `elsewhere` and their fingerprint.
+    """Return the run with its metrics on the files at `options.data`, under `elsewhere` and their fingerprint.
 
     They are read as the run's own were: images decoded and normalised alike, signals with the same range and
     background. `given` are settings of the files: the angles' `grid`, `label_column` and `image_column`. Rows of
@@ -64,7 +64,7 @@ def evaluate_on(
 
 
 def _split(run: Run, here: Place, cached: data.Cached, screen: Screen) -> Split:
-    """The rows that the run knows, after saying what was understood of the data."""
+    """Return the rows that the run knows, after reporting what was understood of the data."""
     about, layout = run.record.data, cached.layout
     if place := layout.places.get("test") or layout.places.get("train"):
         screen.say(f"testing on {cached.manifest.rows['test']:,} labelled rows of {printable(place)}")
@@ -75,7 +75,7 @@ def _split(run: Run, here: Place, cached: data.Cached, screen: Screen) -> Split:
 
 
 def _reading(ask: data.Ask) -> dict[str, Any]:
-    """How the files were read, as the record has it."""
+    """Return how the files were read, as the record has it."""
     if ask.reading:
         return dataclasses.asdict(ask.reading)
     columns = {name: getattr(ask, name) for name in _COLUMNS if getattr(ask, name)}
@@ -83,13 +83,13 @@ def _reading(ask: data.Ask) -> dict[str, Any]:
 
 
 def _unreadable(cached: data.Cached) -> dict[str, int]:
-    """How many images could not be read, where there are such."""
+    """Return the number of images that could not be read, for the record; empty if all could."""
     left_out = cached.manifest.left_out
     return {"unreadable": len(left_out)} if left_out and not cached.has_array else {}
 
 
 def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
-    """What is asked for of the other files; raises InputError unless it gives the inputs that the run learned from."""
+    """Return the ask for the other files; raise InputError unless their inputs are like those of the run."""
     config = run.config
     if effects.kind_of(config.dataset) == "image":
         return _ask_of_images(run, options, given)
@@ -105,7 +105,7 @@ def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
 
 
 def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
-    """What is asked for of a labelled folder: images stored as the run's own were, by its layout where that fits."""
+    """Return the ask for a labelled folder: images stored as the run's own were, by its layout if that fits."""
     config, path = run.config, options.data
     unused = {"grid": given.get("grid"), "design": options.design, "filelist": options.filelist}
     if wrong := [name for name, value in unused.items() if value]:
@@ -131,7 +131,7 @@ def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.As
 
 
 def predicted(run: Run, split: Split, here: Place, options: Options, screen: Screen, *, weights: str) -> Predictions:
-    """The predictions of weights by their name in `RunFiles`, computed as the run was."""
+    """Return the predictions of weights by their name in `RunFiles`, computed as the run was."""
     config, model = run.config, restored(run, here, options, screen, weights=weights)
     predictions = evaluation.predict(
         model, split, task=task.of(config.task), batch_size=config.val_batch_size, place=here
@@ -141,7 +141,7 @@ def predicted(run: Run, split: Split, here: Place, options: Options, screen: Scr
 
 
 def restored(run: Run, here: Place, options: Options, screen: Screen, *, weights: str) -> nn.Module:
-    """The model with weights by their name in `RunFiles`, in eval mode, computed as the run was."""
+    """Return the model with weights by their name in `RunFiles`, in eval mode, computed as the run was."""
     config = run.config
     run.require_whole(weights)
     chosen = execution.again(run.record.stored_execution, config, here, Wishes(threads=options.threads), screen.say)
@@ -152,6 +152,6 @@ def restored(run: Run, here: Place, options: Options, screen: Screen, *, weights
 
 
 def latest(run: Run) -> Rates | Errors:
-    """The metrics that were measured last."""
+    """Return the metrics that were measured last."""
     assert run.record.results and run.record.results.elsewhere, "they were just measured"
     return max(run.record.results.elsewhere.values(), key=lambda found: found.measured or "")

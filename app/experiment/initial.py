@@ -75,7 +75,7 @@ def _of_run(where: str, checkpoints: Path, say: Say) -> Path:
 
 
 def _config(fields: Any) -> RunConfig | None:
-    """The config in a file's metadata; None where there is none that this version reads."""
+    """Return the config in a file's metadata; None if there is none that this version reads."""
     try:
         return RunConfig.from_json(fields) if isinstance(fields, dict) else None
     except (InputError, TypeError):
@@ -127,7 +127,7 @@ def _require_shape(weights: Weights, theirs: RunConfig, ours: RunConfig) -> None
 
 
 def _head(ours: Shapes, config: RunConfig) -> set[str]:
-    """The tensors whose shape depends on the number of classes."""
+    """Return the tensors whose shape depends on the number of classes."""
     wider = models.tensor_shapes(config, classes=config.classes + 1)
     return {name for name, shape in ours.items() if wider[name] != shape}
 
@@ -201,7 +201,7 @@ def load(model: nn.Module, config: RunConfig, options: Options) -> None:
 
 
 def _tensors(weights: Weights) -> dict[str, Tensor]:
-    """The tensors by name. Raises InputError for values that are not numbers, or whole numbers of some coding."""
+    """Return the tensors by name. Raise InputError for values that are not numbers, or whole numbers of some coding."""
     assert weights.path, "a digest alone has no tensors"
     tensors = checkpoint.tensors(weights.path)
     if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
@@ -222,7 +222,7 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _same(config: RunConfig, options: Options, say: Say) -> Weights:
-    """The weights, which are still those that the run is named by. Raises InputError."""
+    """Return the weights. Raise InputError unless they are still those that the run is named by."""
     if not options.init:
         raise InputError(
             f"run {config.run_id} starts from weights, and --init is missing. Name the weights with --init"

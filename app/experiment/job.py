@@ -36,7 +36,7 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """What the run learns."""
+        """Return the task that the run learns."""
         return task.of(self.config.task)
 
     def headline(self) -> str:
@@ -50,7 +50,7 @@ class Job:
         named = shape.model if shape.size == shape.model else f"{shape.model} {shape.size}"  # one if it has no budget
         return (
             f"run {kept.run_id} {begin}: {named} ({kept.parameters.total:,} parameters: "
-            f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} tokens) on "
+            f"{cells_of(shape.to_json(), shape.family)}, {kept.tokens} token{'' if kept.tokens == 1 else 's'}) on "
             f"{shape.dataset} (train {rows.train:,}, validation {rows.val:,}, test {rows.test:,}), "
             f"{self.here.device.type} {self.here.precision}{ranks}, {self.chosen}"
         )

@@ -30,6 +30,17 @@ def flops(config: RunConfig, *, train: int, val: int, test: int) -> int:
     return config.flops * (3 * trained + evaluated(config, train=train, val=val, test=test))
 
 
+def small_split(config: RunConfig, train: int | None) -> str:
+    """Return a sentence where one batch is larger than the training split of so many rows, else an empty one."""
+    if train is None or config.train_batches or train >= config.batch_size:
+        return ""
+    rows = f"{train:,} training row{'' if train == 1 else 's'}"
+    return (
+        f"--batch-size {config.batch_size} is more than the {rows}, so every epoch is one step on all of them. Use "
+        f"--batch-size {train} or less"
+    )
+
+
 def schedule(config: RunConfig, splits: Splits) -> tuple[parts.Schedule, str]:
     """Return the length of the schedule and its warm-up, and a note, which is empty unless the warm-up was clamped."""
     total = steps(config, len(splits.train))

@@ -62,6 +62,6 @@ def notes(config: RunConfig, data: DataRecord) -> list[str]:
 
 
 def _training_rows(data: DataRecord) -> list[int]:
-    """The training rows of each class."""
+    """Return the training rows of each class."""
     assert data.class_rows, "the rows are counted when a run begins"
     return data.class_rows["train"]

@@ -42,7 +42,7 @@ class Screen(Protocol):
 
 @dataclass
 class Begun:
-    """Looks whether the run is to stop, from the first batch on: by then there is something to save at a step's end."""
+    """Ask whether the run should stop from the first batch on, when there is something to save at a step's end."""
 
     stop_asked: Callable[[], Reason | None]
 
@@ -53,7 +53,7 @@ class Begun:
 
 @dataclass
 class Logging:
-    """Adds a row to the training log for each batch, with its time and the wait for its inputs."""
+    """Add a row to the training log for each batch, with its time and the wait for its inputs."""
 
     log: TrainingLog
     place: Place
@@ -89,7 +89,7 @@ class Logging:
 
 @dataclass
 class Best:
-    """Keeps the weights of the epoch with the lowest full validation loss; of equal losses the first epoch's."""
+    """Keep the weights of the epoch with the lowest full validation loss; of equal losses the first epoch's."""
 
     files: RunFiles
     model: nn.Module
@@ -109,7 +109,7 @@ class Best:
 
 @dataclass
 class Diverging:
-    """Reports an epoch, from the second on, in which no training batch had a loss below 1.1 ln K, for K classes.
+    """Report an epoch, from the second on, in which no training batch had a loss below 1.1 ln K, for K classes.
 
     A model that knows nothing, and answers with equal probabilities, has a loss of ln K.
     """
@@ -142,7 +142,7 @@ class Diverging:
 
 @dataclass
 class Progress:
-    """Shows each step on the screen, with the speed of this process's training."""
+    """Show each step on the screen, with the speed of this process's training."""
 
     screen: Screen
     log: TrainingLog
@@ -173,7 +173,7 @@ class Keeper(Protocol):
 
 @dataclass
 class Stopping:
-    """Agrees with the other ranks at each step's end, lets the keepers act, and stops the run where one wishes it.
+    """Agree with the other ranks at each step's end, let the keepers act, and stop the run if one wishes it.
 
     It is the only observer that waits for other ranks, so every rank has one. The largest wish of any rank is done by
     all. Raises Stopped.
@@ -201,7 +201,7 @@ class Stopping:
 
 @dataclass
 class Saving:
-    """Saves a state when one is due or wished for: weights, the optimiser's state, the log's length, the best epoch."""
+    """Save a state when one is due or wished for: weights, the optimiser's state, the log's length, the best epoch."""
 
     files: RunFiles
     model: nn.Module  # as it is saved
@@ -217,7 +217,7 @@ class Saving:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training in all processes of the run."""
+        """Return the seconds of training in all processes of the run."""
         return self.seconds_before + time.monotonic() - self._began
 
     def due(self, step: int) -> bool:
@@ -254,7 +254,7 @@ class Saving:
 
 @dataclass
 class Pushing:
-    """Offers the saved state for the Hub when it is time, and when the run stops."""
+    """Offer the saved state for the Hub when it is time, and when the run stops."""
 
     offer: Callable[[int], None]  # takes the step of a state
     every: float  # seconds

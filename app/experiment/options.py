@@ -27,10 +27,10 @@ class Options(Keeping, Computing, Files):
 
     @property
     def push(self) -> Push | None:
-        """How the run is kept on the Hub, None if it is not."""
+        """Return how the run is kept on the Hub, None if it is not."""
         return Push(every=self.push_every, wait=self.if_held == "wait", lease=self.lease) if self.upload else None
 
     @property
     def wishes(self) -> Wishes:
-        """What is asked for of how a run is computed."""
+        """Return what was asked for of how a run is computed."""
         return Wishes(**{field.name: getattr(self, field.name) for field in fields(Wishes)})

@@ -24,7 +24,7 @@ _INTERRUPTED = 130  # the exit code of the command line
 
 @dataclass
 class Pace:
-    """Times the steps, and prints when the run is expected to end after three of them.
+    """Time the steps, and print when the run is expected to end after three of them.
 
     The first step is not timed, because kernels are compiled and memory is allocated in it.
     """
@@ -67,7 +67,7 @@ class Pace:
 
 @dataclass
 class CtrlC:
-    """Answers Ctrl-C from a thread while the main thread computes, and ends the process soon after the second one.
+    """Answer Ctrl-C from a thread while the main thread computes, and end the process soon after the second one.
 
     Python calls its own handlers between two bytecodes only, and a backward pass is one of them.
     """
@@ -95,6 +95,6 @@ class CtrlC:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The main thread ends the command itself."""
+        """Stop the countdown, because the main thread ends the command itself."""
         if self._end:
             self._end.cancel()

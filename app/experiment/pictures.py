@@ -46,14 +46,14 @@ def found(given: Sequence[str]) -> Found:
 
 
 def _below(folder: Path) -> tuple[list[Path], int]:
-    """The images in a folder and below it, and how many other files are there; hidden names are passed over."""
+    """Return the images in a folder and below it, and the number of other files; hidden names are skipped."""
     files = [*_files(folder, set())]
     images = [path for path in files if path.suffix.lower() in ENDINGS]
     return images, len(files) - len(images)
 
 
 def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Every file below a folder by its name, behind links too, but never a folder twice."""
+    """Yield every file below a folder in the order of names, behind links too, but never a folder twice."""
     if (real := os.path.realpath(folder)) in seen:
         return
     seen.add(real)
@@ -67,7 +67,7 @@ def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def _listed(path: Path) -> list[Path]:
-    """The paths in a list, one per line; a relative one begins at the folder of the list."""
+    """Return the paths in a list, one per line; a relative one begins at the folder of the list."""
     try:
         text = durable.text(path, "utf-8-sig", "surrogateescape")
     except OSError as error:

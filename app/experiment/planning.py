@@ -1,4 +1,4 @@
-"""What a `train` command stands for, before anything of it is made: its config, and runs that are nearly the same."""
+"""What a `train` command stands for, before it begins: its config, and runs that are nearly the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def plan(
     request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None, *,
     checkpoints: Path = Path("checkpoints"),
 ) -> RunConfig:  # fmt: skip
-    """The config that a request stands for; nothing is written but a dataset's cache and published weights.
+    """Return the config of a request; nothing is written but a dataset's cache and published weights.
 
     `config` is the request's, where it was resolved before. `checkpoints` has the runs whose weights `init` may name.
     Raises InputError.

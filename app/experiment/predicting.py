@@ -36,10 +36,11 @@ class Predicted:
     classes: Counter[str] = field(default_factory=Counter)  # images by their predicted class
     skipped: list[tuple[str, str]] = field(default_factory=list)  # path and reason
     others: int = 0  # files in the folders that are no images, by their ending
+    replaced: bool = False  # whether files of an earlier prediction were there
 
     @property
     def n(self) -> int:
-        """Images with a prediction."""
+        """Return the number of images with a prediction."""
         return sum(self.classes.values())
 
 
@@ -55,11 +56,12 @@ def predict(
     run.require_done()
     _require_images(run)
     _require_apart(run, out)
+    done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
+    done.replaced = _replaced(done)
     found = pictures.found(given)
     config = run.config
     here = stages.place_of_evaluation(run, options, screen.say)
     model = restored(run, here, options, screen, weights="best" if best else "weights")
-    done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
     done.others = found.others
     preprocess = loading.preprocess_of(run, here.device)
     names, size, read = run.record.data.class_names, batch_size or config.val_batch_size, 0
@@ -72,10 +74,8 @@ def predict(
                 _write(table, paths, probabilities, names, done)
             screen.reading("images", min((at + 1) * size, len(found.paths)), len(found.paths), read)
         if not done.n:
-            raise InputError(
-                f"none of the {len(found.paths):,} files can be read: {shown(done.skipped)}. Give images in a "
-                "readable format"
-            )
+            many = f"none of the {len(found.paths):,} files can" if len(found.paths) > 1 else "the only file cannot"
+            raise InputError(f"{many} be read: {shown(done.skipped)}. Give images in a readable format")
     return done
 
 
@@ -96,10 +96,22 @@ def _require_apart(run: Run, out: Path) -> None:
         raise InputError(f"--out {out} would replace {taken[0]}, a file of the run. Use another name")
 
 
+def _replaced(done: Predicted) -> bool:
+    """Return whether files of an earlier prediction will be replaced; raise InputError for any other file."""
+    there = [path for path in (done.csv, done.parquet) if path.exists()]
+    for path in there:
+        if not tables.is_ours(path):
+            raise InputError(
+                f"{path} exists, and `predict` did not write it. Only earlier predictions are replaced. Choose another "
+                "--out, or delete the file"
+            )
+    return bool(there)
+
+
 def _decoded(
     paths: Sequence[Path], preprocess: loading.Preprocess, size: int
 ) -> Iterator[tuple[list[str], list[np.ndarray], list[tuple[str, str]]]]:
-    """Paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
+    """Yield paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def begun(start: int) -> list[tuple[str, Future[np.ndarray | str]]]:
@@ -115,9 +127,11 @@ def _decoded(
 
 
 def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
-    """The image as the run's cache would store it, or why it cannot be read."""
+    """Return the image as the run's cache would store it, or why it cannot be read."""
     try:
-        if path.exists() and not path.is_file():
+        if not path.exists():
+            return "it does not exist"
+        if not path.is_file():
             return "it is a folder" if path.is_dir() else "it is not a regular file"
         return preprocess.stored(path)
     except InputError as error:
@@ -125,7 +139,7 @@ def _image(path: Path, preprocess: loading.Preprocess) -> np.ndarray | str:
 
 
 def _probabilities(model: nn.Module, inputs: torch.Tensor, here: Place) -> np.ndarray:
-    """Softmax over the logits: float32 (B, K)."""
+    """Return the softmax over the logits: float32 (B, K)."""
     with torch.inference_mode(), here.autocast():
         logits = model(inputs)
     return np.asarray(logits.double().softmax(1).float().cpu().numpy())

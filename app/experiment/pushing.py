@@ -35,7 +35,7 @@ class Push:
 
 
 def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
-    """Finds the run on the Hub by its id, claims it, and puts what is newer there where the run's files are.
+    """Find the run on the Hub by its ID, claim it, and download what is newer there to the run's files.
 
     If the Hub is unavailable, a warning is printed and the pusher retries. Raises Held where another machine trains
     the run and `push` does not wait for it, and Unavailable where a later state is there but cannot be fetched.
@@ -65,7 +65,7 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
 
 
 def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> None:
-    """The Hub's later state, if there is one; a fetch that fails ends the command, for it would fall behind."""
+    """Fetch the Hub's later state, if there is one; a fetch that fails ends the command, or it would fall behind."""
     try:
         if branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
             say("the run resumes from the state on the Hub")
@@ -105,14 +105,14 @@ class Pusher:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins to push and to renew the lease."""
+        """Begin to push and to renew the lease."""
         for left in self.files.push.glob("step-*"):
             shutil.rmtree(left, ignore_errors=True)
         self._thread = threading.Thread(target=self._work, daemon=True, name="push")
         self._thread.start()
 
     def offer(self, step: int) -> None:
-        """Takes the state of a step for the thread to push; a disk without room for that costs the push only."""
+        """Take the state of a step for the thread to push; a disk without room for that costs the push only."""
         self._offered = step
         try:
             self._offer(step)
@@ -121,7 +121,7 @@ class Pusher:
             self.say(f"warning: the state of step {step} is not pushed ({error.strerror}). Training continues")
 
     def _offer(self, step: int) -> None:
-        """A snapshot by links to the state's files."""
+        """Return a snapshot by links to the state's files."""
         folder = self.files.push / f"step-{step}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -153,7 +153,7 @@ class Pusher:
         return self.lost
 
     def close(self, *, seconds: float, release: bool) -> bool:
-        """Ends the thread, with `release` after what waits is pushed and the lease released; not after `seconds`.
+        """End the thread, with `release` after what waits is pushed and the lease released; not after `seconds`.
 
         Returns whether the newest state that was offered is on the Hub.
         """
@@ -169,7 +169,7 @@ class Pusher:
         return there
 
     def _work(self) -> None:
-        """Pushes what waits, renews the lease in between, and tries again with longer pauses when the Hub is silent."""
+        """Push what waits, renew the lease in between, and retry with longer pauses when the Hub is silent."""
         self._plan()
         pause = _FIRST_PAUSE
         while not self.lost:
@@ -197,7 +197,7 @@ class Pusher:
         self._not_before, self._renew_at = 0.0, time.monotonic() + self.push.lease / 3
 
     def _wait(self) -> bool:
-        """Until there is something to do; returns whether it is the last."""
+        """Wait until there is something to do; return whether it is the last."""
         with self._changed:
             while not self._ending:
                 left = (self._not_before if self._waiting else self._renew_at) - time.monotonic()
@@ -251,7 +251,7 @@ class Pusher:
 
 
 def _link(path: Path, target: Path) -> None:
-    """A second name for a file that is never written again, or a copy where the file system has no links."""
+    """Make a second name for a file that is never written again, or a copy if the file system has no links."""
     try:
         os.link(path, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""One run, from what was asked for to its artifacts: `train_run` makes or continues it, `evaluate` measures it."""
+"""One run, from its configuration to its artifacts: `train_run` begins or resumes it, `evaluate` tests it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _TO_EXIT, _LEAST = 3.0, 1.0  # seconds of the grace that are kept for the end, a
 
 
 def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:
-    """Trains a run to its end, or continues it where it was stopped, or finds it done; then tests its final weights.
+    """Train a run to its end, resume it where it was stopped, or find it done; then test its final weights.
 
-    `path` is where a local dataset lies. Under `torchrun` the first rank gets the run, the others None. Raises
+    `path` is the path of a local dataset. Under `torchrun` the first rank gets the run, the others None. Raises
     InputError for bad input, and Stopped when a signal or the time limit asked for it.
     """
     with signals.ending(), place.own_threads():
@@ -92,7 +92,7 @@ def _files(config: RunConfig, options: Options) -> RunFiles:
 
 @contextmanager
 def _together(here: place.Place) -> Iterator[None]:
-    """No rank ends before the first has kept what it must; one that is stopped outside of the loop ends alone."""
+    """Let no rank end before the first has written its files; one that is stopped outside of the loop ends alone."""
     try:
         yield
     except Stopped as stopped:
@@ -104,7 +104,7 @@ def _together(here: place.Place) -> Iterator[None]:
 
 @contextmanager
 def _telling(here: place.Place) -> Iterator[None]:
-    """The other ranks end too, where the first does not come to training."""
+    """End the other ranks too, if the first one fails before training."""
     try:
         yield
     except BaseException:
@@ -114,7 +114,7 @@ def _telling(here: place.Place) -> Iterator[None]:
 
 
 def _found_done(run: Run, screen: Screen) -> Run:
-    """The run as it is; raises InputError when its files are damaged or gone."""
+    """Return the run as it is; raise Damaged if its files are damaged or gone."""
     screen.say(f"done already: {run.files.record} (--fresh retrains it)")
     run.require_whole()
     shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
@@ -134,7 +134,7 @@ def _kept(files: RunFiles, options: Options) -> Record | None:
 
 
 def _require_no_dangling(files: RunFiles, options: Options) -> None:
-    """Raises InputError where the record is a link into a place that is not there: the run may be finished."""
+    """Raise InputError for a record that is a link to a missing place, because the run may be finished there."""
     if files.record.is_symlink() and not files.record.exists() and not options.fresh:
         raise InputError(
             f"the run record {files.record} is a link to {files.record.readlink()}, which does not exist. Mount its "
@@ -144,7 +144,7 @@ def _require_no_dangling(files: RunFiles, options: Options) -> None:
 
 @contextmanager
 def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, screen: Screen) -> Iterator[Pusher]:
-    """The pusher of a run that is kept on the Hub, from the claim of the run to its last push."""
+    """Yield the pusher of a run that is kept on the Hub, from the claim of the run to its last push."""
     pusher = pushing.begin(config, files, push, screen.say, fresh=options.fresh)
     pusher.start()
     try:
@@ -161,7 +161,7 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
 
 
 def _seconds_left(stopped: Stopped, grace: float) -> float:
-    """Seconds that the last push of a stopped run may take: of the grace since the signal, what is left."""
+    """Return the seconds that the last push of a stopped run may take: the rest of the grace since the signal."""
     if stopped.in_time:
         return _LAST_PUSH
     since = time.monotonic() if stopped.since is None else stopped.since
@@ -169,7 +169,7 @@ def _seconds_left(stopped: Stopped, grace: float) -> float:
 
 
 def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:
-    """The run with its test results: from the stored predictions, or with `again` from its weights and data.
+    """Return the run with its test results, from the stored predictions, or with `again` from its weights and data.
 
     Raises InputError for an unfinished run, for damaged files, and unless every test row was seen exactly once.
     """
@@ -232,7 +232,7 @@ def _measured(run: Run, name: str, result: str, **more: Any) -> Run:
 
 
 def _changed(run: Run, **fields: Any) -> Run:
-    """The run with other values in its record."""
+    """Return the run with other values in its record."""
     return Run(run.files, msgspec.structs.replace(run.record, **fields))
 
 

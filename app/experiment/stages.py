@@ -41,7 +41,7 @@ def prepare(
     config: RunConfig, files: RunFiles, kept: Record | None, path: str | None, options: Options,
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
-    """Everything before the first step: the data, what is chosen by measurement, and the record on disk."""
+    """Prepare the first step: the data, what is chosen by measurement, and the record on disk."""
     stay = ledger.Stay.begin(here)
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
@@ -71,7 +71,8 @@ def prepare(
     from_step = state.step if state else 0
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
-    _tell(screen, kept.data.warning, clamped, *objective.notes(config, kept.data), ledger.note(kept))
+    small = length.small_split(config, len(splits.train))
+    _tell(screen, kept.data.warning, clamped, small, *objective.notes(config, kept.data), ledger.note(kept))
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
@@ -85,7 +86,7 @@ def _tell(screen: Screen, *notes: str | None) -> None:
 
 
 def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen) -> Splits:
-    """The splits of the run, after reporting what was understood of its data."""
+    """Return the splits of the run, after reporting what was understood of its data."""
     splits = data.splits(config, here, cached, screen.say)
     for line in data.described(config, cached, splits).lines():
         screen.say(line)
@@ -93,7 +94,7 @@ def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen)
 
 
 def _cached(config: RunConfig, kept: Record | None, path: str | None, options: Options, screen: Screen) -> data.Cached:
-    """The run's dataset in the cache, at the version that it began with."""
+    """Return the run's dataset in the cache, at the version that the run began with."""
     where = {"path": path, "design": options.design, "filelist": options.filelist}
     ask = data.ask_of(config.to_json(), **where)
     version, digest = (kept.data.version, kept.data.arrays_digest) if kept else (None, None)
@@ -101,7 +102,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
 
 
 def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
-    """Removes what there is of the run; raises DiskFull where the disk has no room for its states and kept weights."""
+    """Remove all files of the run; raise DiskFull if the disk has no room for its states and kept weights."""
     room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
     room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
@@ -112,7 +113,7 @@ def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None
 
 
 def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: Callable[[str], None]) -> Place:
-    """The place with the precision that a run with `--precision auto` began in, wherever it goes on."""
+    """Return the place with the precision that a run with `--precision auto` began in, wherever it resumes."""
     if config.precision != "auto" or not kept or not kept.places:
         return here
     began = kept.places[0].precision
@@ -188,7 +189,7 @@ def follow(
     config: RunConfig, files: RunFiles, path: str | None, options: Options, screen: Screen, here: Place,
     *, deadline: float | None,
 ) -> None:  # fmt: skip
-    """What the other ranks do once the first has prepared the run: the same loop, and nothing is written."""
+    """Train on the other ranks, once the first has prepared the run: the same loop, without writing anything."""
     kept = record.read(files.record)
     here = in_its_precision(here, config, kept, screen.say)
     splits = data.splits(config, here, _cached(config, kept, path, options, screen), screen.say)
@@ -207,7 +208,7 @@ def follow(
 
 
 def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """The model and its optimiser as of the state, or as the seed makes them."""
+    """Return the model and its optimiser, from the state or from the seed."""
     torch.manual_seed(job.config.seed)
     job.here.forget_peak()
     pretrained = job.config.pretrained and not job.state
@@ -248,7 +249,7 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers
 
 
 def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
-    """Keeps final and best weights, tests the final ones, completes the record; only then is the state let go."""
+    """Save final and best weights, test the final ones, and complete the record; only then delete the state."""
     best = saving.best.found
     assert best is not None, "no epoch ended"
     files, kept, text = job.files, job.kept, _metadata(job.kept)
@@ -274,13 +275,13 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
 
 
 def _tested(job: Job, model: nn.Module) -> Predictions | None:
-    """The predictions of the test set, of which every rank makes its share; None on all but the first."""
+    """Return the predictions of the test set, of which every rank computes its share; None on all but the first."""
     return evaluation.predict(
         model, job.splits.test, task=job.task, batch_size=job.config.val_batch_size, place=job.here
     )
 
 
 def _metadata(kept: Record) -> dict[str, Any]:
-    """What the weights' own header says: enough to build the model again from the file alone."""
+    """Return the metadata of the weights, from which the model can be rebuilt without other files."""
     names = kept.data.class_names
     return {"version": __version__, "run_id": kept.run_id, "config": kept.config, "class_names": names}

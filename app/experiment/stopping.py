@@ -48,8 +48,7 @@ def stop_requests(
             raise KeyboardInterrupt
         asked.append(Reason(f"by {name}", since=time.monotonic()))
         if alone and not read and number != signal.SIGINT:
-            text = f"stopped by {name} before its first step ended. The same command resumes from what was last saved"
-            raise Stopped(f"{text}, if anything was", since=asked[0].since)
+            raise Stopped(f"stopped by {name} before its first step ended", since=asked[0].since)
 
     def reason() -> Reason | None:
         nonlocal read

@@ -17,7 +17,7 @@ def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, st
         return tenth, ""
     if not clamp or asked <= max(tenth, _CLAMP_ABOVE * total_steps):
         return asked, ""
-    share = "more than" if asked > total_steps else f"{asked / total_steps:.0%} of"
+    share = "more than" if asked > total_steps else f"{100 * asked / total_steps:.0f} % of"
     run = f"the run's {total_steps:,} step{'s' if total_steps > 1 else ''}"
     return tenth, f"{asked:,} warm-up steps are {share} {run}: shortened to {tenth:,} (--warmup-steps sets it)"
 

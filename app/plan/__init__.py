@@ -16,7 +16,7 @@ from ..experiment.planning import tell_kin
 from ..system import checks, machine
 from ..system.findings import PASS, Finding
 from ..tables.datasets import dataset_row
-from . import costs, findings, probe
+from . import costs, findings, probe, readiness
 from .extent import Extent, extent_of
 from .report import Plan
 
@@ -53,14 +53,14 @@ def draw_up(
         | {"memory_bytes": memory, "disk_bytes": disk}
         | probe.times(took, config, extent, usd_per_hour=usd_per_hour),
         findings=[
-            *findings_of_data(config, extent, steps),
+            *readiness.findings(config, options), *findings_of_data(config, extent, steps),
             *(findings.matched(config, other, match=request.get("match", "params")) if other else ()),
             findings.device(here.architecture(), here.device.type, flops=costs.counts(config).flops),
             *_of_machine(here, chosen.threads),
             checks.memory(sum(memory.values()), *room, tried=costs.is_tried(here, options.wishes)),
             *machine.room(costs.needs(disk, options.checkpoints)),
         ],
-    )
+    )  # fmt: skip
 
 
 def _of_machine(here: place.Place, threads: int) -> list[Finding]:
@@ -86,7 +86,8 @@ def findings_of_data(config: RunConfig, extent: Extent, steps: int | None) -> li
         findings.licence(extent.licence),
         findings.classes(config, extent),
         findings.rows_per_class(config, extent),
-        findings.dataset(config, extent),
+        *readiness.batch(config, extent),
+        findings.dataset(config, extent, offline=readiness.is_offline()),
         *findings.heads(config),
     ]
 

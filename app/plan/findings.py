@@ -1,4 +1,4 @@
-"""Checks of a run before it is made: one line per check, pass, warn or fail."""
+"""Checks of a run before it is made: one line per check, pass, warn, fail or note."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .. import optim
 from ..config.matching import counted
 from ..config.run import RunConfig
 from ..counts.vit import head_width
-from ..system import machine
-from ..system.findings import FAIL, PASS, WARN, Finding
+from ..system import machine, storage
+from ..system.findings import FAIL, NOTE, PASS, WARN, Finding
 from ..tables.datasets import DatasetRow
 from ..tables.shape import with_unit
 from ..tables.sizes import TOLERANCE
@@ -29,9 +29,11 @@ def warmup(config: RunConfig, steps: int | None) -> Finding:
     if steps is None:
         return Finding(WARN, "warm-up", "its share is unknown before the rows are counted")
     used, clamped = optim.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
-    share = f"{used:,} of {steps:,} steps ({used / steps:.0%})"
+    share = f"{used:,} of {steps:,} steps ({100 * used / steps:.0f} %)"
     if clamped or used > _LONG_WARMUP * steps:
-        return Finding(WARN, "warm-up", clamped or f"{share} is more than {_LONG_WARMUP:.0%}. Lower --warmup-steps")
+        return Finding(
+            WARN, "warm-up", clamped or f"{share} is more than {100 * _LONG_WARMUP:.0f} %. Lower --warmup-steps"
+        )
     return Finding(PASS, "warm-up", share)
 
 
@@ -92,16 +94,18 @@ def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
     return Finding(PASS, "rows per class", says)
 
 
-def dataset(config: RunConfig, extent: Extent) -> Finding:
-    """Whether the data are there."""
+def dataset(config: RunConfig, extent: Extent, *, offline: bool = False) -> Finding:
+    """Return whether the data are on this machine, or can be downloaded."""
     if extent.cached:
         return Finding(PASS, "dataset", f"{config.dataset} is in the cache at {with_unit(config.stored_side)}")
     if extent.download_bytes == 0:
         return Finding(PASS, "dataset", f"{config.dataset} is on this machine, to be read once")
-    much = "of unknown size" if extent.download_bytes is None else f"of {extent.download_bytes / 1e6:,.0f} MB"
-    return Finding(
-        WARN, "dataset", f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
-    )
+    much = "of unknown size" if extent.download_bytes is None else f"of {storage.spoken(extent.download_bytes)}"
+    says = f"{config.dataset} is not in the cache at {with_unit(config.stored_side)}: a download {much}"
+    if offline:
+        lacks = f"{says}, which HF_HUB_OFFLINE prevents, so `train` would fail here"
+        return Finding(WARN, "dataset", lacks, "unset HF_HUB_OFFLINE, or copy a cache that has the dataset")
+    return Finding(WARN, "dataset", says)
 
 
 def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]:
@@ -110,10 +114,8 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
              for what in ("params", "flops")}  # fmt: skip
     off = abs(ratio[match] - 1)
     verdict = PASS if off <= _EQUAL else WARN if off <= TOLERANCE else FAIL
-    says = (
-        f"{ratio['params'] - 1:+.2%} parameters and {ratio['flops'] - 1:+.2%} FLOPs against {other.model} "
-        f"{other.parameters:,}"
-    )
+    params, flops = (f"{100 * ratio[what] - 100:+.2f} %" for what in ("params", "flops"))
+    says = f"{params} parameters and {flops} FLOPs against {other.model} {other.parameters:,}"
     if verdict == FAIL:
         says += f". --match {match} --like {other.model} chooses the nearest"
     same = config.tokens == other.tokens
@@ -142,9 +144,9 @@ def heads(config: RunConfig) -> list[Finding]:
         return []
     width = head_width(config.shape)
     says = (
-        f"{config.heads} of width {width}. The authors of differential attention advise more than {_FEW_HEADS}, so a "
-        "null result with so few heads will be questioned"
+        f"{config.heads} of width {width}. The authors of differential attention advise more than {_FEW_HEADS} "
+        "(arXiv:2410.05258), so a null result with fewer is weak evidence"
     )
     narrow = config.d_model // 64  # heads of 32
     more = f". --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
-    return [Finding(PASS, "heads", says + more)]
+    return [Finding(NOTE, "heads", says + more)]

@@ -11,6 +11,7 @@ from ..config.run import RunConfig
 from ..data import Understood
 from ..system.findings import Finding
 from ..system.printable import printable
+from ..system.storage import spoken, spoken_alike
 
 _WIDTH = 100
 
@@ -41,7 +42,7 @@ class Plan:
     def to_text(self) -> str:
         """The same, to be read."""
         config = self.config
-        fields = ", ".join(f"{name} {value}" for name, value in config.to_json().items() if value is not None)
+        fields = ", ".join(f"{name} {_shown(value)}" for name, value in config.to_json().items() if value is not None)
         shown = [
             f"{config.stem}: nothing is trained",
             *textwrap.wrap(printable(fields), _WIDTH, initial_indent="  ", subsequent_indent="  ",
@@ -59,16 +60,18 @@ class Plan:
         yield "device", f"{self.device['device']}, {self.device['precision']}"
         rows = costs["rows"]
         yield "rows", ", ".join(f"{name} {_number(rows[name])}" for name in rows)
-        yield "steps", f"{_number(costs['steps'])} in {config.epochs:,} epochs, {_number(costs['trained_inputs'])} " \
-            f"inputs trained on, {_number(costs['evaluated_inputs'])} evaluated"  # fmt: skip
+        steps, trained, evaluated = (_number(costs[name]) for name in ("steps", "trained_inputs", "evaluated_inputs"))
+        epochs = _counted(config.epochs, "epoch")
+        yield "steps", f"{steps} in {epochs}, {trained} inputs trained on, {evaluated} evaluated"
         yield "model", f"{costs['parameters']:,} parameters ({costs['non_embedding']:,} non-embedding), " \
-            f"{costs['tokens']:,} tokens, {costs['flops'] / 1e9:.2f} GFLOPs per image"  # fmt: skip
+            f"{_counted(costs['tokens'], 'token')}, {costs['flops'] / 1e9:.2f} GFLOPs per image"  # fmt: skip
         flops = costs["training_flops"]
         yield "training", "unknown" if flops is None else f"{flops:.3g} FLOPs, validation and test included"
         memory = costs["memory_bytes"]
-        yield "memory", f"{_bytes(sum(memory.values()))} ({_parts(memory)} of {how['micro_batch_size']} images)"
+        (whole,), images = spoken_alike([sum(memory.values())]), _counted(how["micro_batch_size"], "image")
+        yield "memory", f"{whole} ({_parts(memory)} of {images})"
         yield "download", _bytes(costs["download_bytes"])
-        yield "disk", f"{_parts(costs['disk_bytes'])} (until the end)"
+        yield "disk", f"{_parts(costs['disk_bytes'])} (the state until the end)"
         yield from self._time()
 
     def _time(self) -> Iterator[tuple[str, str]]:
@@ -76,14 +79,19 @@ class Plan:
         if probe is None:
             yield "time", "not measured (--probe)"
             return
-        scaled = f", scaled from {probe['images']}: too long rather than too short" if probe["scaled"] else ""
+        scaled = f", measured with {_counted(probe['images'], 'image')} and scaled up" if probe["scaled"] else ""
         step = probe["step_seconds"] * self.config.batch_size / probe["images"]
         yield (
             "time",
-            f"{_duration(seconds)} by {probe['steps']} steps of {1000 * step:,.1f} ms{scaled}, reading apart",
+            f"{_duration(seconds)} without reading the data ({probe['steps']} steps of {1000 * step:,.1f} ms{scaled})",
         )
         if usd is not None:
             yield "money", f"{usd:,.2f} USD"
+
+
+def _shown(value: Any) -> str:
+    """Return a setting's value as an option takes it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _duration(seconds: float | None) -> str:
@@ -97,8 +105,14 @@ def _number(value: int | None) -> str:
 
 
 def _bytes(value: int | None) -> str:
-    return "unknown" if value is None else f"{value / 1e6:,.1f} MB"
+    return "unknown" if value is None else spoken(value)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _parts(values: Mapping[str, int | None]) -> str:
-    return ", ".join(f"{name} {_bytes(value)}" for name, value in values.items())
+    known = {name: value for name, value in values.items() if value is not None}
+    texts = dict(zip(known, spoken_alike([*known.values()]), strict=True))
+    return ", ".join(f"{name} {texts.get(name, 'unknown')}" for name in values)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import InputError
+from ..tables.ranges import check_known
 
 USUAL = 8.5  # inches of a figure
+FORMATS, USUAL_FORMATS = ("png", "svg", "pdf"), ("png", "svg")
 LEAST, MOST = 2.5, 20.0  # inches
 _COLUMN = 3.5  # inches, up to which letters have the sizes of a paper's column
 _BODY, _COLUMN_BODY = 14, 8  # points of most letters, at the usual width and in a column
@@ -25,15 +27,16 @@ def _nobody(_text: str) -> None:
 
 @dataclass(frozen=True)
 class Canvas:
-    """The width of a figure in inches (None: its usual width), and whether its caption is printed below it.
+    """The width of a figure in inches (None: its usual width), whether its title and caption are in it, its formats.
 
-    Without the caption in the figure, `say` gets it as one line.
+    Without the caption in the figure, `say` gets it and the title as one line.
     """
 
     width: float | None = None
     caption: bool = True
     say: Callable[[str], None] = _nobody
     usual: float = USUAL
+    formats: tuple[str, ...] = USUAL_FORMATS
 
     def of(self, usual: float) -> Canvas:
         """Return the canvas of a kind of figure whose usual width is so many inches."""
@@ -77,6 +80,14 @@ class Canvas:
 
 
 CANVAS = Canvas()
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Return the formats of files that a text names, such as `pdf` or `png,svg`. Raise InputError for another one."""
+    found = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    for name in found:
+        check_known("format", name, FORMATS)
+    return found
 
 
 def inches(text: str) -> float:

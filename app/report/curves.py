@@ -44,8 +44,11 @@ class History:
     run: Run | None = None
 
     @classmethod
-    def of(cls, run: Run, threshold: float) -> History:
-        """Reads a run's log; raises InputError where it is damaged or holds no whole epoch."""
+    def of(cls, run: Run, threshold: float, differing: str = "") -> History:
+        """Read a run's log; raise InputError where it is damaged or has no complete epoch.
+
+        `differing` has the settings in which runs differ, besides model, size, seed, shape and epochs.
+        """
         if run.done:
             run.require_whole("log")
         rows = log.read(run.files.log)[1]
@@ -54,6 +57,7 @@ class History:
             raise InputError(f"{run.files.log} has no complete epoch yet. Train for at least one epoch")
         config, train = run.config, means(row for row in rows if row["split"] == "train")
         group = selection.run_title(config).removesuffix(f" on {selection.dataset_title(config.dataset)}")
+        group = ", ".join(filter(None, (group, differing)))
         losses = ([train[row["epoch"]] for row in full], [float(row["loss"]) for row in full])
         return cls._made(group, f"seed {config.seed}", *losses, threshold, run)
 

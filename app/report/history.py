@@ -22,6 +22,7 @@ from ..errors import InputError
 from . import events, selection, style
 from .canvas import CANVAS, Canvas
 from .curves import PUBLISHED_ON, History, Published, dataset_of, described, groups, runs_of, task_of
+from .differences import distinctions
 from .events import IN_A_ROW, Event
 
 THRESHOLD = 1e-3  # of a mean squared error, as published
@@ -49,7 +50,8 @@ def draw(
             "--threshold, such as 0.5"
         )
     threshold = THRESHOLD if threshold is None else threshold
-    histories = [History.of(run, threshold) for run in runs]
+    differing = distinctions(runs, free=selection.REPEATED)
+    histories = [History.of(run, threshold, differing[run.files]) for run in runs]
     drawn = {
         name: [each for each in histories if each.run in members]
         for name, members in selection.architectures(runs).items()
@@ -105,7 +107,9 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
         panels[0][column].set_title("training" if split == "train" else "validation", loc="left")
         panels[1][column].set_facecolor(_ZOOMED)
         panels[1][column].set_xlabel("epoch")
-        panels[1][column].xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
+        panels[1][column].xaxis.set_major_locator(_whole_epochs(canvas))
+        if all(len(history.val) == 1 for history in histories):
+            panels[1][column].set_xlim(0.5, 1.5)
     learned = task.of(task_of(histories))
     panels[0][0].set_ylabel(
         learned.loss_name if learned is task.values else f"{learned.loss_name} ({learned.loss_unit})"
@@ -114,6 +118,10 @@ def _history_figure(histories: list[History], threshold: float, ends: tuple[floa
     style.caption(figure, canvas, _facts(histories, threshold, ends))
     style.fit(figure, stacked, height)
     return figure
+
+
+def _whole_epochs(canvas: Canvas) -> MaxNLocator:
+    return MaxNLocator(4 if canvas.narrow else 6, integer=True, min_n_ticks=1)
 
 
 def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.NDArray[np.object_], list[Axes], float]:
@@ -193,7 +201,7 @@ def _event_figure(histories: list[History], threshold: float, canvas: Canvas) ->
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("epoch")
     axes.set_ylabel("cumulative probability")
-    axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
+    axes.xaxis.set_major_locator(_whole_epochs(canvas))
     style.legend_above(axes, canvas)
     style.caption(figure, canvas, [
         f"The event is the third of the first {IN_A_ROW} consecutive epochs below the threshold. Runs without it are",

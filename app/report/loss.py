@@ -1,8 +1,8 @@
-"""Loss per batch: faint points for single batches, a smoothed line over them, one figure per architecture and split."""
+"""Loss per batch: faint points for single batches, a smoothed line per run, one figure per architecture and split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from .. import log, task
 from ..artifacts.runs import Run
 from ..config import checks
-from ..config.run import RunConfig
 from ..errors import InputError
 from . import selection, style
 from .canvas import CANVAS, Canvas
@@ -25,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 _SPLITS = {"train": "training", "val": "validation"}
 _SETTLED = 0.05  # of the batches: what comes before may leave the frame
 _PANEL = 4.55  # inches of height at the usual width
+_THIN = 0.5  # of the usual line and marker, for each of several seeds
 _LOG_RATIO = 20  # a loss that falls by more is read on a logarithmic axis
 
 
@@ -51,6 +51,29 @@ class Curve:
         steps = np.array([row["step"] for row in found], float)
         examples = max(row["examples"] for row in found)
         return cls(steps, losses, smoothed(losses, window), window, per_epoch, examples)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The runs that differ in their seed only: their name, their colour's place, and each run with its curve."""
+
+    name: str
+    place: int
+    members: list[tuple[Run, Curve]]
+
+    @property
+    def label(self) -> str:
+        """What the legend says: size, parameters, seeds, and where the lines end."""
+        runs, curves = [run for run, _ in self.members], [curve for _, curve in self.members]
+        ends = sorted(float(curve.line[-1]) for curve in curves)
+        seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
+        end = f"ends at {ends[0]:#.3g}" if len(ends) == 1 else f"end at {ends[0]:#.3g} to {ends[-1]:#.3g}"
+        unfinished = sum(not run.done for run in runs)
+        count = f"{unfinished} of them not finished" if len(runs) > 1 else "not finished"
+        return (
+            f"{self.name}: {runs[0].record.parameters.total / 1e6:.2f} M parameters{seeds}"
+            f"{f' ({count})' if unfinished else ''}, {end}"
+        )
 
 
 @dataclass(frozen=True)
@@ -90,15 +113,19 @@ def draw(runs: list[Run], folder: Path, *, canvas: Canvas = CANVAS) -> list[Path
     `loss_<split>_<architecture>_<dataset>.png` and `.svg`. Raises InputError where a run's log cannot be read.
     """
     rows = {run.files: _rows(run) for run in runs}
-    order = selection.sizes(runs)
+    kinds = selection.kinds(runs)
     paths = []
     for split in _SPLITS:
         curves = {run.files: Curve.of(run, rows[run.files], split) for run in runs}
         frame = Frame.of(list(curves.values()))
         for name, members in selection.architectures(runs).items():
-            drawn = [(run, curves[run.files], order.index(run.config.size)) for run in members]
+            own = {run.files for run in members}
+            drawn = [
+                Kind(label, place, [(run, curves[run.files]) for run in kind if run.files in own])
+                for place, (label, kind) in enumerate(kinds.items())
+            ]
             with style.house_style(canvas):
-                figure = _by_size(drawn, split, frame, canvas)
+                figure = _by_size([kind for kind in drawn if kind.members], split, frame, canvas)
             dataset = checks.file_part(members[0].config.dataset)
             paths += style.save(figure, folder / f"loss_{split}_{name}_{dataset}", canvas)
     return paths
@@ -122,9 +149,10 @@ def draw_run(run: Run) -> list[Path]:
         for place, curve in enumerate(curves.values()):
             _draw_points(axes, curve, place)
         for place, (split, curve) in enumerate(curves.items()):
-            _draw_line(axes, curve, place, f"{_SPLITS[split]}, batches of {curve.examples:,}")
+            text = f"{_SPLITS[split]}, batches of {curve.examples:,}, ends at {curve.line[-1]:#.3g}"
+            _draw_line(axes, curve, place, text)
         _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"], drawn=config.val_batches is not None)
-        _finish(axes, frame, curves["train"].per_epoch, config, CANVAS)
+        _finish(axes, frame, [curves["train"]], [run], CANVAS)
         dropout = (
             f"The training loss is measured with dropout {config.dropout:g}, the validation loss without."
             if config.dropout
@@ -161,20 +189,23 @@ def _settled(curves: Sequence[Curve]) -> tuple[float, float]:
     return min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
 
 
-def _by_size(drawn: list[tuple[Run, Curve, int]], split: str, frame: Frame, canvas: Canvas) -> Figure:
-    """The figure of one architecture and split: a curve per size."""
-    runs, curves = [run for run, _, _ in drawn], [curve for _, curve, _ in drawn]
+def _by_size(drawn: list[Kind], split: str, frame: Frame, canvas: Canvas) -> Figure:
+    """Return the figure of one architecture and split: a colour per size, and a line per seed."""
+    runs, curves = map(list, zip(*(member for kind in drawn for member in kind.members), strict=True))
     config = runs[0].config
     title = f"{selection.model_title(config)} on {selection.dataset_title(config.dataset)}: {_SPLITS[split]} loss"
     figure = style.blank(title, canvas)
     axes = figure.subplots()
-    for _, curve, place in drawn:
-        _draw_points(axes, curve, place, canvas)
-    for run, curve, place in drawn:
-        count = f"{run.record.parameters.total / 1e6:.2f} M parameters"
-        _draw_line(axes, curve, place, f"{run.config.size}: {count}{'' if run.done else ' (not finished)'}")
-    _finish(axes, frame, curves[0].per_epoch, config, canvas)
-    style.caption(figure, canvas, _facts(runs, curves, frame))
+    for kind in drawn:
+        for _, curve in kind.members:
+            _draw_points(axes, curve, kind.place, canvas)
+    for kind in drawn:
+        for at, (_, curve) in enumerate(kind.members):
+            _draw_line(axes, curve, kind.place, "" if at else kind.label, thin=len(kind.members) > 1)
+    _finish(axes, frame, curves, runs, canvas)
+    several = max(len(kind.members) for kind in drawn) > 1
+    seeds = "Each seed is a thin line in the colour of its size." if several else ""
+    style.caption(figure, canvas, [*_facts(runs, curves, frame), seeds])
     style.fit(figure, [axes], _PANEL * canvas.shrunk)
     return figure
 
@@ -185,9 +216,13 @@ def _draw_points(axes: Axes, curve: Curve, place: int, canvas: Canvas = CANVAS) 
     axes.plot(curve.steps, curve.losses, ".", color=style.look(place)["color"], **options)
 
 
-def _draw_line(axes: Axes, curve: Curve, place: int, text: str) -> None:
-    text = f"{text}, ends at {curve.line[-1]:#.3g}"
-    axes.plot(curve.steps, curve.line, label=text, markevery=(0.05 + 0.03 * place, 0.15), **style.look(place))
+def _draw_line(axes: Axes, curve: Curve, place: int, text: str, *, thin: bool = False) -> None:
+    """Draw a smoothed line; without a text it has no entry in the legend."""
+    marks = (0.05 + 0.03 * place, 0.15)
+    (line,) = axes.plot(curve.steps, curve.line, label=text or None, markevery=marks, **style.look(place))
+    if thin:
+        line.set_linewidth(_THIN * line.get_linewidth())
+        line.set_markersize(_THIN * line.get_markersize())
 
 
 def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None:
@@ -202,40 +237,45 @@ def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None
         )
 
 
-def _finish(axes: Axes, frame: Frame, per_epoch: int, config: RunConfig, canvas: Canvas) -> None:
-    """Limits, labels and legend; the loss of a uniform guess where it lies in the frame."""
+def _finish(axes: Axes, frame: Frame, curves: Sequence[Curve], runs: Sequence[Run], canvas: Canvas) -> None:
+    """Set limits, labels and legend, and draw the loss of a uniform guess where it is in the frame."""
     if frame.logarithmic:
         style.plain_log(axes, "y", frame.low, frame.high, most=8 if canvas.narrow else 16)
     else:
         axes.set_ylim(frame.low, frame.high)
+    config = runs[0].config
     guess = task.of(config.task).guess_loss(config.classes)
-    if guess is not None and frame.low < guess < frame.high:
+    alike = len({run.config.classes for run in runs}) == 1
+    if guess is not None and alike and frame.low < guess < frame.high:
         text = f"uniform guess, ln {config.classes} = {guess:.2f}"
         axes.axhline(guess, color=style.GREY, linestyle=":", linewidth=1.5 * canvas.scale, label=text)
     axes.set_xlim(0, frame.right * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 6, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_xlabel(f"batch ({per_epoch:,} per epoch)")
+    axes.set_xlabel(f"batch ({_each(curve.per_epoch for curve in curves)} per epoch)")
     axes.set_ylabel(selection.loss_title(config))
     style.legend_above(axes, canvas)
 
 
-def _is_weighed(config: RunConfig) -> bool:
-    return config.class_weights != "none"
+def _each(counts: Iterable[int]) -> str:
+    """Return the different numbers among counts: `44` or `44 or 88`."""
+    return " or ".join(f"{count:,}" for count in sorted(set(counts)))
 
 
-def _facts(runs: list[Run], curves: list[Curve], frame: Frame) -> list[str]:
-    """The small print: examples, batches, seeds, smoothing, and what the frame cuts off."""
-    config, rows, kind = runs[0].config, runs[0].record.data.rows, selection.examples(runs)
+def _facts(runs: list[Run], curves: Sequence[Curve], frame: Frame) -> list[str]:
+    """Return the caption's sentences: n, seeds, smoothing, and what the frame cuts off."""
+    rows, kind = [run.record.data.rows for run in runs], selection.examples(runs)
     losses = np.concatenate([curve.losses for curve in curves])
     out = losses[(losses < frame.low) | (losses > frame.high)]
     reach = f"{out.min():.3g} to {out.max():.3g}" if len(out) > 1 else f"{out.max():.3g}" if len(out) else ""
-    batches = " or ".join(f"{count:,}" for count in sorted({curve.examples for curve in curves}))
+    weighed = sorted({run.config.class_weights for run in runs} - {"none"})
     return [
-        f"n = {rows.train:,} training and {rows.val:,} validation {kind}, training batch size {config.batch_size},",
-        f"{selection.seeds(runs)}. Points show single batches of {batches} {kind}.",
-        f"Lines show the centred mean over {curves[0].window} batches, with a straight-line fit at both ends.",
-        "The training loss is weighted by class (balanced), the validation loss is not." if _is_weighed(config) else "",
+        f"n = {_each(each.train for each in rows)} training and {_each(each.val for each in rows)} validation {kind},",
+        f"training batch size {_each(run.config.batch_size for run in runs)},",
+        f"{selection.seeds(runs)}. Points show single batches of {_each(curve.examples for curve in curves)} {kind}.",
+        f"Lines show the centred mean over {_each(curve.window for curve in curves)} batches, with a straight-line fit",
+        "at both ends.",
+        f"The training loss is weighted by class ({weighed[0]}), the validation loss is not." if weighed else "",
         f"{len(out):,} of {len(losses):,} points are outside the axes ({reach})." if reach else "",
         selection.warning(runs),
     ]

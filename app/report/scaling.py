@@ -1,8 +1,8 @@
-"""Test accuracy against parameters: one figure per architecture, points with intervals, a line where they allow one."""
+"""Test accuracy against parameters: one figure per architecture, points with intervals or seeds, a line over sizes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _FIT_NEEDS = 3  # different sizes
 _LOG_RATIO = 4  # of parameters, from which the axis is logarithmic
 _PANEL = 4.9  # inches of height at the usual width
 _LABEL, _LABEL_LETTER, _LABEL_GAP = 14, 0.67, 2  # points; letters and the gap to point and axis, relative to them
+_LEAST_LABEL = 4  # letters: room beside the outer points where labels are in the legend
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,23 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """The evaluated runs that differ in their seed only: their name, and their colour's place."""
+
+    name: str
+    place: int
+    points: list[Point]
+
+    @property
+    def middle(self) -> Point:
+        """The only point with its interval, or the mean of several seeds with their lowest and highest accuracy."""
+        if len(self.points) == 1:
+            return self.points[0]
+        found = [point.accuracy for point in self.points]
+        return replace(self.points[0], accuracy=float(np.mean(found)), low=min(found), high=max(found))
+
+
+@dataclass(frozen=True)
 class Fit:
     """Least squares of accuracy (percent) on the binary logarithm of parameters (millions)."""
 
@@ -58,25 +76,31 @@ class Fit:
 
 
 def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, canvas: Canvas = CANVAS) -> list[Path]:
-    """One figure per architecture, on equal axes; returns `scaling_<architecture>_<dataset>.png` and `.svg`.
+    """Draw one figure per architecture, on equal axes; return `scaling_<architecture>_<dataset>.png` and `.svg`.
 
-    Runs without test results are named in the figure and told to `say`. Raises InputError where no run has any.
+    Runs without test results are named in the figure and by `say`. Raises InputError where no run has any.
     """
-    points = [Point.of(run) for run in runs if _evaluated(run)]
+    evaluated = [run for run in runs if run.record.tested]
     for run in runs:
-        if say and not _evaluated(run):
+        if say and not run.record.tested:
             say(
                 f"skipped {selection.label(run)}: it has no test results. Run `run.py evaluate --run "
                 f"{run.record.run_id}`"
             )
-    if not points:
+    if not evaluated:
         raise InputError(f"no run has test results. Compute them with `run.py evaluate --run {runs[-1].record.run_id}`")
-    paths = []
+    points = {run.files: Point.of(run) for run in evaluated}
+    kinds, paths = selection.kinds(runs), []
     for name, members in selection.architectures(runs).items():
-        if own := [Point.of(run) for run in members if _evaluated(run)]:
-            missing = selection.sizes(run for run in members if not _evaluated(run))
+        own = {run.files for run in members} & set(points)
+        missing = selection.sizes(run for run in members if run.files not in points)
+        drawn = [
+            Kind(label, place, [points[run.files] for run in kind if run.files in own])
+            for place, (label, kind) in enumerate(kinds.items())
+        ]
+        if own:
             with style.house_style(canvas):
-                figure = _figure(own, points, missing, selection.sizes(runs), canvas)
+                figure = _figure([kind for kind in drawn if kind.points], [*points.values()], missing, canvas)
             paths += style.save(figure, folder / f"scaling_{name}_{checks.file_part(runs[0].config.dataset)}", canvas)
     return paths
 
@@ -89,36 +113,32 @@ def fitted(points: list[Point]) -> Fit | None:
     return Fit(float(slope), float(height))
 
 
-def _evaluated(run: Run) -> bool:
-    return run.record.tested
-
-
-def _figure(
-    own: list[Point], shared: list[Point], missing: list[str], order: list[str], canvas: Canvas = CANVAS
-) -> Figure:
+def _figure(drawn: list[Kind], shared: list[Point], missing: list[str], canvas: Canvas = CANVAS) -> Figure:
+    own = [point for kind in drawn for point in kind.points]
     config = own[0].run.config
     title = f"{selection.model_title(config)} on {selection.dataset_title(config.dataset)}: test accuracy by size"
     figure = style.blank(title, canvas)
     axes = figure.subplots()
-    _set_axes(axes, shared, canvas)
+    named = any(kind.name != kind.points[0].run.config.size for kind in drawn)  # too long for labels at the points
+    _set_axes(axes, shared, [] if named else drawn, canvas)
     _draw_fit(axes, own, canvas)
-    for point in own:
-        _draw_point(axes, point, order.index(point.run.config.size), fitted(own), canvas)
+    for kind in drawn:
+        _draw_kind(axes, kind, fitted(own), canvas, in_legend=named)
     axes.set_xlabel("parameters (millions)")
     axes.set_ylabel("top-1 test accuracy (%)")
     style.legend_above(axes, canvas)
-    style.caption(figure, canvas, _facts(own, missing))
+    style.caption(figure, canvas, _facts(drawn, missing))
     style.fit(figure, [axes], _PANEL * canvas.shrunk)
     return figure
 
 
-def _set_axes(axes: Axes, points: list[Point], canvas: Canvas) -> None:
-    """Limits with room for labels on both sides; parameters on a logarithmic axis where they span about fourfold."""
+def _set_axes(axes: Axes, points: list[Point], labelled: list[Kind], canvas: Canvas) -> None:
+    """Set limits with room for labels on both sides; parameters that span about fourfold have a logarithmic axis."""
     smallest, largest = min(p.millions for p in points), max(p.millions for p in points)
     low, high = min(p.low for p in points), max(p.high for p in points)
     room = max(high - low, 1.0)
     axes.set_ylim(max(low - 0.2 * room, -2), min(high + 0.15 * room, 102))
-    letters = max(len(line) for p in points for line in _label(p, canvas).splitlines())
+    letters = max((len(line) for kind in labelled for line in _label(kind, canvas).splitlines()), default=_LEAST_LABEL)
     share = (_LABEL_LETTER * letters + _LABEL_GAP) * canvas.points(_LABEL) / 72 / canvas.inches
     beside = share / (1 - 2 * share)  # of what lies between the outer points
     reach = max(largest - smallest, 0.5 * largest)
@@ -129,9 +149,9 @@ def _set_axes(axes: Axes, points: list[Point], canvas: Canvas) -> None:
         axes.set_xlim(smallest - beside * reach, largest + beside * reach)
 
 
-def _label(point: Point, canvas: Canvas) -> str:
+def _label(kind: Kind, canvas: Canvas) -> str:
     between = "\n" if canvas.narrow else " "
-    return f"{point.run.config.size}:{between}{point.accuracy:.1f} %"
+    return f"{kind.name}:{between}{kind.middle.accuracy:.1f} %"
 
 
 def _draw_fit(axes: Axes, points: list[Point], canvas: Canvas) -> None:
@@ -148,17 +168,27 @@ def _draw_fit(axes: Axes, points: list[Point], canvas: Canvas) -> None:
     axes.plot(between, [line(x) for x in between], color=style.GREY, linewidth=width, linestyle="--", label=text)
 
 
-def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None, canvas: Canvas) -> None:
-    """The point, its interval and its label, on the side of the line that the point is on."""
-    colour, marker = style.look(place)["color"], style.look(place)["marker"]
+def _draw_kind(axes: Axes, kind: Kind, line: Fit | None, canvas: Canvas, *, in_legend: bool) -> None:
+    """Draw a point, its bar and its label, on the side of the line that the point is on; and every seed's point."""
+    point, look = kind.middle, style.look(kind.place)
     bars = [[max(0, point.accuracy - point.low)], [max(0, point.high - point.accuracy)]]
     sizes: dict[str, Any] = {"markersize": 10, "capsize": 6, "elinewidth": 2.2}
     sizes = {name: canvas.scale * size for name, size in sizes.items()}
-    axes.errorbar(point.millions, point.accuracy, yerr=bars, color=colour, marker=marker, **sizes)
+    named = _label(kind, CANVAS) if in_legend else None
+    axes.errorbar(
+        point.millions, point.accuracy, yerr=bars, color=look["color"], marker=look["marker"], linestyle="none",
+        label=named, **sizes,
+    )  # fmt: skip
+    if len(kind.points) > 1:
+        options: dict[str, Any] = {"linestyle": "none", "fillstyle": "none", "markersize": 6 * canvas.scale}
+        across, up = [each.millions for each in kind.points], [each.accuracy for each in kind.points]
+        axes.plot(across, up, marker="o", color=look["color"], **options)
+    if in_legend:
+        return
     above = line is not None and point.accuracy > line(point.millions)
     right = above == (line is not None and line.per_doubling < 0)
     axes.annotate(
-        _label(point, canvas),
+        _label(kind, canvas),
         (point.millions, point.accuracy),
         xytext=(canvas.scale * (14 if right else -14), canvas.scale * (10 if above else -10)),
         textcoords="offset points",
@@ -167,15 +197,20 @@ def _draw_point(axes: Axes, point: Point, place: int, line: Fit | None, canvas: 
     )
 
 
-def _facts(points: list[Point], missing: list[str]) -> list[str]:
-    runs = [point.run for point in points]
+def _facts(drawn: list[Kind], missing: list[str]) -> list[str]:
+    """Return the caption's sentences: n, seeds, and what the bars show."""
+    runs = [point.run for kind in drawn for point in kind.points]
     counts, kind = sorted({run.record.test.n for run in runs}), selection.examples(runs)
+    alone, several = (any(test(len(each.points)) for each in drawn) for test in (lambda n: n == 1, lambda n: n > 1))
     trials = "The runs are trials on a limited dataset." if any(run.config.limited for run in runs) else ""
     return [
-        f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}, {selection.seeds(runs)}, final weights. Error bars",
-        f"show 95 % Wilson intervals. They cover the sampling of the test {kind}, not the variation between seeds. The",
-        "horizontal axis counts all trainable parameters.",
+        f"n = {' or '.join(f'{n:,}' for n in counts)} test {kind}, {selection.seeds(runs)}, final weights.",
+        "A size with several seeds has an open point per seed, the mean as a filled point, and a bar from the lowest "
+        "to the highest seed." if several else "",
+        f"{'Other error' if several else 'Error'} bars show 95 % Wilson intervals. They cover the sampling of the test "
+        f"{kind}, not the variation between seeds." if alone else "",
+        "The horizontal axis counts all trainable parameters.",
         f"Not evaluated: {', '.join(missing)}." if missing else "",
         trials,
         selection.warning(runs),
-    ]
+    ]  # fmt: skip

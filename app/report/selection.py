@@ -1,60 +1,52 @@
-"""Which runs go into one set of figures: those of one dataset that differ in size and model only."""
+"""Which runs go into one set of figures: those of one dataset that differ in model, size and seed only, or as named."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import task
 from ..artifacts.runs import Run
-from ..config.facts import DatasetFacts
-from ..config.run import RunConfig, resolve
-from ..counts.vit import head_width
+from ..config.run import RunConfig
 from ..errors import InputError
-from ..sharing.card import cells_of
 from ..tables.datasets import DATASETS
 from ..tables.models import MODELS
-from ..tables.protocols import PROTOCOLS, UNKNOWN
-from ..tables.shape import CELLS
+from .differences import distinctions, in_words, settings_of, shown
 
 Say = Callable[[str], None]
-# may differ within a set: the shape, where it follows from size and model, and what the dataset tells
-_FREE = {"model", "size", *CELLS, "classes", "channels", "native"}
-_SHAPE = tuple(name for name in CELLS if name not in ("patch", "attention"))
 _LISTED = 12
+_TO_DRAW = "To draw a skipped run, name every run that you want with --run ID"
+REPEATED = ("epochs", "shape", "patch")  # what may differ between the runs of `plot history`, beside their seeds
 
 
 def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
-    """One set per dataset: the newest finished run of each model, attention and size, all else being equal.
+    """Return one set per dataset: every seed of each model, attention and size, all else being equal.
 
-    Runs that differ in another field from the dataset's newest run are left out and told to `say`; so are unfinished
-    runs and trials with `--limit-...` unless `named` holds their id or the beginning of it. Raises InputError where
-    nothing is left or a name fits no run.
+    Runs that differ in another setting from the dataset's newest run are skipped, as are unfinished runs and trials
+    with `--limit-...`; `say` gets the reason. With `named`, IDs or the beginnings of IDs, exactly those runs are drawn,
+    whatever they differ in. Raises InputError where nothing is left, where a name fits no run or several, and where
+    the runs of a dataset have different tasks.
     """
-    if not runs:
-        raise InputError(
-            "there is no run to draw yet. Train one with: run.py train --model vit_differential --size 10M"
-        )
-    oldest_first = sorted(runs, key=_started)
-    chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
-    datasets = sorted({run.config.dataset for run in chosen})
-    return {name: _one_set([run for run in chosen if run.config.dataset == name], say) for name in datasets}
+    return _sets(runs, named, say, without="Train one with: run.py train --model vit_differential --size 10M")
 
 
 def repeated(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
-    """One set per dataset as `comparable`, with every seed, shape and number of epochs of each model and size."""
+    """Return one set per dataset as `comparable`, in which shapes and numbers of epochs may differ too."""
+    return _sets(runs, named, say, without="Train some that differ in --seed", free=REPEATED)
+
+
+def _sets(
+    runs: list[Run], named: list[str] | None, say: Say, *, without: str, free: Sequence[str] = ()
+) -> dict[str, list[Run]]:
     if not runs:
-        raise InputError("there is no run to draw yet. Train some that differ in --seed")
+        raise InputError(f"there is no run to draw yet. {without}")
     oldest_first = sorted(runs, key=_started)
     chosen = _by_name(oldest_first, named, say) if named else _finished_and_whole(oldest_first, say)
-    datasets = sorted({run.config.dataset for run in chosen})
-    return {
-        name: _one_set(
-            [run for run in chosen if run.config.dataset == name], say, free=("seed", "epochs", "shape", "patch")
-        )
-        for name in datasets
+    sets = {
+        name: [run for run in chosen if run.config.dataset == name]
+        for name in sorted({run.config.dataset for run in chosen})
     }
+    return {name: _of_one_task(found) if named else _one_set(found, say, free) for name, found in sets.items()}
 
 
 def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -96,6 +88,18 @@ def sizes(runs: Iterable[Run]) -> list[str]:
     for run in runs:
         counts[run.config.size] = min(_count(run), counts.get(run.config.size, _count(run)))
     return sorted(counts, key=counts.__getitem__)
+
+
+def kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs by the name that a figure gives them: the size, and the settings in which the runs differ.
+
+    Seeds of one size have one name. The smallest size is first.
+    """
+    differing, order = distinctions(runs), sizes(runs)
+    found: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (order.index(run.config.size), differing[run.files])):
+        found.setdefault(", ".join(filter(None, (run.config.size, differing[run.files]))), []).append(run)
+    return found
 
 
 def label(run: Run) -> str:
@@ -160,75 +164,43 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
     if unfinished:
         reasons.append(f"not finished (the same train command resumes it): {_listed(unfinished)}")
     if trials:
-        reasons.append(f"a trial with --limit-... (drawn when named with --run): {_listed(trials)}")
+        reasons.append(f"a trial with --limit-...: {_listed(trials)}")
     whole = [run for run in runs if run.done and not run.config.limited]
     if not whole:
-        raise InputError(f"there is no finished run to draw: {'; '.join(reasons)}. Name a run with --run")
+        raise InputError(
+            f"there is no finished and complete run to draw ({'; '.join(reasons)}). Name a run with --run ID"
+        )
     for reason in reasons:
-        say(f"skipped, {reason}")
+        say(f"skipped, {reason}. {_TO_DRAW}")
     return whole
 
 
-def _one_set(runs: list[Run], say: Say, *, free: Sequence[str] = ()) -> list[Run]:
-    """The runs that agree with the newest one, the newest of each model, attention and size, and of what is `free`."""
-    common = {name: value for name, value in _held_equal(runs[-1]).items() if name not in free}
+def _one_set(runs: list[Run], say: Say, free: Sequence[str]) -> list[Run]:
+    """Return the runs that agree with the newest one, the newest of each place, seed and value of what is `free`."""
+    common = {name: value for name, value in settings_of(runs[-1]).items() if name not in free}
     newest = {run.config.model: run.config.model_revision for run in runs}
     kept: dict[tuple[Any, ...], Run] = {}
+    skipped = False
     for run in runs:
-        held, wanted = _held_equal(run), common | {"model_revision": newest[run.config.model]}
+        held, wanted = settings_of(run), common | {"model_revision": newest[run.config.model]}
         different = [
-            f"{name}={held[name]} where the set has {value}" for name, value in wanted.items() if held[name] != value
+            f"{in_words(name)} is {shown(held[name])} (drawn: {shown(value)})"
+            for name, value in wanted.items()
+            if held[name] != value
         ]
         if different:
             say(f"skipped {label(run)}: {', '.join(different)}")
+            skipped = True
         else:
-            kept[*_place(run), *(getattr(run.config, name) for name in free)] = run
+            kept[*_place(run), run.config.seed, *(getattr(run.config, name) for name in free)] = run
+    if skipped:
+        say(_TO_DRAW)
     return [kept[place] for place in sorted(kept)]
 
 
-def _held_equal(run: Run) -> dict[str, Any]:
-    """What must be equal within a set."""
-    config = run.config
-    held = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
-    held |= {"stored_side": config.stored_side, "shape": _shape(config), "patch": _patch(config)}
-    data = {"split_fingerprint": run.record.data.split_fingerprint, "version": run.record.data.version}
-    precisions = sorted({place.precision for place in run.record.places})
-    return held | data | {"precision": config.precision, "computed_in": ", ".join(precisions)}
-
-
-def _patch(config: RunConfig) -> int:
-    """The patch; the protocol's where none was chosen, so that such a model stands beside those that have it.
-
-    That is a model without patches, and one without attention at its row's own patch, which belongs to what it is.
-    """
-    own = config.attention is None and config.patch == config.row.cells.get("patch")
-    return PROTOCOLS.get(config.dataset, UNKNOWN).patch if own else config.patch
-
-
-def _shape(config: RunConfig) -> str:
-    """`of the size table` where model, size and attention decide the shape, else what was chosen beside them.
-
-    A depth that comes nearest to the budget follows from it, whatever the width.
-    """
-    cells = {name: getattr(config, name) for name in _SHAPE}
-    if _resolved_shape(config, ()) == cells:
-        return "of the size table"
-    if not config.row.sized:
-        return cells_of(cells, config.family)
-    depth = "" if _resolved_shape(config, ("d_model", "heads", "mlp_ratio")) == cells else f" depth {config.depth}"
-    width = head_width(config.shape)
-    return f"d_model {config.d_model} head width {width} mlp_ratio {config.mlp_ratio:g}{depth}"
-
-
-def _resolved_shape(config: RunConfig, kept: tuple[str, ...]) -> dict[str, Any] | None:
-    """The shape that a command would get with only the `kept` cells given; None where it would be refused."""
-    names = ("model", "size", "attention", "image", "patch", *kept)
-    asked = {name: value for name in names if (value := getattr(config, name)) is not None}
-    if config.sized.whole:
-        del asked["size"]
-    facts = {name: getattr(config, name) for name in ("classes", "channels", "native")}
-    try:
-        found = resolve(asked, DatasetFacts(name=config.dataset, **facts))
-    except InputError:
-        return None
-    return {name: getattr(found, name) for name in _SHAPE}
+def _of_one_task(runs: list[Run]) -> list[Run]:
+    """Return the runs in the order of a figure; raise InputError where their losses are of different kinds."""
+    if len({run.config.task for run in runs}) > 1:
+        shown = ", ".join(f"{run.record.run_id} {run.config.task}" for run in runs)
+        raise InputError(f"the runs have different tasks ({shown}). Name runs of one task with --run")
+    return sorted(runs, key=lambda run: (*_place(run), run.config.seed))

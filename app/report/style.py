@@ -38,6 +38,9 @@ _HANDLE = 3  # width of a legend's line, relative to the size of its letters
 _AXIS = 4  # width of an axis' label and numbers, relative to the size of their letters
 _TALL = 3  # height of a figure relative to its width, before `fit`
 _KEPT = re.compile(r" (?=[%=x] )|(?<= [=x]) | (?=%)")  # spaces at which no line ends
+_METADATA: dict[str, dict[str, Any]] = {  # what would differ between equal figures is left out
+    "png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}  # fmt: skip
 _PASSES, _CLOSE = 6, 1e-4  # of the layout, until its panels have their height; inches
 
 _FONT = "DejaVu Sans"  # comes with matplotlib, so figures are equal on every machine
@@ -60,6 +63,7 @@ _RC = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "isoscale",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # fonts that journals accept
 }
 _POINTS = {"font.size": 14, "axes.titlesize": 15, "figure.titlesize": _TITLE, "legend.fontsize": _LEGEND}
 _LINES = {"lines.linewidth": 2.4, "lines.markersize": 8}
@@ -160,13 +164,14 @@ def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tupl
 
 
 def caption(figure: Figure, canvas: Canvas, sentences: Sequence[str]) -> None:
-    """Print the sentences that are not empty below the figure, or else say its title and them as one line."""
+    """Print the sentences that are not empty below the figure, or else take its title off and say both as one line."""
     text = " ".join(sentence for sentence in sentences if sentence)
     if canvas.caption:
         wrapped = _wrapped(text, _letters(canvas.inches, canvas.points(SMALL)))
         figure.supxlabel(wrapped, x=_MARGIN, ha="left", fontsize=canvas.points(SMALL), color=GREY)
     else:
         canvas.say(f"caption: {' '.join(figure.get_suptitle().split())}. {text}")
+        figure.suptitle("")  # a paper prints both in its text
 
 
 def fit(figure: Figure, panels: Sequence[Axes], inches: float, *, shape: float = float("inf")) -> float:
@@ -216,14 +221,17 @@ def plain_log(axes: Axes, which: str, low: float, high: float, *, most: int = 99
 
 
 def save(figure: Figure, stem_path: Path, canvas: Canvas = CANVAS) -> list[Path]:
-    """Write `<stem_path>.png` and `.svg`, each complete or not at all; equal figures give equal bytes."""
+    """Write `<stem_path>.png` and `.svg`, or the canvas's formats, each complete or not at all.
+
+    Equal figures give equal bytes.
+    """
     paths = []
     with house_style(canvas):
         _make_legible(figure)
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+    for kind in canvas.formats:
         path = stem_path.with_name(f"{stem_path.name}.{kind}")  # not with_suffix: a size may be 7.5M
         with house_style(canvas), replacing(path) as aside:
-            figure.savefig(aside, format=kind, dpi=canvas.dpi, metadata=metadata)
+            figure.savefig(aside, format=kind, dpi=canvas.dpi, metadata=_METADATA[kind])
         paths.append(path)
     return paths
 

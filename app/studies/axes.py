@@ -10,6 +10,7 @@ from ..config.settings import GROUPS, options_of
 from ..config.settings.declaring import types_of
 from ..errors import InputError
 from ..tables.names import suggestion
+from ..tables.other_tools import OPTIONS
 
 SETTINGS = options_of(*GROUPS)
 MOST_ROWS = 100_000
@@ -57,9 +58,27 @@ def crossed(axes: Mapping[str, list[str]]) -> Iterator[dict[str, str]]:
         yield dict(zip(axes, values, strict=True))
 
 
+def _plain(name: str) -> str:
+    return name.strip().removeprefix("--").replace("-", "_")
+
+
+def is_setting(name: str) -> bool:
+    """Return whether a column or key names a setting."""
+    return _plain(name) in SETTINGS
+
+
 def named(name: str, where: str) -> str:
     """Return the setting that a column or key stands for: batch-size, --batch-size and batch_size are one."""
-    plain = name.strip().removeprefix("--").replace("-", "_")
+    plain = _plain(name)
     if plain not in SETTINGS:
-        raise InputError(f"{where}: unknown setting {name!r}. {suggestion(plain, list(SETTINGS))}")
+        raise InputError(f"{where}: unknown setting {name!r}. {_instead(plain) or suggestion(plain, list(SETTINGS))}")
     return plain
+
+
+def _instead(name: str) -> str:
+    """Return what to write instead of another tool's name for a setting; empty for any other name."""
+    row = OPTIONS.get(f"--{name.replace('_', '-')}")
+    if row is None:
+        return ""
+    ours = row.ours.removeprefix("--").replace("-", "_")
+    return f"Use {ours}. {row.says}" if ours in SETTINGS and not row.says.startswith("Omit it") else row.says

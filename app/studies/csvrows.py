@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import InputError
-from .axes import named
+from ..tables.datasets import DATASETS
+from ..tables.models import MODELS
+from .axes import is_setting, named
 
 STUDY = "studyIDX"  # the number of a study of LANL's, which is also its seed
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[KMG]?", re.IGNORECASE | re.ASCII)
 OF_LANL = {STUDY: "seed", "DEPTH": "depth"}
 
 
@@ -57,6 +61,7 @@ def _cells(line: str, where: str) -> list[str]:
 
 def _columns(header: list[str], where: str) -> list[str]:
     """Return the setting of each column, or LANL's name for it; empty for a column without a name."""
+    _require_header(header, where)
     columns = [cell if cell in OF_LANL or not cell else named(cell, where) for cell in header]
     settings = [OF_LANL.get(column, column) for column in columns if column]
     if not settings:
@@ -65,6 +70,25 @@ def _columns(header: list[str], where: str) -> list[str]:
         if settings.count(setting) > 1:
             raise InputError(f"{where} has two columns for {setting}. Remove one of them")
     return columns
+
+
+def _require_header(cells: list[str], where: str) -> None:
+    """Raise InputError for a line that other marks than commas separate, or that has values in place of settings."""
+    for mark, name in SEPARATORS.items():
+        if len(cells) == 1 and mark in cells[0]:
+            raise InputError(f"{where} is separated by {name}. A study's cells are separated by commas. Use commas")
+    if not any(cell in OF_LANL or is_setting(cell) for cell in cells):
+        for cell in cells:
+            if _is_value(cell):
+                raise InputError(
+                    f"{where} is not a header, because {cell!r} is a value. The first line has the names of settings. "
+                    "Write one, such as model,size,seed"
+                )
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell is a number, or the name of a size, a model or a dataset."""
+    return bool(_NUMBER.fullmatch(cell)) or cell in MODELS or cell in DATASETS
 
 
 def _line(columns: list[str], cells: list[str], where: str) -> Line:

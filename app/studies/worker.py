@@ -109,7 +109,7 @@ class Worker:
                 continue
             if relaunch.is_orphan():
                 raise Stopped("the study stopped since the command that started this worker ended", saved=True)
-            self.say(f"cell {self.study.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
+            self.say(f"run {self.study.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
             code = self._train(cell)
             after = self._after(cell, code)
             if after.state == "running":  # another process was faster
@@ -211,4 +211,4 @@ def described(cell: Cell) -> str:
     """Return a cell in a few words."""
     config = cell.config
     size = "" if config.size == config.model else f" {config.size}"
-    return f"{config.model}{size}, {config.dataset}, seed {config.seed} (run {config.run_id}, {cell.where})"
+    return f"{config.model}{size}, {config.dataset}, seed {config.seed} (ID {config.run_id}, {cell.where})"

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import machine
 from . import memory as of_host
 from .findings import FAIL, PASS, WARN, Finding
+from .storage import spoken
 
 _ENOUGH = 4 * 10**9  # bytes of host memory that torch, the libraries and a small dataset take
 _SHARED = 2**30  # bytes that ranks on several GPUs may want
@@ -36,8 +37,8 @@ def enough(free: int, total: int) -> Finding:
 def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
     """Return whether so many bytes fit; a trial on the device knows better than a count."""
     if tried:
-        return Finding(PASS, "memory", f"the micro-batch was tried and fits. {free / 1e9:.2f} GB were free")
-    says = f"{wanted / 1e9:.2f} GB are needed, {free / 1e9:.2f} of {total / 1e9:.2f} GB are free"
+        return Finding(PASS, "memory", f"the micro-batch was tried and fits. {spoken(free)} were free")
+    says = f"{spoken(wanted)} are needed, {spoken(free)} of {spoken(total)} are free"
     if wanted > total:
         return Finding(FAIL, "memory", f"{says}. Use a smaller --size or --micro-batch-size")
     return Finding(WARN if wanted > free else PASS, "memory", says)
@@ -60,8 +61,8 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
     `ranks` is given where it is known how many there are.
     """
     if size is None or size >= _SHARED:
-        return Finding(PASS, "shared memory", "no limit" if size is None else f"{size / 1e6:,.0f} MB in /dev/shm")
-    there = f"{size / 1e6:,.1f} MB in /dev/shm"
+        return Finding(PASS, "shared memory", "no limit" if size is None else f"{spoken(size)} in /dev/shm")
+    there = f"{spoken(size)} in /dev/shm"
     if ranks == 1:
         return Finding(PASS, "shared memory", f"{there}, and one process uses none")
     fix = "start the container with --ipc=host or --shm-size=8g"
@@ -72,7 +73,7 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
 
 def gpu_memory(free: int, total: int) -> Finding:
     """Return whether the GPU is ours alone, and has room for the study's largest model."""
-    says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free on the GPU"
+    says = f"{spoken(free)} of {spoken(total)} are free on the GPU"
     if 2 * free < total:
         return Finding(WARN, "GPU memory", f"{says}: other processes use it", "list them with nvidia-smi")
     if total < _ON_GPU:

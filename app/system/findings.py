@@ -1,4 +1,4 @@
-"""Checks of a run or a machine: one line per check, pass, warn or fail, and how to fix a failing one."""
+"""Checks of a run or a machine: one line per check, pass, warn, fail or note, and how to fix a failing one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..errors import ChecksFailed
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
+NOTE = "note"  # worth knowing when a result is read; nothing has to be fixed, also with --strict
 
 
 class Finding(NamedTuple):

@@ -75,6 +75,18 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
+def _holder_of(path: Path, table: Path = Path("/proc/locks")) -> str:
+    """Return the ID of the process that holds a lock, as Linux lists it; empty where that is unknown."""
+    with suppress(OSError, ValueError, IndexError):
+        about = path.stat()
+        file = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+        for line in table.read_text().splitlines():
+            words = line.split()  # such as: 1: FLOCK ADVISORY WRITE 4711 08:02:131 0 EOF
+            if words[1] == "FLOCK" and words[5] == file and int(words[4]) > 0:
+                return f" (process {int(words[4])})"
+    return ""
+
+
 def _sign(holder: Path) -> None:
     """Write who holds a lock, for those who wait; a disk that is full costs them the name only.
 
@@ -115,6 +127,8 @@ def _acquire(held: BaseFileLock, path: Path, *, timeout: float) -> None:
             if attempt == _ATTEMPTS - 1:
                 raise
         except Timeout as error:
-            raise Held(f"another process on this machine has locked {path}. Wait until it ends") from error
+            raise Held(
+                f"another process on this machine{_holder_of(path)} has locked {path}. Wait until it ends"
+            ) from error
         else:
             return

@@ -19,6 +19,7 @@ from ..errors import InputError
 from . import memory
 from .durable import standing
 from .findings import FAIL, PASS, WARN, Finding
+from .storage import spoken
 
 ROOT = Path("/")
 # CUDA's major version: the oldest driver for Linux that serves all of its minor ones, from the table of
@@ -144,7 +145,7 @@ def room(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
     found = []
     for folder, wanted, free in needs:
         verdict = FAIL if wanted > free else WARN if 2 * wanted > free else PASS
-        says = f"{wanted / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free"
+        says = f"{spoken(wanted)} are needed on the disk of {folder}, {spoken(free)} are free"
         fix = "free some, or move --checkpoints or ISOSCALE_CACHE" if verdict == FAIL else ""
         found.append(Finding(verdict, "disk", says, fix))
     return found

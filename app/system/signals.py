@@ -113,8 +113,7 @@ class _Ending:
         if self.over or time.monotonic() - self._first < _ONE:
             return
         self._first = time.monotonic()
-        text = f"stopped by {signal.Signals(number).name}. The same command resumes from what was last saved"
-        raise Stopped(f"{text}, if anything was", since=self._first)
+        raise Stopped(f"stopped by {signal.Signals(number).name}", since=self._first)
 
 
 @contextmanager

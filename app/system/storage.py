@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,13 @@ def spoken(count: int) -> str:
     """Return a number of bytes in the unit that fits it: 184.3 MB, 12.0 kB, 7 bytes."""
     found = next(((name, unit) for name, unit in _UNITS if count >= unit), None)
     return f"{count / found[1]:,.1f} {found[0]}" if found else f"{count} bytes"
+
+
+def spoken_alike(counts: Sequence[int]) -> list[str]:
+    """Return numbers of bytes that are read next to each other, all in the unit that fits the largest of them."""
+    name, unit = next(((name, unit) for name, unit in _UNITS if max(counts, default=0) >= unit), ("bytes", 1.0))
+    digits = {"GB": 2, "bytes": 0}.get(name, 1)
+    return [f"{count / unit:,.{digits}f} {name}" for count in counts]
 
 
 def taken(path: Path) -> int:

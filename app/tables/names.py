@@ -17,10 +17,10 @@ def plain(name: str) -> str:
 
 
 def suggestion(name: str, known: list[str]) -> str:
-    """`did you mean X?`, or the list of what there is."""
+    """Return "Did you mean `X`?", or the list of known names if none is similar."""
     by_plain = {plain(entry): entry for entry in known}
     near = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
-    return f"Did you mean {by_plain[near[0]]}?" if near else f"Valid values: {', '.join(known)}"
+    return f"Did you mean `{by_plain[near[0]]}`?" if near else f"Valid values: {', '.join(known)}"
 
 
 def look_up(kind: str, name: str, rows: Mapping[str, Row]) -> Row:

@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from ..errors import InputError
 from .names import suggestion
 
+_FEW = 8  # names that a message lists in addition to the nearest one
 MOST_THREADS = 4096  # of one process; the largest machines have fewer cores
 MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 
 
 def check_known(kind: str, name: str, names: Iterable[str]) -> None:
-    """Raises InputError with the nearest name unless the name is known."""
-    if name not in names:
-        raise InputError(f"unknown {kind} {name!r}. {suggestion(name, [*names])}")
+    """Raise InputError with the nearest name unless the name is known; a few names are all listed."""
+    known = [*names]
+    if name not in known:
+        near = suggestion(name, known)
+        valid = f" Valid values: {', '.join(known)}" if "Valid values" not in near and len(known) <= _FEW else ""
+        raise InputError(f"unknown {kind} {name!r}. {near}{valid}")
 
 
 def check_positive(most: float = sys.float_info.max, **numbers: float | None) -> None:

@@ -45,9 +45,14 @@ def named_sizes() -> list[str]:
 
 def parse_size(text: str) -> str:
     """The size as the tables spell it: `10M` for `10m`, `10000K` and `10.0M`; raises InputError for what is none."""
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([KMB])", text.strip().upper())
-    if found and found[2] == "B":
-        raise InputError(f"size {text!r} means billions of parameters. Did you mean {found[1]}M?")
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([KMBG]?)", text.strip().upper())
+    if found and found[2] in ("B", "G"):
+        raise InputError(f"size {text!r} means billions of parameters. Did you mean `{found[1]}M`?")
+    if found and not found[2]:
+        raise InputError(
+            f"size {text!r} is not a parameter budget such as 10M, because it has no unit. Write {found[1]}M for "
+            f"millions of parameters, or {found[1]}K"
+        )
     count = Decimal(found[1]) * _UNITS[found[2]] if found else Decimal(0)
     if count < _UNITS["K"]:
         raise InputError(

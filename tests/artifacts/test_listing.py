@@ -119,13 +119,6 @@ def test_a_damaged_record_is_reported_and_the_others_are_listed(tmp_path):
     assert len(said) == 1 and str(damaged.files.record) in said[0]
 
 
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="is not a folder"):
-        listing.require_folder(tmp_path / "file")
-    listing.require_folder(tmp_path / "nowhere")
-
-
 def test_runs_are_selected_by_their_tag(tmp_path):
     made = [made_up_run(tmp_path, seed=seed, minute=seed, steps=1, record=about)
             for seed, about in enumerate([{"tag": "first try"}, {"tag": "b"}, {}])]  # fmt: skip

@@ -180,11 +180,11 @@ def test_figures_are_drawn_and_their_paths_printed(call, run):
 
 
 def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monkeypatch):
-    def fails(error):
-        def evaluate(*_, **__):
+    def fails(error, what="app.experiment.run.evaluate"):
+        def raising(*_, **__):
             raise error
 
-        monkeypatch.setattr("app.experiment.run.evaluate", evaluate)
+        monkeypatch.setattr(what, raising)
 
     fails(ZeroDivisionError("division by zero"))
     ended = call("evaluate checkpoints")
@@ -194,7 +194,12 @@ def test_a_defect_of_ours_ends_with_1_and_an_interrupt_with_130(call, run, monke
     assert "ISOSCALE_DEBUG=1" in ended.err and "report it in the issue tracker of the project: " in ended.err
     fails(KeyboardInterrupt())
     ended = call("evaluate checkpoints")
-    assert ended.code == 130 and ended.err.startswith("error: interrupted at once")
+    assert ended.code == 130 and ended.err.endswith("error: interrupted\n")
+    fails(KeyboardInterrupt(), "app.config.command.Command.of")
+    for command, resumes in (("train", True), ("study run --cross seed=0-1", True), ("plan --probe", False)):
+        ended = call(f"{command} --dataset digits")
+        assert ended.code == 130 and "error: interrupted" in ended.err
+        assert ("resumes from what was last saved" in ended.err) is resumes
 
 
 @pytest.mark.parametrize("moment", ["app.evaluation.predict", "app.report.confusion.draw_run"])

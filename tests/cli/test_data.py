@@ -14,7 +14,7 @@ BAD = [
     (f"{CYLINDER} --frames 22", "frames=22 is out of range. Use a number above 0, at most 21"),
     (f"{CYLINDER} --seed -1", "seed=-1 is out of range. Use 0 or more"),
     (f"{CYLINDER} --design no.csv", "--design no.csv is not a file"),
-    (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'. Did you mean bravais?"),
+    (f"{DIFFRACTION} --target bravis", "unknown target 'bravis'. Did you mean `bravais`?"),
     (f"{DIFFRACTION} --patterns -1", "patterns=-1 is out of range. Use a number above 0"),
     (f"{DIFFRACTION} --classes 144", "--classes 144 has no effect with --target bravais"),
     (f"{DIFFRACTION} --target space_group --classes 7", "--classes 7 is unavailable for space groups. Use 230 or 144"),

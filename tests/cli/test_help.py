@@ -91,7 +91,9 @@ EACH = sorted({line for lines in EXAMPLES.values() for line in lines})
 
 
 @pytest.mark.parametrize("line", EACH)
-def test_an_example_parses(line):
+def test_an_example_parses(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()  # a folder of runs that is named has to exist
     words = parse(shlex.split(line))
     assert words in ALL and as_typer_has_it(line).startswith(words)
 

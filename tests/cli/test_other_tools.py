@@ -6,9 +6,10 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app
-from app.cli.other_tools import _WITHIN, COMMANDS, OPTIONS, command, option, within
+from app.cli.other_tools import _WITHIN, COMMANDS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
+from app.tables.other_tools import OPTIONS
 from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
 
 NAMES = get_command(app).commands

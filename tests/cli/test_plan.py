@@ -93,7 +93,7 @@ def test_a_probe_on_a_cpu_takes_fewer_images_and_says_so(call, monkeypatch):
     monkeypatch.setattr("app.plan.probe._WORK_ON_CPU", 1.0)
     ended = call(f"{TINY} --probe --usd-per-hour 0.5")
     assert "of 2 of 32 images each, to be scaled" in ended.err
-    assert "scaled from 2: too long rather than too short" in ended.out and " USD" in ended.out
+    assert "measured with 2 images and scaled up" in ended.out and " USD" in ended.out
 
 
 @pytest.mark.gpu
@@ -112,14 +112,14 @@ def test_a_folder_is_planned_by_what_is_known_of_it_before_it_is_read(call, work
     assert costs["steps"] == 50 and costs["disk_bytes"]["cache"] == 40 * 3 * 8 * 8
     assert not (tmp_path / "fresh").exists()
     ended = call("plan --dataset ./pets --image 8 --patch 4 --size 1M --probe --usd-per-hour 1 --batch-size 8")
-    assert ended.code == 0 and "by 20 steps of" in ended.out and "USD" in ended.out
+    assert ended.code == 0 and "(20 steps of" in ended.out and "USD" in ended.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ("--usd-per-hour 1", "--usd-per-hour needs a measured time. Add --probe"),
-        ("--like vit_clasic", "unknown model 'vit_clasic'. Did you mean vit_classic?"),
+        ("--like vit_clasic", "unknown model 'vit_clasic'. Did you mean `vit_classic`?"),
         ("--match params", "--match params needs a second model to match"),
         ("--image 30", "image=30 is not a multiple of patch=8"),
         ("--private", "--private has an effect with --upload only"),

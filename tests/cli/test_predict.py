@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -92,10 +93,10 @@ def test_files_that_cannot_be_read_are_named_counted_and_skipped(call, run, digi
 def test_where_none_can_be_read_the_command_fails_and_leaves_what_was_there(call, run, work):
     (work / "new").mkdir()
     (work / "new" / "x.png").write_bytes(b"junk")
-    (work / "found.csv").write_text("mine")
+    (work / "found.csv").write_text(earlier := "path,class,probability\n")
     done = call("predict checkpoints new --out found")
-    assert done.code == 2 and "none of the 1 files can be read: new/x.png" in done.err
-    assert (work / "found.csv").read_text() == "mine" and not (work / "found.parquet").exists()
+    assert done.code == 2 and "the only file cannot be read: new/x.png" in done.err
+    assert (work / "found.csv").read_text() == earlier and not (work / "found.parquet").exists()
     assert [path.name for path in work.iterdir() if path.name.startswith(".found")] == []
 
 
@@ -152,6 +153,13 @@ def test_the_output_is_named_by_run_and_folder_and_replaces_no_file_of_the_run(c
     assert call("predict checkpoints new --out there").code == 0
     assert (work / "there" / f"predictions_{run.record.run_id}_new.parquet").exists()
     before = run.files.predictions.read_bytes()
+    again = call("predict checkpoints new --out there")
+    assert again.code == 0 and again.out.count(f"there/predictions_{run.record.run_id}_new.") == 2
+    assert "(earlier predictions were replaced)" in again.out and re.search(r": class \d: \d+, class \d", again.out)
+    (work / "mine.csv").write_text("name,score\nAda,1\n")
+    mine = call("predict checkpoints new --out mine.csv")
+    assert mine.code == 2 and "mine.csv exists, and `predict` did not write it" in mine.err
+    assert (work / "mine.csv").read_text() == "name,score\nAda,1\n" and not (work / "mine.parquet").exists()
     refused = call(f"predict checkpoints new --out {run.files.predictions}")
     assert refused.code == 2 and "a file of the run" in refused.err and run.files.predictions.read_bytes() == before
 

@@ -93,6 +93,8 @@ def test_a_setting_that_is_asked_for_has_a_column(call, made):
         ("runs delete x", "`run.py runs rm`"), ("runs rm x --force", "--yes"), ("runs rm -rf x", "--yes"),
         ("runs rm x --dry-run", "lists what it would delete"), ("runs --json show x", "after `show`"),
         ("runs --state done rm", "after `rm`"), ("runs --checkpoints afile", "not a folder"),
+        ("runs --checkpoints nowhere", "nowhere does not exist. Name an existing folder"),
+        ("plot loss --checkpoints nowhere", "nowhere does not exist"), ("runs rm x --checkpoints nowhere", "not exist"),
         ("runs show nothing", "nothing"), ("runs show fff", "fff"), ("runs path fff", "fff"), ("runs rm fff", "fff"),
         ("runs rm", "--where or --state"), ("runs rm --where seed=9", "--where or --state"),
     ],
@@ -104,10 +106,16 @@ def test_what_cannot_be_done_ends_with_2_and_what_to_type(call, made, work, line
 
 
 def test_no_runs_are_no_error(call, work, made):
-    for line in ("runs --checkpoints nowhere", "runs --where seed=99"):
+    (work / "empty").mkdir()
+    for line in ("runs --checkpoints empty", "runs --where seed=99"):
         ended = call(line)
         assert (ended.code, ended.out) == (0, "") and "no run" in ended.err and "run.py train" in ended.err
-    assert call("runs --checkpoints nowhere --json").out == "[]\n"
+    assert call("runs --checkpoints empty --json").out == "[]\n"
+
+
+def test_the_default_folder_need_not_exist(call, work):
+    ended = call("runs")
+    assert (ended.code, ended.out) == (0, "") and "no run in checkpoints" in ended.err
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])

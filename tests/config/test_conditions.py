@@ -46,7 +46,7 @@ def test_each_condition_has_to_hold():
     ("text", "says"),
     [
         ("seed", r"--where seed .*SETTING=VALUE"), ("seed=", "SETTING=VALUE"), ("=3", "SETTING=VALUE"),
-        ("sed=1", "did you mean seed|Did you mean seed"), ("seed=x", "whole number"), ("seed=2-0", "0-2"),
+        ("sed=1", "did you mean seed|Did you mean `seed`"), ("seed=x", "whole number"), ("seed=2-0", "0-2"),
         ("seed=-1", "seed=-1"), ("lr=fast", "lr='fast'"), ("model=vit_clasic", "vit_classic"),
         ("precision=fp23", "fp32"), ("size=10B", "10M"), ("state=done", "--state done"), ("image=0x5", "image"),
         ("qkv_bias=maybe", "true"), ("checkpoints=x", "checkpoints"),

@@ -185,7 +185,7 @@ def test_depth_is_what_comes_nearest_to_the_budget(size, depth):
 
 def test_a_shape_that_misses_its_size_names_the_nearest_that_do_not():
     with pytest.raises(
-        InputError, match=r"size=10M does not fit d_model=512 .* \(\+283.9%\).*Reachable sizes: .* at depth=3"
+        InputError, match=r"size=10M does not fit d_model=512 .* \(\+283.9 %\).*Reachable sizes: .* at depth=3"
     ):
         resolve({"d_model": 512, "depth": 12, "heads": 4}, FACTS["cifar100"])
     assert resolve({"d_model": 512, "heads": 4, "size": "9.8M"}, FACTS["cifar100"]).depth == 3

@@ -38,7 +38,7 @@ def test_heads_of_32_follow_a_width_that_is_asked_for_and_a_number_of_heads_is_k
     assert config_of(d_model=512, size="40M").heads == 8
     asked = config_of(heads=8, depth=9)  # wider inside than d_model
     assert (asked.heads, head_width(asked.shape)) == (8, 32)
-    with pytest.raises(InputError, match=r"size=10M does not fit .*-18.2%"):
+    with pytest.raises(InputError, match=r"size=10M does not fit .*-18.2 %"):
         config_of(heads=2)
     assert config_of(head_width=64, size="10M").heads == 2  # those of vit_differential
     with pytest.raises(InputError, match=r"d_model=160 is not a multiple of the head width 32. Use a multiple of 64"):

@@ -68,5 +68,5 @@ def test_what_no_integer_reaches_is_refused_with_what_is_reachable():
 
 def test_an_unknown_attention_is_refused_before_it_is_counted():
     for more in ({"size": "10M"}, {"match": "params", "like": "vit_classic"}):
-        with pytest.raises(InputError, match=r"unknown attention 'differntial'. Did you mean differential"):
+        with pytest.raises(InputError, match=r"unknown attention 'differntial'. Did you mean `differential`"):
             resolve({"model": "t2t_vit", "attention": "differntial", **more}, FACTS["cifar100"])

@@ -122,7 +122,7 @@ def test_a_text_becomes_a_value_of_the_declared_type(name, text, value):
         ({"epochs": "3.5"}, "epochs='3.5' is not a whole number"), ({"lr": "fast"}, "lr='fast' is not a number"),
         ({"qkv_bias": "maybe"}, "qkv_bias='maybe' is neither on nor off. Use true/yes/on/1 or"),
         ({"learning_rate": "1"}, "unknown setting 'learning_rate'"),
-        ({"batchsize": "8"}, r"unknown setting 'batchsize'. Did you mean batch_size\?"),
+        ({"batchsize": "8"}, r"unknown setting 'batchsize'. Did you mean `batch_size`\?"),
         ({"classes": "3"}, "unknown setting 'classes'"), ({"clamp_warmup": "no"}, "unknown setting 'clamp_warmup'"),
         ({"dropout": "1"}, "dropout=1.0 is out of range. Use at least 0"), ({"augment": "x"}, "unknown augment 'x'"),
         ({"image": "wide"}, "'wide' is not an input size"), ({"crop": "0:9,0:9"}, "--crop has no effect on the"),

@@ -151,13 +151,13 @@ UNPLAIN = "image (image), scan (image), kind (string), form (string), score (flo
     [
         ({}, f"which column of FOLDER is the image. Name it with --image-column. Valid values: {UNPLAIN}"),
         (SCAN, f"which column of FOLDER is the label. Name it with --label-column. Valid values: {UNPLAIN}"),
-        (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'. Did you mean kind?"),
+        (SCAN | {"label_column": "knd"}, "FOLDER has no column 'knd'. Did you mean `kind`?"),
         (SCAN | {"label_column": "score"}, "score of FOLDER contains 0.5 (float), not one class per row. Name another"),
         (SCAN | {"label_column": "parts"}, "column parts of FOLDER contains List, not one class per row. Name another"),
         (SCAN | {"label_column": "image"}, "contains image, not one class per row. Name another with --label-column"),
         ({"image_column": "pixels"}, "FOLDER has no column 'pixels'. Valid values: image, scan, kind, form"),
         ({"image_column": "form", "label_column": "kind"}, "contains string, not images. Name another with --image"),
-        ({"group_column": "fom"}, "FOLDER has no column 'fom'. Did you mean form?"),
+        ({"group_column": "fom"}, "FOLDER has no column 'fom'. Did you mean `form`?"),
         ({"dataset_config": "b"}, "FOLDER has no config 'b'. Name one with --dataset-config. Valid values: default"),
         ({"revision": "v2"}, "--revision has no effect on the dataset FOLDER. Omit it"),
         ({"image": 0}, "image=0 is out of range. Use a side above 0 (224), height x width (1700x500) or a"),
@@ -178,7 +178,7 @@ def test_several_configs_are_named_until_one_is_chosen(tmp_path):
     (tmp_path / "set" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
     several = "FOLDER has several configs. Name one with --dataset-config. Valid values: large, small"
     assert refused(tmp_path / "set") == several
-    assert refused(tmp_path / "set", dataset_config="smal").endswith("Did you mean small?")
+    assert refused(tmp_path / "set", dataset_config="smal").endswith("Did you mean `small`?")
     assert Reading(tmp_path / "set", dataset_config="small").manifest["rows"] == {"train": 20}
 
 

@@ -248,8 +248,8 @@ def test_a_silent_hub_with_a_warm_cache_is_said_and_done_without(hub, client, tm
             ["--dataset", "alice/configs"],
             "has several configs. Name one with --dataset-config. Valid values: big, small",
         ),
-        (["--dataset", "alice/configs", "--dataset-config", "smal"], "Did you mean small?"),
-        (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'. Did you mean label?"),
+        (["--dataset", "alice/configs", "--dataset-config", "smal"], "Did you mean `small`?"),
+        (["--dataset", "alice/two", "--label-column", "labl"], "has no column 'labl'. Did you mean `label`?"),
         (["--dataset", "alice/unlabelled"], "none of its 4 rows has one. --test-fraction 0.2 holds out"),
     ],
 )

@@ -162,7 +162,7 @@ def test_the_validation_and_the_test_set_are_the_splits_that_are_named(tmp_path,
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({"val_split": "validatio"}, "--val-split validatio: FOLDER has no such split. Did you mean validation"),
+        ({"val_split": "validatio"}, "--val-split validatio: FOLDER has no such split. Did you mean `validation`"),
         (
             {"val_split": "test", "test_split": "test"},
             "--val-split and --test-split are both test. Name two different splits",

@@ -200,7 +200,7 @@ def test_a_label_column_is_named_where_it_is_not_clear(tmp_path):
         root
     )
     assert Reading(root, label_column="sex").manifest["class_names"] == ["f", "m"]
-    assert "has no column 'knd'. Did you mean kind?" in refused(root, label_column="knd")
+    assert "has no column 'knd'. Did you mean `kind`?" in refused(root, label_column="knd")
 
 
 def test_a_list_that_agrees_with_class_folders_changes_nothing_and_one_that_does_not_is_refused(tmp_path):

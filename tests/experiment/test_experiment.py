@@ -161,7 +161,7 @@ def test_the_record_stands_before_the_first_step_and_results_at_the_end(tmp_path
 def test_gradients_between_ranks_are_refused_where_there_is_one_process(tmp_path):
     with pytest.raises(InputError, match=r"--gradients bf16 has no effect with one process. Omit it, or start"):
         train(tmp_path, options={"gradients": "bf16"})
-    with pytest.raises(InputError, match=r"unknown --gradients 'fp16'. Did you mean bf16"):
+    with pytest.raises(InputError, match=r"unknown --gradients 'fp16'. Did you mean `bf16`"):
         train(tmp_path, options={"gradients": "fp16"})
     assert not list(tmp_path.rglob("*.json"))
     assert train(tmp_path).record.execution.gradients == "fp32"

@@ -124,7 +124,7 @@ def test_a_model_that_does_not_may_split_it(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        ({"model": "timm/resnet188"}, "timm has no model 'resnet188'. Did you mean timm/resnet18"),
+        ({"model": "timm/resnet188"}, "timm has no model 'resnet188'. Did you mean `timm/resnet18`"),
         ({"model": "timm/test_vit", "image": 30}, "image=30 is not a multiple of this model's patch=16"),
         ({"model": "timm/test_resnet", "size": "1M"}, "timm/test_resnet has one size. Omit --size"),
         ({"model": "timm/test_resnet", "depth": 2}, "--depth has no effect on timm/test_resnet"),
@@ -134,7 +134,7 @@ def test_a_model_that_does_not_may_split_it(tmp_path):
         ({"model": "swin", "width": 4, "patch": 2}, "width=4 does not divide into swin's 3 heads. Use 3 or 6"),
         (
             {"model": "cait", "size": "1M"},
-            r"size=1M does not fit .*\(\+375.0%\).*Reachable sizes: 4.75M at depth=1, 6.33M",
+            r"size=1M does not fit .*\(\+375.0 %\).*Reachable sizes: 4.75M at depth=1, 6.33M",
         ),
     ],
 )

@@ -262,6 +262,12 @@ def call(capsys, monkeypatch):
     return call
 
 
+def test_the_steps_of_a_text_are_numbered_without_a_gap():
+    for secrets in ((), ("HF_TOKEN",)):
+        steps = re.findall(r"^# (\d)\. ", text("vast", job(secrets=secrets)), re.MULTILINE)
+        assert steps == [str(step) for step in range(1, len(steps) + 1)] and len(steps) == (3 if secrets else 2)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place):
     code, out, err = call(place, "--image", IMAGE, "--", *TRAIN)
@@ -272,12 +278,18 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("vst", "--", "train"), "unknown place 'vst'. Did you mean vast?"),
+        (("vst", "--", "train"), "unknown place 'vst'. Did you mean `vast`?"),
         (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
         (("vast", "--", "plan"), "'plan' after -- is not a train command"),
         (("vast",), "Missing argument"),
-        (("vast", "--", "train", "--sise", "3"), "No such option: --sise"),
-        (("vast", "--", "train", "--size", "10B"), "Did you mean 10M?"),
+        (("vast", "--", "train", "--sise", "3"), "No such option: --sise. Did you mean `--size`?"),
+        (
+            ("vast", "--modle", "cnn", "--", "train"),
+            "Did you mean `--model`? It is an option of `train`. Write it after",
+        ),
+        (("vast", "--gpsu", "2", "--", "train"), "No such option: --gpsu. Did you mean `--gpu`?"),
+        (("vast", "train", "--image", "32"), "Write: run.py launch vast -- train --image 32"),
+        (("vast", "--", "train", "--size", "10B"), "Did you mean `10M`?"),
         (("vast", "--", "train", "--private"), "--private has an effect with --upload only"),
         (("vast", "--disk-gb", "10", "--", "train"), "disk_gb=10 is too small"),
         (("hfjobs", "--", "train"), "Add --upload"),

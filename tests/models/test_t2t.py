@@ -123,8 +123,8 @@ def test_an_image_needs_a_least_side_and_a_smaller_one_is_refused(tokenizer, lea
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"tokenizer": "preformer"}, "Did you mean performer"),
-        ({"attention": "classical"}, "Did you mean classic"),
+        ({"tokenizer": "preformer"}, "Did you mean `performer`"),
+        ({"attention": "classical"}, "Did you mean `classic`"),
         ({"heads": 5}, "d_model=32 does not divide into heads=5"),
         ({"attention": "differential", "heads": 32}, "does not divide into heads=32 of differential"),
         ({"depth": 0}, "depth=0 is out of range. Use a number above 0"),

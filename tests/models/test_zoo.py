@@ -167,7 +167,7 @@ def test_any_model_of_timm_s_is_built_by_name_at_the_image_that_was_asked_for():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"name": "resnet81"}, r"timm has no model 'resnet81'. Did you mean timm/resnet18"),
+        ({"name": "resnet81"}, r"timm has no model 'resnet81'. Did you mean `timm/resnet18`"),
         ({"name": "qqqqqqqqqqqq"}, r"timm has no model 'qqqqqqqqqqqq'. See timm\.list_models"),
         ({"name": "resnet18.nope"}, r"timm has no weights 'nope' of resnet18. Valid values: a1_in1k"),
         (

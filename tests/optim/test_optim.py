@@ -60,7 +60,7 @@ def test_a_warm_up_of_more_than_a_fifth_becomes_a_tenth_and_says_so(asked, total
             1500,
             "2,000 warm-up steps are more than the run's 1,500 steps: shortened to 150 (--warmup-steps sets it)",
         ),
-        (500, 600, "500 warm-up steps are 83% of the run's 600 steps: shortened to 60 (--warmup-steps sets it)"),
+        (500, 600, "500 warm-up steps are 83 % of the run's 600 steps: shortened to 60 (--warmup-steps sets it)"),
     ],
 )
 def test_a_clamped_warm_up_is_told_in_words_that_fit_the_numbers(asked, total, says):

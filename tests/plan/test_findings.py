@@ -28,9 +28,9 @@ def extent(**changes):
 @pytest.mark.parametrize(
     ("request_", "steps", "verdict", "says"),
     [
-        ({}, 4400, "pass", r"500 of 4,400 steps \(11%\)"),
+        ({}, 4400, "pass", r"500 of 4,400 steps \(11 %\)"),
         ({}, 600, "warn", "shortened to 60"),
-        ({"warmup_steps": 500}, 600, "warn", "is more than 20%. Lower --warmup-steps"),
+        ({"warmup_steps": 500}, 600, "warn", "is more than 20 %. Lower --warmup-steps"),
         ({}, None, "warn", "its share is unknown"),
     ],
 )
@@ -199,6 +199,7 @@ def test_few_differential_heads_are_mentioned_with_the_row_that_has_more(request
     config = config_of(**request_)
     (found,) = findings.heads(config)
     assert config.heads == count and found.says.startswith(f"{count} of width ") and "null result" in found.says
+    assert found.verdict == "note"
     more = config.model == "vit_differential" and config.size != "1M" and config.attention == "differential"
     assert ("--model vit_differential_h32 has " in found.says) is more
 

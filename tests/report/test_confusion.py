@@ -52,7 +52,7 @@ def test_rows_are_called_what_they_are(tmp_path):
     run = made_up_run(tmp_path, dataset="diffraction", model="resnet1d", steps=1)
     told = [
         *confusion._facts(run, np.eye(14, dtype=int)),
-        *scaling._facts([scaling.Point(run, 1.0, 1.0, 0.0, 2.0)], []),
+        *scaling._facts([scaling.Kind("10M", 0, [scaling.Point(run, 1.0, 1.0, 0.0, 2.0)])], []),
     ]
     assert "n = 1,400 test patterns" in " ".join(told) and "image" not in " ".join(told)
     assert selection.examples([made_up_run(tmp_path, dataset="bach", steps=1)]) == "images"

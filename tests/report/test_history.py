@@ -56,6 +56,17 @@ def test_each_model_all_of_them_and_the_event_are_drawn(runs, tmp_path):
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
+def test_one_epoch_has_one_whole_number_on_the_axis(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(history.style, "save", lambda figure, *_: figures.append(figure) or [])
+    monkeypatch.setattr(history.style, "fit", lambda *_: None)  # the layout takes most of the time
+    run = made_up_run(tmp_path, dataset="nested_cylinder", model="cnn", steps=10, epochs=1, top1=1)
+    history.draw([run], tmp_path, threshold=0.1, top=None, zoom=None)
+    axes = figures[0].axes[-1]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
+
+
 def test_axes_end_where_lanl_s_do_on_their_data_and_as_asked(runs):
     found = [history.History.of(run, 0.1) for run in runs[:1]]
     assert history._ends(found, 1e-3, None, None) == (0.4, pytest.approx(0.075))

@@ -97,7 +97,7 @@ def test_without_its_caption_a_figure_keeps_its_panels_and_the_caption_is_said_o
     bare = kinds.figures(kind, tmp_path / "a", monkeypatch, Canvas(COLUMN, caption=False, say=said.append))
     full = kinds.figures(kind, tmp_path / "b", monkeypatch, Canvas(COLUMN))
     for one, other, line in zip(bare, full, said, strict=True):
-        assert not one.get_supxlabel() and one.get_figheight() < other.get_figheight()
+        assert not one.get_supxlabel() and not one.get_suptitle() and one.get_figheight() < other.get_figheight()
         assert panels(one) == pytest.approx(panels(other), abs=1e-3)
         title, text = (" ".join(words.split()) for words in (other.get_suptitle(), other.get_supxlabel()))
         assert line == f"caption: {title}. {text}"

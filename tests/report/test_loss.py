@@ -81,6 +81,22 @@ def test_a_loss_that_falls_a_hundredfold_is_read_on_a_logarithmic_axis(tmp_path)
     assert 0 < frame.low < 0.046
 
 
+def test_seeds_of_a_size_share_a_colour_and_an_entry_and_named_runs_say_what_differs(tmp_path, monkeypatch):
+    asked = [{"seed": 0}, {"seed": 1}, {"seed": 0, "lr": 0.001}]
+    runs = [made_up_run(tmp_path, steps=20, **each) for each in asked]
+    figures = []
+    monkeypatch.setattr(loss.style, "save", lambda figure, *_: figures.append(figure) or [])
+    monkeypatch.setattr(loss.style, "fit", lambda *_: None)  # the layout takes most of the time
+    loss.draw(runs, tmp_path)
+    (axes,) = figures[0].axes
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 20 and line.get_linestyle() != "None"]
+    colours = [line.get_color() for line in lines]
+    assert len(lines) == 3 and len(set(colours)) == 2
+    entries = [text.get_text().replace("\n", " ") for text in axes.get_legend().get_texts()]
+    assert [entry.split(":")[0] for entry in entries[:2]] == ["10M, lr 0.0001", "10M, lr 0.001"]
+    assert "2 seeds" in entries[0] and "Each seed is a thin line" in figures[0].get_supxlabel().replace("\n", " ")
+
+
 def test_a_log_without_rows_is_named(tmp_path):
     with pytest.raises(InputError, match=r"_training\.log has no train row"):
         loss.draw_run(made_up_run(tmp_path, steps=0))

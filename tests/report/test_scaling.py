@@ -64,6 +64,14 @@ def test_a_run_without_results_is_left_out_and_told(tmp_path):
     assert "Not evaluated: 25M." in svg
 
 
+def test_seeds_of_a_size_have_their_mean_and_a_bar_from_the_lowest_to_the_highest(tmp_path):
+    runs = [made_up_run(tmp_path, seed=seed, top1=top1, steps=1) for seed, top1 in enumerate((0.30, 0.36))]
+    middle = scaling.Kind("10M", 0, [scaling.Point.of(run) for run in runs]).middle
+    assert (middle.accuracy, middle.low, middle.high) == pytest.approx((33, 30, 36))
+    svg = text_of(scaling.draw(runs, tmp_path / "figures")[1])
+    assert "10M: 33.0 %" in svg and "2 seeds (0, 1)" in svg and "Wilson" not in svg
+
+
 def test_no_results_at_all_is_an_error_that_names_the_command(tmp_path):
     with pytest.raises(InputError, match=r"run\.py evaluate --run"):
         scaling.draw(evaluated(tmp_path, {"10M": None}), tmp_path)
@@ -91,8 +99,9 @@ def test_a_size_with_a_point_keeps_its_name_in_the_file(tmp_path):
 )
 def test_no_label_touches_an_axis_or_leaves_the_figure(tmp_path, accuracies, shape):
     points = [scaling.Point.of(run) for run in evaluated(tmp_path, accuracies, **shape)]
+    kinds = [scaling.Kind(point.run.config.size, place, [point]) for place, point in enumerate(points)]
     with style.house_style():
-        figure = scaling._figure(points, points, [], list(accuracies))
+        figure = scaling._figure(kinds, points, [])
         figure.draw_without_rendering()
     (axes,) = figure.axes
     inch = figure.dpi

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from app.config.facts import DatasetFacts
 from app.errors import InputError
-from app.report.selection import architectures, comparable
+from app.report.differences import distinctions
+from app.report.selection import architectures, comparable, kinds
 
 from . import made_up_run
 
@@ -55,21 +57,38 @@ def test_a_run_that_differs_in_another_field_is_left_out_with_that_field(tmp_pat
     kept, said = chosen([newest, older])
     assert kept["cifar100"] == [("vit_classic", "10M", 0)]
     assert older.record.run_id in said
-    assert "epochs=20 where the set has 50" in said
+    assert "epochs is 20 (drawn: 50)" in said and "with --run ID" in said
 
 
-def test_the_newest_seed_is_kept_and_the_others_are_told(tmp_path):
-    runs = [made_up_run(tmp_path, seed=seed, steps=1, minute=seed) for seed in (0, 1)]
+def test_every_seed_is_drawn_and_the_seeds_of_a_size_have_one_name(tmp_path):
+    runs = [made_up_run(tmp_path, seed=seed, steps=1, minute=seed) for seed in (1, 0)]
     kept, said = chosen(runs)
-    assert kept["cifar100"] == [("vit_classic", "10M", 1)]
-    assert "seed=0 where the set has 1" in said
+    assert kept["cifar100"] == [("vit_classic", "10M", seed) for seed in (0, 1)] and not said
+    assert [*kinds(runs)] == ["10M"]
+
+
+def test_named_runs_are_drawn_whatever_they_differ_in_and_their_names_say_it(tmp_path):
+    usual = made_up_run(tmp_path, steps=1, minute=1)
+    others = [made_up_run(tmp_path, steps=1, lr=0.001, epochs=20), made_up_run(tmp_path, size="25M", steps=1)]
+    runs = [usual, *others]
+    (kept,) = comparable(runs, named=[run.record.run_id for run in runs], say=pytest.fail).values()
+    assert {run.record.run_id for run in kept} == {run.record.run_id for run in runs}
+    assert set(kinds(kept)) == {"10M, epochs 50, lr 0.0001", "10M, epochs 20, lr 0.001", "25M, epochs 50, lr 0.0001"}
+    assert set(distinctions(kept, free=("epochs", "lr")).values()) == {""}
+
+
+def test_named_runs_of_different_tasks_are_refused(tmp_path):
+    facts = [DatasetFacts(name="own", classes=3, task=task) for task in ("classification", "regression")]
+    runs = [made_up_run(tmp_path, facts=each, size="1M", steps=1) for each in facts]
+    with pytest.raises(InputError, match=r"different tasks.*regression.*--run"):
+        comparable(runs, named=[run.record.run_id for run in runs], say=print)
 
 
 def test_runs_on_different_test_sets_are_not_compared(tmp_path):
     other = made_up_run(tmp_path, size="25M", steps=1)
     other.record.data.split_fingerprint = "beef"
     _, said = chosen([other, made_up_run(tmp_path, steps=1, minute=1)])
-    assert "split_fingerprint=beef where the set has f00d" in said
+    assert "split is beef (drawn: f00d)" in said
 
 
 def test_a_width_of_ones_own_is_a_difference_but_one_width_for_all_sizes_is_none(tmp_path):
@@ -77,7 +96,7 @@ def test_a_width_of_ones_own_is_a_difference_but_one_width_for_all_sizes_is_none
     usual = made_up_run(tmp_path, size="50M", steps=1)
     kept, said = chosen([usual, *narrow])
     assert kept["cifar100"] == [("vit_classic", "10M", 0), ("vit_classic", "25M", 0)]
-    assert "shape=of the size table where the set has d_model 192" in said
+    assert "shape is of the size table (drawn: d_model 192" in said
 
 
 def test_the_second_differential_attention_is_an_architecture_by_itself(tmp_path):
@@ -104,7 +123,7 @@ def test_a_patch_that_belongs_to_a_model_is_no_difference_and_another_is(tmp_pat
     assert [model for model, *_ in kept["cifar100"]] == ["vit_classic", "swin", "convmixer"] and not said
     coarser = made_up_run(tmp_path, model="swin", patch=4, steps=1)
     whole = made_up_run(tmp_path, steps=1, minute=1)
-    assert "patch=4 where the set has 8" in chosen([coarser, whole])[1]
+    assert "patch is 4 (drawn: 8)" in chosen([coarser, whole])[1]
 
 
 def test_without_runs_the_error_says_how_to_train_one():
@@ -114,7 +133,7 @@ def test_without_runs_the_error_says_how_to_train_one():
 
 def test_only_trials_is_an_error_that_names_them(tmp_path):
     trial = made_up_run(tmp_path, limit_train=64, steps=1)
-    with pytest.raises(InputError, match=f"--run.*{trial.record.run_id}"):
+    with pytest.raises(InputError, match=f"{trial.record.run_id}.*--run"):
         comparable([trial], named=None, say=print)
 
 

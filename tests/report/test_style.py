@@ -76,3 +76,16 @@ def test_fallback_fonts_stand_behind_our_own_and_only_where_they_are_installed(m
     assert style._families()[0] == "DejaVu Sans"
     monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Unifont", "Other", "IPAexGothic", "DejaVu Sans"])
     assert style._families() == ["DejaVu Sans", "IPAexGothic", "Unifont"]
+
+
+def test_a_pdf_is_written_on_request_and_equal_figures_give_equal_bytes(tmp_path):
+    canvas = Canvas(3.25, formats=("pdf",))
+    contents = []
+    for name in ("one", "other"):
+        with style.house_style(canvas):
+            figure = style.blank("a title", canvas)
+            figure.subplots().plot([0, 1], [1, 0])
+        (path,) = style.save(figure, tmp_path / name, canvas)
+        contents.append(path.read_bytes())
+    assert path.name == "other.pdf" and contents[0].startswith(b"%PDF") and contents[0] == contents[1]
+    assert b"CreationDate" not in contents[0]

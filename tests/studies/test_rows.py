@@ -100,7 +100,7 @@ def test_sides_may_be_a_list_and_an_anchor_is_followed(read):
 
 
 BAD_CSV = {
-    "": "has no runs", "\n# nothing\n": "has no runs", "model\n": "has no runs", "modle\ncnn\n": "id you mean model",
+    "": "has no runs", "\n# nothing\n": "has no runs", "model\n": "has no runs", "modle\ncnn\n": "id you mean `model`",
     "model,model\na,b\n": "two columns for model", "model,--model\na,b\n": "two columns for model",
     "batch-size,batch_size\n1,2\n": "two columns for batch_size", "model,\ncnn,x\n": "column without a name",
     "model\ncnn,resnet18\n": "has 2 cells",
@@ -113,7 +113,7 @@ BAD_YAML = {
     "": "has no runs", "- a\n": "is not a study", "text": "is not a study", "grid: {seed: 1}": "unknown part 'grid'",
     "base: [1]": "base of grid.yaml is not a mapping", "cross: 3": "cross of grid.yaml is not a mapping",
     "runs: {seed: 1}": "is not a list", "runs: [1]": "run 1 of grid.yaml is not a mapping",
-    "cross: {sed: 1}": "id you mean seed", "cross: {seed: []}": "has no values", "cross: {seed: 4-2}": "0 numbers",
+    "cross: {sed: 1}": "id you mean `seed`", "cross: {seed: []}": "has no values", "cross: {seed: 4-2}": "0 numbers",
     "cross: {seed: 0-999999999}": "1,000,000,000 numbers", "cross: {seed: [1, '']}": "empty value",
     "cross: {seed: {a: 1}}": "several values", "cross: {seed: [[1, 2]]}": "several values",
     "base: {seed: [1, 2]}": "under `cross`", "base: {seed: 1}\nbase: {seed: 2}": "twice",
@@ -123,7 +123,7 @@ BAD_YAML = {
     "base: *other": "cannot be read as YAML", "a: 1\n---\na: 2": "cannot be read as YAML",
 }  # fmt: skip
 BAD_AXES = {
-    "seed": "is not an axis", "seed=": "is not an axis", "=1": "is not an axis", "sed=1": "id you mean seed",
+    "seed": "is not an axis", "seed=": "is not an axis", "=1": "is not an axis", "sed=1": "id you mean `seed`",
     "seed=1,,2": "empty value", "seed=3-1": "0 numbers",
 }  # fmt: skip
 
@@ -162,3 +162,26 @@ def test_a_file_that_is_none_or_no_text_is_refused(tmp_path, read):
 def test_too_many_rows_are_refused_at_once():
     with pytest.raises(InputError, match="more than 100,000 runs"):
         rows.of_axes(axes.of_options(["seed=0-99999", "epochs=1-99999"]), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("img-size,seed\n8,0\n", "unknown setting 'img-size'. Use image. It is a side in pixels"),
+        ("resume,seed\n1,0\n", "Run the same command again: it resumes by itself"),
+        ("learning_rate\n1\n", "Use lr. "), ("num_classes\n1\n", "Omit it: the dataset decides"),
+        ("model;seed\ncnn;1\n", "line 1 of grid.csv is separated by semicolons"),
+        ("model\tseed\ncnn\t1\n", "is separated by tabs"),
+        ("vit_classic,1\n", "is not a header, because 'vit_classic' is a value"), ("10M\n", "'10M' is a value"),
+        ("sed\n1\n", "Did you mean `seed`?"),
+    ],
+)  # fmt: skip
+def test_a_header_that_is_none_or_another_tool_s_is_answered_with_what_to_write(read, text, says):
+    with pytest.raises(InputError) as refused:
+        read(text)
+    assert says in str(refused.value)
+
+
+def test_another_tool_s_key_of_a_yaml_is_answered_too(read):
+    with pytest.raises(InputError, match=r"'bs'\. Use batch_size"):
+        read("cross: {bs: [8]}\n", "grid.yaml")

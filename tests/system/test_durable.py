@@ -83,11 +83,22 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
 def test_a_lock_excludes_others_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "a" / "b" / ".lock"
     with locks.lock(path, wait=False):
-        says = pytest.raises(Held, match=r"another process on this machine has locked .*\.lock")
+        says = pytest.raises(Held, match=r"another process on this machine.* has locked .*\.lock")
         with says, locks.lock(path, wait=False):
             pytest.fail("two held it")
         assert path.exists()
     assert names(tmp_path) == []
+
+
+def test_the_process_that_holds_a_lock_is_named_where_the_system_lists_it(tmp_path):
+    path, listed = tmp_path / ".lock", tmp_path / "locks"
+    path.touch()
+    about = path.stat()
+    place = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+    listed.write_text(f"1: POSIX  ADVISORY  WRITE 7 {place} 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 {place} 0 EOF\n")
+    assert locks._holder_of(path, listed) == " (process 4711)"
+    listed.write_text(f"1: FLOCK  ADVISORY  WRITE 4711 {place}1 0 EOF\n\n")
+    assert locks._holder_of(path, listed) == "" == locks._holder_of(path, tmp_path / "none")
 
 
 def test_what_a_killed_holder_left_half_written_goes_with_the_next_holder_of_its_lock(tmp_path):

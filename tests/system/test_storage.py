@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.system.storage import remove, spoken, taken
+from app.system.storage import remove, spoken, spoken_alike, taken
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_a_file_a_link_and_a_folder_are_removed_and_nothing_behind_a_link(tmp_pa
     for name in ("folder", "link", "broken", "file", "absent"):
         remove(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"] and (kept / "mine").read_text() == "mine"
+
+
+def test_bytes_that_are_read_together_have_the_unit_of_the_largest():
+    assert spoken_alike([7, 3_500_000]) == ["0.0 MB", "3.5 MB"]
+    assert spoken_alike([39_000_000, 6_947_000_000]) == ["0.04 GB", "6.95 GB"]
+    assert spoken_alike([]) == [] and spoken_alike([0, 7]) == ["0 bytes", "7 bytes"]

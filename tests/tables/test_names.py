@@ -14,7 +14,7 @@ def test_case_and_punctuation_do_not_matter(name):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_or_with_all():
-    with pytest.raises(InputError, match=r"unknown dataset 'cifar-1000'. Did you mean cifar100\?"):
+    with pytest.raises(InputError, match=r"unknown dataset 'cifar-1000'. Did you mean `cifar100`\?"):
         look_up("dataset", "cifar-1000", ROWS)
     assert suggestion("", list(ROWS)) == "Valid values: cifar100, cifar10, bach"
-    assert suggestion("BACK", list(ROWS)) == "Did you mean bach?"
+    assert suggestion("BACK", list(ROWS)) == "Did you mean `bach`?"

@@ -32,7 +32,7 @@ def test_what_is_no_budget_is_refused(typed):
 
 @pytest.mark.parametrize("slip", ["10B", "25b", "50B"])
 def test_billions_are_a_slip_for_millions(slip):
-    with pytest.raises(InputError, match=rf"Did you mean {slip[:2]}M\?"):
+    with pytest.raises(InputError, match=rf"Did you mean `{slip[:2]}M`\?"):
         parse_size(slip)
 
 

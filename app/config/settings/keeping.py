@@ -33,8 +33,10 @@ _ABOVE: dict[bool, dict[str, float]] = {True: {"above": 0}, False: {}}  # a stat
 class Keeping:
     """Where a run is kept, and when it stops; times are in seconds."""
 
-    state_every: float = _time(300.0, "Save the state of training at this interval, such as 90s, 5m or 1h.",
-                               shown="5m", at_hub=False)  # fmt: skip
+    state_every: float = _time(
+        300.0, "Save the state of training at this interval, such as 90s, 5m or 1h; a plain number is in seconds.",
+        shown="5m", at_hub=False,
+    )  # fmt: skip
     keep_every: int | None = _keep(
         None, "Keep the weights after every Nth epoch of this number N, in addition to the best and the final ones.",
         above=0, most=MOST,
