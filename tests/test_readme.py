@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from app.cli import app, spelled
+from app.cli import command as program
+from app.cli import spelled
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
 from app.counts import family_for
@@ -33,7 +33,7 @@ ON_PAGES = [
 
 def parse(arguments):
     """Parses as the command line would, without running; raises where Typer would."""
-    command = get_command(app)
+    command = program()
     context = command.make_context("run.py", spelled(arguments), ignore_unknown_options=False)
     while hasattr(command, "get_command"):
         left = [*context._protected_args, *context.args]
@@ -54,7 +54,7 @@ def test_a_command_of_a_page_parses(line):
 
 
 def test_the_page_of_commands_names_every_command_and_no_other():
-    commands = set(get_command(app).commands)
+    commands = set(program().commands)
     table = (ROOT / "docs" / "commands.md").read_text().partition("##")[0]
     rows = re.findall(r"^\| (`[a-z].*?`) \|", table, flags=re.M)
     assert {name.split()[0] for row in rows for name in re.findall(r"`([a-z ]+)`", row)} == commands
@@ -63,7 +63,7 @@ def test_the_page_of_commands_names_every_command_and_no_other():
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
 def test_every_option_that_the_readme_names_exists(page):
     options = set()
-    commands = list(get_command(app).commands.values())
+    commands = list(program().commands.values())
     while commands:
         command = commands.pop()
         commands += getattr(command, "commands", {}).values()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache as remembered
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.main
@@ -121,9 +121,15 @@ def _common(
 
 
 @remembered
+def command() -> Any:
+    """Return the program's command with all others, made once: that takes as long as a short command."""
+    return typer.main.get_command(app)
+
+
+@remembered
 def _switches() -> dict[str, str]:
     """Return each switch of any command, and the flag that turns it off."""
-    return dict(spelling.switches_of(typer.main.get_command(app)))
+    return dict(spelling.switches_of(command()))
 
 
 def spelled(arguments: list[str]) -> list[str]:
@@ -176,7 +182,7 @@ def leave(code: int) -> NoReturn:
 def _run(given: list[str]) -> int:
     end = partial(_ended, as_json="--json" in given)
     try:
-        code = app(_sound(spelled(given)), prog_name=screen.name(), standalone_mode=False)
+        code = command()(_sound(spelled(given)), prog_name=screen.name(), standalone_mode=False)
         if code == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE

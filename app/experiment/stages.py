@@ -49,11 +49,7 @@ def prepare(
     cached = _cached(config, kept, path, options, screen)
     splits = _splits(config, cached, here, screen)
     screen.stage("choosing how to compute: attention path, micro-batch size, compiling")
-    if kept:
-        chosen = execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
-    else:
-        steps = length.steps(config, len(splits.train))
-        chosen = execution.choose(config, here, options.wishes, steps=steps, say=screen.say)
+    chosen = _chosen(config, kept, len(splits.train), options, screen, here)
     execution.require_whole_batches(config, here, chosen, examples=length.shown(config, len(splits.train)))
     schedule, clamped = length.schedule(config, splits)
     state = checkpoint.load_state(files.state, screen.say) if kept else None
@@ -71,13 +67,22 @@ def prepare(
     from_step = state.step if state else 0
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
-    small = length.small_split(config, len(splits.train))
-    _tell(screen, kept.data.warning, clamped, small, *objective.notes(config, kept.data), ledger.note(kept))
+    notes = (clamped, length.small_split(config, len(splits.train)), *objective.notes(config, kept.data))
+    _tell(screen, kept.data.warning, *notes, ledger.note(kept))
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
         screen=screen, stay=stay,
     )  # fmt: skip
+
+
+def _chosen(
+    config: RunConfig, kept: Record | None, rows: int, options: Options, screen: Screen, here: Place
+) -> execution.Execution:
+    """Return how a run is computed: as it began, or as it is chosen now for a training split of so many rows."""
+    if kept:
+        return execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
+    return execution.choose(config, here, options.wishes, steps=length.steps(config, rows), say=screen.say)
 
 
 def _tell(screen: Screen, *notes: str | None) -> None:

@@ -4,15 +4,15 @@ import re
 import shlex
 
 import pytest
-from typer.main import get_command
 
-from app.cli import app, spelled
+from app.cli import command as program
+from app.cli import spelled
 from app.cli.examples import EXAMPLES
 
 
 def commands(command=None, path=""):
     """Every command and group by its words, from the program itself on."""
-    command = command or get_command(app)
+    command = command or program()
     yield path, command
     for name, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, f"{path} {name}".lstrip())
@@ -71,7 +71,7 @@ def as_typer_has_it(line):
 
 def parse(arguments):
     """Parses as the command line would, without running; returns the command's words. Raises where Typer would."""
-    command = get_command(app)
+    command = program()
     context, words = command.make_context("run.py", spelled(arguments)), []
     while hasattr(command, "get_command"):
         left = [*context._protected_args, *context.args]

@@ -3,16 +3,15 @@
 import re
 
 import pytest
-from typer.main import get_command
 
-from app.cli import app
+from app.cli import command as program
 from app.cli.other_tools import _WITHIN, COMMANDS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
 from app.tables.other_tools import OPTIONS
 from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
 
-NAMES = get_command(app).commands
+NAMES = program().commands
 OURS = {name for each in NAMES["train"].params for name in (*each.opts, *each.secondary_opts)}
 SAID = sorted({row.says for row in OPTIONS.values()} | set(COMMANDS.values()))
 

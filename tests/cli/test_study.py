@@ -229,7 +229,7 @@ def test_a_finished_run_is_written_in_the_files_of_an_original_system(call, work
     stem = f"legacy/{run.record.run_id}/log_vit_differential_digits_patch4"
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {"results.csv", f"{stem}.csv", f"{stem}.txt"}
-    for system, says in (("lanl", "is for regression"), ("lanle", "Did you mean lanl")):
+    for system, says in (("lanl", "is for regression"), ("lanle", "Did you mean `lanl`")):
         ended = call(f"study status {TINY} --model vit_differential --cross seed=0 --legacy {system}")
         assert ended.code == 2 and says.lower() in ended.err.lower()
 
