@@ -75,14 +75,15 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     if not left:
         _write_legacy(study, found, options)
         return show(found, as_json=as_json)
-    return _complete(study, budget, how | {"jobs": jobs, "as_json": as_json}, options)
+    together = jobs > 1 or ((how["ranks"] or 1) > 1 and not work)  # a worker takes the devices that it was given
+    return _complete(study, budget, how | {"jobs": jobs if together else None, "as_json": as_json}, options)
 
 
 def _complete(study: Study, budget: Budget, how: dict[str, Any], options: dict[str, Any]) -> None:
     """Train what is missing, here or in several workers, and keep what the study leaves."""
     worker = _worker(study, budget, how, options)
     try:
-        uploaded = how["jobs"] == 1 or _work_together(how["jobs"], options | how)
+        uploaded = how["jobs"] is None or _work_together(how["jobs"], options | how)
         _finish(worker, uploaded=uploaded, as_json=how["as_json"])
     finally:
         _keep(study, found := worker.progress(), note)
@@ -96,6 +97,7 @@ def _worker(study: Study, budget: Budget, how: Mapping[str, Any], options: Mappi
     return Worker(
         study, note, retry_failed=bool(how["retry_failed"]), max_minutes=options.get("max_minutes"), budget=budget,
         claim_seconds=how["claim"] or CLAIM_SECONDS, mixed_versions=bool(how["mixed_versions"]),
+        ranks=how["ranks"] or 1,
     )  # fmt: skip
 
 
@@ -112,11 +114,12 @@ def _work_together(count: int, options: dict[str, Any]) -> bool:
     given = o.given(options)
     own = [str(given.pop("file"))] if "file" in given else []
     own += [word for axis in given.pop("cross", ()) for word in ("--cross", axis)]
-    for name in ("repeats", "claim", "max_hours", "max_usd"):
+    for name in ("repeats", "ranks", "claim", "max_hours", "max_usd"):
         own += [f"--{name.replace('_', '-')}", f"{given.pop(name)}"] if name in given else []
     own += [f"--{name.replace('_', '-')}" for name in ("retry_failed", "mixed_versions") if given.pop(name, False)]
     given = {name: value for name, value in given.items() if name in SETTINGS}
-    parts = jobs.shares(count, jobs.devices(on_cpu=given.get("device") == "cpu"), threads=given.get("threads"))
+    gpus = jobs.devices(on_cpu=given.get("device") == "cpu")
+    parts = jobs.shares(count, gpus, threads=given.get("threads"), ranks=options["ranks"] or 1)
     codes = jobs.work(["study", "run", *own, *words(given), "--work"], parts, note)
     if 130 in codes:
         raise KeyboardInterrupt

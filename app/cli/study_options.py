@@ -38,6 +38,10 @@ Jobs = Annotated[
     int, _option("--jobs", metavar="N", min=1, help="Train this many runs at once on this machine, each on one GPU or "
                  "on a share of the cores. Default: 1."),
 ]  # fmt: skip
+Ranks = Annotated[
+    int, _option("--ranks", metavar="N", min=1, help="Train each run with this many processes, one for each GPU, as "
+                 "torchrun starts them. Default: 1."),
+]  # fmt: skip
 Claim = Annotated[
     float | None, _option("--claim", metavar="TIME", parser=o.interval, help="Let another worker take over a run if "
                           "its worker does not answer for this time, such as 90s or 5m. Default: 2m."),
@@ -64,6 +68,6 @@ OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {
 }  # fmt: skip
 OF_A_RUN: dict[str, tuple[Any, Any]] = {
     "plan": (OnlyPlan, False), "yes": (Yes, False), "work": (Work, False), "retry_failed": (RetryFailed, False),
-    "jobs": (Jobs, 1), "claim": (Claim, None), "mixed_versions": (MixedVersions, False), "max_hours": (MaxHours, None),
-    "max_usd": (MaxUsd, None),
+    "jobs": (Jobs, 1), "ranks": (Ranks, 1), "claim": (Claim, None), "mixed_versions": (MixedVersions, False),
+    "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None),
 }  # fmt: skip

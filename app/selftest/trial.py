@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,8 +75,7 @@ class Trial:
 
     def command(self, *more: str) -> list[str]:
         """The same for the system, under `torchrun` where there are ranks."""
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.ranks)]
-        return [sys.executable, *(launcher if self.ranks > 1 else []), "-m", relaunch.PACKAGE, *self.arguments(), *more]
+        return relaunch.command(*self.arguments(), *more, ranks=self.ranks)
 
     def environment(self) -> dict[str, str]:
         """The user's, without a Hub and with a cache of the selftest's own."""

@@ -33,22 +33,25 @@ def devices(*, on_cpu: bool) -> list[str]:
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
 
 
-def shares(count: int, there: Sequence[str], *, threads: int | None) -> list[tuple[list[str], dict[str, str]]]:
-    """Return the options and the environment of each of `count` workers: one GPU each, or threads of the CPU.
+def shares(
+    count: int, there: Sequence[str], *, threads: int | None, ranks: int = 1
+) -> list[tuple[list[str], dict[str, str]]]:
+    """Return the options and the environment of each of `count` workers: a GPU for each rank, or threads of the CPU.
 
-    Raises InputError for more workers than GPUs, or than cores.
+    Raises InputError for more ranks than GPUs, or than cores.
     """
-    if there:
-        if count > len(there):
-            raise InputError(
-                f"--jobs {count} is more than the {len(there)} GPUs of this machine, and each worker needs one. Use "
-                f"--jobs {len(there)} or less, or train with --device cpu"
-            )
-        return [([], {"CUDA_VISIBLE_DEVICES": name}) for name in there[:count]]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if count > cores:
-        raise InputError(f"--jobs {count} is more than the {cores} cores of this machine. Use --jobs {cores} or less")
-    return [([] if threads else ["--threads", str(cores // count)], {})] * count
+    most, what = (len(there), "GPUs") if there else (cores, "cores")
+    if count * ranks > most:
+        of_each = f" with --ranks {ranks}" if ranks > 1 else ""
+        raise InputError(
+            f"--jobs {count}{of_each} needs {count * ranks} {what}, and this machine has {most}. Use "
+            + (f"--jobs {most // ranks} or less" if most >= ranks else f"--ranks {most} or less")
+        )
+    if there:
+        parts = [there[ranks * number : ranks * (number + 1)] for number in range(count)]
+        return [([], {"CUDA_VISIBLE_DEVICES": ",".join(part)}) for part in parts]
+    return [([] if threads else ["--threads", str(cores // (count * ranks))], {})] * count
 
 
 def work(arguments: Sequence[str], parts: Sequence[tuple[list[str], dict[str, str]]], say: Say) -> list[int]:

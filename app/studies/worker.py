@@ -26,7 +26,7 @@ _REPORTED_AGAIN = 600.0  # seconds between notes that this command waits
 CLAIM_SECONDS = 120.0
 _UPLOADED_AGAIN = (60.0, 600.0, 1800.0, 1800.0)  # seconds before each new try to upload
 _LEASE = 900.0  # seconds: the default of --lease, which is for a run alone
-_STOPPED, _INTERRUPTED, _BAD_INPUT, _NOT_UPLOADED = 75, 130, 2, 3  # exit codes of `train`
+_DONE, _BAD_INPUT, _NOT_UPLOADED, _FAILED, _STOPPED, _INTERRUPTED = 0, 2, 3, 4, 75, 130  # exit codes of `train`
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Worker:
     max_minutes: float | None = None  # for all cells together
     claim_seconds: float = CLAIM_SECONDS  # after which a worker that does not answer loses its run
     mixed_versions: bool = False
+    ranks: int = 1  # processes of each training, which `torchrun` starts
     budget: Budget = field(default_factory=Budget)
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
@@ -132,8 +133,9 @@ class Worker:
         What asks this process to stop is passed on; Ctrl-C reaches the training from the terminal.
         """
         self._tries[cell.run_id] = self._tries.get(cell.run_id, 0) + 1
-        command = relaunch.command("train", *cell.arguments(), *self._limit(cell), *self._at_hub(cell))
-        environment = relaunch.environment(ends_with_this=True)
+        words = ["train", *cell.arguments(), *self._limit(cell), *self._at_hub(cell)]
+        command = relaunch.command(*words, ranks=self.ranks)
+        environment = relaunch.environment(ends_with_this=self.ranks == 1)  # a rank is a child of `torchrun`
         environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
@@ -172,8 +174,10 @@ class Worker:
 
     def _after(self, cell: Cell, code: int) -> Progress:
         """Return a cell's progress after its training ended with that code; raise what ends the whole study."""
-        self._codes[cell.run_id] = code
         (after,) = self.study.progress(self.say, [cell])
+        if self.ranks > 1 and code:
+            code = self._code_of(after)
+        self._codes[cell.run_id] = code
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         if code == _STOPPED and (self._asked or self._is_late()):  # else it lost its claim, and other cells are left
@@ -186,6 +190,13 @@ class Worker:
         elif code == _BAD_INPUT:
             self._refused[cell.run_id] = "`train` refused it; its message is above"
         return after
+
+    def _code_of(self, after: Progress) -> int:
+        """Return the exit code of a training whose ranks `torchrun` started: it turns all codes but 0 into 1."""
+        if after.done and self.study.remote:
+            there = self.study.remote.look([after.cell]).get(after.cell.run_id)
+            return _DONE if there and there.entry else _NOT_UPLOADED
+        return {"done": _DONE, "stopped": _STOPPED, "missing": _BAD_INPUT}.get(after.state, _FAILED)
 
 
 def _ended(training: subprocess.Popen[bytes]) -> int:

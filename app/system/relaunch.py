@@ -12,14 +12,15 @@ _PARENT = "ISOSCALE_PARENT"  # the process ID of the command that started this o
 _ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the package
 
 
-def command(*arguments: str) -> list[str]:
-    """Return the command that runs this program with these arguments, by this interpreter.
+def command(*arguments: str, ranks: int = 1) -> list[str]:
+    """Return the command that runs this program with these arguments, by this interpreter; `torchrun` starts ranks.
 
     It is started as this one was, by `run.py`, so that the commands that it prints and records are the user's.
     """
     script = Path(sys.argv[0])
     by = [str(script)] if script.name == "run.py" and script.is_file() else ["-m", PACKAGE]
-    return [sys.executable, *by, *arguments]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    return [sys.executable, *launcher, *by, *arguments]
 
 
 def environment(*, ends_with_this: bool = False) -> dict[str, str]:

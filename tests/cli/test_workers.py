@@ -136,3 +136,17 @@ def test_a_study_goes_on_where_the_hub_takes_no_more_commits_and_is_complete_the
     assert len(there) == 2
     status = json.loads(call(f"study status {TINY} --cross seed=0-1 --upload --checkpoints nothing --json").out)
     assert [cell["state"] for cell in status] == ["done"] * 2 and all(cell["run"]["results"] for cell in status)
+
+
+@pytest.mark.slow
+def test_a_run_of_several_ranks_is_resumed_by_its_record(work):
+    """`torchrun` ends with 1 where its ranks ended with 75."""
+    line = relaunch.command("study", *shlex.split(f"{TINY} --cross seed=0-1 --ranks 2"))
+    codes = []
+    for more in (["--max-minutes", "0.001"], []):
+        done = subprocess.run([*line, *more], cwd=work, env=relaunch.environment(), capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        codes.append(done.returncode)
+    runs = find_runs(work / "checkpoints")
+    assert codes == [75, 0] and len(runs) == 2 and all(run.done for run in runs), done.stderr
+    assert [len(run.record.places) for run in runs] == [2, 1] and runs[0].record.places[1].ranks == 2

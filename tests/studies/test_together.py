@@ -30,12 +30,19 @@ def test_a_study_goes_on_with_the_versions_of_its_first_run(monkeypatch):
 
 def test_each_worker_gets_a_gpu_or_its_share_of_the_cores(monkeypatch):
     assert jobs.shares(2, ["0", "3"], threads=None) == [([], {"CUDA_VISIBLE_DEVICES": name}) for name in "03"]
-    with pytest.raises(InputError, match=r"--jobs 3 .*2 GPUs"):
+    with pytest.raises(InputError, match=r"--jobs 3 needs 3 GPUs.* has 2\. Use --jobs 2"):
         jobs.shares(3, ["0", "1"], threads=None)
     monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
     assert jobs.shares(3, [], threads=None) == [(["--threads", "2"], {})] * 3
     assert jobs.shares(3, [], threads=4) == [([], {})] * 3
-    with pytest.raises(InputError, match=r"--jobs 8 .*7 cores"):
+    pairs = jobs.shares(2, list("0123"), threads=None, ranks=2)
+    assert [more["CUDA_VISIBLE_DEVICES"] for _, more in pairs] == ["0,1", "2,3"]
+    assert jobs.shares(2, [], threads=None, ranks=3) == [(["--threads", "1"], {})] * 2
+    with pytest.raises(InputError, match=r"--ranks 3 needs 6 GPUs.*Use --jobs 1 or less"):
+        jobs.shares(2, list("0123"), threads=None, ranks=3)
+    with pytest.raises(InputError, match=r"Use --ranks 2 or less"):
+        jobs.shares(1, list("01"), threads=None, ranks=3)
+    with pytest.raises(InputError, match=r"--jobs 8 needs 8 cores.* has 7\. Use --jobs 7"):
         jobs.shares(8, [], threads=None)
 
 
