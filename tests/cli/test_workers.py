@@ -66,7 +66,7 @@ def machine(work):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("machine")
-@pytest.mark.parametrize(("where", "others", "seeds"), [("log", 1, 2), ("state", 3, 4)])
+@pytest.mark.parametrize(("where", "others", "seeds"), [("log", 1, 2), ("state", 3, 3)])
 def test_of_workers_of_which_one_is_suspended_none_loses_or_repeats_a_run(call, work, where, others, seeds):
     """It is suspended within a write, for longer than its claim lasts, and woken when another has taken over."""
     options = f"--cross seed=0-{seeds - 1} --state-every 0 --claim 3s"
