@@ -153,7 +153,7 @@ def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     """Return train, validation and test of a run, as `division.splits` makes them.
 
-    This is the first function here that needs torch.
+    torch is imported here, not with this module.
     """
     from .splits import division
 

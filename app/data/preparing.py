@@ -75,7 +75,7 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """Return the cache after reporting skipped rows, and how transparent and 16-bit images were converted."""
+    """Return the cache after reporting skipped images or files, and converted transparent and 16-bit images."""
     manifest, dataset = cached.manifest, cached.ask.dataset
     if left_out := manifest.left_out:
         what = "images" if manifest.array is None else "files"

@@ -150,7 +150,7 @@ def _held(
 ) -> tuple[dict[str, Callable[[], dict[str, Any]]], dict[str, str]]:
     """Return functions that make each split's tensors, and the memory that the place has found for each.
 
-    Any split that is not simply read from ordinary memory is reported.
+    Device, pinned and memory-mapped memory are reported.
     """
     held: dict[str, Callable[[], dict[str, Any]]] = {}
     where: dict[str, str] = {}

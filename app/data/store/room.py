@@ -56,7 +56,7 @@ def _row_bytes(ask: Ask, source: Source) -> int:
 
 
 def _smaller(ask: Ask) -> str:
-    """Return the option that makes the cache smaller."""
+    """Return the advice that makes the cache smaller."""
     if not ask.reading:
         return "use a smaller --image"
     part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"

@@ -15,7 +15,7 @@ _TOP, _LEFT, _FLIP = range(3)
 
 
 def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
-    """Return a random crop of each zero-padded image, flipped left to right if the draw is 1.
+    """Return a random crop of each zero-padded image, flipped left to right with probability 1/2.
 
     The padding is an eighth of each side, 4 px at 32. uint8 (B, C, H, W), int64 (B,) -> uint8 (B, C, H, W). On square
     images this is torchvision's RandomCrop(S, padding=S // 8) and RandomHorizontalFlip.
