@@ -37,10 +37,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
     from safetensors.torch import save_file
 
     wanted = sum(tensor.nbytes for tensor in tensors.values()) + _HEADER_BYTES
-    with (
-        replacing(path, wanted=wanted) as aside,
-        scratch(path) as folder,
-    ):  # the writer leaves a file behind if it is killed
+    with replacing(path, wanted=wanted) as aside, scratch(path) as folder:  # a killed writer leaves a file behind
         try:
             written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             save_file(written, folder / path.name, metadata)
@@ -52,9 +49,9 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata in the header of a file of weights, written by `save_weights`; empty for other files.
+    """Return the metadata in the header of a file of weights, written by `save_weights`.
 
-    Raises InputError for a file that is not safetensors.
+    Other files have none, and the result is empty. Raises InputError for a file that is not safetensors.
     """
     with _opened(path) as file:
         try:
@@ -133,7 +130,7 @@ class State(NamedTuple):
     facts: Facts
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """Return a part's tensors by the rest of their names; empty if the state has no such part."""
+        """Return a part's tensors by the rest of their names, or nothing if the state has no such part."""
         return {
             whole.removeprefix(f"{name}/"): tensor
             for whole, tensor in self.tensors.items()

@@ -215,7 +215,7 @@ def _unchanged(entry: Entry, path: Path) -> bool:
 
 
 def _read(folder: Path) -> list[Entry]:
-    """Return the entries of the stored index; none if it is missing, damaged or of another version."""
+    """Return the entries of the stored index, or none if it is missing, damaged or of another version."""
     with suppress(OSError, ValueError, RecursionError):
         found = msgspec.json.decode(content(folder / NAME), type=_Index)
         if found.format == _FORMAT:

@@ -196,7 +196,7 @@ def _composed(name: str) -> str:
 
 
 def _unknown(raw: Any, known: Any) -> dict[Any, Any]:
-    """Return the parts of a JSON value that are not in `known`, under the same keys; for a list, by position."""
+    """Return the parts of a JSON value that are not in `known`, under the same keys, or by position in a list."""
     found: dict[Any, Any] = {}
     if raw == known:
         return found

@@ -20,7 +20,10 @@ from .splits import holdout
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the paths of a request's local dataset as arguments of `ask_of`; None for the Hub and bundled datasets."""
+    """Return the paths of a request's local dataset as arguments of `ask_of`.
+
+    The path is None for the Hub and for bundled datasets.
+    """
     row = dataset_row(request["dataset"])
     if row and row.kind != "image":
         return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}

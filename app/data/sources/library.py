@@ -232,9 +232,10 @@ def _fetched(
 
 
 def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
-    """Return a row's encoded image, from the row or from the file that it names; empty if it has none.
+    """Return a row's encoded image, from the row or from the file that it names.
 
-    A file that is missing or must not be read is one unreadable image, and the reason is returned.
+    The result is empty if the row has none. A file that is missing or must not be read is one unreadable image, and the
+    reason is returned.
     """
     if image is None or (image["bytes"] is None and image["path"] is None):
         return b""

@@ -79,7 +79,7 @@ def _is_split(folder: Folder) -> bool:
 
 
 def _split_words(base: Folder) -> dict[str, list[Folder]]:
-    """Return the folders with images by the split in their names; empty if these are not splits."""
+    """Return the folders with images by the split in their names, or nothing if these are not splits."""
     found: dict[str, list[Folder]] = {}
     for folder in base.with_images:
         if split := words.split_of(folder.name):

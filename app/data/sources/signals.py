@@ -240,7 +240,7 @@ def _span(length: int, reading: SignalReading, file: Path, recipe: PatternRecipe
 
 
 def _grid(length: int, reading: SignalReading, recipe: PatternRecipe | None) -> tuple[float, float] | None:
-    """Return the first angle and the step; None if they are unknown.
+    """Return the first angle and the step, or None if they are unknown.
 
     They are the given ones, else those of a synthetic set, else NIST's.
     """
@@ -256,7 +256,7 @@ def _grid_of(recipe: PatternRecipe) -> tuple[float, float]:
 
 
 def angles(ask: Ask, length: int) -> np.ndarray | None:
-    """Return the angles of patterns as they are read, (length,) degrees 2-theta; None if they are unknown."""
+    """Return the angles of patterns as they are read, (length,) degrees 2-theta, or None if they are unknown."""
     reading = ask.reading
     assert isinstance(reading, SignalReading)
     if reading.range is not None:

@@ -90,7 +90,7 @@ class Ask:
     group_column: str | None
     side: Extent
     channels: int
-    carve_test: bool  # the source's own test split is not read
+    carve_test: bool  # the source's test split is not read
     # Of images. At its default each field is omitted from a cache's name, so that earlier caches keep their names.
     class_level: str = later("1")  # of a folder of images: 1 | 2 | last
     split_folders: str | None = later(None)
@@ -111,7 +111,10 @@ class Ask:
         return None if self.path else self.dataset
 
     def tested_whole(self) -> Ask:
-        """Return the ask with all rows for testing; for a folder of images with a test split, only that split."""
+        """Return the ask with all rows for testing.
+
+        For a folder of images with a test split, only that split is used.
+        """
         if not self.reading:
             return replace(self, tested=True, layout=REVISED_LAYOUT, fingerprint=None)
         return replace(self, reading=replace(self.reading, whole=True), fingerprint=None)

@@ -42,7 +42,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
 
 
 def notes(folder: Path) -> tuple[str, ...]:
-    """Return the notes on every figure and card of a run on a synthetic set; none for other sets."""
+    """Return the notes on every figure and card of a run on a synthetic set, or nothing for other sets."""
     held = manifest_of(folder)
     said = _NOTES.get(str(held.get("dataset"))) if held else None
     return (said,) if said else ()

@@ -175,7 +175,7 @@ def _of_metadata(walk: Walk, lists: list[str], images: list[str], *, carve_test:
 
 
 def _listed(root: Path, path: str) -> list[str]:
-    """Return the files that a metadata list names, as paths below the folder; empty if it names none."""
+    """Return the files that a metadata list names, as paths below the folder, or nothing if it names none."""
     folder = path.rpartition("/")[0]
     if path.endswith(".csv"):
         columns: Mapping[str, Sequence[str]] = csvfile.table(root, path)

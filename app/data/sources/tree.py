@@ -19,16 +19,7 @@ from .parts import Parts, Wishes, divided
 from .walk import Folder
 
 _INSTEAD = "--test-fraction 0.2 holds out a test set from train instead"
-_TABLES = (
-    ".csv",
-    ".tsv",
-    ".json",
-    ".jsonl",
-    ".parquet",
-    ".arrow",
-    ".zip",
-    ".tar",
-)  # other readers in revision 1
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".zip", ".tar")  # other readers in revision 1
 _PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names in revision 1 of the layout, with train
 
 
@@ -123,7 +114,7 @@ def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
 
 
 def _readings(folders: Sequence[Folder]) -> dict[str, int]:
-    """Return the number of classes at each class level; empty unless folders below the first level have images."""
+    """Return the number of classes at each class level, or nothing if only the first level has images."""
     paths = []
     for split in folders:
         depth = split.path.count("/") + 1 if split.path else 0

@@ -19,7 +19,7 @@ _IMAGES = """
     vst webp wmf xbm xpm
 """
 ENDINGS = frozenset(f".{ending}" for ending in _IMAGES.split())
-# Names that systems and tools create, and that are never meant as classes.
+# Names that systems and tools create, and that are never classes.
 _SYSTEM = (
     "._*", ".DS_Store", ".AppleDouble", ".Spotlight-*", ".fseventsd", ".TemporaryItems", ".Trash*", "__MACOSX",
     ".ipynb_checkpoints", "__pycache__", ".git", ".hg", ".svn", ".dvc", ".cache", ".thumbnails", ".idea", ".vscode",

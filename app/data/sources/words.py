@@ -24,7 +24,10 @@ _BETWEEN = re.compile(r"[-._ 0-9]+")
 
 
 def split_of(name: str) -> str | None:
-    """Return train, val or test if a name has a word of exactly one of them; train for train and val together."""
+    """Return train, val or test if a name has a word of exactly one of them, or None.
+
+    A name with words of train and val is train.
+    """
     tokens = [token.lower() for token in _TOKEN.findall(name)]
     found = {split for split, pattern in _WORD.items() if any(pattern.fullmatch(token) for token in tokens)}
     if found == {"train", "val"}:  # such as train_val next to test

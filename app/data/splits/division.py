@@ -179,7 +179,7 @@ def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
 
 
 def _paths(cached: Cached, split: str, members: np.ndarray) -> list[str] | None:
-    """Return the files of some rows of a folder; None for other datasets, and for caches of earlier versions."""
+    """Return the files of some rows of a folder, or None for other datasets and for caches of earlier versions."""
     files = cached.files(split)
     return None if files is None else [files[member] for member in members]
 

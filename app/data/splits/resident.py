@@ -41,7 +41,7 @@ class Split:
     send: Callable[[Tensor], Tensor]
     ahead: Ahead | None = None  # of images that are not on the device
     seed: int = 0
-    names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
+    names: np.ndarray | None = None  # str (n,) of the simulations, if rows are their frames
     paths: Sequence[str] | None = None  # of the rows' files within the dataset's folder, (n,); of test rows only
 
     def __len__(self) -> int:

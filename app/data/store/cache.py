@@ -73,7 +73,7 @@ class Cached:
         return Layout.from_json(self.manifest.layout)
 
     def files(self, split: str) -> list[str] | None:
-        """Return the file of each row, as a path within the dataset's folder; None if the cache has no such list."""
+        """Return the file of each row, as a path within the dataset's folder, or None if the cache has no such list."""
         name = files_list(split)
         return json.loads((self.folder / name).read_bytes()) if name in self.manifest.files else None
 

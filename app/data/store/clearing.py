@@ -65,7 +65,7 @@ def require_free(parts: Collection[Part]) -> None:
 
 
 def remove(part: Part) -> int:
-    """Delete a part; return its bytes. Raises Held if another process builds or checks the dataset."""
+    """Delete a part, and return its bytes. Raise Held if another process builds or checks the dataset."""
     if part.paths:
         for path in part.paths:
             storage.remove(path)

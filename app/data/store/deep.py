@@ -15,7 +15,7 @@ _HIGH_FIRST = {"B": True, "L": False, "N": sys.byteorder == "big"}
 
 
 def counts_of(image: bytes, picture: ImageFile.ImageFile, *, size: tuple[int, int]) -> Counts | None:
-    """Return the counts of an opened picture at `size`, (width, height); None for at most 8 bits per channel."""
+    """Return the counts of an opened picture at `size`, (width, height), or None for at most 8 bits per channel."""
     found = _of_netpbm(image, picture) if picture.format == "PPM" else _of_rawmode(image, picture)
     if found is None:
         return None
@@ -54,7 +54,7 @@ def _of_netpbm(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray, 
 
 
 def _of_rawmode(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """Return the counts (H, W, C) and opacity (H, W) of any other file, upright; None for at most 8 bits."""
+    """Return the counts (H, W, C) and opacity (H, W) of any other file, upright, or None for at most 8 bits."""
     key = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
         colours = np.asarray(ImageOps.exif_transpose(picture)).astype(np.uint16)[..., None]

@@ -92,7 +92,7 @@ def _checked(path: Path, expected: File, known: Seen | None) -> Seen | None:
 
 
 def _note(folder: Path) -> Path | None:
-    """Return the file of the records for this start of this machine; None if the system cannot identify the start."""
+    """Return the file of the records for this start of this machine, or None if the start cannot be identified."""
     if (boot := machine.boot_id()) is None:
         return None
     key = hashlib.sha256(f"{boot} ".encode() + os.fsencode(os.path.realpath(folder))).hexdigest()[:16]

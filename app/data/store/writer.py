@@ -129,7 +129,7 @@ def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example
 
 
 def _array(ask: Ask, array: Array, split: str, number: int, example: Example) -> np.ndarray | None:
-    """Return a field or a signal as it is stored; None for a file that is left out."""
+    """Return a field or a signal as it is stored, or None for a file that is left out."""
     try:
         return array.decode(example)
     except InputError as error:
