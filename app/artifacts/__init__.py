@@ -1,1 +1,1 @@
-"""What a run leaves behind: its files, its weights and state, its card, and their way to the Hub and back."""
+"""The artifacts of a run: its files, its weights and state, its card, and their upload to and download from the Hub."""

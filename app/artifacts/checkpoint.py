@@ -1,4 +1,4 @@
-"""Weights and state in safetensors: what a finished run keeps, and what an unfinished one continues from."""
+"""Weights and state in safetensors. A finished run has weights, and an unfinished one resumes from its state."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from .states import Facts, Manifest
 
 _HEADER = "isoscale"
 _HEADER_BYTES = 1 << 16  # room for the names and shapes before the tensors
-KEPT = 2  # complete states: the newest, and the one before in case the newest is broken
+KEPT = 2  # complete states: the newest, and the one before it in case the newest is damaged
 
 
 def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> None:
-    """Writes the parameters, and the metadata as JSON under the header's one key (several come in no fixed order)."""
+    """Write the parameters, and the metadata as JSON under one key of the header.
+
+    There is one key, because several keys are written in no fixed order.
+    """
     _save(path, model.state_dict(), metadata={_HEADER: json.dumps(metadata)})
 
 
@@ -34,21 +37,21 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | 
     from safetensors.torch import save_file
 
     wanted = sum(tensor.nbytes for tensor in tensors.values()) + _HEADER_BYTES
-    with replacing(path, wanted=wanted) as aside, scratch(path) as folder:  # its writer leaves a file after a kill
+    with replacing(path, wanted=wanted) as aside, scratch(path) as folder:  # a killed writer leaves a file behind
         try:
             written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             save_file(written, folder / path.name, metadata)
             (folder / path.name).replace(aside)
-        except SafetensorError as error:  # its writer tells the system's errors in words only
+        except SafetensorError as error:  # the writer gives system errors only as text
             if code := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
             raise
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """Return what the header of a file of weights says, as `save_weights` wrote it; empty for a file of others.
+    """Return the metadata in the header of a file of weights, written by `save_weights`.
 
-    Raises InputError for a file that is not safetensors.
+    Other files have none, and the result is empty. Raises InputError for a file that is not safetensors.
     """
     with _opened(path) as file:
         try:
@@ -59,20 +62,26 @@ def metadata(path: Path) -> dict[str, Any]:
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor in a file of weights, by name; no number is read. Raises InputError."""
+    """Return the shape of each tensor in a file of weights, by name, without reading the numbers.
+
+    Raises InputError for a file that is not safetensors.
+    """
     with _opened(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a file of weights, by name, on the CPU. Raises InputError."""
+    """Return the tensors in a file of weights, by name, on the CPU.
+
+    Raises InputError for a file that is not safetensors.
+    """
     with _opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A file of weights of any origin; raises InputError unless it is safetensors."""
+    """Open a file of weights of any origin. Raise InputError unless it is safetensors."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -83,7 +92,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
-    """Reads the parameters into the model, every name and shape matched; returns the metadata.
+    """Load the parameters into the model, with every name and shape matched, and return the metadata.
 
     Raises Damaged for a file that is missing, damaged or of another model.
     """
@@ -110,9 +119,10 @@ def _shape(tensor: Tensor | None) -> torch.Size | None:
 
 
 class State(NamedTuple):
-    """Everything that resuming needs, as of the end of a step.
+    """Everything that is needed to resume, as of the end of a step.
 
-    Each tensor's name begins with its part: `model/`, `optimizer/`, and whatever else a run keeps, such as `ema/`.
+    Each tensor's name begins with its part: `model/`, `optimizer/`, and any other part of a run's state, such as
+    `ema/`.
     """
 
     step: int
@@ -120,7 +130,7 @@ class State(NamedTuple):
     facts: Facts
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """Return a part's tensors by the rest of their names; empty if the state has no such part."""
+        """Return a part's tensors by the rest of their names, or nothing if the state has no such part."""
         return {
             whole.removeprefix(f"{name}/"): tensor
             for whole, tensor in self.tensors.items()
@@ -131,7 +141,7 @@ class State(NamedTuple):
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the optimiser's state as tensors by `<parameter>/<path>`, and the trees that are not flat, as JSON.
 
-    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, texts and None. Several places of
+    A parameter's state may be any tree of dicts, lists, tuples, tensors, numbers, strings and None. Several places of
     the trees may refer to one tensor. The first part alone describes a flat dict of tensors that no other place refers
     to, such as AdamW's `<parameter>/<exp_avg|exp_avg_sq|step>`. The second part has the tree of every other state.
     """
@@ -147,9 +157,9 @@ def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple
 
 
 def _taken(value: Any, name: str, tensors: dict[str, Tensor], names: dict[int, str]) -> Any:
-    """Put a tree's tensors under their names; return the tree as JSON, with a tensor's name in its place.
+    """Add a tree's tensors to `tensors`, and return the tree as JSON with names in place of tensors.
 
-    `names` has the tensors that were met, by their identity.
+    `names` has the tensors that were already met, by their identity.
     """
     if isinstance(value, Tensor):
         tensors[names.setdefault(id(value), name)] = value
@@ -170,9 +180,9 @@ def restore_optimizer(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor],
     trees: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Put back what `optimizer_state` took, on each parameter's device.
+    """Restore the state that `optimizer_state` returned, on each parameter's device.
 
-    Moments lie in memory as their parameter does: the fused optimiser walks through both alike.
+    Moments get their parameter's memory layout, because the fused optimiser reads both in the same order.
     """
     flat: dict[str, dict[str, Any]] = {}
     for name in tensors:
@@ -186,7 +196,10 @@ def restore_optimizer(
 
 
 def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor], made: dict[str, Tensor]) -> Any:
-    """Return the tree that `_taken` made JSON of, its tensors on the parameter's device; `made` has those of before."""
+    """Return the tree that `_taken` converted to JSON, with its tensors on the parameter's device.
+
+    `made` has the tensors that were already copied.
+    """
     if not isinstance(tree, dict):
         return tree
     ((kind, parts),) = tree.items()
@@ -205,13 +218,16 @@ def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor], made: di
 
 
 def state_room(parameters: int, optimizer_bytes: int) -> int:
-    """Return the bytes of disk for a run's states: those that are kept, one being written, and the best weights."""
+    """Return the bytes of disk for a run's states: the kept ones, one being written, and the best weights."""
     weights = 4
     return parameters * ((KEPT + 1) * (weights + optimizer_bytes) + weights)
 
 
 def save_state(folder: Path, state: State, *, best: str | None) -> None:
-    """Writes a state and then its manifest, and removes those before the last two; `best` names a file it needs."""
+    """Write a state and then its manifest, and remove all but the last two.
+
+    `best` names a file that the state needs.
+    """
     path = folder / f"state-{state.step}.safetensors"
     _save(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
@@ -220,21 +236,21 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Removes states before the last two and every file that those two do not name."""
+    """Remove all but the last two states, and every file that those two do not name."""
     kept = states.manifests(folder)[:KEPT]
     needed = {path.name for path in kept}
     for path in kept:
         needed |= set(found.files if (found := states.read(path)) else ())
     require_allowed()
     for path in folder.iterdir():
-        if path.is_dir():  # of a process that was killed while it wrote
+        if path.is_dir():  # left by a process that was killed while it was writing
             shutil.rmtree(path)
         elif path.name not in needed:
             path.unlink()
 
 
 def newest_step(folder: Path) -> int:
-    """The step of the newest state whose every byte is as it was written, 0 where there is none."""
+    """Return the step of the newest undamaged state, or 0 if there is none."""
     for path in states.manifests(folder):
         if found := _whole(path):
             return found.step
@@ -242,14 +258,14 @@ def newest_step(folder: Path) -> int:
 
 
 def files_of(folder: Path, step: int) -> tuple[list[str], int]:
-    """The names of a state's files, and how many bytes of the log belong to it."""
+    """Return the names of a state's files, and the number of bytes of the log that belong to it."""
     found = states.read(folder / f"state-{step}.json")
     assert found, "the state was just written"
     return [f"state-{step}.json", *found.files], found.facts.log_bytes
 
 
 def _whole(path: Path) -> Manifest | None:
-    """A state's manifest, or None unless it and all its files are as they were written."""
+    """Return a state's manifest, or None if it or one of its files has changed since it was written."""
     found = states.read(path)
     if found and all(_matches(path.parent / name, digest) for name, digest in found.files.items()):
         return found
@@ -257,13 +273,13 @@ def _whole(path: Path) -> Manifest | None:
 
 
 def load_state(folder: Path, say: Callable[[str], None]) -> State | None:
-    """The newest state whose every byte is as it was written, None where there is none; broken ones are named."""
+    """Return the newest undamaged state, or None if there is none. Report damaged ones, and skip them."""
     from safetensors.torch import load_file
 
     damaged: list[Path] = []
     for path in states.manifests(folder):
         if found := _whole(path):
-            for broken in damaged:  # or it would count among the states that are kept
+            for broken in damaged:  # otherwise it would count as one of the kept states
                 broken.unlink(missing_ok=True)
             return State(found.step, load_file(folder / f"state-{found.step}.safetensors"), found.facts)
         say(f"the saved state {path} is damaged and skipped")

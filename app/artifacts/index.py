@@ -1,7 +1,8 @@
-"""The index of the runs under a folder: what a lookup needs of each record, so that unchanged ones are not opened.
+"""The index of the runs under a folder: the values of each record that a lookup needs.
 
-It is a cache in one file, which may be deleted at any time. It is read and written without a lock, since it is
-replaced in one step. A folder that cannot be written, or has few runs, has none.
+With it, unchanged records are not opened. It is a cache in one file, which may be deleted at any time. It is read and
+written without a lock, since it is replaced in one step. A folder that cannot be written, or has few runs, has no
+index.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ NAME = ".index.json"
 RECORDS = "model_*.json"
 _FORMAT = 6
 _WORTH = 20  # runs: fewer are read about as fast as an index is written, so they get none
-_LONG = ("per_class", "confusion")  # of a test: what its numbers are made from
-_SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
+_LONG = ("per_class", "confusion")  # of a test: the counts behind its numbers
+_SETTLED = 2_000_000_000  # nanoseconds: a file that changed less than this before it was read may have changed again
 
 Say = Callable[[str], None]
 
 
 class Entry(msgspec.Struct, kw_only=True, frozen=True):
-    """A readable record: its file as it was when it was read, and what runs are found, filtered and listed by."""
+    """A readable record: its file's stat when it was read, and the values that find, filter and list runs."""
 
     name: str  # the record's path below the folder
     mtime_ns: int
     bytes: int
-    inode: int  # another one: the file was replaced, perhaps with its old time
-    settled: bool  # False: the file was so new that another change may not show in its time
+    inode: int  # if it differs, the file was replaced, perhaps with its old time
+    settled: bool  # False: the file was so new that its time may hide another change
     run_id: str
     status: Status
     model: str
     size: str
     dataset: str
-    kin_id: str  # as RunConfig has it
+    kin_id: str  # RunConfig.kin_id
     config: dict[str, Any]  # every field, also those that a record of an earlier version lacks
     parameters: int
     total_steps: int
@@ -61,10 +62,10 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     flops_per_image: Number | None = None
     tokens: int
     best: Best | None = None
-    spent: dict[str, Number]  # seconds of each stage, and those that its machines were occupied
+    spent: dict[str, Number]  # seconds of each stage, and of the machines' occupation
     energy_kwh: Number | None = None
     dollars: Number | None = None
-    results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without what is long
+    results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without _LONG
 
     @property
     def path(self) -> PurePosixPath:
@@ -73,18 +74,21 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What runs are selected by: the configuration and the tag."""
+        """The values that runs are selected by: the configuration and the tag."""
         return self.config | {"tag": self.tag}
 
     @property
     def epochs(self) -> int:
-        """How many epochs the run has."""
+        """The number of epochs of the run."""
         found: int = self.config["epochs"]
         return found
 
     @property
     def preference(self) -> tuple[bool, bool, bool, str]:
-        """Of a run's copies the greatest counts: a finished one, then one where `train` puts it, then the newest."""
+        """The sort key of a run's copies, of which the greatest is used.
+
+        A finished copy is greater, then one where `train` writes it, then the newest.
+        """
         place = self.path.parent
         own, root = place == PurePosixPath(file_part(self.model)), place == PurePosixPath()
         return self.status == "done", own, root, self.finished or self.started
@@ -96,7 +100,7 @@ class _Index(msgspec.Struct, kw_only=True):
 
 
 def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Iterator[tuple[Entry, Record]]:
-    """Every readable record below a folder whose name fits, each file opened; those in hidden folders are incomplete.
+    """Yield every readable record below a folder whose name matches. Each file is opened, except in hidden folders.
 
     `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
@@ -106,14 +110,20 @@ def opened(folder: Path, say: Say | None = None, *, named: str = RECORDS) -> Ite
 
 
 def entry_of(path: Path) -> Entry:
-    """Return the entry of one record, by its path below the folder that it is in. Raises Explained."""
+    """Return the entry of one record, with its path below the folder that it is in.
+
+    Raises Explained if it cannot be read.
+    """
     found = _opened(path.parent, path, None)
     assert found, "an unreadable record is an error where nothing is reported"
     return found[0]
 
 
 def updated(folder: Path, say: Say | None = None) -> list[Entry]:
-    """The entries of all readable records below a folder; only records that changed are opened. Renews the index."""
+    """Return the entries of all readable records below a folder, and update the index.
+
+    Only records that changed are opened.
+    """
     known = {entry.name: entry for entry in _read(folder)}
     found = []
     for path in _records(folder, RECORDS, say):
@@ -128,7 +138,10 @@ def updated(folder: Path, say: Say | None = None) -> list[Entry]:
 
 
 def _records(folder: Path, named: str, say: Say | None = None) -> list[Path]:
-    """Every file of that name in a folder and those below it, behind links too; `say` reports unreadable folders."""
+    """Return every file whose name matches in a folder and below it, also behind links.
+
+    `say` reports unreadable folders.
+    """
 
     def refused(error: OSError) -> None:
         if say:
@@ -139,12 +152,12 @@ def _records(folder: Path, named: str, say: Say | None = None) -> list[Path]:
 
 
 def is_looked_at(name: str) -> bool:
-    """Return whether the name of a file or folder is neither hidden nor that of what an unfinished run needs."""
+    """Return whether a name is neither hidden nor that of an unfinished run's state or upload folder."""
     return visible(name) and not name.endswith((".state", ".push"))
 
 
 def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] | None:
-    """The record at a path, and its entry with the file's time before it was opened."""
+    """Return the record at a path and its entry, with the file's time before it was opened."""
     now = time.time_ns()
     try:
         about = path.stat() if path.exists() else None
@@ -175,19 +188,19 @@ def _versions(found: Record) -> dict[str, str]:
 
 
 def _as_read(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as a file of JSON has them: lists in place of tuples."""
+    """Return the values as they are read from a JSON file, with lists in place of tuples."""
     return dict(msgspec.json.decode(msgspec.json.encode(values)))
 
 
 def _spent(found: Record) -> dict[str, Number]:
-    """The seconds of each stage that are known, and the sum of those at all places."""
+    """Return the known seconds of each stage, and the sum of those at all places."""
     stages = msgspec.to_builtins(found.seconds) if found.seconds else {}
     places = [place.seconds for place in found.places if place.seconds is not None]
     return stages | ({"occupied": round(sum(places), 1)} if places else {})
 
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:
-    """The numbers of a run's tests on its test split."""
+    """Return the numbers of a run's tests on its test split."""
     tests = {name: getattr(found.results, name, None) for name in ("test", "test_best", "test_kept")}
     numbers = {name: msgspec.to_builtins(test) for name, test in tests.items() if test}
     return {name: {key: value for key, value in test.items() if key not in _LONG} for name, test in numbers.items()}
@@ -202,7 +215,7 @@ def _unchanged(entry: Entry, path: Path) -> bool:
 
 
 def _read(folder: Path) -> list[Entry]:
-    """The entries of the last time; none where the index is missing, damaged or of another version."""
+    """Return the entries of the stored index, or none if it is missing, damaged or of another version."""
     with suppress(OSError, ValueError, RecursionError):
         found = msgspec.json.decode(content(folder / NAME), type=_Index)
         if found.format == _FORMAT:
@@ -211,7 +224,7 @@ def _read(folder: Path) -> list[Entry]:
 
 
 def _write(folder: Path, entries: list[Entry]) -> None:
-    """Replaces the index; a folder that cannot be written costs the next command some time only."""
+    """Replace the index. An error is ignored, since it only costs the next command some time."""
     if folder.is_dir():
         with suppress(OSError, Explained):
             write_text(folder / NAME, msgspec.json.encode(_Index(format=_FORMAT, entries=entries)).decode())

@@ -17,7 +17,10 @@ from .runs import Run
 
 
 def best_of(run: Run) -> KeptWeights | None:
-    """Return the kept checkpoint with the lowest validation loss, of equal ones the first; None without any."""
+    """Return the kept checkpoint with the lowest validation loss, or None.
+
+    Of equal ones it is the first.
+    """
     return min(run.record.kept or (), key=lambda each: (each.val_loss, each.epoch), default=None)
 
 
@@ -29,7 +32,7 @@ def is_tested(run: Run) -> bool:
 
 
 def spare(run: Run) -> dict[Path, int]:
-    """Return the kept checkpoints of a run but the last and the best one, with their bytes.
+    """Return the kept checkpoints of a run except the last and the best one, with their bytes.
 
     Raises InputError unless the best one is tested.
     """
@@ -47,7 +50,7 @@ def spare(run: Run) -> dict[Path, int]:
 
 
 def remove(run: Run, paths: Iterable[Path]) -> int:
-    """Delete kept checkpoints that are spare; return their bytes. The record forgets their sums first.
+    """Delete spare kept checkpoints, and return their bytes. Their sums are removed from the record first.
 
     Raises Held if another process uses the run, and InputError if the checkpoints changed since they were listed.
     """

@@ -1,4 +1,4 @@
-"""Runs as a list shows them: their settings and results by the index, and their state at this moment."""
+"""Runs for a list: their settings and results from the index, and their current state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Listed(NamedTuple):
 
     @classmethod
     def of(cls, checkpoints: Path, entry: Entry) -> Listed:
-        """Return the run of an entry, with its state at this moment."""
+        """Return the run of an entry, with its current state."""
         files = files_of(checkpoints, entry)
         return cls(entry, files, *state_of(files, entry.status, entry.total_steps))
 
@@ -41,7 +41,7 @@ class Listed(NamedTuple):
         return self.shown_as(self.state)
 
     def shown_as(self, state: str) -> str:
-        """Return a state of the run for a reader, with the step where it is neither done nor failed."""
+        """Return a state of the run for a reader, with the step unless it is done or failed."""
         of = f"{self.step:,}/{self.entry.total_steps:,}"
         if state == "failed":
             return f"failed ({self.entry.failure.kind})" if self.entry.failure else "failed"
@@ -57,7 +57,7 @@ class Listed(NamedTuple):
         return f"{number}, n {test['n']:,}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the run for a machine; `path` is what all names of its files begin with."""
+        """Return the run as a JSON object. `path` is the common prefix of the paths of its files."""
         entry = self.entry
         return {
             "run_id": entry.run_id, "model": entry.model, "size": entry.size, "dataset": entry.dataset,
@@ -72,9 +72,10 @@ class Listed(NamedTuple):
 def listed(
     checkpoints: Path, say: Callable[[str], None], where: Collection[Condition] = (), only: Collection[str] = ()
 ) -> list[Listed]:
-    """Return the runs below a folder for which every condition holds, oldest first; copies of a run count as one.
+    """Return the runs below a folder that meet every condition, oldest first. Copies of a run count as one.
 
-    `only` has the states that count; empty: all. `say` reports what is skipped: damaged records, unreadable folders.
+    `only` has the states to return; empty means all. `say` reports what is skipped: damaged records and unreadable
+    folders.
     """
     found = _fitting(checkpoints, indexed(checkpoints, say), where)
     return [run for run in found if not only or run.state in only]
@@ -87,9 +88,10 @@ def _fitting(checkpoints: Path, entries: Collection[Entry], where: Collection[Co
 
 
 def state_of(files: RunFiles, status: Status, total_steps: int) -> tuple[str, int]:
-    """Return a run's state and its step: where a process trains it, the log's last; else the one that it resumes from.
+    """Return a run's state, and its step.
 
-    A run whose process was killed has the status `running` and no process: it is stopped.
+    If a process trains the run, the step is the last in the log. Otherwise it is the step that the run would resume
+    from. A run whose process was killed has the status `running` but no process: its state is `stopped`.
     """
     if status == "done":
         return "done", total_steps
@@ -100,7 +102,7 @@ def state_of(files: RunFiles, status: Status, total_steps: int) -> tuple[str, in
 
 
 def states_of(texts: Collection[str]) -> tuple[str, ...]:
-    """Return the states that `--state` names, one or several with commas. Raise InputError for another word."""
+    """Return the states in `--state`, one or several separated by commas. Raise InputError for an unknown one."""
     found = tuple(part.strip() for text in texts for part in text.split(","))
     for state in found:
         check_known("state", state, STATES)
@@ -108,5 +110,5 @@ def states_of(texts: Collection[str]) -> tuple[str, ...]:
 
 
 def stem_of(files: RunFiles) -> Path:
-    """Return what all names of a run's files begin with."""
+    """Return the common prefix of the paths of a run's files."""
     return files.folder / files.stem

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from ..tables.ranges import MOST_THREADS
 
-# As JSON has it: 1 stays 1 when a record is written again. A number of 400 digits has no use, and no float.
+# A JSON number: 1 stays 1 when a record is rewritten. A number of 400 digits has no use, and fits no float.
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)]
@@ -18,7 +18,10 @@ Interval = Annotated[list[Number], msgspec.Meta(min_length=2, max_length=2)]
 
 
 class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A part of a record. None means that the file lacks the key; where the file may hold null, UNSET means that."""
+    """A part of a record. None means that the file lacks the key.
+
+    If the file may have null, UNSET means that it lacks the key.
+    """
 
 
 PartOfRecord = TypeVar("PartOfRecord", bound=Part)
@@ -41,7 +44,7 @@ class Rows(Part, kw_only=True):
 
 
 class Inputs(Part, kw_only=True):
-    """How the cache stores inputs that are no images."""
+    """The storage in the cache of inputs that are not images."""
 
     dtype: str
     shape: list[int]
@@ -49,7 +52,7 @@ class Inputs(Part, kw_only=True):
 
 
 class Pixels(Part, kw_only=True):
-    """What images were before they became opaque and of 8 bits; rows by split, without the splits that have none."""
+    """Images that were transparent or had more than 8 bits: rows by split, without splits that have none."""
 
     transparent: dict[str, int] | None = None  # composed onto white
     deep: dict[str, int] | None = None  # of 16 bits, of which low..high became 0..255
@@ -59,7 +62,7 @@ class Pixels(Part, kw_only=True):
 
 
 class DataRecord(Part, kw_only=True):
-    """Which data the run learned from, and how they were read and divided."""
+    """The data of the run, and how they were read and split."""
 
     hub: str | None
     path: str | None
@@ -69,7 +72,7 @@ class DataRecord(Part, kw_only=True):
     licence: str
     warning: str
     pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
-    design: str | UnsetType | None = UNSET  # this and the next, and reading and inputs: of fields and signals
+    design: str | UnsetType | None = UNSET  # design, filelist, reading, inputs: of fields and signals
     filelist: str | UnsetType | None = UNSET
     left_out: list[str] | None = None  # files, or images with the reason, that could not be read
     reading: dict[str, Any] | None = None  # a reading of `tables.reading`, field by field
@@ -78,7 +81,7 @@ class DataRecord(Part, kw_only=True):
     class_rows: dict[str, list[int]] | None = None  # of each class in train, val and test; None: of earlier versions
     mean: list[Number] | None = None  # of each channel of the training images
     std: list[Number] | None = None
-    test_from: str | None = None  # the split of the source that the test rows are of
+    test_from: str | None = None  # the split of the source that the test rows come from
     split_fingerprint: str
     arrays_digest: str | None = None  # of the cached arrays; records of earlier versions lack it
     val_from: str | None = None
@@ -88,7 +91,7 @@ class DataRecord(Part, kw_only=True):
 
 
 class Execution(Part, kw_only=True):
-    """What was chosen for the machine, as `computing.execution` writes it."""
+    """The settings that were chosen for the machine, as `computing.execution` writes them."""
 
     attention_path: str
     micro_batch_size: Count
@@ -100,7 +103,7 @@ class Execution(Part, kw_only=True):
 
 
 class Place(Part, kw_only=True):
-    """A machine that the run was computed on, from which step, and how."""
+    """A machine that the run was computed on, from a step on, and its settings."""
 
     device: str
     device_type: str | None = None
@@ -112,9 +115,9 @@ class Place(Part, kw_only=True):
     from_step: int | None = None
     started: str | None = None
     execution: Execution | None = None
-    seconds: Number | None = None  # that the run occupied it: reading data, training, testing, lost work
-    usd_per_hour: Number | None = None  # its price, if that was stated
-    energy_kwh: Number | None = None  # of its GPUs, where their driver counts it; without that of lost work
+    seconds: Number | None = None  # of its occupation: reading data, training, testing, lost work
+    usd_per_hour: Number | None = None  # its price, if stated
+    energy_kwh: Number | None = None  # of its GPUs, if their driver measures it; without lost work
 
 
 class Schedule(Part, kw_only=True):
@@ -141,34 +144,34 @@ class KeptWeights(Part, kw_only=True):
 
 
 class Seconds(Part, kw_only=True):
-    """Seconds of each stage, over all processes of the run. Lost work is in none of the others."""
+    """Seconds of each stage, over all processes of the run. Lost work is not part of any other stage."""
 
     training: Number
     waiting: Number | None = None  # of training: for inputs
     validation: Number | None = None  # of training: of validation batches and passes
     test: Number | None = None
-    lost: Number | None = None  # of steps that were computed and not saved before a kill
+    lost: Number | None = None  # of steps that were computed but not saved before a kill
 
 
 class Init(Part, kw_only=True):
-    """The weights that a run started from, where they were not random."""
+    """The weights that a run started from, if they were not random."""
 
     source: str  # as the command named them
     path: str
     sha256: str  # of the file
-    run_id: str | None = None  # whose weights they are, where the file says so
+    run_id: str | None = None  # of the run that they are from, if the file has it
     head: str  # kept | replaced
 
 
 class Failure(Part, kw_only=True):
-    """Why a run failed: a kind of `errors`, and a sentence for the user."""
+    """The reason why a run failed: a kind of `errors`, and a sentence for the user."""
 
     kind: str
     sentence: str
 
 
 class Measured(Part, kw_only=True):
-    """Where and of which weights a test was measured, if not of the final or best on the run's own test rows."""
+    """The data and weights of a test, if not final or best weights on the run's test rows."""
 
     path: str | None = None
     version: str | None = None
@@ -176,12 +179,12 @@ class Measured(Part, kw_only=True):
     epoch: int | None = None  # of kept weights
     reading: dict[str, Any] | None = None
     measured: str | None = None  # when
-    rows_left_out: int | None = None  # of classes that the run does not know
-    unreadable: int | None = None  # images; None: there is none, or the inputs are no images
+    rows_left_out: int | None = None  # rows of classes that the run does not know
+    unreadable: int | None = None  # images; None: all are readable, or the inputs are not images
 
 
 class Rates(Measured, kw_only=True):
-    """A test of a classification; rates are fractions, intervals are 95 % Wilson intervals."""
+    """A test of a classification. Rates are fractions, and intervals are 95 % Wilson intervals."""
 
     n: int
     top1: Number
@@ -198,7 +201,7 @@ class Rates(Measured, kw_only=True):
 
 
 class Errors(Measured, kw_only=True):
-    """A test of a regression, in the target's unit; an interval is None if all rows are of one simulation."""
+    """A test of a regression, in the target's unit. An interval is None if all rows are of one simulation."""
 
     n: int
     mse: Number | None = None
@@ -215,7 +218,7 @@ class Errors(Measured, kw_only=True):
 
 
 class Results(Part, Generic[Test], kw_only=True):
-    """The tests of the final, the best and kept weights, and those on other files, by fingerprint and weights."""
+    """The tests of the final, best and kept weights, and those on other files by fingerprint and weights."""
 
     test: Test | None = None
     test_best: Test | None = None
@@ -224,12 +227,12 @@ class Results(Part, Generic[Test], kw_only=True):
 
 
 def tested(metrics: Mapping[str, Any]) -> Rates | Errors:
-    """Return the metrics of a test as a record has them."""
+    """Return the metrics of a test as a part of a record."""
     return part(Errors, metrics) if "rmse" in metrics else part(Rates, metrics)
 
 
 def part(kind: type[PartOfRecord], values: Mapping[str, Any]) -> PartOfRecord:
-    """Return a part of a record from its values by name, every name known."""
+    """Return a part of a record from its values by name, and assert that every name is known."""
     strange = values.keys() - set(kind.__struct_fields__)
     assert not strange, f"{kind.__name__} has no {', '.join(sorted(strange))}"
     return msgspec.convert(values, kind)

@@ -1,6 +1,7 @@
-"""The files of a run: their names and where they are; no file is opened.
+"""The names and paths of a run's files. No file is opened.
 
-Most have one fixed suffix each. The weights of `--keep-every` have one per epoch, and are found in the folder.
+Most files have one fixed suffix each. The weights of `--keep-every` have one suffix per epoch, and are found in the
+folder.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class RunFiles:
 
     @classmethod
     def of(cls, checkpoints: Path, config: RunConfig) -> RunFiles:
-        """Where a config's run lives below the checkpoints folder."""
+        """Return the paths of a config's run below the checkpoints folder."""
         return cls(checkpoints / config.folder, config.stem)
 
     def __getattr__(self, name: str) -> Path:
@@ -36,7 +37,10 @@ class RunFiles:
         raise AttributeError(name)
 
     def named(self, names: Iterable[str]) -> dict[str, Path]:
-        """Return the paths of the files of these names in a record, without those that only a later version knows."""
+        """Return the paths of the files of these names in a record.
+
+        Names that only a later version knows are omitted.
+        """
         return {name: getattr(self, name) for name in names if name in _SUFFIXES or _KEPT_NAME.fullmatch(name)}
 
     def kept_at(self, epoch: int) -> Path:
@@ -44,7 +48,7 @@ class RunFiles:
         return self.folder / f"{self.stem}{_kept_suffix(epoch)}"
 
     def kept_among(self, names: Collection[str]) -> dict[int, Path]:
-        """Return the paths of kept weights by their epoch, from the names in the run's folder; in order."""
+        """Return the paths of kept weights by their epoch, in order, from the names in the run's folder."""
         suffixes = [name[len(self.stem) :] for name in names if name.startswith(self.stem)]
         epochs = sorted(int(found[1]) for suffix in suffixes if (found := _KEPT.fullmatch(suffix)))
         return {epoch: path for epoch in epochs if (path := self.kept_at(epoch)).name in names}
@@ -58,7 +62,7 @@ class RunFiles:
             return {}
 
     def sweep(self) -> None:
-        """Removes what a killed command left half-written; only who holds the run's lock may."""
+        """Remove the files that a killed command left half-written. The caller must have the run's lock."""
         for path in self.folder.glob(f".{self.stem}*"):
             if path.suffix == ".aside":
                 path.unlink(missing_ok=True)
@@ -67,25 +71,25 @@ class RunFiles:
         shutil.rmtree(self.push, ignore_errors=True)
 
     def all(self, names: Collection[str] | None = None) -> list[Path]:
-        """Return the paths of everything that a run may have, its record first.
+        """Return the paths of all files that a run may have, its record first.
 
-        `names` are those in the run's folder, from which kept weights are found. Default: the folder is listed.
+        `names` are those in the run's folder, in which kept weights are found. Default: the folder is listed.
         """
         kept = self.kept() if names is None else self.kept_among(names)
         return [*(getattr(self, name) for name in _SUFFIXES), *kept.values()]
 
     def is_half_written(self, name: str) -> bool:
-        """Return whether a name is that of one of the run's files while it is written, as `durable` gives it."""
+        """Return whether a name is the temporary one, given by `durable`, of one of the run's files."""
         names = "|".join([*map(re.escape, _SUFFIXES.values()), _KEPT.pattern])
         return bool(re.fullmatch(rf"\.{re.escape(self.stem)}(?:{names})\.\d+-\d+\.(?:aside|scratch)", name))
 
     def sums(self) -> dict[str, str]:
-        """Name -> sha256 of the finished files that a result rests on, for the record."""
+        """Return name -> sha256, for the record, of the finished files that a result depends on."""
         names = [*_SUMMED, *map(kept_name, self.kept())]
         return {name: sha256(path) for name in names if (path := getattr(self, name)).is_file()}
 
     def finished(self, names: Collection[str] | None = None) -> list[Path]:
-        """The paths of all files that a finished run may have; what an unfinished run needs is not among them.
+        """Return the paths of all files that a finished run may have, without those that only an unfinished run needs.
 
         `names` are those in the run's folder. Default: the folder is listed.
         """
@@ -93,7 +97,7 @@ class RunFiles:
         return [path for path in self.all(names) if path not in unfinished]
 
     def present(self) -> list[Path]:
-        """The finished files that exist, in a fixed order."""
+        """Return the finished files that exist, in a fixed order."""
         return [path for path in self.finished() if path.is_file()]
 
 

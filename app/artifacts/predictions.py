@@ -1,4 +1,4 @@
-"""The predictions of a run's test set: one line per example, kept as parquet, from which every metric follows."""
+"""The predictions of a run's test set as parquet, with one row per example. Every metric is computed from them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..task import Task
 if TYPE_CHECKING:
     import pyarrow
 
-_NARROW = 2**31  # values that a list column can hold whose offsets are 32 bits wide, as those of all files so far
+_NARROW = 2**31  # values that fit into a list column with 32-bit offsets, which all files have so far
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One line per test example: its row number as published, its label, and the model's logits.
+    """One row per test example: its row number as published, its label, and the model's logits.
 
-    Of a regression labels are the true numbers and logits (n, 1) what the model makes of them; the table's columns are
-    then `target` and `prediction`. `names` are what examples are called, where they are: examples of one name (the
-    frames of one simulation, say) are not independent of each other.
+    For a regression, labels are the true values and logits (n, 1) are the model's predictions. The table's columns are
+    then `target` and `prediction`. `names` are the examples' names, if they have names. Examples of one name, such as
+    the frames of one simulation, are not independent of each other.
     """
 
     rows: np.ndarray  # int64 (n,)
@@ -35,10 +35,10 @@ class Predictions:
     logits: np.ndarray  # float32 (n, K)
     names: np.ndarray | None = None  # str (n,)
     task: Task = task.classes
-    paths: Sequence[str] | None = None  # of the files within the dataset's folder, (n,), where rows have one
+    paths: Sequence[str] | None = None  # of the files within the dataset's folder, (n,), if rows have one
 
     def save(self, path: Path) -> None:
-        """Writes them as parquet."""
+        """Write them as parquet."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -56,7 +56,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Reads them; raises Damaged for a file that is damaged, or that lacks a value where one belongs."""
+        """Return the predictions in a file. Raise Damaged if it is damaged or lacks a required value."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -71,7 +71,7 @@ class Predictions:
 
     @classmethod
     def _of(cls, columns: Mapping[str, pyarrow.ChunkedArray]) -> Predictions:
-        """The predictions in a table's columns; raises KeyError or ValueError where they are none."""
+        """Return the predictions in a table's columns. Raise KeyError or ValueError for other columns."""
         rows = _whole_numbers(columns, "row")
         names = _texts(columns["name"]) if "name" in columns else None
         paths = columns["path"].to_pylist() if "path" in columns else None
@@ -85,14 +85,14 @@ class Predictions:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file is damaged, in a line; the readers of parquet write many."""
+    """Return the reason why a file is damaged, in one line. The readers of parquet write several lines."""
     if isinstance(error, KeyError):
         return f"it has no column {error.args[0]}"
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 def _lists(values: np.ndarray) -> Any:
-    """Rows (n, K) as an Arrow column of lists over the same memory."""
+    """Return rows (n, K) as an Arrow column of lists over the same memory."""
     import pyarrow as pa
 
     wide = values.size >= _NARROW
@@ -102,7 +102,7 @@ def _lists(values: np.ndarray) -> Any:
 
 
 def _whole_numbers(columns: Mapping[str, pyarrow.ChunkedArray], name: str) -> np.ndarray:
-    """A column of row numbers or labels, int64 (n,)."""
+    """Return a column of row numbers or labels, int64 (n,). Raise ValueError for other values."""
     import pyarrow as pa
 
     column = columns[name]
@@ -115,7 +115,7 @@ def _whole_numbers(columns: Mapping[str, pyarrow.ChunkedArray], name: str) -> np
 
 
 def _numbers(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of numbers, float32 (n,)."""
+    """Return a column of numbers, float32 (n,). Raise ValueError for other values."""
     import pyarrow as pa
 
     if not pa.types.is_floating(column.type) and not pa.types.is_integer(column.type):
@@ -124,15 +124,18 @@ def _numbers(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
 
 
 def _known(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of true values, float32 (n,), none of which is NaN; what a model makes of them may be: it diverged."""
+    """Return a column of true values, float32 (n,). Raise ValueError if one is NaN.
+
+    Only predictions may be NaN, if the model diverged.
+    """
     found = _numbers(name, column)
-    if len(found) and np.isnan(found.min()):  # the smallest of any with NaN is NaN
+    if len(found) and np.isnan(found.min()):  # the minimum is NaN if any value is
         raise ValueError(f"{name} contains NaN")
     return found
 
 
 def _matrix(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length, float32 (n, K)."""
+    """Return a column of lists of one length, float32 (n, K). Raise ValueError for other values."""
     import pyarrow as pa
 
     kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -148,21 +151,24 @@ def _matrix(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
 
 
 def _lengths(piece: Any) -> np.ndarray:
-    """How many values each list of a piece of a column holds."""
+    """Return the number of values in each list of a piece of a column."""
     import pyarrow.compute as pc
 
     return pc.list_value_length(piece).to_numpy(zero_copy_only=False)
 
 
 def _array(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column as an array of its own, since Arrow's memory is read-only; raises ValueError for a missing value."""
+    """Return a column as a separate array, since Arrow's memory is read-only.
+
+    Raises ValueError for a missing value.
+    """
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
     return np.concatenate([piece.to_numpy() for piece in column.chunks] or [column.to_numpy()])
 
 
 def _texts(column: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column of names, str (n,)."""
+    """Return a column of names, str (n,). Raise ValueError for a missing value."""
     if column.null_count:
         raise ValueError("name has rows without a value")
     return column.to_numpy().astype(str)

@@ -1,4 +1,4 @@
-"""Where a run comes from: the record before its first step, with versions, commit and what its data say."""
+"""The provenance of a run: the record before its first step, with versions, commit and facts of its data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def begun(
     config: RunConfig, *, ask: Ask, manifest: Manifest, splits: Splits, command: str, execution: Execution,
     schedule: Schedule,
 ) -> Record:  # fmt: skip
-    """Return the record of a run before its first step; its places are empty."""
+    """Return the record of a run before its first step, without places."""
     family, total = config.family, config.parameters
     return Record(
         format=FORMAT,
@@ -77,7 +77,7 @@ def _data(ask: Ask, manifest: Manifest, splits: Splits) -> DataRecord:
 
 
 def _files(ask: Ask, manifest: Manifest) -> dict[str, Any]:
-    """How files of fields and signals were read, what images were, and which of them could not be read."""
+    """Return how files of fields and signals were read, what images were converted, and what could not be read."""
     if not ask.reading:
         images = {"pixels": manifest.pixels and msgspec.to_builtins(manifest.pixels), "left_out": manifest.left_out}
         return {name: value for name, value in images.items() if value}
@@ -91,5 +91,5 @@ def now() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of this program: what its image was built from, or its checkout's, `-dirty` where it was changed."""
+    """Return the commit that the program's image was built from, or its checkout's, `-dirty` if it was changed."""
     return os.environ.get("ISOSCALE_COMMIT") or checkout.commit()

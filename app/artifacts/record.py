@@ -36,28 +36,28 @@ from .parts import (
 )  # fmt: skip
 
 FORMAT = 1
-Status = Literal["missing", "running", "stopped", "done", "failed"]  # missing: of a run that has no record
+Status = Literal["missing", "running", "stopped", "done", "failed"]  # missing: the run has no record
 _FIX = "Download the run again, or retrain it with --fresh"
 _NEEDED = {"run_id": str, "status": str, "config": dict}  # of a record of any format
 _ONCE_DONE = ("best", "seconds", "results", "files")
 
 
 class Record(Part, Generic[Test], kw_only=True):
-    """A run: what it is, how it was computed, and how it ended. Fields are in the order of the file."""
+    """A run: its identity, how it was computed, and how it ended. Fields are in the order of the file."""
 
-    format: int | None = None  # None until the record was read from a file
+    format: int | None = None  # None unless the record was read from a file
     run_id: str
     status: Literal["running", "stopped", "done", "failed"]
     failure: Failure | None = None
-    failures: Count | None = None  # how often the run failed; None: never, or it was written by an earlier version
+    failures: Count | None = None  # how often the run failed; None: never, or written by an earlier version
     model: str
     size: str
     dataset: str
     started: str = ""
     command: str
-    tag: str | None = None  # what --tag said last
-    config: dict[str, Any]  # as it was written: a field that came later is missing; `Run.config` fills it in
-    init: Init | None = None  # None: random weights, or a model's published ones
+    tag: str | None = None  # the last value of --tag
+    config: dict[str, Any]  # as it was written; `Run.config` fills in fields of later versions
+    init: Init | None = None  # None: random weights, or the published ones of a model
     parameters: Parameters
     flops_per_image: Number | None = None
     tokens: int
@@ -100,7 +100,7 @@ class Record(Part, Generic[Test], kw_only=True):
 
     @property
     def stored_execution(self) -> dict[str, Any]:
-        """Return the execution as the file has it, keys of a later version included."""
+        """The execution as it is in the file, including keys of a later version."""
         return dict(plain(self)["execution"])
 
 
@@ -114,7 +114,7 @@ def plain(record: Part) -> dict[str, Any]:
 
 
 def write(path: Path, record: Record) -> None:
-    """Write `<stem>.json` indented, lists of numbers on one line, with a seal: a digest of all that it says."""
+    """Write `<stem>.json`, indented, with lists of numbers on one line and a seal: a digest of the contents."""
     sealed = {"format": FORMAT} | plain(record)
     text = json.dumps(sealed | {"seal": seal(sealed)}, indent=2, allow_nan=False)
     flat = re.compile(r"\[\n\s+((?:[-\d.e+]+,\n\s+)*[-\d.e+]+)\n\s+\]")
@@ -122,7 +122,10 @@ def write(path: Path, record: Record) -> None:
 
 
 def read(path: Path) -> Record:
-    """Return a run's record; raise InputError, with the file and what to do, unless it is complete and unchanged."""
+    """Return a run's record.
+
+    Raises InputError, with the file and what to do, unless it is complete and unchanged.
+    """
     raw = _object(path)
     given = raw.pop("seal", None)
     try:
@@ -140,7 +143,7 @@ def read(path: Path) -> Record:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """The JSON object of a record of this format; raises InputError for anything else."""
+    """Return the JSON object of a record of this format. Raise InputError for anything else."""
     try:
         raw = json.loads(text(path))
     except FileNotFoundError:
@@ -159,10 +162,10 @@ def _damaged(path: Path, what: str) -> Damaged:
 
 
 def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
-    """The record's values with their types; raises InputError for the first that is missing or of another type."""
+    """Return the record's values with their types. Raise Damaged for one that is missing or of another type."""
     try:
         record: Record = msgspec.convert(raw, _RECORDS[config.task])
-    except UnicodeEncodeError as error:  # half a letter where there should be none
+    except UnicodeEncodeError as error:  # half of a surrogate pair
         raise _damaged(path, str(error)) from error
     except msgspec.ValidationError as error:
         found = re.search(r"missing required field `(\w+)`(?: - at `\$\.(\S+)`)?", str(error))
@@ -174,7 +177,7 @@ def _typed(path: Path, raw: dict[str, Any], config: RunConfig) -> Record:
 
 
 def _require_own(path: Path, record: Record, config: RunConfig) -> None:
-    """Raises InputError unless record and file are named by the config within."""
+    """Raise InputError unless the names of record and file agree with the config in the record."""
     for name in ("run_id", "model", "size", "dataset"):
         if (given := getattr(record, name)) != (own := getattr(config, name)):
             raise _damaged(path, f"{name} is {given}, but {own} in its config")
@@ -188,12 +191,12 @@ def _require_own(path: Path, record: Record, config: RunConfig) -> None:
 
 
 def _composed(name: str) -> str:
-    """A name as it is compared: some file systems keep an umlaut as two characters."""
+    """Return a name for comparison, since some file systems store an umlaut as two characters."""
     return unicodedata.normalize("NFC", name)
 
 
 def _unknown(raw: Any, known: Any) -> dict[Any, Any]:
-    """What a JSON value holds beyond what is known of it, under the same keys; of a list, by place."""
+    """Return the parts of a JSON value that are not in `known`, under the same keys, or by position in a list."""
     found: dict[Any, Any] = {}
     if raw == known:
         return found
@@ -206,7 +209,7 @@ def _unknown(raw: Any, known: Any) -> dict[Any, Any]:
 
 
 def _joined(values: Any, unknown: Mapping[Any, Any]) -> Any:
-    """The values with what was unknown of them back in its place."""
+    """Return the values with the unknown parts put back."""
     for key, value in unknown.items():
         inside = key in values if isinstance(values, dict) else key < len(values)
         if inside and isinstance(value, dict):

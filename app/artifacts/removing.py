@@ -1,7 +1,7 @@
-"""Deleting runs: which files a run has, and their removal, which a kill leaves undone or to be finished by the next.
+"""Deleting runs: the files of a run, and their removal, which a kill leaves undone or for the next removal.
 
-The record is renamed first, which ends the run, and removed last. A marker of that name without a record says that the
-files of its stem are leftovers. Files are found by their names; a link is removed, and nothing behind it.
+The record is renamed first, which ends the run, and removed last. A renamed record (the marker) without a record means
+that the files of its stem are leftovers. Files are found by their names. A link is removed, but not its target.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Seen = tuple[int, int, int]  # a record's time, size and inode
 
 @dataclass(frozen=True)
 class Removal:
-    """The files of one run that are to be deleted, each with its bytes, as they were when they were listed."""
+    """The files of one run that are to be deleted, with their bytes at the time when they were listed."""
 
     files: RunFiles
     parts: dict[Path, int]
@@ -35,7 +35,7 @@ class Removal:
 
     @property
     def run_id(self) -> str:
-        """The run's ID, by the name of its files."""
+        """The run's ID, from the name of its files."""
         return stems.id_of(self.files.stem)
 
     @property
@@ -45,14 +45,14 @@ class Removal:
 
     @property
     def others(self) -> list[str]:
-        """Names that begin as the run's files do and are none of them: those files stay."""
+        """Names that begin like the run's files but are not among them. Those files are kept."""
         own = {path.name for path in self.parts} | {self.files.lock.name}
         names = Folder.of(self.files.folder).names
         return [name for name in names if name.startswith(self.files.stem) and name not in own]
 
     @property
     def state(self) -> str:
-        """What is deleted, for a reader: the state of the run, or why there is none."""
+        """The state of the run for a reader, or the reason why it has none."""
         if self.seen is None:
             return "left by an interrupted removal"
         try:
@@ -63,7 +63,7 @@ class Removal:
 
 
 def removal_of(files: RunFiles, folder: Folder | None = None) -> Removal:
-    """Return what a removal of these files deletes; `folder` has the names next to them, where they are known."""
+    """Return the removal of these files. `folder` has the names next to them, if they are known."""
     folder = folder or Folder.of(files.folder)
     of_others = {
         path.name
@@ -78,7 +78,7 @@ def removal_of(files: RunFiles, folder: Folder | None = None) -> Removal:
 
 
 def remove(removal: Removal) -> int:
-    """Delete the files; return their bytes.
+    """Delete the files, and return their bytes.
 
     Raises Held if another process trains or evaluates the run, and InputError if the run changed since it was listed.
     """
@@ -94,7 +94,7 @@ def remove(removal: Removal) -> int:
             if path not in (files.record, marker):
                 storage.remove(path)
         fsync_folder(files.folder)
-    storage.remove(marker)  # last of all, also after the lock's file
+    storage.remove(marker)  # last, even after the lock's file
     return now.bytes
 
 
@@ -102,7 +102,7 @@ def remove_folder(removal: Removal, root: Path) -> None:
     """Remove the folder of a removed run if it is empty and below the root."""
     above = Path(os.path.realpath(removal.files.folder)).parents
     if Path(os.path.realpath(root)) in above:
-        with suppress(OSError):  # other files, or those of a run that begins
+        with suppress(OSError):  # the folder has other files, or those of a run that begins
             removal.files.folder.rmdir()
 
 
@@ -119,9 +119,10 @@ def require_free(removals: Iterable[Removal]) -> None:
 def chosen(
     names: Collection[str], checkpoints: Path, say: Say, where: Collection[Condition], only: Collection[str]
 ) -> list[Removal]:
-    """Return the runs that are named, or that fit conditions and states, and what interrupted removals left.
+    """Return the removals of the selected runs, and of what interrupted removals left.
 
-    Runs behind links are kept, and reported by `say`. Raises InputError if nothing is chosen.
+    Runs are named, or selected by conditions and states. Runs behind links are kept, and reported by `say`. Raises
+    InputError if nothing is selected.
     """
     if names and (where or only):
         raise InputError(f"{next(iter(names))} and --where or --state both select runs. Use one of them")
@@ -144,7 +145,7 @@ def chosen(
 
 
 def leftovers(checkpoints: Path) -> list[Removal]:
-    """Return what interrupted removals left below the checkpoints and no process uses."""
+    """Return what interrupted removals left below the checkpoints, unless a process uses it."""
     found = [removal_of(*each) for each in stems.below(checkpoints) if not os.path.lexists(each[0].record)]
     return [removal for removal in found if not locks.is_held(removal.files.lock)]
 

@@ -1,4 +1,4 @@
-"""Which runs are there: found by ID, by path, by configuration, or by model, size and dataset."""
+"""The runs on disk, found by ID, by path, by configuration, or by model, size and dataset."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether it was trained to its end."""
+        """Whether its training is complete."""
         return self.record.done
 
     def require_done(self) -> None:
-        """Raises InputError unless it was trained to its end; of a run that failed the message says why."""
+        """Raise InputError unless the training is complete. For a failed run, the message has the reason."""
         if self.done:
             return
         failure = self.record.failure
@@ -47,7 +47,7 @@ class Run:
         raise InputError(f"{text}. It failed ({failure.kind}): {failure.sentence}" if failure else text)
 
     def require_whole(self, *names: str, fix: str = "") -> None:
-        """Raises Damaged unless these files, by default all that the record has sums of, are as they were written.
+        """Raise Damaged unless these files match their sums. Default: all files that the record has sums of.
 
         `fix` tells the user what to do. Default: download or retrain the run.
         """
@@ -59,12 +59,12 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        """Reads `<stem>.json`; raises InputError when it is damaged or of another version."""
+        """Return the run of a `<stem>.json`. Raise InputError if it is damaged or of another version."""
         return cls(RunFiles(path.parent, path.stem), record.read(path))
 
 
 def find_runs(checkpoints: Path, say: Say | None = None, *, named: str = index.RECORDS) -> list[Run]:
-    """Every run below a folder whose record fits the pattern, oldest first; copies of a run count as one.
+    """Return every run below a folder whose record's name matches, oldest first. Copies of a run count as one.
 
     `say` reports a record that cannot be read, and it is skipped. Without `say`, such a record raises Explained.
     """
@@ -74,17 +74,17 @@ def find_runs(checkpoints: Path, say: Say | None = None, *, named: str = index.R
 
 
 def indexed(checkpoints: Path, say: Say | None = None) -> list[Entry]:
-    """The same runs as the index of the checkpoints has them: records that have not changed are not opened."""
+    """Return the entries of the runs below a folder, oldest first. Records that have not changed are not opened."""
     return _first(index.updated(checkpoints, say))
 
 
 def files_of(checkpoints: Path, entry: Entry) -> RunFiles:
-    """Return the files of a run that the index has."""
+    """Return the files of a run in the index."""
     return RunFiles(checkpoints / entry.path.parent, entry.path.stem)
 
 
 def _first(entries: Iterable[Entry]) -> list[Entry]:
-    """The entry that counts of each run's copies, oldest run first."""
+    """Return the preferred entry of each run's copies, oldest run first."""
     copies: dict[str, list[Entry]] = {}
     for entry in entries:
         copies.setdefault(entry.run_id, []).append(entry)
@@ -93,7 +93,10 @@ def _first(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def at_path(path: Path) -> Run:
-    """The run at a stem, at any of its files, or alone in a folder; raises InputError for none or several."""
+    """Return the run at a stem, at any of its files, or alone in a folder.
+
+    Raises InputError for none or several.
+    """
     if path.is_dir():
         runs = find_runs(path)
         if len(runs) == 1:
@@ -107,25 +110,28 @@ def at_path(path: Path) -> Run:
 
 
 def _records_of(path: Path) -> list[Path]:
-    """The records that a file may belong to, by the beginning of its name; the longest match first."""
+    """Return the records that a file may belong to, by the beginning of its name, the longest match first."""
     records = [record for record in path.parent.glob(index.RECORDS) if path.name.startswith(record.stem)]
     return sorted(records, key=lambda record: -len(record.stem))
 
 
 def place_of(checkpoints: Path, config: RunConfig) -> RunFiles:
-    """Where a config's run lies or will lie: where `train` puts it, unless only a copy elsewhere below is finished."""
+    """Return the place of a config's run, existing or not.
+
+    It is the place where `train` writes it, unless only a copy elsewhere below the checkpoints is finished.
+    """
     copy = _copy(checkpoints, config)
     return copy.files if copy and copy.done else RunFiles.of(checkpoints, config)
 
 
 def status_of(checkpoints: Path, config: RunConfig) -> Status:
-    """The status of a config's run: `missing` where no record of it can be read."""
+    """Return the status of a config's run, or `missing` if it has no readable record."""
     copy = _copy(checkpoints, config)
     return copy.record.status if copy else "missing"
 
 
 def unfinished_on_other_data(checkpoints: Path, config: RunConfig) -> Run | None:
-    """The newest unfinished run that differs from a config only in the fingerprint of its data; None without one."""
+    """Return the newest unfinished run that differs from a config only in its data's fingerprint, or None."""
     if config.fingerprint is None:
         return None
     wanted = _but_for_data(config)
@@ -139,7 +145,7 @@ def unfinished_on_other_data(checkpoints: Path, config: RunConfig) -> Run | None
 
 
 def _but_for_data(config: RunConfig) -> dict[str, Any]:
-    """The fields of a config but those that follow from its data."""
+    """Return the fields of a config, except those that follow from its data."""
     of_data = ("fingerprint", "layout_revision", "decoding_revision", "classes")
     return {name: value for name, value in config.to_json().items() if name not in of_data}
 
@@ -150,22 +156,25 @@ def _copy(checkpoints: Path, config: RunConfig) -> Run | None:
 
 
 def kin_of(config: RunConfig, checkpoints: Path) -> list[Entry]:
-    """The finished runs that differ from a config in their epochs only, fewest epochs first; by the index alone."""
+    """Return the finished runs that differ from a config only in their epochs, fewest epochs first.
+
+    Only the index is used.
+    """
     entries = [entry for entry in indexed(checkpoints, lambda _: None) if entry.status == "done"]
     kin = [entry for entry in entries if entry.kin_id == config.kin_id and entry.run_id != config.run_id]
     return sorted(kin, key=lambda entry: entry.epochs)
 
 
 def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
-    """The run whose id begins so; records that cannot be read are said.
+    """Return the run whose ID begins with `run_id`. Report records that cannot be read.
 
-    Raises InputError for none or several, and for the one whose whole id it is if its record cannot be read.
+    Raises InputError for none or several, and if `run_id` is the complete ID of a run whose record cannot be read.
     """
     damaged: list[str] = []
     runs = indexed(checkpoints, damaged.append)
     found = [run for run in runs if run.run_id.startswith(run_id)]
     if not found:
-        find_runs(checkpoints, named=f"model_{glob.escape(run_id)}_*.json")  # raises where its record is damaged
+        find_runs(checkpoints, named=f"model_{glob.escape(run_id)}_*.json")  # raises if its record is damaged
     for text in damaged:
         say(text)
     if len(found) == 1 and run_id:
@@ -177,9 +186,9 @@ def by_id(run_id: str, checkpoints: Path, say: Say) -> Run:
 
 
 def newest(*, model: str | None, size: str | None, dataset: str | None, checkpoints: Path, say: Say) -> Run:
-    """The newest finished run that fits; the others that fit, and records that cannot be read, are said.
+    """Return the newest finished run that matches. Report the other matches, and records that cannot be read.
 
-    Raises InputError where none fits.
+    Raises InputError if no run matches.
     """
     wanted = {name: value for name, value in (("model", model), ("size", size), ("dataset", dataset)) if value}
     runs = [

@@ -1,4 +1,4 @@
-"""The split file of a run: which published rows were train, validation and test."""
+"""The split file of a run: the published rows of train, validation and test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def save(files: RunFiles, splits: Splits) -> None:
-    """Keeps which published rows were train, validation and test; the training rows of a stream have no numbers."""
+    """Write the numbers of the published rows of train, validation and test."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -31,19 +31,22 @@ def save(files: RunFiles, splits: Splits) -> None:
 
 
 def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
-    """An Arrow array over numpy's memory; `pa.array` would import pandas, half a second before the first step."""
+    """Return an Arrow array over numpy's memory.
+
+    `pa.array` would import pandas, which takes half a second before the first step.
+    """
     import pyarrow as pa
 
     return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
 
 
 def of_test(files: RunFiles) -> np.ndarray:
-    """The test rows that a run was made for; raises Damaged when their file is missing or damaged."""
+    """Return the test rows of a run. Raise Damaged if their file is missing or damaged."""
     return of(files, "test")
 
 
 def of(files: RunFiles, *names: str) -> np.ndarray:
-    """Return the rows of these splits of a run, int64 (n,); raise Damaged when their file is missing or damaged."""
+    """Return the rows of these splits of a run, int64 (n,). Raise Damaged if their file is missing or damaged."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet

@@ -1,4 +1,4 @@
-"""A saved state on disk: its manifest `state-<step>.json` with digests of its files, and what resuming needs."""
+"""A saved state on disk: its manifest `state-<step>.json`, digests of its files, and the facts for resuming."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class BestWeights(Best, kw_only=True):
 
 
 class Facts(Part, kw_only=True):
-    """What a run knows at the end of a step, besides its tensors."""
+    """The facts of a run at the end of a step, in addition to its tensors."""
 
     best: BestWeights | None
     log_bytes: int
     log_sha256: str
     seconds: Number  # of training, in all processes
-    waiting: Number | None = None  # seconds of these; states of earlier versions lack this and the next three
+    waiting: Number | None = None  # of these seconds; earlier versions lack this and the next three
     validation: Number | None = None
-    energy_kwh: Number | None = None  # since this process began
+    energy_kwh: Number | None = None  # since this process started
     peak_bytes: int | None = None
     optimizer: dict[str, Any] | None = None  # the trees of an optimiser's state that are not dicts of tensors
 
 
 class Manifest(Part, kw_only=True):
-    """A complete state. The manifest is written last."""
+    """The manifest of a complete state. It is written last."""
 
     step: int
     facts: Facts
@@ -47,7 +47,7 @@ def write(path: Path, manifest: Manifest) -> None:
 
 
 def read(path: Path) -> Manifest | None:
-    """Return a state's manifest; None if it is missing, or not as it was written."""
+    """Return a state's manifest, or None if it is missing or does not match its seal."""
     try:
         content: dict[str, Any] = json.loads(text(path))
         given = content.pop("seal")
@@ -64,11 +64,11 @@ def read(path: Path) -> Manifest | None:
 
 
 def manifests(folder: Path) -> list[Path]:
-    """Return the paths of the manifests in a state's folder, newest first; nothing is opened."""
+    """Return the paths of the manifests in a state's folder, newest first. No file is opened."""
     found = [path for path in folder.glob("state-*.json") if path.stem.removeprefix("state-").isdecimal()]
     return sorted(found, key=step_of, reverse=True)
 
 
 def step_of(manifest: Path) -> int:
-    """Return the step of a manifest, by its name."""
+    """Return the step of a manifest, from its name."""
     return int(manifest.stem.removeprefix("state-"))

@@ -1,4 +1,7 @@
-"""Runs by the names of their files alone, also those whose record is damaged or half removed; links are not entered."""
+"""Runs found only by the names of their files, even if their record is damaged or half removed.
+
+Links are not followed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Folder:
 
     @classmethod
     def of(cls, path: Path) -> Folder:
-        """Return the names in a folder; raise OSError for one that cannot be read."""
+        """Return the names in a folder. Raise OSError if it cannot be read."""
         try:
             with os.scandir(path) as found:
                 return cls(path, frozenset(entry.name for entry in found))
@@ -38,7 +41,7 @@ class Folder:
 
     @cached_property
     def stems(self) -> list[str]:
-        """The stems of runs, and of those whose removal was interrupted."""
+        """The stems of runs, and of runs whose removal was interrupted."""
         found = (_RECORD.fullmatch(name) or _MARKER.fullmatch(name) for name in self.names)
         return sorted({each["stem"] for each in found if each})
 
@@ -54,12 +57,12 @@ def id_of(stem: str) -> str:
 
 
 def marker(files: RunFiles) -> Path:
-    """Return the name of a record whose run is being removed; `train` removes a file of that name."""
+    """Return the renamed record of a run that is being removed. `train` removes such a file."""
     return files.record.with_name(f".{files.record.name}{_REMOVED}")
 
 
 def below(checkpoints: Path) -> Iterator[tuple[RunFiles, Folder]]:
-    """Yield the runs and leftovers in a folder and those below it, each with its folder; not in hidden ones."""
+    """Yield the runs and leftovers in a folder and below it, each with its folder. Hidden folders are skipped."""
     for at, inside, names in os.walk(checkpoints):
         folder = Folder(Path(at), frozenset([*inside, *names]))
         inside[:] = sorted(filter(index.is_looked_at, inside))
@@ -68,7 +71,7 @@ def below(checkpoints: Path) -> Iterator[tuple[RunFiles, Folder]]:
 
 
 def named(text: str, checkpoints: Path) -> list[tuple[RunFiles, Folder]]:
-    """Return the run that a text names: by a path, by one of its files, or by its ID or the beginning of it.
+    """Return the run that a text names: by a path, by one of its files, or by the beginning of its ID.
 
     An ID means every copy of the run below the checkpoints. Raises InputError for none or several runs.
     """
@@ -80,7 +83,7 @@ def named(text: str, checkpoints: Path) -> list[tuple[RunFiles, Folder]]:
 
 
 def _at_path(path: Path) -> list[tuple[RunFiles, Folder]]:
-    """The run whose files a path begins with, or the only one in a folder and those below it."""
+    """Return the run whose files a path begins with, or the only one in a folder and below it."""
     if path.is_dir() and index.is_looked_at(path.resolve().name):
         return _one([*below(path)], f"runs are in the folder {path}")
     folder = Folder.of(path.parent)
@@ -89,7 +92,7 @@ def _at_path(path: Path) -> list[tuple[RunFiles, Folder]]:
 
 
 def _one(found: list[tuple[RunFiles, Folder]], what: str) -> list[tuple[RunFiles, Folder]]:
-    """Return what was found; raise InputError unless it is one run, or copies of it."""
+    """Return the runs that were found. Raise InputError unless it is one run, or copies of it."""
     if len(ids := sorted({id_of(files.stem) for files, _ in found})) == 1:
         return found
     which = f"Name one of them: {_few(ids)}" if ids else "`run.py runs` lists the runs in --checkpoints"

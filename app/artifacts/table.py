@@ -1,4 +1,4 @@
-"""Predictions of images without labels, as CSV and as parquet: path, class, probability, a column for each class."""
+"""Predictions of images without labels, as CSV and parquet: path, class, probability, one column per class."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 from ..system.durable import replacing
 
 _OWN = ("path", "class", "probability")
-_VALUES = 1 << 20  # probabilities that are written together: groups of few rows make large files
+_VALUES = 1 << 20  # probabilities that are written together, since groups of few rows make large files
 
 
 def columns(names: Sequence[str]) -> list[str]:
-    """Return a column name for each class: its own, or one that no other column has."""
+    """Return a column name for each class: its name, or a variant that no other column has."""
     taken = {*_OWN, *names}
     found = []
     for name in names:
@@ -47,9 +47,9 @@ def is_ours(path: Path) -> bool:
 
 @contextmanager
 def written(csv: Path, parquet: Path, names: Sequence[str]) -> Iterator[Table]:
-    """Yield a table to add rows to; both files are there once the block ends, and neither where it raises.
+    """Yield a table to add rows to. Both files exist once the block ends, and neither if it raises.
 
-    `names` are those of the classes, in the order of the probabilities.
+    `names` are the names of the classes, in the order of the probabilities.
     """
     import pyarrow as pa
     from pyarrow import csv as writing
@@ -67,10 +67,10 @@ def written(csv: Path, parquet: Path, names: Sequence[str]) -> Iterator[Table]:
 
 
 class Table:
-    """Rows on their way into the writers of several files."""
+    """Rows that wait to be written by the writers of several files."""
 
     def __init__(self, schema: Any, writers: Sequence[Any]) -> None:
-        """Of an Arrow schema and writers that it fits."""
+        """Collect rows for an Arrow schema and for writers with this schema."""
         self._schema, self._writers = schema, writers
         self._most = max(1, _VALUES // len(schema))
         self._waiting: list[tuple[Sequence[str], Sequence[str], np.ndarray]] = []

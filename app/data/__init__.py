@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 
 def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Progress) -> DatasetFacts:
-    """Return what a config needs to know of the dataset asked for; a known dataset is not even opened.
+    """Return the facts of the requested dataset that a config needs.
 
-    Any other is looked up in the cache, then in the Hub's metadata; where labels are no class indices it is read.
+    A known dataset is not opened. Any other dataset is looked up in the cache, then in the Hub's metadata. If its
+    labels are not class indices, it is read.
     """
     asked = request["dataset"]
     name, row = dataset_name(asked), dataset_row(asked)
@@ -55,7 +56,7 @@ def facts(request: Mapping[str, Any], say: Callable[[str], None], progress: Prog
 
 
 def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts:
-    """Return the facts of fields and signals, from the first of the files; nothing is cached."""
+    """Return the facts of fields and signals, read from the first of the files. Nothing is cached."""
     ask = ask_of({**request, "dataset": row.name}, **where(request))
     shape = shape_of(ask)
     names = (ask.reading.target,) if isinstance(ask.reading, FieldReading) else signals.class_names(ask)
@@ -66,7 +67,7 @@ def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts
 
 
 def require_inputs(ask: Ask, config: RunConfig) -> None:
-    """Raise InputError unless the files give inputs as a run's own did."""
+    """Raise InputError unless the inputs in the files have the shape that a run was trained on."""
     shape = shape_of(ask)
     if shape != config.input_shape:
         theirs, ours = with_unit(normal(shape[1:])), with_unit(config.image)
@@ -78,13 +79,13 @@ def require_inputs(ask: Ask, config: RunConfig) -> None:
 
 
 def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[Ask, int]:
-    """Return the ask at the revision of the layout that reads the dataset, and how many classes it has."""
+    """Return the ask at the revision of the layout that reads the dataset, and the number of classes."""
     for revision in range(ask.layout, REVISED_LAYOUT + 1):
         revised = replace(ask, layout=revision)
         if cached := cache.find(revised, ask.fingerprint):
             if inspection.is_current(revised, cached):
                 return revised, len(cached.manifest.class_names)
-            ask = replace(ask, layout=REVISED_LAYOUT)  # revision 1 took empty labels for a class
+            ask = replace(ask, layout=REVISED_LAYOUT)  # revision 1 read empty labels as a class
     source = opening.first(ask, opening.newest(ask, say))
     if source.class_names:
         return ask, len(set(source.class_names) - set(ask.unlabelled))
@@ -96,19 +97,19 @@ def _classes(ask: Ask, say: Callable[[str], None], progress: Progress) -> tuple[
 
 
 def named_by_all_files(path: str, config: RunConfig) -> bool:
-    """Return whether a run of an earlier version, which named a folder by all its files, is on this folder."""
+    """Return whether a run of an earlier version, which named a folder by all its files, used this folder."""
     return config.layout_revision == LAYOUT and files.of_all(path) == config.fingerprint
 
 
 def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
-    """Return what is understood of a run's dataset before it is read, from the cache if it is there."""
+    """Return the summary of a run's dataset before it is read, from the cache if it is there."""
     if cached := cache.find(ask, ask.fingerprint):
         return inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
     return _of_source(config, ask, say, image=config.image)
 
 
 def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Understood:
-    """Return what is understood of a dataset without a run; it is not read, except labels on this machine."""
+    """Return the summary of a dataset without a run. Nothing is read except labels on this machine."""
     effects.require(request)
     row, name = dataset_row(request["dataset"]), dataset_name(request["dataset"])
     defaults: dict[str, Any] = {"split_seed": row.split_seed, "val_fraction": row.val_fraction} if row else {}
@@ -133,7 +134,7 @@ def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Underst
 
 
 def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: Extent | None = None) -> Understood:
-    """Return what is understood of a dataset that is not in the cache."""
+    """Return the summary of a dataset that is not in the cache."""
     if ask.row and ask.hub:
         return inspection.of_row(settings, ask, image=image)
     source = opening.first(ask, opening.newest(ask, say))
@@ -141,7 +142,7 @@ def _of_source(settings: Data, ask: Ask, say: Callable[[str], None], *, image: E
 
 
 def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
-    """Return what is understood of the data of a run whose splits are made."""
+    """Return the summary of a run's data after its splits are made."""
     members = holdout.Members(
         made.train.members, made.val.members, made.test.members, made.record.get("val_from", "train"),
         made.record["test_from"],
@@ -150,7 +151,10 @@ def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
 
 
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
-    """Train, validation and test of a run, as `division.splits` has them; the first that needs torch."""
+    """Return train, validation and test of a run, as `division.splits` makes them.
+
+    torch is imported here, not with this module.
+    """
     from .splits import division
 
     return division.splits(config, place, cached, say)
@@ -160,7 +164,7 @@ def whole(
     config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str], *,
     statistics: tuple[Any, Any] | None = None,
 ) -> Split:  # fmt: skip
-    """Return every row of a source for testing, as `division.whole` has them."""
+    """Return every row of a source for testing, as `division.whole` makes them."""
     from .splits import division
 
     return division.whole(config, place, cached, say, names, statistics=statistics)

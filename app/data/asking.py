@@ -1,4 +1,4 @@
-"""What a command asks for in a dataset: its name, where it lies, and the ask that names its cache."""
+"""The ask for a dataset: its name, the place where it is stored, and the options that name its cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from .splits import holdout
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the paths of a request's local dataset, as `ask_of` takes them; None for the Hub and what is bundled."""
+    """Return the paths of a request's local dataset as arguments of `ask_of`.
+
+    The path is None for the Hub and for bundled datasets.
+    """
     row = dataset_row(request["dataset"])
     if row and row.kind != "image":
         return {"path": request["data"], "design": request.get("design"), "filelist": request.get("filelist")}
@@ -34,12 +37,12 @@ def ask_of(
     design: str | None = None,
     filelist: str | None = None,
 ) -> Ask:
-    """Return the ask of a request or of a config's fields; defaults come from the dataset's row.
+    """Return the ask of a request or of a config's fields. Defaults come from the dataset's row.
 
-    A request is read by the present rules. A config names its revisions, or has the first.
+    A request uses the newest revisions. A config names its revisions, or has the first ones.
     """
     row, reading = dataset_row(fields["dataset"]), reading_of(fields)
-    if "classes" not in fields:  # which a config has, and no request
+    if "classes" not in fields:  # only a config has this field
         fields = {**revisions.present(row.name if row else fields["dataset"]), **fields}
     image = fields.get("image") or UNKNOWN.image
     return Ask(
@@ -68,7 +71,7 @@ def ask_of(
 
 
 def located(ask: Ask) -> Ask:
-    """Return the same with its fingerprint, and at the revision of the layout that reads it, where it lies here."""
+    """Return the ask with its fingerprint and the revision of its layout, if the dataset is on this machine."""
     if not ask.path:
         return ask
     if ask.reading:
@@ -81,10 +84,10 @@ def located(ask: Ask) -> Ask:
 
 
 def shape_of(ask: Ask) -> tuple[int, ...]:
-    """Return the shape of one input of fields or signals, as the first of the files says it."""
+    """Return the shape of one input of fields or signals, read from the first of the files."""
     return (fields if isinstance(ask.reading, FieldReading) else signals).shape(ask)
 
 
 def revision_of_files(ask: Ask) -> int:
-    """Return the revision of the layout that divides files of fields or signals."""
+    """Return the revision of the layout that splits files of fields or signals."""
     return LAYOUT if isinstance(ask.reading, FieldReading) else signals.revision(ask)

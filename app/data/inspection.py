@@ -1,4 +1,4 @@
-"""What is understood of a dataset: from its cache, or before reading from its source as far as that costs little."""
+"""The summary of a dataset, from its cache or, before reading, from the parts of its source that cost little."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _PUBLISHED = "the source's split"
 
 
 def is_current(ask: Ask, cached: Cached) -> bool:
-    """Return whether a cache has the classes that this version reads: earlier ones took an empty label for a class."""
+    """Return whether a cache has the classes that this version reads.
+
+    Earlier versions read an empty label as a class.
+    """
     return ask.layout > LAYOUT or all(map(str.strip, cached.manifest.class_names))
 
 
@@ -36,9 +39,9 @@ def of_cached(
     settings: Data, ask: Ask, cached: Cached, members: Members, *, image: Extent | None = None,
     statistics: Mapping[str, Any] | None = None,
 ) -> Understood:  # fmt: skip
-    """Return what is understood of a dataset in the cache, whose splits have these members.
+    """Return the summary of a dataset in the cache whose splits have these members.
 
-    `statistics` are mean and std of the training rows' channels, where they are known.
+    `statistics` are mean and std of the training rows' channels, if they are known.
     """
     manifest = cached.manifest
     layout = _with_files_of_now(ask, Layout.from_json(manifest.layout))
@@ -59,7 +62,7 @@ def of_cached(
 
 
 def of_source(settings: Data, ask: Ask, source: Source, *, image: Extent | None = None) -> Understood:
-    """Return what is understood of a source that is not read yet; labels are counted where these cost little."""
+    """Return the summary of a source that is not read yet. Labels are counted if that costs little."""
     found: dict[str, Any]
     notes = folding.notes(settings)
     if source.outline:
@@ -82,7 +85,7 @@ def of_source(settings: Data, ask: Ask, source: Source, *, image: Extent | None 
 
 
 def of_row(settings: Data, ask: Ask, *, image: Extent | None = None) -> Understood:
-    """Return what the row of a dataset of the Hub says, which is not in the cache."""
+    """Return the summary of a dataset of the Hub that is not in the cache, from its row in the table."""
     row = ask.row
     assert row
     rows: dict[str, int | None] = {"train": row.train_rows}
@@ -120,12 +123,15 @@ def _inputs(ask: Ask, image: Extent | None, statistics: Mapping[str, Any]) -> st
 
 
 def _with_files_of_now(ask: Ask, layout: Layout) -> Layout:
-    """The layout of a cache with what is left out of its folder now: files that are not read change no fingerprint."""
+    """Return the layout of a cache with the files that its folder leaves out now.
+
+    Files that are not read do not change the fingerprint.
+    """
     if not ask.path or ask.reading or not Path(ask.path).expanduser().is_dir():
         return layout
     try:
         there = folders.content(ask)
-    except InputError:  # it is another folder now, and the cache is used as it is
+    except InputError:  # the folder has changed, and the cache is used as it is
         return layout
     if not (made := there.tree or there.listing):
         return layout
@@ -134,7 +140,7 @@ def _with_files_of_now(ask: Ask, layout: Layout) -> Layout:
 
 
 def _unlabelled(cached: Cached, layout: Layout) -> list[LeftOut]:
-    """Return the rows without a label in a cache of an earlier version, which does not say why they have none."""
+    """Return the rows without a label in a cache of an earlier version, which does not record why."""
     found = []
     for split, count in cached.manifest.unlabelled.items():
         if count and not any(each.what == f"rows of {split}" for each in layout.left_out):
@@ -146,7 +152,7 @@ def _unlabelled(cached: Cached, layout: Layout) -> list[LeftOut]:
 
 
 def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
-    """The labels of each split as class indices, the groups of train, and the class names; as a cache will have them.
+    """Return each split's labels as class indices, train's groups, and the class names, as a cache will have them.
 
     Raise InputError for labels that are doubtful, and for a class that train lacks.
     """
@@ -177,7 +183,7 @@ def _labels(ask: Ask, source: Source) -> tuple[dict[str, np.ndarray], np.ndarray
 
 
 def _values(source: Source) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
-    """Return the same of a regression, whose groups are the simulations."""
+    """Return each split's values, train's groups and the names of a regression, whose groups are the simulations."""
     assert source.outline
     rows = {split: list(source.outline(split)) for split in sorted(source.rows)}
     values = {split: np.array([row.label for row in each], np.float32) for split, each in rows.items()}
@@ -186,7 +192,7 @@ def _values(source: Source) -> tuple[dict[str, np.ndarray], np.ndarray, list[str
 
 
 def is_label(label: Any, source: Source, ask: Ask) -> bool:
-    """Return whether a label, as it is meant, is one of a class."""
+    """Return whether a label, as the source means it, belongs to a class."""
     if label is None or label == -1:
         return False
     names = source.class_names
@@ -196,7 +202,7 @@ def is_label(label: Any, source: Source, ask: Ask) -> bool:
 def _divided(
     settings: Data, layout: Layout, labels: Mapping[str, np.ndarray], members: Members, names: list[str]
 ) -> dict[str, Any]:
-    """Return what is reported of the splits and the classes if every label is known."""
+    """Return the summary of the splits and the classes if every label is known."""
     sources = {"train": "train", "val": members.val_from, "test": members.test_from}
     of = {"train": members.train, "val": members.val, "test": members.test}
     regression = settings.task != "classification"
@@ -219,7 +225,7 @@ def _divided(
 def _counted(
     settings: Data, layout: Layout, rows: Mapping[str, int | None], names: tuple[str, ...] | None, ask: Ask
 ) -> dict[str, Any]:
-    """Return what is reported of the splits and the classes if only the numbers of rows are known."""
+    """Return the summary of the splits and the classes if only the numbers of rows are known."""
     counts = holdout.counted(
         settings, rows["train"], rows.get("test"), own_test="test" in rows, val_rows=rows.get("val"),
         own_val="val" in rows,
@@ -238,7 +244,7 @@ def _counted(
 
 
 def _place(settings: Data, layout: Layout, name: str, source: str) -> str:
-    """Return where a split's rows come from."""
+    """Return a description of the place that a split's rows come from."""
     if name == "test" and settings.folds:
         return f"fold {settings.fold} of the {settings.folds} folds of train, repeat {settings.repeat}"
     if source == "train" and name != "train":

@@ -1,4 +1,4 @@
-"""Datasets in the cache: found there and verified, or read once from their source."""
+"""Datasets in the cache, which are either found there and verified, or read once from their source."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def prepare(
     source: Source | None = None,
     verify: bool = False,
 ) -> Cached:
-    """Return the dataset in the cache, verified; it is read from its source if it is not there.
+    """Return the dataset in the cache, verified. It is read from its source if it is not there.
 
-    `version` and `digest` are those of a run which is resumed or evaluated; `verify` hashes files again. Raises Damaged
-    for a damaged cache and for other arrays, DiskFull for a disk that cannot hold it, InputError for rows that cannot
-    be used, and Unavailable for a silent Hub with nothing cached.
+    `version` and `digest` are those of a run that is resumed or evaluated. `verify` hashes files again. Raises Damaged
+    for a damaged cache and for different arrays, DiskFull if the disk has no room for it, InputError for rows that
+    cannot be used, and Unavailable if the Hub does not answer and nothing is cached.
     """
     version = version or (source.version if source else opening.newest(ask, say))
     if found := cache.find(ask, version):
@@ -40,7 +40,7 @@ def prepare(
 
 
 def _report_streams(ask: Ask, say: Callable[[str], None]) -> None:
-    """Report what an earlier version left, which nothing reads."""
+    """Report the folders that an earlier version left and that nothing reads."""
     for folder in cache.of_streams(ask):
         say(
             f"{folder} contains no training rows, because an earlier version streamed them. Free its space with `rm "
@@ -49,7 +49,7 @@ def _report_streams(ask: Ask, say: Callable[[str], None]) -> None:
 
 
 def with_test(source: Source) -> Source:
-    """Return the source, or the same with another split for its test, if that has no labels and these cost little."""
+    """Return the source, with another split as its test set if its test labels are missing and cheap to check."""
     if not (source.without_test and source.outline):
         return source
     try:
@@ -61,7 +61,7 @@ def with_test(source: Source) -> Source:
 
 
 def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progress) -> Cached:
-    """Return the cache of a source, or of the same with another split for its test, if that has no labels."""
+    """Return the cache of a source, with another split as its test set if its test split has no labels."""
     try:
         return cache.build(ask, source, progress, say)
     except Hidden as hidden:
@@ -75,7 +75,7 @@ def _built(ask: Ask, source: Source, say: Callable[[str], None], progress: Progr
 
 
 def _told(cached: Cached, say: Callable[[str], None]) -> Cached:
-    """Return the same, after reporting what is not in it, and what became of transparent and of 16-bit images."""
+    """Return the cache after reporting skipped images or files, and converted transparent and 16-bit images."""
     manifest, dataset = cached.manifest, cached.ask.dataset
     if left_out := manifest.left_out:
         what = "images" if manifest.array is None else "files"

@@ -1,4 +1,4 @@
-"""What the program understood of a dataset: splits, classes, what is left out, inputs; as an object and as lines."""
+"""The summary of a dataset, as an object and as lines: splits, classes, what is left out, inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A split as it is used: where its rows come from, and how many they are; None: known after reading."""
+    """A split as it is used: where its rows come from, and how many there are. None: unknown before reading."""
 
     name: str  # train | val | test
     place: str
@@ -27,7 +27,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a regression predicts, over the training rows."""
+    """The name and the range of a regression's target, over the training rows."""
 
     name: str
     least: float
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Understood:
-    """What a block before the first step says; all of it may be unknown before reading but the splits."""
+    """The summary printed before the first step. Before reading, everything except the splits may be unknown."""
 
     dataset: str
     where: str
@@ -48,7 +48,7 @@ class Understood:
     target: Target | None
     left_out: tuple[LeftOut, ...]
     class_level: str
-    readings: Mapping[str, int]  # class level -> classes, where folders allow several
+    readings: Mapping[str, int]  # class level -> classes, if the folders allow several levels
     notes: tuple[str, ...]
     inputs: str
     total: int | None  # rows that the cache has, or will have
@@ -57,7 +57,7 @@ class Understood:
 
     @property
     def class_count(self) -> int:
-        """Return the number of classes, 1 of a regression."""
+        """Return the number of classes, or 1 for a regression."""
         return self.classes or 1
 
     @property
@@ -67,12 +67,12 @@ class Understood:
 
     @property
     def rows(self) -> dict[str, int | None]:
-        """Return the rows of each split that is used."""
+        """Return the number of rows of each split that is used."""
         return {part.name: part.rows for part in self.parts}
 
     @property
     def rows_per_class(self) -> dict[str, int] | None:
-        """Return the rows of each class over all splits, None where they are unknown."""
+        """Return the number of rows of each class over all splits, or None if they are unknown."""
         counts = [part.rows_per_class for part in self.parts]
         if self.class_names is None or any(count is None for count in counts):
             return None
@@ -91,7 +91,7 @@ class Understood:
         return {"class": self.class_names[at], **share}
 
     def to_json(self) -> dict[str, Any]:
-        """Return one object for machines."""
+        """Return the summary as one JSON object."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "parts"}
         return values | {
             "splits": {
@@ -108,7 +108,7 @@ class Understood:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the lines of the block, for readers."""
+        """Yield the lines of the summary, for readers."""
         version = f", version {self.version[:16]}" if self.version else ""
         yield f"data: {printable(self.dataset)} from {printable(self.where)}{version}"
         for name, text in self._facts():

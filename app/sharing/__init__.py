@@ -1,1 +1,1 @@
-"""A run and the Hub: branch and lease, uploads and downloads, model cards."""
+"""A run on the Hub: its branch and lease, uploads and downloads, model cards."""

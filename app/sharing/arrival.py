@@ -1,7 +1,7 @@
-"""Files of a run that come from the Hub: gathered in a side folder, compared, and only then put in their places.
+"""Files of a run that come from the Hub. They are gathered in a side folder, compared, and only then moved.
 
-A kill cannot tear that: once all is compared the side folder gets another name, and whatever is left in a folder of
-that name is put in its place by the next command. The record is last, so a run is done when all of it is there.
+A kill cannot leave a part of them. Once all files are compared, the side folder is renamed. The next command moves the
+files of a folder with that name to their places. The record is moved last, so a run is done only if all of it is there.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from ..system import hub, repositories
 from ..system.durable import fsync_folder, make_folder, require_space, sha256
 
 _NEEDED = ("weights", "best", "log", "predictions", "splits")  # of a finished run
-STATE = "state"  # the folder of a state's files in the side folder
+STATE = "state"  # the subfolder of the side folder for a state's files
 
 
 @contextmanager
 def side_folder(files: RunFiles) -> Iterator[Path]:
-    """Yield an empty folder for a run's files, which is removed unless it was `put`; a kill leaves it to `sweep`."""
+    """Yield an empty folder for a run's files, which is removed unless it was `put`.
+
+    After a kill, `sweep` removes it.
+    """
     folder = files.folder / f".{files.stem}.arriving.scratch"
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -36,7 +39,7 @@ def side_folder(files: RunFiles) -> Iterator[Path]:
 
 
 def put(folder: Path, files: RunFiles) -> None:
-    """Put the complete contents of a side folder in their places."""
+    """Move the complete contents of a side folder to their places."""
     for inner in (path for path in (folder / STATE, folder) if path.is_dir()):
         fsync_folder(inner)
     shutil.rmtree(_arrived(files), ignore_errors=True)
@@ -46,7 +49,10 @@ def put(folder: Path, files: RunFiles) -> None:
 
 
 def settle(files: RunFiles) -> None:
-    """Finish what `put` began, if a kill stopped it: a state takes the place of all others, the record is last."""
+    """Finish what `put` began, if a kill stopped it.
+
+    A new state replaces all others, and the record is moved last.
+    """
     folder = _arrived(files)
     if not folder.is_dir():
         return
@@ -69,7 +75,7 @@ def _arrived(files: RunFiles) -> Path:
 
 @dataclass
 class Finished:
-    """The finished run of a configuration on the Hub; what was found unusable is not fetched again."""
+    """The finished run of a configuration on the Hub. A run that was found unusable is not downloaded again."""
 
     config: RunConfig
     files: RunFiles
@@ -77,9 +83,9 @@ class Finished:
     _unusable: list[dict[str, Any]] = field(default_factory=list)
 
     def arrives(self) -> bool:
-        """Return whether a finished run is there, which is then in its place here; one that is unusable is reported.
+        """Return whether a finished run is on the Hub, after downloading it. Report one that is unusable.
 
-        Raises HubUnavailable where the Hub does not say what it has, and DiskFull where there is no room.
+        Raises HubUnavailable if the Hub does not list its files, and DiskFull if the disk has no room.
         """
         repository, folder = hub.repository(), f"{self.config.folder}/{self.files.stem}"
         sha = repositories.head(repository)
@@ -104,7 +110,7 @@ class Finished:
         return True
 
     def _require_finished(self, gathered: Path) -> None:
-        """Raise InputError or Damaged unless the side folder holds this run, finished, in the bytes of its record."""
+        """Raise InputError or Damaged unless the side folder has this run, finished, with its record's sums."""
         try:
             run = Run.load(gathered / self.files.record.name)
         except (InputError, RunFailed) as error:
@@ -127,5 +133,5 @@ class Finished:
 
 
 def _digests(there: dict[str, Any]) -> dict[str, Any]:
-    """What the Hub says of files' contents, by name."""
+    """Return what the Hub lists of the files' contents, by name."""
     return {name: (file.size, file.blob_id, file.lfs and file.lfs.sha256) for name, file in there.items()}

@@ -1,7 +1,7 @@
-"""An unfinished run on the Hub: a branch with its newest state, log and record, and a lease of who trains it.
+"""An unfinished run on the Hub: a branch with its newest state, log and record, and the lease of its trainer.
 
-Each push is one commit upon a known parent, with a manifest of sizes and sha256, so a state is there whole or not at
-all. The lease is in the same commits: whoever finds it changed by another has lost the run.
+Each push is one commit on a known parent, with a manifest of sizes and sha256, so a state is on the Hub completely or
+not at all. The lease is in the same commits. A machine that finds the lease changed has lost the run.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from .holder import here, read_holder
 from .waiting import Standing, Waiting, held
 
 _FOLDER, _MANIFEST, _LEASE = "state", "manifest.json", "lease.json"
-_LOOK_AGAIN = 30.0  # seconds between looks at a lease that is waited for
-_EXPECTED = 500_000.0  # bytes a second of a slow line
-_RACES = 8  # times that a commit is repeated upon another of our own
+_LOOK_AGAIN = 30.0  # seconds between checks of a lease while waiting for it
+_EXPECTED = 500_000.0  # bytes per second of a slow connection
+_RACES = 8  # how often a commit is repeated on another one of this machine
 
 
 class LeaseLost(Held):
-    """Another machine holds the run now."""
+    """An error for a run that another machine has taken."""
 
 
 @dataclass
 class Branch:
-    """The branch of one run, as this machine sees it; `holder` is this machine's name in the lease."""
+    """The branch of one run, as this machine sees it. `holder` is this machine's name in the lease."""
 
     repository: str
     run_id: str
     holder: str
     lease_seconds: float
-    finished: Callable[[], bool] = lambda: False  # whether the finished run is on the Hub; may raise Explained
+    finished: Callable[[], bool] = lambda: False  # returns whether the finished run is on the Hub; may raise Explained
     _head: str = ""
-    _met: tuple[Lease, float] = (NOBODY, 0.0)  # somebody else's lease, and when it was seen first
+    _met: tuple[Lease, float] = (NOBODY, 0.0)  # another machine's lease, and when it was first seen
     _there: set[str] = field(default_factory=set)
 
     @property
@@ -52,7 +52,7 @@ class Branch:
         return f"run-{self.run_id}"
 
     def look(self) -> Standing | None:
-        """The branch as it stands, None where there is none."""
+        """Return the branch as it is now, or None if there is none."""
         try:
             head = repositories.head(self.repository, self.name)
         except hub.NoBranch:
@@ -69,15 +69,16 @@ class Branch:
         return Standing(head, files, lease, self._end_of(head, lease), problem)
 
     def _text(self, head: str, file: Any) -> str:
-        """A lease or a manifest as the Hub has it; raises Unreadable for one that is much too large to be any."""
+        """Return a lease or a manifest from the Hub. Raise Unreadable if it is too large to be one."""
         if (file.size or 0) > MOST_BYTES:
             raise Unreadable(f"it has {file.size:,} bytes")
         return repositories.text(self.repository, head, file)
 
     def _end_of(self, head: str, lease: Lease) -> float:
-        """When somebody else's lease ends, by the Hub's clock: a day after it was written at the latest; 0 for none.
+        """Return when another machine's lease ends, by the Hub's clock, or 0 for no lease.
 
-        It was written when the Hub says that its file changed, and before it was seen first.
+        It ends at most a day after it was written. It was written when the Hub says that its file changed, and not
+        after it was first seen.
         """
         if lease.holder in ("", self.holder) or lease.until <= clock.now():
             return 0.0
@@ -89,9 +90,10 @@ class Branch:
     def take(
         self, *, wait: bool, say: Callable[[str], None], done: Callable[[], bool] = lambda: False
     ) -> Standing | None:
-        """The branch, made if it is missing, once the lease is ours; raises LeaseLost where another holds it.
+        """Return the branch, created if it is missing, once the lease is ours.
 
-        With `wait` its end is waited for: it is released, or it expires. None where the run is `done` by then.
+        Raises LeaseLost if another machine has the lease. With `wait`, the end of that lease is waited for: it is
+        released, or it expires. The result is None if the run is `done` by then.
         """
         waiting, told = Waiting(self.run_id, say), False
         while not done():
@@ -116,20 +118,20 @@ class Branch:
         return None
 
     def is_held_elsewhere(self) -> bool:
-        """Whether another machine's lease lasts."""
+        """Return whether another machine has a lease that has not expired."""
         standing = self.look()
         return standing is not None and standing.left > 0
 
     def push(self, snapshot: Path, *, step: int) -> int:
-        """Puts the files of a snapshot there in place of those before, in one commit; returns their bytes.
+        """Replace the files on the branch with those of a snapshot, in one commit. Return their bytes.
 
-        Raises LeaseLost when another machine has taken the run.
+        Raises LeaseLost if another machine has taken the run.
         """
         paths = {path.name: path for path in sorted(snapshot.iterdir())}
         files = {name: File(size=path.stat().st_size, sha256=sha256(path)) for name, path in paths.items()}
         manifest = Manifest(run_id=self.run_id, step=step, files=files)
         size = manifest.bytes
-        if size / _EXPECTED > self.lease_seconds / 3:  # the claim must last until they are uploaded
+        if size / _EXPECTED > self.lease_seconds / 3:  # the claim must last until the files are uploaded
             self._commit_ours({}, [], "Renew the lease", seconds=self.lease_seconds + size / _EXPECTED)
         gone = sorted(self._there - set(paths) - {_MANIFEST, _LEASE})
         seconds = self.lease_seconds + size / _EXPECTED
@@ -140,22 +142,25 @@ class Branch:
         return size
 
     def renew(self) -> None:
-        """Makes the lease last on; raises LeaseLost when another machine has taken the run."""
+        """Extend the lease. Raise LeaseLost if another machine has taken the run."""
         self._commit_ours({}, [], "Renew the lease")
 
     def release(self) -> None:
-        """Ends the lease, so that another machine need not wait."""
+        """End the lease, so that another machine does not have to wait."""
         self._commit_ours({}, [], "Release the lease", seconds=0)
 
     def forget(self) -> None:
-        """Removes the states that are there."""
+        """Remove the states on the branch."""
         self._commit_ours({}, sorted(self._there - {_LEASE}), "Start over")
         self._there = {_LEASE}
 
     def _commit_ours(
         self, files: Mapping[str, Path | str], gone: list[str], message: str, *, seconds: float | None = None
     ) -> None:
-        """A commit, repeated upon a head that moved while the lease is still ours."""
+        """Commit, and repeat it on a newer head while the lease is still ours.
+
+        Raises LeaseLost if the lease is not ours, or if the branch is gone.
+        """
         for _ in range(_RACES):
             try:
                 return self._commit(files, gone, message, seconds=seconds)
@@ -172,7 +177,7 @@ class Branch:
         raise LeaseLost(f"other machines wrote the branch of run {self.run_id} {_RACES} times in between")
 
     def _gone(self) -> str:
-        """What the missing branch means, as far as the Hub shows it."""
+        """Return the error text for a missing branch, with its reason if the Hub shows it."""
         what = f"the branch of run {self.run_id} is gone: "
         try:
             finished = self.finished()
@@ -202,9 +207,9 @@ class Branch:
         self._head = address.rpartition("/")[2]
 
     def pull(self, standing: Standing, files: RunFiles, *, after: int, say: Callable[[str], None]) -> bool:
-        """Puts the branch's state where a run's files are, if it is of a later step; returns whether it did.
+        """Put the branch's state in the place of a run's files if its step is later. Return whether that was done.
 
-        Everything is fetched and compared with the manifest before the first file is put in its place.
+        Every file is downloaded and compared with the manifest before the first one is moved to its place.
         """
         manifest = self._manifest(standing, files, say)
         if not manifest or manifest.step <= after:
@@ -225,12 +230,12 @@ class Branch:
         return True
 
     def step_of(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> int:
-        """The step of the state that is there, 0 for none."""
+        """Return the step of the state on the branch, or 0 for none."""
         manifest = self._manifest(standing, files, say)
         return manifest.step if manifest else 0
 
     def _manifest(self, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> Manifest | None:
-        """Return the branch's manifest, None if there is none. Report one that is damaged or names unknown files."""
+        """Return the branch's manifest, or None if there is none. Report one that is damaged or names unknown files."""
         if _MANIFEST not in standing.files:
             return None
         try:
@@ -246,7 +251,7 @@ class Branch:
 
 
 def discard(repository: str, runs: Iterable[Run], say: Callable[[str], None]) -> None:
-    """Remove the branches of runs that are done and uploaded, and this machine's claims; report a Hub that fails."""
+    """Remove the branches of finished and uploaded runs, and this machine's claims. Report an error of the Hub."""
     try:
         there = repositories.branches(repository)
         for run in runs:

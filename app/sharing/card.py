@@ -1,4 +1,4 @@
-"""The model card: a run's own README, with model-index metadata."""
+"""The model card: the README of a run's folder, with model-index metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import licence, public, recipe, using
 from .entry import dataset_title, index_entry, is_regression, metadata, tags_of
 from .front import front
 
-_FIGURES = {  # by the name that RunFiles has for them
+_FIGURES = {  # by their names in RunFiles
     "loss_png": "Loss of each training step and of the validation",
     "confusion_png": "Confusion matrix of the test",
     "truth_png": "Predicted against true values of the test",
@@ -36,7 +36,7 @@ def with_interval(test: Rates) -> str:
 
 
 def results(run: Run, test: Rates | Errors) -> dict[str, str]:
-    """Return a test's numbers by name for a reader's table; runs are compared by the first."""
+    """Return a test's numbers by name for a reader's table. Runs are compared by the first number."""
     if isinstance(test, Errors):
         return _errors(test)
     found = {"top-1 accuracy": with_interval(test)}
@@ -46,7 +46,7 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
     if test.balanced_accuracy is not None:
         found["balanced accuracy"] = percent(test.balanced_accuracy)
     named = zip(test.per_class, run.record.data.class_names, strict=True)
-    lowest = sorted((recall, name) for recall, name in named if recall is not None)[:3]  # without test rows: None
+    lowest = sorted((recall, name) for recall, name in named if recall is not None)[:3]  # None: no test rows
     found["lowest recall"] = ", ".join(f"{printable(name, NAME)} ({percent(recall)})" for recall, name in lowest)
     return found | {"cross-entropy": f"{test.loss:.4f}"}
 
@@ -64,7 +64,7 @@ def _errors(test: Errors) -> dict[str, str]:
     for name in ("rmse", "mae", "r2"):
         if isinstance(value := getattr(test, name), int | float):
             n = [f"n = {test.n:,}"] if name == "rmse" else []
-            within = getattr(test, f"{name}_interval")  # none of one simulation, or where a resampling of few has no R2
+            within = getattr(test, f"{name}_interval")  # None: one simulation, or a resampling without R2
             interval = [f"95 % bootstrap interval {within[0]:.4g} to {within[1]:.4g}"] if within else []
             beside = f" ({', '.join(interval + n)})" if interval + n else ""
             found[name.upper()] = f"{value:.4g}{beside}"
@@ -72,10 +72,10 @@ def _errors(test: Errors) -> dict[str, str]:
 
 
 def run_card(run: Run, address: str, uploaded: Collection[str] | None = None) -> str:
-    """Return the README of a run's folder: model, results, figures, recipe, data, licence, and how to use the weights.
+    """Return the README of a run's folder: model, results, figures, recipe, data, licence, and use of the weights.
 
-    `address` is the folder's own, `hf://owner/name/path`. `uploaded` are the names of the files in the folder. Default:
-    those that are there now.
+    `address` is the address of the folder, `hf://owner/name/path`. `uploaded` are the names of the files in the folder.
+    Default: those that exist now.
     """
     hub = run.record.data.hub
     names = {path.name for path in run.files.present()} if uploaded is None else uploaded
@@ -136,7 +136,7 @@ def _best(run: Run) -> str:
 
 
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:
-    """Return the cells of a model's shape that its family has, for a sentence: `patch 8, d_model 256, depth 12`."""
+    """Return the shape of a model in its family's cells, as a phrase: `patch 8, d_model 256, depth 12`."""
     given = {name: config[name] for name in CELLS if name in family.cells and config.get(name) is not None}
     cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
     return ", ".join(cells) or "its own"
@@ -168,7 +168,7 @@ def _how(run: Run) -> str:
 
 
 def _fold(run: Run) -> str:
-    """Return which fold the test rows are, as a sentence; empty without folds."""
+    """Return a sentence on the fold of the test rows, or "" without folds."""
     config = run.config
     if config.folds is None:
         return ""

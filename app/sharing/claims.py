@@ -1,4 +1,4 @@
-"""What the branch of an unfinished run says in JSON: the lease (who trains the run, until when) and the manifest."""
+"""The JSON files on the branch of an unfinished run: the lease (who trains the run, until when) and the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..system.durable import seal
 
 FORMAT = 1
-DAY = 86400.0  # seconds: no lease lasts longer after it was written, whatever it says
+DAY = 86400.0  # seconds; no lease lasts longer after it was written, whatever its end
 MOST_BYTES = 10**6  # of a lease or a manifest; ours have a few hundred
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # since 1970; the year 5138
@@ -21,11 +21,11 @@ Text = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class Unreadable(ValueError):
-    """A lease or a manifest is damaged or another program's; the message says how."""
+    """A lease or a manifest is damaged or was written by another program. The message gives the reason."""
 
 
 class Lease(Part, kw_only=True):
-    """Who holds a run. Without a holder, nobody does."""
+    """The lease of a run. An empty holder means that nobody has it."""
 
     holder: Text
     until: Seconds
@@ -33,7 +33,7 @@ class Lease(Part, kw_only=True):
 
     @property
     def machine(self) -> str:
-        """The holder's machine as a terminal may show it; empty where the lease does not say."""
+        """The holder's machine, safe for a terminal; empty if the lease does not name it."""
         return re.sub(r"[^A-Za-z0-9._-]", "?", self.host)[:64]
 
 
@@ -57,12 +57,12 @@ class Manifest(Part, kw_only=True):
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files together."""
+        """The bytes of all files together."""
         return sum(file.size for file in self.files.values())
 
 
 def lease_of(text: str) -> Lease:
-    """Return the lease that a file holds; raise Unreadable for anything else."""
+    """Return the lease in a file's text. Raise Unreadable for anything else."""
     try:
         return msgspec.json.decode(text, type=Lease)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -70,9 +70,9 @@ def lease_of(text: str) -> Lease:
 
 
 def manifest_of(text: str, *, run_id: str) -> Manifest:
-    """Return the manifest of a run; raise Unreadable for another run's, and for one that is not as it was written.
+    """Return the manifest of a run. Raise Unreadable for another run's, and for one that does not match its seal.
 
-    Raises InputError for one of a later version, whose state must not be replaced by an earlier one.
+    Raises InputError for one of a later version, whose state must not be replaced by an earlier version's.
     """
     try:
         content: Any = json.loads(text)
@@ -95,13 +95,13 @@ def manifest_of(text: str, *, run_id: str) -> Manifest:
 
 
 def _reason(error: BaseException) -> str:
-    """Why a file is unreadable, in a line without what the file says."""
+    """Return the reason why a file is unreadable, in one line and without quoting the file."""
     if isinstance(error, Unreadable | msgspec.ValidationError):
         return str(error)
     return "it is not the JSON that isoscale writes"
 
 
 def written(part: Part, *, sealed: bool = False) -> str:
-    """Return a lease or a manifest as its file has it."""
+    """Return a lease or a manifest as the text of its file."""
     content = {name: msgspec.to_builtins(getattr(part, name)) for name in part.__struct_fields__}  # defaults too
     return json.dumps({**content, "seal": seal(content)}, indent=1) if sealed else json.dumps(content)

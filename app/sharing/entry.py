@@ -1,4 +1,4 @@
-"""A run's entry of the Hub's model-index, and the metadata at the beginning of a card."""
+"""A run's entry in the Hub's model-index, and the metadata at the beginning of a card."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from . import licence
 from .front import plain
 
 LIBRARY = "isoscale"
-_SEEN = {"image": "image", "field": "image", "signal": "signal"}  # in the Hub's names of tasks, by the kind of data
+_SEEN = {"image": "image", "field": "image", "signal": "signal"}  # in the Hub's task names, by the kind of data
 _RATES = (("accuracy", "top-1", "top1"), ("accuracy", "top-5", "top5"))  # the Hub's type, its name, ours
 _ERRORS = (("rmse", "RMSE", "rmse"), ("mae", "MAE", "mae"), ("r_squared", "R2", "r2"))
-_PIPELINES = ("image-classification",)  # tasks that the Hub has a page of; it has none of values, and none of signals
+_PIPELINES = ("image-classification",)  # tasks with a page on the Hub; regression and signals have none
 _TRANSFORMER, _CONVOLUTIONS = "vision-transformer", "convolutional-neural-network"
 TAGS: Mapping[str, tuple[str, ...]] = {  # of each family
     "vit": (_TRANSFORMER,), "t2t": (_TRANSFORMER,), "cait": (_TRANSFORMER,), "swin": (_TRANSFORMER,),
@@ -45,7 +45,7 @@ def dataset_title(name: str) -> str:
 
 
 def index_entry(run: Run) -> dict[str, Any]:
-    """Return the run's entry of the Hub's model-index: its test's rates or errors, with what a table of runs needs."""
+    """Return the run's entry in the Hub's model-index: its test's rates or errors, and the data for a table of runs."""
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
@@ -76,7 +76,7 @@ def index_entry(run: Run) -> dict[str, Any]:
 
 
 def _trained(run: Run) -> dict[str, Any]:
-    """Return how a run was trained, for a table that groups runs by protocol; entries of earlier versions lack it."""
+    """Return how a run was trained, for a table that groups runs by protocol. Entries of earlier versions lack it."""
     config = run.config
     found = {
         "epochs": config.epochs, "lr": config.lr, "batch_size": config.batch_size,
@@ -91,7 +91,7 @@ def _trained(run: Run) -> dict[str, Any]:
 
 
 def _protocol(config: RunConfig) -> str:
-    """Return 8 hex digits that are the same for runs which differ in model, size and seed only."""
+    """Return 8 hex digits that are the same for runs that differ only in model, size and seed."""
     fields = [field for group in (Recipe, Data) for field in dataclasses.fields(group)]
     given = {
         field.name: getattr(config, field.name)
@@ -105,7 +105,7 @@ def _protocol(config: RunConfig) -> str:
 def metadata(
     entries: Iterable[dict[str, Any]], datasets: Iterable[str], tags: Iterable[str], licences: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the metadata of a card of these entries."""
+    """Return the metadata of a card with these entries."""
     listed = list(entries)
     tasks = {result["task"]["type"] for entry in listed for result in entry["results"]}
     metrics = {metric["type"] for entry in listed for result in entry["results"] for metric in result["metrics"]}
@@ -123,7 +123,7 @@ def metadata(
 
 
 def tags_of(model: str, attention: str | None) -> list[str]:
-    """Return what the Hub lists a model under, by its family; nothing for a model that this version does not know."""
+    """Return the Hub's tags for a model, by its family, or none for a model that this version does not know."""
     with suppress(InputError):
         row = model_row(model)
         kind = attention or row.attention or ""

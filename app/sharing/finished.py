@@ -1,4 +1,4 @@
-"""Whether a finished run is on the Hub: its record there says done, and the files that it names are there."""
+"""Whether a finished run is on the Hub: its record there is done, and the files that it names exist there."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MOST_BYTES = 10**8  # of a record
 
 
 def is_there(repository: str, folder: str, stem: str) -> bool:
-    """Return whether `folder` on main has the finished run of that name. Raises HubUnavailable.
+    """Return whether `folder` on main has the finished run of that name.
 
-    The sha256 of each file is compared where the Hub knows it, without a download.
+    The sha256 of each file is compared without a download, if the Hub knows it. Raises HubUnavailable.
     """
     sha = repositories.head(repository)
     listed = repositories.listing(repository, sha, folder)
@@ -31,7 +31,7 @@ def is_there(repository: str, folder: str, stem: str) -> bool:
             found = record.read(kept)
         except HubUnavailable:
             raise
-        except (InputError, RunFailed):  # a record that is damaged, or no record
+        except (InputError, RunFailed):  # the record is damaged, or the file is not a record
             return False
     sums = found.files or {}
     return found.done and all(

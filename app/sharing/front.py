@@ -1,4 +1,4 @@
-"""The metadata at the beginning of a README of the Hub."""
+"""The metadata at the beginning of a README on the Hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..system.printable import printable
 
-_WORDS = (  # tag, pattern and first letters: what an unquoted word may be besides a text; all of it YAML 1.1 takes too
+_WORDS = (  # tag, pattern and first letters of unquoted words that are not strings, all of them valid in YAML 1.1 too
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
@@ -24,12 +24,12 @@ class Unreadable(ValueError):
 
 
 class Unwritable(ValueError):
-    """Metadata was read as YAML, and YAML cannot be written of it again."""
+    """Metadata was read as YAML, but cannot be written as YAML again."""
 
 
 @cache
 def _loader() -> Any:
-    """Return a reader to which `no` is Norwegian and 10:30 no number, as in YAML 1.2, which the Hub reads."""
+    """Return a reader for which `no` is Norwegian and 10:30 is not a number, as in YAML 1.2, which the Hub reads."""
     import yaml  # type: ignore[import-untyped]
 
     class Loader(yaml.SafeLoader):
@@ -41,7 +41,7 @@ def _loader() -> Any:
 
 
 def read(text: str) -> Any:
-    """Return what the lines of a front say; raise Unreadable where they are no YAML."""
+    """Return the metadata in the lines of a front. Raise Unreadable if they are not YAML."""
     import yaml
 
     try:
@@ -51,9 +51,10 @@ def read(text: str) -> Any:
 
 
 def front(fields: Mapping[Any, Any]) -> str:
-    """Return metadata as the beginning of a README, but for names without a value; raise Unwritable where it cannot be.
+    """Return metadata as the beginning of a README, without names that have no value.
 
-    It is not written by the Hub's `CardData`, whose attributes the names would be: those of others may be any.
+    Raises Unwritable if it cannot be written. The Hub's `CardData` is not used, because names become its attributes,
+    and names from others may be anything.
     """
     import yaml
 
@@ -66,7 +67,10 @@ def front(fields: Mapping[Any, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return metadata with texts of one visible line: names of others may hold what ends it or turns it around."""
+    """Return metadata in which every string is one visible line.
+
+    Names from others may contain characters that end a line or reverse its direction.
+    """
     if isinstance(value, Mapping):
         return {plain(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Who this machine is in a lease: a name that a killed command finds again, and the machine's for a reader."""
+"""This machine's name in a lease, which a killed command finds again, and the machine's name for a reader."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def here() -> str:
 
 
 def read_holder(path: Path) -> str:
-    """This folder's name in a lease, kept beside the run so that a killed command finds its own claim again.
+    """Return this folder's name in a lease. It is stored next to the run, so that a killed command finds its claim.
 
-    A copy of the folder, on this machine or another, has a name of its own.
+    A copy of the folder, on this machine or another, has another name.
     """
     here = _whereabouts(path.parent)
     with suppress(OSError, ValueError):
@@ -31,6 +31,6 @@ def read_holder(path: Path) -> str:
 
 
 def _whereabouts(folder: Path) -> str:
-    """16 hex digits for this machine since it was started, and the folder."""
+    """Return 16 hex digits for this start of this machine, and the folder."""
     started, place = machine.boot_id() or str(uuid.getnode()), folder.stat()
     return hashlib.sha256(f"{started} {place.st_dev} {place.st_ino}".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The index of a repository's runs in its README: a table between two markers, next to which other text may stand."""
+"""The index of a repository's runs in its README: a table between two markers, with any other text around it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?", re.DOTALL)
 
 
 class Foreign(Exception):
-    """A README is not an index of ours, or cannot be read as one; the message says why."""
+    """A README is not an index of ours, or cannot be read as one. The message gives the reason."""
 
 
 class _Dataset(msgspec.Struct):
@@ -46,7 +46,7 @@ class _About(msgspec.Struct):
     seed: int
     limited: bool
     n: int
-    interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None  # none of one simulation
+    interval: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None  # None for one simulation
     epochs: int | None = None  # this and all below: entries of earlier versions lack it
     lr: float | None = None
     batch_size: int | None = None
@@ -76,7 +76,7 @@ class _Entry(msgspec.Struct):
 
 
 def is_ours(entry: Any) -> bool:
-    """Return whether an entry of a model-index is one that `entry.index_entry` made."""
+    """Return whether an entry of a model-index was made by `entry.index_entry`."""
     try:
         return msgspec.convert(entry, _Entry).results[0].metrics[0].args is not None
     except (msgspec.ValidationError, RecursionError):
@@ -84,12 +84,15 @@ def is_ours(entry: Any) -> bool:
 
 
 def is_record(path: str) -> bool:
-    """Return whether a file of the repository is named as the record of a run."""
+    """Return whether a file of the repository has the name of a run's record."""
     return PurePosixPath(path).match("model_*.json")
 
 
 def folders(there: Iterable[str]) -> dict[str, str]:
-    """Stem -> folder of every run's record in the repository; of several copies the one in a folder of that name."""
+    """Return stem -> folder of every run's record in the repository.
+
+    Of several copies, the one in a folder with that name is used.
+    """
     records = [PurePosixPath(path) for path in there if path.endswith(".json")]
     records.sort(key=lambda path: (path.parent.name == path.stem, path.as_posix()))
     return {path.stem: path.parent.as_posix() for path in records}
@@ -104,7 +107,7 @@ def has_place(readme: str | None) -> bool:
 
 
 def entries_of(readme: str | None) -> dict[str, dict[str, Any]]:
-    """Return our entries of a README's index by their names; none where it has no index."""
+    """Return our entries of a README's index by their names, or none if it has no index."""
     try:
         metadata, _, _ = _opened(readme or "")
     except Foreign:
@@ -115,9 +118,9 @@ def entries_of(readme: str | None) -> dict[str, dict[str, Any]]:
 def extended(
     repository: str, readme: str | None, new: Mapping[str, dict[str, Any]], where: Mapping[str, str]
 ) -> str:  # fmt: skip
-    """Return the README with the new entries in its index, and without those of runs that are nowhere any more.
+    """Return the README with the new entries in its index, and without those of runs that no longer exist.
 
-    All else of it stays. Without a README a new one is made. Raises Foreign where there is no place for the index.
+    All other text is kept. Without a README, a new one is made. Raises Foreign if there is no place for the index.
     """
     if readme is None:
         return table.index_card(repository, [entry for name, entry in new.items() if name in where], where)
@@ -136,7 +139,7 @@ def extended(
 
 
 def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
-    """Metadata, body, and where in the body the index is; raises Foreign for a README without."""
+    """Return the metadata, the body, and the place of the index in the body. Raise Foreign if there is none."""
     metadata, body = _taken_apart(readme)
     if not isinstance(metadata.get("model-index") or [], list):
         raise Foreign("its model-index is not a list")
@@ -144,7 +147,7 @@ def _opened(readme: str) -> tuple[dict[str, Any], str, re.Match[str]]:
 
 
 def _taken_apart(readme: str) -> tuple[dict[str, Any], str]:
-    """The metadata of a README and what follows it; raises Foreign where they cannot be told apart."""
+    """Return the metadata and the body of a README. Raise Foreign if they cannot be separated."""
     if not (front := _FRONT.match(readme)):
         return {}, readme
     try:
@@ -159,7 +162,10 @@ def _taken_apart(readme: str) -> tuple[dict[str, Any], str]:
 
 
 def _place(body: str, *, is_index: bool) -> re.Match[str]:
-    """Where the table stands: between the markers, or in an index of an earlier version, which has none."""
+    """Return the place of the table: between the markers, or in an index of an earlier version, which has none.
+
+    Raises Foreign if there is not exactly one place.
+    """
     marked = list(_MARKED.finditer(body)) or (list(_TABLE.finditer(body)) if is_index else [])
     if len(marked) != 1:
         raise Foreign("it was not written by isoscale" if not marked else "it has more than one place for the index")
@@ -169,9 +175,9 @@ def _place(body: str, *, is_index: bool) -> re.Match[str]:
 def _merged(
     metadata: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any], others: list[Any]
 ) -> dict[str, Any]:
-    """The metadata with what the index says now in place of what it said before; what others wrote stays."""
+    """Return the metadata with the index's present values in place of its previous ones. Other values are kept."""
     found = dict(metadata)
-    if found.get("license", before.get("license")) != before.get("license"):  # somebody chose one by hand
+    if found.get("license", before.get("license")) != before.get("license"):  # somebody chose a licence by hand
         before, now = ({k: v for k, v in each.items() if k not in _LICENCE} for each in (before, now))
     for name, value in before.items():
         if isinstance(value, list) and isinstance(found.get(name), list):
@@ -183,5 +189,5 @@ def _merged(
             kept = there if isinstance(there := found.get(name), list) else [there] if isinstance(there, str) else []
             found[name] = [*value, *(each for each in kept if each not in value)]
         elif name not in found or found[name] == before.get(name):
-            found[name] = value  # in its place, so that the same index is the same text
+            found[name] = value  # keeps its position, so that the same index gives the same text
     return found | {"model-index": [*now["model-index"], *others]}

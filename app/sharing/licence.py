@@ -1,4 +1,4 @@
-"""The licence that a card names: that of the dataset, since nobody stated one for the weights."""
+"""The licence that a card names. It is that of the dataset, since nobody stated one for the weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDENTIFIERS = frozenset(_LISTED.split())
 
 
 def metadata(run: Run) -> dict[str, str]:
-    """Return `license` of a card's front, and the name and the page of one that is `other`."""
+    """Return `license` for a card's front, with the name and the page of a licence that is `other`."""
     if (found := _identifier(run)) != OTHER:
         return {"license": found}
     stated = "" if _began_elsewhere(run) else re.sub(r"[^a-z0-9.]+", "-", _stated(run))[:60].strip("-.")
@@ -35,7 +35,10 @@ def metadata(run: Run) -> dict[str, str]:
 
 
 def of_all(licences: Collection[str | None]) -> dict[str, str]:
-    """Return the licence of a repository whose runs have these; None is that of an entry of an earlier version."""
+    """Return the licence of a repository whose runs have these licences.
+
+    None is the licence of an entry of an earlier version.
+    """
     found = set(licences)
     if len(found) == 1 and (only := next(iter(found))) in IDENTIFIERS:
         return {"license": str(only)}
@@ -43,7 +46,7 @@ def of_all(licences: Collection[str | None]) -> dict[str, str]:
 
 
 def sentences(run: Run) -> str:
-    """Return what a card says of the licence."""
+    """Return the sentences on the licence for a card."""
     own = "isoscale does not choose a licence for the weights."
     if _began_elsewhere(run):
         why = "The training started from other weights, whose licence is not recorded, so this card states `other`."

@@ -1,4 +1,4 @@
-"""A run as its user names it: an ID or its beginning, a path, or an address on the Hub."""
+"""A run by the name that a user gives: an ID or its beginning, a path, or an address on the Hub."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _HUB = "hf://"
 
 
 def run_of(name: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
-    """Return the run that a text names; a path that exists comes before an ID. Raises InputError for none or several.
+    """Return the run that a text names. A path that exists takes precedence over an ID.
 
-    An hf:// address is downloaded to the cache; an ID is looked for below the checkpoints.
+    An hf:// address is downloaded to the cache. An ID is searched for below the checkpoints. Raises InputError for none
+    or several.
     """
     if name.startswith(_HUB):
         return runs.at_path(fetched(name, say))
@@ -29,7 +30,7 @@ def run_of(name: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
 
 
 def fetched(address: str, say: Callable[[str], None]) -> Path:
-    """Return the folder of the cache that a run on the Hub was downloaded to."""
+    """Return the folder of the cache to which a run on the Hub was downloaded."""
     target = home.root() / "runs" / address.removeprefix(_HUB).strip("/").replace("/", "--")
     store.download(address, target, say)
     return target

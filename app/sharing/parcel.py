@@ -10,7 +10,7 @@ from ..artifacts.paths import RunFiles
 from ..artifacts.runs import Run, find_runs
 from ..errors import InputError
 
-ROOT = "."  # the repository's own folder
+ROOT = "."  # the repository's top folder
 _NEVER_UPLOADED = (".state", ".lock", ".push", ".holder", ".aside", ".scratch")
 
 
@@ -23,7 +23,7 @@ class Parcel:
     unfinished: tuple[str, ...] = ()  # IDs of runs that are skipped
 
     def apart(self, folder: str) -> Parcel:
-        """Return the parcel with the run of a folder in a separate folder below it, which is named by the run."""
+        """Return the parcel with the run of a folder in a separate folder below it, named by the run."""
         run = self.runs[folder]
         own, place = set(run.files.present()), _path(folder, run.files.stem)
         files = {
@@ -35,10 +35,10 @@ class Parcel:
 
 
 def pack(local: Path, folder: str) -> Parcel:
-    """Return the files for a folder of the repository. Raises InputError if there is none that can be uploaded.
+    """Return the files for a folder of the repository. Raise InputError if none can be uploaded.
 
-    A run is named by its stem (`checkpoints/vit_classic/model_...`) or by its `.json`; of a folder, all
-    files but hidden ones, unfinished runs and locks are used, and each finished run gets a folder named by its stem.
+    A run is named by its stem (`checkpoints/vit_classic/model_...`) or by its `.json`. In a folder, all files except
+    hidden ones, unfinished runs and locks are used, and each finished run gets a folder named by its stem.
     """
     unfinished: tuple[str, ...] = ()
     record = local if local.suffix == ".json" else Path(f"{local}.json")
@@ -92,7 +92,7 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run], t
     skipped = {path for run in unfinished for path in _owned(files, run)}
     files = {name: path for name, path in files.items() if path not in skipped}
     for run in finished:
-        if run.files.record.relative_to(local).as_posix() not in paths:  # it is behind a link to a folder
+        if run.files.record.relative_to(local).as_posix() not in paths:  # the run is behind a link to a folder
             files |= {path.relative_to(local).as_posix(): path for path in run.files.present()}
     if not files:
         ids = ", ".join(run.record.run_id for run in unfinished)
@@ -107,14 +107,14 @@ def _whole(local: Path, folder: str) -> tuple[dict[str, Path], dict[str, Run], t
 
 
 def _place(run: Run, local: Path, folder: str) -> str:
-    """Return a folder named by the run's stem: its own, or a new one in its folder."""
+    """Return a folder named by the run's stem: its present folder, or a new one in it."""
     stem, within = run.files.stem, run.files.folder.relative_to(local).as_posix()
     there = stem in (run.files.folder.resolve().name, PurePosixPath(folder, within).name)
     return within if there else PurePosixPath(within, stem).as_posix()
 
 
 def _settled(files: dict[str, Path], run: Run, place: str) -> dict[str, Path]:
-    """Return the files with the run's own in its place; other copies of the run are omitted."""
+    """Return the files with the run's files in its place. Other copies of the run are omitted."""
     owned = _owned(files, run)
     others = {name: path for name, path in files.items() if path not in owned}
     taken = set(files.values())

@@ -1,4 +1,4 @@
-"""What a card shows of a run's command and notes: no path of the machine, and no option that only names a place."""
+"""A run's command and notes for a card, without the machine's paths and without options that only name a place."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 from ..artifacts.record import Record
 from ..tables.datasets import is_local
 
-_PLACES = ("checkpoints", "data", "design", "filelist", "env_file")  # options that only say where files are
-_EVERYWHERE = re.compile(r"[0-9a-f]{1,8}|hf://.*|sha256:.*")  # weights that another machine finds as well
+_PLACES = ("checkpoints", "data", "design", "filelist", "env_file")  # options that only name places of files
+_EVERYWHERE = re.compile(r"[0-9a-f]{1,8}|hf://.*|sha256:.*")  # weights that another machine can find too
 _PATH = re.compile(r"(?:(?<=[\s=,('\"\[])|^)(?:~[\w.-]*)?/(?:[^\s/,;:()'\"]+/)*([^\s/,;:()'\"]+)/?")
 _CALL = "isoscale.train("
 
 
 def command(record: Record) -> tuple[str, list[str]]:
-    """Return the command of a run as others can read it, and the options that were omitted."""
+    """Return the command of a run for other readers, and the options that were omitted."""
     return _of_python(record) if record.command.startswith(_CALL) else _of_shell(record)
 
 
@@ -32,7 +32,7 @@ def note(text: str, record: Record) -> str:
 def _of_shell(record: Record) -> tuple[str, list[str]]:
     try:
         words = shlex.split(record.command)
-    except ValueError:  # a quote that does not end
+    except ValueError:  # a quote is not closed
         words = record.command.split()
     kept: list[str] = []
     omitted: list[str] = []
@@ -54,7 +54,7 @@ def _of_shell(record: Record) -> tuple[str, list[str]]:
 def _of_python(record: Record) -> tuple[str, list[str]]:
     try:
         call = ast.parse(record.command, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a value that Python writes, but does not read
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a value that Python prints but cannot parse
         return f"{_CALL}...)", []
     if not isinstance(call, ast.Call):
         return f"{_CALL}...)", []
@@ -67,7 +67,7 @@ def _of_python(record: Record) -> tuple[str, list[str]]:
 
 
 def _value(name: str, value: ast.expr, record: Record) -> str:
-    """Return an argument's text; a `PosixPath('...')` is shown as the text that it holds."""
+    """Return an argument's text. A `PosixPath('...')` is shown as its string."""
     inner = value.args[0] if isinstance(value, ast.Call) and len(value.args) == 1 else value
     if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
         return repr(_shown(name, inner.value, record))
@@ -75,7 +75,7 @@ def _value(name: str, value: ast.expr, record: Record) -> str:
 
 
 def _shown(name: str, value: str, record: Record) -> str:
-    """Return an option's value with names in place of paths; `name` is empty for a word that follows no option."""
+    """Return an option's value with names in place of paths. `name` is empty for a word that follows no option."""
     if name == "init":
         return _weights(value, record)
     if name == "dataset" and is_local(value):
@@ -87,7 +87,7 @@ def _shown(name: str, value: str, record: Record) -> str:
 
 
 def _weights(value: str, record: Record) -> str:
-    """Return the weights that a run started from, by the ID of their run where they are a file here."""
+    """Return the weights that a run started from, as the ID of their run if they are a local file."""
     if _EVERYWHERE.fullmatch(value):
         return value
     known = record.init.run_id if record.init else None

@@ -1,4 +1,4 @@
-"""How a run was trained, for its card: one phrase for each part, from the configuration alone."""
+"""The training recipe of a run for its card: one phrase for each part, only from the configuration."""
 
 from __future__ import annotations
 

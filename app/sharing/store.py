@@ -1,4 +1,4 @@
-"""Runs and folders on the Hub: one commit per upload upon a known parent, downloads of one commit, verified."""
+"""Runs and folders on the Hub: one commit per upload on a known parent, verified downloads of one commit."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from . import branch, card, entry, index, table
 from .parcel import ROOT, Parcel, pack
 
 Say = Callable[[str], None]
-_NAME_BYTES = NAME_BYTES - len(".metadata")  # of a file's name: the client keeps one of that ending beside it
-_RACES = 8  # times that another writer may be quicker before an upload gives up
+_NAME_BYTES = NAME_BYTES - len(".metadata")  # of a file's name; the client stores a file with this ending next to it
+_RACES = 8  # how often another writer may be faster before an upload fails
 
 
 def upload(
     local: Path, folder: str, *, private: bool = False, message: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> str:  # fmt: skip
-    """Upload a run, a folder or a file into the repository's folder in one commit; return the commit's address.
+    """Upload a run, a folder or a file into the repository's folder in one commit. Return the commit's address.
 
-    The repository's README is rebuilt in the same commit. If another upload is quicker, it is rebuilt upon that commit.
-    Unfinished runs are skipped and reported. A run never replaces the files of another. A fault of the input raises
-    InputError before the first request. The branches with the runs' unfinished states are removed.
+    The repository's README is rebuilt in the same commit. If another upload is faster, it is rebuilt on that commit.
+    Unfinished runs are skipped and reported. A run never replaces the files of another. Invalid input raises InputError
+    before the first request. The branches with the runs' unfinished states are removed.
     """
     repository, within = parse_address(folder)
     parcel = pack(local, _visible(within))
@@ -53,7 +53,7 @@ def upload(
 
 
 def _visible(folder: str) -> str:
-    """A folder as paths in the repository begin with it; raises InputError for one that the Hub would not take."""
+    """Return a folder as the prefix of paths in the repository. Raise InputError if the Hub would refuse it."""
     found = repositories.safe_path(folder.strip("/") or ROOT)
     if any(part.startswith(".") for part in found.parts):
         raise InputError(f"{folder!r} is hidden. Give a folder whose name does not begin with a dot")
@@ -61,7 +61,7 @@ def _visible(folder: str) -> str:
 
 
 def _placed(parcel: Parcel, there: Mapping[str, Any], say: Say) -> Parcel:
-    """Return the parcel with a separate folder for each run whose folder has the card or the record of another run."""
+    """Return the parcel with a separate folder for each run whose folder has another run's card or record."""
     for folder, run in parcel.runs.items():
         above = "" if folder == ROOT else f"{folder}/"
         records = [name for name in there if index.is_record(name) and name.rpartition("/")[0] == above.rstrip("/")]
@@ -74,7 +74,7 @@ def _placed(parcel: Parcel, there: Mapping[str, Any], say: Say) -> Parcel:
 
 
 def _cards(repository: str, parcel: Parcel) -> dict[str, str]:
-    """Return a README for every run's folder that has none in the parcel; the root's README is the index."""
+    """Return a README for every run's folder that has none in the parcel. The README at the top is the index."""
     found = {}
     for folder, run in parcel.runs.items():
         if folder != ROOT and (path := f"{folder}/README.md") not in parcel.files:
@@ -92,9 +92,10 @@ def _operations(repository: str, parent: str, there: dict[str, Any], parcel: Par
 
 
 def _index(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, say: Say) -> dict[str, str]:
-    """Return the root README with the parcel's runs in its index. One without a place for the index stays; report it.
+    """Return the README at the top with the parcel's runs in its index.
 
-    A README in the parcel replaces it: with the index of both, or unchanged if it has no place for an index.
+    A README without a place for the index is kept, and reported. A README in the parcel replaces it: with the index of
+    both, or unchanged if it has no place for an index.
     """
     brought = parcel.files.get("README.md")
     if not parcel.runs or (brought and not index.has_place(mine := _text(brought.read_bytes()))):
@@ -115,7 +116,7 @@ def _index(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, 
 
 
 def _readme(repository: str, parent: str, there: dict[str, Any]) -> str | None:
-    """The root README as it is, None where there is none; raises Foreign for one that is no text."""
+    """Return the README at the top, or None if there is none. Raise Foreign for one that is not text."""
     if (file := there.get("README.md")) is None:
         return None
     if (file.size or 0) > index.MOST_BYTES:
@@ -129,7 +130,7 @@ def _readme(repository: str, parent: str, there: dict[str, Any]) -> str | None:
 
 
 def _text(content: bytes) -> str | None:
-    """The text in UTF-8, with its line ends as they are; None where it is none."""
+    """Return the text of UTF-8 bytes with its line ends unchanged, or None for other bytes."""
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -137,7 +138,7 @@ def _text(content: bytes) -> str | None:
 
 
 def parse_address(path: str) -> tuple[str, str]:
-    """Repository and path within it: of `hf://owner/name/path`, or of a plain path in HF_REPOSITORY."""
+    """Return the repository and the path in it of `hf://owner/name/path`, or of a plain path in HF_REPOSITORY."""
     if not path.startswith("hf://"):
         return hub.repository(), path
     owner, _, rest = path.removeprefix("hf://").partition("/")
@@ -148,10 +149,10 @@ def parse_address(path: str) -> tuple[str, str]:
 
 
 def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
-    """Puts the contents of a folder of the Hub, a run or one file into a local folder; returns what is there now.
+    """Download a folder of the Hub, a run or one file into a local folder. Return the paths of its files.
 
-    All files come from one commit and are compared with its checksums; those already there are not fetched again.
-    Hidden files, which programs read without being asked (`.env`, `.git/config`), are skipped and reported.
+    All files come from one commit and are compared with its checksums. Files that already exist are not downloaded
+    again. Hidden files, which programs read automatically (`.env`, `.git/config`), are skipped and reported.
     """
     repository, wanted = parse_address(path)
     if target.exists() and not target.is_dir():
@@ -177,7 +178,7 @@ def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
 
 
 def _require_room(target: Path, names: Mapping[Path, str]) -> None:
-    """Raise InputError before the first file is fetched, if one cannot be put in its place: it names the file."""
+    """Raise InputError before the first download if a file cannot be stored at its place. The error names it."""
     for place, name in names.items():
         parts = PurePosixPath(name).parts
         if len(place.name.encode(errors="replace")) > _NAME_BYTES or any(re.match("[^:]:", part) for part in parts):
@@ -196,14 +197,15 @@ def _require_room(target: Path, names: Mapping[Path, str]) -> None:
 
 
 def _is_hidden(path: str) -> bool:
-    """Whether a name on the way to a file begins with a dot; `..` is another fault."""
+    """Return whether a part of a path begins with a dot. `..` is handled elsewhere."""
     return any(part.startswith(".") and part != ".." for part in PurePosixPath(path).parts)
 
 
 def _meant(there: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:
-    """The files that a path stands for, and the folder that their names begin with.
+    """Return the folder that a path's files are relative to, and the files that the path stands for.
 
-    A folder stands for its contents; a run's stem, or its `.json`, for all files of the run; else a file for itself.
+    A folder stands for its contents, and a run's stem or its `.json` for all files of the run. Any other file stands
+    for itself.
     """
     if inside := {name: file for name, file in there.items() if not path or name.startswith(f"{path}/")}:
         return path, inside

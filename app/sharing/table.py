@@ -27,7 +27,7 @@ Entry = dict[str, Any]
 
 
 def index_card(repository: str, entries: list[Entry], folders: Mapping[str, str]) -> str:
-    """Return the repository's README; `folders` says where each run is."""
+    """Return the repository's README. `folders` has the folder of each run."""
     return f"""{front(index_metadata(entries))}
 # {escaped(repository.partition("/")[2])}
 
@@ -40,7 +40,7 @@ def index_card(repository: str, entries: list[Entry], folders: Mapping[str, str]
 
 
 def index_metadata(entries: Iterable[Entry]) -> dict[str, Any]:
-    """Return what the metadata of a repository says of its runs."""
+    """Return the metadata of a repository with these runs."""
     listed = list(entries)
     datasets = [entry["results"][0]["dataset"]["type"] for entry in listed]
     hub = [name for name in datasets if name.count("/") == 1 and name[:6] != "local/"]
@@ -50,7 +50,10 @@ def index_metadata(entries: Iterable[Entry]) -> dict[str, Any]:
 
 
 def index_table(entries: Iterable[Entry], folders: Mapping[str, str]) -> str:
-    """Return the tables of runs: a heading for each protocol, best first, and the seeds of one model in one row."""
+    """Return the tables of runs.
+
+    Each protocol has a heading. Runs are sorted best first, and the seeds of one model are in one row.
+    """
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(_group(entry), []).append(entry)
@@ -99,7 +102,7 @@ def _title(entry: Entry) -> str:
 
 
 def _pool(entry: Entry) -> tuple[Any, ...]:
-    """Return what the seeds of one model on the same rows have in common; an earlier entry has nothing."""
+    """Return the key that the seeds of one model on the same rows share. An entry of an earlier version is alone."""
     about = _about(entry)
     return (about["pool"], *_data(entry)) if about.get("pool") else (entry["name"],)
 
@@ -114,7 +117,7 @@ def _order(row: list[Entry]) -> tuple[float, str]:
 
 
 def _equal(rows: list[list[Entry]]) -> list[str]:
-    """Return a sentence for each size whose models have equal budget, data and seeds; none for other sizes."""
+    """Return a sentence for each size whose models have equal budget, data and seeds."""
     sizes: dict[str, list[list[Entry]]] = {}
     for row in rows:
         sizes.setdefault(_about(row[0])["size"], []).append(row)
@@ -127,7 +130,7 @@ def _equal(rows: list[list[Entry]]) -> list[str]:
 
 
 def _is_equal(rows: list[list[Entry]]) -> bool:
-    """Whether rows of one protocol and size are of several models with the same rows, seeds and parameters."""
+    """Return whether rows of one protocol and size are of several models with equal data, seeds and parameters."""
     models = {_about(row[0])["model"] for row in rows}
     data = {_data(row[0]) for row in rows}
     seeds = {tuple(_about(entry)["seed"] for entry in row) for row in rows}
@@ -159,7 +162,7 @@ def _line(row: list[Entry], folders: Mapping[str, str]) -> str:
 
 
 def _about(entry: Entry) -> dict[str, Any]:
-    """Return what an entry says of its run."""
+    """Return the facts of the run in an entry."""
     about: dict[str, Any] = entry["results"][0]["metrics"][0]["args"]
     return about
 
@@ -173,7 +176,7 @@ def _text(kind: str, value: float) -> str:
 
 
 def _between(kind: str, interval: Sequence[float] | None) -> str:
-    """Return an interval of a row; a regression over one simulation has none."""
+    """Return the interval of a row. A regression over one simulation has none."""
     if not interval:
         return "none"
     low, high = interval

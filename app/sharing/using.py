@@ -1,4 +1,4 @@
-"""How the weights of a run are loaded and its numbers are computed again, as a card shows it."""
+"""The section of a card on loading the weights of a run and recomputing its numbers."""
 
 from __future__ import annotations
 
@@ -82,6 +82,6 @@ def _python(*lines: str) -> str:
 
 
 def program() -> str:
-    """Return the program's name, linked to its address where the installed package states one."""
+    """Return the program's name, linked to its address if the installed package has one."""
     url = project.address()
     return f"[{LIBRARY}]({url})" if url else LIBRARY

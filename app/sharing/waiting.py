@@ -1,4 +1,4 @@
-"""What a command reports while another machine holds the run that it wants."""
+"""The reports of a command while another machine has the lease of the run that it wants."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class Standing(NamedTuple):
     head: str
     files: dict[str, Any]  # name within the folder -> the Hub's description
     lease: Lease
-    until: float = 0.0  # by the Hub's clock: when somebody else's lease ends; 0 for none
-    problem: str = ""  # why the lease is none
+    until: float = 0.0  # by the Hub's clock: when another machine's lease ends; 0 for none
+    problem: str = ""  # the reason why the lease is invalid
 
     @property
     def left(self) -> float:
-        """Seconds that somebody else's lease still lasts, 0 for none."""
+        """The seconds until another machine's lease ends; 0 for none."""
         return max(0.0, self.until - clock.now()) if self.until else 0.0
 
 
 class Waiting:
-    """What is said while another machine's lease lasts: once, and again whenever the lease was renewed."""
+    """The reports while another machine's lease lasts: once, and again whenever the lease was renewed."""
 
     def __init__(self, run_id: str, say: Callable[[str], None]) -> None:
         self._run_id, self._say, self._told_until = run_id, say, 0.0
 
     def report(self, standing: Standing) -> None:
-        """Say for whom, until when, and how to end it."""
+        """Report who has the lease, until when, and how to end it."""
         there = f"on {standing.lease.machine}" if standing.lease.machine else "there"
         if not self._told_until:
             self._say(
@@ -48,7 +48,7 @@ class Waiting:
 
 
 def held(standing: Standing) -> str:
-    """Return whose a lease is, and how long it lasts."""
+    """Return a description of a lease: whose it is, and how long it lasts."""
     lease = standing.lease
     whose = f"the claim of {lease.machine}" if lease.machine else "its claim"
     more = ", because at most a day of a longer claim counts" if lease.until > standing.until else ""

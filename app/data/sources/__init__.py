@@ -1,1 +1,1 @@
-"""Where rows come from: what a command asks for, and what is stored there."""
+"""Datasets as they are published: the Hub, folders, files of fields and signals, and bundled digits."""

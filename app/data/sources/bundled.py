@@ -1,4 +1,4 @@
-"""scikit-learn's optical digits (UCI, 1998): 1,797 real 8 x 8 scans, there without a network."""
+"""scikit-learn's optical digits (UCI, 1998): 1,797 real 8 x 8 scans, available without a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VERSION = "uci-1998"
 
 
 def open_digits() -> Source:
-    """The 1,797 labelled digits as one train split; grey levels 0..16 become 0..255."""
+    """Return the 1,797 labelled digits as one train split, with grey levels 0..16 scaled to 0..255."""
     from sklearn import datasets
 
     digits = datasets.load_digits()

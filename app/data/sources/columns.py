@@ -1,4 +1,4 @@
-"""Which columns of a dataset hold the image and the label: as named, or as the only candidates."""
+"""The image column and the label column of a dataset, as named or as the only candidates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLASSES = ("int", "uint", "bool", "string", "large_string", "float")  # types w
 
 
 def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
-    """The names of the image and the label column; raises InputError with what there is."""
+    """Return the names of the image and the label column. Raise InputError, with the columns that exist."""
     import datasets
 
     names = list(features)
@@ -26,7 +26,7 @@ def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
     labels = labels or [name for name in names if name in _LABELS]
     image = ask.image_column or (images[0] if len(images) == 1 else None)
     label = ask.label_column or (labels[0] if len(labels) == 1 else None)
-    if image and not label and "__key__" in names:  # of a WebDataset
+    if image and not label and "__key__" in names:  # the columns of a WebDataset
         held = ", ".join(name for name in names if not name.startswith("__"))
         raise InputError(
             f"the .tar files of {where} contain {held} and no label, which in a WebDataset is a file such as 000.cls "
@@ -51,7 +51,10 @@ def choose(ask: Ask, features: Any, where: str) -> tuple[str, str]:
 
 
 def _holds_images(feature: Any) -> bool:
-    """Images as `datasets` marks them, or as other writers of parquet leave them: bytes, or bytes with a path."""
+    """Return whether a column contains images.
+
+    They are images as `datasets` marks them, or as other writers of parquet store them: bytes, or bytes with a path.
+    """
     import datasets
 
     if isinstance(feature, datasets.Value):
@@ -68,7 +71,7 @@ def _holds_classes(feature: Any) -> bool:
 
 
 def _kind(feature: Any) -> str:
-    """A column's type as a reader knows it."""
+    """Return a column's type as a reader knows it."""
     import datasets
 
     if _holds_images(feature):

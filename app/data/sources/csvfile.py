@@ -1,4 +1,4 @@
-"""CSV and TSV files below a dataset's folder, as columns of texts."""
+"""CSV and TSV files below a dataset's folder, as columns of strings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class Unlike(InputError):
-    """A CSV file cannot be read as a list."""
+    """An error for a CSV file that cannot be read as a list."""
 
 
 def table(root: Path, path: str) -> dict[str, list[str]]:
-    """The columns of a CSV file as texts; raise Unlike for one that cannot be read or has other separators."""
+    """Return the columns of a CSV file as strings.
+
+    Raises Unlike for a file that cannot be read or has other separators.
+    """
     where = printable(str(root / path))
     try:
         with (root / path).open(newline="", encoding="utf-8-sig") as file:
@@ -45,7 +48,7 @@ def table(root: Path, path: str) -> dict[str, list[str]]:
 
 
 def require_commas(header: Sequence[str], where: str) -> None:
-    """Raise Unlike for a first line whose names stand between semicolons, tabs or bars."""
+    """Raise Unlike for a first line whose names are separated by semicolons, tabs or bars."""
     found = next((sign for sign in _SEPARATORS if sign in header[0]), None) if len(header) == 1 else None
     if found:
         fixed = header[0].replace(found, ",")
@@ -58,5 +61,5 @@ def require_commas(header: Sequence[str], where: str) -> None:
 
 
 def first(walk: Walk) -> str | None:
-    """The path of the first CSV file, None where there is none."""
+    """Return the path of the first CSV file, or None if there is none."""
     return next((printable(str(walk.root / path)) for path in walk.others if path.lower().endswith(ENDINGS)), None)

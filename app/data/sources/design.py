@@ -1,6 +1,7 @@
-"""Which simulation a field file is of, and what its target is.
+"""The simulation that a field file belongs to, and its target.
 
-As lanl/CNN-T2TViT-comparison has them: a key that begins the file's name, and a CSV whose header holds spaces.
+The format is that of lanl/CNN-T2TViT-comparison: the file's name begins with a key, and the CSV's header contains
+spaces.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from .csvfile import require_commas
 
 
 def key_of(file: str) -> str:
-    """The simulation of a file: the first three `_` parts of its base name, `nc231213_Sn_id0020`."""
+    """Return a file's simulation, the first three `_` parts of its base name, such as `nc231213_Sn_id0020`."""
     return "_".join(Path(file).name.removesuffix(".npz").split("_")[:3])
 
 
 def design_file(root: Path, given: str | None) -> Path:
-    """The design CSV: as given, or the only one in the folder of the fields. Raises InputError for none."""
+    """Return the design CSV, either the given one or the only one in the folder of the fields.
+
+    Raises InputError if there is no such file, or if the folder contains several.
+    """
     if given:
         path = Path(given).expanduser()
         if not path.is_file():
@@ -37,9 +41,9 @@ def design_file(root: Path, given: str | None) -> Path:
 
 
 def targets(path: Path, column: str) -> dict[str, float]:
-    """Simulation -> target, of a column of the design CSV; spaces around names and numbers are passed over.
+    """Return simulation -> target from a column of the design CSV, ignoring spaces around names and numbers.
 
-    Raises InputError for a column that is not there, and for a row without a finite number or with a key seen before.
+    Raises InputError for an unknown column, for a row without a finite number, and for a repeated key.
     """
     lines = _rows(path)
     names = [name.strip() for name in lines[0]] if lines else []
@@ -79,7 +83,7 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or abs(value) > 1e30:  # beyond it a squared error is no float32
+    if not math.isfinite(value) or abs(value) > 1e30:  # a larger value's squared error overflows float32
         shown = printable(text.strip()[:40])
         hint = "Write the decimal point as in 0.5" if "," in text else "Write a number such as 0.5"
         raise InputError(

@@ -1,4 +1,4 @@
-"""Fields of simulations: one `.npz` per simulation and time, its target in a design CSV, its split by simulation."""
+"""Fields of simulations: one `.npz` per simulation and time, targets in a design CSV, splits by simulation."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from .layout import Layout
 from .source import Array, Ask, Example, Source
 
 _MOST_BYTES = 1 << 31  # of one field in memory
-_TRIES = 10  # of a header, where threads parse at once
+_TRIES = 10  # of parsing a header, which may fail if several threads parse at once
 
 
 class Unreadable(Exception):
-    """A file that is no whole archive."""
+    """An error for a file that is not a complete archive."""
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The files that a command means, and who reads what of them."""
+    """The files that a command selects, with their splits, lists and notes."""
 
     root: Path
     design: Path
@@ -49,7 +49,10 @@ class _Found:
 
 
 def find(ask: Ask) -> _Found:
-    """The files of a folder, or of the lists; raises InputError where there are none or one is in two lists."""
+    """Return the files of a folder or of the lists.
+
+    Raises InputError if there are none, or if two lists name the same file.
+    """
     assert ask.path
     if not Path(ask.path).expanduser().is_dir():
         raise InputError(f"the folder {ask.path} does not exist. Give --data the folder of the .npz files")
@@ -84,7 +87,7 @@ def find(ask: Ask) -> _Found:
 
 
 def _places(found: _Found) -> dict[str, str]:
-    """What each split is made from."""
+    """Return a description of the files of each split."""
     return {
         split: printable(str(found.lists.get(split) or f"{len(files):,} files of {found.root}"))
         for split, files in found.splits.items()
@@ -103,7 +106,7 @@ def _require_apart(splits: Mapping[str, list[Path]]) -> None:
 
 
 def fingerprint(ask: Ask) -> str:
-    """16 hex digits of a hash over the names, the content and the splits of the files, and over the design file."""
+    """Return 16 hex digits of a hash over the files' names, contents and splits, and over the design file."""
     found, digest = find(ask), hashlib.sha256()
     digest.update(f"{sha256(found.design)}\n".encode())
     for split, files in found.splits.items():
@@ -115,7 +118,10 @@ def fingerprint(ask: Ask) -> str:
 
 
 def shape(ask: Ask) -> tuple[int, int, int]:
-    """(channels, H, W) of what a model sees, by the first file that can be read; raises InputError."""
+    """Return the shape of the model's inputs, (channels, H, W), from the first readable file.
+
+    Raises InputError if no file can be read.
+    """
     assert isinstance(ask.reading, FieldReading)
     for file in find(ask).files:
         try:
@@ -127,10 +133,10 @@ def shape(ask: Ask) -> tuple[int, int, int]:
 
 
 def open_fields(ask: Ask) -> Source:
-    """The fields as rows: channels (C, H, W) float, the target, the simulation as group. Raises InputError.
+    """Return the fields as rows: channels (C, H, W) float, the target, and the simulation as group.
 
-    Files that are no whole archives are left out and named; a field that is missing, of another shape, or not finite
-    ends the reading.
+    Files that are not complete archives are left out and named. Raises InputError, also while rows are read, for a
+    field that is missing, of another shape, or not finite.
     """
     reading = ask.reading
     assert isinstance(reading, FieldReading)
@@ -167,7 +173,7 @@ def open_fields(ask: Ask) -> Source:
 
 
 def _targets(found: _Found, column: str) -> dict[str, float]:
-    """The targets of the simulations; raise InputError for a file of none of them."""
+    """Return the targets of the simulations. Raise InputError for a file whose simulation has no target."""
     target = design.targets(found.design, column)
     if strangers := [file.name for file in found.files if design.key_of(file.name) not in target]:
         shown = ", ".join(map(printable, strangers[:3]))
@@ -179,9 +185,9 @@ def _targets(found: _Found, column: str) -> dict[str, float]:
 
 
 def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.ndarray:
-    """The channels of one file as the cache holds them: (C, H, W).
+    """Return the channels of one file as the cache stores them: (C, H, W).
 
-    Raises Unreadable for what is no whole archive, InputError for fields that cannot be used.
+    Raises Unreadable for a file that is not a complete archive, and InputError for fields that cannot be used.
     """
     channels = []
     for name in reading.fields:
@@ -193,7 +199,7 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
             )
         try:
             field = _parsed(partial(_field, path, name))
-        except Exception as error:  # a reader meets damage with whatever it stumbled over
+        except Exception as error:  # a reader may raise any error for a damaged file
             raise Unreadable from error
         part = field[slice(*reading.rows), slice(*reading.columns)]
         with np.errstate(over="ignore"):
@@ -209,7 +215,10 @@ def read(path: Path, reading: FieldReading, size: tuple[int, int, int]) -> np.nd
 
 
 def _header(path: Path, name: str) -> tuple[int, ...]:
-    """The shape of a field as its file says; raises InputError for one that is missing or holds no real numbers."""
+    """Return the shape of a field from its file.
+
+    Raises InputError for a field that is missing or has no real numbers.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.removesuffix(".npy") for entry in archive.namelist() if entry.endswith(".npy")]
@@ -220,7 +229,7 @@ def _header(path: Path, name: str) -> tuple[int, ...]:
             found, dtype = _parsed(partial(_described, archive, info))
     except InputError:
         raise
-    except Exception as error:  # the same
+    except Exception as error:  # as in `read`
         raise Unreadable from error
     where = f"{printable(path.name)}: {printable(name)}"
     if dtype.kind not in "fiu":
@@ -242,7 +251,7 @@ def _field(path: Path, name: str) -> np.ndarray:
 
 
 def _described(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and dtype of an `.npy` file in an archive."""
+    """Return the shape and the dtype of an `.npy` file in an archive."""
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -253,7 +262,7 @@ def _described(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[i
 
 
 def _parsed(read: Callable[[], Any]) -> Any:
-    """Return what `read` returns; it is called again where the interpreter's own parser failed.
+    """Return the result of `read`, which is called again if the interpreter's parser fails.
 
     numpy parses a header with `ast.literal_eval`. In CPython 3.11 that may raise SystemError, about its recursion
     depth, while another thread parses (python/cpython issue 106905). The file is complete and must not be left out.
@@ -265,7 +274,7 @@ def _parsed(read: Callable[[], Any]) -> Any:
 
 
 def _taken(raw: tuple[int, ...], reading: FieldReading, path: Path) -> tuple[int, int]:
-    """(H, W) of the part that is taken of a field of (rows, columns); raises InputError where it does not reach."""
+    """Return (H, W) of the selected part of a field of (rows, columns). Raise InputError if it is out of range."""
     spans = []
     for has, (first, end), what in zip(raw, (reading.rows, reading.columns), ("rows", "columns"), strict=True):
         last = has if end is None else end

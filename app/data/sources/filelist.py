@@ -1,6 +1,7 @@
-"""Lists of field files for train, val and test, a path per line: made by simulation, since its frames are nearly alike.
+"""Lists of field files for train, val and test, one path per line.
 
-Their names are those of lanl/CNN-T2TViT-comparison.
+The split is by simulation, because the frames of a simulation are nearly alike. The lists have the names of
+lanl/CNN-T2TViT-comparison.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from ...system import durable
 from ...system.printable import printable
 from .design import key_of
 
-_SPLIT = 0x5917  # what a key of draws is for, beside those of `draws`
+_SPLIT = 0x5917  # the purpose of a key of draws, in addition to those of `draws`
 _SPLITS = ("train", "val", "test")
-_LISTS = ("datalist_{}_samples.txt", "PVI_only_{}_samples.txt")  # the first is the one that is written
-_VELOCIMETRY = "_pdv_"  # files of the same simulations that hold no fields
+_LISTS = ("datalist_{}_samples.txt", "PVI_only_{}_samples.txt")  # `write` uses the first
+_VELOCIMETRY = "_pdv_"  # marks files of the same simulations that contain no fields
 
 
 def field_files(root: Path) -> tuple[list[Path], int]:
-    """The `.npz` files of fields below a folder, in the order of their names, and how many of velocimetry there are."""
+    """Return the `.npz` files of fields below a folder, sorted by name, and the number of velocimetry files."""
     every = sorted(path for path in root.rglob("*.npz") if path.is_file() and not _hidden(path.relative_to(root)))
     files = [path for path in every if _VELOCIMETRY not in path.name]
     return files, len(every) - len(files)
@@ -40,10 +41,10 @@ def _hidden(path: Path) -> bool:
 def divided(
     folder: Path, *, fractions: Mapping[str, float], by: str, seed: int
 ) -> tuple[dict[str, list[Path]], list[Path]]:
-    """The files of each split, and those that cannot be read, from a folder of `.npz` files.
+    """Return the files of each split and those that cannot be read, from a folder of `.npz` files.
 
-    `by` is "simulation" (the first three words of a file's name stay in one split) or "file". Raises InputError where
-    there are no files, or too few of them for a split that has a share.
+    `by` is "simulation" (all files with the same first three words in their names stay in one split) or "file". Raises
+    InputError if there are no files, or too few of them for a split that has a share.
     """
     files, _ = field_files(folder)
     unreadable = [path for path in files if not readable(path)]
@@ -69,7 +70,7 @@ def divided(
 
 
 def readable(path: Path) -> bool:
-    """Whether a file is an archive whose every member is whole."""
+    """Return whether a file is an archive whose members are all complete."""
     try:
         with zipfile.ZipFile(path) as archive:
             return bool(archive.namelist()) and archive.testzip() is None
@@ -78,9 +79,9 @@ def readable(path: Path) -> bool:
 
 
 def write(found: Mapping[str, list[Path]], out: Path) -> list[Path]:
-    """Writes `datalist_{split}_samples.txt`, a path per line, for each split that has files; returns their paths.
+    """Write `datalist_{split}_samples.txt`, one path per line, for each split that has files. Return their paths.
 
-    Raises InputError, before any is written, where one is there already and says something else.
+    Raises InputError, before any is written, if one exists with other contents.
     """
     texts = {out / _LISTS[0].format(split): "".join(f"{path}\n" for path in paths)
              for split, paths in found.items() if paths}  # fmt: skip
@@ -93,7 +94,7 @@ def write(found: Mapping[str, list[Path]], out: Path) -> list[Path]:
 
 
 def require_fractions(fractions: Mapping[str, float]) -> None:
-    """Raises InputError unless the shares lie between 0 and 1, and their sum too."""
+    """Raise InputError unless the shares and their sum are between 0 and 1."""
     shown = ", ".join(f"{split} {fraction:g}" for split, fraction in fractions.items())
     if not all(0 <= fraction <= 1 for fraction in fractions.values()) or not 0 < sum(fractions.values()) <= 1 + 1e-9:
         raise InputError(
@@ -102,9 +103,10 @@ def require_fractions(fractions: Mapping[str, float]) -> None:
 
 
 def lists(given: str) -> dict[str, Path]:
-    """The lists of train, val and test in a folder, or beside the one that is named; any other is of train's.
+    """Return the lists of train, val and test in a folder, or next to a named list.
 
-    Raises InputError where there are none, or both of upstream's namings.
+    A list with another name is the list of train. Raises InputError if there are none, or if there are lists of both
+    kinds of upstream's names.
     """
     path = Path(given).expanduser()
     if path.is_dir():
@@ -128,9 +130,10 @@ def _present(folder: Path, name: str) -> dict[str, Path]:
 
 
 def listed(path: Path, root: Path) -> list[Path]:
-    """The files of a list: as they stand, relative to the data's folder or the list's, or by their names in it.
+    """Return the files of a list.
 
-    Raises InputError for a list that names nothing, a file twice, or a file that is not there.
+    A path is used as it is, relative to the data's folder or to the list's folder, or by its file name in the data's
+    folder. Raises InputError for a list that is empty, names a file twice, or names a file that does not exist.
     """
     try:
         lines = [line.strip() for line in durable.text(path, "utf-8-sig").splitlines()]
@@ -160,12 +163,12 @@ def _resolved(name: str, root: Path, beside: Path) -> Path | None:
         try:
             if place.is_file():
                 return Path(os.path.realpath(place))
-        except OSError:  # a line that is longer than a path may be
+        except OSError:  # the line is longer than a path may be
             return None
     return None
 
 
 def shared(splits: Iterable[Iterable[Path]]) -> int:
-    """How many simulations stand in more than one of the lists: what a split by file leaks."""
+    """Return the number of simulations that are in more than one of the lists, which a split by file leaks."""
     count = Counter(key for files in splits for key in {key_of(file.name) for file in files})
     return sum(number > 1 for number in count.values())

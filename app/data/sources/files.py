@@ -1,4 +1,4 @@
-"""Datasets of the user's own files: where they lie, and a fingerprint of what they hold."""
+"""Datasets in local files: their folder, and a fingerprint of their contents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...system.walk import require_files
 
 
 def folder(path: str) -> Path:
-    """The folder a path names; raises InputError when there is none or it is empty."""
+    """Return the folder at a path. Raise InputError if it does not exist or is empty."""
     found = Path(path).expanduser()
     if not found.is_dir():
         raise InputError(f"the folder {path} does not exist. Give --dataset a folder of parquet files or of images")
@@ -26,7 +26,7 @@ def folder(path: str) -> Path:
 
 
 def digest(root: Path, names: Iterable[str]) -> str:
-    """16 hex digits of a hash over the names and the content of these files below a folder."""
+    """Return 16 hex digits of a hash over the names and the contents of these files below a folder."""
     found = hashlib.sha256()
     for name in sorted(names, key=lambda name: name.split("/")):
         found.update(os.fsencode(f"{name}\0{sha256(root / name)}\n"))
@@ -34,7 +34,10 @@ def digest(root: Path, names: Iterable[str]) -> str:
 
 
 def of_all(path: str) -> str:
-    """The same over all files of a folder but hidden ones: what revision 1 of the layout named a dataset by."""
+    """Return the same hash over all files of a folder except hidden ones.
+
+    Revision 1 of the layout named a dataset by it.
+    """
     root = folder(path)
     names = [file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file()]
     return digest(root, [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)])

@@ -1,4 +1,4 @@
-"""Verified files as the file system that `datasets` opens them through (fsspec)."""
+"""Verified files as the file system through which `datasets` opens them (fsspec)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .verified import Files
 
 @contextmanager
 def registered() -> Iterator[None]:
-    """Have fsspec open verified files, and, until the end, those of commits on the Hub as such.
+    """Make fsspec open verified files, and the Hub's files of a commit as verified ones until the block ends.
 
-    `datasets` looks into archives on the Hub to find out what they contain, before it says which files a split has.
+    `datasets` reads archives on the Hub to find out what they contain, before it reports which files a split has.
     """
     fsspec.register_implementation(verified.SCHEME, Verified, clobber=True)
     theirs = fsspec.get_filesystem_class("hf")
@@ -33,18 +33,18 @@ def registered() -> Iterator[None]:
 
 
 class Verified(AbstractFileSystem):
-    """Files of datasets at their commits; there are no folders, because `datasets` lists none here."""
+    """Files of datasets at their commits. There are no folders, because `datasets` lists none here."""
 
     protocol = verified.SCHEME
     cachable = False
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Return name, size and type; raise FileNotFoundError for a path that is not in the commit."""
+        """Return name, size and type. Raise FileNotFoundError for a path that is not in the commit."""
         files, inside = _parsed(self._strip_protocol(path))
         return {"name": path, "size": files.listed(inside).size, "type": "file"}
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """Return the file itself."""
+        """Return the file at the path."""
         found = self.info(path)
         return [found] if detail else [found["name"]]
 
@@ -54,7 +54,7 @@ class Verified(AbstractFileSystem):
 
 
 class _Hub(HfFileSystem):
-    """The client's own file system, but for the content of files of datasets at a commit."""
+    """The client's file system, which reads files of datasets at a commit as verified files."""
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:  # type: ignore[override]
         if mode == "rb" and _OF_COMMIT.fullmatch(path):
@@ -76,7 +76,7 @@ def _opened(files: Files, path: str) -> io.BufferedReader:
 
 
 class _Reader(io.RawIOBase):
-    """One position in a file; where its bytes are is the business of `Files`."""
+    """A position in a file. `Files` fetches the bytes."""
 
     def __init__(self, files: Files, path: str) -> None:
         self._files, self._path = files, path

@@ -1,4 +1,4 @@
-"""A local folder as a dataset of images: class folders, CSV files that list images, or tables that `datasets` reads."""
+"""A local folder as an image dataset: class folders, CSV files that list images, or tables for `datasets`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEFT_OUT = ("--class-level", "--split-folders")
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a folder is: one of the three, and the files that it is read from."""
+    """The content of a folder: exactly one of a tree, a listing or tables, and the files that are read."""
 
     walk: Walk
     tree: Tree | None = None
@@ -35,7 +35,7 @@ class Content:
 
     @property
     def revision(self) -> int:
-        """The revision of the layout by which it is read."""
+        """The revision of the layout that reads the folder."""
         return self.tree.revision if self.tree else self.tables.revision if self.tables else 2
 
     @property
@@ -50,7 +50,10 @@ class Content:
 
 
 def content(ask: Ask) -> Content:
-    """Return what a folder is; raise InputError for one that is no dataset of images, and where that is doubtful."""
+    """Return the content of a folder.
+
+    Raises InputError for a folder that is not an image dataset, and if its structure is ambiguous.
+    """
     assert ask.path
     files.folder(ask.path)
     found = walk(Path(ask.path).expanduser())
@@ -77,7 +80,10 @@ def content(ask: Ask) -> Content:
 
 
 def _listed(ask: Ask, found: Walk, wishes: Wishes, as_tree: Tree | InputError) -> Listing | None:
-    """What the folder's CSV files list; one that cannot be read is no matter where there are class folders."""
+    """Return the listing of the folder's CSV files.
+
+    An unreadable CSV file is ignored if there are class folders.
+    """
     try:
         return listing.read(
             found, Columns(image=ask.image_column, label=ask.label_column, group=ask.group_column), wishes
@@ -89,7 +95,10 @@ def _listed(ask: Ask, found: Walk, wishes: Wishes, as_tree: Tree | InputError) -
 
 
 def _tree(ask: Ask, found: Walk, wishes: Wishes) -> Tree:
-    """The folder as class folders; raise InputError for columns, which these have not, and for what cannot be read."""
+    """Return the folder as class folders.
+
+    Raises InputError for named columns, which class folders do not have, and for a folder that cannot be read.
+    """
     if not found.top.count:
         raise InputError(tables.no_images(found))
     found.require_taken()
@@ -102,7 +111,7 @@ def _tree(ask: Ask, found: Walk, wishes: Wishes) -> Tree:
 
 
 def _agreed(ask: Ask, found: Walk, as_tree: Tree, listed: Listing) -> Content:
-    """The class folders where a list says the same; raise InputError where it says something else."""
+    """Return the class folders if a list agrees with them. Raise InputError if it disagrees."""
     if ask.label_column:
         return Content(walk=found, listing=listed)
     class_of = {row.path: row.name for rows in as_tree.rows.values() for row in rows}
@@ -120,21 +129,24 @@ def _agreed(ask: Ask, found: Walk, as_tree: Tree, listed: Listing) -> Content:
 
 
 def _require_none(ask: Ask, **what: str) -> None:
-    """Raise InputError for an option about folders where tables are read."""
+    """Raise InputError for an option about folders if tables are read."""
     for option, given in zip(_LEFT_OUT, (ask.class_level != "1", ask.split_folders), strict=True):
         if given:
             raise InputError(f"{option} has no effect on {ask.path}, which is read by {what['tables']}. Omit it")
 
 
 def fingerprint(ask: Ask, found: Content | None = None) -> str:
-    """16 hex digits of a hash over the names and the content of the files that are read."""
+    """Return 16 hex digits of a hash over the names and the contents of the files that are read."""
     assert ask.path
     found = found or content(ask)
     return files.digest(found.walk.root, found.read)
 
 
 def open_folder(ask: Ask) -> Source:
-    """A folder as a source; raise Revised where revision 1 of the layout, which is asked for, read it otherwise."""
+    """Return a folder as a source.
+
+    Raises Revised if revision 1 of the layout is asked for and read the folder in another way.
+    """
     found = content(ask)
     if ask.layout < found.revision:
         raise Revised(f"{ask.path} is divided into splits and classes by other rules than in earlier versions")
@@ -184,13 +196,13 @@ def _source(
 
 
 def _with_images(rows: Iterator[Example]) -> Iterator[Example]:
-    """The rows with the bytes of their files, several of which are read at a time."""
+    """Yield the rows with the bytes of their files, several of which are read at a time."""
     from ..store.decode import MOST_BYTES
 
     def content_of(path: str) -> bytes | InputError:
         try:
             with Path(path).open("rb") as file:
-                return file.read(MOST_BYTES + 1)  # one more, so that `read` of decode sees what is too large
+                return file.read(MOST_BYTES + 1)  # one more byte shows that a file is too large
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             return InputError(f"its file cannot be opened ({error.strerror or type(error).__name__})")
 

@@ -1,4 +1,4 @@
-"""The labels of a source on their way: what is no label is counted, and what is doubtful is refused."""
+"""The labels of a source while they are read. Missing labels are counted, and doubtful ones are refused."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _FEW = 10  # rows: fewer may have a class each
 
 @dataclass
 class Audit:
-    """What was seen of the labels of a source's splits."""
+    """The labels seen so far in a source's splits."""
 
     ask: Ask
     source: Source
-    where: str  # what the labels are of: column label of ./photos
+    where: str  # the origin of the labels: column label of ./photos
     unlabelled: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (split, why) -> rows
     counts: dict[str, Counter[Any]] = field(default_factory=dict)  # split -> labels
 
     def examples(self, split: str, given: Iterator[Example]) -> Iterator[Example]:
-        """The examples with labels as they are meant; raises at the end for those that are doubtful."""
+        """Yield the examples with interpreted labels. At the end, raise InputError or Hidden for doubtful ones."""
         counts = self.counts[split] = Counter()
         for key in [key for key in self.unlabelled if key[0] == split]:
             del self.unlabelled[key]
@@ -44,12 +44,12 @@ class Audit:
         self._judge(split, number + 1)
 
     def layout(self) -> Layout:
-        """The source's layout, with the rows that have no label."""
+        """Return the source's layout, with the rows that have no label."""
         more = [LeftOut.of(f"rows of {split}", why, rows) for (split, why), rows in self.unlabelled.items()]
         return self.source.layout().with_left_out(more)
 
     def _meant(self, label: Any) -> tuple[Any, str]:
-        """A label as it is meant, and why it is none; an integral float is a whole number."""
+        """Return a label as it is meant, and the reason if it is missing. An integral float becomes an integer."""
         if isinstance(label, float):
             label = None if math.isnan(label) else self._whole(label)
         if isinstance(label, str) and not label.strip():
@@ -97,7 +97,7 @@ class Audit:
             )
 
     def _require_two(self, counts: Counter[Any]) -> None:
-        """Raise InputError for labels of train that are all one class."""
+        """Raise InputError for train labels that are all one class."""
         if len(counts) > 1:
             return
         minus = ("train", "label -1") in self.unlabelled
@@ -110,7 +110,7 @@ class Audit:
 
 
 def audited(ask: Ask, source: Source, where: str) -> Source:
-    """Return the source with its labels watched."""
+    """Return the source with its labels checked while they are read."""
     audit, outline, otherwise = Audit(ask, source, where), source.outline, source.without_test
     return replace(
         source,

@@ -25,11 +25,14 @@ from .verified import Files
 from .walk import ENDINGS
 
 _FILES_AT_ONCE = 16
-_SHOWN = 3  # files of a split that are named
+_SHOWN = 3  # the most files of a split that are named
 
 
 def open_hub(ask: Ask, sha: str) -> Source:
-    """A dataset repository at one commit. Raises InputError for what it lacks, HubUnavailable for silence."""
+    """Return a dataset repository at one commit as a source.
+
+    Raises InputError if the repository lacks something, and HubUnavailable if the Hub does not answer.
+    """
     assert ask.hub
     licence = hub.dataset_licence(ask.hub, sha)
     options, files = {"path": ask.hub, "revision": sha, "token": hub.token()}, verified.files_of(ask.hub, sha)
@@ -39,7 +42,7 @@ def open_hub(ask: Ask, sha: str) -> Source:
 
 
 def open_folder(ask: Ask, tables: Tables, *, version: str) -> Source:
-    """A folder of tables, or of images that a list names, with the splits that its files have."""
+    """Return a folder of tables, or of images that a list names, with the splits of its files."""
     assert ask.path
     root = Path(ask.path).expanduser().resolve()
     options: dict[str, Any] = {"path": str(root)}
@@ -77,7 +80,10 @@ class _Opened:
     files: Files | None
 
     def source(self, there: Sequence[str], **hidden: tuple[str, int]) -> Source:
-        """The source of these splits; `hidden` names a test split without labels, and its rows."""
+        """Return the source of these splits.
+
+        `hidden` is a test split without labels, and its number of rows.
+        """
         import datasets
 
         wanted, notes, left_out = splits.of(self.ask, there, self.where, self._count, **hidden)
@@ -99,7 +105,7 @@ class _Opened:
         )
 
     def _files_of(self, split: str) -> str:
-        """The files of a split of a folder: tables and lists by name."""
+        """Return the names of a split's tables and lists in a folder, as text."""
         if not self.ask.path:
             return ""
         root = Path(self.ask.path).expanduser().resolve()
@@ -111,7 +117,7 @@ class _Opened:
     def _examples(self, wanted: Mapping[str, str], split: str) -> Iterator[Example]:
         import datasets
 
-        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]  # the cache asks for them in this order
+        left = [wanted[ours] for ours in sorted(wanted) if ours >= split]  # the cache reads the splits in this order
         undecoded = self.streams[wanted[split]].cast_column(self.image, datasets.Image(decode=False))
         group_column = self.ask.group_column
         with _sentences(self.where), self.files.reading(left) if self.files else nullcontext():
@@ -129,13 +135,13 @@ class _Opened:
 
     @property
     def _says(self) -> str | None:
-        """The column of a folder's tables that may say the split of each row, None for none."""
+        """The column of a folder's tables that may give the split of each row, or None."""
         features = next(iter(self.streams.values())).features
         texts = [name for name in features if getattr(features[name], "dtype", None) in ("string", "large_string")]
         return splits.column_of(texts) if self.ask.path else None
 
     def _of_one_split(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The rows of a split; raises InputError at the end where a column says that they are of several."""
+        """Yield the rows of a split. At the end, raise InputError if a column assigns them to several splits."""
         says, seen = self._says, set()
         for row in rows:
             if says:
@@ -144,17 +150,17 @@ class _Opened:
         splits.require_one(seen, f"column {says} of {self.where}")
 
     def _known(self, split: str) -> int | None:
-        """The rows of a split as its metadata says, None where it says nothing."""
+        """Return the number of rows of a split from its metadata, or None if the metadata do not give it."""
         known = next(iter(self.streams.values())).info.splits or {}
         return (known[split].num_examples or None) if split in known else None
 
     def _count(self, split: str) -> int | None:
-        """The rows of a split, counted where that costs little."""
+        """Return the number of rows of a split, counted if that costs little."""
         return self._known(split) or (sum(1 for _ in self._labels(split)) if self.ask.path else None)
 
 
 def _without_config(layout: Layout, files: Mapping[str, Sequence[str]], where: str) -> Layout:
-    """The layout of a folder with the tables and images that none of the card's configs names."""
+    """Return the layout of a folder with the tables and images that none of the card's configs names."""
     root = Path(where).expanduser().resolve()
     taken = {path for paths in files.values() for path in paths}
     spare = [path for path in layout.candidates if str(root / path) not in taken]
@@ -164,7 +170,7 @@ def _without_config(layout: Layout, files: Mapping[str, Sequence[str]], where: s
 def _streams(
     ask: Ask, options: dict[str, Any], where: str, files: Files | None
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The dataset's splits as streams, and their files; raises InputError with the configs' names to choose from."""
+    """Return the dataset's splits as streams, and their files. Raise InputError with the names of its configs."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -184,23 +190,23 @@ def _streams(
         except ValueError as error:
             names = datasets.get_dataset_config_names(**options)
             if ask.config in names or (ask.config is None and len(names) == 1):
-                raise  # it is not about the config
+                raise  # the error is not about the config
             asked = f"has no config {ask.config!r}" if ask.config else "has several configs"
             near = suggestion(ask.config or "", names)
             raise InputError(f"{where} {asked}. Name one with --dataset-config. {near}") from error
 
 
 def _through(files: Files | None) -> AbstractContextManager[None]:
-    """What has `datasets` open verified files, where there are such."""
+    """Return the context in which `datasets` opens verified files, if there are any."""
     if not files:
         return nullcontext()
-    from .filesystem import registered  # fsspec: a start with a warm cache opens no dataset
+    from .filesystem import registered  # imports fsspec, and a start with a warm cache opens no dataset
 
     return registered()
 
 
 def _reads_folders(builder: Any) -> bool:
-    """Whether a builder takes classes from folders of images: one of image folders without a list of them."""
+    """Return whether a builder derives classes from folders of images, without a list of the images."""
     if not (there := undocumented.image_files(builder)):
         return False
     files, _, lists = there
@@ -210,7 +216,7 @@ def _reads_folders(builder: Any) -> bool:
 def _fetched(
     rows: Iterator[dict[str, Any]], image: str, where: str, files: Files | None
 ) -> Iterator[tuple[dict[str, Any], bytes | InputError]]:
-    """Rows with their encoded images; those that lie in files of their own are fetched several at a time."""
+    """Yield rows with their encoded images. Images in separate files are fetched several at a time."""
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         ahead: deque[tuple[dict[str, Any], Future[bytes | InputError]]] = deque()
         for row in rows:
@@ -226,9 +232,10 @@ def _fetched(
 
 
 def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
-    """The encoded image of a row, from the row itself or from the file that it names; empty where there is none.
+    """Return a row's encoded image, from the row or from the file that it names.
 
-    A file that is missing or not allowed to be read is one unreadable image: its reason is returned.
+    The result is empty if the row has none. A file that is missing or must not be read is one unreadable image, and the
+    reason is returned.
     """
     if image is None or (image["bytes"] is None and image["path"] is None):
         return b""
@@ -241,7 +248,7 @@ def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
 
     def once() -> bytes:
         with undocumented.opened(image["path"]) as file:
-            return file.read(MOST_BYTES + 1)  # one more, so that `stored` sees what is too large
+            return file.read(MOST_BYTES + 1)  # one byte more, so that `stored` detects a file that is too large
 
     try:
         return hub.call(f"an image of {where}", once)
@@ -251,7 +258,7 @@ def _bytes(image: Any, where: str, files: Files | None) -> bytes | InputError:
 
 @contextmanager
 def _sentences(where: str) -> Iterator[None]:
-    """Turns what `datasets` raises into our errors: silence into HubUnavailable, the rest into InputError."""
+    """Turn errors of `datasets` into ours: HubUnavailable if the Hub does not answer, otherwise InputError."""
     try:
         yield
     except Explained:
@@ -267,7 +274,7 @@ def _sentences(where: str) -> Iterator[None]:
         fix = "Convert it to parquet, or give a folder of images"
         if "BatchSize must be greater than 0" in first_line:
             first_line, fix = "a parquet file in it has no rows", "Remove the file, or add rows"
-        if first_line.startswith("invalid literal for int()"):  # of a WebDataset
+        if first_line.startswith("invalid literal for int()"):  # a WebDataset's label
             said = first_line.rpartition(": ")[2].removeprefix("b")
             first_line = f"a .cls file in it contains {said} and no whole number"
             fix = "Unpack the files and give the folder"

@@ -1,4 +1,8 @@
-"""CSV files that list images: a column of files below the dataset's folder, a column of classes, a file for a split."""
+"""CSV files that list images.
+
+They have a column of files below the dataset's folder, a column of classes, and one CSV file or one value of a column
+per split.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,11 @@ from .parts import Wishes
 from .walk import Walk
 
 LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")  # names of columns
-_MOST = 0.5  # of a column's values are files, so that it lists images and some are missing
+_MOST = 0.5  # share of a column's values that must be files, so that it lists images
 
 
 class Row(NamedTuple):
-    """A row of a list: an image, its label as text (empty: none), its group."""
+    """A row of a list: an image, its label as a string (empty: none), its group."""
 
     path: str
     label: str
@@ -32,7 +36,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What CSV files list, by split: rows with a label; the files that are read; what is left out."""
+    """The rows with a label in CSV files, by split, the files that are read, and what is left out."""
 
     rows: Mapping[str, Sequence[Row]]
     files: tuple[str, ...]  # the lists
@@ -51,25 +55,25 @@ class Columns:
 
 @dataclass(frozen=True)
 class _List:
-    """A CSV file with its columns as texts, and the column of files that are images below the folder.
+    """A CSV file with its columns as strings, and the column of files that are images below the folder.
 
-    Where a column says the split of each row, there is one of these for each split.
+    If a column gives the split of each row, there is one _List for each split.
     """
 
     path: str
     columns: Mapping[str, Sequence[str]]
     files: str
     found: Sequence[str | None]  # the image of each row
-    split: str | None = None  # of all its rows, as a column says it
+    split: str | None = None  # of all its rows, if a column gives it
     by: str = ""  # that column
 
     @property
     def text(self) -> str:
-        """The file, and which of its rows are meant."""
+        """The file as text, and which of its rows are used."""
         return f"{self.path} (rows of {self.split} in column {self.by})" if self.by else self.path
 
     def label(self, asked: Columns) -> str | None:
-        """The column of the labels, None where none is clear."""
+        """Return the column of the labels, or None if it is ambiguous."""
         others = [name for name in self.columns if name not in (self.files, asked.group)]
         named = [name for name in others if name.lower() in LABELS]
         if asked.label:
@@ -78,7 +82,10 @@ class _List:
 
 
 def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
-    """What the CSV files of a folder list, None where none lists its images; raise InputError where it is doubtful."""
+    """Return the listing of a folder's CSV files, or None if none lists its images.
+
+    Raises InputError if it is ambiguous.
+    """
     files = [path for path in walk.others if path.lower().endswith(ENDINGS)]
     if not files or not walk.top.count:
         return None
@@ -102,7 +109,7 @@ def read(walk: Walk, asked: Columns, wishes: Wishes) -> Listing | None:
 
 
 def _finder(images: Sequence[str]) -> Callable[[str, str, str | None], str | None]:
-    """Return a function: value, folder of its list, split -> the image below the folder that it names."""
+    """Return a function that maps a value, the folder of its list and a split to the image that the value names."""
     exact = set(images)
     by_name: dict[str, list[str]] = {}
     for image in images:
@@ -126,7 +133,7 @@ def _finder(images: Sequence[str]) -> Callable[[str, str, str | None], str | Non
 
 
 def _listed(walk: Walk, path: str, find: Callable[[str, str, str | None], str | None], asked: Columns) -> _List | None:
-    """The list in a CSV file; None where no column has names of images."""
+    """Return the list in a CSV file, or None if no column has names of images."""
     columns = csvfile.table(walk.root, path)
     folder, _, name = path.rpartition("/")
     split = words.split_of(name.rpartition(".")[0])
@@ -147,7 +154,10 @@ def _listed(walk: Walk, path: str, find: Callable[[str, str, str | None], str | 
 
 
 def _by_column(walk: Walk, each: _List, asked: Columns) -> list[_List]:
-    """The list, or a part of it for each split that a column says; raise InputError where that is doubtful."""
+    """Return the list, or one part of it per split if a column gives the split of each row.
+
+    Raises InputError if the column has other values too.
+    """
     kept = (each.files, asked.label, asked.group)
     for name in [name for name in each.columns if name not in kept]:
         values = each.columns[name]
@@ -167,7 +177,7 @@ def _by_column(walk: Walk, each: _List, asked: Columns) -> list[_List]:
 
 
 def _part(each: _List, column: str, split: str, taken: Sequence[bool]) -> _List:
-    """The rows of a list that are taken, without the column that says their split."""
+    """Return the selected rows of a list, without the column that gives their split."""
     columns = {name: [*compress(values, taken)] for name, values in each.columns.items() if name != column}
     return _List(each.path, columns, each.files, [*compress(each.found, taken)], split, column)
 
@@ -207,7 +217,11 @@ def _shown(found: Iterable[str]) -> str:
 
 
 def _require_no_columns(walk: Walk, each: _List, asked: Columns) -> None:
-    """Raise InputError for a list whose label column is not clear; where a command names none, class folders may do."""
+    """Raise InputError for a list without a clear label column.
+
+    If the command names no column, the error is Unlike, which class folders can replace, and a list with only a column
+    of files is ignored.
+    """
     names = [name for name in each.columns if name != each.files]
     if names and not (asked.label or asked.image):
         raise Unlike(
@@ -220,7 +234,7 @@ def _require_no_columns(walk: Walk, each: _List, asked: Columns) -> None:
 
 
 def _rows(walk: Walk, each: _List, label: str, group: str | None) -> Iterator[Row]:
-    """The rows of a list; raise InputError where some of its files are not there."""
+    """Yield the rows of a list. Raise InputError if some of its files do not exist."""
     where = walk.root / each.path
     values = each.columns[each.files]
     if missing := [value for value, image in zip(values, each.found, strict=True) if image is None]:

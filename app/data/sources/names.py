@@ -1,4 +1,4 @@
-"""Names of classes: texts that are numbers, and names that differ only in spelling, which are refused."""
+"""Names of classes: strings that are numbers, and names that differ only in spelling, which are refused."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
 def reader_of(texts: Iterable[str], where: str) -> Callable[[str], Any]:
-    """Return what reads labels that are written as texts: as numbers if all are (1 and 1.0 are one), else as they are.
+    """Return the function that reads string labels: as numbers if all are numbers, otherwise unchanged.
 
-    Numbers with zeros in front, such as 007, are names. Raise InputError for decimal commas, and for 7 next to 007.
+    1 and 1.0 are one class. Numbers with leading zeros, such as 007, are names. Raises InputError for decimal commas,
+    and for 7 next to 007.
     """
     known = {text for text in texts if text.lower() != "nan"}
     if known and all(_COMMA.fullmatch(text) for text in known):
@@ -46,7 +47,7 @@ def _number(text: str) -> int | float:
 def require_apart(found: Iterable[str], where: str) -> None:
     """Raise InputError for names that differ only by blanks or case.
 
-    Single characters are apart, as the letters of an alphabet are.
+    Single characters are always different names, like the letters of an alphabet.
     """
     names = sorted(found)
     alphabet = all(len(name.strip()) == 1 for name in names)

@@ -1,4 +1,4 @@
-"""Which version of a dataset is meant, and opening it."""
+"""The version of a dataset that is used, and opening that version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .source import Ask, Source
 
 
 def newest(ask: Ask, say: Callable[[str], None]) -> str:
-    """The version to use: a folder's fingerprint, or the Hub's commit now; if it is silent, the newest in the cache."""
+    """Return the version to use: a folder's fingerprint, or the Hub's current commit.
+
+    If the Hub does not answer, it is the newest version in the cache.
+    """
     if ask.path:
         return ask.fingerprint or fingerprint(ask)
     if ask.reading:
@@ -36,7 +39,10 @@ def newest(ask: Ask, say: Callable[[str], None]) -> str:
 
 
 def first(ask: Ask, version: str) -> Source:
-    """The source of a dataset that is not in the cache. Raises InputError, and Unavailable for a silent Hub."""
+    """Return the source of a dataset that is not in the cache.
+
+    Raises InputError, and Unavailable if the Hub does not answer.
+    """
     try:
         source = _opened(ask, version)
     except HubUnavailable as error:
@@ -49,7 +55,7 @@ def first(ask: Ask, version: str) -> Source:
 
 
 def _all_tested(source: Source) -> Source:
-    """The same with its test split alone, or with all its rows as one where it has none."""
+    """Return the source with only its test split, or with all its rows as test if it has no such split."""
     split, outline = "test" if "test" in source.rows else "train", source.outline
     return dataclasses.replace(
         source, rows={"test": source.rows[split]}, examples=lambda _: source.examples(split), without_test=None,
@@ -58,9 +64,10 @@ def _all_tested(source: Source) -> Source:
 
 
 def at_version(ask: Ask, source: Source, version: str) -> Source:
-    """Return the source as a run that was made with this version names it; raise InputError unless it is that one.
+    """Return the source under the name that a run with this version gave it.
 
-    A run of layout revision 1 named a folder by all its files, read or not.
+    A run of layout revision 1 named a folder by all its files, read or not. Raises InputError unless the source is the
+    one of that run.
     """
     if version == source.version:
         return source
@@ -73,12 +80,12 @@ def at_version(ask: Ask, source: Source, version: str) -> Source:
 
 
 def _named_by_all(ask: Ask, version: str | None) -> bool:
-    """Whether a version is the hash over all files of a folder of images, which named it at layout revision 1."""
+    """Return whether a version is the hash over all files of a folder of images, as in layout revision 1."""
     return bool(ask.path and not ask.reading and ask.layout == 1 and files.of_all(ask.path) == version)
 
 
 def fingerprint(ask: Ask) -> str:
-    """16 hex digits over the content of a local dataset, as far as it is read."""
+    """Return 16 hex digits over the contents that are read of a local dataset."""
     assert ask.path
     if not ask.reading:
         return folders.fingerprint(ask)
@@ -86,7 +93,7 @@ def fingerprint(ask: Ask) -> str:
 
 
 def at(ask: Ask, path: str, *, design: str | None = None, filelist: str | None = None) -> Ask:
-    """The same local dataset in a folder elsewhere. Raises InputError unless that folder's content is the ask's."""
+    """Return the ask for the same local dataset in another folder. Raise InputError if its content differs."""
     if not ask.path:
         raise InputError(f"{ask.dataset} is not read from a folder. Omit --data {path}")
     there = dataclasses.replace(ask, path=path, design=design or ask.design, filelist=filelist or ask.filelist)

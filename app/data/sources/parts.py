@@ -1,4 +1,4 @@
-"""Which folders of a folder of images are train, validation and test, and which are classes."""
+"""The folders of an image folder that are train, validation and test, and those that are classes."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _HOW = (
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What a command says of a folder's layout."""
+    """The layout of a folder that a command asks for."""
 
-    level: str = "1"  # 1 | 2 | last: which folder below the split is the class
+    level: str = "1"  # 1 | 2 | last: the folder below the split that is the class
     folders: str | None = None  # train=...,test=..., or none
     val: str | None = None  # the split that is the validation set
     test: str | None = None
-    carve_test: bool = field(default=False, compare=False)  # the source's own test is not used
+    carve_test: bool = field(default=False, compare=False)  # the source's test split is not used
     tested: bool = field(default=False, compare=False)  # the folder is for testing: nothing is trained on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The folders of each split: those that are used, those that are not, and whether siblings are classes."""
+    """The folders of each split: used ones, unused ones, and whether the folders are classes instead of splits."""
 
     used: Mapping[str, Sequence[Folder]]
     unused: Mapping[str, Sequence[Folder]]
-    base: str = ""  # the folder below the given one that holds the splits
+    base: str = ""  # the folder below the given one that contains the splits
     of_classes: bool = False
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def divided(root: Path, top: Folder, wishes: Wishes) -> Parts:
-    """Return which folders are splits; raise InputError where that is doubtful."""
+    """Return the folders that are splits. Raise InputError if that is ambiguous."""
     if wishes.folders and wishes.folders.strip().lower() == "none":
         return _classes(root, top, wishes)
     if wishes.folders:
@@ -74,12 +74,12 @@ def divided(root: Path, top: Folder, wishes: Wishes) -> Parts:
 
 
 def _is_split(folder: Folder) -> bool:
-    """Whether a folder that is alone is a split by its name."""
+    """Return whether a folder without siblings is a split by its name."""
     return words.split_of(folder.name) is not None
 
 
 def _split_words(base: Folder) -> dict[str, list[Folder]]:
-    """The folders with images by the split that their names say; nothing where these are no splits."""
+    """Return the folders with images by the split in their names, or nothing if these are not splits."""
     found: dict[str, list[Folder]] = {}
     for folder in base.with_images:
         if split := words.split_of(folder.name):
@@ -93,7 +93,10 @@ def _split_words(base: Folder) -> dict[str, list[Folder]]:
 
 
 def _require_no_splits_below(root: Path, base: Folder) -> None:
-    """Raise InputError for classes that contain folders of train and of another split, which would be trained on."""
+    """Raise InputError for classes that contain folders of train and of another split.
+
+    All of their images would be trained on.
+    """
     holding = [each for folder in base.folders for each in folder.every() if "train" in _split_words(each)]
     holding = [each for each in holding if len(_split_words(each)) > 1]
     if not holding:
@@ -113,9 +116,10 @@ def _require_no_splits_below(root: Path, base: Folder) -> None:
 
 
 def _require_no_lone_train(root: Path, base: Folder) -> None:
-    """Raise InputError where one folder is train by its name and has class folders, and the rest may be a test set.
+    """Raise InputError if a single folder is train by its name, has class folders, and has siblings.
 
-    Words of one split alone are classes (plane, train, bus), unless the folder differs from the others in this.
+    The siblings may be a test set. Words of one split alone are classes (plane, train, bus), unless only that folder
+    has folders of images.
     """
     named = [each for each in base.with_images if words.split_of(each.name) == "train"]
     others = [each for each in base.with_images if each not in named]
@@ -130,7 +134,7 @@ def _require_no_lone_train(root: Path, base: Folder) -> None:
 
 
 def _require_clear(root: Path, base: Folder, found: Mapping[str, Sequence[Folder]]) -> None:
-    """Raise InputError for a sibling of splits that is none, for two of one split, and for splits without train."""
+    """Raise InputError for a sibling that is not a split, for two of one split, and for splits without train."""
     named = [folder for folders in found.values() for folder in folders]
     where = root / base.path
     if others := [folder for folder in base.with_images if folder not in named]:
@@ -150,7 +154,7 @@ def _shown(folders: object) -> str:
 
 
 def _classes(root: Path, top: Folder, wishes: Wishes) -> Parts:
-    """The folders as classes, all of train."""
+    """Return the folders as classes, all of train."""
     for option, name in (("--val-split", wishes.val), ("--test-split", wishes.test)):
         if name:
             raise InputError(f"{option} {name}: {root} has no folders for splits. {_HOW}")
@@ -158,7 +162,7 @@ def _classes(root: Path, top: Folder, wishes: Wishes) -> Parts:
 
 
 def _given(root: Path, top: Folder, text: str) -> dict[str, list[Folder]]:
-    """The folders that `--split-folders` names; raise InputError for what it does not name so."""
+    """Return the folders that `--split-folders` names. Raise InputError for an invalid value."""
     at = {folder.path: folder for folder in top.every() if folder.path}
     found: dict[str, list[Folder]] = {}
     for part in text.split(","):
@@ -187,7 +191,7 @@ def _given(root: Path, top: Folder, text: str) -> dict[str, list[Folder]]:
 
 
 def _beside(top: Folder, found: Mapping[str, Sequence[Folder]]) -> list[str]:
-    """The images that are in none of the folders."""
+    """Return the images that are in none of the folders."""
     within = {image for folders in found.values() for folder in folders for image in folder.all_images()}
     return [image for image in top.all_images() if image not in within]
 
@@ -195,7 +199,10 @@ def _beside(top: Folder, found: Mapping[str, Sequence[Folder]]) -> list[str]:
 def _chosen(
     root: Path, base: str, found: Mapping[str, list[Folder]], wishes: Wishes, *, beside: list[str] | None = None
 ) -> Parts:
-    """The splits that are used, of those that are there; `beside` are images next to those that a command names."""
+    """Return the splits that are used.
+
+    `beside` are images outside the folders that a command names.
+    """
     val = _named(root, found, "--val-split", wishes.val)
     test = _named(root, found, "--test-split", wishes.test)
     if beside is not None and "test" in found and test != "val":
@@ -224,7 +231,7 @@ def _chosen(
 
 
 def _named(root: Path, found: Mapping[str, Sequence[Folder]], option: str, name: str | None) -> str | None:
-    """The split that a name means: a folder's, or train, val or test in any spelling."""
+    """Return the split that a name means: a folder's name, or train, val or test in any spelling."""
     if name is None:
         return None
     by_name = {folder.name.lower(): split for split, folders in found.items() for folder in folders}

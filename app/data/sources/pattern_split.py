@@ -1,4 +1,4 @@
-"""Train and validation files of powder patterns from one `.pt` file or a folder of them, each class in its share."""
+"""Splitting powder patterns of `.pt` files into train and validation files, with the same share of each class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...tables.synthetic import MANIFEST, SPLITS
 from ..splits.holdout import held_out
 from . import symmetry, tensors
 
-_SPLIT = 0x5918  # what a key of draws is for, beside those of `draws`
+_SPLIT = 0x5918  # the purpose of a key of draws, in addition to those of `draws`
 
 
 def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) -> dict[str, int]:
-    """Writes `{tag}_Train.pt` and `{tag}_Validation.pt` of {'X', 'Y'}; returns their rows by path.
+    """Write `{tag}_Train.pt` and `{tag}_Validation.pt` of {'X', 'Y'}, and return their rows by path.
 
-    The files that state what the labels mean are copied too. Raise InputError for files without patterns, for rows of
-    different lengths, and for a target that exists.
+    The files that define the labels are copied too. Raises InputError for files without patterns, for rows of different
+    lengths, and for a target that exists.
     """
     if not 0 < val_fraction < 1:
         raise InputError(f"--val-fraction {val_fraction:g} is out of range. Use a number between 0 and 1")
@@ -46,9 +46,9 @@ def split(source: Path, out: Path, *, tag: str, val_fraction: float, seed: int) 
 
 
 def _beside(source: Path, out: Path) -> dict[Path, bytes]:
-    """What else readers go by, by its path in `out`: what labels mean, and that patterns are synthetic.
+    """Return the other files that readers use, by their path in `out`: the labels' mapping and the manifest.
 
-    Raises InputError where something else lies there.
+    Raises InputError if a file with other contents exists there.
     """
     folder = source if source.is_dir() else source.parent
     there = [name for name in (*symmetry.MAPPINGS, MANIFEST) if (folder / name).is_file()]
@@ -60,7 +60,7 @@ def _beside(source: Path, out: Path) -> dict[Path, bytes]:
 
 
 def gathered(source: Path) -> tuple[np.ndarray, np.ndarray]:
-    """All rows of a file or of a folder's files in the order of their names: float32 (N, L) and labels int64 (N,)."""
+    """Return all rows of a file, or of a folder's files sorted by name: float32 (N, L) and labels int64 (N,)."""
     files = tensors.pattern_files(source)
     if not files:
         raise InputError(f"{source} contains no .pt file. Name a file, or a folder that contains some")
@@ -73,7 +73,7 @@ def gathered(source: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _usable(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A file's rows; raises InputError for values that are not finite and labels that are none."""
+    """Return a file's rows. Raise InputError for values that are not finite and for labels below 0."""
     patterns, labels = tensors.read(path)
     with np.errstate(over="ignore"):
         patterns = patterns.astype(np.float32, copy=False)

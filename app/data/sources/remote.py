@@ -1,4 +1,7 @@
-"""What `datasets` would read wrongly of a repository of the Hub: it knows fewer words and takes the last folder."""
+"""Repositories of the Hub that `datasets` would read wrongly.
+
+It knows fewer words for splits, and uses the last folder as the class.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ _INSTEAD = "Download it with `hf download {} --repo-type dataset --local-dir FOL
 
 
 def require_clear(files: Mapping[str, Sequence[str]], where: str, *, images: bool) -> None:
-    """Raise InputError where files of another split would be trained on, and for folders below class folders.
+    """Raise InputError if files of another split would be trained on, or if class folders have subfolders.
 
-    `files` are the paths or addresses of each split's files. `images` says that classes are taken from folders.
+    `files` are the paths or addresses of each split's files. `images` is true if classes are derived from folders.
     """
     every = [path for paths in files.values() for path in paths]
     if not every:
@@ -41,6 +44,6 @@ def require_clear(files: Mapping[str, Sequence[str]], where: str, *, images: boo
 
 
 def _folders(parts: Sequence[str]) -> int:
-    """How many folders stand between a split and a file."""
+    """Return the number of folders between a split and a file."""
     split = next((at for at, name in enumerate(parts[:-1]) if words.split_of(name)), -1)
     return len(parts) - 1 - (split + 1)

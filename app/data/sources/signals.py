@@ -1,4 +1,4 @@
-"""Powder patterns: `.pt` files of {'X', 'Y'}, read without executing anything, in files for each split or in one."""
+"""Powder patterns: `.pt` files of {'X', 'Y'}, one per split or one in all, read without executing anything."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .layout import Layout
 from .source import Array, Ask, Example, Revised, Source
 
 _SPLIT_OF = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
-_NAMED = {"bravais": ("spacegroup",), "space_group": ("bravais",)}  # what the other target's files are called
-_ALREADY = 0.99  # of the background: a file whose least number is that high has it
+_NAMED = {"bravais": ("spacegroup",), "space_group": ("bravais",)}  # words in the names of the other target's files
+_ALREADY = 0.99  # of the background: a file whose minimum is that high includes it
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Found:
     mapping: Path | None
     recipe: PatternRecipe | None  # of a synthetic set
     notes: tuple[str, ...]
-    revision: int = 1  # of the layout: 2 where revision 1 found other splits
+    revision: int = 1  # of the layout: 2 if revision 1 found other splits
 
     @property
     def files(self) -> list[Path]:
@@ -39,7 +39,10 @@ class _Found:
 
 
 def find(ask: Ask) -> _Found:
-    """The files of a folder, of one path, or of several between commas, by split; raises InputError for none."""
+    """Return the files of a folder, of a path, or of several paths separated by commas, by split.
+
+    Raises InputError if there are none.
+    """
     assert ask.path and isinstance(ask.reading, SignalReading)
     every = _files(ask.path)
     other = [file for file in every if any(name in _plain(file) for name in _NAMED[ask.reading.target])]
@@ -74,7 +77,7 @@ def find(ask: Ask) -> _Found:
 
 
 def _named(files: list[Path]) -> tuple[dict[Path, str | None], int]:
-    """Return the split that each file's name says, and the revision of the layout that finds them so.
+    """Return the split in each file's name, and the revision of the layout that finds these splits.
 
     Revision 1 knew only the last part of a name, such as `X_Train.pt`, and not `trainset.pt`.
     """
@@ -82,7 +85,7 @@ def _named(files: list[Path]) -> tuple[dict[Path, str | None], int]:
     found = {file: first[file] or words.split_of(file.stem) for file in files}
     if "train" not in found.values() and not any(first.values()):
         return first, 1
-    alone = len(files) == 1 and not any(first.values())  # all of it is train either way
+    alone = len(files) == 1 and not any(first.values())  # all rows are train in both revisions
     return found, 1 if found == first or alone else 2
 
 
@@ -104,7 +107,7 @@ def _plain(file: Path) -> str:
 
 
 def fingerprint(ask: Ask) -> str:
-    """16 hex digits of a hash over the names and the content of the files and of their mapping."""
+    """Return 16 hex digits of a hash over the names and the contents of the files and of their mapping."""
     found, digest = find(ask), hashlib.sha256()
     for file in [*found.files, *([found.mapping] if found.mapping else [])]:
         digest.update(os.fsencode(f"{file.name}\0{sha256(file)}\n"))
@@ -114,7 +117,10 @@ def fingerprint(ask: Ask) -> str:
 
 
 def shape(ask: Ask) -> tuple[int, int]:
-    """(1, L) of what a model sees, as the first file says; raises InputError."""
+    """Return the shape of the model's inputs, (1, L), from the first file.
+
+    Raises InputError if the file or the range cannot be used.
+    """
     assert isinstance(ask.reading, SignalReading)
     found = find(ask)
     file = found.files[0]
@@ -124,14 +130,17 @@ def shape(ask: Ask) -> tuple[int, int]:
 
 
 def class_names(ask: Ask) -> tuple[str, ...]:
-    """The names of the classes that labels stand for."""
+    """Return the names of the classes that labels stand for."""
     assert isinstance(ask.reading, SignalReading)
     found = find(ask)
     return symmetry.class_names(ask.reading.target, found.mapping, found.recipe)
 
 
 def open_signals(ask: Ask) -> Source:
-    """The patterns as rows (1, L) with their class indices; raises InputError for files that cannot be used."""
+    """Return the patterns as rows (1, L) with their class indices.
+
+    Raises InputError for files that cannot be used.
+    """
     reading, found = ask.reading, find(ask)
     assert isinstance(reading, SignalReading)
     if ask.layout < found.revision:
@@ -170,14 +179,17 @@ def _shown(files: list[Path]) -> str:
 
 
 def revision(ask: Ask) -> int:
-    """Return the revision of the layout by which the files are divided into splits."""
+    """Return the revision of the layout that divides the files into splits."""
     return find(ask).revision
 
 
 def _counted(
     file: Path, size: tuple[int, int], reading: SignalReading, classes: int, recipe: PatternRecipe | None
 ) -> int:
-    """The patterns of a file; raises InputError where they have another length or a label outside the classes."""
+    """Return the number of patterns in a file.
+
+    Raises InputError if they have another length, or a label outside the classes.
+    """
     patterns, labels = tensors.read(file, mapped=True)
     first, last = _span(patterns.shape[1], reading, file, recipe)
     if last - first != size[1]:
@@ -196,7 +208,7 @@ def _counted(
 
 def _examples(file: Path, reading: SignalReading, classes: int, recipe: PatternRecipe | None) -> Iterator[Example]:
     patterns, labels = tensors.read(file)
-    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # it was changed since it was opened
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):  # the file has changed since it was opened
         raise InputError(
             f"{printable(file.name)} has labels outside of {classes} classes. Fix the labels, or use another --target"
         )
@@ -207,7 +219,7 @@ def _examples(file: Path, reading: SignalReading, classes: int, recipe: PatternR
 
 
 def _span(length: int, reading: SignalReading, file: Path, recipe: PatternRecipe | None) -> tuple[int, int]:
-    """First and last + 1 of the points that are taken; raises InputError for a range that the angles do not reach."""
+    """Return the first and the last + 1 of the selected points. Raise InputError if the range exceeds the angles."""
     if reading.range is None:
         return 0, length
     grid = _grid(length, reading, recipe)
@@ -228,7 +240,10 @@ def _span(length: int, reading: SignalReading, file: Path, recipe: PatternRecipe
 
 
 def _grid(length: int, reading: SignalReading, recipe: PatternRecipe | None) -> tuple[float, float] | None:
-    """First angle and step: as said, else as a synthetic set says, else as NIST's; None where they are not known."""
+    """Return the first angle and the step, or None if they are unknown.
+
+    They are the given ones, else those of a synthetic set, else NIST's.
+    """
     if reading.grid:
         return reading.grid
     if recipe and recipe.points == length:
@@ -241,14 +256,14 @@ def _grid_of(recipe: PatternRecipe) -> tuple[float, float]:
 
 
 def angles(ask: Ask, length: int) -> np.ndarray | None:
-    """The angles of patterns as they are read, (length,) degrees 2-theta; None where they are not known."""
+    """Return the angles of patterns as they are read, (length,) degrees 2-theta, or None if they are unknown."""
     reading = ask.reading
     assert isinstance(reading, SignalReading)
     if reading.range is not None:
         return np.linspace(*reading.range, length)
     try:
         recipe = find(ask).recipe
-    except InputError:  # the files are gone, and the cache stays
+    except InputError:  # the files no longer exist, but the cache does
         recipe = None
     grid = _grid(length, reading, recipe)
     return None if grid is None else grid[0] + grid[1] * np.arange(length)

@@ -1,4 +1,4 @@
-"""Which of the splits of a dataset of the Hub, or of tables, are train, validation and test, and what to say of it."""
+"""The splits of a Hub dataset, or of tables, that are train, validation and test, and the notes about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import words
 from .layout import LeftOut
 from .source import Ask
 
-COLUMNS = ("split", "splits", "set", "subset", "partition", "phase", "usage")  # whose values are splits
+COLUMNS = ("split", "splits", "set", "subset", "partition", "phase", "usage")  # columns whose values are splits
 _UNUSED = "this split is not used"
 
 
@@ -25,10 +25,10 @@ def of(
     *,
     hidden: tuple[str, int] | None = None,
 ) -> tuple[dict[str, str], tuple[str, ...], list[LeftOut]]:  # fmt: skip
-    """Return ours -> the source's name, notes, and the splits that are left out. Raise InputError.
+    """Return our split -> the source's name, notes, and the splits that are left out.
 
-    `count` gives the rows of a split, None where they are unknown. `hidden` is the source's test split and its rows,
-    where none has a label and another split is used instead.
+    `count` gives the rows of a split, or None if they are unknown. `hidden` is the source's test split and its number
+    of rows, if none has a label and another split is used instead. Raises InputError if no split for training is clear.
     """
     names = list(there)
     val, test = (_named(names, where, *asked) for asked in (("val", ask.val_split), ("test", ask.test_split)))
@@ -62,7 +62,7 @@ def _why(name: str, val: str | None) -> str:
 
 
 def without_test(ask: Ask, there: Collection[str], wanted: Mapping[str, str]) -> list[str] | None:
-    """The source's splits but its test, where another can be the test set in its place; None where none can."""
+    """Return the source's splits with another one as its test set, or None if there is no other."""
     if "test" not in wanted or ask.test_split or ask.val_split:
         return None
     rest = [name for name in there if name != wanted["test"]]
@@ -71,7 +71,10 @@ def without_test(ask: Ask, there: Collection[str], wanted: Mapping[str, str]) ->
 
 
 def _train(names: list[str], where: str, val: str | None, test: str | None) -> str | None:
-    """The name of the split for training, None where one split alone is used. Raise InputError where none is clear."""
+    """Return the name of the split for training, or None if there is a single split.
+
+    Raises InputError if it is ambiguous.
+    """
     rest = [name for name in names if name not in (val, test)]
     if "train" in rest:
         return "train"
@@ -91,11 +94,11 @@ def _train(names: list[str], where: str, val: str | None, test: str | None) -> s
 
 
 def _named(names: list[str], where: str, kind: str, given: str | None) -> str | None:
-    """The split that an option names, in any case and spelling; raise InputError where there is none."""
+    """Return the split that an option names, in any case and spelling. Raise InputError if it does not exist."""
     if given is None:
         return None
     found = [name for name in names if name == given] or [name for name in names if name.lower() == given.lower()]
-    if not found and (word := words.split_of(given)):  # such as Valid, where files are named so
+    if not found and (word := words.split_of(given)):  # such as Valid, if files have that name
         found = [name for name in names if words.split_of(name) == word]
     if len(found) != 1:
         raise InputError(f"--{kind}-split {given}: {where} has no such split. {suggestion(given, names)}")
@@ -103,12 +106,12 @@ def _named(names: list[str], where: str, kind: str, given: str | None) -> str | 
 
 
 def column_of(names: Iterable[str]) -> str | None:
-    """The column that may say the split of each row, None for none."""
+    """Return the column that may give the split of each row, or None."""
     return next((name for name in names if name.lower() in COLUMNS), None)
 
 
 def require_one(values: Iterable[Any], where: str) -> None:
-    """Raise InputError where the rows of one split are train and another by the values of a column."""
+    """Raise InputError if a column says that the rows of one split are train and another split."""
     found = {value: words.split_of(value) for value in values if isinstance(value, str)}
     if "train" in found.values() and len({*found.values()} - {None}) > 1:
         shown = ", ".join(printable(value) for value in sorted(found))

@@ -1,4 +1,4 @@
-"""The names of crystal symmetries that labels stand for: 14 Bravais lattices, 230 space groups or a mapping's own."""
+"""The names of crystal symmetries for labels: 14 Bravais lattices, 230 space groups, or those of a mapping."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ...tables.symmetry import BRAVAIS, SPACE_GROUPS
 from ...tables.synthetic import PatternRecipe
 from . import tensors
 
-MAPPINGS = ("mapping.pt", "mapping.json")  # beside files: what their labels mean
+MAPPINGS = ("mapping.pt", "mapping.json")  # next to the files: the names of their labels
 _TITLES = {"bravais": "Bravais Lattice", "space_group": "Space Group"}
 
 
 def mapping_beside(files: Sequence[Path]) -> Path | None:
-    """The mapping that lies beside the first of the files, if one does."""
+    """Return the mapping in the folder of the first file, or None."""
     there = (files[0].parent / name for name in MAPPINGS)
     return next((path for path in there if path.is_file()), None)
 
 
 def class_names(target: str, mapping: Path | None, recipe: PatternRecipe | None) -> tuple[str, ...]:
-    """The names of labels 0, 1, ...: a mapping's, else a synthetic set's own, else those of all 14 or 230 classes.
+    """Return the names of labels 0, 1, ...
 
-    Raises InputError for a mapping that is damaged, or that does not number its names from 0, and for a synthetic set
-    that is labelled by another target.
+    They are a mapping's, else a synthetic set's, else those of all 14 or 230 classes. Raises InputError for a mapping
+    that is damaged or does not number its names from 0, and for a synthetic set that is labelled by another target.
     """
     if recipe and recipe.target != target:
         raise InputError(f"the synthetic patterns are labelled by {recipe.target}. Use --target {recipe.target}")
@@ -42,7 +42,7 @@ def class_names(target: str, mapping: Path | None, recipe: PatternRecipe | None)
 
 
 def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
-    """A mapping's names in the order of their labels; None where it says nothing of these classes."""
+    """Return a mapping's names in the order of their labels, or None if it has none for these classes."""
     held = _read(path)
     if not isinstance(held, Mapping):
         raise InputError(f"{path} is not a mapping of labels to names. Write it as in {{'{title}': {{0: ...}}}}")
@@ -59,7 +59,7 @@ def _mapped(path: Path, title: str) -> tuple[str, ...] | None:
 
 
 def _read(path: Path) -> Any:
-    """What stands in a mapping; nothing of it is executed."""
+    """Return the contents of a mapping. Nothing in it is executed."""
     if path.suffix == ".pt":
         return tensors.load(path)
     try:

@@ -1,4 +1,4 @@
-"""The folder of a synthetic set: new, or one that holds a part of the same set, which is then gone on with."""
+"""The folder of a synthetic set, either new or with a part of the same set, which is then completed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTES = {
 
 
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes the manifest into an empty or new folder; raises InputError where something else is there."""
+    """Write the manifest into an empty or new folder. Raise InputError if the folder has other contents."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file. Give --out a folder")
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
@@ -28,7 +28,7 @@ def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
-    """What a synthetic set's manifest says, None where there is none; raises InputError for one that is damaged."""
+    """Return a synthetic set's manifest, or None if there is none. Raise InputError if it is damaged."""
     path = folder / MANIFEST
     if not path.is_file():
         return None
@@ -42,14 +42,17 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
 
 
 def notes(folder: Path) -> tuple[str, ...]:
-    """What every figure and card of a run on a synthetic set says; nothing for other sets."""
+    """Return the notes on every figure and card of a run on a synthetic set, or nothing for other sets."""
     held = manifest_of(folder)
     said = _NOTES.get(str(held.get("dataset"))) if held else None
     return (said,) if said else ()
 
 
 def pattern_recipe(folder: Path) -> PatternRecipe | None:
-    """What the patterns of a folder are made from, None where they are not synthetic; raises InputError for damage."""
+    """Return the recipe of a folder's patterns, or None if they are not synthetic.
+
+    Raises InputError for a damaged manifest.
+    """
     held = manifest_of(folder)
     if held is None or held.get("dataset") != "diffraction":
         return None
@@ -62,7 +65,7 @@ def pattern_recipe(folder: Path) -> PatternRecipe | None:
 
 
 def _require_same(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises InputError unless the folder's manifest says the same, naming the first thing that differs."""
+    """Raise InputError unless the folder's manifest is the same, naming the first entry that differs."""
     there = manifest_of(folder)
     if there is None:
         raise InputError(f"{folder} is not empty and contains no synthetic set. Give --out a new folder")

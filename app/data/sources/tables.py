@@ -1,4 +1,4 @@
-"""Folders that the `datasets` library reads: parquet, arrow, WebDataset, a card with configs, lists named metadata."""
+"""Folders that the `datasets` library reads: parquet, arrow, WebDataset, cards with configs, metadata lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .walk import Walk
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _TEXTS = (".csv", ".tsv", ".json", ".jsonl")
-_DATA = (".parquet", ".arrow", ".tar", ".zip", *_TEXTS)  # what a card may name
+_DATA = (".parquet", ".arrow", ".tar", ".zip", *_TEXTS)  # endings of files that a card may name
 _IGNORED = ("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 _SHARDED = re.compile(r"data/([^/]*)-\d{5}-of-\d{5}[^/]*\.[^/]*")
 _ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -29,17 +29,17 @@ _NAMES = {"train": "train", "val": "validation", "test": "test"}  # of splits, a
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """What `datasets` is to read of a folder."""
+    """The parts of a folder that `datasets` reads."""
 
-    module: str | None  # its reader, None: as the library itself finds
-    data_files: Mapping[str, Sequence[str]] | None  # split -> paths below the folder; None: as the library finds them
+    module: str | None  # its reader; None: the library finds it
+    data_files: Mapping[str, Sequence[str]] | None  # split -> paths below the folder; None: the library finds them
     read: Sequence[str]  # paths of the files that are read
     layout: Layout
     revision: int
 
 
 def found(walk: Walk, *, carve_test: bool = False) -> Tables | None:
-    """Return the tables of a folder, None for a folder of images; raise InputError for what cannot be read."""
+    """Return the tables of a folder, or None for a folder of images. Raise InputError for unreadable content."""
     others, images = walk.others, list(walk.top.all_images())
     lists = [path for path in others if _base(path) in _METADATA]
     if _has_configs(walk.root):
@@ -72,7 +72,7 @@ def _base(path: str) -> str:
 
 
 def _card(root: Path) -> str:
-    """The front matter of a folder's README.md, empty without one."""
+    """Return the front matter of a folder's README.md, or "" if there is none."""
     try:
         text = (root / "README.md").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -85,7 +85,10 @@ def _has_configs(root: Path) -> bool:
 
 
 def _by_words(walk: Walk, module: str, files: list[str]) -> Tables:
-    """Files whose folders or names say their splits; where the library finds the same, it finds them itself."""
+    """Return the tables whose folders or names give their splits.
+
+    If the library finds the same splits, it finds them itself.
+    """
     sharded = [path for path in files if _SHARDED.fullmatch(path)]
     if any(path.startswith("data/train-") for path in sharded) and not _mixed(walk, files):
         return Tables(
@@ -105,18 +108,18 @@ def _by_words(walk: Walk, module: str, files: list[str]) -> Tables:
 
 
 def _used(found: Mapping[str | None, Sequence[int]]) -> dict[str, Sequence[int]]:
-    """The files of the splits that are used."""
+    """Return the files of the splits that are used."""
     there = {split: at for split, at in found.items() if split}
     return {ours: there[theirs] for ours, theirs in holdout.published(list(there), carve_test=False).items()}
 
 
 def _taken(found: Mapping[str | None, Sequence[int]], carve_test: bool) -> Iterable[str]:
-    """The splits that are used, by their names here."""
+    """Return our names of the splits that are used."""
     return holdout.published([split for split in found if split], carve_test=carve_test).values()
 
 
 def _require_lists(walk: Walk, files: Mapping[str, Sequence[str]], lists: Sequence[str]) -> None:
-    """Raise InputError for a split whose images no list named metadata is about, though there is one elsewhere."""
+    """Raise InputError for a split whose images are in no metadata list, if another split has one."""
     for split, paths in files.items():
         if set(paths).isdisjoint(lists):
             folder = printable(posixpath.commonpath([posixpath.dirname(path) for path in paths]))
@@ -128,13 +131,13 @@ def _require_lists(walk: Walk, files: Mapping[str, Sequence[str]], lists: Sequen
 
 
 def _mixed(walk: Walk, files: Sequence[str]) -> bool:
-    """Whether there are other files by whose number the library may choose its reader."""
+    """Return whether there are other files, whose number may change the reader that the library chooses."""
     others = [path for path in walk.others if path not in files and _base(path) not in (*_IGNORED, "README.md")]
     return bool(others or walk.top.count)
 
 
 def _with_card(walk: Walk, read: Sequence[str]) -> list[str]:
-    """The files that are read, with the card where it describes the columns."""
+    """Return the files that are read, with the card if it describes the columns."""
     cards = ["README.md"] if re.search(r"^(dataset_info|configs):", _card(walk.root), re.MULTILINE) else []
     return [*read, *cards, *(["dataset_infos.json"] if "dataset_infos.json" in walk.others else [])]
 
@@ -150,7 +153,7 @@ def _layout(walk: Walk, read: Iterable[str], *more: LeftOut) -> Layout:
 
 
 def _of_metadata(walk: Walk, lists: list[str], images: list[str], *, carve_test: bool) -> Tables:
-    """Images that files named metadata list; the splits are those of the folders."""
+    """Return the tables of images that metadata files list. The splits are those of the folders."""
     there = set(images)
     named = [name for path in lists for name in _listed(walk.root, path)]
     if not named:
@@ -172,7 +175,7 @@ def _of_metadata(walk: Walk, lists: list[str], images: list[str], *, carve_test:
 
 
 def _listed(root: Path, path: str) -> list[str]:
-    """The files that a list named metadata has, as paths below the folder; nothing where it has none."""
+    """Return the files that a metadata list names, as paths below the folder, or nothing if it names none."""
     folder = path.rpartition("/")[0]
     if path.endswith(".csv"):
         columns: Mapping[str, Sequence[str]] = csvfile.table(root, path)
@@ -196,7 +199,7 @@ def _listed(root: Path, path: str) -> list[str]:
 
 
 def _of_lines(path: Path) -> dict[str, list[str]]:
-    """The columns of files in lines of JSON."""
+    """Return the columns of file names in a file of JSON lines."""
     columns: dict[str, list[str]] = {}
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -214,7 +217,7 @@ def _of_lines(path: Path) -> dict[str, list[str]]:
 
 
 def no_images(walk: Walk) -> str:
-    """What to say of a folder without images: what there is, and what to do with it."""
+    """Return the message for a folder without images: the files that it has, and what to do with them."""
     kinds = Counter(Path(path).suffix.lower() or "no ending" for path in walk.others)
     there = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(3))
     says = f"{walk.root} contains no images that can be read. It has other files: {printable(there)}"

@@ -1,6 +1,6 @@
-"""Files as `torch.save` writes them, patterns {'X', 'Y'} above all: the only place that reads and writes `.pt`.
+"""Files of `torch.save`, above all patterns {'X', 'Y'}: the only place that reads and writes `.pt`.
 
-A file is read as plain tensors: what would be executed on reading is refused.
+A file is read as plain tensors. A file that would execute code when read is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:
-    """Writes patterns (N, L) as X [N, 1, L] and labels (N,) as Y, whole or not at all; always the same bytes."""
+    """Write patterns (N, L) as X [N, 1, L] and labels (N,) as Y, completely or not at all.
+
+    The same data are always written as the same bytes.
+    """
     import torch
 
     held = {"X": torch.from_numpy(patterns[:, None]), "Y": torch.from_numpy(labels)}
@@ -30,17 +33,20 @@ def write(path: Path, patterns: np.ndarray, labels: np.ndarray) -> None:
 
 
 def save(path: Path, held: Tensor | Mapping[str, Tensor], *, wanted: int = 0) -> None:
-    """Write a plain tensor, or several by name, complete or not at all; always the same bytes. `wanted` is in bytes."""
+    """Write a plain tensor, or several by name, completely or not at all, always as the same bytes.
+
+    `wanted` is in bytes.
+    """
     import torch
 
     with durable.replacing(path, wanted=wanted) as aside, aside.open("wb") as file:
-        torch.save(held, file)  # into an open file: given a path, its name would stand in the bytes
+        torch.save(held, file)  # into an open file, because the bytes would contain the name of a path
 
 
 def read(file: Path, *, mapped: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Patterns float (N, L) and labels int64 (N,) of a file, where it lies if `mapped`; raises InputError for others.
+    """Return patterns float (N, L) and labels int64 (N,) of a file, memory-mapped if `mapped`.
 
-    X is [N, L] or [N, 1, L], Y [N] or [N, 1]; their values are not looked at.
+    X is [N, L] or [N, 1, L], Y is [N] or [N, 1]. Their values are not checked. Raises InputError for other contents.
     """
     held, name = load(file, mapped=mapped), printable(file.name)
     if not isinstance(held, Mapping) or not {"X", "Y"} <= set(held):
@@ -65,14 +71,17 @@ def read(file: Path, *, mapped: bool = False) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pattern_files(path: Path) -> list[Path]:
-    """The file, or the `.pt` files in a folder that may hold patterns, in the order of their names."""
+    """Return the file, or the `.pt` files in a folder that may contain patterns, sorted by name."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.glob("*.pt") if file.name != "mapping.pt" and not file.name.startswith("."))
 
 
 def load(file: Path, *, mapped: bool = False) -> Any:
-    """What stands in a file, of which nothing is executed; raises InputError for damage and for what is not plain."""
+    """Return the contents of a file without executing any of it.
+
+    Raises InputError for a damaged file, and for anything that is not plain.
+    """
     import torch
 
     if not file.is_file():
@@ -85,7 +94,7 @@ def load(file: Path, *, mapped: bool = False) -> Any:
         except RuntimeError:
             if not mapped:
                 raise
-            return torch.load(file, map_location="cpu", weights_only=True)  # a format of before, which is not mapped
+            return torch.load(file, map_location="cpu", weights_only=True)  # an older format, which cannot be mapped
     except UnpicklingError as error:
         raise InputError(_not_plain(file)) from error
     except Exception as error:  # a reader meets damage with whatever it stumbled over
@@ -95,7 +104,10 @@ def load(file: Path, *, mapped: bool = False) -> Any:
 
 
 def _not_plain(file: Path) -> str:
-    """What a file contains beside plain tensors, and how to save it; numpy's arrays execute nothing when read."""
+    """Return the error text for a file that is not plain tensors, and how to save it.
+
+    numpy's arrays can be inspected, because they execute nothing when read.
+    """
     import torch
 
     name = printable(file.name)
@@ -103,7 +115,7 @@ def _not_plain(file: Path) -> str:
         with torch.serialization.safe_globals(_of_arrays()):
             held = torch.load(file, map_location="cpu", weights_only=True)
         arrays = [key for key, value in held.items() if isinstance(value, np.ndarray)]
-    except Exception:  # it is more than that, whatever it is  # noqa: BLE001
+    except Exception:  # the file contains more than arrays  # noqa: BLE001
         arrays = []
     if not arrays:
         return (
@@ -118,15 +130,15 @@ def _not_plain(file: Path) -> str:
 
 
 def _of_arrays() -> list[Any]:
-    """What numpy's pickled arrays name: constructors of arrays and of the types of numbers."""
+    """Return the names in numpy's pickled arrays: constructors of arrays and of the types of numbers."""
     kinds = [kind for kind in vars(np.dtypes).values() if isinstance(kind, type)]
     rebuild: Any = np.zeros(0).__reduce__()[0]
     return [np.ndarray, np.dtype, rebuild, (rebuild, "numpy.core.multiarray._reconstruct"), *kinds]
 
 
 def _require_sums(file: Path) -> None:
-    """Raises InputError for a file that is not as it was written; torch does not compare the archive's sums."""
-    if not zipfile.is_zipfile(file):  # a format of before, which has none
+    """Raise InputError for a file that differs from its checksums, which torch does not compare."""
+    if not zipfile.is_zipfile(file):  # an older format, which has no checksums
         return
     try:
         with zipfile.ZipFile(file) as archive:
@@ -143,7 +155,10 @@ def _require_sums(file: Path) -> None:
 
 
 def _plain_array(tensor: Any, name: str, part: str, file: Path) -> np.ndarray:
-    """A tensor as an array over the same memory; raises InputError for else, and for one wider than its file."""
+    """Return a tensor as an array over the same memory.
+
+    Raises InputError for other objects, and for a tensor that is larger than its file.
+    """
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:

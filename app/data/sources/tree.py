@@ -1,4 +1,4 @@
-"""A folder of images as splits and classes: which folder is which, what is left out, and every reading there is.
+"""A folder of images as splits and classes: what each folder is, what is left out, and all possible readings.
 
 The rules: only folders below the given path count. Siblings are splits if one has a train word and another a val or
 test word. The class is the folder at `--class-level` below the split, by default the first.
@@ -19,12 +19,12 @@ from .parts import Parts, Wishes, divided
 from .walk import Folder
 
 _INSTEAD = "--test-fraction 0.2 holds out a test set from train instead"
-_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".zip", ".tar")  # they changed how it was read
-_PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names that revision 1 of the layout knew, beside train
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".zip", ".tar")  # other readers in revision 1
+_PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names in revision 1 of the layout, with train
 
 
 class Unclassed(InputError):
-    """Images are not in the folders of at least two classes."""
+    """An error for images that are not in the folders of at least two classes."""
 
 
 class Row(NamedTuple):
@@ -36,17 +36,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """A folder of images as it is read."""
+    """A folder of images as it is read: rows, classes, images and layout."""
 
     rows: Mapping[str, Sequence[Row]]  # train, val, test -> rows, in the order of their paths
     class_names: tuple[str, ...]
-    images: tuple[str, ...]  # of all splits, used or not: what the fingerprint covers
+    images: tuple[str, ...]  # of all splits, used or not; the fingerprint covers these
     layout: Layout
-    revision: int  # 1: read as revision 1 of the layout read it; 2: not
+    revision: int  # 1: revision 1 of the layout read the folder in the same way; 2: it did not
 
 
 def understand(root: Path, top: Folder, wishes: Wishes) -> Tree:
-    """Return how a folder of images is read; raise InputError where that is doubtful, with what to do."""
+    """Return the tree of a folder of images. Raise InputError if it is ambiguous, with what to do."""
     parts = divided(root, top, wishes)
     rows = {split: _rows(root, folders, wishes.level) for split, folders in parts.used.items()}
     found = {split: {row.name for row in each} for split, each in rows.items()}
@@ -76,7 +76,7 @@ def _place(root: Path, folders: Sequence[Folder]) -> str:
 
 
 def _rows(root: Path, folders: Sequence[Folder], level: str) -> list[Row]:
-    """The rows of a split, in the order of their paths; raise InputError for images beside class folders."""
+    """Return the rows of a split, sorted by path. Raise InputError for images next to class folders."""
     rows: list[Row] = []
     for split in folders:
         for folder in split.every():
@@ -86,7 +86,7 @@ def _rows(root: Path, folders: Sequence[Folder], level: str) -> list[Row]:
 
 
 def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
-    """The class of the images directly in a folder below a split."""
+    """Return the class of the images directly in a folder below a split."""
     below = folder.path[len(split.path) :].strip("/").split("/") if folder.path != split.path else []
     where = printable(str(root / folder.path))
     many = f"{len(folder.images):,} image{'s' if len(folder.images) > 1 else ''}"
@@ -114,7 +114,7 @@ def _class_of(root: Path, split: Folder, folder: Folder, level: str) -> str:
 
 
 def _readings(folders: Sequence[Folder]) -> dict[str, int]:
-    """How many classes each class level gives, where folders below the first level have images; else nothing."""
+    """Return the number of classes at each class level, or nothing if only the first level has images."""
     paths = []
     for split in folders:
         depth = split.path.count("/") + 1 if split.path else 0
@@ -127,7 +127,7 @@ def _readings(folders: Sequence[Folder]) -> dict[str, int]:
 
 
 def _one_class(root: Path, parts: Parts, found: set[str], readings: Mapping[str, int], level: str) -> str:
-    """The sentence for a folder with fewer than two classes."""
+    """Return the error text for a folder with fewer than two classes."""
     folder, name = parts.used["train"][0], next(iter(found), "")
     where = printable(str(root / folder.path))
     says = f"{where} has one class folder, {printable(name)}. At least two are needed"
@@ -141,7 +141,7 @@ def _one_class(root: Path, parts: Parts, found: set[str], readings: Mapping[str,
 
 
 def _notes(root: Path, parts: Parts, rows: Mapping[str, Sequence[Row]], level: str) -> list[str]:
-    """What a reader should know of the classes."""
+    """Return what a reader should know of the classes."""
     found = []
     for folders in parts.used.values():
         for folder in folders:
@@ -158,7 +158,7 @@ def _notes(root: Path, parts: Parts, rows: Mapping[str, Sequence[Row]], level: s
 
 
 def _left_out(top: Folder, parts: Parts, level: str) -> list[LeftOut]:
-    """Files that are no images, folders without images, and what systems made."""
+    """Return the files that are not images, the folders without images, and what systems made."""
     used = [folder for folders in parts.used.values() for folder in folders]
     classes = [each.path for folder in used if level == "1" for each in folder.folders if not each.count]
     empty = [each.path for each in top.every() if not each.count and each.path not in classes and each.path]
@@ -175,7 +175,7 @@ def _left_out(top: Folder, parts: Parts, level: str) -> list[LeftOut]:
 
 
 def _is_plain(top: Folder, parts: Parts, classes: set[str]) -> bool:
-    """Whether revision 1 of the layout read the folder the same way: the same rows, classes and splits."""
+    """Return whether revision 1 of the layout read the folder in the same way: same rows, classes and splits."""
     every = [folder for folders in (*parts.used.values(), *parts.unused.values()) for folder in folders]
     others = [name.lower() for folder in top.every() for name in folder.others]
     if parts.base or any(folder.linked for folder in top.every()) or any(name.endswith(_TABLES) for name in others):
@@ -186,7 +186,7 @@ def _is_plain(top: Folder, parts: Parts, classes: set[str]) -> bool:
     strange = any(words.library_split_of(leaf.name, folder=True) for leaf in leaves)
     if not parts.of_classes:
         return not strange and all(folder.path in ("train", *_PUBLISHED) for folder in every)
-    if "readme.md" in others:  # it then looked for splits in the names of folders and files
+    if "readme.md" in others:  # then it looked for splits in the names of folders and files
         files = [name for leaf in leaves for name in leaf.images]
         return not strange and not any(words.library_split_of(name, folder=False) for name in files)
     return not any(leaf.name.lower() in ("train", *_PUBLISHED) for leaf in leaves)

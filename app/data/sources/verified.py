@@ -1,7 +1,8 @@
-"""The files of a dataset repository at one commit: each is compared with the commit's listing before it is decoded.
+"""The files of a dataset repository at one commit, compared with the commit's listing before they are decoded.
 
-A file that `datasets` reads is downloaded, checked, decoded and deleted, with at most one more ahead of it on the disk.
-It has no name there, so a process that is killed leaves nothing behind. An image in a file of its own stays in memory.
+A file that `datasets` reads is downloaded, checked, decoded and deleted, with at most one more file ahead of it on the
+disk. The file on the disk has no name, so a process that is killed leaves nothing behind. An image in a separate file
+stays in memory.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from ...system import downloads, durable, home, hub
 from ...system.downloads import Listed
 from . import undocumented
 
-SCHEME = "checked"  # of addresses like `hf`'s: checked://datasets/owner/name@sha/path
-_PACKED = {"zip", "tar", "gzip", "bz2", "lz4", "xz", "zstd"}  # what may stand before `::` in an address
-_CARD = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # what says which files are which split
+SCHEME = "checked"  # of addresses, as in checked://datasets/owner/name@sha/path
+_PACKED = {"zip", "tar", "gzip", "bz2", "lz4", "xz", "zstd"}  # schemes that may come before `::` in an address
+_CARD = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # the files that define which files are which split
 _LISTED_AT_ONCE, _MOST_LISTED = 500, 50_000
-_KEPT = 2  # files on the disk: the one that is read, and the one before or after it
+_KEPT = 2  # files on the disk: the one that is being read, and the one before or after it
 
 
 class Files:
@@ -38,7 +39,7 @@ class Files:
         self.name, self.sha = name, sha
         self._root = f"datasets/{name}@{sha}/"
         self._splits: dict[str, list[str]] = {}  # paths
-        self._images: tuple[str, ...] = ()  # endings of files that are an image each: they are never on the disk
+        self._images: tuple[str, ...] = ()  # endings of files with one image each, which are never on the disk
         self._paths: list[str] = []  # of all splits
         self._at: dict[str, int] = {}
         self._listed: dict[str, Listed] = {}
@@ -48,9 +49,9 @@ class Files:
         self._next: dict[str, str] = {}
 
     def require_card(self) -> None:
-        """Check the files that say how the dataset is read, in the client's cache, where `datasets` finds them.
+        """Check the files that define how the dataset is read, in the client's cache, where `datasets` finds them.
 
-        Raises Damaged for one that differs twice, and InputError where a script says it.
+        Raises Damaged for a file that differs twice, and InputError if the dataset has a loading script.
         """
         script = f"{self.name.rpartition('/')[2]}.py"
         there = downloads.listing(self.name, self.sha, [*_CARD, script])
@@ -84,7 +85,10 @@ class Files:
         return hub.call(f"{path} of {self.name}", once, size=listed.size)
 
     def redirect(self, builder: Any) -> None:
-        """Have a builder read its files from here; raises InputError for one that is not of this commit."""
+        """Make a builder read its files from here.
+
+        Raises InputError for a file that is not of this commit, and HubUnavailable if the files cannot be listed.
+        """
         if not (files := undocumented.data_files(builder)):
             raise HubUnavailable(
                 f"the files of {self.name} cannot be listed on the Hub now. Run the same command again"
@@ -98,7 +102,10 @@ class Files:
         self._at = {path: index for index, path in enumerate(self._paths)}
 
     def address(self, url: str) -> str:
-        """Return where a file of this commit is read, packed in another or not; raise InputError for any other."""
+        """Return the address at which a file of this commit is read, packed or not.
+
+        Raises InputError for other files.
+        """
         *packed, last = url.split("::")
         own = re.sub(rf"^(hf|{SCHEME})://", "", last)
         if own == last or not own.startswith(self._root) or not all(hop.split("://")[0] in _PACKED for hop in packed):
@@ -109,11 +116,14 @@ class Files:
         return "::".join([*packed, f"{SCHEME}://{own}"])
 
     def path(self, address: str) -> str:
-        """Return the path in the repository of the file at an address, or of the file that it is packed in."""
+        """Return the path in the repository of the file at an address, or of the archive that contains it."""
         return address.rpartition("::")[2].removeprefix(f"{SCHEME}://").removeprefix(self._root)
 
     def listed(self, path: str) -> Listed:
-        """Return what the commit's listing says of a file; raise FileNotFoundError for a path that is not in it."""
+        """Return a file's entry in the commit's listing.
+
+        Raises FileNotFoundError for a path that is not in it, and InputError for a file without a checksum.
+        """
         with self._listing:
             if path not in self._listed:
                 if len(self._listed) > _MOST_LISTED:
@@ -131,30 +141,33 @@ class Files:
         return found
 
     def most_bytes(self) -> int:
-        """Return how many bytes of the disk the files take at one time."""
+        """Return the most bytes that the files take on the disk at one time."""
         return sum(sorted(self.listed(path).size for path in self._paths if self._is_kept(path))[-_KEPT:])
 
     def _is_kept(self, path: str) -> bool:
         return not path.lower().endswith(self._images) if self._images else True
 
     def content(self, url: str, most: int) -> bytes:
-        """Return the content of a file, or of one that is packed in another; of more than `most` bytes, too many."""
+        """Return the content of a file, or of a file in an archive.
+
+        If it has more than `most` bytes, the result has `most` + 1 bytes.
+        """
         address = self.address(url)
         if "::" in address:
             with undocumented.opened(address) as file:
                 return file.read(most + 1)
         path = self.path(address)
         if (listed := self.listed(path)).size > most:
-            return bytes(most + 1)  # its size alone is looked at
+            return bytes(most + 1)  # only the size of the result is used
         downloads.download(self.name, self.sha, path, listed, content := io.BytesIO())
         return content.getvalue()
 
     @contextmanager
     def reading(self, splits: Sequence[str]) -> Iterator[None]:
-        """Fetch the files of these splits, each while the one before it is decoded, while the first split is read.
+        """Fetch the files of these splits while the first split is read, each while the previous one is decoded.
 
-        What is on the disk is deleted at the end of the last split, and on an error. The images of an archive are read
-        by several threads, across its end too, so the two files on the disk are needed there and none is fetched ahead.
+        The files on the disk are deleted at the end of the last split, and on an error. The images of an archive are
+        read by several threads, also across its end. That needs both files on the disk, so none is fetched ahead.
         """
         paths = [*dict.fromkeys(path for split in splits for path in self._splits[split] if self._is_kept(path))]
         self._next = {path: after for path, after in pairwise(paths) if not path.lower().endswith(".zip")}
@@ -167,12 +180,12 @@ class Files:
                 self._forget()
 
     def read(self, path: str, at: int, count: int) -> bytes:
-        """Return up to `count` bytes of a verified file from a position on."""
+        """Return up to `count` bytes of a verified file, starting at a position."""
         kept = self._keep(path)
         content = kept.read(at, count)
         if after := self._next.pop(path, None):
             self._keep(after).begin()
-            self._keep(path)  # it is needed longer than the one ahead
+            self._keep(path)  # the file is needed longer than the one ahead
         return content
 
     def _forget(self) -> None:
@@ -189,7 +202,7 @@ class Files:
             return kept
 
     def fetch(self, path: str) -> IO[bytes]:
-        """Return one verified file, which is on the disk of the cache until it is closed."""
+        """Return one verified file. It is on the disk of the cache until it is closed."""
         listed, folder = self.listed(path), home.root() / "data"
         try:
             durable.make_folder(folder)
@@ -207,7 +220,7 @@ class Files:
 
 
 class _Kept:
-    """A verified file on the disk, fetched at its first use and deleted with the last reference to it."""
+    """A verified file on the disk, fetched when first used and deleted with the last reference to it."""
 
     def __init__(self, files: Files, path: str) -> None:
         self._files, self._path = files, path
@@ -216,7 +229,7 @@ class _Kept:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Fetch the file in a thread of its own; whoever reads it meets an error."""
+        """Fetch the file in a separate thread. A reader of the file gets the error, if there is one."""
 
         def fetch() -> None:
             with suppress(Exception):
@@ -243,10 +256,10 @@ class _Kept:
 
 @lru_cache(maxsize=1)
 def files_of(name: str, sha: str) -> Files:
-    """Return the files of a commit, the same ones for all that read it."""
+    """Return the files of a commit. All readers of the commit share one object."""
     return Files(name, sha)
 
 
 def shown(text: str) -> str:
-    """Return a text with addresses as the Hub has them."""
+    """Return a text with addresses as the Hub writes them."""
     return text.replace(f"{SCHEME}://", "hf://")

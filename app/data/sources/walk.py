@@ -1,4 +1,4 @@
-"""The folders below a dataset's path, with the images and the other files in each; links to folders are followed."""
+"""The folders below a dataset's path, with their images and other files. Links to folders are followed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMAGES = """
     vst webp wmf xbm xpm
 """
 ENDINGS = frozenset(f".{ending}" for ending in _IMAGES.split())
-# Names that systems and tools make for themselves, and that nobody means by a class.
+# Names that systems and tools create, and that are never classes.
 _SYSTEM = (
     "._*", ".DS_Store", ".AppleDouble", ".Spotlight-*", ".fseventsd", ".TemporaryItems", ".Trash*", "__MACOSX",
     ".ipynb_checkpoints", "__pycache__", ".git", ".hg", ".svn", ".dvc", ".cache", ".thumbnails", ".idea", ".vscode",
@@ -29,7 +29,7 @@ _SYSTEM = (
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A folder with what is in it; `path` is relative to the dataset's, "" for that itself. Names are sorted."""
+    """A folder with its contents, sorted by name. `path` is relative to the dataset's folder, which has ""."""
 
     name: str
     path: str
@@ -41,12 +41,12 @@ class Folder:
     folders: list[Folder] = field(default_factory=list)
 
     def at(self, name: str) -> str:
-        """Return the path of something in the folder, relative to the dataset's."""
+        """Return the path of an entry of the folder, relative to the dataset's folder."""
         return f"{self.path}/{name}" if self.path else name
 
     @cached_property
     def count(self) -> int:
-        """Images in the folder and below it."""
+        """The number of images in the folder and below it."""
         return len(self.images) + sum(folder.count for folder in self.folders)
 
     @cached_property
@@ -55,20 +55,20 @@ class Folder:
         return [folder for folder in self.folders if folder.count]
 
     def every(self) -> Iterator[Folder]:
-        """Itself and every folder below."""
+        """Yield the folder and every folder below it."""
         yield self
         for folder in self.folders:
             yield from folder.every()
 
     def all_images(self) -> Iterator[str]:
-        """The paths of the images in it and below, relative to the dataset's."""
+        """Yield the paths of the images in the folder and below it, relative to the dataset's folder."""
         for folder in self.every():
             yield from map(folder.at, folder.images)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """What is below a dataset's folder, and why some of it would be left out: a sentence each."""
+    """The contents of a dataset's folder, and the reasons why some of it would be left out, one sentence each."""
 
     root: Path
     top: Folder
@@ -80,16 +80,16 @@ class Walk:
         return [folder.at(name) for folder in self.top.every() for name in folder.others]
 
     def require_taken(self) -> None:
-        """Raise InputError for an image that would be left out, and for a folder that is there twice.
+        """Raise InputError for an image that would be left out, and for a folder that occurs twice.
 
-        Such are images in hidden folders, behind links that lead nowhere, and with names that cannot be shown.
+        Such images are in hidden folders, behind links that lead nowhere, or have names that cannot be shown.
         """
         if self.refusals:
             raise InputError(self.refusals[0])
 
 
 def walk(root: Path) -> Walk:
-    """Return what is below a folder."""
+    """Return the contents of a folder."""
     refusals: list[str] = []
     return Walk(root=root, top=_walked(root, "", {}, (), refusals), refusals=refusals)
 
@@ -124,7 +124,10 @@ def _walked(root: Path, path: str, seen: dict[str, str], above: tuple[str, ...],
 
 
 def _why_not(path: str, entry: os.DirEntry[str]) -> str:
-    """Why an image would be left out: it is hidden, cannot be shown, or is no file; empty for any other."""
+    """Return the reason why an image would be left out, or "".
+
+    It is hidden, cannot be shown, or is not a file.
+    """
     why, parts = "", path.split("/")
     if not entry.is_file():
         why = (

@@ -1,4 +1,4 @@
-"""The words in names of folders and files that say train, validation or test, in any case and spelling."""
+"""The words in names of folders and files that mean train, validation or test, in any case and spelling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SPLITS = {
     "val": ("val", "valid", "validation", "validate", "dev", "eval", "evaluation"),
     "test": ("test", "testing", "tst"),
 }
-_WHAT = "(?:sets?|data|images?|imgs?|files?|samples?|splits?)"  # what may follow such a word directly, as in trainset
+_WHAT = "(?:sets?|data|images?|imgs?|files?|samples?|splits?)"  # words that may follow directly, as in trainset
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # words of `X_train`, `trainImages`, `TRAIN-01`, `train2017`
 _WORD = {split: re.compile(f"(?:{'|'.join(words)}){_WHAT}?") for split, words in _SPLITS.items()}
 
@@ -24,7 +24,10 @@ _BETWEEN = re.compile(r"[-._ 0-9]+")
 
 
 def split_of(name: str) -> str | None:
-    """Return train, val or test if a name has a word of exactly one of them; train for train and val together."""
+    """Return train, val or test if a name has a word of exactly one of them, or None.
+
+    A name with words of train and val is train.
+    """
     tokens = [token.lower() for token in _TOKEN.findall(name)]
     found = {split for split, pattern in _WORD.items() if any(pattern.fullmatch(token) for token in tokens)}
     if found == {"train", "val"}:  # such as train_val next to test
@@ -33,9 +36,9 @@ def split_of(name: str) -> str | None:
 
 
 def library_split_of(name: str, *, folder: bool) -> str | None:
-    """Return the split that `datasets` takes a folder or file of this name for, None for no split.
+    """Return the split that `datasets` finds in the name of a folder or file, or None.
 
-    A file's word is followed by one of the characters between words, which the dot of its ending is.
+    In a file's name, the word must be followed by one of the characters between words, such as the dot of the ending.
     """
     parts = _BETWEEN.split(name if folder else name.rpartition(".")[0])
     for split, words in _LIBRARY.items():
@@ -45,9 +48,9 @@ def library_split_of(name: str, *, folder: bool) -> str | None:
 
 
 def of_files(files: Iterable[Sequence[str]], *, library: bool = False) -> dict[str | None, list[int]]:
-    """Return the positions of files by split, from the parts of their paths: by their folders, else by their names.
+    """Return the positions of files by split, from the words in their folders, or else in their names.
 
-    As in `datasets`, names of files count only where no folder has a word. None holds the files of no split; where no
+    As in `datasets`, names of files count only if no folder has a word. The key None has the files of no split. If no
     file has a word, all are train.
     """
 

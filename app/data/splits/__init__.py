@@ -1,1 +1,1 @@
-"""Which rows are train, validation and test, and batches of them on the device."""
+"""The rows of train, validation and test, and batches of them on the device."""

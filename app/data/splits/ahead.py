@@ -1,4 +1,4 @@
-"""Rows of images in host memory, gathered by a thread one batch before the device wants them."""
+"""Image rows in host memory, gathered by a thread one batch before the device needs them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from torch import Tensor
 
 
 class Ahead:
-    """Gathers the rows that are announced ahead of time, and others on request. The rows are the same either way."""
+    """A reader that gathers announced rows ahead of time, and others on request. The rows are the same either way."""
 
     def __init__(self, images: Tensor, staging: Callable[[Sequence[int], torch.dtype], Tensor]) -> None:
-        """Of (rows, ...) in host memory; `staging` makes the empty tensors that rows are gathered in."""
+        """Read from `images` (rows, ...) in host memory.
+
+        `staging` makes the empty tensors that rows are gathered in.
+        """
         self._images, self._staging = images, staging
         self._reader: ThreadPoolExecutor | None = ThreadPoolExecutor(
             1, "ahead"
-        )  # its thread begins with the first batch that is expected
+        )  # its thread starts with the first batch that is expected
         self._expected: tuple[np.ndarray, Future[Tensor]] | None = None
 
     def expect(self, at: np.ndarray) -> None:
-        """Begins to gather the rows at int64 (B,); what was expected before is forgotten.
+        """Begin to gather the rows at int64 (B,), and forget what was expected before.
 
-        Where the system starts no thread, for memory or the number of processes, rows are read when they are asked for.
+        If the system cannot start a thread, because of memory or the number of processes, rows are read when they are
+        requested.
         """
         self._expected = None
         if self._reader:
@@ -34,7 +38,7 @@ class Ahead:
                 self._reader = None
 
     def rows(self, at: np.ndarray) -> Tensor:
-        """The rows at int64 (B,): (B, ...) in the staging memory."""
+        """Return the rows at int64 (B,) in the staging memory: (B, ...)."""
         expected, self._expected = self._expected, None
         if expected and np.array_equal(expected[0], at):
             return expected[1].result()

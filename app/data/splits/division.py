@@ -1,4 +1,4 @@
-"""From a dataset in the cache to the train, validation and test of one run."""
+"""Train, validation and test of one run, made from a dataset in the cache."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MEMORY = {
 
 @dataclass(frozen=True)
 class Splits:
-    """Train, validation and test of a run, and what its record says of them."""
+    """Train, validation and test of a run, and their entries in its record."""
 
     train: Split
     val: Split
@@ -46,7 +46,7 @@ class Splits:
 def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
     """Return train, validation and test as the config holds them out, in the memory where the place finds room.
 
-    Raises InputError where a split would be empty or a group would be in two.
+    Raises InputError if a split would be empty or a group would be in two splits.
     """
     if config.classes != (classes := len(cached.manifest.class_names)):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}. Run the command again")
@@ -80,10 +80,10 @@ def whole(
     config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], names: Sequence[str], *,
     statistics: _Statistics = None,
 ) -> Split:  # fmt: skip
-    """Every row of a source that is all for testing, with labels as in these class names, those of a run.
+    """Return every row of a source that is used for testing only, with labels as in the run's class names.
 
     Rows of other classes are left out and reported. `statistics` are those of the run's training images. Raises
-    InputError where none is left.
+    InputError if no row is left.
     """
     at = {name: index for index, name in enumerate(names)}
     theirs = cached.manifest.class_names
@@ -117,12 +117,12 @@ def whole(
 
 
 def _pixels(config: RunConfig) -> int:
-    """Of one image as the cache stores it."""
+    """Return the number of pixels of one image as the cache stores it."""
     return math.prod(extent(config.stored_side))
 
 
 def _inputs(config: RunConfig, place: Holder, statistics: _Statistics, augment: str) -> tuple[Transform, ...]:
-    """Return the transforms from what is stored to what the model sees."""
+    """Return the transforms from stored rows to the model's inputs."""
     if statistics is None:
         return (AsFloat(),)
     mean, std = (torch.tensor(part, dtype=torch.float32, device=place.device) for part in statistics)
@@ -137,7 +137,10 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
 
 
 def _class_rows(cached: Cached, members: Mapping[str, tuple[str, np.ndarray]], classes: int) -> dict[str, list[int]]:
-    """Return the rows of each class in each split, by the class's number; `members` are of a split of the source."""
+    """Return the rows of each class in each split, by the class's number.
+
+    `members` maps a split to the split of the source that its rows come from, and to their positions there.
+    """
     labels = {name: cached.array(source, "labels")[chosen] for name, (source, chosen) in members.items()}
     return {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}
 
@@ -145,7 +148,10 @@ def _class_rows(cached: Cached, members: Mapping[str, tuple[str, np.ndarray]], c
 def _held(
     cached: Cached, names: Sequence[str], place: Holder, say: Callable[[str], None]
 ) -> tuple[dict[str, Callable[[], dict[str, Any]]], dict[str, str]]:
-    """Makes what a Split takes of each cached split, held where the place finds room; where that is, a choice told."""
+    """Return functions that make each split's tensors, and the memory that the place has found for each.
+
+    Device, pinned and memory-mapped memory are reported.
+    """
     held: dict[str, Callable[[], dict[str, Any]]] = {}
     where: dict[str, str] = {}
     told = []
@@ -161,7 +167,7 @@ def _held(
 
 
 def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
-    """Images and labels, with a reader of its own for each Split: what one expects next is no concern of another."""
+    """Return images and labels, with a separate reader for each Split, so that two Splits do not disturb each other."""
     ahead = Ahead(images, place.staging) if images.device.type != place.device.type else None
     return {"images": images, "labels": labels, "ahead": ahead}
 
@@ -173,13 +179,13 @@ def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
 
 
 def _paths(cached: Cached, split: str, members: np.ndarray) -> list[str] | None:
-    """The files of some rows of a folder; None for other datasets, and for caches of earlier versions."""
+    """Return the files of some rows of a folder, or None for other datasets and for caches of earlier versions."""
     files = cached.files(split)
     return None if files is None else [files[member] for member in members]
 
 
 def _fingerprint(made: Mapping[str, Split]) -> str:
-    """Return 16 hex digits over which published rows are in which split."""
+    """Return 16 hex digits that depend on which published rows are in which split."""
     digest = hashlib.sha256()
     for name, split in made.items():
         digest.update(name.encode() + split.rows.astype("<i8").tobytes())

@@ -1,7 +1,7 @@
-"""The folds of a k-fold cross-validation: which labelled row of train is in which fold.
+"""The folds of a k-fold cross-validation: the fold of each labelled row of train.
 
-The partition depends on the rows, the split seed and the repeat alone. Without groups, rows are dealt to the folds
-class by class. Groups stay complete, and the largest are placed first, as in scikit-learn's StratifiedGroupKFold.
+The partition depends only on the rows, the split seed and the repeat. Without groups, rows are dealt to the folds class
+by class. Groups stay complete, and the largest are placed first, as in scikit-learn's StratifiedGroupKFold.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from ... import draws
 from ...config.settings import Data
 from ...errors import InputError
 
-_FOLDS = 3  # what a draw is for; 0, 1 and 2 are those of `holdout`
+_FOLDS = 3  # the purpose of a draw; 0, 1 and 2 are those of `holdout`
 _SHARES = 1 << 30  # a class's rows are counted in parts of this, so that sums are exact
-_LISTED = 10  # folds whose counts are written out, and classes
+_LISTED = 10  # the most folds, and classes, whose counts are written out
 
 
 def of_rows(config: Data, labels: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """Return the fold of each row of train, int64 (rows,), from labels int64 (rows,) and groups (rows,).
 
-    The labels of a regression are all of one stratum. Without groups, the counts of a class in two folds differ by at
-    most 1, and so do the folds' rows. Raises InputError for more folds than groups, or than rows of the rarest class.
+    The labels of a regression all belong to one stratum. Without groups, the counts of a class in two folds differ by
+    at most 1, and so do the rows of two folds. Raises InputError for more folds than groups, or than rows of the rarest
+    class.
     """
     assert config.folds, "there are folds"
     stream = draws.key(draws.CARVE, config.split_seed, _FOLDS, config.repeat)
@@ -37,7 +38,7 @@ def of_rows(config: Data, labels: np.ndarray, groups: np.ndarray | None) -> np.n
 
 
 def counted(config: Data, rows: int) -> int:
-    """Return the rows of the config's fold among so many; groups may move a few."""
+    """Return the number of rows of the config's fold out of `rows`. Groups may change it by a few."""
     assert config.folds and config.fold is not None, "there are folds"
     return len(range(config.fold, rows, config.folds))
 
@@ -45,7 +46,7 @@ def counted(config: Data, rows: int) -> int:
 def notes(
     config: Data, names: Sequence[str] = (), labels: np.ndarray | None = None, groups: np.ndarray | None = None
 ) -> tuple[str, ...]:
-    """Return what a reader must know of the folds; with groups, their rows in each fold if these are uneven."""
+    """Return the notes on the folds for readers, with the rows in each fold if groups make them uneven."""
     if not config.folds:
         return ()
     rule = "the folds divide the labelled rows of train. If the source has a test split, it is not used"
@@ -91,7 +92,7 @@ def _require_groups(config: Data, count: int) -> None:
 
 
 def _dealt(strata: np.ndarray, folds: int, stream: int) -> np.ndarray:
-    """Return the fold of each row: the rows of each class in drawn order, one class after the other, dealt in turn."""
+    """Return the fold of each row: each class's rows are dealt in turn, in drawn order, one class after the other."""
     order = draws.permutation(stream, len(strata))
     order = order[np.argsort(strata[order], kind="stable")]
     found = np.empty(len(strata), np.int64)
@@ -100,10 +101,10 @@ def _dealt(strata: np.ndarray, folds: int, stream: int) -> np.ndarray:
 
 
 def _placed(strata: np.ndarray, groups: np.ndarray, folds: int, stream: int) -> np.ndarray:
-    """Return the fold of each group, int64 (groups,); groups and strata are numbered from 0 without a gap.
+    """Return the fold of each group, int64 (groups,). Groups and strata are numbered from 0 without a gap.
 
-    Each group goes where its classes are rarest so far, each in shares of its total, then to the fold with the fewest
-    rows. Groups come in drawn order, those of at least twice as many rows first.
+    Each group is placed in the fold where its classes are rarest so far, each in shares of its total, then in the fold
+    with the fewest rows. Groups are placed in drawn order, those with at least twice as many rows first.
     """
     counts = np.zeros((groups.max() + 1, strata.max() + 1), np.int64)
     np.add.at(counts, (groups, strata), 1)  # rows of each group and class

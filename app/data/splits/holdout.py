@@ -1,7 +1,7 @@
-"""Which rows are train, validation and test: the one place that decides what is held out.
+"""The rows of train, validation and test: the one place that decides what is held out.
 
-Rows are chosen by class, or as complete groups where there are groups, keyed by the split seed. The dataset and the
-options decide alone: no memory, no disk, no device.
+Rows are chosen by class, or as complete groups if there are groups, keyed by the split seed. The choice depends only on
+the dataset and the options, not on memory, disk or device.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from ..store.cache import Cached
 from . import folding
 
 _TEST, _VAL, _LIMIT = range(3)
-PUBLISHED = ("test", "validation", "valid", "val", "dev")  # names of what may serve as test, the better one first
+PUBLISHED = ("test", "validation", "valid", "val", "dev")  # splits that may serve as test, the better one first
 
 
 class Members(NamedTuple):
-    """Positions of train, validation and test rows, int64 (n,) each, and whether test and validation are train's."""
+    """Positions of train, validation and test rows, int64 (n,) each, and the sources of validation and test."""
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
-    val_from: str = "train"  # or val: the source's own
+    val_from: str = "train"  # or val: the source's validation split
     test_from: str = "train"  # or test
 
 
 def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> bool:
-    """Whether test is held out from train even where the source has a test split: as asked, or as the row says."""
+    """Return whether test is held out from train even if the source has a test split.
+
+    Either the request or the dataset's row asks for it.
+    """
     if fields.get("test_split"):
         return False
     return bool(fields.get("folds") or fields.get("test_fraction") or (row and row.test_fraction))
@@ -42,10 +45,10 @@ def takes_test_from_train(fields: Mapping[str, Any], row: DatasetRow | None) -> 
 def published(
     there: Collection[str], *, carve_test: bool, val: str | None = None, test: str | None = None
 ) -> dict[str, str]:
-    """Return train, and validation and test where they are used, by the names of a source's splits.
+    """Return the source's names of train, and of validation and test if they are used.
 
-    `val` and `test` are the names that a command gives. One split alone is train. Without a test split, a validation
-    split that no command uses is the test set. Raise InputError where nothing is left for training.
+    `val` and `test` are the names that a command gives. A single split is train. Without a test split, a validation
+    split that the command does not use is the test set. Raise InputError if nothing is left for training.
     """
     asked = {ours: theirs for ours, theirs in (("val", val), ("test", test)) if theirs}
     rest = [name for name in there if name not in asked.values()]
@@ -60,7 +63,10 @@ def published(
 
 
 def members_of(config: Data, cached: Cached) -> Members:
-    """Return the members of a config's splits in a cached dataset; raises InputError for groups that test shares."""
+    """Return the members of a config's splits in a cached dataset.
+
+    Raises InputError for groups that train shares with test or validation.
+    """
     rows, groups = cached.manifest.rows, cached.array("train", "groups") if cached.ask.grouped else None
     if config.group_column:  # lists of files decide by themselves what they share
         assert groups is not None
@@ -74,7 +80,10 @@ def members_of(config: Data, cached: Cached) -> Members:
 
 
 def strata(config: Data, labels: np.ndarray) -> np.ndarray:
-    """Return what rows are held out in equal shares of: the classes; those of a regression are all of one."""
+    """Return the strata that rows are held out from in equal shares.
+
+    They are the classes; a regression has one stratum.
+    """
     return labels if config.task == "classification" else np.zeros(len(labels), np.int64)
 
 
@@ -82,9 +91,9 @@ def counted(
     config: Data, rows: int | None, test_rows: int | None, *, own_test: bool, val_rows: int | None = None,
     own_val: bool = False,
 ) -> tuple[int | None, int | None, int | None]:  # fmt: skip
-    """Return how many rows train, validation and test will have, before one is read; groups may move a few.
+    """Return the number of rows that train, validation and test will have, before any is read.
 
-    None stands for a number that only reading tells.
+    Groups may change them by a few. None means that the number is known only after reading.
     """
     limits = (config.limit_train, config.limit_val, config.limit_test)
     test = test_rows if own_test else None if rows is None else _counted_test(config, rows)
@@ -117,9 +126,9 @@ def members(
 ) -> Members:
     """Return the members of each split, from the source's train labels (and groups).
 
-    Test's are in the source's test split where it has one, of `test_rows`, else they are held out from train; and so
-    are validation's. With folds, test is one fold of train.
-    Raises InputError where nothing would be left to one of them.
+    Members of test are in the source's test split, of `test_rows`, if it has one. Otherwise they are held out from
+    train. The same is true of validation. With folds, test is one fold of train. Raises InputError if nothing would be
+    left for one of them.
     """
 
     def cut(rows: np.ndarray, fraction: float, purpose: int) -> tuple[np.ndarray, np.ndarray]:
@@ -150,7 +159,7 @@ def members(
 
 
 def _too_few(rows: int, groups: np.ndarray | None, fraction: float, purpose: int) -> InputError:
-    """The error for so many rows, of which a share cannot be held out."""
+    """Return the error for a number of rows that is too small to hold out a share."""
     within = "" if groups is None else f" in {len(np.unique(groups)):,} groups"
     option = "--test-fraction" if purpose == _TEST else "--val-fraction"
     return InputError(
@@ -160,14 +169,14 @@ def _too_few(rows: int, groups: np.ndarray | None, fraction: float, purpose: int
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, *, fraction: float, stream: int) -> np.ndarray:
-    """Which rows are held out: bool (rows,). The same rows are chosen on every machine and library version."""
+    """Return which rows are held out: bool (rows,). The choice is the same on every machine and library version."""
     if groups is None:
         return _by_row(labels, fraction=fraction, stream=stream)
     return _by_group(labels, np.unique(groups, return_inverse=True)[1], fraction=fraction, stream=stream)
 
 
 def _by_row(labels: np.ndarray, *, fraction: float, stream: int) -> np.ndarray:
-    """Each class's share of round(n fraction) rows, by largest remainders; one row of every class stays."""
+    """Choose each class's share of round(n fraction) rows, by largest remainders. One row of every class stays."""
     order = draws.permutation(stream, len(labels))
     drawn = labels[order]
     classes, first, counts = np.unique(drawn, return_index=True, return_counts=True)
@@ -182,7 +191,7 @@ def _by_row(labels: np.ndarray, *, fraction: float, stream: int) -> np.ndarray:
 
 
 def _by_group(labels: np.ndarray, groups: np.ndarray, *, fraction: float, stream: int) -> np.ndarray:
-    """Whole groups in drawn order, each taken when it brings the classes' counts nearer to their shares."""
+    """Choose complete groups in drawn order, each if it brings the classes' counts closer to their shares."""
     counts = np.zeros((groups.max() + 1, labels.max() + 1))
     np.add.at(counts, (groups, labels), 1)  # rows of each group and class
     missing = counts.sum(0) * fraction
@@ -195,7 +204,7 @@ def _by_group(labels: np.ndarray, groups: np.ndarray, *, fraction: float, stream
 
 
 def limited(rows: np.ndarray, limit: int | None, *, stream: int) -> np.ndarray:
-    """At most `limit` of the rows, drawn, in their old order."""
+    """Return at most `limit` of the rows, drawn at random, in their old order."""
     if limit is None or limit >= len(rows):
         return rows
     return rows[np.sort(draws.permutation(stream, len(rows))[:limit])]

@@ -17,7 +17,7 @@ from .ahead import Ahead
 
 
 class Holder(Protocol):
-    """What a split needs of a place."""
+    """The methods of a place that a split needs."""
 
     @property
     def device(self) -> torch.device: ...
@@ -31,7 +31,7 @@ class Holder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Rows of a cached source; `images` and `labels` are the source's, `members` the rows that belong here."""
+    """Rows of a cached source. `images` and `labels` are the source's, `members` the rows of this split."""
 
     images: Tensor  # as the cache stores them, (source rows, C, H, W) or (source rows, C, L); on the device or not
     labels: Tensor  # int64, or float32 of a regression, (source rows,), on the device
@@ -41,30 +41,30 @@ class Split:
     send: Callable[[Tensor], Tensor]
     ahead: Ahead | None = None  # of images that are not on the device
     seed: int = 0
-    names: np.ndarray | None = None  # str (n,) of the simulations, where rows are their frames
+    names: np.ndarray | None = None  # str (n,) of the simulations, if rows are their frames
     paths: Sequence[str] | None = None  # of the rows' files within the dataset's folder, (n,); of test rows only
 
     def __len__(self) -> int:
         return len(self.members)
 
     def order(self, epoch: int, size: int | None = None) -> np.ndarray:
-        """The epoch's order of examples 0..n-1, the same on any machine and any number of ranks.
+        """Return the epoch's order of examples 0..n-1, the same on any machine and any number of ranks.
 
-        Of another `size` it is so many of them, of one permutation after the other.
+        With `size`, return that many examples, from one permutation after the other.
         """
         keys = [(self.seed, epoch, *([more] if more else [])) for more in range(-(-(size or 1) // len(self)))]
         orders = [draws.permutation(draws.key(draws.ORDER, *key), len(self)) for key in keys]
         return np.concatenate(orders)[:size]
 
     def expect(self, examples: np.ndarray) -> None:
-        """Says which examples come next, so that host memory is read before they are asked for."""
+        """Announce the next examples, so that host memory is read before they are requested."""
         if self.ahead and len(examples):
             self.ahead.expect(self.members[examples])
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
         """Return inputs float32 (B, C, H, W) or (B, C, L), and targets int64 (B,), or float32 (B,) of a regression.
 
-        Transforms that are for training only act where an epoch is given. Nothing in it waits for the device.
+        Transforms that are for training only are applied if an epoch is given. Nothing here waits for the device.
         """
         members = self.members[examples]
         at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
@@ -75,7 +75,7 @@ class Split:
     def batches(
         self, batch_size: int, examples: np.ndarray | None = None
     ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-        """These examples, or every one, once and in order, without augmentation: (examples, inputs, targets)."""
+        """Yield (examples, inputs, targets) of these examples, or of all, once and in order, without augmentation."""
         examples = np.arange(len(self)) if examples is None else examples
         for start in range(0, len(examples), batch_size):
             part = examples[start : start + batch_size]
@@ -85,9 +85,10 @@ class Split:
 
 
 def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over pixels in [0, 1], from exact sums: int64 (n, C, 2) -> (C,) x 2.
+    """Return the mean and standard deviation of each channel over pixels in [0, 1], from exact sums.
 
-    `pixels` are those of one image. A channel without variation gets a deviation of 1.
+    int64 (n, C, 2) -> (C,) x 2. `pixels` is the number of pixels of one image. A channel without variation gets a
+    deviation of 1.
     """
     sums, squares = moments.sum(0).astype(np.float64).T  # (C,) each
     count = len(moments) * pixels

@@ -1,1 +1,1 @@
-"""The cache: one file of inputs per split, read once from the source."""
+"""The cache, which has one file of inputs per split, read once from the source."""

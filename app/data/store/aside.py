@@ -1,4 +1,4 @@
-"""16-bit images while a dataset is read: kept aside at their stored side until the training images' range is known."""
+"""16-bit images while a dataset is read. They are kept at their stored side until train's range is known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Place(NamedTuple):
 
 
 class Aside:
-    """A file of counts, which has no name and ends with its block; in memory there is a line for each image."""
+    """An unnamed file of counts, deleted at the end of its `with` block. Memory has one record per image."""
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
@@ -44,16 +44,16 @@ class Aside:
 
     @property
     def rows(self) -> dict[str, int]:
-        """16-bit images of each split that has some."""
+        """The number of 16-bit images of each split that has any."""
         return dict(Counter(place.split for place in self._places))
 
     def span(self, split: str) -> tuple[int, int] | None:
-        """Return the lowest and the highest visible count of a split; None where it has none."""
+        """Return the lowest and the highest visible count of a split, or None if it has none."""
         found = [place for place in self._places if place.split == split and place.low <= place.high]
         return (min(place.low for place in found), max(place.high for place in found)) if found else None
 
     def counts(self) -> Iterator[tuple[str, int, Counts]]:
-        """Yield every split, position and counts, in the order in which they were put."""
+        """Yield the split, the position and the counts of every image, in the order in which they were put."""
         self._file.seek(0)
         for place in self._places:
             numbers = int(np.prod(place.shape))

@@ -1,4 +1,4 @@
-"""The cache: a dataset as one file of inputs per split with its labels, a manifest, and checksums over all of them."""
+"""The cache of a dataset: one file of inputs per split, its labels, a manifest, and checksums over all of them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ class Cached:
     ask: Ask
 
     def images(self, split: str) -> np.ndarray:
-        """The inputs as they are stored, memory-mapped; writing to it does not reach the file.
+        """Return the inputs as they are stored, memory-mapped. Writing to the array does not change the file.
 
-        Images are uint8 (rows, channels, H, W); fields and signals float32 or float16 (rows, C, H, W) or (rows, C, L).
+        Images are uint8 (rows, channels, H, W). Fields and signals are float32 or float16 (rows, C, H, W) or (rows, C,
+        L).
         """
         ask = self.manifest.ask
         dtype, shape = "uint8", (ask["channels"], *extent(normal(ask["side"])))
@@ -54,37 +55,42 @@ class Cached:
 
     @property
     def has_array(self) -> bool:
-        """Whether the inputs are no images: they are given to a model as they are."""
+        """Whether the inputs are not images. Such inputs are passed to a model unchanged."""
         return self.manifest.array is not None
 
     def array(self, split: str, name: str) -> np.ndarray:
-        """`labels` int64 (rows,), float32 of a regression; `rows` int64 (rows,) numbers in the source, `groups` int64
-        (rows,), `names` of simulations (rows,), or `moments` int64 (rows, channels, 2): sums of the pixels and of their
-        squares.
+        """Return one array of a split by its name.
+
+        `labels` int64 (rows,), or float32 for a regression. `rows` int64 (rows,), the row numbers in the source.
+        `groups` int64 (rows,). `names` of simulations (rows,). `moments` int64 (rows, channels, 2): sums of the pixels
+        and of their squares.
         """
         return np.load(self.folder / f"{split}-{name}.npy", allow_pickle=False)
 
     @property
     def layout(self) -> Layout:
-        """What its splits are made from, and what is left out of them."""
+        """The sources of its splits, and what is left out of them."""
         return Layout.from_json(self.manifest.layout)
 
     def files(self, split: str) -> list[str] | None:
-        """The file of each row, by its path within the dataset's folder; None where the cache has no such list."""
+        """Return the file of each row, as a path within the dataset's folder, or None if the cache has no such list."""
         name = files_list(split)
         return json.loads((self.folder / name).read_bytes()) if name in self.manifest.files else None
 
     @property
     def digest(self) -> str:
-        """16 hex digits over the inputs, labels, row numbers and groups: what a run learns from and is tested on.
+        """16 hex digits over the inputs, labels, row numbers and groups that a run is trained and tested on.
 
-        They come from the manifest's sums, so that no file is read.
+        They are computed from the manifest's checksums, so no file is read.
         """
         sums = {name: file.sha256 for name, file in self.manifest.files.items() if name.endswith(DECISIVE)}
         return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
 
     def require_digest(self, digest: str | None) -> Cached:
-        """Itself; raises Damaged unless it has the arrays of a run, by their digest. None: of an earlier version's."""
+        """Return the cache. Raise Damaged unless its arrays have a run's digest.
+
+        `digest` is None for a run of an earlier version.
+        """
         if digest in (None, self.digest):
             return self
         raise Damaged(
@@ -95,9 +101,10 @@ class Cached:
         )
 
     def verified(self, *, again: bool = False) -> Cached:
-        """Itself, its files compared with the manifest by size and sha256; raises Damaged if one differs.
+        """Return the cache after its files are compared with the manifest by size and sha256.
 
-        What was compared since this machine was started, and did not change, is not hashed but `again`.
+        Raises Damaged if a file differs. A file that was compared since this machine was started, and has not changed,
+        is hashed only with `again`.
         """
         if (name := known.differing(self.folder, self.manifest.files, again=again)) is not None:
             raise _damaged(self.folder, f"{name} does not match its checksum")
@@ -105,10 +112,10 @@ class Cached:
 
 
 def _described(ask: Ask) -> dict[str, Any]:
-    """Return the ask as a manifest holds it: what decides the cached bytes."""
+    """Return the ask as a manifest records it: the fields that decide the cached bytes."""
     compared = [field for field in dataclasses.fields(ask) if field.compare]
     fields = {field.name: getattr(ask, field.name) for field in compared}
-    for field in compared:  # what an earlier version's manifests lack
+    for field in compared:  # fields that the manifests of earlier versions lack
         if field.metadata.get("later") and fields[field.name] == field.default:
             del fields[field.name]
     if ask.reading:
@@ -116,18 +123,18 @@ def _described(ask: Ask) -> dict[str, Any]:
     if ask.decoding != Decoding():
         fields["decoding"] = dataclasses.asdict(ask.decoding)
     described = fields | {"resize": RESIZE, "format": FORMAT}
-    return dict(json.loads(json.dumps(described)))  # as it is read again: lists for tuples
+    return dict(json.loads(json.dumps(described)))  # as it is read back: lists instead of tuples
 
 
 def _stem(ask: Ask) -> str:
-    """What the names of a dataset's cache folders at one side begin with."""
+    """Return the first part of the names of a dataset's cache folders at one side."""
     return f"{ask.dataset.replace('/', '--')}-{spelled(ask.side)}px-"
 
 
 def find(ask: Ask, version: str | None) -> Cached | None:
-    """The newest cache of what is asked for, of that version if one is given; its files are not looked at yet.
+    """Return the newest cache of an ask, of a version if one is given. Its files are not checked yet.
 
-    Raises InputError for a manifest of that dataset that is damaged.
+    Raises InputError if a manifest of the dataset is damaged.
     """
     described, found = _described(ask), []
     for path in (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json"):
@@ -138,7 +145,7 @@ def find(ask: Ask, version: str | None) -> Cached | None:
 
 
 def of_streams(ask: Ask) -> list[Path]:
-    """Return the folders of a dataset that earlier versions made for training from the stream; nothing reads them."""
+    """Return the folders that earlier versions made for streaming a dataset. Nothing reads them."""
     there = (home.root() / "data").glob(f"{glob.escape(_stem(ask))}*/manifest.json")
     return [path.parent for path in there if _read_manifest(path.parent).stream is not None]
 
@@ -159,8 +166,9 @@ def _read_manifest(folder: Path) -> Manifest:
 def build(ask: Ask, source: Source, progress: Progress, say: Callable[[str], None] = lambda _: None) -> Cached:
     """Read the source once into a new cache folder, which is renamed into place when it is complete.
 
-    One process builds, others wait for it, and say for whom. Raises InputError for rows that cannot be used, naming
-    the row, and for a disk without room for them: before a row is read, where the source says how many there are.
+    One process builds. The others wait for it and report its holder. Raises InputError for rows that cannot be used,
+    naming the row, and DiskFull if the disk has no room for them. If the source knows its number of rows, the room is
+    checked before a row is read.
     """
     described = _described(ask)
     digest = hashlib.sha256(json.dumps([described, source.version], sort_keys=True).encode()).hexdigest()[:10]
@@ -169,11 +177,11 @@ def build(ask: Ask, source: Source, progress: Progress, say: Callable[[str], Non
     wait = f"waiting for another command ({{}}) that builds the cache of {ask.dataset}. If it hangs, end that process"
     lock = folder.with_name(f".{folder.name}.lock")
     with locks.lock(lock, wait=True, waiting=lambda holder: say(wait.format(holder))):
-        if folder.exists():  # made by the process that was waited for
+        if folder.exists():  # built by the process that this one waited for
             return Cached(folder, _read_manifest(folder), ask).verified()
         left = room.left(ask, source, folder.parent)
         aside = folder.with_name(f".{folder.name}.aside")
-        shutil.rmtree(aside, ignore_errors=True)  # a killed writer's
+        shutil.rmtree(aside, ignore_errors=True)  # left by a killed writer
         aside.mkdir()
         try:
             facts = writer.write(ask, source, aside, progress, left)

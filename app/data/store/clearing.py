@@ -1,4 +1,8 @@
-"""Deleting what is cached: renamed first, so that a kill leaves a dataset, or what a build or `cache clear` removes."""
+"""Deleting from the cache.
+
+A folder is renamed first. After a kill it is either a complete dataset, or a leftover that a build or `cache clear`
+removes.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,18 @@ _EMPTY = "nothing is selected. Name a cached dataset, or use --all; `run.py cach
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is deleted."""
+    """One item that is deleted."""
 
     name: str
     path: Path
     bytes: int
-    paths: tuple[Path, ...] = ()  # inside of a folder that stays; empty: the path itself
+    paths: tuple[Path, ...] = ()  # inside a folder that is kept; empty: the path itself
 
 
 def chosen(found: Contents, names: Collection[str], *, everything: bool) -> list[Part]:
-    """Return what is to be deleted: the datasets of these names, or everything, and what interrupted builds left.
+    """Return the items to delete: the named datasets or everything, and what interrupted builds left.
 
-    Raises InputError for a name that nothing has, and if nothing is left to delete.
+    Raises InputError for an unknown name, and if there is nothing to delete.
     """
     if names and everything:
         raise InputError(f"{next(iter(names))} and --all both select datasets. Use one of them")
@@ -51,7 +55,7 @@ def chosen(found: Contents, names: Collection[str], *, everything: bool) -> list
 
 
 def require_free(parts: Collection[Part]) -> None:
-    """Raise Held, before anything is deleted, for a dataset that another process builds or checks."""
+    """Raise Held, before anything is deleted, if another process builds or checks one of the datasets."""
     for part in parts:
         if not part.paths and locks.is_held(lock_of(part.path)):
             raise Held(
@@ -61,7 +65,7 @@ def require_free(parts: Collection[Part]) -> None:
 
 
 def remove(part: Part) -> int:
-    """Delete a part; return its bytes. Raises Held if another process builds or checks the dataset."""
+    """Delete a part, and return its bytes. Raise Held if another process builds or checks the dataset."""
     if part.paths:
         for path in part.paths:
             storage.remove(path)
@@ -69,7 +73,7 @@ def remove(part: Part) -> int:
     lock = lock_of(part.path)
     if part.path == lock or part.path.name.startswith(f"{lock.name}."):  # of a process that was killed
         with locks.lock(lock, wait=False):
-            return part.bytes  # its end removes both
+            return part.bytes  # releasing the lock removes both
     with locks.lock(lock, wait=False):
         aside = part.path if part.path.name.startswith(".") else aside_of(part.path)
         if aside != part.path:
@@ -82,7 +86,10 @@ def remove(part: Part) -> int:
 
 
 def _called(name: str, datasets: Collection[Dataset]) -> list[Dataset]:
-    """The datasets of a name: a dataset's at every side, or a folder's, or what a folder's begins with."""
+    """Return the datasets of a name.
+
+    The name is a dataset's, at every side, a folder's, or the first part of a folder's name.
+    """
     if found := [each for each in datasets if each.folder.name == name or each.folder.name.startswith(f"{name}-")]:
         return found
     try:

@@ -1,4 +1,4 @@
-"""What is in the cache folder: datasets, what interrupted builds left, and everything else that the program keeps."""
+"""The contents of the cache folder: datasets, leftovers of interrupted builds, and everything else in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .manifest import Manifest
 _NAME = re.compile(r"(?P<dataset>.+)-(?P<side>\d+(?:x\d+)*)px-[0-9a-f]{10}", re.DOTALL)
 _UNFINISHED = re.compile(rf"\.(?P<name>{_NAME.pattern})\.(?:aside|lock|lock\.by)", re.DOTALL)
 _RECORD = re.compile(r"model_[0-9a-f]{8}_.+\.json", re.DOTALL)
-_OTHERS: Mapping[str, tuple[str, str]] = {  # folder -> what its names are like, and what it contains
+_OTHERS: Mapping[str, tuple[str, str]] = {  # folder -> pattern of its names, and its contents
     "runs": (r".+--.+", "runs downloaded from the Hub for `evaluate`, `predict` and `runs show`"),
     "measured": (r".+-[0-9a-f]{16}\.json", "what was measured or counted once"),
     "verified": (r"[0-9a-f]{16}\.json", "which files were compared with their checksums"),
@@ -38,7 +38,7 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """The name of the dataset, as `--dataset` takes it; of a folder, `local/` and the folder's name."""
+        """The name of the dataset, as `--dataset` accepts it; for a folder, `local/` and the folder's name."""
         if self.manifest:
             return str(self.manifest.ask.get("dataset"))
         found = _NAME.fullmatch(self.folder.name)
@@ -60,12 +60,12 @@ class Dataset:
 
     @property
     def made(self) -> float | None:
-        """When it was complete, in seconds since 1970."""
+        """The time at which it was completed, in seconds since 1970."""
         return self.manifest.made if self.manifest else None
 
     @property
     def used(self) -> float | None:
-        """When one of its files was last read, in seconds since 1970, as far as the file system notes it."""
+        """The time at which one of its files was last read, in seconds since 1970, if the file system records it."""
         times = [
             found.st_atime for name in (self.manifest.files if self.manifest else ()) if (found := self._about(name))
         ]
@@ -78,11 +78,11 @@ class Dataset:
 
     @property
     def lock(self) -> Path:
-        """The lock of a process that builds it, or checks what another built."""
+        """The lock of a process that builds it, or that checks it after another process built it."""
         return lock_of(self.folder)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the dataset for a machine; of a damaged one `rows` and the times are null."""
+        """Return the dataset as a JSON object. If it is damaged, `rows` and the times are null."""
         found = self.manifest
         return {
             "dataset": self.name, "side": found.ask.get("side") if found else None,
@@ -99,11 +99,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Other:
-    """Something else in the cache; `what` says what it is, and is empty for what the program did not make."""
+    """Another item of the cache. `what` describes it, and is empty if the program did not make it."""
 
     path: Path
     what: str
-    paths: tuple[Path, ...]  # what a removal of it removes
+    paths: tuple[Path, ...]  # the paths that removing it deletes
 
     @cached_property
     def bytes(self) -> int:
@@ -111,17 +111,17 @@ class Other:
         return sum(map(storage.taken, self.paths or (self.path,)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for a machine."""
+        """Return the item as a JSON object."""
         return {"path": str(self.path), "what": self.what, "bytes": self.bytes}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in the cache folder."""
+    """The contents of the cache folder."""
 
     root: Path
     datasets: list[Dataset]
-    unfinished: list[Path]  # of interrupted builds, or of those that are under way
+    unfinished: list[Path]  # of interrupted builds, or of builds in progress
     others: list[Other]
 
     @property
@@ -136,7 +136,7 @@ class Contents:
         return shutil.disk_usage(durable.standing(self.root)).free
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything for a machine."""
+        """Return everything as one JSON object."""
         half = [{"path": str(path), "bytes": storage.taken(path), "in_use": locks.is_held(lock_of(path))}
                 for path in self.unfinished]  # fmt: skip
         return {
@@ -147,7 +147,7 @@ class Contents:
 
 
 def contents() -> Contents:
-    """Return what is in the cache folder; one that does not exist is empty."""
+    """Return the contents of the cache folder. A folder that does not exist is empty."""
     root = home.root()
     inside = _listed(root / "data")
     datasets = [_dataset(path) for path in inside if _NAME.fullmatch(path.name) and path.is_dir()]
@@ -159,18 +159,18 @@ def contents() -> Contents:
 
 
 def lock_of(path: Path) -> Path:
-    """Return the lock of a dataset's folder, or of what an interrupted build left for it."""
+    """Return the lock of a dataset's folder, or of a leftover of an interrupted build."""
     found = _UNFINISHED.fullmatch(path.name)
     return path.with_name(f".{found['name'] if found else path.name}.lock")
 
 
 def aside_of(folder: Path) -> Path:
-    """Return the folder in which a dataset is built, and to which one is renamed before it is deleted."""
+    """Return the folder in which a dataset is built. A dataset is renamed to it before it is deleted."""
     return folder.with_name(f".{folder.name}.aside")
 
 
 def _others(root: Path) -> Iterator[Other]:
-    """Everything in the cache folder but the datasets."""
+    """Yield everything in the cache folder except the datasets."""
     for path in _listed(root):
         if path.name in _OTHERS and path.is_dir():
             names, what = _OTHERS[path.name]
@@ -185,7 +185,7 @@ def _others(root: Path) -> Iterator[Other]:
 
 
 def _has_run(folder: Path) -> bool:
-    """Whether a folder has a run in it or below it, as a download leaves it; links are not entered."""
+    """Return whether a downloaded run is in a folder or below it. Links are not followed."""
     return any(_RECORD.fullmatch(name) for _, _, names in os.walk(folder) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Reading 16-bit pictures: the counts that a file contains, where Pillow's own conversion keeps one byte of two."""
+"""Reading 16-bit pictures: the counts in the file, since Pillow's conversion keeps only one byte of two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HIGH_FIRST = {"B": True, "L": False, "N": sys.byteorder == "big"}
 
 
 def counts_of(image: bytes, picture: ImageFile.ImageFile, *, size: tuple[int, int]) -> Counts | None:
-    """Return the counts of an opened picture at a size of (width, height); None for one of at most 8 bits a channel."""
+    """Return the counts of an opened picture at `size`, (width, height), or None for at most 8 bits per channel."""
     found = _of_netpbm(image, picture) if picture.format == "PPM" else _of_rawmode(image, picture)
     if found is None:
         return None
@@ -36,7 +36,10 @@ def _resized(plane: np.ndarray, opacity: np.ndarray | None, size: tuple[int, int
 
 
 def _of_netpbm(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """The numbers of a PGM or PPM file of two bytes each, which Pillow scales by the largest that the header allows."""
+    """Return the two-byte numbers of a PGM or PPM file, which Pillow scales by the header's maximum.
+
+    The result is None for at most 8 bits per channel.
+    """
     (width, height), offset, args = picture.size, picture.tile[0].offset, picture.tile[0].args
     most = args[-1] if isinstance(args, tuple) else MOST if picture.mode == "I" else 255
     if not isinstance(most, int) or most < 256:
@@ -46,12 +49,12 @@ def _of_netpbm(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray, 
         numbers = np.frombuffer(image, ">u2", width * height * bands, offset)
         return numbers.astype(np.uint16).reshape(height, width, bands), None
     if picture.mode != "I":
-        return None  # a plain PPM in colour: Pillow scales it to 8 bits by its largest number
+        return None  # a plain PPM in colour: Pillow scales it to 8 bits by its maximum
     return np.rint(np.asarray(picture) * (most / MOST)).astype(np.uint16)[..., None], None
 
 
 def _of_rawmode(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """The counts (H, W, C) and the opacity (H, W) of any other file, upright; None for one of at most 8 bits."""
+    """Return the counts (H, W, C) and opacity (H, W) of any other file, upright, or None for at most 8 bits."""
     key = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
         colours = np.asarray(ImageOps.exif_transpose(picture)).astype(np.uint16)[..., None]
@@ -77,14 +80,14 @@ def _of_rawmode(image: bytes, picture: ImageFile.ImageFile) -> tuple[np.ndarray,
 
 
 def _rawmode(picture: ImageFile.ImageFile) -> str:
-    """Return how the file orders its bits, as Pillow's decoder reads it; empty if the decoder has no such value."""
+    """Return the file's order of bits as Pillow's decoder names it, or "" if the decoder has no such value."""
     args = picture.tile[0].args if picture.tile else ""
     found = args[0] if isinstance(args, tuple) and args else args
     return found if isinstance(found, str) else ""
 
 
 def _bytes_as(image: bytes, rawmode: str) -> np.ndarray:
-    """The picture's 8-bit channels as another reading of its bits gives them, upright."""
+    """Return the picture's 8-bit channels if its bits are read in another raw mode, upright."""
     picture = Image.open(io.BytesIO(image))
     assert isinstance(picture, ImageFile.ImageFile)
     picture.tile = [
@@ -95,7 +98,7 @@ def _bytes_as(image: bytes, rawmode: str) -> np.ndarray:
 
 
 def _keyed(colours: np.ndarray, key: object) -> np.ndarray | None:
-    """The opacity where one colour is named as transparent: float32 (H, W); None where none is."""
+    """Return the opacity if one colour is marked as transparent: float32 (H, W). None if no colour is."""
     if not isinstance(key, int | tuple):
         return None
     return (colours != np.array(key, np.uint16)).any(2).astype(np.float32)

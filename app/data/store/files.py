@@ -1,9 +1,9 @@
-"""What the files of a cache folder are called."""
+"""The names of the files of a cache folder."""
 
 from __future__ import annotations
 
 _INPUTS = {"uint8": "images.u8", "float32": "inputs.f32", "float16": "inputs.f16"}
-DECISIVE = (*_INPUTS.values(), "-labels.npy", "-rows.npy", "-groups.npy")  # endings of what a run learns from
+DECISIVE = (*_INPUTS.values(), "-labels.npy", "-rows.npy", "-groups.npy")  # endings of a run's training and test files
 
 
 def files_list(split: str) -> str:

@@ -1,4 +1,4 @@
-"""A split that is being written into a cache folder: its file of inputs, and what is remembered of its rows."""
+"""A split that is being written into a cache folder: its file of inputs, and the records of its rows."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ CARVE = "--test-fraction 0.2 holds out a test set from train instead"
 
 
 class Decoded(NamedTuple):
-    """One row as it is stored; a row without a label has no pixels, and only images have moments."""
+    """One row as it is stored. A row without a label has no pixels, and only images have moments."""
 
-    number: int  # in its split of the source
+    number: int  # the row's number in its split of the source
     example: Example
     pixels: np.ndarray | None  # uint8 (C, H, W), or a source's array
     moments: np.ndarray | None  # int64 (C, 2): sums of the pixels and of their squares
     transparent: bool = False
-    counts: Counts | None = None  # of a 16-bit image, whose pixels and moments are those of black until they are known
-    unreadable: str = ""  # the image's name and why it cannot be read
+    counts: Counts | None = None  # of a 16-bit image; until its range is known, it is stored as black
+    unreadable: str = ""  # the image's name, and the reason why it cannot be read
 
 
 @dataclass
 class Kept:
-    """A split's file, and a line for each row with a label."""
+    """A split's file, and a record of each row with a label."""
 
     split: str
     file: IO[bytes]
@@ -45,7 +45,7 @@ class Kept:
     labels: list[Any] = field(default_factory=list)
     groups: list[Any] = field(default_factory=list)
     moments: list[np.ndarray] = field(default_factory=list)  # int64 (C, 2) each; of images
-    names: list[str] = field(default_factory=list)  # of the simulations, where rows are their frames
+    names: list[str] = field(default_factory=list)  # of the simulations, if rows are their frames
     files: list[str] = field(default_factory=list)  # as the source calls them
     seen: int = 0
     transparent: int = 0
@@ -53,7 +53,7 @@ class Kept:
     lost: Counter[Any] = field(default_factory=Counter)  # their labels
 
     def put(self, row: Decoded, room: Room, aside: Aside) -> None:
-        """Write the row's pixels and remember the rest of it."""
+        """Write the row's pixels, and remember its number, label, group, file and moments."""
         self.seen += 1
         if row.unreadable:
             self.unreadable.append(row.unreadable)
@@ -78,11 +78,11 @@ class Kept:
 
     @property
     def unlabelled(self) -> int:
-        """Rows without a label; of fields, files that cannot be read."""
+        """The number of rows without a label; for fields, of files that cannot be read."""
         return self.seen - len(self.labels) - len(self.unreadable)
 
     def require_labels(self, ask: Ask) -> None:
-        """Raise InputError where no row has a label."""
+        """Raise InputError if no row has a label."""
         if self.labels or self.unreadable:
             return
         lacks = "no file that can be read, of {:,}" if ask.reading else "no labels: none of its {:,} rows has one"
@@ -92,7 +92,7 @@ class Kept:
         raise InputError(f"the {self.split} split of {ask.dataset} has {empty}. {hint}")
 
     def save(self, ask: Ask, folder: Path) -> None:
-        """Save what is known of the rows, labels excepted."""
+        """Save the records of the rows, except labels."""
         save(folder / f"{self.split}-rows.npy", np.array(self.rows, np.int64))
         if self.moments:
             save(folder / f"{self.split}-moments.npy", np.stack(self.moments))
@@ -107,7 +107,7 @@ class Kept:
 
 
 def _below(path: str, file: str) -> str:
-    """A file's path within the dataset's folder, which may be elsewhere tomorrow."""
+    """Return a file's path within the dataset's folder, since the folder may be moved."""
     given = Path(path).expanduser()
     for root in (given, given.resolve()):
         if Path(file).is_relative_to(root):
@@ -116,7 +116,7 @@ def _below(path: str, file: str) -> str:
 
 
 def save(path: Path, array: np.ndarray) -> None:
-    """Save as `np.save` does, which by itself does not say why a write failed."""
+    """Save as `np.save` does, through memory, because `np.save` does not report why a write failed."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     path.write_bytes(buffer.getbuffer())
@@ -129,5 +129,5 @@ def moments_of(pixels: np.ndarray) -> np.ndarray:
 
 
 def group_number(group: Any) -> int:
-    """A number that stands for a group's name, equal wherever the name is; rows without one are a group."""
+    """Return a number for a group's name, which depends only on the name. Rows without a name are one group."""
     return int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8], "big", signed=True)

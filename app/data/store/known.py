@@ -1,4 +1,4 @@
-"""Which files of the cache were found to match their checksums since this machine was started."""
+"""The files of the cache that matched their checksums since this machine was started."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ...errors import DiskFull
 from ...system import durable, home, machine
 from .manifest import File
 
-_SETTLED = 2_000_000_000  # nanoseconds: a file that changed this shortly before it was read may have changed again
-_KEPT = 30 * 86400.0  # seconds that what an earlier start of a machine found out is kept
+_SETTLED = 2_000_000_000  # nanoseconds: a file that changed less than this before it was read may have changed again
+_KEPT = 30 * 86400.0  # seconds for which the notes of earlier starts of a machine are kept
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A file as it was when it matched its checksum; the times are those of its content and of its inode."""
+    """A file as it was when it matched its checksum. The times are those of its content and of its inode."""
 
     sha256: str
     bytes: int
@@ -31,15 +31,15 @@ class Seen(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, about: os.stat_result, sha256: str) -> Seen:
-        """Return what is remembered of a file."""
+        """Return the record of a file."""
         return cls(sha256, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
 
 
 def differing(folder: Path, files: Mapping[str, File], *, again: bool = False) -> str | None:
-    """Return the first file of a cache folder that does not match its size and sha256, None if all do.
+    """Return the first file of a cache folder that does not match its size and sha256, or None if all match.
 
-    A file is hashed once per machine and start of it, and whenever its size, time or inode changed since; with `again`
-    each one is hashed.
+    A file is hashed once per start of a machine, and again if its size, time or inode has changed. With `again`, every
+    file is hashed.
     """
     note = _note(folder)
     known = {} if again or note is None else _read(note)
@@ -56,9 +56,9 @@ def differing(folder: Path, files: Mapping[str, File], *, again: bool = False) -
 
 
 def all_seen(folder: Path, files: Mapping[str, File]) -> bool:
-    """Return whether every file was found to match since this machine was started, and did not change; none is hashed.
+    """Return whether every file matched since this machine was started and has not changed. No file is hashed.
 
-    Nothing is known of a file that was found to match within two seconds of its writing.
+    A file that matched within two seconds after it was written is not recorded, so the answer for it is False.
     """
     note = _note(folder)
     known = {} if note is None else _read(note)
@@ -69,14 +69,17 @@ def all_seen(folder: Path, files: Mapping[str, File]) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Remove what is remembered of a folder."""
+    """Remove the records of a folder."""
     if note := _note(folder):
         with suppress(OSError):
             note.unlink()
 
 
 def _checked(path: Path, expected: File, known: Seen | None) -> Seen | None:
-    """The file as it is, None where it is not as it was written; one that is known already is not hashed."""
+    """Return the file's record, or None if the file has changed since it was written.
+
+    A file whose record is known is not hashed.
+    """
     try:
         before = path.stat()
         if not path.is_file() or before.st_size != expected.bytes:
@@ -89,7 +92,7 @@ def _checked(path: Path, expected: File, known: Seen | None) -> Seen | None:
 
 
 def _note(folder: Path) -> Path | None:
-    """Where it is remembered, for each start of each machine apart; None where the system does not tell them apart."""
+    """Return the file of the records for this start of this machine, or None if the start cannot be identified."""
     if (boot := machine.boot_id()) is None:
         return None
     key = hashlib.sha256(f"{boot} ".encode() + os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
@@ -103,7 +106,7 @@ def _read(note: Path) -> dict[str, Seen]:
 
 
 def _write(note: Path, found: Mapping[str, Seen]) -> None:
-    """Remember; a cache that cannot be written costs the next start some time, and no error."""
+    """Write the records. An error is ignored, since it only costs the next start some time."""
     with suppress(OSError, DiskFull):
         durable.write_text(note, json.dumps(msgspec.to_builtins(found)))
         for other in note.parent.glob("*.json"):

@@ -1,4 +1,4 @@
-"""The manifest of a cached dataset, `manifest.json`: what was asked for, what is there, and a digest of each file."""
+"""The manifest of a cached dataset, `manifest.json`: the ask, the contents, and a digest of each file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "manifest.json"
 
 
 class Array(msgspec.Struct, kw_only=True):
-    """How inputs that are no images are stored."""
+    """The storage of inputs that are not images."""
 
     dtype: str
     shape: list[int]  # of one input
@@ -30,7 +30,7 @@ class File(msgspec.Struct, kw_only=True):
 
 
 class Pixels(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What images were before they became opaque and of 8 bits; rows by split, without the splits that have none."""
+    """Images that were transparent or had more than 8 bits: rows by split, without splits that have none."""
 
     transparent: dict[str, int] = msgspec.field(default_factory=dict)  # composed onto white
     deep: dict[str, int] = msgspec.field(default_factory=dict)  # of 16 bits: low..high became 0..255
@@ -39,7 +39,7 @@ class Pixels(msgspec.Struct, kw_only=True, omit_defaults=True):
     high: int | None = None
 
     def sentences(self, dataset: str) -> list[str]:
-        """Return what a reader has to know of them: one sentence each."""
+        """Return what a reader has to know of these images, one sentence each."""
         said = []
         if self.transparent:
             said.append(f"{_counted(self.transparent)} images of {dataset} are transparent: composed onto white")
@@ -56,16 +56,16 @@ def _counted(rows: Mapping[str, int]) -> str:
 
 
 class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A complete cache. None means that the file lacks the key. Fields are in the order of the file."""
+    """The manifest of a complete cache. None means that the file lacks the key. Fields are in the file's order."""
 
     ask: dict[str, Any]  # the fields of an Ask that decide the bytes
     array: Array | None = None
     left_out: list[str] | None = None  # files, or images with the reason, that could not be read
     pixels: Pixels | None = None  # None: all images are opaque and of 8 bits, or were decoded by revision 1
     notes: list[str] | None = None
-    layout: dict[str, Any] | None = None  # what splits are made from and what is left out, as sources.layout has it
+    layout: dict[str, Any] | None = None  # a sources.layout.Layout: the sources of the splits, and what is left out
     version: str
-    rows: dict[str, int]  # with a label, by split
+    rows: dict[str, int]  # rows with a label, by split
     unlabelled: dict[str, int]
     class_names: list[str]
     licence: str
@@ -75,11 +75,11 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Unreadable(ValueError):
-    """A manifest is damaged; the message says how."""
+    """A manifest is damaged. The message gives the reason."""
 
 
 def of(facts: Mapping[str, Any]) -> Manifest:
-    """Return the manifest of these facts, every name known."""
+    """Return the manifest of these facts, and assert that every name is known."""
     strange = facts.keys() - set(Manifest.__struct_fields__)
     assert not strange, f"a manifest has no {', '.join(sorted(strange))}"
     return msgspec.convert(facts, Manifest)
@@ -92,7 +92,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 
 def read(folder: Path) -> Manifest:
-    """Return the manifest of a cache folder; raise Unreadable unless it is as it was written."""
+    """Return the manifest of a cache folder. Raise Unreadable unless it matches its seal."""
     try:
         content = json.loads(text(folder / NAME))
         given = content.pop("seal")

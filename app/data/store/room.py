@@ -1,4 +1,4 @@
-"""The disk's room for a cache: what a dataset will take, and what is free for it."""
+"""The disk space for a cache: what a dataset will need, and what is free for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Room:
     refusal: str
 
     def take(self, count: int) -> None:
-        """Count bytes as taken; raises DiskFull when there are not so many left."""
+        """Count bytes as used. Raise DiskFull if fewer bytes are left."""
         self.left -= count
         if self.left < 0:
             raise DiskFull(self.refusal)
@@ -33,8 +33,8 @@ class Room:
 def left(ask: Ask, source: Source, folder: Path) -> Room:
     """Return the room in the cache's folder.
 
-    Raises DiskFull before a row is read where the source says how many rows it has and the disk cannot hold them.
-    Memory sets no limit: what does not fit there is read from its memory-mapped file.
+    Raises DiskFull before a row is read if the source knows its number of rows and the disk has no room for them.
+    Memory sets no limit: arrays that do not fit into it are read from their memory-mapped file.
     """
     free = shutil.disk_usage(folder).free
     what, instead = f"caching {ask.dataset} at {with_unit(ask.side)}", f"{_smaller(ask)}, free some space, {_ELSEWHERE}"
@@ -50,13 +50,13 @@ def left(ask: Ask, source: Source, folder: Path) -> Room:
 
 
 def _row_bytes(ask: Ask, source: Source) -> int:
-    """Bytes of one input as the cache stores it."""
+    """Return the bytes of one input as the cache stores it."""
     shape = source.array.shape if source.array else (ask.channels, *extent(ask.side))
     return math.prod(shape) * ask.itemsize
 
 
 def _smaller(ask: Ask) -> str:
-    """What takes less room."""
+    """Return the advice that makes the cache smaller."""
     if not ask.reading:
         return "use a smaller --image"
     part = "--crop" if isinstance(ask.reading, FieldReading) else "--range"

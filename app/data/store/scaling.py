@@ -1,4 +1,4 @@
-"""The 16-bit images of a dataset become 8 bits, by one range for all splits."""
+"""The conversion of a dataset's 16-bit images to 8 bits, with one range for all splits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from .manifest import Pixels
 
 
 def settle(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside) -> Pixels | None:
-    """Write the 16-bit images that were put aside into their splits' files, and return what was found of all images.
+    """Write the 16-bit images that were put aside into their splits' files, and return the facts of all images.
 
-    The range is the decoding's own, or that of the training images. None stands for images of 8 bits without a
-    transparent pixel. Raises InputError where no training image tells a range, and for a range that nothing needs.
+    The range is the decoding's, or else that of the training images. The result is None if all images have 8 bits and
+    none has a transparent pixel. Raises InputError if no training image gives a range, and for a range that nothing
+    needs.
     """
     transparent = {split: part.transparent for split, part in kept.items() if part.transparent}
     if not aside.rows:
@@ -42,7 +43,7 @@ def settle(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside) -> Pi
 
 
 def _written(ask: Ask, kept: Mapping[str, Kept], folder: Path, aside: Aside, span: tuple[int, int]) -> dict[str, int]:
-    """Write every image at its place, and return how many rows of each split have a count outside the range."""
+    """Write every image at its position, and return the rows of each split with a count outside the range."""
     clipped: Counter[str] = Counter()
     with ExitStack() as opened:
         files = {s: opened.enter_context((folder / inputs_file(s, "uint8")).open("r+b")) for s in aside.rows}

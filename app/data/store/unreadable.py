@@ -1,4 +1,4 @@
-"""Images that cannot be read: found in one pass over all rows, then refused together, or skipped by name."""
+"""Images that cannot be read. They are found in one pass over all rows, then refused together or skipped by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 10
 
 
 def named(ask: Ask, split: str, number: int, example: Example, error: InputError) -> str:
-    """Return how a message and a manifest name an unreadable image: its file or row, and the reason."""
+    """Return the text for an unreadable image in messages and manifests: its file or row, and the reason."""
     row = f"row {number} of {split}"
     file = example.file
     if ask.path:
@@ -23,7 +23,7 @@ def named(ask: Ask, split: str, number: int, example: Example, error: InputError
 
 
 def shown(names: Sequence[str]) -> str:
-    """Return the first ten, and how many more there are."""
+    """Return the first ten names, and the number of the others."""
     more = f"; and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return "; ".join(map(printable, names[:_SHOWN])) + more
 
@@ -31,8 +31,8 @@ def shown(names: Sequence[str]) -> str:
 def settle(ask: Ask, source: Source, kept: Sequence[Kept]) -> list[str]:
     """Return the names of the images that are skipped.
 
-    Raises InputError for unreadable images that a command did not ask to skip, and where a split or a class of one
-    would vanish.
+    Raises InputError for unreadable images that the command does not allow to skip, and if a split, or a class of one,
+    would be empty.
     """
     names = [name for part in kept for name in part.unreadable]
     if not names:
@@ -48,7 +48,7 @@ def settle(ask: Ask, source: Source, kept: Sequence[Kept]) -> list[str]:
 
 
 def _vanished(source: Source, part: Kept) -> str | None:
-    """The split, or the class in it, of which no image can be read."""
+    """Return the name of the split, or of the class in it, that has no readable image."""
     if part.unreadable and not part.labels:
         return f"the {part.split} split"
     there = set(part.labels)

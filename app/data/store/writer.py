@@ -1,4 +1,4 @@
-"""Writing a source's rows into a cache folder: decoded, counted, labels as class indices."""
+"""Writing a source's rows into a cache folder: images decoded, rows counted, labels as class indices."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .files import inputs_file
 from .kept import CARVE, Decoded, Kept, moments_of, save
 from .room import Room
 
-_CHUNK_ROWS, _CHUNK_BYTES = 128, 1 << 27  # decoded together: whichever is reached first
+_CHUNK_ROWS, _CHUNK_BYTES = 128, 1 << 27  # of a chunk that is decoded together, whichever limit is reached first
 
 Progress = Callable[[str, int, int | None, int], None]  # (split, rows done, rows in all if known, bytes read)
 
 
 def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room) -> dict[str, Any]:
-    """Writes every split of the source; returns what the manifest says of it.
+    """Write every split of the source, and return its entries in the manifest.
 
-    Test comes first: it is the smaller, and the one more often without labels. Raises InputError for unusable rows,
-    also when they take more than the room.
+    Test is written first, because it is smaller and more often lacks labels. Raises InputError for rows that cannot be
+    used, and DiskFull if the rows take more than the room.
     """
     kept: dict[str, Kept] = {}
     with durable.no_space_named(folder), Aside(folder) as aside:
@@ -45,7 +45,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
         for part in kept.values():
             part.save(ask, folder)
         present = {label for part in kept.values() for label in part.labels}
-        if not source.array and not ask.tested:  # whose classes are not what the rows have, but what there is
+        if not source.array and not ask.tested:  # an array's classes are fixed, and rows need not have all of them
             present = set(kept["train"].labels)
         names = write_labels(ask, source, kept, folder, present=present)
     images = {"left_out": skipped or None, "pixels": pixels}
@@ -64,7 +64,7 @@ def write(ask: Ask, source: Source, folder: Path, progress: Progress, room: Room
 
 
 def _of_array(source: Source) -> dict[str, Any]:
-    """What the manifest says of inputs that are no images: how they are stored, what was left out, and notes."""
+    """Return the manifest's entries for inputs that are not images: their storage, what was left out, and notes."""
     if not (array := source.array):
         return {}
     about = {"dtype": array.dtype, "shape": list(array.shape), "regression": source.regression}
@@ -72,7 +72,7 @@ def _of_array(source: Source) -> dict[str, Any]:
 
 
 def decoded(ask: Ask, source: Source, split: str, progress: Progress) -> Iterator[Decoded]:
-    """Every row of a split in the source's order, decoded in as many threads as there are cores."""
+    """Yield every row of a split in the source's order, decoded in as many threads as there are cores."""
     seen, read = 0, 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in _chunks(source.examples(split)):
@@ -111,8 +111,8 @@ def _labelled(ask: Ask, source: Source, label: Any) -> bool:
 
 
 def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example) -> Decoded:
-    """The row with its stored image and that image's moments, or with the reason why there is none."""
-    from .decode import read  # a start with a warm cache decodes nothing
+    """Return the row with its stored image and that image's moments, or with the reason why it has none."""
+    from .decode import read  # imported late, since a start with a warm cache decodes nothing
 
     if not _labelled(ask, source, example.label):
         return Decoded(number, example, None, None)
@@ -129,20 +129,20 @@ def _decoded(ask: Ask, source: Source, split: str, number: int, example: Example
 
 
 def _array(ask: Ask, array: Array, split: str, number: int, example: Example) -> np.ndarray | None:
-    """Return a field or a signal as it is stored; None for a file that is left out."""
+    """Return a field or a signal as it is stored, or None for a file that is left out."""
     try:
         return array.decode(example)
     except InputError as error:
         if example.weight:
-            raise  # it names its file
+            raise  # the error names its file
         file = f" ({printable(example.file)})" if example.file else ""
         raise InputError(f"row {number} of the {split} split of {ask.dataset}{file}: {error}") from error
 
 
 def write_labels(ask: Ask, source: Source, kept: dict[str, Kept], folder: Path, *, present: set[Any]) -> list[str]:
-    """Saves labels as class indices, or as numbers of a regression, and returns the class names.
+    """Save labels as class indices, or as numbers for a regression, and return the class names.
 
-    `present` are the labels of the source's train. Raises InputError for a class that they lack.
+    `present` are the labels of the source's train split. Raises InputError for a class that train lacks.
     """
     if source.regression:
         for split, part in kept.items():

@@ -1,1 +1,1 @@
-"""What happens to a batch on its device: a list of transforms, from stored numbers to what the model sees."""
+"""The transforms of a batch on its device, from stored numbers to the inputs of the model."""

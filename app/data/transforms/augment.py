@@ -1,4 +1,4 @@
-"""Crop and flip on the device, a batch at a time; every draw is keyed by (seed, epoch, example)."""
+"""Random crop and flip of a batch on its device. Every draw is keyed by (seed, epoch, example)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TOP, _LEFT, _FLIP = range(3)
 
 
 def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
-    """A random crop from the zero-padded image (an eighth of each side: 4 px at 32), flipped left to right at evens.
+    """Return a random crop of each zero-padded image, flipped left to right with probability 1/2.
 
-    uint8 (B, C, H, W), int64 (B,) -> uint8 (B, C, H, W); of a square as torchvision's RandomCrop(S, padding=S // 8) and
-    RandomHorizontalFlip.
+    The padding is an eighth of each side, 4 px at 32. uint8 (B, C, H, W), int64 (B,) -> uint8 (B, C, H, W). On square
+    images this is torchvision's RandomCrop(S, padding=S // 8) and RandomHorizontalFlip.
     """
     batch, channels, height, width = images.shape
     above, beside = max(1, height // 8), max(1, width // 8)
@@ -36,11 +36,11 @@ def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Ten
 
 @dataclass(frozen=True)
 class FlipCrop:
-    """`flip_crop` as a step of a batch, in training only."""
+    """`flip_crop` as a transform of a batch, in training only."""
 
     in_training_only = True
 
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Return the batch with each image cropped and flipped; targets stay."""
+        """Return the batch with each image cropped and flipped. Targets do not change."""
         assert draws.epoch is not None
         return flip_crop(inputs, examples=draws.examples, seed=draws.seed, epoch=draws.epoch), targets

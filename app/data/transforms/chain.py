@@ -1,4 +1,4 @@
-"""The list of transforms that a split's batches pass, in their order; what is appended to it comes last."""
+"""The list of transforms that are applied to a split's batches, in order."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _AUGMENTATIONS: dict[str, tuple[Transform, ...]] = {
 def of_images(
     augment: str, *, stored: Extent, side: Extent, mean: Tensor, std: Tensor
 ) -> tuple[Transform, ...]:  # fmt: skip
-    """Return the augmentation, at the stored side, then the resize and the normalisation.
+    """Return the augmentation at the stored side, then the resize and the normalisation.
 
-    Both are linear and every pixel's weights sum to one, so the smaller of the two images is normalised.
+    Both are linear and every pixel's weights sum to one, so they commute, and the smaller of the two images is
+    normalised.
     """
     resize, normalise = Resize(side), Normalise(mean, std)
     shrinks = math.prod(plane(stored)) > math.prod(plane(side))
@@ -36,7 +37,7 @@ def of_images(
 def passed(
     transforms: Sequence[Transform], inputs: Tensor, targets: Tensor, draws: Draws
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return a batch after its transforms; outside of training some leave it as it is."""
+    """Return a batch after its transforms. Outside of training, some of them are skipped."""
     for transform in transforms:
         if draws.epoch is not None or not transform.in_training_only:
             inputs, targets = transform(inputs, targets, draws)

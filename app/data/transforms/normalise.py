@@ -1,4 +1,4 @@
-"""From stored numbers to the float32 that a model sees: pixels normalised by channel, other inputs as they are."""
+"""From stored numbers to the model's float32: pixels normalised by channel, other inputs unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .transform import Draws
 
 @dataclass(frozen=True)
 class Normalise:
-    """(x / 255 - mean) / std of each channel: uint8 or float (B, C, H, W) -> float32 (B, C, H, W)."""
+    """Normalise each channel to (x / 255 - mean) / std: uint8 or float (B, C, H, W) -> float32 (B, C, H, W)."""
 
     mean: Tensor  # (C,), of pixels in [0, 1]
     std: Tensor  # (C,)
@@ -27,7 +27,7 @@ class Normalise:
 
 @dataclass(frozen=True)
 class AsFloat:
-    """Inputs that are no images, as they are stored: float16 or float32 -> float32."""
+    """Convert inputs that are not images: float16 or float32 -> float32."""
 
     in_training_only = False
 

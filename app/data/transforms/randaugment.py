@@ -1,6 +1,6 @@
-"""RandAugment (arXiv:1909.13719, section 3.1) for a batch on its device: each example has draws of its own.
+"""RandAugment (arXiv:1909.13719, section 3.1) for a batch on its device, with separate draws for each example.
 
-The operations are those of torchvision's v2 RandAugment on float images, nearest pixel, zeros outside.
+The operations are those of torchvision's v2 RandAugment on float images, with nearest-pixel sampling and zeros outside.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _GREY = (0.2989, 0.587, 0.114)  # of red, green, blue
 
 
 def randaugment(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
-    """Two operations for each example, drawn evenly from the fourteen and from both signs.
+    """Apply two operations to each example, drawn uniformly from the fourteen and from both signs.
 
-    uint8 (B, C, S, S), int64 (B,) -> uint8 (B, C, S, S); grey levels are rounded once, at the end.
+    uint8 (B, C, S, S), int64 (B,) -> uint8 (B, C, S, S). Grey levels are rounded once, at the end.
     """
     x = images.float() / 255
     for layer in range(LAYERS):
@@ -44,29 +44,30 @@ def randaugment(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> T
 
 @dataclass(frozen=True)
 class RandAugment:
-    """RandAugment with two operations at magnitude 9 of 30, as a step of a batch, in training only."""
+    """RandAugment with two operations at magnitude 9 of 30, as a transform of a batch, in training only."""
 
     in_training_only = True
 
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Return the batch with each image after its own operations; targets stay."""
+        """Return the batch with each image after the operations drawn for it. Targets do not change."""
         assert draws.epoch is not None
         return randaugment(inputs, examples=draws.examples, seed=draws.seed, epoch=draws.epoch), targets
 
 
 def drawn(examples: Tensor, *, seed: int, epoch: int, layer: int) -> tuple[Tensor, Tensor]:
-    """For each example the operation's place in OPERATIONS, and 1 where its magnitude is negative: int64 (B,) each."""
+    """Return each example's operation as an index of OPERATIONS, and 1 if it is negative: int64 (B,) each."""
     which = keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, _OPERATION, layer), examples, len(OPERATIONS))
     return which, keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, _SIGN, layer), examples, 2)
 
 
 def applied(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
-    """Each example after its own operation: float (B, C, S, S) in [0, 1], int64 (B,) twice -> (B, C, S, S).
+    """Return each example after the operation drawn for it.
 
-    Every operation is computed for every example and its own is taken: shapes never depend on what was drawn.
+    x float (B, C, S, S) in [0, 1], which and negative int64 (B,) -> (B, C, S, S). Every operation is computed for every
+    example and then one is selected, so that shapes do not depend on the draws.
     """
     is_ = {name: (which == number)[:, None, None, None] for number, name in enumerate(OPERATIONS)}
-    moved = _moved(x, which, negative)  # by one of five; as it is at the others
+    moved = _moved(x, which, negative)  # by one of five operations; unchanged at the others
     blended = _blended(moved, is_, negative)
     x = torch.where(is_["Posterize"], (moved * _LEVELS).floor_().clamp_(0, _LEVELS - 1) / _LEVELS, blended)
     x = torch.where(is_["Solarize"] & (moved >= _THRESHOLD), 1 - moved, x)
@@ -75,7 +76,7 @@ def applied(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
 
 
 def _moved(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
-    """Sheared, translated or rotated: each pixel from the place where its example's affine map finds it."""
+    """Shear, translate or rotate each image: each output pixel is read where the example's affine map points."""
     side = x.shape[-1]
     a, b, c, d, e, f = _maps(side, x.device).index_select(0, 2 * which + negative).T[..., None, None]  # (B, 1, 1)
     along = torch.linspace((1 - side) / 2, (side - 1) / 2, side, device=x.device)
@@ -86,10 +87,11 @@ def _moved(x: Tensor, which: Tensor, negative: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _maps(side: int, device: torch.device) -> Tensor:
-    """(2 x 14, 6): for each operation, positive then negative, where an output pixel comes from.
+    """Return the affine map of each operation, positive then negative, as a tensor (2 x 14, 6).
 
-    Pixels count from the image's centre, and the result is in halves of the side, as `grid_sample` wants it. A shear
-    holds the upper left corner; a translation is by whole pixels; a rotation is counter-clockwise.
+    A map gives the place that an output pixel is read from. Pixels count from the image's centre, and the result is in
+    halves of the side, as `grid_sample` expects it. A shear keeps the upper left corner fixed, a translation is by an
+    integer number of pixels, and a rotation is counter-clockwise.
     """
     rows = []
     for name in OPERATIONS:
@@ -107,7 +109,11 @@ def _maps(side: int, device: torch.device) -> Tensor:
 
 
 def _blended(x: Tensor, is_: dict[str, Tensor], negative: Tensor) -> Tensor:
-    """r x + (1 - r) y, cut to [0, 1]: y is black, grey, the mean grey or the blurred image, r 0.73 or 1.27."""
+    """Return r x + (1 - r) y, clipped to [0, 1], where r is 0.73 or 1.27.
+
+    y is black for brightness, the grey image for colour, the mean grey for contrast, and the blurred image for
+    sharpness.
+    """
     grey = _grey(x)
     mean = grey.mean((2, 3), keepdim=True)
     other = torch.where(is_["Color"], grey, torch.where(is_["Contrast"], mean, 0.0))  # (B, 1, S, S)
@@ -118,7 +124,7 @@ def _blended(x: Tensor, is_: dict[str, Tensor], negative: Tensor) -> Tensor:
 
 
 def _grey(x: Tensor) -> Tensor:
-    """(B, C, S, S) -> (B, 1, S, S)."""
+    """Return the grey image: (B, C, S, S) -> (B, 1, S, S)."""
     if x.shape[1] == 1:
         return x
     red, green, blue = x.unbind(1)
@@ -126,7 +132,7 @@ def _grey(x: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    """The weighted mean of a pixel (5 parts) and its neighbours (1 each); the image's edge stays as it is."""
+    """Return the weighted mean of each pixel (weight 5) and its neighbours (1 each). The image's edge is unchanged."""
     if x.shape[-1] <= 2:
         return x
     nine = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]  # columns first, then rows
@@ -137,14 +143,14 @@ def _blurred(x: Tensor) -> Tensor:
 
 
 def _stretched(x: Tensor) -> Tensor:
-    """Each channel from its darkest to its brightest pixel stretched over [0, 1]; a flat one stays."""
+    """Stretch each channel from its darkest to its brightest pixel over [0, 1]. A constant channel is unchanged."""
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     flat = low == high
     return ((x - low.masked_fill(flat, 0)) / (high - low).masked_fill(flat, 1)).clamp_(0, 1)
 
 
 def _equalized(x: Tensor) -> Tensor:
-    """Each channel's grey levels spread so that their histogram is flat, as Pillow's `ImageOps.equalize` does."""
+    """Spread each channel's grey levels so that the histogram is flat, as Pillow's `ImageOps.equalize` does."""
     levels = (x * 255.999).to(torch.uint8).flatten(2).long()  # (B, C, S S)
     counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=x.device)
     counts.scatter_add_(2, levels, torch.ones_like(levels))

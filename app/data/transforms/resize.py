@@ -1,4 +1,4 @@
-"""The antialiased bilinear resize of a batch as two matrix products: it is linear, and along each axis by itself."""
+"""The antialiased bilinear resize of a batch as two matrix products, since it is linear and separable by axis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .transform import Draws
 
 @dataclass(frozen=True)
 class Resize:
-    """Bilinear with antialias to the side that the model sees: (B, C, H, W) -> float (B, C, H', W')."""
+    """Bilinear resize with antialiasing to the side of the model's inputs: (B, C, H, W) -> float (B, C, H', W')."""
 
     side: Extent
     in_training_only = False
@@ -27,9 +27,10 @@ class Resize:
 
 
 def resized(images: Tensor, side: Extent) -> Tensor:
-    """R X C^T for every channel of every image: float (B, C, H, W) -> (B, C, H', W'), H' = W' = `side` of a square.
+    """Return R X C^T for every channel of every image: float (B, C, H, W) -> (B, C, H', W').
 
-    R (H', H) and C (W', W) hold the weights of torch's `interpolate(mode="bilinear", antialias=True)`.
+    A square has H' = W' = `side`. R (H', H) and C (W', W) are the weights of torch's `interpolate(mode="bilinear",
+    antialias=True)`.
     """
     batch, channels, height, width = images.shape
     high, wide = plane(side)
@@ -43,10 +44,10 @@ def resized(images: Tensor, side: Extent) -> Tensor:
 
 @lru_cache(maxsize=16)
 def weights(stored: int, side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(side, stored): what each pixel along a resized axis takes of the stored ones; every row sums to one.
+    """Return the weights of the stored pixels for each pixel along a resized axis: (side, stored).
 
-    It is what torch's own resize makes of the unit vectors in the same dtype, so that both round alike: in float32
-    they are equal to the last bit, where weights from float64 would be 3e-6 off at 32 -> 224.
+    Every row sums to one. The weights are torch's resize of the unit vectors in the same dtype, so that both round
+    alike. In float32 they are bit-identical to it, while weights computed in float64 would be 3e-6 off at 32 -> 224.
     """
     with torch.inference_mode(False):  # a cached tensor may meet autograd later
         unit = torch.eye(stored, dtype=dtype)[None, None]  # (1, 1, stored, stored)

@@ -1,4 +1,4 @@
-"""One step of a batch's way from stored inputs to the model: what it gets, and the law that all of them keep."""
+"""One transform of a batch between storage and the model: its arguments, and the rules for every transform."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Draws(NamedTuple):
-    """What keys a batch's random draws, so that an example is drawn alike in any batch, order and process."""
+    """The keys of a batch's random draws, so that an example has the same draws in any batch, order and process."""
 
     seed: int
     epoch: int | None  # None: outside of training
@@ -16,10 +16,10 @@ class Draws(NamedTuple):
 
 
 class Transform(Protocol):
-    """(inputs, targets) -> (inputs, targets) of a batch on its device, without waiting for the device.
+    """A map (inputs, targets) -> (inputs, targets) of a batch on its device, without waiting for the device.
 
-    Inputs are (B, C, H, W) or (B, C, L). Targets are of any dtype, (B,) or (B, K). The inputs are the list's: a
-    transform may write into them.
+    Inputs are (B, C, H, W) or (B, C, L). Targets are of any dtype, (B,) or (B, K). The inputs belong to the list of
+    transforms, so a transform may write into them.
     """
 
     @property
