@@ -1,4 +1,4 @@
-"""Which of the processes that `torchrun` started this is, known before torch is imported."""
+"""The rank of this process among those that `torchrun` started, known before torch is imported."""
 
 import os
 

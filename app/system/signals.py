@@ -1,4 +1,4 @@
-"""The signals that ask a process to stop, and what they do while a command runs: they end it in good order."""
+"""The signals that ask a process to stop, and how they end a running command cleanly."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from typing import Any
 from ..errors import Stopped
 
 _ASKING = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
-_ONE = 10.0  # seconds within which several signals are one: a launcher and its place may both send theirs
+_ONE = 10.0  # seconds within which several signals count as one: a launcher and its place may both send one
 
 Handler = Callable[[int, Any], Any] | signal.Handlers
 
 
 def asking() -> list[signal.Signals]:
-    """Return the signals that ask this process to stop. Under nohup, which ignores it, SIGHUP is none of them."""
+    """Return the signals that ask this process to stop. SIGHUP is not one of them under nohup, which ignores it."""
     found = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
     return [number for number in found if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
 def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Within it signals call their handlers. Outside of the main thread, which alone may have any, nothing changes."""
+    """Within the context, let signals call their handlers.
+
+    Outside the main thread, which alone may have handlers, do nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -42,9 +45,11 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 @contextmanager
 def heard(answer: Callable[[int], None]) -> Iterator[None]:
-    """Within it a thread calls `answer` with the number of each handled signal, while the main thread may compute.
+    """Within the context, call `answer` in a thread with the number of each handled signal.
 
-    Python calls its handlers between two bytecodes only; the bytes of `signal.set_wakeup_fd` come at once.
+    This works even while the main thread computes.
+
+    Python calls its handlers only between two bytecodes. The bytes of `signal.set_wakeup_fd` arrive at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -71,9 +76,9 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
 
 @contextmanager
 def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[list[int]]:
-    """Within it, what asks this process to stop asks others; Ctrl-C in a terminal reaches all by itself.
+    """Within the context, pass the signals that ask this process to stop to other processes, and yield those that came.
 
-    Yields the signals that came.
+    Ctrl-C in a terminal reaches all of them without help.
     """
     came: list[int] = []
 
@@ -103,7 +108,7 @@ def _in_foreground() -> bool:
 
 
 class _Ending:
-    """A handler that raises Stopped, once for signals that come together; `over` once the stop is under way."""
+    """A handler that raises Stopped once for signals that arrive together. `over` is set once the stop is under way."""
 
     def __init__(self) -> None:
         self.over = False
@@ -118,7 +123,10 @@ class _Ending:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Within it each of these signals raises Stopped, so that nothing is left half-written; inside another, no more."""
+    """Within the context, raise Stopped on each of these signals, so that no file is left incomplete.
+
+    Nested, do nothing.
+    """
     if isinstance(signal.getsignal(signal.SIGTERM), _Ending):
         yield
         return
@@ -127,7 +135,7 @@ def ending() -> Iterator[None]:
 
 
 def end_undisturbed() -> None:
-    """Ignore these signals until the end of `ending`: the process was asked to stop, and does what it must for that."""
+    """Ignore these signals until the end of `ending`, so that a process that is stopping can finish its work."""
     for number in asking():
         if isinstance(handler := signal.getsignal(number), _Ending):
             handler.over = True
@@ -135,8 +143,8 @@ def end_undisturbed() -> None:
 
 @contextmanager
 def quiet_interrupt() -> Iterator[None]:
-    """Within it Ctrl-C ends the process at once and without a traceback: its work has not begun."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say, as of a job in background
+    """Within the context, let Ctrl-C end the process at once without a traceback, because its work has not begun."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it may be ignored, as for a background job
         yield
         return
     with handled({signal.SIGINT: signal.SIG_DFL}):
@@ -144,6 +152,6 @@ def quiet_interrupt() -> Iterator[None]:
 
 
 def leave_undisturbed() -> None:
-    """Ignore these signals and Ctrl-C until the process ends: its exit code is decided; theirs would replace it."""
+    """Ignore these signals and Ctrl-C until the process ends, because they would replace its exit code."""
     for number in [signal.SIGINT, *asking()]:
         signal.signal(number, signal.SIG_IGN)
