@@ -34,9 +34,9 @@ def lines(
     crystal: Crystal, *, wavelength: float, low: float, high: float, radiation: str = "xray",
     texture: Texture | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Return 2-theta and intensities, float64 (n,) each, of a powder's lines.
+    """Return 2-theta in degrees and intensities, float64 (n,) each, of a powder's lines.
 
-    2-theta is in degrees, and so are its ends `low` and `high`.
+    `low` and `high` are the ends of 2-theta in degrees.
     """
     d_min, d_max = (wavelength / (2 * np.sin(np.radians(angle / 2))) for angle in (high, low))
     hkl = gemmi.make_miller_array(crystal.unit_cell, crystal.group, d_min, d_max, unique=True)  # (n, 3)
