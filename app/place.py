@@ -1,7 +1,4 @@
-"""The place where a run is computed: device, precision, threads, memory, ranks.
-
-No other module checks the device's kind.
-"""
+"""The place of a run: device, precision, threads, memory, ranks. No other module checks the device's kind."""
 
 import inspect  # no annotations from the future here: DDP reads those of its hook
 import os
@@ -77,8 +74,7 @@ class Place:
     def laid_out(self, model: nn.Module) -> nn.Module:
         """Return the model in the fastest memory format for its kernels: channels last if it is convolutional.
 
-        A convolutional network accepts its inputs (B, C, H, W) in any format. A single patch embedding does not make a
-        model convolutional.
+        Its inputs (B, C, H, W) may have any format. A single patch embedding does not make a model convolutional.
         """
         if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:
             model = model.to(memory_format=torch.channels_last)
@@ -86,7 +82,7 @@ class Place:
         return model
 
     def spread(self, model: nn.Module, *, gradients: str = "fp32") -> nn.Module:
-        """Return the model for training. With several ranks its gradients are summed while they are computed (DDP)."""
+        """Return the model for training. With several ranks its gradients are summed as they are computed (DDP)."""
         if self.ranks == 1:
             return model
         ddp = nn.parallel.DistributedDataParallel
@@ -155,15 +151,12 @@ class Place:
             torch.set_num_threads(count)
 
     def wait(self) -> None:
-        """Return when the device has finished all its work. It is for measuring, never in a loop."""
+        """Wait until the device has finished all its work, for measuring, never in a loop."""
         if self.device.type != "cpu":
             torch.accelerator.synchronize(self.device)
 
     def fetch(self, tensor: Tensor) -> Callable[[], Sequence[float]]:
-        """Start copying a small tensor to the host.
-
-        The returned function waits for the copy and returns its numbers.
-        """
+        """Start copying a small tensor to the host. The returned function waits for it and returns its numbers."""
         if self.device.type != "cuda":
             return tensor.tolist
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -222,10 +215,9 @@ class Place:
 def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None, exact: bool = False) -> Place:
     """Return the place for a run. Raises InputError for a device that this machine does not have.
 
-    `auto` is CUDA, else Apple's MPS, else the CPU. `auto` precision is bf16 on a GPU with bf16 units and fp32
-    elsewhere. A GPU that exists but is unusable is an error, since nobody wants to pay for hours of a GPU while a CPU
-    computes. float32 is computed in full unless the precision is `tf32`, which raises InputError on a device without
-    it. With `exact`, as for an evaluation, such a device computes in fp32 instead.
+    `auto` is CUDA, else Apple's MPS, else the CPU. `auto` precision is bf16 on a GPU with bf16 units, else fp32. A GPU
+    that exists but is unusable is an error, since a CPU would take hours at a GPU's price. float32 is computed in full,
+    except with precision `tf32`, which raises InputError on a device without TF32, or is fp32 there if `exact`.
     """
     if device == "auto":
         if not torch.cuda.is_available():
@@ -269,10 +261,9 @@ def own_threads() -> Iterator[None]:
 
 @contextmanager
 def joined(place: Place) -> Iterator[Place]:
-    """Yield the place among the ranks that `torchrun` started, or the place alone without `torchrun`.
+    """Yield the place among the ranks that `torchrun` started, after all have met, or the place alone without it.
 
-    All ranks meet at the start. The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the
-    host by gloo.
+    The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the host by gloo.
     """
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
         yield place
@@ -292,10 +283,7 @@ def _summed(_: None, bucket: distributed.GradBucket) -> torch.futures.Future[Ten
 
 
 def _summed_in_bf16(_: None, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
-    """Return the sum of gradients, exchanged with half the bytes.
-
-    Each rank's part, and the sum, is rounded to 8 bits of mantissa.
-    """
+    """Return the same sum with half the bytes exchanged: each part, and the sum, is rounded to 8 bits of mantissa."""
     gradients = bucket.buffer()
     work = distributed.all_reduce(gradients.to(torch.bfloat16), async_op=True)
     return work.get_future().then(lambda done: gradients.copy_(done.value()[0]))

@@ -80,10 +80,7 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
 
 @contextmanager
 def threads(n: int | None) -> Iterator[None]:
-    """Within the context, compute with n CPU threads, or with the current number if None.
-
-    Restore the number at the end.
-    """
+    """Compute with n CPU threads within the context, or with the current number if None. It is restored at the end."""
     import torch
 
     before = torch.get_num_threads()

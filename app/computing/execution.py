@@ -53,7 +53,7 @@ class Execution:
         return replace(self, micro_batch_size=-(-self.micro_batch_size // 2), compile=compile_)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; `paths_skipped` is omitted if no path failed."""
+        """Return the fields as JSON values. `paths_skipped` is omitted if no path failed."""
         values = asdict(self)
         return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
 

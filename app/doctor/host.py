@@ -27,7 +27,7 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
 
 
 def writable(name: str, folder: Path, by: str) -> Finding:
-    """Return whether a file of 1 MiB can be written to a folder, or to where the folder would be made.
+    """Return whether a file of 1 MiB can be written to a folder, or to its parent if the folder does not exist yet.
 
     The file is removed afterwards.
     """

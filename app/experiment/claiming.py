@@ -23,7 +23,7 @@ def variable(folder: Path, seconds: float) -> dict[str, str]:
 
 @contextmanager
 def claimed(files: RunFiles, run_id: str) -> Iterator[None]:
-    """Within the context, claim a run if a worker requested it, and change files only while the claim is valid.
+    """Claim a run within the context, if a worker requested it, and allow changes of files only while it is valid.
 
     Raises Held if another process has the claim.
     """

@@ -240,7 +240,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 
 
 def _predict(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> None:
-    """Recompute the predictions of weights; both are names in `RunFiles`."""
+    """Recompute the predictions of `weights` into the file `into`, both names in `RunFiles`."""
     config = run.config
     here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data

@@ -107,7 +107,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
 
 
 def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
-    """Remove all files of the run; raise DiskFull if the disk has no room for its states and kept weights."""
+    """Remove all files of the run. Raise DiskFull if the disk has no room for its states and kept weights."""
     room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
     room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
@@ -137,7 +137,7 @@ def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) 
 
 
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
-    """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
+    """Train from the state, or from the start, to the end. Then test the final weights and complete the record."""
     job.screen.say(job.headline())
     forecast.warn(job)
     with recorded(job.files, job.kept):

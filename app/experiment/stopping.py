@@ -32,7 +32,7 @@ def wish_of(reason: Reason | None) -> int:
 def stop_requests(
     *, deadline: float | None = None, alone: bool = False, answer: Callable[[int], None] | None = None
 ) -> Iterator[Callable[[], Reason | None]]:
-    """Within the context, let a signal or the first Ctrl-C set a request, which the yielded call returns.
+    """Let a signal or the first Ctrl-C set a request within the context. The yielded call returns the request.
 
     A second Ctrl-C interrupts. `deadline` is a time of `time.monotonic()` after which the call also returns a request.
     A process that is `alone` stops at once until a request was first checked: before its first step ends it has nothing

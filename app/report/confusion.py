@@ -65,7 +65,7 @@ def _percent(share: float) -> str:
 
 
 def _few(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
-    """Draw class names at the ticks and a percentage in each cell; return the axes of the matrix."""
+    """Draw class names at the ticks and a percentage in each cell. Return the axes of the matrix."""
     axes = figure.subplots()
     share = _draw_matrix(figure, axes, counts, gamma=1)
     n = len(names)
@@ -85,7 +85,7 @@ def _few(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes
 
 
 def _many(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
-    """Draw class numbers at the ticks and list the most confused pairs to the right; return the axes of the matrix."""
+    """Draw class numbers at the ticks and list the most confused pairs to the right. Return the axes of the matrix."""
     axes, beside = figure.subplots(1, 2, width_ratios=(1.75, 1))
     share = _draw_matrix(figure, axes, counts, gamma=0.5)
     apart = next(step for step in (5, 10, 50, 100, 500, 1000, 10_000) if len(names) / step <= 12)

@@ -74,7 +74,7 @@ _LINES = {"lines.linewidth": 2.4, "lines.markersize": 8}
 
 @contextmanager
 def house_style(canvas: Canvas = CANVAS) -> Iterator[None]:
-    """Within the context, use our settings over matplotlib's defaults, whatever the user's matplotlibrc contains."""
+    """Use our settings over matplotlib's defaults within the context, whatever the user's matplotlibrc contains."""
     sized = {name: canvas.points(size) for name, size in _POINTS.items()}
     sized |= {name: canvas.scale * size for name, size in _LINES.items()}
     log = logging.getLogger("matplotlib.font_manager")

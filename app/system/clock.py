@@ -60,7 +60,7 @@ def now() -> float:
 
 
 def off() -> float:
-    """Return the seconds that this machine's clock is ahead of the Hub's; 0 until the Hub has answered."""
+    """Return the seconds that this machine's clock is ahead of the Hub's, or 0 until the Hub has answered."""
     return time.time() - now()
 
 

@@ -29,7 +29,7 @@ _conditions: list[Condition] = []  # conditions under which this process may cha
 
 @contextmanager
 def only_while(require: Condition) -> Iterator[None]:
-    """Within the context, call `require` before each file is written or moved into place, in all threads.
+    """Call `require` before each file is written or moved into place within the context, in all threads.
 
     It raises an error if this process may no longer change files, such as those of a run that another machine took
     over.

@@ -4,5 +4,5 @@ import os
 
 
 def rank() -> int:
-    """Return the number of this process among those that `torchrun` started; 0 without it."""
+    """Return the number of this process among those that `torchrun` started, or 0 without it."""
     return int(os.environ.get("RANK", "0"))

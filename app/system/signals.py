@@ -27,9 +27,9 @@ def asking() -> list[signal.Signals]:
 
 @contextmanager
 def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Within the context, let signals call their handlers.
+    """Let signals call their handlers within the context.
 
-    Outside the main thread, which alone may have handlers, do nothing.
+    Outside the main thread, which alone may have handlers, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -45,11 +45,10 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 @contextmanager
 def heard(answer: Callable[[int], None]) -> Iterator[None]:
-    """Within the context, call `answer` in a thread with the number of each handled signal.
+    """Call `answer` in a thread with the number of each handled signal within the context.
 
-    This works even while the main thread computes.
-
-    Python calls its handlers only between two bytecodes. The bytes of `signal.set_wakeup_fd` arrive at once.
+    This works even while the main thread computes. Python calls its handlers only between two bytecodes, but the bytes
+    of `signal.set_wakeup_fd` arrive at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -76,7 +75,7 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
 
 @contextmanager
 def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[list[int]]:
-    """Within the context, pass the signals that ask this process to stop to other processes, and yield those that came.
+    """Pass the signals that ask this process to stop to other processes within the context. Yield those that came.
 
     Ctrl-C in a terminal reaches all of them without help.
     """
@@ -123,9 +122,9 @@ class _Ending:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Within the context, raise Stopped on each of these signals, so that no file is left incomplete.
+    """Raise Stopped on each of these signals within the context, so that no file is left incomplete.
 
-    Nested, do nothing.
+    Within another such context, nothing changes.
     """
     if isinstance(signal.getsignal(signal.SIGTERM), _Ending):
         yield
@@ -143,7 +142,7 @@ def end_undisturbed() -> None:
 
 @contextmanager
 def quiet_interrupt() -> Iterator[None]:
-    """Within the context, let Ctrl-C end the process at once without a traceback, because its work has not begun."""
+    """Let Ctrl-C end the process at once, without a traceback, within the context, because its work has not begun."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it may be ignored, as for a background job
         yield
         return

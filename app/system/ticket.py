@@ -154,7 +154,7 @@ class Ticket:
 
     @contextmanager
     def renewed(self) -> Iterator[None]:
-        """Within the context, renew the claim in a thread. A suspended process does not renew it."""
+        """Renew the claim in a thread within the context. A suspended process does not renew it."""
         ended = threading.Event()
 
         def work() -> None:
