@@ -1,4 +1,4 @@
-"""isoscale: which vision architecture is better at the same budget, data and seed, and is the difference real."""
+"""isoscale: compare vision architectures at equal budget, data and seed, and test whether a difference is real."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def _require_supported() -> None:
 
 
 def train(**settings: Any) -> Run:
-    """Train a model and test it; resume the run if it was interrupted, or return it if it is done.
+    """Train a model and test it. Resume the run if it was interrupted, or return it if it is done.
 
     `settings` are the options of the command `train`, with underscores. The run has the same ID, files and numbers as
-    that of the equal command. Raises InputError for settings that cannot be used, RunFailed for what happened on the
-    way, NotUploaded, and Stopped for a signal or `max_minutes`.
+    that of the equal command. Raises InputError for settings that cannot be used, RunFailed if the run fails,
+    NotUploaded, and Stopped for a signal or `max_minutes`.
     """
     _require_supported()
     from .cli.train import kept_at_the_hub, trained
@@ -49,13 +49,12 @@ def train(**settings: Any) -> Run:
 def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
 
-    Its `classes` are the class names in the order of the K logits, of a regression the target's name (K = 1). Its
-    `preprocess` makes such inputs of images, fields or signals. Its `run_id` names the run.
+    Its `classes` are the class names in the order of the K logits or, for a regression, the target's name (K = 1). Its
+    `preprocess` makes such inputs from images, fields or signals. Its `run_id` is the ID of the run.
 
-    `where` is a run's folder, its stem, one of its files, its ID where it is below ./checkpoints, or
-    hf://owner/name/path, which is downloaded to the cache.
-    `best` takes the weights that were best on validation. Raises InputError for a run that is not there or not
-    finished, and RunFailed for files that are damaged.
+    `where` is a run's folder, its stem, one of its files, its ID if it is below ./checkpoints, or hf://owner/name/path,
+    which is downloaded to the cache. With `best` the weights are those that were best on validation. Raises InputError
+    for a run that does not exist or is not finished, and RunFailed for damaged files.
     """
     _require_supported()
     from .experiment.loading import load

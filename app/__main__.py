@@ -14,7 +14,7 @@ def run() -> NoReturn:
     """Run the command of this process's arguments, and end the process with its exit code."""
     if os.name == "nt":
         sys.exit(ON_WINDOWS)
-    gc.set_threshold(50_000)  # torch's import makes 350,000 objects that stay; looks at them took a fifth of its time
+    gc.set_threshold(50_000)  # torch's import makes 350,000 permanent objects; checking them took a fifth of its time
     from .system import output, signals
 
     output.last()

@@ -1,8 +1,7 @@
-"""Random draws by key instead of by history: splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+"""Random draws that depend on a key instead of on history: splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
 
-Source: doi:10.1145/2660193.2660195, section 5.
-A draw depends on its key alone, so it is the same whatever the batch, the worker, the rank, the device or the
-point where a run was stopped, and the same in every version of numpy and torch.
+Source: doi:10.1145/2660193.2660195, section 5. A draw depends only on its key. It is the same for every batch, worker,
+rank and device, wherever a run was stopped, and in every version of numpy and torch.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from typing import Any
 _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WORD = (1 << 64) - 1
 
-ORDER, AUGMENT, DROPOUT, CARVE = range(4)  # what a key is for: the first part of every key
+ORDER, AUGMENT, DROPOUT, CARVE = range(4)  # the purpose of a key, which is the first part of every key
 
 
 def _signed(word: int) -> int:
-    """The 64-bit word as the int64 that arrays and tensors hold."""
+    """Return the 64-bit word as a signed number, as int64 arrays and tensors store it."""
     return word - (1 << 64) if word >> 63 else word
 
 
 def _finalise(x: Any) -> Any:
-    """splitmix64's output function on an int64 numpy array or torch tensor (their products wrap)."""
+    """Return splitmix64's output function of an int64 numpy array or torch tensor, whose products wrap."""
     x = (x ^ ((x >> 30) & ((1 << 34) - 1))) * _signed(_FIRST)
     x = (x ^ ((x >> 27) & ((1 << 37) - 1))) * _signed(_SECOND)
     return x ^ ((x >> 31) & ((1 << 33) - 1))
 
 
 def key(*parts: int) -> int:
-    """One 63-bit key from several integers; the order of the parts matters."""
+    """Return one 63-bit key made from several integers, whose order matters."""
     word = 0
     for part in parts:
         word = (word + _GOLDEN + (part & _WORD)) & _WORD
@@ -39,22 +38,22 @@ def key(*parts: int) -> int:
 
 
 def words(stream: int, indices: Any) -> Any:
-    """A 64-bit word for each index of an int64 array or tensor, of the same shape, from the stream of that key."""
+    """Return a 64-bit word of a key's stream for each index of an int64 array or tensor, in the same shape."""
     return _finalise(indices * _signed(_GOLDEN) + stream)
 
 
 def uniform(stream: int, indices: Any) -> Any:
-    """A float in [0, 1) for each index, with 24 random bits: exact in float32 on every device."""
+    """Return a float in [0, 1) for each index, with 24 random bits, so that it is exact in float32 on every device."""
     return ((words(stream, indices) >> 40) & ((1 << 24) - 1)) / float(1 << 24)
 
 
 def integers(stream: int, indices: Any, below: int) -> Any:
-    """An integer in [0, below) for each index; `below` up to 2**24."""
+    """Return an integer in [0, below) for each index. `below` is at most 2**24."""
     return ((words(stream, indices) >> 40) & ((1 << 24) - 1)) * below >> 24
 
 
 def permutation(stream: int, n: int) -> Any:
-    """A permutation of 0..n-1 as an int64 numpy array, by sorting the stream's words."""
+    """Return a permutation of 0..n-1 as an int64 numpy array, by sorting the stream's words."""
     import numpy as np
 
     return np.argsort(words(stream, np.arange(n, dtype=np.int64)), kind="stable")

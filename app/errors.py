@@ -1,4 +1,4 @@
-"""The ways a command ends that are not a bug, each with its documented exit code."""
+"""The ways in which a command can end that are not a bug, each with its documented exit code."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _NO_ROOM = (
     "calculation overflowed", "can't start new thread",
 )  # fmt: skip
 _OF_TORCH = 6e9  # bytes of addresses that a small run takes, nearly all without memory behind them
-_FEW = 4  # inodes: where a file could not be made, others of the same command may be gone already
+_FEW = 4  # inodes: the command may have removed some files since it could not make one
 _OF_A_PATH = (
     errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EINVAL, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.ESTALE,
 )  # fmt: skip
-_PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # all that oneDNN says of no room
-_NOT_LOADED = ("failed to map segment", "annot allocate memory")  # what the system's loader says of a library
+_PRIMITIVES = ("could not create a primitive", "could not execute a primitive")  # oneDNN, if memory is too small
+_NOT_LOADED = ("failed to map segment", "annot allocate memory")  # messages of the system's loader about a library
 NO_TEXT = "its name has bytes that are not UTF-8, and the libraries that write files need UTF-8. Rename it"
 NO_FOLDER = "the current folder was removed. Change to an existing folder (cd), and run the command again"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of it for this user, or not in one file
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, quota exceeded, or file too large
 
 
 class Explained(Exception):
-    """An error whose message tells the user what is wrong, what is allowed and what to do."""
+    """An error whose message states what is wrong, what is allowed and what to do."""
 
 
 class InputError(Explained, ValueError):
-    """What was asked for cannot be done, however often it is asked (exit 2)."""
+    """The request cannot be fulfilled, however often it is repeated (exit 2)."""
 
 
 class UnknownRevision(InputError):
-    """A run has a meaning that this version does not know: nothing is damaged, but a later version is needed."""
+    """A run has a revision that this version does not know. Nothing is damaged, but a later version is needed."""
 
 
 class ChecksFailed(InputError):
-    """Checks did not pass; their lines are on stdout already."""
+    """Checks did not pass. Their lines are already on stdout."""
 
 
 class RunFailed(Explained, RuntimeError):
-    """Something happened while the command ran; the same command may succeed later (exit 4)."""
+    """The command failed while it ran, and the same command may succeed later (exit 4)."""
 
     kind: ClassVar[str]  # as `--json` and the record spell it
 
@@ -68,25 +68,25 @@ class DiskFull(RunFailed):
 
 
 class Damaged(RunFailed):
-    """A file is not as it was written, or is gone."""
+    """A file differs from what was written, or no longer exists."""
 
     kind = "damaged"
 
 
 class Held(RunFailed):
-    """Another process or machine holds what this one needs."""
+    """Another process or machine has locked or claimed what this one needs."""
 
     kind = "held"
 
 
 class Unavailable(RunFailed):
-    """Something outside this machine does not answer."""
+    """A service outside this machine does not answer."""
 
     kind = "unavailable"
 
 
 class HubUnavailable(Unavailable):
-    """The Hub did not answer, or answered with a failure of its own, after every retry."""
+    """The Hub did not answer, or reported an internal failure, after every retry."""
 
 
 class StudyFailed(RunFailed):
@@ -100,11 +100,11 @@ class NotUploaded(RuntimeError):
 
 
 class Stopped(BaseException):
-    """A signal or the time limit asked to stop; the same command resumes from what is saved (exit 75).
+    """A signal or the time limit stopped the run. The same command resumes from the saved state (exit 75).
 
-    Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for an error and continues. `saved`
-    says that training stopped at a step's end with its state saved, `in_time` that nobody is about to kill the process,
-    and `since` when the signal came, in seconds of `time.monotonic()`.
+    Like KeyboardInterrupt it is not an Exception, so that no handler mistakes it for an error and continues. `saved`
+    means that training stopped at a step's end with its state saved, and `in_time` that nobody is about to kill the
+    process. `since` is when the signal arrived, in seconds of `time.monotonic()`.
     """
 
     def __init__(self, message: str, *, saved: bool = False, in_time: bool = False, since: float | None = None) -> None:
@@ -113,7 +113,7 @@ class Stopped(BaseException):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out: Python's MemoryError, torch's error of a GPU, or a RuntimeError that says so."""
+    """Return whether memory ran out: Python's MemoryError, torch's GPU error, or a RuntimeError that reports it."""
     named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)  # without an import of torch
     if isinstance(error, MemoryError) or named:
         return True
@@ -124,14 +124,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_not_loaded(error: BaseException) -> bool:
-    """Return whether there was no memory for a library, such as torch's; a library that is missing is another error."""
+    """Return whether memory was too small to load a library, such as torch's. A missing library is another error."""
     said = str(error)
     loading = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
     return loading and any(words in said for words in _NOT_LOADED) and "static TLS" not in said
 
 
 def failure_of(error: BaseException) -> RunFailed | None:
-    """Return the failure behind an error, which may be one of Python, torch or the system; None behind any other."""
+    """Return the failure behind an error of Python, torch or the system, or None if there is none."""
     if isinstance(error, RunFailed):
         return error
     if is_not_loaded(error):
@@ -152,7 +152,7 @@ def failure_of(error: BaseException) -> RunFailed | None:
 
 
 def wrong_path(error: BaseException) -> str:
-    """Return a sentence on the path that an error of the system is about; empty for any other error."""
+    """Return a sentence on the path in an error of the system, or an empty text for any other error."""
     if isinstance(error, UnicodeEncodeError) and not is_text(error.object):  # of a library that takes UTF-8 only
         return f"{error.object}: {NO_TEXT}"
     if not isinstance(error, OSError) or error.errno not in _OF_A_PATH:
@@ -170,7 +170,7 @@ def wrong_path(error: BaseException) -> str:
 
 
 def has_folder() -> bool:
-    """Return whether the folder that the process runs in is there still."""
+    """Return whether the process's working folder still exists."""
     try:
         os.stat(os.getcwd())  # noqa: PTH109, PTH116  # without an import
     except FileNotFoundError:
@@ -179,12 +179,12 @@ def has_folder() -> bool:
 
 
 def is_text(name: str) -> bool:
-    """Return whether a name is text; the bytes of a file's name, or of an argument, may be any."""
+    """Return whether a name is valid text. A file name or an argument can contain any bytes."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def why_full(error: OSError, path: object) -> str:
-    """Return what a disk lacks for a file: space, an inode, which every file takes, or the right to its size."""
+    """Return what a disk lacks for a file: space, an inode, or permission for a file of that size."""
     if error.errno == errno.EFBIG:
         return "a file may not be that large"
     if isinstance(path, str | os.PathLike) and lacks_inodes(path):
@@ -193,7 +193,10 @@ def why_full(error: OSError, path: object) -> str:
 
 
 def lacks_inodes(path: str | os.PathLike[str]) -> bool:
-    """Return whether the file system of a path, which need not exist, can hold no more files, however many bytes."""
+    """Return whether the file system of a path has no inode for a new file, even if bytes are free.
+
+    The path need not exist.
+    """
     folder = os.path.realpath(path)
     while not os.path.isdir(folder):  # noqa: PTH112  # never raises
         folder = os.path.dirname(folder)  # noqa: PTH120
@@ -205,7 +208,7 @@ def lacks_inodes(path: str | os.PathLike[str]) -> bool:
 
 
 def few_addresses(below: float = _OF_TORCH) -> str:
-    """Return a sentence where `ulimit -v` allows this process fewer addresses than that, and torch needs; else none."""
+    """Return a sentence if `ulimit -v` allows this process fewer addresses than torch needs, else an empty text."""
     import resource
 
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -217,10 +220,10 @@ def few_addresses(below: float = _OF_TORCH) -> str:
 
 
 def _limit() -> str:
-    """What may have kept memory from this process, and what to do."""
+    """Return what may have limited the memory of this process, and what to do."""
     return few_addresses(float("inf")) or "Free memory, or use a machine with more"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; empty without one."""
+    """Return the first line of an error's message, or an empty text without one."""
     return (str(error).splitlines() or [""])[0]

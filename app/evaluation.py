@@ -1,4 +1,4 @@
-"""Metrics of a model over a split: predictions for every example once, and the numbers that follow from them."""
+"""Predictions of a model for every example of a split, and the metrics computed from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .task import Task
 
 
 class TestSplit(Protocol):
-    """What an evaluation needs of a split."""
+    """The part of a split's interface that an evaluation needs."""
 
     @property
     def rows(self) -> np.ndarray: ...
@@ -31,9 +31,9 @@ class TestSplit(Protocol):
 
 
 def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, place: Place) -> Predictions | None:
-    """Return the logits of every example of the split, each exactly once and in order; each rank computes its share.
+    """Return the logits of every example of the split, each once and in order. Each rank computes its share.
 
-    The first rank gets them all, the others None.
+    The first rank returns all of them, the others None.
     """
     model.eval()
     parts = _predicted(model, split, place.share(np.arange(len(split))), batch_size=batch_size, place=place)
@@ -50,7 +50,10 @@ def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, 
 def _predicted(
     model: nn.Module, split: TestSplit, mine: np.ndarray, *, batch_size: int, place: Place
 ) -> tuple[Tensor, ...]:
-    """Return examples (n,), labels (n,) and logits (n, K) on the host; a rank without any computes one."""
+    """Return examples (n,), labels (n,) and logits (n, K) on the host.
+
+    A rank with an empty share computes one example.
+    """
     seen, labels, logits = [], [], []
     with torch.inference_mode():
         for examples, inputs, targets in split.batches(batch_size, mine if len(mine) else np.arange(1)):
@@ -69,7 +72,7 @@ def require_same_rows(predictions: Predictions, rows: np.ndarray) -> None:
 
 
 def metrics(predictions: Predictions) -> dict[str, Any]:
-    """Return the numbers of a test, as its task measures it; raise Diverged where `require_numbers` does."""
+    """Return the metrics of a test for its task. Raises Diverged as `require_numbers` does."""
     require_numbers(predictions)
     return predictions.task.metrics(predictions.labels, predictions.logits, predictions.names)
 
@@ -77,7 +80,7 @@ def metrics(predictions: Predictions) -> dict[str, Any]:
 def require_numbers(predictions: Predictions) -> None:
     """Raise Diverged if an output is not a number, or if the loss is infinite.
 
-    A logit of minus infinity is fine where the truth is another class: it says that a class is excluded.
+    A logit of minus infinity is allowed if the truth is another class, since it only excludes a class.
     """
     outputs, labels = predictions.logits, task.tensor_of(predictions.labels)
     if rows := int(np.isnan(outputs).any(1).sum()):

@@ -1,4 +1,4 @@
-"""The training log: JSON lines, a header first, then one object per batch and split, each flushed as it is written."""
+"""The training log: JSON lines, first a header, then one object per batch and split, each flushed as it is written."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .errors import Damaged, Diverged, InputError
 from .system.durable import content, make_folder, no_space_named, require_allowed, require_file
 
 FORMAT = 1
-_TAIL = 1 << 14  # bytes at a log's end that have a complete row, and more
+_TAIL = 1 << 14  # bytes at a log's end that are sure to contain a complete row
 _LAG = 2  # rows that may wait for their numbers, so that no step waits for the device
 
 
 class Row(NamedTuple):
-    """A row whose sums are still on the device: `fetch` waits for them, as the task of the log's header sums."""
+    """A row whose sums are still on the device. `fetch` waits for them and returns the sums of the log's task."""
 
     fields: dict[str, Any]
     fetch: Callable[[], Sequence[float]]
 
 
 class TrainingLog:
-    """Appends rows to a run's log; rows reach the file in order, at most two rows late."""
+    """A writer for a run's log. Rows reach the file in order, at most two rows late."""
 
     def __init__(self, path: Path, *, header: Mapping[str, Any], offset: int = 0, sha256: str | None = None) -> None:
-        """Open the log at `offset` bytes and cut off what is behind; 0 starts a new log with its header.
+        """Open the log at `offset` bytes and truncate it there. At 0, start a new log with its header.
 
-        Raises Damaged where it is shorter, or where what it keeps has not the given digest.
+        Raises Damaged if the log is shorter, or if the part before the offset does not have the given digest.
         """
         make_folder(path.parent)
         held = require_file(path).stat().st_size if path.exists() else 0
@@ -60,13 +60,13 @@ class TrainingLog:
             self._write({"log": "isoscale", "format": FORMAT, **header})
 
     def add(self, row: Row) -> None:
-        """Takes a row; writes those that have waited long enough. Raises Diverged at a loss that is not a number."""
+        """Add a row, and write those that have waited long enough. Raises Diverged if a loss is not a number."""
         self._waiting.append(row)
         while len(self._waiting) > _LAG:
             self._take()
 
     def drain(self) -> int:
-        """Writes every waiting row to disk, fsynced; returns the log's length in bytes."""
+        """Write every waiting row to disk, fsynced. Return the log's length in bytes."""
         while self._waiting:
             self._take()
         with no_space_named(self.path):
@@ -76,11 +76,11 @@ class TrainingLog:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of what was written so far."""
+        """Hex digest of everything written so far."""
         return self._digest.hexdigest()
 
     def close(self) -> None:
-        """Closes the file; rows that still wait are dropped, and so is what a full disk did not take."""
+        """Close the file. Waiting rows, and rows that a full disk did not accept, are dropped."""
         with suppress(OSError):
             self._file.close()
 
@@ -106,10 +106,10 @@ class TrainingLog:
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The header and the rows of a log; a last line without its end is left out.
+    """Return the header and the rows of a log, without an incomplete last line.
 
-    Raises Damaged for a file that is missing or not such a log, and for the first line that is damaged; InputError for
-    one of another version.
+    Raises Damaged for a file that is missing or not such a log, and for the first damaged line. Raises InputError for a
+    log of another version.
     """
     try:
         lines = content(path).split(b"\n")[:-1]
@@ -133,7 +133,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def seconds_after(path: Path, offset: int) -> float:
-    """Return the seconds that the complete rows behind so many bytes of a log took; 0 where there is no such row."""
+    """Return the seconds of the complete rows after `offset` bytes of a log, or 0 if there are none."""
     with suppress(OSError), require_file(path).open("rb") as file:
         file.seek(offset)
         found = [(_parsed(line) or {}).get("seconds") for line in file.read().split(b"\n")[:-1]]
@@ -142,7 +142,7 @@ def seconds_after(path: Path, offset: int) -> float:
 
 
 def last_step(path: Path) -> int:
-    """Return the step of the last complete row of a log that another process may be writing; 0 if there is none."""
+    """Return the step of the last complete row of a log that another process may be writing, or 0 if there is none."""
     with suppress(OSError), require_file(path).open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         for line in reversed(file.read().split(b"\n")[:-1]):
@@ -157,7 +157,7 @@ def _damaged(path: Path, line: int) -> Damaged:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line's object; None where it holds none."""
+    """Return the JSON object of a line, or None if it has none."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -166,6 +166,6 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_complete(row: Mapping[str, Any], of: task.Task) -> bool:
-    """Return whether a row has what figures are drawn from: counts, a split, and its task's columns."""
+    """Return whether a row has everything that figures need: counts, a split, and its task's columns."""
     counted = all(task.is_count(row.get(name)) for name in ("step", "epoch", "examples"))
     return counted and of.is_complete(row) and row["examples"] > 0 and isinstance(row.get("split"), str)

@@ -1,7 +1,7 @@
 """The loop: a training step, a validation batch after it, and a full validation pass at each epoch's end.
 
-It knows no file, rank, dtype or progress bar. `Arithmetic` says how a step is computed here, and observers are called
-with what happened.
+It does not know of files, ranks, dtypes or progress bars. `Arithmetic` defines how a step is computed here, and
+observers are called with each event.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NONE = np.empty(0, np.int64)  # no examples
 
 
 class Examples(Protocol):
-    """What the loop needs of a split."""
+    """The part of a split's interface that the loop needs."""
 
     def __len__(self) -> int: ...
 
@@ -36,7 +36,7 @@ class Examples(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The numbers a loop runs by; steps count from 1, epochs from 0 here and from 1 in the log."""
+    """The numbers that control a loop. Steps count from 1, epochs from 0 here and from 1 in the log."""
 
     epochs: int
     batch_size: int
@@ -44,22 +44,22 @@ class Schedule:
     micro_batch_size: int
     clip_norm: float | None
     learning_rate: Callable[[int], float]
-    train_batches: int | None = None  # of an epoch, drawn again each time; None: every example once
+    train_batches: int | None = None  # random batches of an epoch; None: every example once
     val_batches: int | None = None  # of an epoch's validation pass
 
 
 class Arithmetic(Protocol):
-    """How this process computes a step: its part of a batch, its precision, and what it draws."""
+    """The way in which this process computes a step: its part of a batch, its precision, and its random draws."""
 
     @property
     def task(self) -> Task:
-        """Return what is learned."""
+        """The task that is learned."""
 
     def begin(self, *, step: int) -> None:
-        """Seed what the step draws while it is computed: dropout."""
+        """Seed the random draws of the step: dropout."""
 
     def share(self, examples: np.ndarray) -> np.ndarray:
-        """Return the part of a batch that this process computes; over all processes the parts are the batch."""
+        """Return the part of a batch that this process computes. The parts of all processes make up the batch."""
 
     def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
         """Return a context around forward and backward."""
@@ -68,13 +68,13 @@ class Arithmetic(Protocol):
         """Return a context around forward."""
 
     def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the sums of a training batch as its task makes them, of which the first is minimised."""
+        """Return the sums of a training batch for its task. The first one is minimised."""
 
     def total(self, sums: Tensor) -> Tensor:
         """Return the sums over all processes, each of which calls this in the same order."""
 
     def peak_bytes(self) -> int:
-        """Return the most memory that any process held; each calls this in the same order."""
+        """Return the peak memory of any process. Each process calls this in the same order."""
 
 
 class Batch(NamedTuple):
@@ -99,17 +99,17 @@ class EpochEnd(NamedTuple):
 
 
 class StepEnd(NamedTuple):
-    """All of a step was computed; an observer may save a state, or raise to stop the run here."""
+    """A step is complete. An observer may save a state, or raise an exception to stop the run here."""
 
     step: int
 
 
 Event = Batch | EpochEnd | StepEnd
-Observer = Callable[[Event], None]  # the loop calls each with each event, in the list's order
+Observer = Callable[[Event], None]  # the loop calls them in the list's order with each event
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of batches that show every example once; the last may be smaller."""
+    """Return the number of batches that contain every example once. The last one may be smaller."""
     return -(-examples // batch_size)
 
 
@@ -124,7 +124,7 @@ def fit(
     observers: Sequence[Observer],
     first_step: int = 1,
 ) -> None:
-    """Run steps `first_step` to the last; the same numbers come out wherever an earlier call stopped."""
+    """Run steps `first_step` to the last. The results do not depend on where an earlier call stopped."""
 
     def tell(event: Event) -> None:
         for observer in observers:
@@ -156,7 +156,7 @@ def fit(
 
 
 def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(epoch, examples) of each step from the first on; then the epoch that is not begun, without examples."""
+    """Yield (epoch, examples) of each step from the first on, then the next epoch without examples."""
     size, per_epoch = None, steps_per_epoch(len(train), schedule.batch_size)
     if schedule.train_batches:
         size, per_epoch = schedule.train_batches * schedule.batch_size, schedule.train_batches
@@ -170,7 +170,7 @@ def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[t
 
 
 def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
-    """Return the batches of an epoch's validation pass: every example once and in order, or so many random ones."""
+    """Return the batches of an epoch's validation pass: every example once and in order, or a number of random ones."""
     examples = np.arange(len(val))
     if schedule.val_batches:
         examples = val.order(epoch, schedule.val_batches * schedule.val_batch_size)
@@ -178,13 +178,13 @@ def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
 
 
 def _mine(arithmetic: Arithmetic, examples: np.ndarray) -> np.ndarray:
-    """Return what this process computes of a batch: its share, or one example with weight 0 if that is empty."""
+    """Return this process's share of a batch, or one example (with weight 0) if the share is empty."""
     mine = arithmetic.share(examples)
     return mine if len(mine) else examples[:1]
 
 
 class Update(NamedTuple):
-    """What one optimiser step gave in this process."""
+    """The results of one optimiser step in this process."""
 
     sums: Tensor  # as the task makes them
     waited: float  # seconds for inputs
@@ -204,7 +204,7 @@ def update(
 ) -> Update:
     """Make one optimiser step on the mean loss of `examples`, in micro-batches.
 
-    A process whose share is empty computes one example with weight 0, so that all exchange gradients alike.
+    A process whose share is empty computes one example with weight 0, so that all processes exchange gradients.
     """
     model.train()
     mine, weight, sums, waited = _mine(arithmetic, examples), 1 if len(arithmetic.share(examples)) else 0, [], 0.0
@@ -231,9 +231,9 @@ def update(
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:
-    """Return the validation examples of a step: the next ones of the split, in a circle, or all of a small split.
+    """Return the validation examples of a step: the next ones of the split, cyclically, or all of a small split.
 
-    Every batch has the same size, so every validation loss of a log weighs the same.
+    Every batch has the same size, so that every validation loss of a log has the same weight.
     """
     size = min(batch_size, total)
     return ((step - 1) * size + np.arange(size)) % total
@@ -248,7 +248,7 @@ def validate(
     at_k: bool = False,
     following: np.ndarray = _NONE,
 ) -> Tensor:
-    """Return this process's sums over one batch, without gradients, as its task makes them.
+    """Return this process's sums for its task over one batch, without gradients.
 
     `following` is the batch that is validated next.
     """

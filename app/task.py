@@ -1,6 +1,6 @@
-"""What a run learns, classes or values: one object each for its loss, sums, metrics and log columns.
+"""The task of a run, classes or values: one object each for its loss, sums, metrics and log columns.
 
-The configuration's `task` chooses the object once, by `of`; nothing else asks for a target's dtype.
+The configuration's `task` selects the object once, by `of`. No other code checks a target's dtype.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAME = 1e-12  # of the targets' square: a variance below it is rounding
 
 
 class Task(Protocol):
-    """What differs between classification and regression."""
+    """The differences between classification and regression."""
 
     name: ClassVar[str]  # as the configuration, the record and the log's header spell it
     predicts: ClassVar[str]  # for messages
@@ -44,21 +44,21 @@ class Task(Protocol):
         """Return the columns of a log row from its sums over `examples`."""
 
     def is_complete(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a log row has the task's columns, with values of their kind."""
+        """Return whether a log row has the task's columns, with values of the right kind."""
 
     def drawn(self, count: int, *, classes: int, device: torch.device) -> Tensor:
-        """Return targets without a meaning, for measurements on noise."""
+        """Return meaningless targets, for measurements on noise."""
 
     def guess_loss(self, classes: int) -> float | None:
-        """Return the loss of a uniform guess; None where there is no such guess."""
+        """Return the loss of a uniform guess, or None if there is no such guess."""
 
     def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
-        """Return the numbers of a test from labels (n,) and the model's outputs (n, outputs)."""
+        """Return the metrics of a test from labels (n,) and the model's outputs (n, outputs)."""
 
 
 @dataclass(frozen=True)
 class Classes:
-    """Classification: targets are class indices (B,) int64, or shares of each class (B, K) float of mixed examples."""
+    """Classification. Targets are class indices (B,) int64, or shares of each class (B, K) float of mixed examples."""
 
     name: ClassVar[str] = "classification"
     predicts: ClassVar[str] = "classes"
@@ -67,7 +67,7 @@ class Classes:
     least_outputs: ClassVar[int] = 2
 
     def outputs(self, classes: int) -> int:
-        """Return the number of classes: one logit each."""
+        """Return the number of classes, since each has one logit."""
         return classes
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Classes:
         return F.cross_entropy(_wide(outputs), targets, reduction="none")
 
     def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
-        """Return (loss, correct), with `at_k` also correct at 3 and 5; mixed targets count as their largest share."""
+        """Return (loss, correct), with `at_k` also correct at 3 and 5. Mixed targets count as their largest share."""
         import torch
 
         loss = self.losses(outputs, targets)
@@ -86,13 +86,13 @@ class Classes:
         return torch.stack([loss.sum(), *counts])
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
-        """Return `loss`, `correct` and, where they were counted, `correct_at_3` and `correct_at_5`."""
+        """Return `loss`, `correct` and, if they were counted, `correct_at_3` and `correct_at_5`."""
         loss, *counts = sums
         named = zip(_COUNTS, counts, strict=False)
         return {"loss": loss / examples, **{name: round(count) for name, count in named}}
 
     def is_complete(self, row: Mapping[str, Any]) -> bool:
-        """Return whether `loss` is a number and the counts are counts; earlier logs lack `correct_at_3`."""
+        """Return whether `loss` is a number and the counts are counts. Earlier logs lack `correct_at_3`."""
         counts = [row.get("correct"), *(row.get(name, 0) for name in _COUNTS[1:])]
         return _is_number(row.get("loss")) and all(map(is_count, counts))
 
@@ -109,8 +109,8 @@ class Classes:
     def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
         """Return n, top1, top3 and top5 with 95 % Wilson intervals, balanced accuracy, mean loss, recalls, confusion.
 
-        Rows of the confusion are the truth. A class without test examples has an accuracy of None; rates are fractions.
-        An example with a logit that is not a number is wrong, and in no column of the confusion.
+        Rows of the confusion are the truth. A class without test examples has an accuracy of None. Rates are fractions.
+        An example with a logit that is not a number counts as wrong, and is in no column of the confusion.
         """
         import numpy as np
 
@@ -136,7 +136,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Values:
-    """Regression: targets are one value an example, (B,) float; the model has one output."""
+    """Regression. Targets are one value per example, (B,) float, and the model has one output."""
 
     name: ClassVar[str] = "regression"
     predicts: ClassVar[str] = "a value"
@@ -145,7 +145,7 @@ class Values:
     least_outputs: ClassVar[int] = 1
 
     def outputs(self, classes: int) -> int:
-        """Return 1: one value an example."""
+        """Return 1, for one value per example."""
         del classes
         return 1
 
@@ -178,16 +178,16 @@ class Values:
         return torch.linspace(-2, 2, count, device=device)
 
     def guess_loss(self, classes: int) -> float | None:
-        """Return None: there is no uniform guess of a value."""
+        """Return None, since there is no uniform guess of a value."""
         del classes
         return None
 
     def metrics(self, labels: np.ndarray, outputs: np.ndarray, names: np.ndarray | None = None) -> dict[str, Any]:
         """Return n, RMSE, MAE and R2 with 95 % intervals, the MSE (also as `loss`), and the targets' mean and std.
 
-        Intervals are percentiles over 2,000 resamplings of the examples, of all of one name together where several
-        have one; None where all are of one. R2 = 1 - MSE / variance of these targets; None where they are all equal.
-        Units are the target's.
+        Intervals are percentiles over 2,000 resamplings of the examples. If several examples have one name, the
+        examples of a name are resampled together. Intervals are None if all examples have one name. R2 = 1 - MSE /
+        variance of these targets, or None if they are all equal. Units are the target's.
         """
         import numpy as np
 
@@ -219,7 +219,7 @@ def of(name: str) -> Task:
 
 
 def of_header(header: Mapping[str, Any]) -> Task:
-    """Return the task of a log by its header, which names every task but classification."""
+    """Return the task of a log by its header, which names every task except classification."""
     return _TASKS.get(header.get("task", classes.name), classes)
 
 
@@ -227,8 +227,8 @@ def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
     """Return whether each target is among the k highest logits: (B, K), (B,) -> (B,) bool.
 
     The target's rank is the number of logits above it plus those equal to it with a lower index, so ties are decided
-    alike everywhere, and k above the number of classes counts everything. Where a logit is not a number (NaN) there is
-    no such order, and the target is not among the highest; infinities have their places.
+    equally on all devices, and a k above the number of classes counts everything. If a logit is not a number (NaN),
+    there is no such order, and the target is not among the highest. Infinities are ordered as usual.
     """
     import torch
 
@@ -240,7 +240,7 @@ def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
 
 def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
     """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval."""
-    from scipy import stats  # seconds to import, and only wanted at a run's end
+    from scipy import stats  # takes seconds to import, and is only needed at a run's end
 
     found = correct_at(tensor_of(logits), tensor_of(labels), k)
     correct, n = int(found.sum()), len(found)
@@ -249,7 +249,7 @@ def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
 
 
 def tensor_of(array: np.ndarray) -> Tensor:
-    """Return the tensor of an array, whose memory it shares unless that is read-only, as a file's columns are."""
+    """Return the tensor of an array. It shares the memory unless that is read-only, as a file's columns are."""
     import torch
 
     return torch.from_numpy(array if array.flags.writeable else array.copy())
@@ -269,7 +269,7 @@ def _wide(outputs: Tensor) -> Tensor:
 
 
 def _errors(summed: np.ndarray) -> tuple[float, float, float]:
-    """Return RMSE, MAE and R2 of sums over rows: (1, squared error, absolute error, centred target, its square)."""
+    """Return RMSE, MAE and R2 from sums over rows: (1, squared error, absolute error, centred target, its square)."""
     n, squared, absolute, target, square = summed
     variance = square / n - (target / n) ** 2
     r2 = 1 - squared / n / variance if variance > _SAME * (square / n or 1) else float("nan")
@@ -277,7 +277,7 @@ def _errors(summed: np.ndarray) -> tuple[float, float, float]:
 
 
 def _resampled(per_unit: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield sums over as many units, drawn with replacement, 2,000 times from a fixed seed; each (5,)."""
+    """Yield sums over as many units, drawn with replacement, 2,000 times from a fixed seed, (5,) each."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -286,7 +286,7 @@ def _resampled(per_unit: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def is_count(value: Any) -> bool:
-    """Return whether a value read from a log is a count; a bool is not."""
+    """Return whether a value read from a log is a count. A bool is not."""
     return type(value) is int and 0 <= value < 2**53
 
 

@@ -1,1 +1,4 @@
-"""Measured speed on this machine, side by side with what others use: every kind is a file with one `compare`."""
+"""Speed measured on this machine, next to other libraries.
+
+Each kind of benchmark is a file with a function `compare`.
+"""

@@ -1,4 +1,4 @@
-"""A contender's work in a process of its own, as its users run it: what one process sets for itself stays in it."""
+"""A contender's work in a separate process, as its users run it, so that its settings affect nothing else."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .meter import Prepared
 
 
 class Apart:
-    """What `make` prepares, in another process and with this one's number of threads; `make` can be pickled.
+    """The work that `make` prepares, run in another process with this one's number of threads. `make` can be pickled.
 
-    The process ends with this one. A failure there is a RuntimeError here, at the call that met it, or a MemoryError.
+    The other process ends with this one. If it fails, the call that met the failure raises a RuntimeError or a
+    MemoryError here.
     """
 
     def __init__(self, make: Callable[[], Prepared]) -> None:
@@ -28,7 +29,7 @@ class Apart:
         self._peak = 0
 
     def prepare(self) -> Prepared:
-        """Starts the process."""
+        """Start the process."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._make), daemon=True)
@@ -38,7 +39,7 @@ class Apart:
         return lambda units: self._asked(process, ours, units)
 
     def peak_bytes(self) -> int:
-        """The most that the whole process held so far, its libraries among it."""
+        """Return the peak memory of the complete process so far, its libraries included."""
         return self._peak
 
     def _asked(self, process: BaseProcess, connection: Connection, units: int) -> float:
@@ -47,7 +48,7 @@ class Apart:
             answer: Any = connection.recv()
         except (EOFError, OSError) as error:
             process.join()
-            if process.exitcode == -signal.SIGKILL:  # the kernel's way where memory is short
+            if process.exitcode == -signal.SIGKILL:  # the kernel's way to free memory
                 raise MemoryError("its process was killed") from error
             raise RuntimeError("its process ended") from error
         if isinstance(answer, Exception):
@@ -58,11 +59,14 @@ class Apart:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits; what is started meanwhile inherits that, so it imports what it needs without an interruption."""
+    """Block Ctrl-C within the context.
+
+    A process started in it inherits this, so that its imports are not interrupted.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    resource_tracker.ensure_running()  # its start, which a process's start may be, would end the wait
+    resource_tracker.ensure_running()  # otherwise the start of a thread or a process would end the wait
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -71,9 +75,9 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _serve(connection: Connection, make: Callable[[], Prepared]) -> None:
-    """Answers each call with its value and the process's peak, or with an error, which is the last.
+    """Answer each call with its value and the process's peak memory, or with an error, after which the process ends.
 
-    Ctrl-C on a terminal reaches this process, too; it ends with the one that it answers.
+    Ctrl-C on a terminal reaches this process too. It ignores it and ends with the process that it answers.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run: Prepared | None = None
@@ -88,7 +92,7 @@ def _serve(connection: Connection, make: Callable[[], Prepared]) -> None:
             value = run(units)
         except Exception as error:  # whatever a contender fails with is reported  # noqa: BLE001
             sentence = (str(error) or type(error).__name__).splitlines()[0]
-            with suppress(OSError):  # nobody asks any more
+            with suppress(OSError):  # the caller has ended
                 connection.send(MemoryError(sentence) if isinstance(error, MemoryError) else RuntimeError(sentence))
             return
         with suppress(OSError):

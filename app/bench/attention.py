@@ -1,4 +1,4 @@
-"""`bench attention`: forward and backward of each attention layer by each path it has, over numbers of tokens."""
+"""`bench attention`: forward and backward pass of each attention layer on each of its paths, by number of tokens."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _NOTES = (
 
 
 def compare(request: Mapping[str, Any], here: Place, pace: Pace, *, tokens: Sequence[int]) -> Report:
-    """Milliseconds and saved bytes of one layer at each number of tokens, as ratios to classic attention by SDPA.
+    """Measure milliseconds and saved bytes of each layer per number of tokens, as ratios to classic attention by SDPA.
 
-    Raises InputError where nothing can be measured at any of them.
+    Raises InputError if nothing can be measured at any number of tokens.
     """
     config = ours.config_at({**request, "model": "vit_classic"}, here)
     groups, failures = [], []
@@ -72,7 +72,7 @@ def _at(config: RunConfig, here: Place, pace: Pace, tokens: int) -> tuple[Group,
 
 
 def _within(names: list[str], config: RunConfig, here: Place, tokens: int) -> tuple[list[str], list[str]]:
-    """The layers that are no more than this machine can do, and a sentence for all others of one reason."""
+    """Return the layers that this machine can run, and one sentence per reason for which others are refused."""
     able: list[str] = []
     refused: dict[str, list[str]] = {}
     for name in names:
@@ -85,13 +85,13 @@ def _within(names: list[str], config: RunConfig, here: Place, tokens: int) -> tu
 
 
 def _head_width(kind: str, config: RunConfig) -> int:
-    """Of a query, at the kind's number of heads."""
+    """Return the width of a query head, at the kind's number of heads."""
     attention = ATTENTIONS[kind]
     return attention.head_width(config.d_model, attention.of_classic(config.heads))
 
 
 def _timm(config: RunConfig) -> nn.Module:
-    """timm's differential attention with biases and heads as ours."""
+    """Return timm's differential attention with the biases and heads of ours."""
     from timm.layers.diff_attention import DiffAttention
 
     heads = ATTENTIONS["differential"].of_classic(config.heads)
@@ -122,10 +122,13 @@ def _contender(name: str, make: Callable[[], nn.Module], config: RunConfig, here
 
 
 def saved_bytes(layer: nn.Module, x: Tensor, here: Place) -> int:
-    """Bytes of the storages that a forward pass keeps for the backward pass, each counted once, without parameters."""
+    """Return the bytes that a forward pass keeps for the backward pass, without parameters.
+
+    Each storage is counted once.
+    """
     parameters = {parameter.untyped_storage().data_ptr() for parameter in layer.parameters()}
     kept: dict[int, int] = {}
-    held = []  # a storage that is let go could give its address to another
+    held = []  # the address of a freed storage could be used again
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

@@ -1,4 +1,4 @@
-"""What is read from a machine while contenders run: clocks that wait for the device, and the memory it holds."""
+"""Measurements while contenders run: stopwatches that wait for the device, and the device's memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Prepared = Callable[[int], float]  # does so many units of work; returns the mea
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until the device has done what it was given; a CPU has, always."""
+    """Wait until the device has finished its work. A CPU always has."""
     if device.type != "cpu":
         import torch
 
@@ -23,7 +23,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def stopwatch(work: Callable[[], Any], device: torch.device) -> Prepared:
-    """Wall seconds of a unit of work, the device's part included."""
+    """Return a function that measures the wall seconds of a unit of work, the device's part included."""
 
     def run(units: int) -> float:
         synchronise(device)
@@ -37,14 +37,14 @@ def stopwatch(work: Callable[[], Any], device: torch.device) -> Prepared:
 
 
 class Memory:
-    """The device's memory as torch counts it on CUDA; elsewhere nothing is known of a contender's part of a process."""
+    """The device's memory as torch counts it on CUDA. On other devices, a contender's part of a process is unknown."""
 
     def __init__(self, device: torch.device | None) -> None:
         self._cuda = device if device is not None and device.type == "cuda" else None
         self._before = 0
 
     def held(self) -> int:
-        """Bytes of all tensors that are alive."""
+        """Return the bytes of all tensors that are alive."""
         if self._cuda is None:
             return 0
         import torch
@@ -52,7 +52,7 @@ class Memory:
         return torch.cuda.memory_allocated(self._cuda)
 
     def reset(self) -> None:
-        """A sample begins."""
+        """Begin a sample."""
         if self._cuda is not None:
             import torch
 
@@ -60,7 +60,7 @@ class Memory:
             self._before = self.held()
 
     def peak(self, *, own: int) -> int | None:
-        """Bytes that a contender took at most since then: `own`, which it holds all the time, and what it added."""
+        """Return the peak bytes of a contender in this sample: `own`, which it always has, and what it added."""
         if self._cuda is None:
             return None
         import torch
@@ -69,7 +69,7 @@ class Memory:
 
 
 def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> float:
-    """Floating-point operations per second of a square bf16 matrix product, the median over calls."""
+    """Return the floating-point operations per second of a square bf16 matrix product, as the median over calls."""
     import torch
 
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
@@ -80,7 +80,7 @@ def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> f
 
 @contextmanager
 def threads(n: int | None) -> Iterator[None]:
-    """What is computed within takes n threads of a CPU, None: as many as before; afterwards it is as before."""
+    """Compute with n CPU threads within the context, or with the current number if None. It is restored at the end."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Our side of a comparison: configs of equal shape."""
+"""Our contenders of a comparison: configs of equal shape."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
 
 
 def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
-    """The config of a request without dropout; on a CPU of a small batch, unless the request says its size."""
+    """Return the config of a request without dropout.
+
+    On a CPU its batch is small, unless the request states the size.
+    """
     small = {"batch_size": _SMALL} if here.device.type == "cpu" else {}
     return resolved({**small, **request})
 
 
 def choose(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:
-    """How a run of that config would be computed, its threads included; those of this process stay as they are."""
+    """Return how a run of that config would be computed, threads included.
+
+    This process's number of threads is unchanged.
+    """
     with meter.threads(None):
         return execution.choose(config, here, wishes, steps=1, say=say)

@@ -1,4 +1,4 @@
-"""What others use, built as its users build it: timm's ViT and step, HF's ViT under Trainer."""
+"""Other libraries' models and steps, built as their users build them: timm's ViT and step, HF's ViT under Trainer."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NEEDS = {
 
 
 def missing(peer: str, needs: Mapping[str, Sequence[str]] = NEEDS) -> str:
-    """The sentence that a peer is left out with; empty where all it needs is installed."""
+    """Return the sentence that reports why a peer is skipped, or an empty text if all that it needs is installed."""
     lacking = [library for library in needs[peer] if find_spec(library) is None]
     verb = "are" if len(lacking) > 1 else "is"
     return f"{peer}: {' and '.join(lacking)} {verb} not installed (`uv sync --group bench`)" if lacking else ""
 
 
 def timm_model(config: RunConfig) -> nn.Module:
-    """timm's VisionTransformer of the classic config's shape."""
+    """Return timm's VisionTransformer of the classic config's shape."""
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
@@ -42,7 +42,10 @@ def timm_model(config: RunConfig) -> nn.Module:
 
 
 def timm_step(config: RunConfig, here: Place, *, compiled: bool) -> Prepared:
-    """A step of timm's training script: its optimiser (torch's AdamW with its defaults), autocast around the loss."""
+    """Return a step of timm's training script, with autocast around the loss.
+
+    Its optimiser is torch's AdamW with its defaults.
+    """
     from timm.optim import create_optimizer_v2
 
     model = timm_model(config).to(here.device).train()
@@ -61,7 +64,7 @@ def timm_step(config: RunConfig, here: Place, *, compiled: bool) -> Prepared:
 
 
 class _InMemory(torch.utils.data.Dataset):
-    """A long dataset over one batch in host memory; every example is as near as can be."""
+    """A long dataset over one batch in host memory, so that reading an example takes almost no time."""
 
     def __init__(self, batch: HeldBatch) -> None:
         self.images, self.targets = batch.images, batch.targets
@@ -75,7 +78,7 @@ class _InMemory(torch.utils.data.Dataset):
 
 
 def hf_model(config: RunConfig) -> nn.Module:
-    """HF's ViTForImageClassification of the classic config's shape."""
+    """Return HF's ViTForImageClassification of the classic config's shape."""
     from transformers import ViTConfig, ViTForImageClassification
 
     more: dict[str, Any] = {"num_labels": config.classes, "image_size": plane(config.image)}
@@ -88,14 +91,17 @@ def hf_model(config: RunConfig) -> nn.Module:
 
 
 def hf_steps(config: RunConfig, here: Place) -> Prepared:
-    """HF's model under Trainer with its defaults, its data loader included; timed between the ends of two steps."""
+    """Return steps of HF's model under Trainer with its defaults, its data loader included.
+
+    The time is measured between the ends of two steps.
+    """
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     if here.device.type == "cuda" and torch.cuda.device_count() > 1:
         raise RuntimeError("Trainer uses all visible GPUs. Set CUDA_VISIBLE_DEVICES to one")
 
     class Clock(TrainerCallback):
-        """When the first step of a call ended, and the last."""
+        """A callback that notes when the first step of a call ended, and when the last one did."""
 
         ends: tuple[float, float] = (0.0, 0.0)
 

@@ -1,4 +1,4 @@
-"""What a comparison found: as a table for readers, and as one JSON object with every sample for machines."""
+"""The result of a comparison: a table for readers, and one JSON object with every sample for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES = ("torch", "numpy", "typer", "timm", "torchvision", "datasets", "tra
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Contenders that were measured in turns, in one unit; `pairs` are the ratios that matter, (over, under)."""
+    """Contenders that were measured in turns, in one unit. `pairs` are the ratios to report, (over, under)."""
 
     title: str
     unit: str
@@ -26,7 +26,7 @@ class Group:
     pairs: Sequence[tuple[str, str]] = ()
 
     def ratios(self) -> list[dict[str, Any]]:
-        """Each pair that was measured, a ratio per round."""
+        """Return each measured pair with its ratio per round."""
         by_name = {one.name: one.values for one in self.samples}
         return [
             {"over": over, "under": under, **_figures(ratios(by_name[over], by_name[under]))}
@@ -35,7 +35,7 @@ class Group:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Every sample with medians, quartiles and ratios."""
+        """Return every sample with medians, quartiles and ratios."""
         contenders = [
             {"name": one.name, **_figures(one.values), "units_per_sample": one.units, "peak_bytes": one.peak_bytes}
             | dict(one.facts)
@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One `bench` command's result."""
+    """The result of one `bench` command."""
 
     bench: str
     setting: Mapping[str, Any]
@@ -54,15 +54,15 @@ class Report:
     groups: Sequence[Group]
     left_out: Sequence[str] = ()
     notes: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what is no sample
+    facts: Mapping[str, Any] = field(default_factory=dict)  # facts that are not samples
 
     def to_json(self, command: str) -> dict[str, Any]:
-        """All of it, with the versions and the command that it takes to repeat it."""
+        """Return the complete result, with the versions and the command that repeats it."""
         fields = asdict(self) | {"groups": [group.to_json() for group in self.groups]}
         return fields | {"versions": _versions(), "command": command}
 
     def to_text(self) -> str:
-        """Tables of medians with quartiles, then ratios, then what must be known to read them."""
+        """Return tables of medians with quartiles, then ratios, then the facts that are needed to read them."""
         setting = ", ".join(f"{name} {_cell(value)}" for name, value in self.setting.items())
         blocks = [f"bench {self.bench}: {setting}", *map(_block, self.groups)]
         if self.facts:
@@ -74,13 +74,13 @@ class Report:
 
 
 def hardware(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a place says of itself, with the host's cores and how busy they were."""
+    """Return a place's description of itself, with the host's cores and their load."""
     busy = {"load_average": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
     return {**described, "cores": os.cpu_count(), **busy}
 
 
 def _block(group: Group) -> str:
-    """One group: contenders, then ratios."""
+    """Return the text of one group: contenders, then ratios."""
     if not group.samples:
         return f"{group.title}\nnothing could be measured"
     names = list(dict.fromkeys(name for one in group.samples for name in one.facts))
@@ -108,7 +108,7 @@ def _figures(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _cell(value: Any, name: str = "") -> str:
-    """A figure as a table shows it; bytes in units of a million."""
+    """Return a figure as a table shows it, with bytes in units of a million."""
     if value is None:
         return "-"
     if name.endswith("_bytes"):

@@ -1,4 +1,4 @@
-"""What can be refused before torch is imported: datasets, sizes, shapes and token counts of a `bench` command."""
+"""Checks of a `bench` command that need no torch: datasets, sizes, shapes and token counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MOST_TOKENS = 2**20
 
 
 def resolved(request: Mapping[str, Any]) -> RunConfig:
-    """The config of a request on a dataset of the table, without dropout. Raises InputError."""
+    """Return the config of a request on a dataset of the table, without dropout. Raises InputError."""
     row = look_up("dataset", request.get("dataset", DEFAULT_DATASET), DATASETS)
     return resolve({**request, "dataset": row.name, "dropout": 0.0}, dataset_facts(row))
 
 
 def token_counts(text: str) -> list[int]:
-    """`64,256` as numbers; raises InputError for what is no list of counts above 0."""
+    """Return `64,256` as numbers. Raises InputError unless the text is a list of counts above 0."""
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError:

@@ -1,4 +1,4 @@
-"""Contenders in turns, A B then B A, in one run: samples, their medians and quartiles, and ratios per round."""
+"""Contenders that are measured in turns, A B then B A: samples, their medians and quartiles, and ratios per round."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _Turn = TypeVar("_Turn")
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """One of those that are compared; `facts` stand beside its figures."""
+    """One contender of a comparison. `facts` are reported next to its figures."""
 
     name: str
     prepare: Callable[[], Prepared]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    required: bool = False  # where it is not, one that fails is left out and named
-    most: int = 1000  # units of a sample
-    seconds: Callable[[float], float] | None = None  # of a unit by its value; None: by the wall clock of the call
-    threads: int | None = None  # of a CPU in its turns; None: what all of a comparison begin with
-    peak_bytes: Callable[[], int] | None = None  # so far, where it has a process of its own; None: the device tells
+    required: bool = False  # if it is not, a contender that fails is skipped and reported
+    most: int = 1000  # most units of a sample
+    seconds: Callable[[float], float] | None = None  # of a unit, from its value; None: the wall clock of the call
+    threads: int | None = None  # CPU threads in its turns; None: those of the comparison's start
+    peak_bytes: Callable[[], int] | None = None  # so far, if it has a separate process; None: read from the device
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How long to measure: so many rounds, none of them begun after so many seconds but the first.
+    """The length of a measurement: a number of rounds, of which only the first may begin after `seconds`.
 
-    Where one unit alone takes longer, its warm-up is its sample.
+    If one unit alone takes longer, its warm-up is its sample.
     """
 
     rounds: int
@@ -47,12 +47,12 @@ class Pace:
     say: Callable[[str], None]
 
     def share(self, parts: int) -> Pace:
-        """The pace of one of several groups that divide the seconds."""
+        """Return the pace of one of several groups that share the seconds."""
         return Pace(rounds=self.rounds, seconds=self.seconds / parts, say=self.say)
 
 
 class Spread(NamedTuple):
-    """The middle of some samples and their quartiles, linear between samples."""
+    """The median of some samples and their quartiles, linear between samples."""
 
     median: float
     low: float
@@ -61,17 +61,17 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What was measured of one contender: a value per round, each the mean over `units`."""
+    """The samples of one contender: a value per round, each the mean over `units`."""
 
     name: str
     values: list[float]
     units: int
-    peak_bytes: int | None = None  # of the device's memory, or of a process of its own
+    peak_bytes: int | None = None  # of the device's memory, or of a separate process
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles; a single sample is all three."""
+    """Return the median and the quartiles. A single sample is all three."""
     if len(values) == 1:
         return Spread(values[0], values[0], values[0])
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -79,17 +79,17 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
-    """The ratio of each round, so that what slows both in a round cancels."""
+    """Return the ratio of each round, so that an effect that slows both in a round cancels."""
     return [a / b for a, b in zip(over, under, strict=True)]
 
 
 def turn(contenders: Sequence[_Turn], number: int) -> list[_Turn]:
-    """The order of round 0, 1, ...: forwards, then backwards, so that a drift falls on all alike (ABBA)."""
+    """Return the order of round 0, 1, ...: forwards, then backwards, so that a drift affects all equally (ABBA)."""
     return list(contenders) if number % 2 == 0 else list(reversed(contenders))
 
 
 class _Lane:
-    """A contender that is ready: warmed up, and its units counted so that a sample is long enough."""
+    """A contender that is warmed up, with as many units per sample as make a sample long enough."""
 
     def __init__(self, contender: Contender, memory: Memory, patience: float) -> None:
         self.contender, self.memory = contender, memory
@@ -105,7 +105,7 @@ class _Lane:
             self._note(value)
 
     def _warmed(self) -> tuple[float, float]:
-        """(value, seconds) of a unit; a first call, which compiles and allocates, counts for processes only."""
+        """Return (value, seconds) of a unit. A first call, which compiles and allocates, counts for processes only."""
         tell = self.contender.seconds
         for _ in range(2 if self.contender.most > 1 else 1):
             self.memory.reset()
@@ -121,7 +121,7 @@ class _Lane:
         self._note(value)
 
     def _note(self, value: float) -> None:
-        """A sample's value, with the memory at its peak since the reset."""
+        """Record a sample's value, with the peak memory since the reset."""
         self.values.append(value)
         tell = self.contender.peak_bytes
         peak = tell() if tell else self.memory.peak(own=self.own)
@@ -133,9 +133,9 @@ class _Lane:
 
 
 def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tuple[list[Samples], list[str]]:
-    """Samples of all contenders, taken in turns, and a sentence for each that could not run here.
+    """Return the samples of all contenders, taken in turns, and one sentence for each that could not run here.
 
-    Raises OutOfMemory where one that is required does not fit into memory.
+    Raises OutOfMemory if a required contender does not fit into memory.
     """
     deadline = time.monotonic() + pace.seconds
     lanes, left_out = _lanes(contenders, pace, memory)

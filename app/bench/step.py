@@ -1,4 +1,4 @@
-"""`bench step`: one full training step of ours, timm's and HF's at equal shape, dropout 0, the batch on the device."""
+"""`bench step`: one training step of ours, timm's and HF's, at equal shape, dropout 0, the batch on the device."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def compare(
     attention_path: str | None = None,
     compiled: bool | None = None,
 ) -> Report:
-    """Milliseconds per step; on CUDA the share of a large matrix product's rate that a step reaches, too."""
+    """Measure the milliseconds per step and, on CUDA, its rate as a share of a large matrix product's rate."""
     configs = [ours.config_at({**request, "model": model}, here) for model in ("vit_classic", "vit_differential")]
     classic = configs[0]
     compiled = here.device.type == "cuda" if compiled is None else compiled
@@ -83,11 +83,13 @@ def _milliseconds(run: Prepared) -> Prepared:
 
 
 def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[list[str | None], list[str]]:
-    """The path that each model is asked for, where it has it, and a sentence for one that has it not and chooses.
+    """Return the path to use for each model, and a sentence for each model that lacks the requested path.
+
+    A model whose path is None chooses one.
 
     Raises InputError for a path that no model has.
     """
-    if asked is None or asked not in PATHS:  # what is none is refused where it is wished for
+    if asked is None or asked not in PATHS:  # an unknown path is refused when the execution is chosen
         return [asked for _ in configs], []
     reasons = [choosing.unfit_path(config, here, asked) for config in configs]
     if all(reasons):
@@ -113,7 +115,7 @@ def _rehearsed(config: RunConfig, here: Place, chosen: execution.Execution) -> P
 
 
 def _contender(name: str, make: Callable[[], Prepared], here: Place, **more: Any) -> Contender:
-    """Milliseconds of a step by a stopwatch that `make` gives, in a process of its own on a CPU."""
+    """Return a contender whose steps a stopwatch of `make` times in milliseconds, in a separate process on a CPU."""
     if here.device.type == "cpu":
         apart = Apart(make)
         make, more["peak_bytes"] = apart.prepare, apart.peak_bytes
@@ -123,7 +125,7 @@ def _contender(name: str, make: Callable[[], Prepared], here: Place, **more: Any
 
 
 def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Contender], list[str]]:
-    """The peers that are installed, and a sentence for each other."""
+    """Return the installed peers, and a sentence for each that is not installed."""
     found, left_out = [], [sentence for peer in ("timm", "HF Trainer") if (sentence := peers.missing(peer))]
     if not peers.missing("timm"):
         found.append(_rival("timm eager", peers.timm_model, partial(peers.timm_step, compiled=False), config, here))
@@ -140,7 +142,10 @@ def _rivals(config: RunConfig, here: Place, *, compiled: bool) -> tuple[list[Con
 def _rival(
     name: str, model: Callable[[RunConfig], nn.Module], steps: Callable[..., Prepared], config: RunConfig, here: Place
 ) -> Contender:
-    """A peer's contender; its parameters are counted when it is made, so that one that cannot be made is left out."""
+    """Return a peer's contender.
+
+    Its parameters are counted when it is made, so that one that cannot be made is skipped.
+    """
     facts: dict[str, Any] = {"heads": config.heads}
     made = _contender(name, partial(steps, config, here), here, facts=facts)
 
@@ -152,7 +157,7 @@ def _rival(
 
 
 def _rated(samples: Samples, batch_size: int, flops: int, rate: float | None) -> Samples:
-    """With images per second, and how much of the matrix product's rate 3 forward passes' FLOPs come to."""
+    """Add images per second, and the share of the matrix product's rate that the FLOPs of 3 forward passes reach."""
     speed = 1000 * batch_size / spread(samples.values).median
     facts: dict[str, Any] = {**samples.facts, "images_per_second": speed}
     return replace(samples, facts=facts | ({"flop_utilisation": 3 * flops * speed / rate} if rate else {}))

@@ -1,1 +1,1 @@
-"""How a run is computed where that changes no result: attention path, micro-batch size, compiling."""
+"""The ways to compute a run that do not change its result: attention path, micro-batch size, compiling."""

@@ -1,4 +1,4 @@
-"""How a rank computes a step: its share of a batch, its dropout, its precision, and the sums over all ranks."""
+"""The computation of a step on a rank: its share of a batch, dropout, precision, and the sums over all ranks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetic:
-    """The loop's arithmetic on a place, for a run of that seed and task; every call on one rank is made on all."""
+    """The loop's arithmetic on a place, for a run of that seed and task. Each call on one rank is made on all ranks."""
 
     place: Place
     seed: int
@@ -25,7 +25,7 @@ class Arithmetic:
     class_weights: Tensor | None = None  # float32 (K,) on the place's device: those of the training loss
 
     def begin(self, *, step: int) -> None:
-        """Seed dropout by seed and step, and by rank where there are several."""
+        """Seed dropout by seed and step, and by rank if there are several."""
         rank = (self.place.rank,) if self.place.rank else ()
         torch.manual_seed(draws.key(draws.DROPOUT, self.seed, step, *rank))
 
@@ -42,11 +42,11 @@ class Arithmetic:
         return self.place.autocast()
 
     def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the task's sums, whose loss is weighed by class where there are weights; the counts never are.
+        """Return the task's sums. The loss is weighted by class if there are weights. The counts never are.
 
-        The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, of mixed targets (1 / B) sum_i sum_k w[k] t_ik
-        (-log p_ik). It is divided by the count B and not by the sum of the weights, as torch's `reduction="mean"` does
-        it, so that micro-batches and ranks add up to the batch exactly.
+        The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, and of mixed targets (1 / B) sum_i sum_k w[k]
+        t_ik (-log p_ik). It is divided by the count B and not by the sum of the weights, as torch's `reduction="mean"`
+        does, so that micro-batches and ranks add up to the batch exactly.
         """
         sums = self.task.sums(outputs, targets)
         if self.class_weights is None:
@@ -60,5 +60,5 @@ class Arithmetic:
         return self.place.total(sums)
 
     def peak_bytes(self) -> int:
-        """Return the most memory that any rank held so far."""
+        """Return the peak memory of any rank so far."""
         return self.place.agree(self.place.peak_bytes())

@@ -1,4 +1,4 @@
-"""What is chosen by measurement before a run's first step: attention path, images at a time, compiling."""
+"""Choices by measurement before a run's first step: attention path, micro-batch size, compiling."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ NO_PATH = "none"  # of a model without attention
 _OUT_OF_MEMORY = "out of memory"  # why a path was skipped
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 _SHARE_OF_HOST = 0.5  # of the memory that a process here may have, for activations on a CPU
-_LEAST_MICRO_BATCH = 8  # below it activations are made again instead of kept
-_FASTEST = {"cuda": 4e14, "mps": 1e13, "cpu": 1e11}  # operations per second, a CPU's per thread: no device does more
+_LEAST_MICRO_BATCH = 8  # images below which activations are recomputed instead of kept
+_FASTEST = {"cuda": 4e14, "mps": 1e13, "cpu": 1e11}  # most operations per second, a CPU's per thread
 _LEAST_SECONDS_TO_COMPILE = {"cuda": 120.0, "mps": math.inf, "cpu": 3600.0}  # of a run; a trial takes one minute
-_IMAGES_ON_CPU = 4  # in a trial: more take longer, and each takes as long
+_IMAGES_ON_CPU = 4  # images in a trial: more take longer, and each takes the same time
 _PROGRAMS = 3  # of different batch sizes that a run compiles, about
 _ALIKE = 0.02  # relative difference of losses between ways to compute them
-_GRAPHS_BELOW = 0.02  # seconds of a step: a tiny model waits for launches more than for arithmetic
+_GRAPHS_BELOW = 0.02  # seconds of a step: a tiny model spends more time on launches than on arithmetic
 
 
 def is_little(config: RunConfig, place: Place) -> bool:
-    """Whether a step is so little work that more threads of a CPU cost more than they gain."""
+    """Return whether a step is so small that more CPU threads cost more time than they save."""
     return place.device.type == "cpu" and _work(config) < _WORK_OF_ONE_THREAD
 
 
 def unfit_path(config: RunConfig, place: Place, path: str) -> str:
-    """Return why a path is unavailable for a model on a place; empty if it is available."""
+    """Return why a path is unavailable for a model on a place, or an empty text if it is available."""
     if config.attention is None:
         return "" if path == NO_PATH else f"{config.model} has no attention. Omit --attention-path"
     return unfit(path, attention=config.attention, head_width=head_width(config.shape), device=place.device.type)
 
 
 def _work(config: RunConfig) -> float:
-    """Floating-point operations of an optimiser step, backward pass included."""
+    """Return the floating-point operations of an optimiser step, backward pass included."""
     return 3.0 * config.flops * config.batch_size
 
 
 def path(config: RunConfig, place: Place, say: Callable[[str], None]) -> tuple[str, dict[str, str]]:
-    """Return the attention path, by the table on a CPU, else the fastest here, and why other paths were skipped.
+    """Return the attention path, from a table on a CPU, else the fastest one, and why other paths were skipped.
 
     The path of a model without attention is `none`.
     """
@@ -93,9 +93,9 @@ def fastest(
 
 
 def unavailable(config: RunConfig, place: Place, path: str) -> str:
-    """Return why a path is unavailable for a model on a place, by a trial on a GPU; empty if it works.
+    """Return why a path is unavailable for a model on a place, by a trial on a GPU, or an empty text if it works.
 
-    A trial that runs out of memory is no reason: a smaller micro-batch may fit.
+    A trial that runs out of memory does not count, since a smaller micro-batch may fit.
     """
     if (why := unfit_path(config, place, path)) or path == NO_PATH or place.device.type == "cpu":
         return why
@@ -107,10 +107,10 @@ def unavailable(config: RunConfig, place: Place, path: str) -> str:
 
 
 def _tried(config: RunConfig, place: Place, path: str) -> float | str:
-    """Return the seconds of a path, or why it fails here; only seconds are remembered, a failure is tried again.
+    """Return the seconds of a path, or why it fails here. Only seconds are remembered, a failure is tried again.
 
-    Torch's operators fail with a RuntimeError: cuDNN may have no plan for unequal head widths. Triton fails with
-    anything, by what it finds on the machine: a compiler, Python's headers, the driver's library, a folder.
+    Torch's operators fail with a RuntimeError, for example if cuDNN has no plan for unequal head widths. Triton can
+    fail with any error, depending on the machine: a compiler, Python's headers, the driver's library, a folder.
     """
     key = trials.key_of(config, place) | {"path": path, "batch_size": config.batch_size}
     try:
@@ -126,7 +126,10 @@ def _tried(config: RunConfig, place: Place, path: str) -> float | str:
 def micro_batch(
     config: RunConfig, place: Place, path: str, *, checkpointing: bool | None, say: Callable[[str], None]
 ) -> tuple[int, bool]:
-    """Images at a time, and whether activations are made again instead of kept: if few would fit, or as asked for."""
+    """Return the micro-batch size, and whether activations are recomputed instead of kept.
+
+    They are recomputed if requested, or if only few images would fit.
+    """
     kept = _fitting(config, place, path, checkpointing=bool(checkpointing))
     if checkpointing is not None or config.attention is None or kept >= min(_LEAST_MICRO_BATCH, config.batch_size):
         return kept, bool(checkpointing)
@@ -139,7 +142,7 @@ def micro_batch(
 
 
 def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool) -> int:
-    """The optimiser's batch, halved until its activations fit."""
+    """Return the optimiser's batch size, halved until its activations fit."""
     if place.device.type == "cuda":
         shape: dict[str, Any] = {"attention_path": path, "checkpointing": checkpointing}
         room = {"batch_size": config.batch_size, "channels": config.channels, "classes": config.classes}
@@ -155,16 +158,16 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
 
 
 def forget_micro_batch(config: RunConfig, place: Place, *, at_least: int) -> None:
-    """Discard the remembered micro-batches of a model on this kind of device that are too large after all."""
+    """Discard the remembered micro-batches of a model on this kind of device that proved too large."""
     trials.forget("micro-batch", trials.key_of(config, place), lambda found: found >= at_least)
 
 
 def compiling(
     config: RunConfig, place: Place, chosen: Mapping[str, Any], *, steps: int, say: Callable[[str], None]
 ) -> str:
-    """How a run is compiled: not where it is short, else as trials of one step here say that it gains most.
+    """Return how a run is compiled: not at all if it is short, else in the way that saves most in trials of one step.
 
-    `chosen` holds attention_path, checkpointing and micro_batch_size.
+    `chosen` contains attention_path, checkpointing and micro_batch_size.
     """
     kind = place.device.type
     fastest = _FASTEST[kind] * (torch.get_num_threads() if kind == "cpu" else 1)
@@ -188,16 +191,16 @@ def compiling(
 
 
 def fits_graphs(config: RunConfig, place: Place, chosen: Mapping[str, Any]) -> bool:
-    """Whether a step is one pass of the model, so that its gradients need not outlive the graph that made them."""
+    """Return whether a step is one pass of the model, so that gradients need not outlive the graph that made them."""
     return chosen["micro_batch_size"] >= config.batch_size and place.ranks == 1 and not chosen["checkpointing"]
 
 
 def _trial(
     config: RunConfig, place: Place, chosen: Mapping[str, Any], how: str, say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Return a way's measured step; None where it is unavailable, for lack of a compiler or of memory.
+    """Return the measured step of one way to compile, or None if it lacks a compiler or memory.
 
-    What a compiler failed with is remembered as a time would be; a lack of memory may be another process's.
+    A compiler's failure is remembered like a time. A lack of memory is not, since another process may be the cause.
     """
     still = dataclasses.replace(config, dropout=0.0)
     if place.device.type == "cpu":
@@ -213,7 +216,7 @@ def _trial(
         except Exception as error:  # whatever a compiler fails with, the run does without  # noqa: BLE001
             return {"failure": _first_line(error)}
         finally:
-            gc.collect()  # a compiled block holds itself, and with it device memory that the run is about to need
+            gc.collect()  # a compiled block refers to itself, and keeps device memory that the run is about to need
 
     try:
         found = trials.remembered("step", key, measure)
@@ -230,7 +233,10 @@ def _first_line(error: Exception) -> str:
 
 
 def gain(eager: Mapping[str, Any], trial: Mapping[str, Any], *, images: int) -> float:
-    """Seconds that a way saves over a run, its programs made; minus infinity where its losses are not eager mode's."""
+    """Return the seconds that a way to compile saves over a run, including compiling.
+
+    It is minus infinity if its losses differ from those of eager mode.
+    """
     pairs = zip(eager["losses"], trial["losses"], strict=True)
     if not all(math.isclose(one, other, rel_tol=_ALIKE) for one, other in pairs):
         return -math.inf

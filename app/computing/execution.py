@@ -1,4 +1,7 @@
-"""How a run is computed where that changes no result: attention path, micro-batch, compiling; chosen once and kept."""
+"""The execution of a run, which does not change its result: attention path, micro-batch, compiling.
+
+It is chosen once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from . import choosing
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What is written into the record before step 0 and used again on continuing."""
+    """The choices that are written into the record before step 0 and reused when the run resumes."""
 
     attention_path: str
     micro_batch_size: int
@@ -38,23 +41,26 @@ class Execution:
 
     @property
     def of_the_model(self) -> dict[str, Any]:
-        """What the model is built with."""
+        """The arguments with which the model is built."""
         return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
 
     def halved(self) -> Execution:
-        """Return the same with half the micro-batch; CUDA graphs, which compute each batch whole, become blocks."""
+        """Return the same execution with half the micro-batch.
+
+        CUDA graphs, which compute full batches, become blocks.
+        """
         compile_ = "blocks" if self.compile == "graphs" else self.compile
         return replace(self, micro_batch_size=-(-self.micro_batch_size // 2), compile=compile_)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; `paths_skipped` is omitted if no path failed."""
+        """Return the fields as JSON values. `paths_skipped` is omitted if no path failed."""
         values = asdict(self)
         return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What a command asks for; None leaves it to measurement."""
+    """The choices in a command. None leaves a choice to measurement."""
 
     attention_path: str | None = None
     micro_batch_size: int | None = None
@@ -65,10 +71,10 @@ class Wishes:
 
 
 def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None]) -> Execution:
-    """Return what was asked for, the rest by a table on a CPU and by trying on a GPU; `say` reports choice and reason.
+    """Return the requested choices, the others from a table on a CPU and by trials on a GPU. `say` reports them.
 
-    A step of little work takes one thread on a CPU: more gain little, and lose much where the cores are shared.
-    Raise InputError for a wish that is unavailable.
+    A small step uses one thread on a CPU, because more threads gain little, and lose much if the cores are shared.
+    Raise InputError for a requested choice that is unavailable.
     """
     _require(config, place, wishes)
     threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
@@ -91,9 +97,9 @@ def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: 
 
 
 def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
-    """Raises InputError for gradients of no such kind, and for those in bf16 where one process exchanges none.
+    """Raise InputError for an unknown kind of gradients, and for bf16 if a single process exchanges none.
 
-    A run that began with them on several ranks may go on, and end, on one by the same command.
+    A run that began with them on several ranks may resume and finish on one by the same command.
     """
     if gradients is not None and gradients not in GRADIENTS:
         raise InputError(f"unknown --gradients {gradients!r}. {suggestion(gradients, list(GRADIENTS))}")
@@ -107,9 +113,9 @@ def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, 
 def again(
     stored: Mapping[str, Any], config: RunConfig, place: Place, wishes: Wishes, say: Callable[[str], None]
 ) -> Execution:
-    """Return the choices a run began with, unless others are asked for now; report what differs or is unavailable.
+    """Return a run's first choices, except for those requested now. Report what differs or is unavailable.
 
-    Raise InputError for a wish that is unavailable.
+    Raise InputError for a requested choice that is unavailable.
     """
     _require(config, place, wishes)
     execution = _read(stored)
@@ -144,7 +150,7 @@ def again(
 
 
 def _read(stored: Mapping[str, Any]) -> Execution:
-    """The choices as a record holds them; raises InputError for what no version of this program wrote."""
+    """Return the choices in a record. Raises InputError for choices that no version of this program wrote."""
     known = {field.name for field in fields(Execution)}
     if strange := sorted(set(stored) - known):
         raise InputError(
@@ -161,14 +167,14 @@ def _read(stored: Mapping[str, Any]) -> Execution:
 
 
 def _cannot_compile(how: str, place: Place) -> str:
-    """Why a place cannot compile that way; empty where it can."""
+    """Return why a place cannot compile in that way, or an empty text if it can."""
     if how == "graphs" and place.device.type != "cuda":
         return "CUDA graphs need a CUDA device"
     return missing(place.device.type)
 
 
 def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
-    """Raise InputError for a wish that is unavailable."""
+    """Raise InputError for a requested choice that is unavailable."""
     if (path := wishes.attention_path) is not None:
         if path not in PATHS:
             raise InputError(f"unknown attention path {path!r}. {suggestion(path, list(PATHS))}")
@@ -188,9 +194,9 @@ def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
 
 
 def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *, examples: int) -> None:
-    """Raises InputError where a model that normalises over the batch would not see each batch whole, or only one image.
+    """Raise InputError if batch normalisation would not see each complete batch, or would see only one image.
 
-    Micro-batches would give it other statistics, so another result; so would ranks, but on GPUs they share them.
+    Micro-batches would change its statistics, and so the result. So would ranks, but on GPUs they share the statistics.
     """
     size, apart, last = config.batch_size, chosen.micro_batch_size, examples % config.batch_size or config.batch_size
     share = -(-size // place.ranks)
@@ -212,6 +218,6 @@ def require_whole_batches(config: RunConfig, place: Place, chosen: Execution, *,
 
 
 def _ending_in_more(examples: int, size: int, place: Place) -> int:
-    """The nearest larger batch whose epochs end in a batch that is large enough."""
+    """Return the nearest larger batch size with which the last batch of an epoch is large enough."""
     least = max(2, place.ranks)
     return next(larger for larger in range(size + 1, examples + size + 1) if (examples % larger or larger) >= least)

@@ -1,4 +1,4 @@
-"""The program's own loop over any examples, a step at a time: what benchmarks and plans measure."""
+"""The program's training loop over any examples, one step at a time, as benchmarks and plans measure it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .execution import Execution
 
 @dataclasses.dataclass(frozen=True)
 class HeldBatch:
-    """The loop's training split as one batch that lies on the device, as the model sees it: no input work at all."""
+    """The loop's training split as one batch on the device in the model's format, which needs no input work."""
 
     images: Tensor  # float32 (B, C, H, W) or (B, C, L)
     targets: Tensor  # int64 (B,), or float32 (B,) of a regression
 
     @classmethod
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
-        """Return noise of the config's shape, and targets without a meaning.
+        """Return noise of the config's shape, and meaningless targets.
 
-        Raises MemoryError before the host's memory is all taken.
+        Raises MemoryError before the host's memory is exhausted.
         """
         draw = torch.Generator(device).manual_seed(0)
         size = (config.batch_size, *config.input_shape)
         taken, free = 4 * math.prod(size), memory.free()
-        if device.type != "cuda" and 0 < free < taken:  # a system that gives more than it has ends the process later
+        if device.type != "cuda" and 0 < free < taken:  # a system that overcommits memory would kill the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
         return cls(images, task.of(config.task).drawn(len(images), classes=config.classes, device=device))
@@ -44,15 +44,15 @@ class HeldBatch:
         return len(self.targets)
 
     def order(self, epoch: int, size: int | None = None) -> np.ndarray:
-        """As it lies."""
+        """Return the examples in their order of storage."""
         del epoch, size
         return np.arange(len(self))
 
     def expect(self, examples: np.ndarray) -> None:
-        """It lies there already."""
+        """Do nothing, since the batch is already on the device."""
 
     def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
-        """A part of it, without a copy."""
+        """Return a part of the batch, without a copy."""
         del epoch
         part = slice(int(examples[0]), int(examples[-1]) + 1)
         return self.images[part], self.targets[part]
@@ -60,9 +60,9 @@ class HeldBatch:
 
 @dataclasses.dataclass
 class Walk:
-    """Batches of example numbers in the order of training, epoch after epoch; orders are made as the loop makes them.
+    """Batches of example numbers in the order of training, epoch after epoch. Orders are made as in the loop.
 
-    A last batch that is smaller is passed over, so that every unit of work is alike.
+    A smaller last batch is skipped, so that every unit of work is equal.
     """
 
     train: loop.Examples
@@ -72,7 +72,7 @@ class Walk:
     _order: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
     def __call__(self) -> tuple[np.ndarray, int]:
-        """(examples, epoch)."""
+        """Return the next (examples, epoch)."""
         if self._position + self.batch_size > len(self._order):
             self._epoch, self._position = self._epoch + 1, 0
             self._order = self.train.order(self._epoch)
@@ -81,7 +81,7 @@ class Walk:
 
 
 class Rehearsal:
-    """A model in training, of which each call makes the next step; logging is left out, and nothing is kept."""
+    """A model in training, whose calls make one step each. Nothing is logged or saved."""
 
     def __init__(self, config: RunConfig, here: Place, train: loop.Examples, chosen: Execution) -> None:
         torch.manual_seed(config.seed)
@@ -100,7 +100,7 @@ class Rehearsal:
         self._following = self._walk()
 
     def step(self) -> None:
-        """Make one step, from the order to what ranks agree on at its end; validation is left out."""
+        """Make one step, from the order of examples to the agreement of ranks at its end, without validation."""
         self._number += 1
         (examples, epoch), self._following = self._following, self._walk()
         lr = self._schedule.learning_rate(self._number)

@@ -1,4 +1,4 @@
-"""Measurements before the first step, on the very device: which path is faster, what fits, whether compiling pays."""
+"""Measurements on the device before the first step: which path is faster, what fits, whether compiling saves time."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _IMAGES = 32  # at a time, when paths are timed
 
 
 def compiled_programs() -> Path:
-    """Where programs that were compiled are kept."""
+    """Return the folder of compiled programs."""
     return home.root() / "compiled"
 
 
 def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
-    """What was measured for that key before, on this kind of device with this torch; measured now if it never was."""
+    """Return the value measured before for that key, on this kind of device with this torch, or measure it now."""
     return home.remembered(what, {**key, "torch": torch.__version__}, measure)
 
 
 def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
-    """Discard remembered answers whose key has these values, and that proved wrong; they are measured again."""
+    """Discard remembered values that proved wrong, whose keys contain these items, so that they are measured again."""
     home.forget(what, {**key, "torch": torch.__version__}, is_wrong)
 
 
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
-    """What a measurement depends on: the device, the precision and the model's shape."""
+    """Return everything that a measurement depends on: the device, the precision and the model's shape."""
     here = place.describe()
     shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
     return {"device": here["device"], "precision": here["precision"], "threads": here["threads"], **shape}
 
 
 def path_seconds(config: RunConfig, place: Place, path: str) -> float:
-    """The median time of one attention layer, forward and backward."""
+    """Return the median time of one attention layer, forward and backward."""
     with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
         kind = ATTENTION_CLASSES[config.attention]
         shape = {name: getattr(config.shape, name) for name in ("d_model", "heads", "head_width")}
@@ -64,7 +64,7 @@ def path_seconds(config: RunConfig, place: Place, path: str) -> float:
 
 
 def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> float:
-    """The median seconds of some work on the device, after one time that does not count."""
+    """Return the median seconds of some work on the device, after one run that does not count."""
     work()
     times = []
     for _ in range(repeats):
@@ -77,9 +77,10 @@ def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> fl
 
 
 def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
-    """The images that a forward and backward pass on noise has room for, with the optimiser's moments set aside.
+    """Return the images for which a forward and backward pass on noise fits in memory.
 
-    So are gradients for a part of a batch, which is computed beside those of the parts before it.
+    Room is reserved for the optimiser's moments and for a second set of gradients, since a part of a batch is computed
+    next to the gradients of earlier parts.
     """
     with torch.random.fork_rng(devices=_devices(place)):
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
@@ -99,7 +100,7 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
 
 
 def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
-    """The largest batch_size / 2^k that `attempt` gets through without running out of memory."""
+    """Return the largest batch_size / 2^k with which `attempt` does not run out of memory."""
     size = batch_size
     while True:
         try:
@@ -115,7 +116,7 @@ def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
 def step_trial(
     config: RunConfig, place: Place, how: str, *, attention_path: str, checkpointing: bool, micro_batch_size: int
 ) -> dict[str, Any]:
-    """Seconds of a step per image and of making its programs, and the losses of the first steps, on fixed noise."""
+    """Return the seconds per image of a step and of compiling, and the first steps' losses, on fixed noise."""
     with torch.random.fork_rng(devices=_devices(place)):
         torch.manual_seed(0)
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
@@ -144,7 +145,7 @@ def step_trial(
 
 
 def _stepped(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """Make an optimiser step on a loss; return the loss without its graph."""
+    """Make an optimiser step on a loss. Return the loss without its graph."""
     loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -1,1 +1,1 @@
-"""What decides a run's result: the configuration, how a command becomes one, and its checks."""
+"""The configuration that decides a run's result, its checks, and how a command is resolved to it."""

@@ -1,4 +1,4 @@
-"""What no single setting's declaration can refuse: values that do not fit one another, each with what to do."""
+"""Checks of combinations of settings, which no single declaration can make. Each error states what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import effects, sizing
 from .settings import Data, Model, Recipe, Revisions
 from .sizing import Sized
 
-NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
+NAME_BYTES = 255  # bytes of one file name, on Linux's and macOS's file systems
 SUFFIX_BYTES = len("._best_predictions.parquet.4194304.aside")  # the longest that files of a run add to its stem
 
 
@@ -29,7 +29,7 @@ def check_model(model: Model, sized: Sized) -> None:
 
 
 def _check_attention(row: ModelRow, attention: str) -> None:
-    """Raise InputError for an attention that makes another model of the study of this one."""
+    """Raise InputError for an attention that would turn this model into another model of the study."""
     ours = {
         "vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2"),
         "vit_differential_h32": ("differential",),
@@ -48,7 +48,7 @@ def check_revisions(revised: Revisions, row: ModelRow) -> None:
 
 
 def check_decoding(data: Data, revision: int) -> None:
-    """Raise InputError for a choice that an earlier rule of decoding does not know."""
+    """Raise InputError for a choice that an earlier rule of decoding does not have."""
     if data.bit_depth is not None and revision == 1:
         raise InputError(f"bit_depth={data.bit_depth} has no effect at decoding_revision=1. Omit it")
 
@@ -92,7 +92,7 @@ def check_folds(data: Data) -> None:
 
 
 def check_recipe(recipe: Recipe, *, task: str) -> None:
-    """Raise InputError for a way to train that does not fit what is learned."""
+    """Raise InputError for a training setting that does not fit the task."""
     if recipe.class_weights != "none" and task == "regression":
         raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression. Omit --class-weights")
     if recipe.init_sha256 and recipe.pretrained:
@@ -100,9 +100,9 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
 
 
 def check_size(sized: Sized) -> None:
-    """Raise InputError when the shape's count is more than 5 % off its budget.
+    """Raise InputError if the shape's count is more than 5 % off its budget.
 
-    A row of the size table stands as it is, and so does a model that is named whole.
+    Rows of the size table and models that are named without a size are not checked.
     """
     if sized.whole:
         return
@@ -132,7 +132,7 @@ def file_part(name: str) -> str:
 
 
 def check_name(dataset: str, *, size: str = "1M") -> None:
-    """Raise InputError for a dataset or a size, which may be a model's name, that makes too long names of files."""
+    """Raise InputError for a dataset or a size, possibly a model's name, that makes file names too long."""
     if not is_text(dataset):
         raise InputError(f"the dataset {dataset} cannot be used: {NO_TEXT}")
     stem = run_stem(run_id="0" * 8, size=size, dataset=dataset)

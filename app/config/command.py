@@ -1,4 +1,4 @@
-"""A `train` command: its options by what they are for, checked and resolved as far as no file has to be opened."""
+"""A `train` command: its options by purpose, checked and resolved as far as possible without opening a file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _OTHERS = options_of(Computing, Keeping)
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What a `train` command asks for.
+    """The settings of a `train` command.
 
-    `config` is None where the dataset has to be looked at first: one without a row, fields and signals, and a row's
-    dataset with another subset, revision or label. So it is where weights have to be read.
+    `config` is None if the dataset must be read first: one without a row, fields and signals, and a dataset of a row
+    with another subset, revision or label. It is also None if weights must be read.
     """
 
     request: dict[str, Any]  # the settings that decide the result, and where its files are
@@ -35,7 +35,7 @@ class Command:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Command:
-        """Return the command of the settings that were given. Raises InputError."""
+        """Return the command with the given settings. Raises InputError."""
         known = SETTINGS | _OTHERS
         require_names(known, given)
         asked = {name: from_python(known[name], value) for name, value in given.items() if value is not None}
@@ -71,7 +71,7 @@ def _require_upload(given: Mapping[str, Any]) -> None:
 
 
 def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:
-    """Return the config where the dataset's row is all that it needs."""
+    """Return the config if it needs only the dataset's row, else None."""
     effects.require(request)
     dataset = dataset_row(request["dataset"])
     if dataset is None or dataset.kind != "image" or request.keys() & {*LOOKED_UP, "init"}:

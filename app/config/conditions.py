@@ -1,4 +1,4 @@
-"""Conditions on a run's settings, `seed=0-2` or `model=vit_classic,resnet18`, by which runs are listed and deleted."""
+"""Conditions on a run's settings, `seed=0-2` or `model=vit_classic,resnet18`, which select runs to list or delete."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _HOW = "Write SETTING=VALUE, such as seed=0-2 or model=vit_classic,resnet18"
 
 
 class Condition(NamedTuple):
-    """A setting and the values that fit: single ones, and ranges of whole numbers with both ends."""
+    """A setting and its matching values: single ones, and ranges of integers with both ends included."""
 
     name: str
     values: tuple[Any, ...]
     ranges: tuple[tuple[int, int], ...] = ()
 
     def fits(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether a run's settings, its configuration and tag as its record has them, have one of the values."""
+        """Return whether a run's settings, the configuration and tag of its record, have one of the values."""
         value = settings.get(self.name, SETTINGS[self.name].default)
         if value in self.values:
             return True
@@ -36,7 +36,7 @@ class Condition(NamedTuple):
 
 
 def conditions(texts: Iterable[str]) -> tuple[Condition, ...]:
-    """Return the conditions of `--where`; each has to hold. Raise InputError for a text that is none."""
+    """Return the conditions of `--where`, all of which must be met. Raise InputError for an invalid text."""
     return tuple(map(_condition, texts))
 
 
@@ -69,7 +69,7 @@ def _range(name: str, span: re.Match[str]) -> tuple[int, int]:
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
-    """Return the value that a text stands for, as a record has it."""
+    """Return the value of a text, as a record stores it."""
     if text.lower() == "none" and (declared(field).cell or "None" in declaring.types_of(field)):
         return None
     if field.name in _NAMED:
@@ -80,7 +80,7 @@ def _value(field: dataclasses.Field[Any], text: str) -> Any:
 
 
 def _size(text: str) -> str:
-    """Return a budget as the tables spell it; a model without a budget has its name there."""
+    """Return a budget as the tables spell it. The size of a model without a budget is its name."""
     return text if text in MODELS or text.startswith(TIMM) else parse_size(text)
 
 

@@ -1,4 +1,4 @@
-"""Settings that have no effect on a dataset or a model are refused, as their declarations state."""
+"""Checks that refuse settings without effect on a dataset or a model, as their declarations state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kind_of(dataset: str) -> str:
 
 
 def families_of(name: str) -> tuple[str, ...]:
-    """Return the model families for which a setting has an effect; empty: for all."""
+    """Return the model families for which a setting has an effect. Empty means all."""
     if name in CELLS:
         return tuple(family.name for family in FAMILIES.values() if name in family.cells)
     return declared(_ASKED[name]).families if name in _ASKED else ()
@@ -39,7 +39,7 @@ def require_on_data(values: Mapping[str, Any], *, dataset: str, kind: str) -> No
 
 
 def _require_asked(request: Mapping[str, Any], *, dataset: str, kind: str) -> None:
-    """Raise InputError for a setting that a request has and that has no effect on this kind of data."""
+    """Raise InputError for a requested setting that has no effect on this kind of data."""
     require_on_data(request, dataset=dataset, kind=kind)
     for name in request.keys() & _ASKED.keys():
         if _ASKED[name].default is MISSING:
@@ -71,7 +71,7 @@ def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow
 
 
 def require(request: Mapping[str, Any]) -> None:
-    """Raise InputError for a setting that does nothing for the dataset, and for a name that stands for no path."""
+    """Raise InputError for a setting without effect on the dataset, and for a path that does not exist."""
     asked, row = request["dataset"], dataset_row(request["dataset"])
     if asked.startswith("local/"):
         raise InputError(
@@ -100,7 +100,7 @@ def require(request: Mapping[str, Any]) -> None:
 
 
 def _require_one_rule(request: Mapping[str, Any]) -> None:
-    """Raise InputError for two settings that both say where validation or test rows come from."""
+    """Raise InputError for two settings that both define the source of validation or test rows."""
     for split in ("val", "test"):
         if f"{split}_split" in request and f"{split}_fraction" in request:
             raise InputError(f"--{split}-split and --{split}-fraction both choose the {split} rows. Omit one of them")
@@ -114,7 +114,7 @@ def _require_one_rule(request: Mapping[str, Any]) -> None:
 
 
 def _require_files(row: DatasetRow, request: Mapping[str, Any]) -> None:
-    """Raise InputError unless a request says where the files of fields or signals are."""
+    """Raise InputError unless a request states where the files of fields or signals are."""
     if "data" not in request:
         raise InputError(f"{row.name} is read from your own files, and no path is given. Give it with --data")
     reading_of({**request, "dataset": row.name})

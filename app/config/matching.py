@@ -1,4 +1,4 @@
-"""A budget that is another model's: the growth axis where parameters or FLOPs come nearest to what that model has."""
+"""A budget equal to another model's: the growth axis whose parameters or FLOPs are closest to that model's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..tables.sizes import TOLERANCE, budget, spelled
 from . import sizing
 from .sizing import Sized
 
-_OWN = {"match", "like", "model", "init", "init_sha256", *CELLS} - {"patch"}  # says nothing of the other model
+_OWN = {"match", "like", "model", "init", "init_sha256", *CELLS} - {"patch"}  # these do not apply to the other model
 
 
 def asked(request: Mapping[str, Any]) -> bool:
-    """Whether the size is to be another model's; raises InputError for half a wish."""
+    """Return whether the size must match another model's. Raises InputError if only one of the two options is given."""
     match, like = request.get("match"), request.get("like")
     if match is not None:
         if like is None:
@@ -30,9 +30,9 @@ def asked(request: Mapping[str, Any]) -> bool:
 
 
 def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The request of the model to match: the same size, data, image and patch, and its own shape.
+    """Return the request of the model to match: the same size, data, image and patch, and its default shape.
 
-    Where nothing is matched --size is the first model's, and a preset to compare it with stands as it is.
+    Without matching, --size is the first model's, and the model to compare it with has its default size.
     """
     row = model_row(request["like"])
     family = FAMILIES[row.family]
@@ -45,15 +45,15 @@ def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counted(family: Family, shape: Shape, match: str) -> int:
-    """Parameters, or the FLOPs of one image's forward pass."""
+    """Return the parameters, or the FLOPs of one image's forward pass."""
     return family.parameters(shape) if match == "params" else family.flops(shape)
 
 
 def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other: Sized) -> dict[str, Any]:
-    """The request with a size, and with the growth axis at the integer that comes nearest to the other model.
+    """Return the request with a size, and with the growth axis at the integer closest to the other model.
 
-    The size is the other's, where it stands for the same shape here, so that one model has one name; else it is the
-    count that was reached. Raises InputError where no integer comes within 5 %.
+    The size is the other's if it gives the same shape here, so that one model has one name. Otherwise it is the
+    resulting count. Raises InputError if no integer comes within 5 %.
     """
     family, match = family_for(row), request["match"]
     rest = {name: value for name, value in request.items() if name not in ("match", "like", "size")}
@@ -84,7 +84,7 @@ def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other
 
 
 def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) -> None:
-    """Raises InputError where nothing is left to choose."""
+    """Raise InputError if no cell is free to be chosen."""
     if not family.growth:
         raise InputError(f"{row.name} has one size, so it cannot be matched to another model. Omit --match and --like")
     if family.growth in request:
@@ -95,7 +95,7 @@ def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) 
 
 
 def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
-    """The sentence for a model that no integer brings near another, with what can be reached."""
+    """Return the message for a model that no integer brings close to another, with the counts that are possible."""
     scale, unit = (1e6, "M parameters") if match == "params" else (1e9, " GFLOPs")
     wanted = counted(other.family, other.shape, match) / scale
     values = sorted({max(family.step, value - family.step), value, value + family.step})

@@ -1,4 +1,4 @@
-"""The values of a config: what was asked for, then the dataset's protocol and row, then the size table."""
+"""The values of a config: the request first, then the dataset's protocol and row, then the size table."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _OF_PROTOCOL = (
 
 
 def protocol_of(dataset: str, row: ModelRow) -> Protocol:
-    """Return the protocol of a dataset by name for a model, which its family's own line comes before."""
+    """Return the protocol of a dataset by name for a model. A line for the model's family takes precedence."""
     own = OF_FAMILY.get((dataset, row.family))
     return own.protocol if own and row.revision >= own.since else PROTOCOLS.get(dataset, UNKNOWN)
 
 
 def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> dict[str, Any]:
-    """Return the fields of the config that a request stands for, under their names.
+    """Return the fields of the config for a request, under their names.
 
-    `request` has only the options that were given, in their declared types; `row` is the model's.
+    `request` contains only the given options, in their declared types. `row` is the model's.
     """
     protocol, known = protocol_of(facts.name, row), DATASETS.get(facts.name)
     found = {name: getattr(protocol, name) for name in _OF_PROTOCOL}
@@ -55,7 +55,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
 
 
 def _named_by(row: DatasetRow) -> dict[str, Any]:
-    """Return the names that a dataset's row has anyway: given or not, they are one run."""
+    """Return the names that a dataset's row already has. Giving them explicitly does not change the run."""
     return {
         "image_column": row.image_column,
         "label_column": row.label_column,

@@ -1,4 +1,4 @@
-"""RunConfig: everything that decides a run's result, resolved and validated when made, and named by its content."""
+"""RunConfig: everything that decides a run's result, resolved and validated on creation, and named by its content."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declar
 from .sizing import Sized
 
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
-_TOLD = ("classes", "channels", "native")  # by the dataset, which is in the name already
+_TOLD = ("classes", "channels", "native")  # by the dataset, which is already in the name
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Revisions, Recipe, Data, Model):
-    """One run. Raises InputError for what cannot be trained. Sides are in pixels, fractions in [0, 1).
+    """One run. Raises InputError if it cannot be trained. Sides are in pixels, fractions in [0, 1).
 
-    Of a class's bases the last has its fields first: those of the model, the data, the recipe, and the revisions.
+    The fields of a class's last base come first: those of the model, the data, the recipe, and the revisions.
     """
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @classmethod
     def of_row(cls, row: ModelRow, values: Mapping[str, Any]) -> RunConfig:
-        """Return the config of some values, whose model's row is at hand."""
+        """Return the config with these values, whose model's row is given."""
         config = cls.__new__(cls)
         config.__dict__["row"] = row  # in place of a look-up
         cls.__init__(config, **values)
@@ -59,7 +59,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> RunConfig:
-        """Return the config of `to_json`; raise InputError for a field that is unknown, missing or of another type."""
+        """Return the config of `to_json`. Raise InputError for a field that is unknown, missing or of another type."""
         known = {field.name: field for field in dataclasses.fields(cls)}
         if strange := sorted(set(fields) - set(known)):
             names = ", ".join(map(str, strange))
@@ -72,7 +72,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @classmethod
     def from_strings(cls, cells: Mapping[str, Any], facts: DatasetFacts | None = None) -> RunConfig:
-        """Return the config of a row of a table: settings by name, as the command line spells their values.
+        """Return the config of a row of a table: settings by name, with values spelled as on the command line.
 
         An empty cell is a setting that is not given. A cell of YAML may be a number or a switch. `facts` are those of
         the dataset, and may be omitted for a dataset with a row whose content they do not depend on. Raises InputError.
@@ -82,7 +82,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return resolve(request, facts or _facts_of(request))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields alone: what was looked up and counted is not pickled."""
+        """Return only the fields. Rows and counts are not pickled."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @cached_property
@@ -91,9 +91,9 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return model_row(self.model)
 
     def at_earlier_revisions(self) -> Iterator[RunConfig]:
-        """Yield what the same command meant at earlier revisions of its model's row and of its data's rules.
+        """Yield the configs of the same command at earlier revisions of its model's row and of its data's rules.
 
-        The latest come first. Only a config that `resolve` made knows its command, and so earlier rows of its model.
+        The latest come first. Only a config made by `resolve` knows its command, and so earlier rows of its model.
         """
         at: Any = self.__dict__.get("at")
         models = [self]
@@ -102,7 +102,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
                 models.append(at(self.row.at(revision)))
         names = [*revisions.KNOWN]
         now = tuple(getattr(self, name) for name in names)
-        # A later layout is that of a dataset that an earlier one read otherwise, with other classes or splits.
+        # A later layout is only for a dataset that an earlier one read differently, with other classes or splits.
         known = [
             [n for n in revisions.KNOWN[name] if n == own or (n < own and name != "layout_revision")]
             for name, own in zip(names, now, strict=True)
@@ -120,7 +120,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @cached_property
     def shape(self) -> Shape:
-        """The cells that the parameter count depends on, as the config's own revision of the model's row means them."""
+        """The cells that the parameter count depends on, as the config's revision of the model's row defines them."""
         left = {k: v for k, v in self.row.left_at(self.model_revision).items() if getattr(self, k) is None}
         return self.family.shape({name: getattr(self, name) for name in Shape.__dataclass_fields__} | left)
 
@@ -141,37 +141,37 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @cached_property
     def tokens(self) -> int:
-        """Tokens of a block of the model, 1 where it has none."""
+        """Tokens of a block of the model, or 1 if it has none."""
         return self.family.tokens(self.shape)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One input as the model sees it: (channels, H, W), or (channels, L) of a signal."""
+        """The shape of one input of the model: (channels, H, W), or (channels, L) of a signal."""
         return (self.channels, *extent(self.image))
 
     @property
     def stored_side(self) -> Extent:
-        """Side in pixels at which the cache keeps the images, or (H, W), or a signal's (L,); the smaller per axis."""
+        """Side in pixels of the images in the cache, or (H, W), or a signal's (L,), the smaller one per axis."""
         return smaller(self.image, self.native)
 
     @property
     def limited(self) -> bool:
-        """Whether the dataset is cut for a trial."""
+        """Whether the dataset is reduced for a trial."""
         return any(limit is not None for limit in (self.limit_train, self.limit_val, self.limit_test))
 
     @cached_property
     def run_id(self) -> str:
-        """8 hex digits of a hash over the fields that decide the result, each left out at its default.
+        """8 hex digits of a hash over the fields that decide the result, without those at their defaults.
 
-        What a config cannot know may give one result two names, never two results one: `--warmup-steps` at the
-        protocol's own value is another run, since only the data tell whether that value would have been clamped, and so
-        is `--test-fraction 0.2` on a set without a row, since only its source tells whether it has a test split.
+        Facts that a config cannot know may give one result two IDs, but never two results one ID. `--warmup-steps` at
+        the protocol's value makes another run, since only the data show whether that value would have been clamped. So
+        does `--test-fraction 0.2` on a set without a row, since only its source shows whether it has a test split.
         """
         return _digest(self._identity())
 
     @cached_property
     def kin_id(self) -> str:
-        """8 hex digits that are the same for runs which differ in their epochs only."""
+        """8 hex digits that are the same for runs which differ only in their epochs."""
         return _digest(self._identity() | {"epochs": None})
 
     def _identity(self) -> dict[str, Any]:
@@ -189,11 +189,11 @@ class RunConfig(Revisions, Recipe, Data, Model):
 
     @property
     def stem(self) -> str:
-        """The name that all files of the run begin with."""
+        """The common prefix of all files of the run."""
         return checks.run_stem(run_id=self.run_id, size=self.size, dataset=self.dataset)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; a revision is left out at 1."""
+        """Return the fields as JSON values. A revision is omitted at 1."""
         revisions = {field.name for field in dataclasses.fields(Revisions)}
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if name not in revisions or value != 1}
@@ -203,10 +203,10 @@ SETTINGS = options_of(*REQUESTED)  # that a request may have
 
 
 def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | None = None) -> RunConfig:
-    """Return the config of a command: what was asked for, then the dataset's protocol, then the size table.
+    """Return the config of a command: the request first, then the dataset's protocol, then the size table.
 
-    `request` has only the options that were given, under their fields' names; `match` and `like` are no fields: they
-    say whose parameters or FLOPs the size is to meet. `row` is the model's, where it was looked up before. Raises
+    `request` contains only the given options, under their fields' names. `match` and `like` are not fields: they name
+    the model whose parameters or FLOPs the size must match. `row` is the model's, if it was looked up before. Raises
     InputError.
     """
     request = checked(SETTINGS, request)
@@ -229,7 +229,7 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
 
 
 def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
-    """Return the facts of a dataset of which nothing has to be opened; raise InputError for any other."""
+    """Return the facts of a dataset that can be known without opening it. Raise InputError for any other."""
     row = dataset_row(name := request["dataset"])
     looked_up = [asked for asked in LOOKED_UP & request.keys() if request[asked] != SETTINGS[asked].default]
     if row is None or row.kind != "image" or looked_up:

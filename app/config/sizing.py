@@ -1,4 +1,4 @@
-"""From a model's row and a budget to a shape: the size table, or the growth axis at the integer nearest to it."""
+"""The shape for a model's row and a budget: from the size table, or the growth axis at the nearest integer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Sized:
     row: ModelRow
     family: Family
     shape: Shape
-    size: str  # a budget, or the model's own name where it is named whole
+    size: str  # a budget, or the model's name at its default size
     dataset: str
 
     @property
     def whole(self) -> bool:
-        """Whether the model stands for itself, without a budget."""
+        """Whether the model has its default size, without a budget."""
         return not self.row.sized and self.size == self.row.name
 
     @property
@@ -42,7 +42,7 @@ class Sized:
 
     @property
     def tabled(self) -> bool:
-        """Whether the shape is the size table's own at the dataset's own image and patch."""
+        """Whether the shape is that of the size table at the dataset's default image and patch."""
         if not self.row.sized:
             return False
         row, own = row_for(self.size, self.dataset)
@@ -54,7 +54,7 @@ class Sized:
 
     @property
     def missed_by(self) -> float:
-        """By which share the count is off the budget."""
+        """The relative difference between the count and the budget."""
         return self.parameters / budget(self.size) - 1
 
 
@@ -68,10 +68,10 @@ def sized(
     classes: int,
     channels: int,
 ) -> dict[str, Any]:
-    """The cells of a model's shape and its size, of what was asked for, the model's row and the size table.
+    """Return the cells of a model's shape and its size, from the request, the model's row and the size table.
 
-    A cell that the family has not is None. Raises InputError for a cell that was asked for and has no effect, and for a
-    budget that no integer reaches.
+    A cell that the family lacks is None. Raises InputError for a requested cell that has no effect, and for a budget
+    that no integer reaches.
     """
     family = family_for(row)
     effects.require_on_model(request, row, family)
@@ -85,7 +85,7 @@ def sized(
     cells: dict[str, Any] = {**dict.fromkeys(CELLS), **row.cells, **given}
     left = row.left_at(row.revision)
     meant = {**family.defaults, **left}
-    cells |= {name: None for name, value in meant.items() if cells[name] == value}  # one name for one thing
+    cells |= {name: None for name, value in meant.items() if cells[name] == value}  # one model has one name
     require_effect(request, cells)
     common = {"image": image, "classes": classes, "channels": channels}
     common |= {name: value for name, value in left.items() if cells[name] is None}
@@ -99,15 +99,15 @@ def sized(
 
 
 def require_effect(request: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
-    """Raise InputError for an epsilon of layer norms that is asked of a model without any."""
+    """Raise InputError if an epsilon of layer norms is requested for a model without layer norms."""
     if "norm_eps" in request and cells["norm"] == "dyt" and cells["patching"] != "shifted":
         raise InputError("--norm-eps has no effect with --norm dyt, which has no epsilon. Omit one of them")
 
 
 def _heads(attention: str, row: SizeRow, d_model: int, head_width: int | None) -> int:
-    """Return the heads of a row of the size table: of the width that a model's row has, else in place of its classic.
+    """Return the heads for a row of the size table: of the given width, else converted from its classic heads.
 
-    Raises InputError where heads of that width do not fill d_model.
+    Raises InputError if heads of that width do not fill d_model.
     """
     kind = ATTENTIONS[attention]
     if head_width is None:
@@ -125,7 +125,7 @@ def _of_table(
     family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any],
     *, size: str, dataset: str, head_width: int | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """d_model, depth, heads and MLP ratio of the size table, or the nearest depth where it does not apply."""
+    """Return d_model, depth, heads and MLP ratio of the size table, or the nearest depth if it does not apply."""
     size_row, own = row_for(size, dataset)
     attention = cells["attention"]
     asked = {name: request.get(name, getattr(size_row, name)) for name in ("d_model", "mlp_ratio")}
@@ -144,7 +144,7 @@ def _of_table(
 def _of_whole(
     row: ModelRow, family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A model that is named whole, or its growth axis at the budget that was asked for."""
+    """Return a model at its default size, or its growth axis at the requested budget."""
     if "size" not in request:
         return cells | {"size": row.name}
     size = parse_size(request["size"])
@@ -159,13 +159,13 @@ def _of_whole(
 
 
 def grown(family: Family, shape: Shape, value: int) -> Shape:
-    """The shape with its growth axis at a value."""
+    """Return the shape with its growth axis at a value."""
     changed: dict[str, Any] = {family.growth: value}
     return dataclasses.replace(shape, **changed)
 
 
 def nearest(family: Family, shape: Shape, wanted: int) -> int:
-    """The integer of the growth axis, at least 1, whose count comes nearest to the budget; counts grow with it."""
+    """Return the integer of the growth axis, at least 1, whose count is closest to the budget. Counts grow with it."""
 
     def count(value: int) -> int:
         return family.parameters(grown(family, shape, value))
@@ -174,10 +174,10 @@ def nearest(family: Family, shape: Shape, wanted: int) -> int:
 
 
 def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
-    """The multiple of `step`, at least one step, where a count that grows comes nearest to what is wanted.
+    """Return the multiple of `step`, at least one step, at which an increasing count is closest to `wanted`.
 
-    Each try may build a model: counts are linear or quadratic in the axis, so a straight line between two ends of a
-    range finds the place in fewer tries than halves do.
+    Each evaluation may build a model. Counts are linear or quadratic in the axis, so interpolation between two ends of
+    a range needs fewer evaluations than bisection.
     """
     low, high = 1, 2  # in steps
     while count(high * step) < wanted and high < _MOST:
@@ -191,7 +191,7 @@ def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
 
 
 def reachable(family: Family, shape: Shape, near: int) -> str:
-    """The sizes around a value of the growth axis, for a message."""
+    """Return the sizes around a value of the growth axis, for a message."""
     values = sorted({max(family.step, near - family.step), near, near + family.step})
     counts = {value: family.parameters(grown(family, shape, value)) for value in values}
     digits = 2 if min(counts.values()) > 1e5 else 4

@@ -1,7 +1,7 @@
-"""What a model counts before it is built: parameters, FLOPs, tokens and activation bytes, of every family alike.
+"""Counts of a model before it is built: parameters, FLOPs, tokens and activation bytes, alike for every family.
 
-Our families have closed forms, a file each, which need the standard library only. What timm builds is measured on the
-meta device, as it is built (`measured.py`).
+Our families have closed forms, in one file per family, which need only the standard library. Models that timm builds
+are measured on the meta device as they are built (`measured.py`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ CLOSED: dict[str, Any] = {"vit": vit, "t2t": t2t, "cnn": cnn, "resnet": resnet, 
 
 @dataclass(frozen=True, kw_only=True)
 class Family(FamilyRow):
-    """A family's row with the counts of one of its models, each a function of a shape."""
+    """A family's row with the counts of one of its models, each as a function of a shape."""
 
-    closed: bool  # whether they are closed forms, for which nothing has to be built
+    closed: bool  # whether the counts are closed forms, without a built model
     check: Callable[[Shape], None]  # raises InputError for a shape that cannot be built
-    parameters: Callable[[Shape], int]  # all that are trainable, embeddings and head included
+    parameters: Callable[[Shape], int]  # all trainable ones, embeddings and head included
     embedding_parameters: Callable[[Shape], int]
     flops: Callable[[Shape], int]  # of one input's forward pass, 2 per multiply-add
-    tokens: Callable[[Shape], int]  # that a block sees, 1 where there are none
+    tokens: Callable[[Shape], int]  # tokens of a block, 1 if there are none
     activation_bytes: Callable[..., int]  # (shape, maps_kept, checkpointing): kept of one input for backward, float32
 
 
@@ -36,7 +36,7 @@ COUNTS = ("check", "parameters", "embedding_parameters", "flops", "tokens", "act
 
 
 def family_for(row: ModelRow) -> Family:
-    """Return the family of a model's row, with what counts the model."""
+    """Return the family of a model's row, with the functions that count the model."""
     closed = CLOSED.get(row.family)
     counts = closed or Measured(row)
     functions: dict[str, Any] = {name: getattr(counts, name) for name in COUNTS}
@@ -44,5 +44,5 @@ def family_for(row: ModelRow) -> Family:
 
 
 def family_of(model: str) -> Family:
-    """Return the family of a model by name; raises InputError with the nearest name for an unknown one."""
+    """Return the family of a model by name. Raises InputError with the nearest name for an unknown one."""
     return family_for(model_row(model))

@@ -1,9 +1,9 @@
 """Models that timm builds: the CIFAR zoo's shapes, at any patch, image, width or depth, and any of timm's by name.
 
-They stand below the config because their counts are those of what is built here; `app/models/zoo.py` adds weights.
-Their parameters bear timm's names, so weights go to timm and come from it. Dropout acts where timm has it: after
-embeddings, projections and MLPs (cait, swin, mlpmixer), before the head (convmixer, mobilevit, vgg, timm/NAME). None
-drops layers: the zoo's CaiT does, in eval mode too.
+This module is imported by the config, because the counts are those of the models built here. `app/models/zoo.py` adds
+weights. The parameters have timm's names, so that weights can be exchanged with timm. Dropout is where timm has it:
+after embeddings, projections and MLPs (cait, swin, mlpmixer), before the head (convmixer, mobilevit, vgg, timm/NAME).
+None of them drops layers: the zoo's CaiT does, in eval mode too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def cait(
     mlp_ratio: float,
     dropout: float = 0.0,
 ) -> nn.Module:
-    """CaiT (arXiv:2103.17239): talking heads, LayerScale by depth (table 1), two blocks of class attention."""
+    """Return a CaiT (arXiv:2103.17239): talking heads, LayerScale by depth (table 1), two blocks of class attention."""
     from timm.models.cait import Cait
 
     scale = 0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6
@@ -56,7 +56,7 @@ def swin(
     width: int,
     dropout: float = 0.0,
 ) -> nn.Module:
-    """Swin-T (arXiv:2103.14030) with windows of 4 x 4; `width` is that of its first stage."""
+    """Return a Swin-T (arXiv:2103.14030) with windows of 4 x 4. `width` is that of its first stage."""
     from timm.models.swin_transformer import SwinTransformer
 
     return SwinTransformer(
@@ -69,7 +69,7 @@ def swin(
 def convmixer(
     *, image: int, patch: int, channels: int, classes: int, d_model: int, depth: int, dropout: float = 0.0
 ) -> nn.Module:
-    """ConvMixer (arXiv:2201.09792) with kernels of 8; it takes any image that its patches divide."""
+    """Return a ConvMixer (arXiv:2201.09792) with kernels of 8, for any image that its patches divide."""
     from timm.models.convmixer import ConvMixer
 
     assert image % patch == 0
@@ -90,7 +90,10 @@ def mlpmixer(
     mlp_ratio: float,
     dropout: float = 0.0,
 ) -> nn.Module:
-    """MLP-Mixer (arXiv:2105.01601): `mlp_ratio` is of the channels' MLP, the tokens' has half of d_model inside."""
+    """Return an MLP-Mixer (arXiv:2105.01601).
+
+    `mlp_ratio` is that of the channels' MLP. The hidden layer of the tokens' MLP has half of d_model.
+    """
     from timm.models.mlp_mixer import MlpMixer
 
     return MlpMixer(
@@ -100,7 +103,10 @@ def mlpmixer(
 
 
 def mobilevit(*, image: int, channels: int, classes: int, width: int, dropout: float = 0.0) -> nn.Module:
-    """MobileViT-XXS (arXiv:2110.02178) at `width` 16, its stem's; the zoo's MLP ratios. Patches of 2 x 2 of a map."""
+    """Return a MobileViT, the XXS (arXiv:2110.02178) at `width` 16, with the zoo's MLP ratios.
+
+    `width` is that of its stem. Its patches are 2 x 2 of a map.
+    """
     from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
 
     def inverted(times: int, features: float, stride: int) -> ByoBlockCfg:
@@ -129,14 +135,14 @@ def mobilevit(*, image: int, channels: int, classes: int, width: int, dropout: f
 
 
 def vgg(*, image: int, channels: int, classes: int, width: int, dropout: float = 0.0) -> nn.Module:
-    """VGG-19 with batch norm (arXiv:1409.1556) and CIFAR's head, one linear map on the pooled features."""
+    """Return a VGG-19 with batch norm (arXiv:1409.1556) and CIFAR's head, one linear map on the pooled features."""
     from timm.layers import ClassifierHead
     from timm.models.vgg import VGG
     from torch import nn
 
     assert image >= 32
     shape = [times * width if times else "M" for times in _VGG19]
-    # mlp_ratio: ImageNet's head, of 4096 features, is as small as it can be until it is replaced
+    # mlp_ratio: keeps ImageNet's head, of 4096 features, as small as possible until it is replaced
     model: Any = VGG(shape, num_classes=classes, in_chans=channels, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096)
     model.pre_logits = nn.Identity()
     model.head = ClassifierHead(8 * width, classes, drop_rate=dropout)
@@ -144,10 +150,10 @@ def vgg(*, image: int, channels: int, classes: int, width: int, dropout: float =
 
 
 def named(*, name: str, image: int, channels: int, classes: int, dropout: float = 0.0, **more: Any) -> nn.Module:
-    """timm's model of a name (`resnet18`, `vit_base_patch16_384.augreg_in1k`), at the image's side where it is fixed.
+    """Return timm's model of a name (`resnet18`, `vit_base_patch16_384.augreg_in1k`).
 
-    `more` goes to timm's `create_model`. Raises InputError for an unknown name, and for an option that the model does
-    not take.
+    A model that is built for a fixed image side gets the given one. `more` is passed to timm's `create_model`. Raises
+    InputError for an unknown name, and for an option that the model does not accept.
     """
     import timm
 
@@ -166,12 +172,12 @@ def named(*, name: str, image: int, channels: int, classes: int, dropout: float 
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type where it has none."""
+    """Return the first line of an error's message, or its type if it has none."""
     return str(error).split("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _check_patches(model: nn.Module, image: int) -> None:
-    """Raises InputError where a patch embedding without overlap would leave out a margin of the image."""
+    """Raise InputError if a patch embedding without overlap would ignore a margin of the image."""
     from torch import nn
 
     patches: Any = getattr(model, "patch_embed", None)
@@ -186,7 +192,7 @@ def _check_patches(model: nn.Module, image: int) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raises InputError with the closest names unless timm has a model of that name, tag included where it has one."""
+    """Raise InputError with the closest names unless timm has a model of that name, including its tag if it has one."""
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -200,7 +206,7 @@ def check_name(name: str) -> None:
 
 
 def _is_fixed(name: str) -> bool:
-    """Whether the model is built for one side of image."""
+    """Return whether the model is built for one fixed image side."""
     import timm
 
     shape = timm.models.get_pretrained_cfg(name)
@@ -218,5 +224,8 @@ CONSTRUCTORS: dict[str, Callable[..., nn.Module]] = {
 
 
 def constructor(family: str, model: str) -> Callable[..., nn.Module]:
-    """Return what builds a family's model from plain values; `timm` is the family of any model by name."""
+    """Return the function that builds a family's model from plain values.
+
+    `timm` is the family of any timm model by name.
+    """
     return partial(named, name=model.removeprefix(TIMM)) if family == "timm" else CONSTRUCTORS[family]

@@ -10,7 +10,7 @@ from ..tables.ranges import MOST, check_positive
 from ..tables.shape import Extent, Shape, plane
 
 KERNEL = 5
-SMALLEST = 8  # the reduction ends once both sides are this or less
+SMALLEST = 8  # the reduction ends once no side is above this
 HIDDEN = 20  # features between the two linear layers
 
 Sides = tuple[int, int]  # (H, W)
@@ -26,7 +26,7 @@ class Reduction:
 
 
 def reductions(image: Extent) -> Iterator[Reduction]:
-    """The reduction's convolutions: both axes halved once, then each axis that is still above 8 until none is."""
+    """Yield the reduction's convolutions: both axes are halved once, then each axis above 8 until none is."""
     now, stride, padding = plane(image), (2, 2), (2, 2)
     while True:
         now = _after(now, stride, padding)
@@ -43,7 +43,7 @@ def _after(now: Sides, stride: Sides, padding: Sides) -> Sides:
 
 
 def check(shape: Shape) -> None:
-    """Raises InputError for a shape that cannot be built."""
+    """Raise InputError for a shape that cannot be built."""
     plane(shape.image)
     if missing := [name for name in ("depth", "features") if getattr(shape, name) is None]:
         raise InputError(f"the config has no {', '.join(missing)}. Give every field")
@@ -56,7 +56,7 @@ def _convolution(wide_in: int, wide_out: int) -> int:
 
 
 def parameters(shape: Shape) -> int:
-    """Trainable parameters: every convolution and linear layer with biases, two per channel of every batch norm."""
+    """Return the trainable parameters: convolutions and linear layers with biases, two per batch norm channel."""
     f, layers = shape.features, list(reductions(shape.image))
     first = _convolution(shape.channels, f) + 2 * f
     blocks = (shape.depth - 1 + len(layers)) * (_convolution(f, f) + 2 * f)
@@ -65,12 +65,15 @@ def parameters(shape: Shape) -> int:
 
 
 def embedding_parameters(_shape: Shape) -> int:
-    """None: it has no embedding."""
+    """Return 0, since there is no embedding."""
     return 0
 
 
 def flops(shape: Shape) -> int:
-    """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
+    """Return the floating-point operations of one image's forward pass, 2 per multiply-add.
+
+    Norms and activations are not counted.
+    """
     f, (high, wide), layers = shape.features, plane(shape.image), list(reductions(shape.image))
     pixels = sum(layer.sides[0] * layer.sides[1] for layer in layers)
     last = layers[-1].sides[0] * layers[-1].sides[1]
@@ -80,14 +83,15 @@ def flops(shape: Shape) -> int:
 
 
 def tokens(_shape: Shape) -> int:
-    """One: it has no tokens."""
+    """Return 1, since there are no tokens."""
     return 1
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool = False, checkpointing: bool = False) -> int:  # noqa: ARG001
-    """Bytes that one image's forward pass keeps for the backward pass in float32.
+    """Return the bytes that one image's forward pass keeps for the backward pass in float32.
 
-    Of a block what the batch norm, the GELU and the next convolution read; it has no maps and no checkpointing.
+    Each block keeps the inputs of its batch norm, its GELU and its next convolution. The model has no maps and no
+    checkpointing.
     """
     f, (high, wide), layers = shape.features, plane(shape.image), list(reductions(shape.image))
     pixels = shape.depth * high * wide + sum(layer.sides[0] * layer.sides[1] for layer in layers)

@@ -1,4 +1,4 @@
-"""Counts of what timm builds: measured on the meta device, once for each shape, and remembered in the cache folder."""
+"""Counts of the models that timm builds, measured once per shape on the meta device and stored in the cache."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..tables.models import ModelRow
 from ..tables.shape import Shape
 from . import zoo
 
-_CODE = ("builders.py", "meta.py")  # beside this file: what a remembered count depends on
+_CODE = ("builders.py", "meta.py")  # in addition to this file: what a remembered count depends on
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The counts of one model of timm's, for all that reads closed forms of a shape; torch is imported for new ones.
+    """The counts of one of timm's models, with the interface of the closed forms.
 
-    Raises InputError for a model that timm does not build.
+    torch is imported only for new shapes. Raises InputError for a model that timm does not build.
     """
 
     row: ModelRow
@@ -35,7 +35,7 @@ class Measured:
         return int(self._found("parameters", shape))
 
     def embedding_parameters(self, shape: Shape) -> int:
-        """Return the parameters of the patch embedding, the positions and the tokens that are learned."""
+        """Return the parameters of the patch embedding, the positions and the learned tokens."""
         counts = self._counts(shape)
         return counts["parameters"] - counts["non_embedding"]
 
@@ -44,11 +44,11 @@ class Measured:
         return self._counts(shape)["flops"]
 
     def tokens(self, shape: Shape) -> int:
-        """Return the tokens that a block sees, 1 where there are none."""
+        """Return the tokens of a block, or 1 if there are none."""
         return self._counts(shape)["tokens"]
 
     def activation_bytes(self, shape: Shape, *, maps_kept: bool = False, checkpointing: bool = False) -> int:  # noqa: ARG002
-        """Return the bytes that autograd keeps of one image in float32; timm's models have one path."""
+        """Return the bytes that autograd keeps of one image in float32. timm's models have only one path."""
         return self._counts(shape)["activation_bytes"]
 
     def _counts(self, shape: Shape) -> Mapping[str, int]:
@@ -62,7 +62,7 @@ class Measured:
 
 @cache
 def _found(what: str, family: str, model: str, cells: tuple[tuple[str, Any], ...]) -> Any:
-    """What is counted of a model's shape: from this process, from the cache folder, or measured now."""
+    """Return a count of a model's shape: from this process, from the cache folder, or measured now."""
     from ..system.home import remembered
 
     key = {"model": model, **dict(cells), **_versions()}
@@ -80,7 +80,7 @@ def _measure(what: str, family: str, model: str, cells: Mapping[str, Any]) -> An
 
 @cache
 def _versions() -> dict[str, str]:
-    """What a count depends on in addition to the shape; read without an import of either."""
+    """Return what a count depends on besides the shape. Neither library is imported to read its version."""
     import hashlib
 
     found = {name: _version(name) for name in ("timm", "torch")}

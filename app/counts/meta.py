@@ -1,4 +1,4 @@
-"""Counts of any model, measured on the meta device, where a tensor has a shape and no numbers."""
+"""Counts of any model, measured on the meta device, where a tensor has a shape but no values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..tables.shape import Extent, extent
 
-_IMAGES = 2  # counted together: a batch norm wants more than one value per channel
+_IMAGES = 2  # images counted together: a batch norm needs more than one value per channel
 # what an initialisation calls; without numbers there is nothing to set, and five sixths of a build's time are saved
 _SETTING = {
     "add_", "clamp_", "copy_", "div_", "erfinv_", "fill_", "kaiming_uniform_", "mul_", "normal_", "sub_",
@@ -24,7 +24,7 @@ _TOKENS = ("cls_token", "dist_token", "reg_token", "pos_embed")
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one image: trainable parameters (all, and without embeddings), operations forward, tokens, bytes kept."""
+    """Counts for one image: trainable parameters (all, without embeddings), forward FLOPs, tokens, bytes kept."""
 
     parameters: int
     non_embedding: int
@@ -34,7 +34,7 @@ class Counts:
 
 
 class _Unset(TorchFunctionMode):
-    """Skips every initialisation of a meta tensor."""
+    """A context that skips every initialisation of a meta tensor."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -59,10 +59,10 @@ def parameters(build: Callable[[], nn.Module]) -> int:
 
 
 def counted(build: Callable[[], nn.Module], channels: int, image: Extent) -> Counts:
-    """Return everything that is counted of a model over images of a side, or (H, W).
+    """Return all counts of a model over images with a side, or (H, W).
 
     FLOPs are FlopCounterMode's: 2 per multiply-add of convolutions and matrix products. The bytes are those of the
-    tensors that autograd saves, without parameters and buffers, each storage once.
+    tensors that autograd saves, without parameters and buffers, each storage counted once.
     """
     from torch.utils.flop_counter import FlopCounterMode  # which imports triton
 
@@ -89,14 +89,14 @@ def _trainable(model: nn.Module) -> int:
 
 
 def _patches(model: nn.Module) -> Any:
-    """timm's patch embedding, the module that knows their number; None where there are no tokens."""
+    """Return timm's patch embedding, the module that knows the number of patches, or None if there are no tokens."""
     return next((module for module in model.modules() if isinstance(getattr(module, "num_patches", None), int)), None)
 
 
 def _saved_bytes(model: nn.Module, images: Tensor) -> int:
-    """Bytes of storage that autograd saves in a forward pass, beside what the model holds anyway."""
+    """Return the bytes of storage that autograd saves in a forward pass, without parameters and buffers."""
     held = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
-    saved: dict[int, Any] = {}  # the storages stay alive, so that no address is given twice
+    saved: dict[int, Any] = {}  # the storages stay alive, so that no address is used twice
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..tables.ranges import MOST, check_positive
 from ..tables.shape import Extent, Shape, plane
 
-IMAGENET_FROM = 64  # pixels: from this shorter side on the stem is ImageNet's
+IMAGENET_FROM = 64  # pixels of the shorter side, from which the stem is ImageNet's
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Depth:
 
     @property
     def expansion(self) -> int:
-        """Channels of a block's output over its inner ones."""
+        """A block's output channels divided by its inner channels."""
         return 4 if self.bottleneck else 1
 
 
@@ -41,21 +41,21 @@ class Convolution:
     features: int
     kernel: int
     pixels: int  # of its output
-    shortcut: bool = False  # it projects a block's input for the sum
+    shortcut: bool = False  # it projects a block's input for the residual sum
 
     @property
     def weights(self) -> int:
-        """Of its kernels."""
+        """The number of weights of its kernels."""
         return self.channels * self.features * self.kernel**2
 
 
 def is_small(image: Extent) -> bool:
-    """Whether an image takes the CIFAR stem: 3 x 3 of stride 1 and no max-pool."""
+    """Return whether an image gets the CIFAR stem: 3 x 3 with stride 1 and no max-pool."""
     return min(plane(image)) < IMAGENET_FROM
 
 
 def check(shape: Shape) -> None:
-    """Raises InputError for a shape that cannot be built."""
+    """Raise InputError for a shape that cannot be built."""
     plane(shape.image)
     if missing := [name for name in ("depth", "width") if getattr(shape, name) is None]:
         raise InputError(f"the config has no {', '.join(missing)}. Give every field")
@@ -66,7 +66,7 @@ def check(shape: Shape) -> None:
 
 
 def convolutions(shape: Shape) -> Iterator[Convolution]:
-    """Every convolution in the order of the forward pass."""
+    """Yield every convolution in the order of the forward pass."""
     high, wide = plane(shape.image)
     depth, channels = DEPTHS[shape.depth], shape.width
     small = is_small(shape.image)
@@ -91,7 +91,10 @@ def _halved(side: int) -> int:
 
 
 def _block(depth: Depth, channels: int, inner: int, before: int, after: int, *, strided: bool) -> Iterator[Convolution]:
-    """A bottleneck strides in its 3 x 3 convolution, as torchvision's (ResNet v1.5)."""
+    """Yield the convolutions of one block.
+
+    A bottleneck strides in its 3 x 3 convolution, as torchvision's (ResNet v1.5).
+    """
     if depth.bottleneck:
         yield Convolution(channels, inner, 1, before)
         yield Convolution(inner, inner, 3, after)
@@ -108,31 +111,34 @@ def _features(shape: Shape) -> int:
 
 
 def parameters(shape: Shape) -> int:
-    """Trainable parameters: kernels, two per channel of every batch norm, the head."""
+    """Return the trainable parameters: kernels, two per channel of every batch norm, the head."""
     body = sum(layer.weights + 2 * layer.features for layer in convolutions(shape))
     return body + (_features(shape) + 1) * shape.classes
 
 
 def embedding_parameters(_shape: Shape) -> int:
-    """None: it has no embedding."""
+    """Return 0, since there is no embedding."""
     return 0
 
 
 def flops(shape: Shape) -> int:
-    """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
+    """Return the floating-point operations of one image's forward pass, 2 per multiply-add.
+
+    Norms and activations are not counted.
+    """
     return 2 * sum(layer.weights * layer.pixels for layer in convolutions(shape)) + 2 * _features(shape) * shape.classes
 
 
 def tokens(_shape: Shape) -> int:
-    """One: it has no tokens."""
+    """Return 1, since there are no tokens."""
     return 1
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool = False, checkpointing: bool = False) -> int:  # noqa: ARG001
-    """Bytes that one image's forward pass keeps for the backward pass in float32.
+    """Return the bytes that one image's forward pass keeps for the backward pass in float32.
 
-    Of a convolution its output, and what the ReLU leaves of it (a shortcut has none); ImageNet's stem keeps the
-    max-pool's output and its indices (8 bytes) too. It has no maps and no checkpointing.
+    Each convolution keeps its output and, unless it is a shortcut, the output of its ReLU. ImageNet's stem also keeps
+    the max-pool's output and its indices (8 bytes). The model has no maps and no checkpointing.
     """
     high, wide = plane(shape.image)
     kept = shape.channels * high * wide + _features(shape)

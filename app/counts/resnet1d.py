@@ -18,7 +18,7 @@ PROJECTIONS = ("first", "every")
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks of one length; `features` are over those of the first stage."""
+    """Blocks of one length. `features` are relative to those of the first stage."""
 
     features: int
     kernel: int
@@ -37,16 +37,16 @@ class Convolution:
     features: int
     kernel: int
     samples: int  # of its output
-    shortcut: bool = False  # it projects a block's input for the sum
+    shortcut: bool = False  # it projects a block's input for the residual sum
 
     @property
     def weights(self) -> int:
-        """Of its kernels."""
+        """The number of weights of its kernels."""
         return self.channels * self.features * self.kernel
 
 
 def length_of(image: Extent) -> int:
-    """The length of a signal; raises InputError for an image or field."""
+    """Return the length of a signal. Raises InputError for an image or field."""
     axes = extent(normal(image))
     if len(axes) != 1:
         raise InputError(f"resnet1d takes signals, not images of {spelled(image)} px. Use resnet18 for images")
@@ -54,23 +54,23 @@ def length_of(image: Extent) -> int:
 
 
 def pooled(samples: int) -> int:
-    """Samples after the stem's pooling; windows that are not whole are left out."""
+    """Return the samples after the stem's pooling, without incomplete windows."""
     return (samples - POOL) // POOL + 1
 
 
 def stem_samples(shape: Shape) -> int:
-    """Samples after the stem: a convolution without padding, and pooling where there is one."""
+    """Return the samples after the stem: a convolution without padding, then the pooling, if there is one."""
     samples = length_of(shape.image) - STEM_KERNEL + 1
     return pooled(samples) if shape.stem_pool else samples
 
 
 def least(*, stem_pool: bool) -> int:
-    """The shortest signal of which a sample comes through the stem; strided stages are padded and keep one."""
+    """Return the shortest signal for which the stem returns a sample. Strided stages are padded and keep one."""
     return STEM_KERNEL + (POOL - 1 if stem_pool else 0)
 
 
 def check(shape: Shape) -> None:
-    """Raises InputError for a shape that cannot be built."""
+    """Raise InputError for a shape that cannot be built."""
     require(shape, "width", "norm", "pooling", "stem_pool", "projection", "stem_dropout", "discriminator")
     for name, known in (("norm", NORMS), ("pooling", POOLINGS), ("projection", PROJECTIONS)):
         check_known(name, getattr(shape, name), known)
@@ -79,13 +79,16 @@ def check(shape: Shape) -> None:
 
 
 def check_length(image: Extent, *, stem_pool: bool) -> None:
-    """Raises InputError for a signal of which nothing comes through the stem, and for an image."""
+    """Raise InputError for a signal that is too short for the stem, and for an image."""
     if (length := length_of(image)) < (shortest := least(stem_pool=stem_pool)):
         raise InputError(f"a signal of {length} samples is too short for resnet1d. Use {shortest} samples or more")
 
 
 def convolutions(shape: Shape) -> Iterator[Convolution]:
-    """Every convolution in the order of the forward pass; a shortcut comes after its block's own."""
+    """Yield every convolution in the order of the forward pass.
+
+    A shortcut comes after its block's other convolutions.
+    """
     channels, samples = shape.width, length_of(shape.image) - STEM_KERNEL + 1
     yield Convolution(shape.channels, channels, STEM_KERNEL, samples)
     samples = stem_samples(shape)
@@ -105,35 +108,35 @@ def _features(shape: Shape) -> int:
 
 
 def parameters(shape: Shape) -> int:
-    """Trainable parameters: kernels, two per channel of every norm, both heads."""
+    """Return the trainable parameters: kernels, two per channel of every norm, both heads."""
     body = sum(layer.weights + 2 * layer.features for layer in convolutions(shape))
     return body + (_features(shape) + 1) * (shape.classes + shape.discriminator)
 
 
 def embedding_parameters(_shape: Shape) -> int:
-    """None: it has no embedding."""
+    """Return 0, since there is no embedding."""
     return 0
 
 
 def flops(shape: Shape) -> int:
-    """Floating-point operations of one signal's forward pass, 2 per multiply-add; norms and activations not counted.
+    """Return the floating-point operations of one signal's forward pass, 2 per multiply-add.
 
-    The second head is left out, as it is of evaluation.
+    Norms and activations are not counted, nor is the second head, which evaluation skips.
     """
     multiplied = sum(layer.weights * layer.samples for layer in convolutions(shape))
     return 2 * (multiplied + _features(shape) * shape.classes)
 
 
 def tokens(_shape: Shape) -> int:
-    """One: it has no tokens."""
+    """Return 1, since there are no tokens."""
     return 1
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool = False, checkpointing: bool = False) -> int:  # noqa: ARG001
-    """Bytes that one signal's forward pass keeps for the backward pass in float32.
+    """Return the bytes that one signal's forward pass keeps for the backward pass in float32.
 
-    Of a convolution its output, its norm's and what the GELU leaves of it (a shortcut the first two); max-pool keeps
-    its output and its indices (8 bytes). It has no maps and no checkpointing.
+    Each convolution keeps its output, its norm's output and, unless it is a shortcut, the output of its GELU. Max-pool
+    keeps its output and its indices (8 bytes). The model has no maps and no checkpointing.
     """
     kept = shape.channels * length_of(shape.image) + _features(shape)
     kept += sum((2 if layer.shortcut else 3) * layer.features * layer.samples for layer in convolutions(shape))

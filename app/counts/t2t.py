@@ -1,4 +1,4 @@
-"""Closed-form counts of the T2T-ViT family (arXiv:2101.11986), and its ways from an image to tokens."""
+"""Closed-form counts of the T2T-ViT family (arXiv:2101.11986), and its tokenizers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .vit import ATTENTIONS, block_activation_bytes, block_flops, block_paramete
 
 
 class Split(NamedTuple):
-    """A soft split: overlapping squares of an image, each a token of kernel^2 channels entries (section 3.1)."""
+    """A soft split: overlapping squares of an image, each a token with kernel^2 * channels entries (section 3.1)."""
 
-    kernel: int  # pixels, as all three
+    kernel: int  # all three in pixels
     stride: int
     padding: int
 
     def side(self, pixels: int) -> int:
-        """Tokens along a side of that many pixels; below 1 where not even one fits."""
+        """Return the tokens along a side of that many pixels, below 1 if not even one fits."""
         return (pixels + 2 * self.padding - self.kernel) // self.stride + 1
 
     def least(self, tokens: int) -> int:
-        """The shortest side in pixels, at least 1, of which that many tokens come."""
+        """Return the shortest side in pixels, at least 1, that gives that many tokens."""
         return max(1, (tokens - 1) * self.stride + self.kernel - 2 * self.padding)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tokenizer:
-    """How an image becomes tokens: a soft split before each mixing of tokens, and one before the projection."""
+    """The steps from an image to tokens: a soft split before each mixing of tokens, and one before the projection."""
 
     mixer: str  # performer | transformer
     splits: tuple[Split, ...]
@@ -41,11 +41,11 @@ class Tokenizer:
 
     @property
     def drops(self) -> bool:
-        """Whether activations are dropped here, as by the authors' performer; their transformer drops none."""
+        """Whether activations are dropped here, as in the authors' performer, but not in their transformer."""
         return self.mixer == "performer"
 
     def grids(self, image: tuple[int, int]) -> list[tuple[int, int]]:
-        """Rows and columns of tokens after each split of an image of (height, width)."""
+        """Return the rows and columns of tokens after each split of an image of (height, width)."""
         grids, (height, width) = [], image
         for split in self.splits:
             height, width = split.side(height), split.side(width)
@@ -53,14 +53,14 @@ class Tokenizer:
         return grids
 
     def least(self) -> int:
-        """The shortest side in pixels of which one token comes."""
+        """Return the shortest side in pixels that gives one token."""
         side = 1
         for split in reversed(self.splits):
             side = split.least(side)
         return side
 
     def entries(self, channels: int) -> list[int]:
-        """Entries of an unfolded token at each split."""
+        """Return the entries of an unfolded token at each split."""
         return [split.kernel**2 * (self.width if i else channels) for i, split in enumerate(self.splits)]
 
 
@@ -77,7 +77,7 @@ TOKENIZERS = {
 
 
 def check(shape: Shape) -> None:
-    """Raises InputError for a shape that cannot be built."""
+    """Raise InputError for a shape that cannot be built."""
     require(shape, "attention", "d_model", "depth", "heads", "mlp_ratio", "qkv_bias", "tokenizer", "value_skip")
     require(shape, "norm_eps", "token_dropout")
     check_known("attention", shape.attention, ATTENTIONS)
@@ -92,7 +92,7 @@ def check(shape: Shape) -> None:
 
 
 def check_image(shape: Shape) -> None:
-    """Raises InputError for an image of which no token comes."""
+    """Raise InputError for an image that is too small for one token."""
     height, width = plane(shape.image)
     least = TOKENIZERS[shape.tokenizer].least()
     if min(height, width) < least:
@@ -103,54 +103,57 @@ def check_image(shape: Shape) -> None:
 
 
 def grids(shape: Shape) -> list[tuple[int, int]]:
-    """Rows and columns of tokens after each soft split."""
+    """Return the rows and columns of tokens after each soft split."""
     return TOKENIZERS[shape.tokenizer].grids(plane(shape.image))
 
 
 def counts(shape: Shape) -> list[int]:
-    """Tokens after each soft split."""
+    """Return the tokens after each soft split."""
     return [rows * columns for rows, columns in grids(shape)]
 
 
 def tokens(shape: Shape) -> int:
-    """Tokens of the backbone: those of the last soft split, and the cls token."""
+    """Return the tokens of the backbone: those of the last soft split, and the cls token."""
     return counts(shape)[-1] + 1
 
 
 def mixer_parameters(tokenizer: Tokenizer, entries: int) -> int:
-    """Parameters of one mixing of tokens: two norms, queries, keys and values, projection, MLP."""
+    """Return the parameters of one mixing of tokens: two norms, queries, keys and values, projection, MLP."""
     width, wide = tokenizer.width, int(tokenizer.width * tokenizer.mlp_ratio)
     biases = 3 * width if tokenizer.mixer == "performer" else 0
     return 2 * entries + 3 * entries * width + biases + (width + 1) * width + 2 * width + (2 * width + 1) * wide + width
 
 
 def tokenizer_parameters(shape: Shape) -> int:
-    """Parameters of all that stands before the backbone's tokens."""
+    """Return the parameters of everything before the backbone's tokens."""
     tokenizer = TOKENIZERS[shape.tokenizer]
     *mixed, last = tokenizer.entries(shape.channels)
     return sum(mixer_parameters(tokenizer, entries) for entries in mixed) + (last + 1) * shape.d_model
 
 
 def embedding_parameters(shape: Shape) -> int:
-    """Parameters of the tokens-to-token module and the cls token; the positions are frozen."""
+    """Return the parameters of the tokens-to-token module and the cls token. The positions are frozen."""
     return tokenizer_parameters(shape) + shape.d_model
 
 
 def parameters(shape: Shape) -> int:
-    """Trainable parameters: tokens to token, cls, pre-norm blocks, final norm, head."""
+    """Return the trainable parameters: tokens to token, cls, pre-norm blocks, final norm, head."""
     d = shape.d_model
     return embedding_parameters(shape) + shape.depth * block_parameters(shape) + 2 * d + (d + 1) * shape.classes
 
 
 def frozen(shape: Shape) -> int:
-    """Numbers that are fixed from the start: positions, and the directions of the performers' features."""
+    """Return the number of fixed values: positions, and the directions of the performers' features."""
     tokenizer = TOKENIZERS[shape.tokenizer]
     directions = tokenizer.features * tokenizer.width if tokenizer.mixer == "performer" else 0
     return tokens(shape) * shape.d_model + (len(tokenizer.splits) - 1) * directions
 
 
 def mixer_flops(tokenizer: Tokenizer, n: int, entries: int) -> int:
-    """Floating-point operations of one mixing of n tokens, 2 per multiply-add: N^2 of the transformer's maps alone."""
+    """Return the floating-point operations of one mixing of n tokens, 2 per multiply-add.
+
+    Only the transformer's maps take N^2 operations.
+    """
     width, features = tokenizer.width, tokenizer.features
     linear = 3 * entries * width + width * width + 2 * width * int(width * tokenizer.mlp_ratio)
     attention = 2 * n * width if tokenizer.mixer == "transformer" else 4 * features * width + features
@@ -158,7 +161,10 @@ def mixer_flops(tokenizer: Tokenizer, n: int, entries: int) -> int:
 
 
 def flops(shape: Shape) -> int:
-    """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
+    """Return the floating-point operations of one image's forward pass, 2 per multiply-add.
+
+    Norms and activations are not counted.
+    """
     tokenizer, d, n = TOKENIZERS[shape.tokenizer], shape.d_model, tokens(shape)
     *mixed, last = zip(counts(shape), tokenizer.entries(shape.channels), strict=True)
     before = sum(mixer_flops(tokenizer, count, entries) for count, entries in mixed)
@@ -167,11 +173,11 @@ def flops(shape: Shape) -> int:
 
 
 def mixer_activation_bytes(tokenizer: Tokenizer, n: int, entries: int) -> int:
-    """Bytes that one mixing of n tokens keeps for the backward pass in float32.
+    """Return the bytes that one mixing of n tokens keeps for the backward pass in float32.
 
-    Per token: the first norm's input and output, queries, keys, values, the attention's output, the second norm's input
-    and output and the MLP's hidden layer before and after its activation; the performer's features twice. A
-    transformer's maps, which would outweigh all of it, are never kept: torch's kernel makes them again.
+    Per token these are the first norm's input and output, queries, keys, values, the attention's output, the second
+    norm's input and output, the MLP's hidden layer before and after its activation, and twice the performer's features.
+    A transformer's maps would take more than all of these, but are never kept: torch's kernel recomputes them.
     """
     per_token = 2 * entries + 6 * tokenizer.width + 2 * int(tokenizer.width * tokenizer.mlp_ratio)
     features = 2 * tokenizer.features + tokenizer.width if tokenizer.mixer == "performer" else 0
@@ -179,9 +185,10 @@ def mixer_activation_bytes(tokenizer: Tokenizer, n: int, entries: int) -> int:
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = False) -> int:
-    """Bytes that one image's forward pass keeps for the backward pass in float32; maps are those of the backbone.
+    """Return the bytes that one image's forward pass keeps for the backward pass in float32.
 
-    With checkpointing each block, and each mixing of tokens, keeps its input, and one of them at a time the rest.
+    Maps are those of the backbone. With checkpointing, each block and each mixing of tokens keeps only its input, and
+    the activations of one of them at a time are recomputed.
     """
     tokenizer, n, d = TOKENIZERS[shape.tokenizer], tokens(shape), shape.d_model
     *mixed, last = zip(counts(shape), tokenizer.entries(shape.channels), strict=True)

@@ -18,22 +18,22 @@ PATCHINGS = ("linear", "shifted")
 
 @dataclass(frozen=True)
 class Attention:
-    """What differs between kinds of attention: their counts, their paths, and whether a token attends to itself.
+    """The differences between kinds of attention: their counts, their paths, and whether a token attends to itself.
 
     d is the width of a query head, and `inner` = heads * parts * d that of its values.
     """
 
     parts: int  # queries of a head
-    linear: int  # maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
+    linear: int  # linear maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
     products: int  # query-key and map-value products per layer, in units of N^2 inner multiply-adds
-    gates: int = 0  # numbers that each head takes from d_model, without a bias
-    own: Callable[[int], int] = lambda _: 0  # d -> parameters that are no linear map's
+    gates: int = 0  # values that each head computes from d_model, without a bias
+    own: Callable[[int], int] = lambda _: 0  # d -> parameters outside of linear maps
     of_classic: Callable[[int], int] = lambda heads: heads  # heads of the classic model -> heads here
-    paths: tuple[str, ...] = ("plain", "sdpa")  # the ways to compute it, of `tables.computing.PATHS`
-    masked: bool = False  # whether no token attends to itself, so that there must be two
+    paths: tuple[str, ...] = ("plain", "sdpa")  # the paths that compute it, of `tables.computing.PATHS`
+    masked: bool = False  # whether no token attends to itself, so that at least two are needed
 
     def head_width(self, d_model: int, heads: int) -> int:
-        """Width of a query head where none is asked for."""
+        """Return the width of a query head if none is requested."""
         return d_model // (self.parts * heads)
 
 
@@ -56,17 +56,17 @@ ATTENTIONS = {
 
 
 def head_width(shape: Shape) -> int:
-    """Width of a query head, d."""
+    """Return the width of a query head, d."""
     return shape.head_width or ATTENTIONS[shape.attention].head_width(shape.d_model, shape.heads)
 
 
 def inner(shape: Shape) -> int:
-    """Width of all heads' values together: d_model, unless the heads' width was asked for."""
+    """Return the width of all heads' values together: d_model, unless the width of the heads was chosen."""
     return shape.heads * ATTENTIONS[shape.attention].parts * head_width(shape)
 
 
 def check(shape: Shape) -> None:
-    """Raises InputError for a shape that cannot be built."""
+    """Raise InputError for a shape that cannot be built."""
     needed = ("attention", "d_model", "depth", "heads", "mlp_ratio", "patch", "qkv_bias", "projection_bias", "norm_eps")
     require(shape, *needed)
     for name, known in (("norm", NORMS), ("pooling", POOLINGS), ("positions", POSITIONS), ("patching", PATCHINGS)):
@@ -82,7 +82,7 @@ def check(shape: Shape) -> None:
 
 
 def check_patches(image: Extent, patch: int) -> None:
-    """Raises InputError where a side does not split into patches; a signal's end is filled up with zeros."""
+    """Raise InputError if a side does not split into patches. The end of a signal is padded with zeros."""
     check_positive(patch=patch, most=MOST)
     axes = extent(normal(image))
     if len(axes) == 1:
@@ -94,7 +94,7 @@ def check_patches(image: Extent, patch: int) -> None:
 
 
 def check_heads(shape: Shape) -> None:
-    """Raises InputError where a width does not split into heads; heads of a width of their own fit any."""
+    """Raise InputError if a width does not split into heads. With a chosen head width, any width does."""
     check_positive(heads=shape.heads, head_width=shape.head_width, most=MOST)
     parts = ATTENTIONS[shape.attention].parts
     if shape.head_width is None and shape.d_model % (parts * shape.heads):
@@ -105,7 +105,7 @@ def check_heads(shape: Shape) -> None:
 
 
 def check_together(shape: Shape) -> None:
-    """Raises InputError where one choice has no meaning beside another."""
+    """Raise InputError for choices that cannot be combined."""
     coordinates = len(extent(shape.image))
     if shape.positions == "sincos" and shape.d_model % (2 * coordinates):
         raise InputError(
@@ -121,53 +121,54 @@ def check_together(shape: Shape) -> None:
 
 
 def grid(image: Extent, patch: int) -> tuple[int, ...]:
-    """Patches along each axis; the last patch of a signal is filled up with zeros where its length is no multiple."""
+    """Return the patches along each axis. The last patch of a signal is padded with zeros."""
     return tuple(-(-axis // patch) for axis in extent(image))
 
 
 def patches(shape: Shape) -> int:
-    """Patches of an image or signal."""
+    """Return the patches of an image or signal."""
     return math.prod(grid(shape.image, shape.patch))
 
 
 def patch_width(shape: Shape) -> int:
-    """Numbers of a patch that its projection takes."""
+    """Return the numbers of a patch that its projection receives."""
     axes = len(extent(shape.image))
     return shape.patch**axes * shape.channels * (1 + 2 * axes if shape.patching == "shifted" else 1)
 
 
 def tokens(shape: Shape) -> int:
-    """Patches, and the cls token where there is one."""
+    """Return the patches, plus the cls token if there is one."""
     return patches(shape) + (shape.pooling == "cls")
 
 
 def hidden(shape: Shape) -> int:
-    """Width of the MLP's hidden layer."""
+    """Return the width of the MLP's hidden layer."""
     return int(shape.d_model * shape.mlp_ratio)
 
 
 def norm_parameters(shape: Shape) -> int:
-    """Parameters of one norm: weight, bias, and alpha of a DynamicTanh."""
+    """Return the parameters of one norm: weight, bias, and alpha of a DynamicTanh."""
     return 2 * shape.d_model + (shape.norm == "dyt")
 
 
 def attention_parameters(shape: Shape) -> int:
-    """Parameters of one layer's attention."""
+    """Return the parameters of one layer's attention."""
     d, wide, attention = shape.d_model, inner(shape), ATTENTIONS[shape.attention]
     linear = attention.linear * wide * (d + shape.qkv_bias) + attention.gates * shape.heads * d
     return linear + wide * d + d * shape.projection_bias + attention.own(head_width(shape))
 
 
 def block_parameters(shape: Shape) -> int:
-    """Parameters of one pre-norm block: two norms, the attention, the MLP."""
+    """Return the parameters of one pre-norm block: two norms, the attention, the MLP."""
     d, wide = shape.d_model, hidden(shape)
     return 2 * norm_parameters(shape) + attention_parameters(shape) + 2 * d * wide + wide + d
 
 
 def block_flops(shape: Shape, n: int) -> int:
-    """Floating-point operations of one block over n tokens, 2 per multiply-add; norms and activations not counted.
+    """Return the floating-point operations of one block over n tokens, 2 per multiply-add.
 
-    Differential maps are subtracted before they meet the values, as in the paper's definition.
+    Norms and activations are not counted. Differential maps are subtracted before they are multiplied with the values,
+    as in the paper's definition.
     """
     d, attention = shape.d_model, ATTENTIONS[shape.attention]
     linear = d * ((attention.linear + 1) * inner(shape) + attention.gates * shape.heads + 2 * hidden(shape))
@@ -175,10 +176,10 @@ def block_flops(shape: Shape, n: int) -> int:
 
 
 def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
-    """Bytes that one block keeps of n tokens for the backward pass in float32, maps included where they are kept.
+    """Return the bytes that one block keeps of n tokens for the backward pass in float32, with maps if they are kept.
 
-    Per token: two norms' inputs and outputs (a DynamicTanh's tanh too), queries, keys, values, the attention's output
-    twice, and the MLP's hidden layer before and after its activation.
+    Per token these are two norms' inputs and outputs (a DynamicTanh's tanh too), queries, keys, values, the attention's
+    output twice, and the MLP's hidden layer before and after its activation.
     """
     maps = 4 * n * shape.heads if maps_kept else 0
     norms = 7 if shape.norm == "dyt" else 5
@@ -186,28 +187,31 @@ def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
 
 
 def parameters(shape: Shape) -> int:
-    """Trainable parameters of a ViT: patch projection, cls, positions, pre-norm blocks, final norm, head."""
+    """Return the trainable parameters of a ViT: patch projection, cls, positions, pre-norm blocks, final norm, head."""
     head = norm_parameters(shape) + (shape.d_model + 1) * shape.classes
     return embedding_parameters(shape) + shape.depth * block_parameters(shape) + head
 
 
 def embedding_parameters(shape: Shape) -> int:
-    """Parameters of the patch projection (a shifted patch's norm too), the cls token and the positions."""
+    """Return the parameters of the patch projection (a shifted patch's norm too), the cls token and the positions."""
     learned = (shape.pooling == "cls") + (tokens(shape) if shape.positions == "learned" else 0)
     norm = 2 * patch_width(shape) if shape.patching == "shifted" else 0
     return norm + (patch_width(shape) + 1 + learned) * shape.d_model
 
 
 def flops(shape: Shape) -> int:
-    """Floating-point operations of one image's forward pass, 2 per multiply-add; norms and activations not counted."""
+    """Return the floating-point operations of one image's forward pass, 2 per multiply-add.
+
+    Norms and activations are not counted.
+    """
     outside = patches(shape) * patch_width(shape) + shape.classes  # in units of d_model multiply-adds
     return 2 * outside * shape.d_model + shape.depth * block_flops(shape, tokens(shape))
 
 
 def activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = False) -> int:
-    """Bytes that one image's forward pass keeps for the backward pass in float32.
+    """Return the bytes that one image's forward pass keeps for the backward pass in float32.
 
-    With checkpointing each block keeps its input, and one block at a time the rest.
+    With checkpointing, each block keeps only its input, and the activations of one block at a time are recomputed.
     """
     n = tokens(shape)
     block = block_activation_bytes(shape, n, maps_kept=maps_kept)

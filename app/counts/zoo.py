@@ -1,4 +1,4 @@
-"""What the models that timm builds can be asked for: which sides, patches and widths; their counts are measured."""
+"""The sides, patches and widths that the models built by timm accept. Their counts are measured."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .vit import check_patches
 
 SWIN_HEADS = (3, 6, 12, 24)
 SWIN_WINDOW = 4  # patches per side
-MOBILEVIT_SMALLEST = 33  # pixels: from here on the last map, a 32nd, holds a patch of 2 x 2
+MOBILEVIT_SMALLEST = 33  # pixels, from which the last map, a 32nd, contains a patch of 2 x 2
 VGG_SMALLEST = 32  # pixels: five max-pools
 
 
 def _checked(*names: str) -> Callable[[Shape], None]:
-    """A check that the cells are there and are counts."""
+    """Return a check that these cells are given and are counts."""
 
     def check(shape: Shape) -> None:
         if missing := [name for name in names if getattr(shape, name) is None]:
@@ -30,7 +30,7 @@ def _checked(*names: str) -> Callable[[Shape], None]:
 
 
 def check_cait(shape: Shape) -> None:
-    """Raises InputError for a CaiT that cannot be built."""
+    """Raise InputError for a CaiT that cannot be built."""
     _checked("patch", "d_model", "depth", "heads", "mlp_ratio")(shape)
     if shape.d_model % shape.heads:
         near = around(shape.heads, n=shape.d_model)
@@ -38,7 +38,7 @@ def check_cait(shape: Shape) -> None:
 
 
 def check_mlpmixer(shape: Shape) -> None:
-    """Raises InputError for an MLP-Mixer that cannot be built."""
+    """Raise InputError for an MLP-Mixer that cannot be built."""
     _checked("patch", "d_model", "depth", "mlp_ratio")(shape)
     if shape.d_model < 2 or int(shape.d_model * shape.mlp_ratio) < 1:
         raise InputError(
@@ -48,7 +48,7 @@ def check_mlpmixer(shape: Shape) -> None:
 
 
 def check_swin(shape: Shape) -> None:
-    """Raises InputError for a Swin that cannot be built."""
+    """Raise InputError for a Swin that cannot be built."""
     _checked("patch", "width")(shape)
     if shape.width % SWIN_HEADS[0]:
         low = shape.width // SWIN_HEADS[0] * SWIN_HEADS[0]
@@ -57,7 +57,7 @@ def check_swin(shape: Shape) -> None:
 
 
 def check_mobilevit(shape: Shape) -> None:
-    """Raises InputError for a MobileViT that cannot be built."""
+    """Raise InputError for a MobileViT that cannot be built."""
     _checked("width")(shape)
     if side_of(shape.image) < MOBILEVIT_SMALLEST:
         raise InputError(
@@ -67,7 +67,7 @@ def check_mobilevit(shape: Shape) -> None:
 
 
 def check_vgg(shape: Shape) -> None:
-    """Raises InputError for a VGG that cannot be built."""
+    """Raise InputError for a VGG that cannot be built."""
     _checked("width")(shape)
     if side_of(shape.image) < VGG_SMALLEST:
         raise InputError(f"image={shape.image} is too small for vgg's five max-pools. Use {VGG_SMALLEST} or more")

@@ -1,4 +1,4 @@
-"""`doctor`: whether this machine can train, keep what it trained, and reach the Hub; nothing is left behind."""
+"""`doctor`: whether this machine can train, store the results, and reach the Hub. It leaves no files behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import gpu, host, remote
 def examine(checkpoints: Path, root: Path = Path("/")) -> Iterator[Finding]:
     """Yield all lines as they are found, in the order in which to fix them: GPU, host, disks, Hub.
 
-    `root` is the system's, or a test's.
+    `root` is the root of the file system, or a test's folder.
     """
     yield from gpu.look(root)
     yield from host.look(root, checkpoints)

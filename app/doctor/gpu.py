@@ -1,4 +1,4 @@
-"""The GPU: driver against wheel, architecture against the wheel's list, what it lacks, an exact product, memory."""
+"""The GPU: driver and architecture compared with the wheel's, missing features, an exact product, memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from ..system import checks, machine
 from ..system.findings import FAIL, PASS, WARN, Finding
 
-_SIDE = 256  # of the product's matrices: entries of -1, 0, 1 make sums that even bfloat16 holds exactly
+_SIDE = 256  # side of the product's matrices: with entries -1, 0, 1, sums are exact even in bfloat16
 
 
 def look(root: Path) -> list[Finding]:
-    """The lines of every GPU; where there is none that can be used, why, and a product on the CPU."""
+    """Return the checks of every GPU. Without a usable GPU, return the reason and check a product on the CPU."""
     if torch.cuda.is_available():
         devices = range(torch.cuda.device_count())
         return [_driver(root), *(line for number in devices for line in _one(torch.device("cuda", number)))]
@@ -28,7 +28,7 @@ def look(root: Path) -> list[Finding]:
 
 
 def _driver(root: Path) -> Finding:
-    """Where CUDA starts, an unknown version is none to worry about."""
+    """Return the check of the driver. If CUDA starts, an unknown driver version is not a problem."""
     version = machine.driver(root)
     if version is None:
         return Finding(PASS, "driver", f"its version is unknown. CUDA {torch.version.cuda} starts")
@@ -47,7 +47,7 @@ def _one(device: torch.device) -> list[Finding]:
 
 
 def product(device: torch.device) -> Finding:
-    """Whether a matrix product comes out as it must, in float32 and in bfloat16."""
+    """Return whether a matrix product is correct in float32 and in bfloat16."""
     draw = torch.Generator().manual_seed(0)
     left, right = (torch.randint(-1, 2, (_SIDE, _SIDE), generator=draw).double() for _ in range(2))
     wanted = left @ right

@@ -1,4 +1,4 @@
-"""The host: memory, CPUs' quota, shared memory, disks, and folders that can be written."""
+"""The host: memory, CPU quota, shared memory, disks, and whether folders are writable."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..system import home as kept_in
 from ..system.durable import standing
 from ..system.findings import FAIL, PASS, Finding
 
-_CACHE, _RUNS = 2 * 10**9, 3 * 10**9  # bytes: the study's datasets; states and weights of its largest run
-_TRIED = 2**20  # bytes written to see whether a folder takes them
+_CACHE, _RUNS = 2 * 10**9, 3 * 10**9  # bytes of the study's datasets, and of states and weights of its largest run
+_TRIED = 2**20  # bytes written to check that a folder is writable
 
 
 def look(root: Path, checkpoints: Path) -> list[Finding]:
-    """All lines of the host."""
+    """Return all checks of the host."""
     folders = {"cache": (kept_in.root(), "ISOSCALE_CACHE"), "checkpoints": (checkpoints, "--checkpoints")}
     return [
         *checks.host(root),
@@ -27,7 +27,10 @@ def look(root: Path, checkpoints: Path) -> list[Finding]:
 
 
 def writable(name: str, folder: Path, by: str) -> Finding:
-    """Whether a file of 1 MiB can be put into a folder, or where the folder would be made; it is removed again."""
+    """Return whether a file of 1 MiB can be written to a folder, or to its parent if the folder does not exist yet.
+
+    The file is removed afterwards.
+    """
     there = standing(folder.expanduser())
     fix = f"fix it, or choose another with {by}"
     if blocked := _in_the_way(Path(os.path.realpath(folder.expanduser()))):
@@ -43,6 +46,6 @@ def writable(name: str, folder: Path, by: str) -> Finding:
 
 
 def _in_the_way(folder: Path) -> Path | None:
-    """What stands at the folder's place, or at that of one above it, and is none."""
+    """Return the path that is at the folder's place, or at that of a parent, but is not a folder, or None."""
     above = (folder, *folder.parents)
     return next((path for path in above if os.path.exists(path) and not os.path.isdir(path)), None)  # noqa: PTH110, PTH112

@@ -1,4 +1,4 @@
-"""The Hub: whether it answers, by whose clock, to whose token, and whether that may write to HF_REPOSITORY."""
+"""The Hub: whether it answers, whose clock differs, whose token it is, and whether it may write to HF_REPOSITORY."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..system.clock import TOLERATED, date_of
 from ..system.findings import FAIL, PASS, WARN, Finding
 from ..system.printable import without_secrets
 
-_OFF = 300.0  # seconds: beyond them logs mislead; the claims of machines on a run follow the Hub's clock
+_OFF = 300.0  # seconds: a larger difference makes logs misleading; machines' claims on a run use the Hub's clock
 _TOKEN = "put HF_TOKEN=... into .env (see .env.example). Create a token on the Hub under Settings, Access Tokens"
 
 
 class Answer(NamedTuple):
-    """What came of asking the Hub: its time and ours in seconds since 1970, or why there is none."""
+    """The Hub's answer: its time and ours in seconds since 1970, or the reason why there is none."""
 
     theirs: float | None = None
     ours: float = 0.0
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 def ask() -> Answer:
-    """Asks the Hub once for its front page."""
+    """Request the Hub's front page once."""
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session, httpx
 
@@ -44,7 +44,7 @@ def ask() -> Answer:
 
 
 def clock(answer: Answer) -> Finding:
-    """Whether this machine's clock is the Hub's."""
+    """Return whether this machine's clock agrees with the Hub's."""
     if answer.theirs is None:
         return Finding(WARN, "clock", "not compared: the Hub sent no time", "compare date -u with another clock")
     off = answer.ours - answer.theirs
@@ -56,7 +56,7 @@ def clock(answer: Answer) -> Finding:
 
 
 def look(answer: Answer) -> list[Finding]:
-    """The lines of the Hub, the token and the repository."""
+    """Return the checks of the Hub, the token and the repository."""
     from huggingface_hub import constants
 
     address = without_secrets(constants.ENDPOINT)
@@ -80,14 +80,14 @@ def look(answer: Answer) -> list[Finding]:
 
 
 def _no_token() -> Finding:
-    """No token: there is none, or none is sent to that address."""
+    """Return the check for a missing token: none is set, or none is sent to that address."""
     if (why := hub.no_token()) == endpoint.WITHHELD:
         return Finding(WARN, "token", why)
     return Finding(WARN, "token", "no token is set, so nothing can be uploaded", _TOKEN)
 
 
 def _refused(about: str, error: Explained, fix: str) -> Finding:
-    """Return a failing line: you can fix a refusal; silence is the network's."""
+    """Return a failed check. The user can fix a refusal, while a missing answer is a problem of the network."""
     if isinstance(error, HubUnavailable):
         fix = "ask again later"
     return Finding(FAIL, about, str(error), fix)
@@ -101,13 +101,13 @@ def _role(who: dict[str, Any]) -> str:
 
 
 def _organisations(who: dict[str, Any]) -> list[Any]:
-    """The names of the owner's organisations, as far as the Hub tells them."""
+    """Return the names of the owner's organisations, as far as the Hub lists them."""
     given = who.get("orgs")
     return [each.get("name") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
 
 
 def _repository(who: dict[str, Any]) -> Finding:
-    """Whether the token may write to HF_REPOSITORY, or make it; neither is done."""
+    """Return whether the token may write to HF_REPOSITORY, or make it. Neither is done."""
     try:
         name = hub.repository()
     except InputError as error:
@@ -124,7 +124,7 @@ def _repository(who: dict[str, Any]) -> Finding:
 
 
 def _absent(name: str, who: dict[str, Any]) -> Finding:
-    """A repository that is not there is made by the first upload, where the token may."""
+    """Return the check of a missing repository, which the first upload makes if the token may."""
     owner, own = name.partition("/")[0], [who["name"], *_organisations(who)]
     if owner in own and _role(who) != "read":
         return Finding(PASS, "repository", f"{name} does not exist yet. The first upload creates it")

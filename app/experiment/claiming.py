@@ -1,4 +1,4 @@
-"""The claim of a study's worker on a run, where no lock reaches the other machines that share its folder."""
+"""The claim of a study's worker on a run, for machines that share a folder but no locks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..errors import Held, InputError
 from ..system import durable
 from ..system.ticket import Ticket
 
-VARIABLE = "ISOSCALE_CLAIM"  # of a training that a worker starts: seconds, and the folder of the study's tickets
+VARIABLE = "ISOSCALE_CLAIM"  # set if a worker starts the training: seconds, and the folder of the study's tickets
 
 
 def variable(folder: Path, seconds: float) -> dict[str, str]:
-    """Return the environment variable that makes a training claim its run in a folder of tickets."""
+    """Return the environment variable with which a training process claims its run in a folder of tickets."""
     return {VARIABLE: f"{seconds:g} {folder.absolute()}"}
 
 
 @contextmanager
 def claimed(files: RunFiles, run_id: str) -> Iterator[None]:
-    """Within it this process has the claim on a run, if a worker asked for one, and changes files only as long as so.
+    """Claim a run within the context, if a worker requested it, and allow changes of files only while it is valid.
 
-    Raises Held if another process has it.
+    Raises Held if another process has the claim.
     """
     if not (asked := os.environ.get(VARIABLE)):
         yield
@@ -53,9 +53,9 @@ def _ticket(asked: str, run_id: str) -> Ticket:
 
 
 def _separate(files: RunFiles) -> None:
-    """Make what a suspended process may still write go nowhere: it has the log's file open, and files aside.
+    """Make later writes of a suspended process have no effect. It has the log open, and temporary files.
 
-    The log becomes another file of the same name. A file aside that is gone cannot be put in its place any more.
+    The log is replaced by a copy with the same name. A removed temporary file can no longer be moved into place.
     """
     for path in (*files.folder.glob(f".{files.stem}*"), *files.state.glob(".*")):
         if path.suffix == ".aside":

@@ -1,4 +1,4 @@
-"""Runs that an earlier version began, or that began on other data: which of them a command resumes or reports."""
+"""Runs begun by an earlier version or on other data: which of them a command resumes or reports."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .options import Options
 
 
 def as_begun(config: RunConfig, options: Options, screen: Screen, path: str | None) -> RunConfig:
-    """Return the config, or the same as an earlier version named it, if such a run was begun and is not finished.
+    """Return the config, or its form in an earlier version if such a run exists and is not finished.
 
-    That is at an earlier revision of its model, or by a fingerprint of all files of its folder, read or not. A run of
-    the config's own name comes first. A note names a finished run of an earlier revision.
+    An earlier form has an earlier revision of its model, or a fingerprint of all files of its folder, read or not. A
+    run with the config's current ID takes precedence. A note names a finished run of an earlier revision.
     """
     if options.fresh or place_of(options.checkpoints, config).record.exists():
         return config
@@ -38,7 +38,7 @@ def as_begun(config: RunConfig, options: Options, screen: Screen, path: str | No
 
 
 def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> None:
-    """Report an unfinished run that differs from the config only in its data or their reading."""
+    """Report an unfinished run that differs from the config only in its data or how they are read."""
     if other and other.config.fingerprint == config.fingerprint:
         screen.say(
             f"note: run {other.record.run_id} is unfinished and cannot be resumed. Earlier versions divided "
@@ -55,7 +55,7 @@ def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> N
 
 
 def _revisions(earlier: RunConfig, config: RunConfig) -> str:
-    """Name the revisions in which an earlier run differs."""
+    """Return the revisions in which an earlier run differs, as text."""
     rules = {"model_revision": config.model, "decoding_revision": "the decoding", "layout_revision": "the layout"}
     numbers = {rule: getattr(earlier, name) for name, rule in rules.items()
                if getattr(earlier, name) != getattr(config, name)}  # fmt: skip
@@ -63,7 +63,7 @@ def _revisions(earlier: RunConfig, config: RunConfig) -> str:
 
 
 def streamed(kept: Record) -> str:
-    """Say why a run that an earlier version trained from the stream has no data any more."""
+    """Return why a run that an earlier version trained from the stream no longer has data."""
     return (
         f"run {kept.run_id} was trained from the stream by an earlier version, on validation and test rows that "
         "depended on the machine's memory. This is no longer supported"

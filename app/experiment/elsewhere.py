@@ -1,4 +1,4 @@
-"""A finished run on other data of its kind: labelled images, patterns, simulations. Its own test stays."""
+"""A finished run on other data of its kind: labelled images, patterns, simulations. Its test results stay."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def evaluate_on(
 ) -> Run:
     """Return the run with its metrics on the files at `options.data`, under `elsewhere` and their fingerprint.
 
-    They are read as the run's own were: images decoded and normalised alike, signals with the same range and
+    They are read as the run's data were: images are decoded and normalised alike, signals have the same range and
     background. `given` are settings of the files: the angles' `grid`, `label_column` and `image_column`. Rows of
-    classes that the run does not know are left out. Raises InputError for an unfinished run, and for files that give
+    classes that the run does not know are skipped. Raises InputError for an unfinished run, and for files that give
     other inputs than the run's.
     """
     run.require_done()
@@ -64,7 +64,7 @@ def evaluate_on(
 
 
 def _split(run: Run, here: Place, cached: data.Cached, screen: Screen) -> Split:
-    """Return the rows that the run knows, after reporting what was understood of the data."""
+    """Return the rows that the run knows, after reporting how the data were understood."""
     about, layout = run.record.data, cached.layout
     if place := layout.places.get("test") or layout.places.get("train"):
         screen.say(f"testing on {cached.manifest.rows['test']:,} labelled rows of {printable(place)}")
@@ -75,7 +75,7 @@ def _split(run: Run, here: Place, cached: data.Cached, screen: Screen) -> Split:
 
 
 def _reading(ask: data.Ask) -> dict[str, Any]:
-    """Return how the files were read, as the record has it."""
+    """Return how the files were read, for the record."""
     if ask.reading:
         return dataclasses.asdict(ask.reading)
     columns = {name: getattr(ask, name) for name in _COLUMNS if getattr(ask, name)}
@@ -83,13 +83,13 @@ def _reading(ask: data.Ask) -> dict[str, Any]:
 
 
 def _unreadable(cached: data.Cached) -> dict[str, int]:
-    """Return the number of images that could not be read, for the record; empty if all could."""
+    """Return the number of images that could not be read, for the record, or nothing if all could."""
     left_out = cached.manifest.left_out
     return {"unreadable": len(left_out)} if left_out and not cached.has_array else {}
 
 
 def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
-    """Return the ask for the other files; raise InputError unless their inputs are like those of the run."""
+    """Return the query for the other files. Raise InputError unless their inputs are like those of the run."""
     config = run.config
     if effects.kind_of(config.dataset) == "image":
         return _ask_of_images(run, options, given)
@@ -105,7 +105,7 @@ def _ask(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
 
 
 def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.Ask:
-    """Return the ask for a labelled folder: images stored as the run's own were, by its layout if that fits."""
+    """Return the query for a labelled folder. Images are stored as the run's were, with its layout if that fits."""
     config, path = run.config, options.data
     unused = {"grid": given.get("grid"), "design": options.design, "filelist": options.filelist}
     if wrong := [name for name, value in unused.items() if value]:
@@ -125,7 +125,7 @@ def _ask_of_images(run: Run, options: Options, given: dict[str, str]) -> data.As
     except InputError:
         if not config.fingerprint or given:
             raise
-    # the run's own folder has another form
+    # the run's folder has another form
     ask = dataclasses.replace(ask, class_level="1", label_column=None, image_column=None)
     return dataclasses.replace(ask, fingerprint=data.fingerprint(ask))
 
@@ -152,6 +152,6 @@ def restored(run: Run, here: Place, options: Options, screen: Screen, *, weights
 
 
 def latest(run: Run) -> Rates | Errors:
-    """Return the metrics that were measured last."""
+    """Return the metrics that were computed last."""
     assert run.record.results and run.record.results.elsewhere, "they were just measured"
     return max(run.record.results.elsewhere.values(), key=lambda found: found.measured or "")

@@ -1,4 +1,4 @@
-"""What a run on a CPU will take, from its closed form: a warning before the first step if that is more than a day."""
+"""The predicted time of a run on a CPU, from closed-form counts: a warning before it begins if it exceeds a day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import length
 from .job import Job
 
 _DAY = 86_400.0  # seconds
-_SLOW = 2e9  # FLOP/s that any machine reaches: a run of less than a day at this rate is not worth a measurement
+_SLOW = 2e9  # FLOP/s that any machine reaches: a run of less than a day at this rate needs no measurement
 _SIDE = 1024  # of the matrices that are multiplied
 _TRIED = ("25M", "10M", "1M")
 
@@ -52,7 +52,7 @@ def products_per_second(*, seconds: float = 1.0, now: Callable[[], float] = time
 
 
 def _left(job: Job) -> float:
-    """Return the share of the steps that are left."""
+    """Return the fraction of the steps that remain."""
     total = job.kept.schedule.total_steps
     return 1 - (job.state.step if job.state else 0) / total
 

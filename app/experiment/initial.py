@@ -1,4 +1,4 @@
-"""Weights that a run starts from: those of a finished run of the same architecture, or a .safetensors file."""
+"""The initial weights of a run: those of a finished run of the same architecture, or a .safetensors file."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SHOWN = 3  # tensors of a kind that a message names
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A file of weights; `path` is None where only its digest is known, by which a stopped run is found."""
+    """A file of weights. `path` is None if only its digest is known, which is enough to find a stopped run."""
 
     path: Path | None
     sha256: str
-    run_id: str | None = None  # whose weights they are, where the file says so
+    run_id: str | None = None  # the run of these weights, if the file names it
     config: RunConfig | None = None  # that run's
     classes: tuple[str, ...] = ()  # that run's
 
 
 def found(where: str, checkpoints: Path, say: Say) -> Weights:
-    """Return the weights that `--init` names. Raises InputError for none, and for a run that is not finished."""
+    """Return the weights that `--init` names. Raises InputError if there are none, and for an unfinished run."""
     if digest := _DIGEST.fullmatch(where):
         return Weights(path=None, sha256=digest[1])
     path = Path(where).expanduser()
@@ -75,7 +75,7 @@ def _of_run(where: str, checkpoints: Path, say: Say) -> Path:
 
 
 def _config(fields: Any) -> RunConfig | None:
-    """Return the config in a file's metadata; None if there is none that this version reads."""
+    """Return the config in a file's metadata, or None if there is none that this version can read."""
     try:
         return RunConfig.from_json(fields) if isinstance(fields, dict) else None
     except (InputError, TypeError):
@@ -83,7 +83,7 @@ def _config(fields: Any) -> RunConfig | None:
 
 
 def asked(request: Mapping[str, Any], checkpoints: Path, say: Say) -> tuple[dict[str, Any], Weights | None]:
-    """Return the request with the digest of the weights that it starts from, and these weights if it names some."""
+    """Return the request with the digest of its initial weights, and these weights if it names some."""
     if "init" not in request:
         return dict(request), None
     weights = found(request["init"], checkpoints, say)
@@ -91,7 +91,7 @@ def asked(request: Mapping[str, Any], checkpoints: Path, say: Say) -> tuple[dict
 
 
 def require_fit(weights: Weights, config: RunConfig) -> str:
-    """Return what becomes of the head, `kept` or `replaced`; raise InputError unless all other tensors are the model's.
+    """Return whether the head is `kept` or `replaced`. Raise InputError unless all other tensors are the model's.
 
     A head for another number of classes is replaced, and so is a missing one.
     """
@@ -133,7 +133,7 @@ def _head(ours: Shapes, config: RunConfig) -> set[str]:
 
 
 def _require_head(path: Path, theirs: Shapes, ours: Shapes, config: RunConfig) -> None:
-    """Raise InputError for head tensors that are no head of the model for one other number of classes."""
+    """Raise InputError for head tensors that do not form a head of the model for another number of classes."""
     wider = models.tensor_shapes(config, classes=config.classes + 1)
     counts: set[int] = set()
     for name, shape in sorted(theirs.items(), key=lambda item: (item[1] != ours[item[0]], item[0])):  # that differ last
@@ -145,7 +145,7 @@ def _require_head(path: Path, theirs: Shapes, ours: Shapes, config: RunConfig) -
 
 
 def _require_same(path: Path, theirs: Shapes, ours: Shapes, replaced: Shapes) -> None:
-    """Raise InputError for a tensor that is missing, unexpected or of another shape, with the names."""
+    """Raise InputError, with the names, for tensors that are missing, unexpected or of another shape."""
     missing = sorted(ours.keys() - theirs.keys())
     strange = sorted(theirs.keys() - ours.keys() - replaced.keys())
     wrong = sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
@@ -170,12 +170,12 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def begun(config: RunConfig, options: Options, class_names: list[str], say: Say) -> parts.Init | None:
-    """Return what the record says of the weights that a run starts from, and report it; None for random weights."""
+    """Return the record's entry for the initial weights of a run, and report it. None for random weights."""
     if not config.init_sha256:
         return None
     weights = _same(config, options, say)
     head = require_fit(weights, config)
-    _tensors(weights)  # numbers, before anything of the run is written
+    _tensors(weights)  # checked before a file of the run is written
     whose = f"run {weights.run_id} ({weights.path})" if weights.run_id else str(weights.path)
     said = f"starting from the weights of {whose}"
     if head == "replaced":
@@ -190,18 +190,18 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
 
 
 def load(model: nn.Module, config: RunConfig, options: Options) -> None:
-    """Put the weights that a run starts from into its new model, on its device; a replaced head stays as it is."""
+    """Put the initial weights of a run into its new model, on its device. A replaced head stays as it is."""
     weights = _same(config, options, lambda _: None)
     head = require_fit(weights, config)
     tensors = _tensors(weights)
     if head == "replaced":
         for name in _head(models.tensor_shapes(config), config):
             tensors.pop(name, None)
-    model.load_state_dict(tensors, strict=False)  # which tensors are there was checked
+    model.load_state_dict(tensors, strict=False)  # the names of the tensors were checked
 
 
 def _tensors(weights: Weights) -> dict[str, Tensor]:
-    """Return the tensors by name. Raise InputError for values that are not numbers, or whole numbers of some coding."""
+    """Return the tensors by name. Raise InputError for values that are not numbers, or are encoded as integers."""
     assert weights.path, "a digest alone has no tensors"
     tensors = checkpoint.tensors(weights.path)
     if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
@@ -222,7 +222,7 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _same(config: RunConfig, options: Options, say: Say) -> Weights:
-    """Return the weights. Raise InputError unless they are still those that the run is named by."""
+    """Return the weights. Raise InputError unless they are still those in the run's ID."""
     if not options.init:
         raise InputError(
             f"run {config.run_id} starts from weights, and --init is missing. Name the weights with --init"

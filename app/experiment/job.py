@@ -1,4 +1,4 @@
-"""A run under way: what one stage hands to the next."""
+"""A run in progress: the data that one stage passes to the next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run under way, on one rank: what one stage hands to the next; `kept` is the record as it grows."""
+    """A run in progress on one rank, passed from stage to stage. `kept` is the record as it grows."""
 
     config: RunConfig
     files: RunFiles
@@ -40,7 +40,7 @@ class Job:
         return task.of(self.config.task)
 
     def headline(self) -> str:
-        """Return the line that says which run begins or resumes, and how it is computed."""
+        """Return the line that reports which run begins or resumes, and how it is computed."""
         kept, shape, rows = self.kept, self.config, self.kept.data.rows
         begin = "begins"
         if self.state:

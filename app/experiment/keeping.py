@@ -20,7 +20,10 @@ from ..loop import EpochEnd, Event
 
 @dataclass
 class KeepingEpochs:
-    """Keeps the weights after every nth epoch; the header of their file says epoch, step and validation loss."""
+    """An observer that keeps the weights after every nth epoch.
+
+    The header of their file contains epoch, step and validation loss.
+    """
 
     files: RunFiles
     model: nn.Module
@@ -38,23 +41,23 @@ class KeepingEpochs:
 
 
 def require_effect(every: int | None, epochs: int) -> None:
-    """Raise InputError where no epoch would be kept."""
+    """Raise InputError if no epoch would be kept."""
     if every and every > epochs:
         raise InputError(f"--keep-every {every} keeps nothing of {epochs:,} epochs. Use at most {epochs:,}, or omit it")
 
 
 def drop_later(files: RunFiles, step: int, *, steps_per_epoch: int) -> None:
-    """Remove kept weights of epochs that end after a step: the run resumes there and computes them once more."""
+    """Remove kept weights of epochs that end after a step, because the run resumes there and recomputes them."""
     for epoch, path in files.kept().items():
         if epoch * steps_per_epoch > step:
             path.unlink()
 
 
 def listed(files: RunFiles) -> list[KeptWeights] | None:
-    """Return the kept weights in the order of their epochs, by the headers of their files; None without any."""
+    """Return the kept weights in the order of their epochs, by the headers of their files, or None without any."""
     found = []
     for path in files.kept().values():
-        with suppress(InputError, KeyError, msgspec.ValidationError):  # a damaged file is no checkpoint
+        with suppress(InputError, KeyError, msgspec.ValidationError):  # a damaged file is not a checkpoint
             found.append(msgspec.convert(checkpoint.metadata(path)["kept"], KeptWeights))
     return found or None
 

@@ -1,4 +1,4 @@
-"""What a run costs, in its record: the time at each place, lost work, energy and dollars, over all its processes.
+"""The costs of a run, in its record: the time at each place, lost work, energy and dollars, over all its processes.
 
 A place is one process of the run. Its time begins with reading the data and ends with the test. A process that was
 killed cannot write, so the next one enters its time from the saved state and from the log.
@@ -46,7 +46,7 @@ def open_place(kept: Record, here: Place, stay: Stay, *, from_step: int, usd_per
 
 
 def note(kept: Record) -> str:
-    """Return what a reader of the dollars has to know; empty for nothing."""
+    """Return what a reader must know about the dollars, or an empty text."""
     stated = [place.usd_per_hour is not None for place in kept.places]
     if all(stated) or not any(stated):
         return ""
@@ -54,9 +54,9 @@ def note(kept: Record) -> str:
 
 
 def settle(kept: Record, state: State | None, rows: Path) -> bool:
-    """Enter what the process before this one left, as long as the log has its rows; return whether there was one.
+    """Enter the costs of the previous process, if the log has its rows. Return whether there was one.
 
-    Steps after the state are lost work. What the process entered itself before it ended is not counted twice.
+    Steps after the state are lost work. Costs that the process itself entered before it ended are not counted twice.
     """
     if len(kept.places) < 2:
         return False
@@ -91,7 +91,7 @@ def enter(kept: Record, stay: Stay, saving: Saving) -> None:
 
 
 def enter_test(kept: Record, stay: Stay, seconds: float) -> None:
-    """Enter the time of the test, the last of a run."""
+    """Enter the time of the test, the last part of a run."""
     assert kept.seconds, "the loop has ended"
     kept.seconds = msgspec.structs.replace(kept.seconds, test=round(seconds, 1))
     _enter(kept, stay)
@@ -105,7 +105,7 @@ def _enter(kept: Record, stay: Stay) -> None:
 
 
 def _add_up(kept: Record) -> None:
-    """Enter the energy and the dollars of all places that know theirs."""
+    """Enter the energy and the dollars of all places for which they are known."""
     energies = [place.energy_kwh for place in kept.places if place.energy_kwh is not None]
     prices = [
         (place.seconds or 0) / _HOUR * place.usd_per_hour for place in kept.places if place.usd_per_hour is not None

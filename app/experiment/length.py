@@ -1,4 +1,4 @@
-"""How long a run is: its optimiser steps, the inputs that it computes, its FLOPs and the warm-up."""
+"""The length of a run: its optimiser steps, the inputs that it computes, its FLOPs and the warm-up."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..data.splits.division import Splits
 
 
 def steps(config: RunConfig, train: int) -> int:
-    """Return the optimiser steps of a run on so many training rows."""
+    """Return the optimiser steps of a run on `train` training rows."""
     return config.epochs * (config.train_batches or loop.steps_per_epoch(train, config.batch_size))
 
 
 def shown(config: RunConfig, train: int) -> int:
-    """Return the examples that an epoch shows: its random batches, or every training row once."""
+    """Return the number of examples in an epoch: its random batches, or every training row once."""
     return config.train_batches * config.batch_size if config.train_batches else train
 
 
@@ -31,7 +31,7 @@ def flops(config: RunConfig, *, train: int, val: int, test: int) -> int:
 
 
 def small_split(config: RunConfig, train: int | None) -> str:
-    """Return a sentence where one batch is larger than the training split of so many rows, else an empty one."""
+    """Return a sentence if one batch is larger than the training split, else an empty text."""
     if train is None or config.train_batches or train >= config.batch_size:
         return ""
     rows = f"{train:,} training row{'' if train == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""A finished run as a model: in eval mode, with its class names and with the preprocessing that it was trained on."""
+"""A finished run as a model in eval mode, with its class names and the preprocessing of its training."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as 
 
 
 class Preprocess:
-    """What a run's data went through, for inputs of the same kind."""
+    """The preprocessing of a run's data, for inputs of the same kind."""
 
     def __init__(
         self, config: RunConfig, *, mean: Sequence[float] | None, std: Sequence[float] | None,
         span: tuple[int, int] | None = None, device: torch.device | None = None,
     ) -> None:  # fmt: skip
-        """`span` is the range of 16-bit values that became 0..255, where the run had 16-bit images.
+        """Store the settings. `span` is the range of 16-bit values that became 0..255, if the run had 16-bit images.
 
-        Inputs are given on `device`, which is the model's. Default: the CPU.
+        Inputs are returned on `device`, which is the model's. Default: the CPU.
         """
         self._config, self._device = config, device or torch.device("cpu")
         decoding = decoding_of(config.to_json())
@@ -47,7 +47,7 @@ class Preprocess:
         self._mean, self._std = (None if part is None else torch.tensor(part) for part in (mean, std))
 
     def __call__(self, given: Any) -> Tensor:
-        """Return one input or a list of inputs as the model takes them: float32 (B, C, H, W), or (B, C, L).
+        """Return one input or a list of inputs in the model's format: float32 (B, C, H, W), or (B, C, L).
 
         An image is a path, its encoded bytes, a PIL image, or uint8 (H, W) or (H, W, C). A field or a signal is an
         array (C, H, W) or (C, L). Raises InputError for anything else.
@@ -65,16 +65,16 @@ class Preprocess:
         return stored(_image(given), side=config.stored_side, channels=config.channels, decoding=self._decoding)
 
     def of_stored(self, images: Sequence[np.ndarray]) -> Tensor:
-        """Return stored images as the model takes them: float32 (B, C, H, W)."""
+        """Return stored images in the model's format: float32 (B, C, H, W)."""
         config = self._config
         assert self._mean is not None and self._std is not None, "images have statistics"
         way = chain.of_images("none", stored=config.stored_side, side=config.image, mean=self._mean, std=self._std)
-        none = torch.zeros(len(images), dtype=torch.int64)  # no targets, and no draws of a training
+        none = torch.zeros(len(images), dtype=torch.int64)  # without targets and without random draws of training
         found = chain.passed(way, torch.from_numpy(np.stack(images)), none, Draws(config.seed, None, none))[0]
         return found.to(self._device)
 
     def _as_stored(self, given: Any) -> Tensor:
-        """Return a field or a signal, which the model takes as it is."""
+        """Return a field or a signal, which the model reads unchanged."""
         found = torch.as_tensor(np.asarray(given), dtype=torch.float32)
         if found.shape != self._config.input_shape:
             wanted = " x ".join(map(str, self._config.input_shape))
@@ -91,7 +91,7 @@ def _image(given: Any) -> bytes | np.ndarray:
     if isinstance(given, bytes | bytearray):
         return bytes(given)
     if isinstance(given, Image.Image):
-        given = ImageOps.exif_transpose(given)  # as that of a file is
+        given = ImageOps.exif_transpose(given)  # as for a file
         if given.mode not in ("L", "RGB") or given.has_transparency_data:
             return _encoded(given)
     found = np.asarray(given)
@@ -105,10 +105,10 @@ def _image(given: Any) -> bytes | np.ndarray:
 
 
 def _encoded(picture: Image.Image) -> bytes:
-    """Return a PIL image as a file, so that its palette, transparency and 16 bits are read as those of a file are."""
+    """Return a PIL image as an encoded file, so that its palette, transparency and 16 bits are read as from a file."""
     buffer = io.BytesIO()
     if picture.mode in ("CMYK", "YCbCr", "LAB"):
-        picture.save(buffer, "tiff")  # without loss, as png
+        picture.save(buffer, "tiff")  # lossless, as PNG
         return buffer.getvalue()
     if picture.mode not in _OF_PNG:
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
@@ -131,7 +131,7 @@ def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.M
 
 
 def preprocess_of(run: Run, device: torch.device) -> Preprocess:
-    """Return what the run's data went through, for a model on a device."""
+    """Return the preprocessing of a run's data, for a model on a device."""
     data = run.record.data
     return Preprocess(run.config, mean=data.mean, std=data.std, span=span_of(run), device=device)
 

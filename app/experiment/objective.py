@@ -1,4 +1,4 @@
-"""The weights of classes in a run's training loss, and what is said of uneven classes."""
+"""The weights of classes in a run's training loss, and the notes on uneven classes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..artifacts.parts import DataRecord
 from ..config.run import RunConfig
 from .job import Job
 
-_UNEVEN = 3  # times the rows of the smallest class: from here on a note is worth its line
+_UNEVEN = 3  # ratio to the rows of the smallest class from which a note is printed
 
 
 def class_weights(job: Job) -> Tensor | None:
-    """Return the weights of the classes in the training loss, float32 (K,) on the run's device; None without any."""
+    """Return the weights of the classes in the training loss, float32 (K,) on the run's device, or None without any."""
     if job.config.class_weights == "none":
         return None
     return torch.tensor(balanced(_training_rows(job.kept.data)), dtype=torch.float32, device=job.here.device)
 
 
 def balanced(counts: Sequence[int]) -> list[float]:
-    """Return n / (K n_c) of each class c with n_c of the n training rows; K classes have rows, the others weigh 0.
+    """Return n / (K n_c) of each class c with n_c of the n training rows. K classes have rows, the others weigh 0.
 
     These are scikit-learn's weights (`compute_class_weight("balanced")`, after King and Zeng 2001,
     doi:10.1093/oxfordjournals.pan.a004868). Their mean over the training rows is 1, so that the expected loss of a
@@ -35,7 +35,7 @@ def balanced(counts: Sequence[int]) -> list[float]:
 
 
 def header(config: RunConfig) -> dict[str, Any]:
-    """Return what the log's header says of the losses, where those of training are weighed; nothing otherwise."""
+    """Return the log header's entry on weighted training losses, or nothing if they are not weighted."""
     if config.class_weights == "none":
         return {}
     plain = task.of(config.task).loss_name
@@ -44,7 +44,7 @@ def header(config: RunConfig) -> dict[str, Any]:
 
 
 def notes(config: RunConfig, data: DataRecord) -> list[str]:
-    """Return what a reader has to know of classes with uneven rows: a sentence each."""
+    """Return what a reader must know about classes with uneven rows, as one sentence per fact."""
     if not data.class_rows:
         return []
     rows = _training_rows(data)

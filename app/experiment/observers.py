@@ -1,4 +1,4 @@
-"""What a run does at the loop's events, one small observer each: log, best weights, screen, stopping, state, push."""
+"""The observers of a run, one for each purpose: log, best weights, screen, stopping, state, push."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 
 class Speed(NamedTuple):
-    """How fast this process trains."""
+    """The speed of this process's training."""
 
     images_per_second: float
-    waiting: float  # share of the time in which a step waited for its inputs
+    waiting: float  # fraction of the time in which steps waited for their inputs
 
 
 class Screen(Protocol):
-    """Where a run reports what it does."""
+    """The interface through which a run reports its progress."""
 
     def say(self, text: str) -> None: ...
 
@@ -42,7 +42,7 @@ class Screen(Protocol):
 
 @dataclass
 class Begun:
-    """Ask whether the run should stop from the first batch on, when there is something to save at a step's end."""
+    """Ask from the first batch on whether the run should stop, since a step's end then has something to save."""
 
     stop_asked: Callable[[], Reason | None]
 
@@ -64,7 +64,7 @@ class Logging:
 
     @classmethod
     def after(cls, log: TrainingLog, place: Place, facts: Facts | None) -> Logging:
-        """Return the observer of a run that resumes from a state with these facts, or that begins."""
+        """Return the observer of a new run, or of one that resumes from a state with these facts."""
         known = (facts.peak_bytes, facts.waiting, facts.validation) if facts else (None, None, None)
         peak_bytes, waiting, validation = (each or 0 for each in known)
         return cls(log, place, int(peak_bytes), waiting, validation)
@@ -89,7 +89,7 @@ class Logging:
 
 @dataclass
 class Best:
-    """Keep the weights of the epoch with the lowest full validation loss; of equal losses the first epoch's."""
+    """Keep the weights of the epoch with the lowest full validation loss, or of the first one of equal losses."""
 
     files: RunFiles
     model: nn.Module
@@ -162,21 +162,21 @@ class Progress:
 
 
 class Keeper(Protocol):
-    """What may need a state at a step's end."""
+    """The interface of an observer that may need a state at a step's end."""
 
     def due(self, step: int) -> bool:
         """Return whether a state is needed now."""
 
     def keep(self, step: int, wish: int) -> None:
-        """Do what all ranks agreed on."""
+        """Act on the ranks' common decision."""
 
 
 @dataclass
 class Stopping:
-    """Agree with the other ranks at each step's end, let the keepers act, and stop the run if one wishes it.
+    """Agree with the other ranks at each step's end, let the keepers act, and stop the run if a rank wishes it.
 
-    It is the only observer that waits for other ranks, so every rank has one. The largest wish of any rank is done by
-    all. Raises Stopped.
+    It is the only observer that waits for other ranks, so every rank has one. All ranks follow the largest wish of any
+    rank. Raises Stopped.
     """
 
     place: Place
@@ -201,7 +201,7 @@ class Stopping:
 
 @dataclass
 class Saving:
-    """Save a state when one is due or wished for: weights, the optimiser's state, the log's length, the best epoch."""
+    """Save a state when one is due or requested: weights, the optimiser's state, the log's length, the best epoch."""
 
     files: RunFiles
     model: nn.Module  # as it is saved
@@ -217,11 +217,11 @@ class Saving:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of training in all processes of the run."""
+        """The seconds of training in all processes of the run."""
         return self.seconds_before + time.monotonic() - self._began
 
     def due(self, step: int) -> bool:
-        """Return whether a state is due: at the last step, and after so many seconds."""
+        """Return whether a state is due: at the last step, and after `every` seconds."""
         return step == self.total_steps or time.monotonic() - self._at >= self.every
 
     def keep(self, step: int, wish: int) -> None:
@@ -230,7 +230,7 @@ class Saving:
             self.save(step)
 
     def save(self, step: int) -> None:
-        """Write a state from which the run resumes after `step`; a loss that is not a number is found first."""
+        """Write a state from which the run resumes after `step`, after checking the losses so far."""
         log = self.logging.log
         log_bytes = log.drain()
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -254,15 +254,15 @@ class Saving:
 
 @dataclass
 class Pushing:
-    """Offer the saved state for the Hub when it is time, and when the run stops."""
+    """Offer the saved state for the Hub when a push is due, and when the run stops."""
 
-    offer: Callable[[int], None]  # takes the step of a state
+    offer: Callable[[int], None]  # called with the step of a state
     every: float  # seconds
     _at: float = field(default_factory=time.monotonic)
     _asked: bool = False
 
     def due(self, step: int) -> bool:
-        """Return whether it is time for a push."""
+        """Return whether a push is due."""
         del step
         self._asked = time.monotonic() - self._at >= self.every
         return self._asked
@@ -275,6 +275,6 @@ class Pushing:
 
 
 def restore(state: checkpoint.State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put a state's weights and the optimiser's state back."""
+    """Load a state's weights and optimiser state."""
     model.load_state_dict(state.part("model"))
     checkpoint.restore_optimizer(model, optimizer, state.part("optimizer"), state.facts.optimizer)

@@ -1,4 +1,4 @@
-"""How a run is computed and kept, which is no part of its name."""
+"""The options of how a run is computed and stored, which do not belong to its ID."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pushing import Push
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Keeping, Computing, Files):
-    """How a run is computed and kept, and where its files are; nothing here is part of its name."""
+    """How a run is computed and stored, and where its files are. None of these belongs to its ID."""
 
     command: str = ""  # as it was typed
 
@@ -27,10 +27,10 @@ class Options(Keeping, Computing, Files):
 
     @property
     def push(self) -> Push | None:
-        """Return how the run is kept on the Hub, None if it is not."""
+        """How the run is kept on the Hub, or None if it is not."""
         return Push(every=self.push_every, wait=self.if_held == "wait", lease=self.lease) if self.upload else None
 
     @property
     def wishes(self) -> Wishes:
-        """Return what was asked for of how a run is computed."""
+        """The requested choices of how a run is computed."""
         return Wishes(**{field.name: getattr(self, field.name) for field in fields(Wishes)})

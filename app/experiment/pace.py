@@ -1,4 +1,4 @@
-"""How fast a run goes: when a step will end, when the run will end, and what Ctrl-C is answered with that."""
+"""The pace of a run: when a step will end, when the run will end, and the answer to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..loop import Event, StepEnd
 from ..system.duration import spoken
 
 _TIMED = 3  # steps, after the first, by which the end of the run is estimated
-_WORTH_SAYING = 60.0  # seconds of a run that is left
+_WORTH_SAYING = 60.0  # seconds that remain of the run
 _HARD_END = 1.2  # seconds after the second Ctrl-C; the exit of an interpreter takes a part of a second too
 _INTERRUPTED = 130  # the exit code of the command line
 
 
 @dataclass
 class Pace:
-    """Time the steps, and print when the run is expected to end after three of them.
+    """Time the steps, and print the expected end of the run after three of them.
 
     The first step is not timed, because kernels are compiled and memory is allocated in it.
     """
@@ -44,7 +44,7 @@ class Pace:
             self._expect(self.total_steps - event.step)
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until the step under way should end; None until two steps have ended."""
+        """Return the seconds until the current step should end, or None until two steps have ended."""
         if len(self._ends) < 2:
             return None
         return max(0.0, self._median() - (self.now() - self._ends[-1]))
@@ -69,7 +69,7 @@ class Pace:
 class CtrlC:
     """Answer Ctrl-C from a thread while the main thread computes, and end the process soon after the second one.
 
-    Python calls its own handlers between two bytecodes only, and a backward pass is one of them.
+    Python calls its handlers only between two bytecodes, and a backward pass is one bytecode.
     """
 
     pace: Pace
@@ -78,7 +78,7 @@ class CtrlC:
     _end: threading.Timer | None = None
 
     def __call__(self, number: int) -> None:
-        """Answer a signal; only SIGINT has an answer."""
+        """Answer a signal. Only SIGINT has an answer."""
         if number != signal.SIGINT:
             return
         self._heard += 1

@@ -1,4 +1,4 @@
-"""Which images a command names: in folders at any depth, as files, and in lists of paths."""
+"""The images that a command names: in folders at any depth, as files, and in lists of paths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LIST = ".txt"
 
 @dataclass(frozen=True)
 class Found:
-    """The files to read, each once and in order, and how many files of the folders are no images by their ending."""
+    """The files to read, each once and in order, and the number of files in the folders without an image ending."""
 
     paths: list[Path]
     others: int
 
 
 def found(given: Sequence[str]) -> Found:
-    """Return the images that are meant. Raises InputError for a path that is not there, and where there is no image."""
+    """Return the images that are named. Raises InputError for a path that does not exist, and if there is no image."""
     paths: dict[Path, None] = {}
     others = 0
     for name in given:
@@ -46,14 +46,14 @@ def found(given: Sequence[str]) -> Found:
 
 
 def _below(folder: Path) -> tuple[list[Path], int]:
-    """Return the images in a folder and below it, and the number of other files; hidden names are skipped."""
+    """Return the images in a folder and below it, and the number of other files. Hidden names are skipped."""
     files = [*_files(folder, set())]
     images = [path for path in files if path.suffix.lower() in ENDINGS]
     return images, len(files) - len(images)
 
 
 def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Yield every file below a folder in the order of names, behind links too, but never a folder twice."""
+    """Yield every file below a folder in the order of names, also behind links, but never a folder twice."""
     if (real := os.path.realpath(folder)) in seen:
         return
     seen.add(real)
@@ -67,7 +67,7 @@ def _files(folder: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def _listed(path: Path) -> list[Path]:
-    """Return the paths in a list, one per line; a relative one begins at the folder of the list."""
+    """Return the paths in a list, one per line. A relative one begins at the folder of the list."""
     try:
         text = durable.text(path, "utf-8-sig", "surrogateescape")
     except OSError as error:
@@ -81,5 +81,5 @@ def _listed(path: Path) -> list[Path]:
 
 
 def text(path: Path) -> str:
-    """Return a path as UTF-8 can hold it: bytes that are no text stand as escapes."""
+    """Return a path as valid UTF-8, with escapes for bytes that are not text."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What a `train` command stands for, before it begins: its config, and runs that are nearly the same."""
+"""The config of a `train` command before it begins, and runs that are nearly the same."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def plan(
     request: Mapping[str, Any], screen: Screen, config: RunConfig | None = None, *,
     checkpoints: Path = Path("checkpoints"),
 ) -> RunConfig:  # fmt: skip
-    """Return the config of a request; nothing is written but a dataset's cache and published weights.
+    """Return the config of a request. Only a dataset's cache and published weights are written.
 
-    `config` is the request's, where it was resolved before. `checkpoints` has the runs whose weights `init` may name.
+    `config` is the request's, if it was resolved before. `checkpoints` contains the runs whose weights `init` may name.
     Raises InputError.
     """
     weights = None
@@ -42,7 +42,7 @@ def plan(
 
 
 def tell_kin(config: RunConfig, checkpoints: Path, say: Callable[[str], None]) -> None:
-    """Say which finished runs differ from a run that begins in their epochs only: they might be what is wanted."""
+    """Report finished runs that differ from a new run only in their epochs, since they may be what the user wants."""
     if kin := kin_of(config, checkpoints):
         named = ", ".join(f"run {entry.run_id} ({_epochs(entry.epochs)})" for entry in kin[:_SHOWN])
         same = "is finished and differs" if len(kin) == 1 else "are finished and differ"

@@ -1,4 +1,4 @@
-"""A run's classes for images without labels: read one by one, computed as the run's own test, written as they come."""
+"""A run's classes for images without labels, computed as in the run's test and written batch by batch."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Predicted:
     parquet: Path
     classes: Counter[str] = field(default_factory=Counter)  # images by their predicted class
     skipped: list[tuple[str, str]] = field(default_factory=list)  # path and reason
-    others: int = 0  # files in the folders that are no images, by their ending
+    others: int = 0  # files in the folders without an image ending
     replaced: bool = False  # whether files of an earlier prediction were there
 
     @property
     def n(self) -> int:
-        """Return the number of images with a prediction."""
+        """The number of images with a prediction."""
         return sum(self.classes.values())
 
 
@@ -48,10 +48,10 @@ def predict(
     run: Run, given: Sequence[str], out: Path, options: Options, screen: Screen, *, best: bool = False,
     batch_size: int | None = None,
 ) -> Predicted:  # fmt: skip
-    """Write the class and the probabilities of each image to `out`.csv and `out`.parquet; files are there complete.
+    """Write the class and the probabilities of each image to `out`.csv and `out`.parquet, which appear when complete.
 
     `given` are folders, whose images are found at any depth, image files, and lists of paths (.txt). Files that cannot
-    be read are skipped and reported. Raises InputError where none can be read.
+    be read are skipped and reported. Raises InputError if none can be read.
     """
     run.require_done()
     _require_images(run)
@@ -80,7 +80,7 @@ def predict(
 
 
 def _require_images(run: Run) -> None:
-    """Raise InputError for a run that does not tell classes of images."""
+    """Raise InputError unless the run classifies images."""
     config = run.config
     if (kind := effects.kind_of(config.dataset)) != "image" or config.task != "classification":
         raise InputError(
@@ -90,14 +90,14 @@ def _require_images(run: Run) -> None:
 
 
 def _require_apart(run: Run, out: Path) -> None:
-    """Raise InputError where the output would replace a file of the run."""
+    """Raise InputError if the output would replace a file of the run."""
     ours = {out.with_name(f"{out.name}{ending}").resolve() for ending in (".csv", ".parquet")}
     if taken := [path for path in run.files.present() if path.resolve() in ours]:
         raise InputError(f"--out {out} would replace {taken[0]}, a file of the run. Use another name")
 
 
 def _replaced(done: Predicted) -> bool:
-    """Return whether files of an earlier prediction will be replaced; raise InputError for any other file."""
+    """Return whether files of an earlier prediction will be replaced. Raise InputError for any other file."""
     there = [path for path in (done.csv, done.parquet) if path.exists()]
     for path in there:
         if not tables.is_ours(path):
@@ -111,7 +111,7 @@ def _replaced(done: Predicted) -> bool:
 def _decoded(
     paths: Sequence[Path], preprocess: loading.Preprocess, size: int
 ) -> Iterator[tuple[list[str], list[np.ndarray], list[tuple[str, str]]]]:
-    """Yield paths and images of each batch, and the files that were skipped in it; the next batch is read meanwhile."""
+    """Yield paths and images of each batch, and the files skipped in it, while the next batch is read."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def begun(start: int) -> list[tuple[str, Future[np.ndarray | str]]]:
@@ -146,7 +146,7 @@ def _probabilities(model: nn.Module, inputs: torch.Tensor, here: Place) -> np.nd
 
 
 def _write(table: Table, paths: list[str], probabilities: np.ndarray, names: list[str], done: Predicted) -> None:
-    """Add the rows whose probabilities are numbers; the others are skipped."""
+    """Add the rows whose probabilities are numbers, and skip the others."""
     known = np.isfinite(probabilities).all(1)
     done.skipped += [(path, "the model's outputs for it are not numbers") for path in np.array(paths)[~known].tolist()]
     kept = [path for path, fine in zip(paths, known, strict=True) if fine]
@@ -156,6 +156,6 @@ def _write(table: Table, paths: list[str], probabilities: np.ndarray, names: lis
 
 
 def shown(skipped: Sequence[tuple[str, str]]) -> str:
-    """Return the first skipped files with their reasons, and how many more there are."""
+    """Return the first skipped files with their reasons, and the number of the others."""
     named = "; ".join(f"{path}: {reason}" for path, reason in skipped[:SHOWN])
     return named + (f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else "")

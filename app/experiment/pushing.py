@@ -1,4 +1,4 @@
-"""A run's state on the Hub while it trains: pushed by a thread that training never waits for."""
+"""A run's state on the Hub while it trains, pushed by a thread that training never waits for."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LAST_PAUSE = 2.0  # and before the last one of a run that stops
 
 @dataclass(frozen=True, kw_only=True)
 class Push:
-    """How a run is kept on the Hub."""
+    """The settings of how a run is kept on the Hub."""
 
     every: float = 1800.0  # seconds between pushed states
-    wait: bool = True  # for another machine that trains the run; else refuse
+    wait: bool = True  # for another machine that trains the run; otherwise raise Held
     lease: float = 900.0  # seconds that this machine's claim lasts without being renewed
 
 
 def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], None], *, fresh: bool) -> Pusher:
-    """Find the run on the Hub by its ID, claim it, and download what is newer there to the run's files.
+    """Find the run on the Hub by its ID, claim it, and download newer files to the run's files.
 
-    If the Hub is unavailable, a warning is printed and the pusher retries. Raises Held where another machine trains
-    the run and `push` does not wait for it, and Unavailable where a later state is there but cannot be fetched.
+    If the Hub is unavailable, a warning is printed and the pusher retries. Raises Held if another machine trains the
+    run and `push` does not wait for it, and Unavailable if there is a later state that cannot be downloaded.
     """
     was_here = files.holder.exists()
     repository, folder = hub.repository(), f"{config.folder}/{files.stem}"
@@ -65,7 +65,10 @@ def begin(config: RunConfig, files: RunFiles, push: Push, say: Callable[[str], N
 
 
 def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[str], None]) -> None:
-    """Fetch the Hub's later state, if there is one; a fetch that fails ends the command, or it would fall behind."""
+    """Download the Hub's later state, if there is one.
+
+    A failure ends the command, which would fall behind otherwise.
+    """
     try:
         if branch.pull(standing, files, after=checkpoint.newest_step(files.state), say=say):
             say("the run resumes from the state on the Hub")
@@ -80,15 +83,15 @@ def _pull(branch: Branch, standing: Standing, files: RunFiles, say: Callable[[st
 
 @dataclass
 class Pusher:
-    """The thread, and the newest snapshot that waits for it; older ones that were not begun are left out."""
+    """The thread, and the newest snapshot that waits for it. Older ones that were not begun are dropped."""
 
     branch: Branch
     files: RunFiles
     push: Push
     say: Callable[[str], None]
     claimed: bool = False
-    fresh: bool = False  # what the Hub has of the run counts for nothing
-    lost: Reason | None = None  # why this machine must not go on
+    fresh: bool = False  # the run's state on the Hub is ignored
+    lost: Reason | None = None  # why this machine must not continue
     _waiting: tuple[int, Path] | None = None
     _offered: int = 0  # step of the newest state that was to be pushed, whether or not that was possible
     _pushed: int = 0  # step of the state that is on the Hub
@@ -112,7 +115,7 @@ class Pusher:
         self._thread.start()
 
     def offer(self, step: int) -> None:
-        """Take the state of a step for the thread to push; a disk without room for that costs the push only."""
+        """Take the state of a step for the thread to push. On a full disk, only the push is lost."""
         self._offered = step
         try:
             self._offer(step)
@@ -121,7 +124,7 @@ class Pusher:
             self.say(f"warning: the state of step {step} is not pushed ({error.strerror}). Training continues")
 
     def _offer(self, step: int) -> None:
-        """Return a snapshot by links to the state's files."""
+        """Make the waiting snapshot from links to the state's files."""
         folder = self.files.push / f"step-{step}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -138,10 +141,10 @@ class Pusher:
             shutil.rmtree(before[1], ignore_errors=True)
 
     def verdict(self) -> Reason | None:
-        """Return why this machine must not go on, None if it may.
+        """Return why this machine must not continue, or None if it may.
 
-        A claim that was not renewed in time, such as that of a suspended process, may be another machine's by now. The
-        Hub is asked once before training goes on.
+        A claim that was not renewed in time, such as that of a suspended process, may belong to another machine by now.
+        The Hub is asked once before training continues.
         """
         overdue = self.claimed and time.monotonic() - self._renewed > self.push.lease
         if overdue and not self.lost and self._asked_for != self._renewed:
@@ -153,9 +156,9 @@ class Pusher:
         return self.lost
 
     def close(self, *, seconds: float, release: bool) -> bool:
-        """End the thread, with `release` after what waits is pushed and the lease released; not after `seconds`.
+        """End the thread within `seconds`. With `release`, push the waiting state and release the lease before.
 
-        Returns whether the newest state that was offered is on the Hub.
+        Returns whether the newest offered state is on the Hub.
         """
         if not self._thread:
             return False
@@ -169,7 +172,7 @@ class Pusher:
         return there
 
     def _work(self) -> None:
-        """Push what waits, renew the lease in between, and retry with longer pauses when the Hub is silent."""
+        """Push what waits, renew the lease in between, and retry with longer pauses while the Hub does not answer."""
         self._plan()
         pause = _FIRST_PAUSE
         while not self.lost:
@@ -197,7 +200,7 @@ class Pusher:
         self._not_before, self._renew_at = 0.0, time.monotonic() + self.push.lease / 3
 
     def _wait(self) -> bool:
-        """Wait until there is something to do; return whether it is the last."""
+        """Wait until there is something to do. Return whether it is the last."""
         with self._changed:
             while not self._ending:
                 left = (self._not_before if self._waiting else self._renew_at) - time.monotonic()
@@ -217,7 +220,7 @@ class Pusher:
             self.branch.release()
 
     def _claim(self) -> None:
-        """The lease, where the Hub was silent when the run began; what it has of a later step is not put behind."""
+        """Claim the lease if the Hub did not answer when the run began. A later state on the Hub is not overwritten."""
         if self.claimed:
             return
         standing = self.branch.take(wait=False, say=self.say)
@@ -241,7 +244,7 @@ class Pusher:
         except BaseException as error:
             with self._changed:
                 if self._waiting is None and not isinstance(error, LeaseLost):
-                    self._waiting = taken  # tried again; a later state takes its place
+                    self._waiting = taken  # tried again; a later state replaces it
                 else:
                     shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -1,4 +1,4 @@
-"""How a run ended, in its record."""
+"""The end of a run, as its record states it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def recorded(files: RunFiles, kept: Record) -> Iterator[None]:
         else:
             kept.status, kept.failure = "failed", parts.Failure(kind=kind, sentence=sentence)
             kept.failures = (kept.failures or 0) + (kind not in _NOT_COUNTED) or None
-        with suppress(OSError, RunFailed):  # a full disk, say: the first error stays the reported one
+        with suppress(OSError, RunFailed):  # for example a full disk: the first error is still the reported one
             record.write(files.record, kept)
         raise

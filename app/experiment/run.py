@@ -34,18 +34,18 @@ from .options import Options
 from .planning import plan, tell_kin
 from .pushing import Push, Pusher
 
-READY, DONE, FAILED = range(3)  # what the first rank tells the others; the largest is heard
-_LAST_PUSH = 120.0  # seconds for the last push where nobody is about to kill the process
-_AT_ONCE = 7.0  # seconds for a push under way where the command ends, or fails, and nobody waits for it
+READY, DONE, FAILED = range(3)  # messages of the first rank to the others; the largest one counts
+_LAST_PUSH = 120.0  # seconds for the last push if nobody is about to kill the process
+_AT_ONCE = 7.0  # seconds for a push in progress if the command ends or fails
 _INTERRUPTED = 0.5  # after Ctrl-C twice, which ends the process within two seconds
 _TO_EXIT, _LEAST = 3.0, 1.0  # seconds of the grace that are kept for the end, and those that a push gets in any case
 
 
 def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:
-    """Train a run to its end, resume it where it was stopped, or find it done; then test its final weights.
+    """Train a run to its end, resume it, or find it done. Then test its final weights.
 
-    `path` is the path of a local dataset. Under `torchrun` the first rank gets the run, the others None. Raises
-    InputError for bad input, and Stopped when a signal or the time limit asked for it.
+    `path` is the path of a local dataset. Under `torchrun` the first rank returns the run, the others None. Raises
+    InputError for bad input, and Stopped after a signal or the time limit.
     """
     with signals.ending(), place.own_threads():
         return _trained(as_begun(config, options, screen, path), options, screen, path)
@@ -92,7 +92,7 @@ def _files(config: RunConfig, options: Options) -> RunFiles:
 
 @contextmanager
 def _together(here: place.Place) -> Iterator[None]:
-    """Let no rank end before the first has written its files; one that is stopped outside of the loop ends alone."""
+    """Let no rank end before the first has written its files. A rank that is stopped outside of the loop ends alone."""
     try:
         yield
     except Stopped as stopped:
@@ -108,13 +108,13 @@ def _telling(here: place.Place) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(RuntimeError):  # they are gone
+        with suppress(RuntimeError):  # they no longer exist
             here.agree(FAILED)
         raise
 
 
 def _found_done(run: Run, screen: Screen) -> Run:
-    """Return the run as it is; raise Damaged if its files are damaged or gone."""
+    """Return the run as it is. Raise Damaged if its files are damaged or missing."""
     screen.say(f"done already: {run.files.record} (--fresh retrains it)")
     run.require_whole()
     shutil.rmtree(run.files.state, ignore_errors=True)  # left by a kill after the last write
@@ -122,9 +122,9 @@ def _found_done(run: Run, screen: Screen) -> Run:
 
 
 def _kept(files: RunFiles, options: Options) -> Record | None:
-    """Return the record of the run as it was begun, None where it is begun now.
+    """Return the record of a run that was begun, or None if it begins now.
 
-    Raises InputError for a run that an earlier version trained from the stream: its ID names other splits now.
+    Raises InputError for a run that an earlier version trained from the stream, because its ID now means other splits.
     """
     _require_no_dangling(files, options)
     kept = record.read(files.record) if files.record.exists() and not options.fresh else None
@@ -161,7 +161,7 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
 
 
 def _seconds_left(stopped: Stopped, grace: float) -> float:
-    """Return the seconds that the last push of a stopped run may take: the rest of the grace since the signal."""
+    """Return the seconds for the last push of a stopped run: the rest of the grace period since the signal."""
     if stopped.in_time:
         return _LAST_PUSH
     since = time.monotonic() if stopped.since is None else stopped.since
@@ -171,7 +171,7 @@ def _seconds_left(stopped: Stopped, grace: float) -> float:
 def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:
     """Return the run with its test results, from the stored predictions, or with `again` from its weights and data.
 
-    Raises InputError for an unfinished run, for damaged files, and unless every test row was seen exactly once.
+    Raises InputError for an unfinished run, for damaged files, and unless every test row was predicted exactly once.
     """
     run.require_done()
     if options.data and not again:
@@ -181,7 +181,10 @@ def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, 
 
 
 def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
-    """`topK` and `topK_interval` of an evaluated run; raises InputError for a regression, or k above its classes."""
+    """Return `topK` and `topK_interval` of an evaluated run.
+
+    Raises InputError for a regression, or k above its classes.
+    """
     if task.of(run.config.task) is task.values:
         raise InputError(f"--top-k has no effect on run {run.record.run_id}, which predicts a number. Omit it")
     if k > run.config.classes:
@@ -194,9 +197,9 @@ def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
 
 
 def evaluate_kept(run: Run, options: Options, screen: Screen, *, epoch: int) -> Run:
-    """The run with the test of the weights that were kept after an epoch, in its results under `test_kept`.
+    """Return the run with the test of the weights that were kept after an epoch, in its results under `test_kept`.
 
-    Other tests stay. Raises InputError for an unfinished run, and Damaged for files that are damaged or gone.
+    Other tests stay. Raises InputError for an unfinished run, and Damaged for files that are damaged or missing.
     """
     run.require_done()
     with lock(run.files.lock, wait=False):
@@ -212,7 +215,7 @@ def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again:
 
 
 def _predicted(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> Run:
-    """The run with the recomputed predictions of its weights of a name in the file of another."""
+    """Return the run with the recomputed predictions of `weights` in the file `into`, both names in `RunFiles`."""
     with place.own_threads():
         _predict(run, options, screen, weights=weights, into=into)
     sums = {part: sha256(getattr(run.files, part)) for part in (into, "splits")}
@@ -220,7 +223,7 @@ def _predicted(run: Run, options: Options, screen: Screen, *, weights: str, into
 
 
 def _measured(run: Run, name: str, result: str, **more: Any) -> Run:
-    """The run, also in its file, with the metrics of stored predictions in its results."""
+    """Return the run with the metrics of stored predictions in its results, and write its record."""
     run.require_whole(name, "splits", fix="Run `evaluate --again` to recompute it")
     predictions = Predictions.load(getattr(run.files, name))
     evaluation.require_same_rows(predictions, split_rows.of_test(run.files))
@@ -237,7 +240,7 @@ def _changed(run: Run, **fields: Any) -> Run:
 
 
 def _predict(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> None:
-    """Recompute the predictions of weights; both are names in `RunFiles`."""
+    """Recompute the predictions of `weights` into the file `into`, both names in `RunFiles`."""
     config = run.config
     here = training.place_of_evaluation(run, options, screen.say)
     known = run.record.data
@@ -260,7 +263,7 @@ def _predict(run: Run, options: Options, screen: Screen, *, weights: str, into: 
         )
     split_rows.save(run.files, splits)
     predictions = predicted(run, splits.test, here, options, screen, weights=weights)
-    evaluation.require_numbers(predictions)  # before those that are there are replaced
+    evaluation.require_numbers(predictions)  # before the existing ones are replaced
     predictions.save(getattr(run.files, into))
 
 

@@ -20,10 +20,10 @@ Answer = TypeVar("Answer")
 
 
 def survived(job: Job, train: Callable[[Job], Answer]) -> Answer:
-    """Return what `train` makes of the job, or of the job with a smaller micro-batch.
+    """Return the result of `train` for the job, or for the job with a smaller micro-batch.
 
-    Raises OutOfMemory at micro-batch 1, and at once for batch statistics, which need each batch whole, and for several
-    ranks, which wait for each other within a step and so cannot begin again together.
+    Raises OutOfMemory at micro-batch 1, and immediately for batch statistics, which need each complete batch, and for
+    several ranks, which wait for each other within a step and so cannot restart together.
     """
     while True:
         try:
@@ -34,14 +34,14 @@ def survived(job: Job, train: Callable[[Job], Answer]) -> Answer:
             if final := _why_not_smaller(job):
                 raise OutOfMemory(final) from error
             said = first_line(error)
-        # here the error is gone, and with it the frames that held the model and its activations
+        # here the error is freed, and with it the frames that kept the model and its activations
         gc.collect()
-        torch.cuda.empty_cache()  # without effect where there is no CUDA
+        torch.cuda.empty_cache()  # without effect if there is no CUDA
         job = _smaller(job, said)
 
 
 def together(job: Job, train: Callable[[], None]) -> None:
-    """Train as one of several ranks; raises OutOfMemory with a sentence where memory runs out."""
+    """Train as one of several ranks. Raises OutOfMemory with a sentence if memory runs out."""
     try:
         train()
     except (MemoryError, RuntimeError) as error:
@@ -51,7 +51,7 @@ def together(job: Job, train: Callable[[], None]) -> None:
 
 
 def _why_not_smaller(job: Job) -> str:
-    """Return why the run cannot resume with a smaller micro-batch, and what to do; empty if it can."""
+    """Return why the run cannot resume with a smaller micro-batch, and what to do, or an empty text if it can."""
     size = job.chosen.micro_batch_size
     smaller = job.chosen.halved().micro_batch_size
     too_small = f"the device's memory is too small for a micro-batch of {size}"
@@ -71,7 +71,7 @@ def _why_not_smaller(job: Job) -> str:
 
 
 def _smaller(job: Job, said: str) -> Job:
-    """Return the job with half the micro-batch, as of the last saved state; record and report it."""
+    """Return the job with half the micro-batch, as of the last saved state. The change is recorded and reported."""
     before = job.chosen.micro_batch_size
     choosing.forget_micro_batch(job.config, job.here, at_least=before)
     chosen = job.chosen.halved()

@@ -1,4 +1,4 @@
-"""The stages of training one run: its data and its record, the loop, and what is kept at the end."""
+"""The stages of training one run: its data and its record, the loop, and the files that are kept at the end."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .pushing import Pusher
 from .recording import recorded
 from .stopping import Reason, stop_requests
 
-_SMALL_FILES = 1 << 24  # bytes of a run beside its weights and states
+_SMALL_FILES = 1 << 24  # bytes of a run in addition to its weights and states
 
 
 def prepare(
     config: RunConfig, files: RunFiles, kept: Record | None, path: str | None, options: Options,
     screen: Screen, here: Place,
 ) -> Job:  # fmt: skip
-    """Prepare the first step: the data, what is chosen by measurement, and the record on disk."""
+    """Prepare the first step: the data, the choices by measurement, and the record on disk."""
     stay = ledger.Stay.begin(here)
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
     here = in_its_precision(here, config, kept, screen.say)
@@ -79,7 +79,7 @@ def prepare(
 def _chosen(
     config: RunConfig, kept: Record | None, rows: int, options: Options, screen: Screen, here: Place
 ) -> execution.Execution:
-    """Return how a run is computed: as it began, or as it is chosen now for a training split of so many rows."""
+    """Return how a run is computed: as it began, or as chosen now for a training split of `rows` rows."""
     if kept:
         return execution.again(kept.stored_execution, config, here, options.wishes, screen.say)
     return execution.choose(config, here, options.wishes, steps=length.steps(config, rows), say=screen.say)
@@ -91,7 +91,7 @@ def _tell(screen: Screen, *notes: str | None) -> None:
 
 
 def _splits(config: RunConfig, cached: data.Cached, here: Place, screen: Screen) -> Splits:
-    """Return the splits of the run, after reporting what was understood of its data."""
+    """Return the splits of the run, after reporting how its data were understood."""
     splits = data.splits(config, here, cached, screen.say)
     for line in data.described(config, cached, splits).lines():
         screen.say(line)
@@ -107,7 +107,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
 
 
 def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
-    """Remove all files of the run; raise DiskFull if the disk has no room for its states and kept weights."""
+    """Remove all files of the run. Raise DiskFull if the disk has no room for its states and kept weights."""
     room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
     room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
@@ -137,7 +137,7 @@ def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) 
 
 
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
-    """Train from the state, or from the start, to the end; then test the final weights and complete the record."""
+    """Train from the state, or from the start, to the end. Then test the final weights and complete the record."""
     job.screen.say(job.headline())
     forecast.warn(job)
     with recorded(job.files, job.kept):
@@ -230,7 +230,7 @@ def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
 
 
 def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers: Sequence[loop.Observer]) -> None:
-    """Run the loop to the last step; this rank's share of it."""
+    """Run this rank's share of the loop to the last step."""
     config = job.config
     schedule = loop.Schedule(
         epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
@@ -254,7 +254,7 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers
 
 
 def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
-    """Save final and best weights, test the final ones, and complete the record; only then delete the state."""
+    """Save final and best weights, test the final ones, and complete the record. Only then delete the state."""
     best = saving.best.found
     assert best is not None, "no epoch ended"
     files, kept, text = job.files, job.kept, _metadata(job.kept)
@@ -280,7 +280,7 @@ def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
 
 
 def _tested(job: Job, model: nn.Module) -> Predictions | None:
-    """Return the predictions of the test set, of which every rank computes its share; None on all but the first."""
+    """Return the predictions of the test set, of which every rank computes its share, or None on all but the first."""
     return evaluation.predict(
         model, job.splits.test, task=job.task, batch_size=job.config.val_batch_size, place=job.here
     )

@@ -1,4 +1,4 @@
-"""Stopping a run in good order: a signal, Ctrl-C and a time limit leave a note that the loop reads at a step's end."""
+"""Stopping a run cleanly: a signal, Ctrl-C or a time limit sets a request that the loop checks at a step's end."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..system import relaunch, signals
 
 
 class Reason(NamedTuple):
-    """Why a run stops, as its sentence says it; `in_time` where nobody is about to kill the process."""
+    """Why a run stops, as a sentence. `in_time` is set if nobody is about to kill the process."""
 
     why: str
     in_time: bool = False
-    since: float | None = None  # of time.monotonic(): when a signal came, after which the process may be killed
+    since: float | None = None  # of time.monotonic(): when a signal arrived, after which the process may be killed
 
 
-GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # what a rank wishes at a step's end; the largest wish is done by all
+GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # a rank's wish at a step's end; all ranks follow the largest wish
 
 
 def wish_of(reason: Reason | None) -> int:
-    """Return what a rank with that reason to stop, or with none, wishes."""
+    """Return the wish of a rank that has that reason to stop, or none."""
     return GO_ON if reason is None else STOP_IN_TIME if reason.in_time else STOP
 
 
@@ -32,12 +32,12 @@ def wish_of(reason: Reason | None) -> int:
 def stop_requests(
     *, deadline: float | None = None, alone: bool = False, answer: Callable[[int], None] | None = None
 ) -> Iterator[Callable[[], Reason | None]]:
-    """Within it a signal or the first Ctrl-C leaves a note, which the yielded call reads; a second Ctrl-C interrupts.
+    """Let a signal or the first Ctrl-C set a request within the context. The yielded call returns the request.
 
-    `deadline` is a time of `time.monotonic()` after which the call says so too. A process that is `alone` stops at once
-    as long as nobody has read a note: until its first step ends it has nothing to save, and that may take minutes.
-    `answer` is called with a signal's number from a thread, at once, whatever the main thread computes.
-    What a process that was asked to stop does to end well, such as its last push, is not disturbed by more signals.
+    A second Ctrl-C interrupts. `deadline` is a time of `time.monotonic()` after which the call also returns a request.
+    A process that is `alone` stops at once until a request was first checked: before its first step ends it has nothing
+    to save, and that step may take minutes. `answer` is called at once with a signal's number, from a thread, whatever
+    the main thread computes. Further signals do not disturb a process while it stops, for example during its last push.
     """
     asked: list[Reason] = []
     read = False

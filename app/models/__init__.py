@@ -1,4 +1,4 @@
-"""Models: `build` is the only place that reads a config; every constructor takes plain values."""
+"""The models. `build` is the only function that reads a config. Every constructor takes plain values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _FAMILIES: dict[str, Callable[..., nn.Module]] = {"vit": ViT, "t2t": T2TViT, "cn
 
 
 def constructor(row: ModelRow) -> Callable[..., nn.Module]:
-    """What builds a row's model, from plain values; torchvision and timm are imported where it is one of theirs."""
+    """Return the function that builds a row's model from plain values.
+
+    torchvision and timm are imported only if needed.
+    """
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
     if row.family == "resnet":
@@ -37,10 +40,10 @@ def constructor(row: ModelRow) -> Callable[..., nn.Module]:
 def build(
     config: RunConfig, *, attention_path: str, checkpointing: bool = False, pretrained: bool = False
 ) -> nn.Module:
-    """The config's model, freshly initialised from torch's global generator on the current default device.
+    """Return the config's model, newly initialised from torch's global generator on the current default device.
 
-    With `pretrained` one of timm's has its published weights, as a run's first step wants them; what is measured, or
-    gets a run's own weights, does without.
+    With `pretrained`, one of timm's models has its published weights, as the first step of a run needs them.
+    Measurements, and models that get a run's weights, do not need them.
     """
     own = config.family.cells
     cells = {name: getattr(config.shape, name) for name in (*_INPUT, *own)}
@@ -52,7 +55,7 @@ def build(
 
 
 def require_known(row: ModelRow) -> None:
-    """Raises InputError for a name that timm does not know, before a dataset is looked at."""
+    """Raise InputError for a name that timm does not know, before a dataset is read."""
     if row.family == "timm":
         from ..counts.builders import check_name
 
@@ -60,9 +63,9 @@ def require_known(row: ModelRow) -> None:
 
 
 def require(config: RunConfig) -> None:
-    """Raises InputError for a model that a library builds where it does not take the images, or lacks the weights.
+    """Raise InputError if a library's model does not accept the images, or if its weights are unavailable.
 
-    Weights are fetched here, before a dataset is read. Other families' checks stand in their tables.
+    Weights are downloaded here, before a dataset is read. The checks of other families are in their tables.
     """
     if config.family.closed:
         return
@@ -87,7 +90,7 @@ def tensor_shapes(config: RunConfig, *, classes: int | None = None) -> dict[str,
 
 
 def has_batch_statistics(config: RunConfig) -> bool:
-    """Whether a layer normalises over the batch in training, so that an image's result hangs on those beside it."""
+    """Return whether a layer normalises over the batch in training, so that images of a batch affect each other."""
     if "attention" in config.family.cells:
         return False
     with torch.device("meta"):
@@ -96,17 +99,17 @@ def has_batch_statistics(config: RunConfig) -> bool:
 
 
 def share_statistics(model: nn.Module) -> None:
-    """Lets batch norms take their statistics over the ranks' batches together: for GPUs, and for training only.
+    """Let batch norms compute their statistics over all ranks' batches, on GPUs and in training only.
 
     It works in place: parameters, statistics and their names stay.
     """
     if any(type(module).__module__.startswith("timm.") for module in model.modules()):
-        from timm.layers import convert_sync_batchnorm as convert  # its norms do more: an activation follows
+        from timm.layers import convert_sync_batchnorm as convert  # timm's norms include an activation
     else:
         convert = nn.SyncBatchNorm.convert_sync_batchnorm
     convert(model)
 
 
 def count(model: nn.Module) -> int:
-    """All trainable parameters, embeddings and head included."""
+    """Return the number of trainable parameters, embeddings and head included."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,4 +1,4 @@
-"""LANL's interpretable CNN: convolutions at full resolution, whose maps can be looked at, then a reduction to 8 x 8."""
+"""LANL's interpretable CNN: convolutions at full resolution, whose maps can be inspected, then a reduction to 8 x 8."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class ConvolutionBlock(nn.Module):
 class CNN(nn.Module):
     """`depth` blocks at full resolution, strided blocks until both sides are at most 8, a convolution, two linear maps.
 
-    images (B, channels, H, W) -> outputs (B, classes); `image` is a side or (H, W). LANL's has no dropout; here it acts
-    on what goes into the two linear maps, and `dropout=0` is theirs. Initialisation is torch's own, as theirs. Blocks
-    are not computed again in the backward pass: their batch statistics would enter the running averages twice.
+    images (B, channels, H, W) -> outputs (B, classes). `image` is a side or (H, W). LANL's has no dropout. Here it acts
+    on the inputs of the two linear maps, and `dropout=0` is LANL's. Initialisation is torch's default, as theirs.
+    Blocks are not recomputed in the backward pass, because their batch statistics would enter the running averages
+    twice.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What the models use of torch that torch does not publish: the one file with private names of a library.
+"""The parts of torch that models use and torch does not publish. Only this file uses private names of a library.
 
-tests/models/test_internals.py fails when one of them moves or changes its meaning.
+tests/models/test_internals.py fails if one of them moves or changes its meaning.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ def has_amx() -> bool:
 
 
 def softmax_backward(gradient: Tensor, map_: Tensor, *, out: Tensor) -> Tensor:
-    """Write the gradient of softmax's input over the last axis into `out`, from that of its output, `map_`."""
+    """Write the gradient of softmax's input over the last axis into `out`, given that of its output `map_`."""
     return torch.ops.aten._softmax_backward_data.out(gradient, map_, -1, map_.dtype, grad_input=out)
 
 
 def allow_programs(most: int) -> None:
-    """Let one compiled module have that many programs, one for each batch size and mode."""
+    """Let one compiled module have `most` programs, one for each batch size and mode."""
     torch._dynamo.config.recompile_limit = most
 
 
 def cut_to_buckets(cut: bool) -> None:
-    """Choose whether a compiled module under DDP is cut to DDP's buckets of gradients."""
+    """Set whether a compiled module under DDP is cut to DDP's buckets of gradients."""
     torch._dynamo.config.optimize_ddp = cut

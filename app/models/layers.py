@@ -14,8 +14,7 @@ EPS = 1e-6  # of our norms
 
 
 class PatchEmbedding(nn.Module):
-    """Cuts an image into square patches, or a signal into stretches, and projects each to d_model (arXiv:2010.11929,
-    section 3.1)."""
+    """Patches of an image, or stretches of a signal, projected to d_model (arXiv:2010.11929, section 3.1)."""
 
     def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2) -> None:
         super().__init__()
@@ -28,15 +27,15 @@ class PatchEmbedding(nn.Module):
 
 
 def filled_up(signals: Tensor, patch: int) -> Tensor:
-    """The signals with zeros behind, up to a multiple of the patch: (B, C, L) -> (B, C, patch ceil(L / patch))."""
+    """Return the signals padded with zeros to a multiple of the patch: (B, C, L) -> (B, C, patch ceil(L / patch))."""
     return F.pad(signals, (0, -signals.shape[-1] % patch))
 
 
 class ShiftedPatchEmbedding(nn.Module):
     """Patches of the image and of four shifts of it, normalised and projected (arXiv:2112.13492, section 4.1, SPT).
 
-    The shifts are by one pixel right, left, down and up, with zeros where nothing comes in, as in the CIFAR zoo; the
-    paper's are diagonal, by half a patch. A signal has two shifts, right and left.
+    The shifts are by one pixel right, left, down and up, padded with zeros, as in the CIFAR zoo. The paper's are
+    diagonal, by half a patch. A signal has two shifts, right and left.
     """
 
     def __init__(self, *, patch: int, channels: int, d_model: int, axes: int = 2, norm_eps: float = EPS) -> None:
@@ -56,9 +55,9 @@ class ShiftedPatchEmbedding(nn.Module):
 
 
 def with_shifts(images: Tensor, *, axes: int = 2) -> Tensor:
-    """The images and the same one pixel further right, left, down and up: (B, C, H, W) -> (B, 5 C, H, W).
+    """Return the images and copies moved one pixel right, left, down and up: (B, C, H, W) -> (B, 5 C, H, W).
 
-    Signals are shifted along their one axis: (B, C, L) -> (B, 3 C, L).
+    Signals are shifted along their only axis: (B, C, L) -> (B, 3 C, L).
     """
     around = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))  # pixels added left, right, above, below
     return torch.cat([images, *(F.pad(images, pixels[: 2 * axes]) for pixels in around[: 2 * axes])], dim=1)
@@ -68,11 +67,10 @@ PATCHINGS: dict[str, type[nn.Module]] = {"linear": PatchEmbedding, "shifted": Sh
 
 
 def sincos(*patches: int, d_model: int) -> Tensor:
-    """(sin(x w), cos(x w), sin(y w), cos(y w)) of each patch of rows and columns, (N, D), row by row
-    (arXiv:2205.01580); (sin(x w), cos(x w)) of a signal's.
+    """Return (sin(x w), cos(x w), sin(y w), cos(y w)) of each patch, row by row, (N, D) (arXiv:2205.01580).
 
-    w are d_model / 4 frequencies (a signal has d_model / 2), from 1 down to 1 / 10000 geometrically; x and y are
-    counted in patches.
+    For a signal's patches it is (sin(x w), cos(x w)). w are d_model / 4 frequencies (d_model / 2 for a signal),
+    geometrically from 1 down to 1 / 10000. x and y are counted in patches.
     """
     frequencies = 10_000 ** -torch.linspace(0, 1, d_model // (2 * len(patches)))
     places = torch.meshgrid(*(torch.arange(count) for count in patches), indexing="ij")[::-1]  # x, y
@@ -81,9 +79,9 @@ def sincos(*patches: int, d_model: int) -> Tensor:
 
 
 class DynamicTanh(nn.Module):
-    """weight tanh(alpha x) + bias, in a norm's place; alpha is one learned number, 0.5 at first (arXiv:2503.10622).
+    """weight tanh(alpha x) + bias in place of a norm. alpha is one learned number, initially 0.5 (arXiv:2503.10622).
 
-    It takes a norm's epsilon and has none.
+    It accepts a norm's epsilon but does not use it.
     """
 
     def __init__(self, d_model: int, eps: float = EPS) -> None:  # noqa: ARG002
@@ -101,7 +99,7 @@ NORMS: dict[str, Callable[..., nn.Module]] = {"layer": nn.LayerNorm, "dyt": Dyna
 
 
 class MLP(nn.Module):
-    """Two linear maps with a GELU between, dropout after each; (B, N, D) -> (B, N, D)."""
+    """Two linear maps with a GELU between, and dropout after each; (B, N, D) -> (B, N, D)."""
 
     def __init__(self, *, d_model: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -115,7 +113,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)); any attention of the law (B, N, D) -> (B, N, D)."""
+    """x + attention(norm(x)), then x + mlp(norm(x)), with any attention that maps (B, N, D) -> (B, N, D)."""
 
     def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: Norm) -> None:
         super().__init__()
@@ -130,13 +128,16 @@ class Block(nn.Module):
 
 
 def through(blocks: Iterable[nn.Module], x: Tensor, *, checkpointing: bool) -> Tensor:
-    """The blocks in turn; with checkpointing the backward pass is left their inputs alone (arXiv:1604.06174)."""
+    """Return x after all blocks.
+
+    With checkpointing only their inputs are kept for the backward pass (arXiv:1604.06174).
+    """
     for block in blocks:
         x = checkpoint(block, x, use_reentrant=False) if checkpointing and torch.is_grad_enabled() else block(x)
     return x
 
 
 def without_autocast(device: str) -> AbstractContextManager[None]:
-    """Return a context whose operations keep the precision of their inputs, on a kind of device."""
+    """Return a context in which operations on a kind of device keep the precision of their inputs."""
     known = torch.amp.is_autocast_available(device)  # not for the meta device
     return torch.autocast(device, enabled=False) if known else nullcontext()

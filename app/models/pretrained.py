@@ -1,4 +1,4 @@
-"""Weights of timm's models from the Hub: safetensors only, from the Hub's cache where they lie there already."""
+"""Weights of timm's models from the Hub, as safetensors only, or from the Hub's cache if they are there already."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from ..system.hub import api, call
 from ..system.repositories import listing
 
 _FILE = "model.safetensors"
-_SAFE = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # what lies beside it
+_SAFE = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # other files of the repository
 
 
 def weights(name: str) -> Path:
-    """The file of the weights of timm's model of a name, tag included where it has one.
+    """Return the file with the weights of timm's model of a name, including its tag if it has one.
 
-    Raises InputError where timm has none or the Hub has none as safetensors, HubUnavailable where it cannot be reached.
+    Raises InputError if timm has none or the Hub has none as safetensors, and HubUnavailable if the Hub cannot be
+    reached.
     """
     import huggingface_hub
     import timm

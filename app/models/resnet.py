@@ -12,11 +12,12 @@ from ..tables.shape import Extent
 class ResNet(nn.Module):
     """ResNet-18, 34, 50 or 101 with torchvision's names, so that its weights fit (at `width` 64 and from 64 px on).
 
-    images (B, channels, H, W) -> logits (B, classes); `image` is a side or (H, W). Below 64 px the stem is CIFAR's, a
-    3 x 3 convolution of stride 1 without max-pool. Convolutions start as torchvision's, He normal over what goes out;
-    the last norm of every block starts at zero, so that a block starts as its shortcut (arXiv:1706.02677, section 5.1;
-    torchvision's `zero_init_residual`, there off). Dropout acts on the pooled features before the head. Blocks are not
-    computed again in the backward pass: their batch statistics would enter the running averages twice.
+    images (B, channels, H, W) -> logits (B, classes). `image` is a side or (H, W). Below 64 px the stem is CIFAR's, a 3
+    x 3 convolution of stride 1 without max-pool. Convolutions are initialised as torchvision's, He normal over the fan
+    out. The last norm of every block starts at zero, so that a block starts as its shortcut (arXiv:1706.02677, section
+    5.1; torchvision's `zero_init_residual`, which is off there). Dropout acts on the pooled features before the head.
+    Blocks are not recomputed in the backward pass, because their batch statistics would enter the running averages
+    twice.
     """
 
     def __init__(
@@ -46,7 +47,10 @@ class ResNet(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """He normal over the fan out, norms at 1 and 0, the last norm of every block at 0; the head as torch's own."""
+        """Initialise convolutions as He normal over the fan out, norms at 1 and 0, and the head as torch.
+
+        The last norm of every block starts at 0.
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -62,7 +66,7 @@ class ResNet(nn.Module):
 
 
 def _stages(block: type[BasicBlock | Bottleneck], depths: tuple[int, ...], *, width: int) -> list[nn.Sequential]:
-    """Four stages, each at twice the channels and half the sides of the one before."""
+    """Return four stages, each with twice the channels and half the sides of the one before."""
     stages, channels = [], width
     for stage, blocks in enumerate(depths):
         inner = width * 2**stage

@@ -44,16 +44,17 @@ class Block(nn.Module):
 
 
 class ResNet1d(nn.Module):
-    """Stem, four stages of two blocks, pooling over whatever length is left, a linear head.
+    """Stem, four stages of two blocks, pooling over the remaining length, a linear head.
 
-    signals (B, channels, L) -> logits (B, classes); no parameter depends on L, so that other lengths may come than the
-    `image=(L,)` that it was built for. As the documentation of the original has it: batch norm, a max-pool of 7 after
-    the stem's convolution (13 wide, not padded), a projection in the first block of a stage, the mean over all samples
-    at the end. With `discriminator` it has the original's second head, of one output over the same features, for
-    learning from patterns without a label (`scores`); labels do not train it. Its published ancestor's choices are
-    `norm="layer"` (over channels), `pooling="max"`, `stem_pool=False` and `projection="every"`; it also drops before it
-    normalises, which is not done here. With `stem_dropout` the stem drops as a block does, as the ancestor's.
-    Initialisation is torch's own, as theirs. Raises InputError for a signal that is too short, and for images.
+    signals (B, channels, L) -> logits (B, classes). No parameter depends on L, so lengths other than the `image=(L,)`
+    that it was built for are allowed. The defaults follow the documentation of the original: batch norm, a max-pool of
+    7 after the stem's convolution (13 wide, not padded), a projection in the first block of a stage, the mean over all
+    samples at the end. With `discriminator` it has the original's second head, of one output over the same features,
+    for learning from patterns without a label (`scores`). Training on labels does not use that head. The choices of its
+    published ancestor are `norm="layer"` (over channels), `pooling="max"`, `stem_pool=False` and `projection="every"`.
+    The ancestor also drops before it normalises, which is not done here. With `stem_dropout` the stem drops as a block
+    does, like the ancestor's. Initialisation is torch's default, as theirs. Raises InputError for a signal that is too
+    short, and for images.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class ResNet1d(nn.Module):
         self.discriminator = nn.Linear(before, 1) if discriminator else None
 
     def features(self, signals: Tensor) -> Tensor:
-        """What both heads read: (B, channels, L) -> (B, 2 width)."""
+        """Return the features that both heads read: (B, channels, L) -> (B, 2 width)."""
         return self.pool(self.blocks(self.stem(signals))).flatten(1)
 
     def forward(self, signals: Tensor) -> Tensor:
@@ -105,10 +106,10 @@ class ResNet1d(nn.Module):
         logits = self.head(features)
         if self.discriminator is None or not self.training:
             return logits
-        # labels teach it nothing, but every process has to have a gradient for it, of zeros
+        # labels do not train it, but every process needs a gradient for it, of zeros
         return logits + 0 * self.discriminator(features)
 
     def scores(self, signals: Tensor) -> Tensor:
-        """One logit per signal of the second head, before a sigmoid: (B, channels, L) -> (B,)."""
+        """Return one logit per signal of the second head, before a sigmoid: (B, channels, L) -> (B,)."""
         assert self.discriminator is not None, "it was built without"
         return self.discriminator(self.features(signals)).squeeze(1)

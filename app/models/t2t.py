@@ -15,7 +15,10 @@ from .tokens_to_token import TokensToToken
 
 
 def sinusoids(tokens: int, d_model: int) -> Tensor:
-    """sin(n / 10000^(i / d_model)) in even columns i, cos in the next (arXiv:1706.03762, section 3.5); (tokens, D)."""
+    """Return sin(n / 10000^(i / d_model)) in even columns i, and cos in the next column, as (tokens, D).
+
+    (arXiv:1706.03762, section 3.5.)
+    """
     even = torch.arange(d_model, dtype=torch.float64) // 2 * 2  # 0, 0, 2, 2, ...
     angles = torch.arange(tokens, dtype=torch.float64)[:, None] * 10_000 ** -(even / d_model)
     return torch.where(torch.arange(d_model) % 2 == 0, angles.sin(), angles.cos()).float()
@@ -24,12 +27,12 @@ def sinusoids(tokens: int, d_model: int) -> Tensor:
 class T2TViT(nn.Module):
     """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
 
-    images (B, channels, H, W) -> logits (B, classes); `image` is (H, W) in pixels, or the side of a square; `tokenizer`
-    a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), v being its
-    values, as in LANL's form. Dropout acts on embeddings, projections and MLPs; with `token_dropout` on those of the
-    tokens-to-token module too. The authors' performer always drops 0.1 there, and their transformer nothing: here a run
-    at dropout 0 is free of chance. Raises ValueError for an image too small.
-    With `checkpointing` the backward pass computes each block and stage again instead of keeping what is inside.
+    images (B, channels, H, W) -> logits (B, classes). `image` is (H, W) in pixels, or the side of a square. `tokenizer`
+    is a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), where v are
+    its values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, and with `token_dropout` also on
+    those of the tokens-to-token module. The authors' performer always drops 0.1 there, and their transformer nothing.
+    Here a run at dropout 0 has no random dropout. Raises ValueError for an image too small. With `checkpointing` the
+    backward pass recomputes each block and stage instead of keeping its activations.
     """
 
     positions: Tensor
@@ -76,7 +79,7 @@ class T2TViT(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Truncated normal 0.02 for the cls token and every linear map, zero biases, as the authors' code."""
+        """Initialise the cls token and linear maps from a truncated normal of 0.02, biases at 0, as the authors."""
         nn.init.trunc_normal_(self.cls, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):

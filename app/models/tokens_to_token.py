@@ -18,22 +18,23 @@ _LEAST = 1e-8  # added to the performer's sum of weights
 
 
 def soft_split(images: Tensor, split: Split) -> Tensor:
-    """Overlapping squares of each image as tokens, row by row: (B, C, H, W) -> (B, N, C kernel^2)."""
+    """Return overlapping squares of each image as tokens, row by row: (B, C, H, W) -> (B, N, C kernel^2)."""
     return F.unfold(images, split.kernel, stride=split.stride, padding=split.padding).transpose(1, 2)
 
 
 def positive_features(x: Tensor, directions: Tensor) -> Tensor:
-    """exp(w_i . x - |x|^2 / 2) / sqrt(m) for m directions w (arXiv:2009.14794, lemma 1); (B, N, w) -> (B, N, m).
+    """Return exp(w_i . x - |x|^2 / 2) / sqrt(m) for m directions w: (B, N, w) -> (B, N, m).
 
-    With directions of a standard normal the products of two such vectors have the mean exp(x . y).
+    (arXiv:2009.14794, lemma 1.) With standard normal directions, the products of two such vectors have the mean exp(x .
+    y).
     """
     return (x @ directions.T - x.square().sum(-1, keepdim=True) / 2).exp() / math.sqrt(len(directions))
 
 
 def linear_attention(queries: Tensor, keys: Tensor, values: Tensor, directions: Tensor) -> Tensor:
-    """softmax(Q K^T) V, the exponentials by random features: linear in tokens; all (B, N, w), the result too.
+    """Return softmax(Q K^T) V, with exponentials by random features, in time linear in tokens. All are (B, N, w).
 
-    Computed in at least float32 whatever the precision around it: the features span many orders of magnitude.
+    It is computed in at least float32, because the features span many orders of magnitude.
     """
     wide = torch.promote_types(values.dtype, torch.float32)
     with without_autocast(values.device.type):
@@ -47,8 +48,8 @@ def linear_attention(queries: Tensor, keys: Tensor, values: Tensor, directions: 
 class TokenPerformer(nn.Module):
     """v + P(linear attention(q, k, v)) of the normed tokens, then x + MLP(norm(x)); (B, N, entries) -> (B, N, width).
 
-    The directions of the features are frozen: orthogonal rows of length sqrt(m), as in the authors' code, which makes
-    the kernel that of shorter queries and keys (a standard normal's rows have the length sqrt(width)).
+    The directions of the features are frozen: orthogonal rows of length sqrt(m), as in the authors' code. This makes
+    the kernel that of shorter queries and keys, since rows of a standard normal have the length sqrt(width).
     """
 
     directions: Tensor
@@ -71,7 +72,7 @@ class TokenPerformer(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
     def maps(self, x: Tensor) -> NoReturn:
-        """Raise InputError: random features stand for the exponentials, so that no map is ever computed."""
+        """Raise InputError, since random features replace the exponentials and no map is computed."""
         del x
         raise InputError(
             "a performer has no attention maps. Only the attention layers of the backbone have them. Use those layers"
@@ -81,8 +82,9 @@ class TokenPerformer(nn.Module):
 class TokenTransformer(nn.Module):
     """v + P(softmax(s q k^T) v) of the normed tokens, then x + MLP(norm(x)); (B, N, entries) -> (B, N, width).
 
-    s is (entries / heads)^-1/2 with the tokenizer's `wide_scale`, else (width / heads)^-1/2. These tokens are many more
-    than the backbone's, so that torch's kernel attends whatever the backbone's path: no map of them is ever kept.
+    s is (entries / heads)^-1/2 with the tokenizer's `wide_scale`, else (width / heads)^-1/2. There are many more of
+    these tokens than the backbone has, so torch's kernel is used whatever the backbone's path, and no map of them is
+    kept.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, entries: int, dropout: float, norm_eps: float = EPS) -> None:
@@ -108,7 +110,7 @@ MIXERS: dict[str, type[nn.Module]] = {"performer": TokenPerformer, "transformer"
 
 
 class Stage(nn.Module):
-    """A soft split and a mixing of its tokens, laid out as an image: (B, C, H, W) -> (B, width, rows, columns)."""
+    """A soft split and a mixing of its tokens, in the shape of an image: (B, C, H, W) -> (B, width, rows, columns)."""
 
     def __init__(self, mixer: nn.Module, *, split: Split, grid: tuple[int, int]) -> None:
         super().__init__()
@@ -127,7 +129,7 @@ class TokensToToken(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         *entries, last = tokenizer.entries(channels)
-        stages = zip(entries, tokenizer.splits, tokenizer.grids(image), strict=False)  # the last split stands alone
+        stages = zip(entries, tokenizer.splits, tokenizer.grids(image), strict=False)  # the last split has no mixing
         mixer = partial(MIXERS[tokenizer.mixer], tokenizer, dropout=dropout, norm_eps=norm_eps)
         self.stages = nn.ModuleList(
             Stage(mixer(entries=count), split=split, grid=grid) for count, split, grid in stages

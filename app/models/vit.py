@@ -1,4 +1,4 @@
-"""The Vision Transformer (arXiv:2010.11929) over any attention, with what later ones do otherwise."""
+"""The Vision Transformer (arXiv:2010.11929) over any attention, with variants of later models."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from .layers import EPS, NORMS, PATCHINGS, Block, sincos, through
 class ViT(nn.Module):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
-    images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches of
-    a signal; the last stretch is filled up with zeros where the length is no multiple of `patch`. Dropout acts on
-    embeddings, projections and MLPs.
-    `pooling="mean"` has no cls token, and its head takes the mean of all tokens; `positions="sincos"` are fixed (a cls
-    token has none); `norm` is that of blocks and head, not of shifted patches or of an attention's heads. `norm_eps` is
-    that of layer norms, those of shifted patches too.
-    With `checkpointing` the backward pass computes each block again instead of keeping what is inside.
+    images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches of a
+    signal. The last stretch is padded with zeros if the length is not a multiple of `patch`. Dropout acts on
+    embeddings, projections and MLPs. With `pooling="mean"` there is no cls token, and the head reads the mean of all
+    tokens. `positions="sincos"` are fixed (a cls token has none). `norm` is that of blocks and head, not of shifted
+    patches or of an attention's heads. `norm_eps` is that of layer norms, including those of shifted patches. With
+    `checkpointing` the backward pass recomputes each block instead of keeping its activations.
     """
 
     positions: Tensor
@@ -70,7 +69,7 @@ class ViT(nn.Module):
         self.initialise(depth)
 
     def add_positions(self, patches: tuple[int, ...], d_model: int, positions: str) -> None:
-        """The positions of so many patches along each axis, and of the cls token where there is one: (1, N, D)."""
+        """Add the positions for `patches` along each axis, and for the cls token if there is one: (1, N, D)."""
         first = 0 if self.cls is None else 1
         if positions == "learned":
             self.positions = nn.Parameter(torch.empty(1, first + math.prod(patches), d_model))
@@ -79,7 +78,10 @@ class ViT(nn.Module):
             self.register_buffer("positions", fixed.unsqueeze(0), persistent=False)
 
     def initialise(self, depth: int) -> None:
-        """Truncated normal 0.02, zero biases; output projections 0.02 / sqrt(2 depth) (GPT-2's residual scaling)."""
+        """Initialise from a truncated normal of 0.02, with zero biases.
+
+        Output projections use 0.02 / sqrt(2 depth) (GPT-2's residual scaling).
+        """
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)

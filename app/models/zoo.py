@@ -1,4 +1,4 @@
-"""Models that timm builds (app/counts/builders.py has how): with published weights, and tried on an input."""
+"""Models that timm builds (see app/counts/builders.py), with published weights, and checked on an input."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from .pretrained import weights
 
 
 def constructor(row: ModelRow) -> Callable[..., nn.Module]:
-    """Return what builds the row's model from plain values; timm/NAME may begin at its published weights."""
+    """Return the function that builds the row's model from plain values. timm/NAME may start from published weights."""
     if row.family == "timm":
         return partial(named, name=row.name.removeprefix(TIMM))
     return builders.CONSTRUCTORS[row.family]
 
 
 def named(*, name: str, pretrained: bool = False, **cells: Any) -> nn.Module:
-    """timm's model of a name, as `builders.named`; with `pretrained` its weights come from the Hub.
+    """Return timm's model of a name, as `builders.named`. With `pretrained` its weights come from the Hub.
 
-    A head of other classes, or a first convolution of other channels, is fitted as timm does. Raises InputError for
+    A head for other classes, or a first convolution for other channels, is adapted as timm does. Raises InputError for
     what `builders.named` refuses, and for weights that timm does not have or that are unavailable.
     """
     if not pretrained:
         return builders.named(name=name, **cells)
-    with torch.device("meta"):  # what cannot be built is refused before anything is fetched
+    with torch.device("meta"):  # a model that cannot be built is refused before a download
         builders.named(name=name, **cells)
     file = {"file": str(weights(name))}
     return builders.named(name=name, **cells, pretrained=True, pretrained_cfg_overlay=file)
 
 
 def check_takes(model: str, build: Callable[[], nn.Module], *, image: int, channels: int, classes: int) -> None:
-    """Raises InputError unless a model takes such images and gives so many logits; nothing is computed (meta device).
+    """Raise InputError unless a model accepts such images and returns `classes` logits, tested on the meta device.
 
-    For timm/NAME, whose limits no table knows; InputError of the constructor passes through.
+    It is for timm/NAME, whose limits no table contains. An InputError of the constructor is passed on.
     """
     with torch.device("meta"):
         built = build()

@@ -10,10 +10,10 @@ _NEVER_DECAYED = {"cls", "positions", "cls_token", "dist_token", "reg_token", "p
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return two groups: decayed matrices; and norms, biases, positions, cls and lambdas, which do not decay.
+    """Return two groups: matrices, which decay, and norms, biases, positions, cls and lambdas, which do not.
 
-    A model may name further parameters that do not, as timm's do: `no_weight_decay() -> set[str]`. The loop gives each
-    group the learning rate times its `lr_scale`.
+    A model may name further parameters that do not decay, as timm's do: `no_weight_decay() -> set[str]`. The loop gives
+    each group the learning rate times its `lr_scale`.
     """
     named = _NEVER_DECAYED | set(getattr(model, "no_weight_decay", set)())
     decayed: list[tuple[str, nn.Parameter]] = []

@@ -16,7 +16,7 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True)
 class Optimiser:
-    """How an optimiser is made, and the bytes of its state per parameter."""
+    """The function that makes an optimiser, and the bytes of its state per parameter."""
 
     make: Callable[..., torch.optim.Optimizer]  # (model, lr=, weight_decay=, eps=)
     state_bytes: int
@@ -29,7 +29,7 @@ def of(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def state_bytes(config: RunConfig) -> int:
-    """Return the bytes per parameter of the state that a run's optimiser holds and saves."""
+    """Return the bytes per parameter of the state that a run's optimiser stores."""
     return OPTIMISERS[config.optimizer].state_bytes
 
 
@@ -40,7 +40,7 @@ def adamw(model: nn.Module, *, lr: float, weight_decay: float, eps: float = 1e-8
 
 
 def adam(model: nn.Module, *, lr: float, weight_decay: float, eps: float = 1e-8) -> torch.optim.Adam:
-    """Return Adam, which differs from AdamW in the decay: it is a part of the gradient."""
+    """Return Adam, which differs from AdamW in that the weight decay is a part of the gradient."""
     groups = [group for group in parameter_groups(model, weight_decay) if group["params"]]
     return torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.999), eps=eps, fused=True)
 

@@ -8,9 +8,9 @@ _CLAMP_ABOVE, _CLAMP_TO = 0.2, 0.1  # a warm-up over 20 % of the schedule become
 
 
 def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, str]:
-    """Warm-up steps for a schedule, and the sentence to print where they were clamped (else empty).
+    """Return the warm-up steps for a schedule, and a note if they were clamped (else an empty text).
 
-    `None` asks for 10 % of the schedule.
+    `None` requests 10 % of the schedule.
     """
     tenth = max(1, round(_CLAMP_TO * total_steps))
     if asked is None:
@@ -23,9 +23,9 @@ def warmup(asked: int | None, total_steps: int, *, clamp: bool) -> tuple[int, st
 
 
 def learning_rate(step: int, *, lr: float, warmup_steps: int, total_steps: int, schedule: str = "cosine") -> float:
-    """The rate of step 1, 2, ... total_steps: linear from lr / warmup_steps up to lr, then half a cosine down to 0.
+    """Return the rate of step 1, 2, ... total_steps: linear from lr / warmup_steps to lr, then half a cosine to 0.
 
-    With the constant schedule it stays where it is after the warm-up.
+    With the constant schedule it stays at lr after the warm-up.
     """
     if step <= warmup_steps:
         return lr * step / warmup_steps

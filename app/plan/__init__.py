@@ -1,4 +1,4 @@
-"""`plan`: what a run would be, what it would cost and what speaks against it; nothing is trained."""
+"""`plan`: what a run would be, what it would cost, and which checks fail, without training."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def draw_up(
     command: Command, options: Options, screen: Screen, *,
     like: str | None = None, probed: bool = False, usd_per_hour: float | None = None,
 ) -> Plan:  # fmt: skip
-    """The plan of a `train` command; `like` names a model to compare with. Raises InputError as `train` does.
+    """Return the plan of a `train` command. `like` names a model to compare with. Raises InputError as `train` does.
 
-    Nothing is written but what measurements and a dataset's class count leave in the cache.
+    It writes only measurements and a dataset's class count, in the cache.
     """
     request = command.request
     config = experiment.plan(request, screen, command.config, checkpoints=options.checkpoints)
     asked = {**request, "like": like or request.get("like")}
     other = experiment.plan(matching.of_the_other(asked), screen) if asked["like"] else None
     here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
-    room = here.room()  # before trials, of which torch keeps the memory
+    room = here.room()  # before trials, whose memory torch keeps
     ask = data.ask_of(config.to_json(), **data.where(request))
     _report_others(config, options, screen)
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
-    compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute: not for a look
+    compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute, too long for a plan
     chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
     memory, disk = costs.memory(config, here, chosen), costs.disk(config, extent, steps, keep_every=options.keep_every)
     took = probe.take(config, here, chosen, screen.say) if probed else None
@@ -64,7 +64,7 @@ def draw_up(
 
 
 def _of_machine(here: place.Place, threads: int) -> list[Finding]:
-    """Return what `doctor` checks of the machine too: its CPUs, and what its GPU lacks."""
+    """Return the checks of the machine that `doctor` makes too: its CPUs, and the features that its GPU lacks."""
     architecture = here.architecture()
     lacks = [line for line in checks.units(architecture[0]) if line.verdict != PASS] if architecture else []
     cpus = checks.cpus(*machine.cpus(), threads=threads)

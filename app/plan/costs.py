@@ -1,4 +1,4 @@
-"""What a run takes: steps, floating-point operations, memory and disk."""
+"""The cost of a run: steps, floating-point operations, memory and disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MARGIN = 1 << 24  # bytes of small files
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What a model has and takes: FLOPs of one image's forward pass, bytes that one image keeps in float32."""
+    """A model's counts, such as FLOPs of one image's forward pass and bytes that one image keeps in float32."""
 
     parameters: int
     non_embedding: int
@@ -38,7 +38,7 @@ class Counts:
 
 
 def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
-    """The counts of a config's model by its family."""
+    """Return the counts of a config's model by its family."""
     family, shape = config.family, config.shape
     return Counts(
         parameters=config.parameters,
@@ -50,33 +50,33 @@ def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = 
 
 
 def steps_of(config: RunConfig, extent: Extent) -> int | None:
-    """Optimiser steps of the whole run; None where the rows are not known."""
+    """Return the optimiser steps of the complete run, or None if the number of rows is unknown."""
     known = extent.train is not None or config.train_batches
     return length.steps(config, extent.train or 0) if known else None
 
 
 def trained_inputs(config: RunConfig, extent: Extent) -> int | None:
-    """Inputs that are learned from: so many random batches an epoch, or every training row once."""
+    """Return the number of training inputs: a fixed number of random batches per epoch, or each training row once."""
     known = extent.train is not None or config.train_batches
     return config.epochs * length.shown(config, extent.train or 0) if known else None
 
 
 def evaluated_inputs(config: RunConfig, extent: Extent) -> int | None:
-    """Inputs that are evaluated without gradients; None where the rows are not known."""
+    """Return the number of inputs evaluated without gradients, or None if the number of rows is unknown."""
     if steps_of(config, extent) is None or extent.val is None or extent.test is None:
         return None
     return length.evaluated(config, train=extent.train or 0, val=extent.val, test=extent.test)
 
 
 def training_flops(config: RunConfig, extent: Extent) -> int | None:
-    """FLOPs of the whole run; None where the rows are not known."""
+    """Return the FLOPs of the complete run, or None if the number of rows is unknown."""
     if steps_of(config, extent) is None or extent.val is None or extent.test is None:
         return None
     return length.flops(config, train=extent.train or 0, val=extent.val, test=extent.test)
 
 
 def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
-    """What does not depend on the machine."""
+    """Return the costs that do not depend on the machine."""
     return {
         **asdict(counts(config)),
         "steps": steps_of(config, extent),
@@ -89,7 +89,7 @@ def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
 
 
 def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
-    """Bytes of the device by what holds them; activations in closed form, halved in bf16 where most are of it."""
+    """Return the bytes of device memory by use. Activations are in closed form, halved if most of them are bf16."""
     kept = chosen.attention_path in KEEPING_MAPS
     found = counts(config, maps_kept=kept, checkpointing=chosen.checkpointing)
     activations = chosen.micro_batch_size * found.activation_bytes
@@ -102,16 +102,16 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
 
 
 def is_tried(here: Place, wishes: Wishes) -> bool:
-    """Whether the images at a time are what was found to fit by trying."""
+    """Return whether the micro-batch size was found by trials on the device."""
     return here.device.type == "cuda" and wishes.micro_batch_size is None
 
 
 def disk(
     config: RunConfig, extent: Extent, steps: int | None, *, keep_every: int | None = None
 ) -> dict[str, int | None]:
-    """Bytes by what is written; `state` is gone at the end, `cache` is 0 where the dataset is there.
+    """Return the bytes on disk by use. `state` is removed at the end, and `cache` is 0 if the dataset is cached.
 
-    `kept` is there with `--keep-every` only.
+    `kept` is present with `--keep-every` only.
     """
     kept = {"kept": keeping.room(counts(config).parameters, epochs=config.epochs, every=keep_every)}
     parameters = counts(config).parameters
@@ -127,14 +127,14 @@ def disk(
 
 
 def number_bytes(config: RunConfig) -> int:
-    """Bytes of one number in the cache: one of images, and those of --stored-dtype of fields and signals."""
+    """Return the bytes of one number in the cache: 1 for images, those of --stored-dtype for fields and signals."""
     return 1 if kind_of(config.dataset) == "image" else DTYPES[config.stored_dtype]
 
 
 def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path, int, int]]:
-    """(folder, bytes needed, bytes free) of each disk that is written to; what is not known is not in it.
+    """Return (folder, bytes needed, bytes free) of each disk that is written to. Unknown sizes count as 0.
 
-    Weights are written when the state is about to go, in the room of one that was under way.
+    Weights are written just before the state is removed, in the space of an unfinished state.
     """
     run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + (disk.get("kept") or 0) + _MARGIN
     parts = [(home.root(), disk["cache"] or 0), (checkpoints, run)]

@@ -1,4 +1,4 @@
-"""What is known of a run's data before they are read: the rows of its splits, bytes, classes, licence."""
+"""The facts about a run's data that are known before they are read: rows of the splits, bytes, classes, licence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ..data import Ask, Understood
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """Rows of the splits, None where only reading tells; `total` is the rows that the cache has to hold."""
+    """Rows of the splits, None if only reading the data shows them.
+
+    `total` is the number of rows that the cache will contain.
+    """
 
     train: int | None
     val: int | None
@@ -17,13 +20,13 @@ class Extent:
     total: int | None
     classes: int | None  # as the cache has them
     licence: str
-    download_bytes: int | None  # still to come; None: unknown
+    download_bytes: int | None  # still to download; None: unknown
     cached: bool
     carved_test: bool
 
 
 def extent_of(found: Understood, ask: Ask) -> Extent:
-    """The extent of what was understood of a dataset."""
+    """Return the extent of a dataset that was resolved."""
     rows = found.rows
     download = ask.row.megabytes * 10**6 if ask.row and not ask.reading else 0 if ask.path else None
     return Extent(

@@ -1,4 +1,4 @@
-"""Checks of a run before it is made: one line per check, pass, warn, fail or note."""
+"""Checks of a run before it starts: one line per check, pass, warn, fail or note."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hour
 
 
 def warmup(config: RunConfig, steps: int | None) -> Finding:
-    """The warm-up's share of the schedule."""
+    """Return the warm-up's share of the schedule."""
     if steps is None:
         return Finding(WARN, "warm-up", "its share is unknown before the rows are counted")
     used, clamped = optim.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
@@ -38,7 +38,7 @@ def warmup(config: RunConfig, steps: int | None) -> Finding:
 
 
 def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:
-    """Whether the source's own test rows have labels."""
+    """Return whether the source's test rows have labels."""
     if row and row.unlabelled and extent.carved_test:
         return Finding(
             WARN,
@@ -55,7 +55,7 @@ def _n(rows: int | None) -> str:
 
 
 def licence(name: str) -> Finding:
-    """What the dataset's licence allows."""
+    """Return what the dataset's licence allows."""
     if _RESTRICTED.search(name):
         return Finding(WARN, "licence", f"{name} restricts what may be done with the images. Read it before you share")
     if name in ("unknown", "other", ""):
@@ -64,7 +64,7 @@ def licence(name: str) -> Finding:
 
 
 def classes(config: RunConfig, extent: Extent) -> Finding:
-    """Whether the classes are those of the data."""
+    """Return whether the number of classes matches the data."""
     if config.task == "regression":
         return Finding(PASS, "target", "one value for each row")
     if extent.classes is None:
@@ -78,7 +78,7 @@ def classes(config: RunConfig, extent: Extent) -> Finding:
 
 
 def rows_per_class(config: RunConfig, extent: Extent) -> Finding:
-    """Training rows of a class, on average; of a regression all of them."""
+    """Return the training rows per class, on average, or all training rows of a regression."""
     about = "training rows" if config.task == "regression" else "rows per class"
     if extent.train is None:
         return Finding(WARN, about, "unknown before the dataset is read")
@@ -109,7 +109,7 @@ def dataset(config: RunConfig, extent: Extent, *, offline: bool = False) -> Find
 
 
 def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]:
-    """Whether two models are of one budget, and see equally many tokens."""
+    """Return whether two models have the same budget, and see equally many tokens."""
     ratio = {what: counted(config.family, config.shape, what) / counted(other.family, other.shape, what)
              for what in ("params", "flops")}  # fmt: skip
     off = abs(ratio[match] - 1)
@@ -128,7 +128,7 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
 
 
 def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str, *, flops: int) -> Finding:
-    """Whether this torch has programs for the GPU; on a CPU, whether the model is too much for one."""
+    """Return whether this torch has programs for the GPU or, on a CPU, whether the model is too large for one."""
     if architecture is None:
         if kind == "cpu" and flops > _SLOW_ON_CPU:
             return Finding(
@@ -139,7 +139,7 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
 
 
 def heads(config: RunConfig) -> list[Finding]:
-    """Return whether a differential model has as many heads as its authors advise; nothing of another model."""
+    """Return a check that a differential model has as many heads as its authors advise, or nothing for other models."""
     if config.attention not in ("differential", "differential_v2") or config.heads > _FEW_HEADS:
         return []
     width = head_width(config.shape)

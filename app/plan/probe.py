@@ -1,4 +1,4 @@
-"""The time of a run from twenty steps of the program's own loop, on noise, on this device."""
+"""The time of a run, estimated from twenty steps of the program's training loop on noise, on this device."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from .costs import counts, evaluated_inputs, trained_inputs
 from .extent import Extent
 
 STEPS, _UNCOUNTED = 20, 5
-_LEAST_ON_CPU = 2  # images, of which batch statistics can be taken
+_LEAST_ON_CPU = 2  # images, enough for batch statistics
 _WORK_ON_CPU = 2e10  # floating-point operations of a step per thread: half a second or so
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Seconds of a step of so many images, and of evaluating one image."""
+    """The seconds of a step of `images` images, and of evaluating one image."""
 
     images: int
     step_seconds: float
     evaluation_seconds: float
-    peak_bytes: int  # of the device on CUDA, else of this process
+    peak_bytes: int  # peak of the device on CUDA, else of this process
 
     def to_json(self, config: RunConfig) -> dict[str, Any]:
-        """Its fields, and what was scaled: a CPU takes fewer images, with the whole optimiser's step to each."""
+        """Return its fields and whether it was scaled.
+
+        On a CPU it computes fewer images, each step with a full optimiser step.
+        """
         return asdict(self) | {"steps": STEPS, "scaled": self.images != config.batch_size}
 
 
 def images_of(config: RunConfig, here: Place, threads: int) -> int:
-    """Images of a step of the probe: the batch, and on a CPU what half a second or so is enough for."""
+    """Return the images per step of the probe: the batch or, on a CPU, as many as take about half a second."""
     if here.device.type != "cpu":
         return config.batch_size
     few = int(_WORK_ON_CPU * threads / (3 * counts(config).flops))
@@ -44,7 +47,7 @@ def images_of(config: RunConfig, here: Place, threads: int) -> int:
 
 
 def take(config: RunConfig, here: Place, chosen: Execution, say: Callable[[str], None]) -> Probe:
-    """Makes the steps; the first five are not counted, since programs and memory are made in them."""
+    """Run the steps. The first five are not counted, because compiling and allocating happen in them."""
     here.take_threads(chosen.threads)  # as the run does
     images = images_of(config, here, chosen.threads)
     scaled = f", of {images} of {config.batch_size} images each, to be scaled" if images != config.batch_size else ""
@@ -62,7 +65,7 @@ def take(config: RunConfig, here: Place, chosen: Execution, say: Callable[[str],
 
 
 def _seconds(here: Place, work: Callable[[], None], times: int) -> float:
-    """Seconds of one call, of several that the device is not waited for between."""
+    """Return the seconds of one call, averaged over several without waiting for the device between them."""
     here.wait()
     began = time.perf_counter()
     for _ in range(times):
@@ -72,7 +75,7 @@ def _seconds(here: Place, work: Callable[[], None], times: int) -> float:
 
 
 def seconds(probe: Probe, config: RunConfig, extent: Extent) -> float | None:
-    """Seconds of the whole run without reading its data; None where its rows are not known."""
+    """Return the seconds of the complete run without reading its data, or None if the number of rows is unknown."""
     trained, evaluated = trained_inputs(config, extent), evaluated_inputs(config, extent)
     if trained is None or evaluated is None:
         return None
@@ -82,7 +85,7 @@ def seconds(probe: Probe, config: RunConfig, extent: Extent) -> float | None:
 def times(
     probe: Probe | None, config: RunConfig, extent: Extent, *, usd_per_hour: float | None
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what a probe found and what the complete run takes by it, in seconds and dollars; None if unknown."""
+    """Return a probe's result and its estimate for the complete run, in seconds and dollars. None if unknown."""
     took = seconds(probe, config, extent) if probe else None
     return {
         "probe": probe.to_json(config) if probe else None,

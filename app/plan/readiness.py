@@ -1,4 +1,4 @@
-"""Checks of what `train` meets before its first step: a run of the same ID, the upload, and the size of a batch."""
+"""Checks for `train` before its first step: a run of the same ID, the upload, and the size of a batch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def findings(config: RunConfig, options: Options) -> list[Finding]:
 
 
 def is_offline() -> bool:
-    """Return whether HF_HUB_OFFLINE keeps the Hub's client from the network."""
+    """Return whether HF_HUB_OFFLINE blocks the Hub's client from the network."""
     import huggingface_hub
 
     return bool(huggingface_hub.is_offline_mode())
 
 
 def existing(config: RunConfig, checkpoints: Path, *, fresh: bool) -> list[Finding]:
-    """Return what `train` does with a run of this ID; nothing where there is none."""
+    """Return what `train` does with an existing run of this ID, or nothing if there is none."""
     files = place_of(checkpoints, config)
     if not files.record.exists():
         return []
@@ -53,7 +53,10 @@ def existing(config: RunConfig, checkpoints: Path, *, fresh: bool) -> list[Findi
 
 
 def upload(*, asked: bool, offline: bool) -> list[Finding]:
-    """Return whether the variables that --upload needs are set; nothing without --upload. The Hub is not asked."""
+    """Return whether the variables that --upload needs are set, or nothing without --upload.
+
+    The Hub is not contacted.
+    """
     if not asked:
         return []
     try:
@@ -72,6 +75,6 @@ def upload(*, asked: bool, offline: bool) -> list[Finding]:
 
 
 def batch(config: RunConfig, extent: Extent) -> list[Finding]:
-    """Return that a batch is larger than the training split, if it is."""
+    """Return a warning if a batch is larger than the training split, else nothing."""
     says = length.small_split(config, extent.train)
     return [Finding(WARN, "batch size", says)] if says else []

@@ -1,4 +1,4 @@
-"""A plan as a text for readers and as one object for machines."""
+"""A plan as text for readers and as one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run is, what it costs, and what was found."""
+    """The configuration of a run, its costs, and the checks."""
 
     config: RunConfig
     data: Understood
@@ -28,7 +28,7 @@ class Plan:
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """One object: run, config, data, device, execution, costs, checks."""
+        """Return one object: run, config, data, device, execution, costs, checks."""
         return {
             "run_id": self.config.run_id,
             "config": self.config.to_json(),
@@ -40,7 +40,7 @@ class Plan:
         }
 
     def to_text(self) -> str:
-        """The same, to be read."""
+        """Return the same content as text."""
         config = self.config
         fields = ", ".join(f"{name} {_shown(value)}" for name, value in config.to_json().items() if value is not None)
         shown = [
@@ -90,7 +90,7 @@ class Plan:
 
 
 def _shown(value: Any) -> str:
-    """Return a setting's value as an option takes it."""
+    """Return a setting's value as an option accepts it."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""How wide a figure is, how large its letters are, and whether its caption is printed in it."""
+"""The width of a figure, the size of its letters, and whether its caption is printed in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST, MOST = 2.5, 20.0  # inches
 _COLUMN = 3.5  # inches, up to which letters have the sizes of a paper's column
 _BODY, _COLUMN_BODY = 14, 8  # points of most letters, at the usual width and in a column
 _COLUMN_LEAST, _COLUMN_MOST = 7, 9  # points
-_DPI, _COLUMN_DPI = 200, 400  # half of it still shows every letter
+_DPI, _COLUMN_DPI = 200, 400  # dots per inch; half of it still shows every letter
 _INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54}
 _FORM = re.compile(rf"(\d+\.?\d*|\.\d+)\s*({'|'.join(_INCHES)})", re.ASCII)
 _FORMS = "Write a number and its unit, such as 3.25in, 82mm or 8.2cm"
@@ -27,9 +27,9 @@ def _nobody(_text: str) -> None:
 
 @dataclass(frozen=True)
 class Canvas:
-    """The width of a figure in inches (None: its usual width), whether its title and caption are in it, its formats.
+    """The width of a figure in inches (None: its usual width), whether title and caption are in it, its formats.
 
-    Without the caption in the figure, `say` gets it and the title as one line.
+    Without the caption in the figure, `say` is called with the caption and the title as one line.
     """
 
     width: float | None = None
@@ -39,7 +39,7 @@ class Canvas:
     formats: tuple[str, ...] = USUAL_FORMATS
 
     def of(self, usual: float) -> Canvas:
-        """Return the canvas of a kind of figure whose usual width is so many inches."""
+        """Return the canvas for a kind of figure that is usually `usual` inches wide."""
         return replace(self, usual=usual)
 
     @property
@@ -54,7 +54,7 @@ class Canvas:
 
     @property
     def dpi(self) -> float:
-        """Pixels per inch of a PNG: about 200, twice that below the usual width, for a whole number of pixels."""
+        """Pixels per inch of a PNG: about 200, twice that below the usual width, for an integer number of pixels."""
         wanted = _DPI if self.inches >= self.usual else _COLUMN_DPI
         return (round(self.inches * wanted) + 1e-6) / self.inches
 
@@ -74,7 +74,7 @@ class Canvas:
         return min(max((self.inches - _COLUMN) / (self.usual - _COLUMN), 0.0), 1.0)
 
     def points(self, usual: float) -> float:
-        """Return the size of letters that have so many points at the usual width: 7 to 9 points in a column."""
+        """Return the size of letters that is `usual` points at the usual width, and 7 to 9 points in a column."""
         column = min(max(usual * _COLUMN_BODY / _BODY, _COLUMN_LEAST), _COLUMN_MOST)
         return column + self._share * (usual - column)
 
@@ -83,7 +83,7 @@ CANVAS = Canvas()
 
 
 def formats(text: str) -> tuple[str, ...]:
-    """Return the formats of files that a text names, such as `pdf` or `png,svg`. Raise InputError for another one."""
+    """Return the file formats in a text such as `pdf` or `png,svg`. Raise InputError for an unknown one."""
     found = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
     for name in found:
         check_known("format", name, FORMATS)
@@ -91,7 +91,7 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def inches(text: str) -> float:
-    """Return a width in inches, such as that of `3.25in`, `82mm` or `8.2cm`. Raise InputError for any other text."""
+    """Return the width in inches of a text such as `3.25in`, `82mm` or `8.2cm`. Raise InputError for any other text."""
     found = _FORM.fullmatch(text.strip())
     if not found:
         raise InputError(f"{text!r} is not a width with a unit. Valid units: {', '.join(_INCHES)}. {_FORMS}")

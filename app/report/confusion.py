@@ -1,4 +1,4 @@
-"""The confusion matrix of a run's test predictions: truth by row, each row a share of that class's images."""
+"""The confusion matrix of a run's test predictions: one row per true class, as shares of that class's images."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..errors import InputError
 from . import selection, style
 from .canvas import Canvas
 
-_NAMED = 12  # classes up to which cells hold numbers and ticks hold names
+_NAMED = 12  # classes up to which cells contain numbers and ticks names
 _PAIRS = 16  # most confused pairs that are listed
 _PANEL, _BAR = 6.5, 30  # inches of height; height of the colour bar relative to its width
-_LETTERS = 16  # of a class name: "orthorhombic (C)", whose last ones tell it from its kin
+_LETTERS = 16  # letters of a class name: the last ones of "orthorhombic (C)" are needed
 
 Floats = npt.NDArray[np.float64]
 
 
 def draw_run(run: Run) -> list[Path]:
-    """The confusion matrix beside the run's other files. Raises InputError where the run is not evaluated."""
+    """Draw the confusion matrix next to the run's other files. Raises InputError if the run is not evaluated."""
     test = run.record.test if run.record.tested else None
     if not isinstance(test, Rates):
         raise InputError(f"{selection.label(run)} has no test results. Run `run.py evaluate --run {run.record.run_id}`")
@@ -42,13 +42,13 @@ def draw_run(run: Run) -> list[Path]:
 
 
 def shares(counts: npt.NDArray[np.int_]) -> Floats:
-    """Each row over its sum; a class without test images has no shares (nan)."""
+    """Return each row divided by its sum. A class without test images has no shares (nan)."""
     totals = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
 
 
 def most_confused(counts: npt.NDArray[np.int_], pairs: int) -> list[tuple[int, int]]:
-    """(truth, prediction) of the largest shares off the diagonal, largest first."""
+    """Return (truth, prediction) of the largest shares off the diagonal, largest first."""
     off = np.nan_to_num(shares(counts))
     np.fill_diagonal(off, 0)
     order = np.argsort(-off, axis=None, kind="stable")[:pairs]
@@ -65,7 +65,7 @@ def _percent(share: float) -> str:
 
 
 def _few(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
-    """Draw class names at the ticks and a percentage in each cell; return the axes of the matrix."""
+    """Draw class names at the ticks and a percentage in each cell. Return the axes of the matrix."""
     axes = figure.subplots()
     share = _draw_matrix(figure, axes, counts, gamma=1)
     n = len(names)
@@ -85,7 +85,7 @@ def _few(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes
 
 
 def _many(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axes:
-    """Draw class numbers at the ticks and list the most confused pairs to the right; return the axes of the matrix."""
+    """Draw class numbers at the ticks and list the most confused pairs to the right. Return the axes of the matrix."""
     axes, beside = figure.subplots(1, 2, width_ratios=(1.75, 1))
     share = _draw_matrix(figure, axes, counts, gamma=0.5)
     apart = next(step for step in (5, 10, 50, 100, 500, 1000, 10_000) if len(names) / step <= 12)
@@ -102,7 +102,7 @@ def _many(figure: Figure, counts: npt.NDArray[np.int_], names: list[str]) -> Axe
 
 
 def _draw_matrix(figure: Figure, axes: Axes, counts: npt.NDArray[np.int_], *, gamma: float) -> Floats:
-    """Draws and returns the shares; `gamma` under 1 lifts small ones."""
+    """Draw and return the shares. A `gamma` below 1 makes small ones more visible."""
     share = shares(counts)
     image = axes.imshow(
         100 * share, cmap="Blues", norm=PowerNorm(gamma, 0, 100), interpolation="nearest", aspect="auto"

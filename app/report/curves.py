@@ -1,4 +1,4 @@
-"""Loss per epoch of runs, and of published runs of which only that is known; when it came under a threshold."""
+"""The loss per epoch of runs and of published runs, and the epoch at which it fell below a threshold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLISHED_ON = "nested_cylinder"  # the dataset of all published runs
 
 @dataclass(frozen=True)
 class Published:
-    """The mean losses per epoch of a run that others published: its group, such as CNN_Models, and its name there."""
+    """The mean losses per epoch of a published run: its group, such as CNN_Models, and its name there."""
 
     group: str
     name: str
@@ -31,9 +31,9 @@ class Published:
 
 @dataclass(frozen=True)
 class History:
-    """A run's mean loss per epoch on train and on validation, (epochs,) each, and when it came under the threshold.
+    """A run's mean loss per epoch on train and validation, (epochs,) each, and when it fell below the threshold.
 
-    `run` is None for a published one. `group` is what is compared, and `name` tells runs of a group apart.
+    `run` is None for a published one. `group` is what is compared, and `name` distinguishes the runs of a group.
     """
 
     group: str
@@ -45,7 +45,7 @@ class History:
 
     @classmethod
     def of(cls, run: Run, threshold: float, differing: str = "") -> History:
-        """Read a run's log; raise InputError where it is damaged or has no complete epoch.
+        """Read a run's log. Raise InputError if it is damaged or has no complete epoch.
 
         `differing` has the settings in which runs differ, besides model, size, seed, shape and epochs.
         """
@@ -74,7 +74,7 @@ class History:
 
 
 def means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
-    """The mean loss over the examples of each epoch."""
+    """Return the mean loss over the examples of each epoch."""
     sums: dict[int, tuple[float, int]] = {}
     for row in rows:
         loss, examples = sums.get(row["epoch"], (0.0, 0))
@@ -83,7 +83,7 @@ def means(rows: Iterable[dict[str, Any]]) -> dict[int, float]:
 
 
 def groups(histories: Sequence[History]) -> dict[str, list[History]]:
-    """The histories of each group."""
+    """Return the histories of each group."""
     found: dict[str, list[History]] = {}
     for history in histories:
         found.setdefault(history.group, []).append(history)
@@ -91,24 +91,24 @@ def groups(histories: Sequence[History]) -> dict[str, list[History]]:
 
 
 def runs_of(histories: Iterable[History]) -> list[Run]:
-    """The runs among histories."""
+    """Return the runs among histories."""
     return [history.run for history in histories if history.run]
 
 
 def dataset_of(histories: Iterable[History]) -> str:
-    """The dataset of histories, which is one for all."""
+    """Return the dataset of histories, which is the same for all."""
     runs = runs_of(histories)
     return runs[0].config.dataset if runs else PUBLISHED_ON
 
 
 def task_of(histories: Iterable[History]) -> str:
-    """What the runs of histories learn."""
+    """Return the task of the runs of histories."""
     runs = runs_of(histories)
     return runs[0].config.task if runs else "regression"
 
 
 def described(histories: Sequence[History]) -> list[str]:
-    """What is drawn, for the small print: rows and seeds of runs, and how many runs are published ones."""
+    """Return the facts for the caption: rows and seeds of runs, and how many runs are published ones."""
     runs, published = runs_of(histories), sum(history.run is None for history in histories)
     facts = []
     if runs:

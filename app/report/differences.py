@@ -1,4 +1,4 @@
-"""In what runs differ that are drawn together, for the choice of runs and for the labels of their curves."""
+"""The settings in which runs of one figure differ, for the choice of runs and for the labels of their curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..tables.protocols import PROTOCOLS, UNKNOWN
 from ..tables.shape import CELLS
 from .overview import cell
 
-# may differ within a set: the shape, where it follows from size and model, what the dataset decides, and the seed
+# may differ within a set: the shape, if it follows from size and model, what the dataset decides, and the seed
 _FREE = {"model", "size", "seed", *CELLS, "classes", "channels", "native"}
 _SHAPE = tuple(name for name in CELLS if name not in ("patch", "attention"))
 _LONGEST = 24  # letters of a value in a label; a digest is cut
@@ -25,7 +25,7 @@ _WORDS = {"split_fingerprint": "split", "version": "data version"}
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """Return what must be equal among runs that are drawn together unasked."""
+    """Return the settings that must be equal among runs that are drawn together by default."""
     config = run.config
     held = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
     held |= {"stored_side": config.stored_side, "shape": _shape(config), "patch": _patch(config)}
@@ -35,9 +35,9 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def distinctions(runs: Iterable[Run], *, free: Collection[str] = ()) -> dict[RunFiles, str]:
-    """Return what a label says of each run besides model, size and seed: the settings in which the runs differ.
+    """Return what a label states of each run besides model, size and seed: the settings in which the runs differ.
 
-    It is empty where all runs agree. Settings in `free` are ignored. A revision counts among runs of one model only.
+    It is empty if all runs agree. Settings in `free` are ignored. A revision counts only among runs of one model.
     """
     settings = {run.files: settings_of(run) for run in runs}
     if not settings:
@@ -57,29 +57,30 @@ def distinctions(runs: Iterable[Run], *, free: Collection[str] = ()) -> dict[Run
 
 
 def in_words(name: str) -> str:
-    """Return a setting's name as labels and messages have it."""
+    """Return a setting's name as labels and messages show it."""
     return _WORDS.get(name, name.replace("_", " "))
 
 
 def shown(value: Any) -> str:
-    """Return a setting's value as labels and messages have it; a long one is cut."""
+    """Return a setting's value as labels and messages show it. A long one is cut."""
     text = cell(value)
     return text if len(text) <= _LONGEST or " " in text else f"{text[:8]}..."
 
 
 def _patch(config: RunConfig) -> int:
-    """The patch; the protocol's where none was chosen, so that such a model stands beside those that have it.
+    """Return the patch, or the protocol's patch if none was chosen, so that such models can be compared.
 
-    That is a model without patches, and one without attention at its row's own patch, which belongs to what it is.
+    That applies to a model without patches, and to one without attention whose patch is that of its row, where the
+    patch is part of the model.
     """
     own = config.attention is None and config.patch == config.row.cells.get("patch")
     return PROTOCOLS.get(config.dataset, UNKNOWN).patch if own else config.patch
 
 
 def _shape(config: RunConfig) -> str:
-    """`of the size table` where model, size and attention decide the shape, else what was chosen beside them.
+    """Return `of the size table` if model, size and attention decide the shape, else the settings chosen besides them.
 
-    A depth that comes nearest to the budget follows from it, whatever the width.
+    A depth that is the nearest to the budget follows from it, whatever the width.
     """
     cells = {name: getattr(config, name) for name in _SHAPE}
     if _resolved_shape(config, ()) == cells:
@@ -92,7 +93,7 @@ def _shape(config: RunConfig) -> str:
 
 
 def _resolved_shape(config: RunConfig, kept: tuple[str, ...]) -> dict[str, Any] | None:
-    """The shape that a command would get with only the `kept` cells given; None where it would be refused."""
+    """Return the shape that a command would get with only the `kept` cells given, or None if it would be refused."""
     names = ("model", "size", "attention", "image", "patch", *kept)
     asked = {name: value for name in names if (value := getattr(config, name)) is not None}
     if config.sized.whole:

@@ -1,4 +1,4 @@
-"""Time to an event over seeds: when a validation loss stays under a threshold, and how likely that is by an epoch."""
+"""Time to an event over seeds: when a validation loss stays below a threshold, and how likely it does by an epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Event:
-    """A run's epoch of the event, or its last epoch where there was none (right-censored)."""
+    """A run's epoch of the event, or its last epoch if there was none (right-censored)."""
 
     epoch: int
     reached: bool
@@ -22,14 +22,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """A step function: the likelihood that the event came by an epoch, (k,) each; 0 before the first."""
+    """A step function: the likelihood that the event occurred by an epoch, (k,) each, and 0 before the first."""
 
     epochs: Floats
     values: Floats
 
 
 def time_to(losses: Sequence[float], threshold: float) -> Event:
-    """The third of the first three consecutive epochs with a loss below the threshold; epochs count from 1."""
+    """Return the third of the first three consecutive epochs with a loss below the threshold. Epochs count from 1."""
     row = 0
     for epoch, loss in enumerate(losses, start=1):
         row = row + 1 if loss < threshold else 0
@@ -39,7 +39,10 @@ def time_to(losses: Sequence[float], threshold: float) -> Event:
 
 
 def kaplan_meier(events: Sequence[Event]) -> Likelihood:
-    """1 - S(t), S the product of (1 - d / n) over event times, with d events among n at risk (Kaplan, Meier 1958)."""
+    """Return 1 - S(t), where S is the product of (1 - d / n) over event times (Kaplan, Meier 1958).
+
+    At each time there are d events among n runs at risk.
+    """
     from scipy import stats
 
     found = stats.ecdf(stats.CensoredData(
@@ -50,7 +53,10 @@ def kaplan_meier(events: Sequence[Event]) -> Likelihood:
 
 
 def nelson_aalen(events: Sequence[Event]) -> Likelihood:
-    """1 - exp(-H(t)), H the sum of d / n over event times, with d events among n at risk (Nelson 1972, Aalen 1978)."""
+    """Return 1 - exp(-H(t)), where H is the sum of d / n over event times (Nelson 1972, Aalen 1978).
+
+    At each time there are d events among n runs at risk.
+    """
     epochs = np.array([event.epoch for event in events], float)
     reached = np.array([event.reached for event in events])
     times = np.unique(epochs)
@@ -60,6 +66,6 @@ def nelson_aalen(events: Sequence[Event]) -> Likelihood:
 
 
 def median(curve: Likelihood) -> float | None:
-    """The first epoch by which the event is at least as likely as not; None where it never is."""
+    """Return the first epoch by which the event is at least as likely as not, or None if it never is."""
     half = curve.epochs[curve.values >= 0.5]
     return float(half[0]) if len(half) else None

@@ -1,4 +1,4 @@
-"""Density fields of one simulation, early and late, as its files hold them: axes in cm, time in microseconds."""
+"""Density fields of one simulation, early and late, as its files contain them: axes in cm, time in microseconds."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .canvas import CANVAS, Canvas
 
 _FRAME = re.compile(r"_idx(\d+)")
 _PANEL, _BAR = 8.2, 0.03  # inches of height at the usual width; width of the colour bar, relative to the figure
-_SHARE = 0.43  # of the width, that a panel has at most
+_SHARE = 0.43  # a panel's largest share of the width
 _NOT_READ = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError)
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One field of one file, with the part below the published crop left out and mirrored at the axis of symmetry."""
+    """One field of one file, without the part below the published crop, and mirrored at the axis of symmetry."""
 
     image: Floats  # (H, W), the first row at the bottom
     radius: float  # cm, at the sides
@@ -41,9 +41,9 @@ class Frame:
 
 
 def draw(folder: Path, *, field: str, simulation: str | None, out: Path, canvas: Canvas = CANVAS) -> list[Path]:
-    """The earliest and the latest frame of a simulation, by default the first, side by side on one grey scale.
+    """Draw the earliest and the latest frame of a simulation, by default the first, side by side on one grey scale.
 
-    Returns `field_<field>_<simulation>.png` and `.svg`. Raises InputError where there are no such files.
+    Returns `field_<field>_<simulation>.png` and `.svg`. Raises InputError if there are no such files.
     """
     early, late = _files(folder, simulation)
     name = design.key_of(early.name)
@@ -55,7 +55,7 @@ def draw(folder: Path, *, field: str, simulation: str | None, out: Path, canvas:
 
 
 def _files(folder: Path, simulation: str | None) -> tuple[Path, Path]:
-    """The first and the last file of a simulation; its name may be cut down to its end, as `id0020`."""
+    """Return the first and the last file of a simulation. Its name may be shortened to its end, such as `id0020`."""
     by_key: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("*.npz")):
         by_key.setdefault(design.key_of(path.name), []).append(path)
@@ -69,7 +69,7 @@ def _files(folder: Path, simulation: str | None) -> tuple[Path, Path]:
 
 
 def _frame(path: Path, field: str) -> Frame:
-    """Reads one file; raises InputError for one that is damaged or lacks the field."""
+    """Read one file. Raises InputError if it is damaged or lacks the field."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             if field not in archive.files:
@@ -97,14 +97,14 @@ def _frame(path: Path, field: str) -> Frame:
 
 
 def _coordinates(held: npt.NDArray[np.float64] | None, count: int) -> Floats:
-    """Centimetres along an axis, as the file says or as published."""
+    """Return the centimetres along an axis, from the file or else as published."""
     if held is None or held.shape != (count,):
         return PIXEL_CM * np.arange(count, dtype=np.float64)
     return np.array(held, dtype=np.float64)
 
 
 def _time(path: Path, held: npt.NDArray[np.float64] | None) -> float | None:
-    """Microseconds, as the file or its name says."""
+    """Return the microseconds in the file or in its name."""
     if held is not None and held.size == 1:
         return float(held.reshape(-1)[0])
     found = _FRAME.search(path.name)

@@ -38,11 +38,11 @@ def draw(
     runs: list[Run], folder: Path, *, threshold: float | None, top: float | None, zoom: float | None,
     canvas: Canvas = CANVAS, published: Sequence[Published] = (),
 ) -> list[Path]:  # fmt: skip
-    """A figure of histories for each model, one for all models together, and one of the time to the threshold.
+    """Draw loss histories for each model, one figure for all models together, and one of the time to the threshold.
 
-    `top` and `zoom` end the loss axes above and below. `published` runs are drawn with those of their dataset, and may
-    be drawn alone. Returns the files, `history_<model>_<dataset>` and `event_<dataset>`. Raises InputError for a
-    classification without a threshold, and for a damaged log.
+    `top` and `zoom` are the upper ends of the two loss axes. `published` runs are drawn with those of their dataset,
+    and may be drawn alone. Returns the files, `history_<model>_<dataset>` and `event_<dataset>`. Raises InputError for
+    a classification without a threshold, and for a damaged log.
     """
     if threshold is None and runs and task.of(runs[0].config.task) is task.classes:
         raise InputError(
@@ -79,8 +79,10 @@ def _saved(
 
 
 def _ends(histories: Sequence[History], threshold: float, top: float | None, zoom: float | None) -> tuple[float, float]:
-    """The upper ends of the two loss axes: as asked for, LANL's for their data, else what the curves need; the
-    threshold lies inside of both."""
+    """Return the upper ends of the loss axes: the given ones, LANL's for their data, else what the curves need.
+
+    Both axes contain the threshold.
+    """
     published = dataset_of(histories) == PUBLISHED_ON
     highest = max(float(max(each.train.max(), each.val.max())) for each in histories)
     lowest = min(float(min(each.train.min(), each.val.min())) for each in histories)
@@ -90,7 +92,7 @@ def _ends(histories: Sequence[History], threshold: float, top: float | None, zoo
 
 
 def _history_figure(histories: list[History], threshold: float, ends: tuple[float, float], canvas: Canvas) -> Figure:
-    """Train to the left and validation to the right, complete above and zoomed below on grey."""
+    """Return a figure with train on the left and validation on the right, complete above and zoomed below on grey."""
     compared = groups(histories)
     dataset = selection.dataset_title(dataset_of(histories))
     alone = f"{next(iter(compared))} on {dataset}: loss per epoch"
@@ -125,7 +127,7 @@ def _whole_epochs(canvas: Canvas) -> MaxNLocator:
 
 
 def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.NDArray[np.object_], list[Axes], float]:
-    """Make the axes, with the legend in the upper right one, or above all in a narrow figure.
+    """Make the axes, with the legend in the upper right one, or above all axes in a narrow figure.
 
     Returns the panels (2, 2), the axes of a column and its height in inches.
     """
@@ -146,7 +148,7 @@ def _panels(figure: Figure, entries: list[Line2D], canvas: Canvas) -> tuple[npt.
 
 
 def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -> list[str]:
-    """One of plasma's for each run of one model; one of the house's for each model of several."""
+    """Return a colour of plasma for each run of one model, or a colour of the palette for each of several models."""
     if len(compared) == 1:
         places = np.linspace(0, 0.9, len(histories))
         return [to_hex(colormaps["plasma"](place)) for place in places]
@@ -155,7 +157,7 @@ def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -
 
 
 def _draw_history(axes: Axes, history: History, split: str, colour: str, scale: float) -> None:
-    """The curve up to the event; a point where it came, a bar across the end where it did not."""
+    """Draw the curve up to the event: a point if the event occurred, a bar across the end if not."""
     end = history.event.epoch
     losses = getattr(history, split)[:end]
     axes.plot(np.arange(1, end + 1), losses, color=colour, linewidth=1.6 * scale)
@@ -166,7 +168,7 @@ def _draw_history(axes: Axes, history: History, split: str, colour: str, scale: 
 def _entries(
     histories: Sequence[History], compared: dict[str, list[History]], colours: Sequence[str], threshold: float
 ) -> list[Line2D]:
-    """The legend: seeds where one model is drawn, else models; the threshold."""
+    """Return the legend's entries: seeds if one model is drawn, else models, and the threshold."""
     names = [each.name if len(compared) == 1 else each.group for each in histories]
     shown = list(dict(zip(names, colours, strict=True)).items())[:_LEGEND]
     lines = [Line2D([], [], color=colour, label=name) for name, colour in shown]
@@ -186,7 +188,7 @@ def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, fl
 
 
 def _event_figure(histories: list[History], threshold: float, canvas: Canvas) -> Figure:
-    """The probability over epochs that a run has come under the threshold, by both estimators, for each model."""
+    """Return a figure of the probability by epoch that a run fell below the threshold, per model and estimator."""
     dataset = selection.dataset_title(dataset_of(histories))
     figure = style.blank(f"Time to a validation loss below {threshold:g} on {dataset}", canvas)
     axes = figure.subplots()
@@ -214,7 +216,7 @@ def _event_figure(histories: list[History], threshold: float, canvas: Canvas) ->
 
 
 def _draw_likelihoods(axes: Axes, name: str, found: list[Event], place: int, last: int) -> str:
-    """Draw both curves of a model; return its sentence of the caption."""
+    """Draw both curves of a model, and return the sentence on it for the caption."""
     colour, reached = style.COLOURS[place % len(style.COLOURS)], sum(event.reached for event in found)
     curves = {"Kaplan-Meier": (events.kaplan_meier(found), "-."), "Nelson-Aalen": (events.nelson_aalen(found), "--")}
     for estimator, (curve, dashes) in curves.items():

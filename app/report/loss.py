@@ -22,7 +22,7 @@ from .canvas import CANVAS, Canvas
 
 Floats = npt.NDArray[np.float64]
 _SPLITS = {"train": "training", "val": "validation"}
-_SETTLED = 0.05  # of the batches: what comes before may leave the frame
+_SETTLED = 0.05  # share of the batches: earlier ones may leave the frame
 _PANEL = 4.55  # inches of height at the usual width
 _THIN = 0.5  # of the usual line and marker, for each of several seeds
 _LOG_RATIO = 20  # a loss that falls by more is read on a logarithmic axis
@@ -30,7 +30,7 @@ _LOG_RATIO = 20  # a loss that falls by more is read on a logarithmic axis
 
 @dataclass(frozen=True)
 class Curve:
-    """One run's loss on one split, a value per batch: steps, losses and the smoothed line, all (batches,)."""
+    """One run's loss on one split, one value per batch: steps, losses and the smoothed line, all (batches,)."""
 
     steps: Floats
     losses: Floats
@@ -41,7 +41,7 @@ class Curve:
 
     @classmethod
     def of(cls, run: Run, rows: list[dict[str, Any]], split: str) -> Curve:
-        """Reads the rows of a run's log; raises InputError where none is of that split."""
+        """Read the rows of a run's log. Raises InputError if none is of that split."""
         found = [row for row in rows if row["split"] == split]
         if not found:
             raise InputError(f"{run.files.log} has no {split} row yet. Train for at least one batch")
@@ -55,7 +55,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Kind:
-    """The runs that differ in their seed only: their name, their colour's place, and each run with its curve."""
+    """The runs that differ only in their seed: their name, the place of their colour, and each run with its curve."""
 
     name: str
     place: int
@@ -63,7 +63,7 @@ class Kind:
 
     @property
     def label(self) -> str:
-        """What the legend says: size, parameters, seeds, and where the lines end."""
+        """The text in the legend: size, parameters, seeds, and where the lines end."""
         runs, curves = [run for run, _ in self.members], [curve for _, curve in self.members]
         ends = sorted(float(curve.line[-1]) for curve in curves)
         seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
@@ -87,10 +87,10 @@ class Frame:
 
     @classmethod
     def of(cls, curves: Sequence[Curve]) -> Frame:
-        """Axes in which the start and the end of every curve can be read.
+        """Return axes in which the start and the end of every curve can be read.
 
-        A start far above all that follows is cut, and the figure says so; a loss that falls more than twentyfold is
-        drawn on a logarithmic axis.
+        A start far above all later losses is cut, and the figure reports that. A loss that falls more than twentyfold
+        is drawn on a logarithmic axis.
         """
         right = max(float(curve.steps[-1]) for curve in curves)
         low, high = _settled(curves)
@@ -107,10 +107,10 @@ class Frame:
 
 
 def draw(runs: list[Run], folder: Path, *, canvas: Canvas = CANVAS) -> list[Path]:
-    """Two figures per architecture, training and validation loss, for runs that belong together.
+    """Draw two figures per architecture, training and validation loss, for runs that belong together.
 
-    Figures of one split share their axes, so that architectures can be held side by side. Returns the files,
-    `loss_<split>_<architecture>_<dataset>.png` and `.svg`. Raises InputError where a run's log cannot be read.
+    Figures of one split share their axes, so that architectures can be compared side by side. Returns the files,
+    `loss_<split>_<architecture>_<dataset>.png` and `.svg`. Raises InputError if a run's log cannot be read.
     """
     rows = {run.files: _rows(run) for run in runs}
     kinds = selection.kinds(runs)
@@ -132,14 +132,17 @@ def draw(runs: list[Run], folder: Path, *, canvas: Canvas = CANVAS) -> list[Path
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:
-    """The rows of a run's log; raises InputError where it is damaged."""
+    """Return the rows of a run's log. Raises InputError if it is damaged."""
     if run.done:
         run.require_whole("log")
     return log.read(run.files.log)[1]
 
 
 def draw_run(run: Run) -> list[Path]:
-    """One run's training and validation loss in one figure, beside its other files. Raises InputError as `draw`."""
+    """Draw one run's training and validation loss in one figure, next to its other files.
+
+    Raises InputError as `draw`.
+    """
     rows, config = _rows(run), run.config
     curves = {split: Curve.of(run, rows, split) for split in _SPLITS}
     frame = Frame.of(list(curves.values()))
@@ -164,14 +167,15 @@ def draw_run(run: Run) -> list[Path]:
 
 
 def window_for(batches: int) -> int:
-    """Batches that a smoothed value stands for: 2 % of the run, odd, at least 5."""
+    """Return the number of batches in a smoothed value: 2 % of the run, odd, at least 5."""
     return max(5, round(batches * 0.02) // 2 * 2 + 1)
 
 
 def smoothed(losses: Floats, window: int) -> Floats:
-    """Centred mean over `window` batches; nearer to an end, the straight line fitted to the window at that end.
+    """Return the centred mean over `window` batches.
 
-    (Savitzky and Golay 1964, order 1: a line stays a line up to its ends, as no shortened or padded mean keeps it.)
+    Near an end it is the straight line fitted to the window at that end. (Savitzky and Golay 1964, order 1: a line
+    stays a line up to its ends, unlike with a shortened or padded mean.)
     """
     from scipy.signal import savgol_filter
 
@@ -180,7 +184,7 @@ def smoothed(losses: Floats, window: int) -> Floats:
 
 
 def _settled(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Lowest and highest of lines and of nearly all points, the first batches left aside."""
+    """Return the lowest and highest value of lines and of nearly all points, without the first batches."""
     parts = []
     for curve in curves:
         first = int(len(curve.steps) * _SETTLED)
@@ -217,7 +221,7 @@ def _draw_points(axes: Axes, curve: Curve, place: int, canvas: Canvas = CANVAS) 
 
 
 def _draw_line(axes: Axes, curve: Curve, place: int, text: str, *, thin: bool = False) -> None:
-    """Draw a smoothed line; without a text it has no entry in the legend."""
+    """Draw a smoothed line. Without a text it has no entry in the legend."""
     marks = (0.05 + 0.03 * place, 0.15)
     (line,) = axes.plot(curve.steps, curve.line, label=text or None, markevery=marks, **style.look(place))
     if thin:
@@ -226,7 +230,10 @@ def _draw_line(axes: Axes, curve: Curve, place: int, text: str, *, thin: bool = 
 
 
 def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None:
-    """The whole validation split at each epoch's end, or what was drawn of it; the lowest loss told."""
+    """Draw and label the loss at each epoch's end, on the complete validation split or a random part of it.
+
+    The lowest loss is reported.
+    """
     if rows:
         best = min(rows, key=lambda row: row["loss"])
         seen = f"{best['examples']:,} at random" if drawn else f"all {best['examples']:,}"
@@ -238,7 +245,7 @@ def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None
 
 
 def _finish(axes: Axes, frame: Frame, curves: Sequence[Curve], runs: Sequence[Run], canvas: Canvas) -> None:
-    """Set limits, labels and legend, and draw the loss of a uniform guess where it is in the frame."""
+    """Set limits, labels and legend, and draw the loss of a uniform guess if it is in the frame."""
     if frame.logarithmic:
         style.plain_log(axes, "y", frame.low, frame.high, most=8 if canvas.narrow else 16)
     else:
@@ -263,7 +270,7 @@ def _each(counts: Iterable[int]) -> str:
 
 
 def _facts(runs: list[Run], curves: Sequence[Curve], frame: Frame) -> list[str]:
-    """Return the caption's sentences: n, seeds, smoothing, and what the frame cuts off."""
+    """Return the caption's sentences: n, seeds, smoothing, and what is outside the frame."""
     rows, kind = [run.record.data.rows for run in runs], selection.examples(runs)
     losses = np.concatenate([curve.losses for curve in curves])
     out = losses[(losses < frame.low) | (losses > frame.high)]

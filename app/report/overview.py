@@ -1,4 +1,4 @@
-"""The table of runs, as wide as its text in a file, and fitted to a terminal."""
+"""The table of runs: as wide as its text in a file, and fitted to the width of a terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _FOLDS = ("dataset", "model", "state", "result")
 
 
 def table(runs: Sequence[Listed], also: Collection[str] = (), width: int | None = None) -> str:
-    """Return the table; `also` has settings with columns too, and `width` is that of the terminal, if there is one.
+    """Return the table.
 
-    Where the terminal is too narrow, what all runs share stands above the table, then columns are omitted, and then
-    cells continue in the next line.
+    `also` names further settings with columns, and `width` is that of the terminal, if there is one. If the terminal is
+    too narrow, values that all runs share are printed above the table, then columns are omitted, and then cells
+    continue in the next line.
     """
     rows = [_row(run, also) for run in runs]
     heads, above = [*rows[0]], ""
@@ -46,7 +47,7 @@ def _row(run: Listed, also: Collection[str]) -> dict[str, str]:
 
 
 def cell(value: object) -> str:
-    """Return a setting's value as an option has it."""
+    """Return a setting's value as an option accepts it."""
     if isinstance(value, list | tuple):
         return "x".join(map(str, value))
     if isinstance(value, bool):

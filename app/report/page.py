@@ -1,4 +1,4 @@
-"""A run's record as a page for a reader: results, configuration, data, versions, machines, and files with sizes."""
+"""A run's record as a page of text: results, configuration, data, versions, machines, and files with sizes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _NAMES = 18  # characters of a row's name
 
 
 def sizes(run: Run) -> dict[str, int]:
-    """Return the name and the bytes of each file of a run, in a fixed order; of a folder, all its files."""
+    """Return the name and the bytes of each file of a run, in a fixed order. A folder counts all of its files."""
     there = [path for path in run.files.all() if path != run.files.lock]
     return {path.name: storage.taken(path) for path in there if path.exists() or path.is_symlink()}
 
 
 def to_json(run: Run) -> dict[str, Any]:
-    """Return the record with the run's state, the path that its files begin with, and their bytes."""
+    """Return the record with the run's state, the common beginning of its files' paths, and their bytes."""
     state, step = state_of(run.files, run.record.status, run.record.schedule.total_steps)
     about = {"state": state, "step": step, "path": str(stem_of(run.files)), "bytes": sizes(run)}
     return plain(run.record) | about
 
 
 def to_text(run: Run) -> str:
-    """Return the page."""
+    """Return the page as text."""
     record = run.record
     model = record.model if record.size == record.model else f"{record.model} {record.size}"
     sections = {
@@ -77,7 +77,7 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
 
 
 def _costs(record: Record) -> Iterator[tuple[str, object]]:
-    """What the run took so far, as far as it is known."""
+    """Yield what the run took so far, as far as it is known."""
     if record.seconds:
         yield "training time", spoken(record.seconds.training)
         if record.seconds.lost:
@@ -89,7 +89,7 @@ def _costs(record: Record) -> Iterator[tuple[str, object]]:
 
 
 def _results(run: Run) -> Iterator[tuple[str, object]]:
-    """The tests, each in lines, and the epoch with the lowest validation loss."""
+    """Yield the tests, each in several lines, and the epoch with the lowest validation loss."""
     record = run.record
     tests = {"final weights": record.test if record.tested else None}
     if record.results:
@@ -134,7 +134,7 @@ def _places(run: Run) -> Iterator[tuple[str, object]]:
 
 
 def _values(values: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    """The values that are given, by name."""
+    """Yield the values that are given, by name."""
     for name, value in values.items():
         if value is not None:
             yield name, cell(value)

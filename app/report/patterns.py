@@ -1,4 +1,4 @@
-"""Diffraction patterns of a run's test set with their class and the model's three likeliest."""
+"""Diffraction patterns of a run's test set with their class and the model's three most likely classes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pattern:
-    """One test pattern: its row as published, its angles and intensities (L,), its class, the likeliest with shares."""
+    """One test pattern: its published row, angles and intensities (L,), class, and most likely classes with shares."""
 
     row: int
     intensity: Floats
@@ -43,9 +43,10 @@ def draw(
     run: Run, folder: Path, *, count: int = _COUNT, say: selection.Say, progress: Callable[..., None],
     canvas: Canvas = CANVAS,
 ) -> list[Path]:  # fmt: skip
-    """So many patterns, drawn at random from the test set by a fixed seed; `patterns_<run id>.png` and `.svg`.
+    """Draw `count` patterns, chosen at random from the test set by a fixed seed.
 
-    Raises InputError for a run on anything but signals, for one without a test, and where its data are gone.
+    Returns `patterns_<run id>.png` and `.svg`. Raises InputError if the run is not on signals, if it has no test, and
+    if its data no longer exist.
     """
     if len(run.config.input_shape) != 2:
         raise InputError(f"{selection.label(run)} was not trained on patterns. Name a run on patterns with --run")
@@ -71,7 +72,7 @@ def draw(
 def _inputs(
     run: Run, rows: npt.NDArray[np.int64], say: selection.Say, progress: Callable[..., None]
 ) -> tuple[npt.NDArray[np.floating], Floats | None]:
-    """The first channel of the patterns of these rows (n, L), and their angles (L,) where they are known."""
+    """Return the first channel of the patterns of these rows (n, L), and their angles (L,) if known."""
     known = run.record.data
     ask = data.ask_of(
         run.config.to_json(), path=known.path, design=known.design or None, filelist=known.filelist or None
@@ -117,7 +118,7 @@ def _facts(run: Run, count: int) -> list[str]:
 
 
 def _accuracy(name: str, share: float | None, interval: Sequence[float] | None) -> str:
-    """One accuracy over all test patterns; empty where the record of an earlier version lacks it."""
+    """Return one accuracy over all test patterns, or an empty text if the record of an earlier version lacks it."""
     if share is None:
         return ""
     within = f" (95 % Wilson interval {100 * interval[0]:.1f} % to {100 * interval[1]:.1f} %)" if interval else ""

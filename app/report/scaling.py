@@ -18,10 +18,10 @@ from . import selection, style
 from .canvas import CANVAS, Canvas
 
 _FIT_NEEDS = 3  # different sizes
-_LOG_RATIO = 4  # of parameters, from which the axis is logarithmic
+_LOG_RATIO = 4  # ratio of parameters from which the axis is logarithmic
 _PANEL = 4.9  # inches of height at the usual width
 _LABEL, _LABEL_LETTER, _LABEL_GAP = 14, 0.67, 2  # points; letters and the gap to point and axis, relative to them
-_LEAST_LABEL = 4  # letters: room beside the outer points where labels are in the legend
+_LEAST_LABEL = 4  # letters: room next to the outer points if labels are in the legend
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Point:
 
     @classmethod
     def of(cls, run: Run) -> Point:
-        """Reads a run's record; raises InputError for a regression."""
+        """Read a run's record. Raises InputError for a regression."""
         test = run.record.test
         if task.of(run.config.task) is task.values:
             raise InputError(
@@ -49,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Kind:
-    """The evaluated runs that differ in their seed only: their name, and their colour's place."""
+    """The evaluated runs that differ only in their seed: their name, and the place of their colour."""
 
     name: str
     place: int
@@ -76,9 +76,9 @@ class Fit:
 
 
 def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, canvas: Canvas = CANVAS) -> list[Path]:
-    """Draw one figure per architecture, on equal axes; return `scaling_<architecture>_<dataset>.png` and `.svg`.
+    """Draw one figure per architecture, on equal axes. Return `scaling_<architecture>_<dataset>.png` and `.svg`.
 
-    Runs without test results are named in the figure and by `say`. Raises InputError where no run has any.
+    Runs without test results are named in the figure and by `say`. Raises InputError if no run has any.
     """
     evaluated = [run for run in runs if run.record.tested]
     for run in runs:
@@ -106,7 +106,7 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, can
 
 
 def fitted(points: list[Point]) -> Fit | None:
-    """The line through at least three different sizes, else None."""
+    """Return the line through at least three different sizes, else None."""
     if len({point.run.config.size for point in points}) < _FIT_NEEDS:
         return None
     slope, height = np.polyfit([np.log2(p.millions) for p in points], [p.accuracy for p in points], 1)
@@ -133,7 +133,7 @@ def _figure(drawn: list[Kind], shared: list[Point], missing: list[str], canvas: 
 
 
 def _set_axes(axes: Axes, points: list[Point], labelled: list[Kind], canvas: Canvas) -> None:
-    """Set limits with room for labels on both sides; parameters that span about fourfold have a logarithmic axis."""
+    """Set limits with room for labels on both sides. From about a fourfold range on, the parameters are logarithmic."""
     smallest, largest = min(p.millions for p in points), max(p.millions for p in points)
     low, high = min(p.low for p in points), max(p.high for p in points)
     room = max(high - low, 1.0)
@@ -155,7 +155,7 @@ def _label(kind: Kind, canvas: Canvas) -> str:
 
 
 def _draw_fit(axes: Axes, points: list[Point], canvas: Canvas) -> None:
-    """The line between the smallest and the largest size with its slope, or why there is none."""
+    """Draw the line between the smallest and the largest size with its slope, or the reason why there is none."""
     different = len({point.run.config.size for point in points})
     if (line := fitted(points)) is None:
         text = f"no fit: it needs {_FIT_NEEDS} sizes, and there {'is' if different == 1 else 'are'} {different}"
@@ -169,7 +169,7 @@ def _draw_fit(axes: Axes, points: list[Point], canvas: Canvas) -> None:
 
 
 def _draw_kind(axes: Axes, kind: Kind, line: Fit | None, canvas: Canvas, *, in_legend: bool) -> None:
-    """Draw a point, its bar and its label, on the side of the line that the point is on; and every seed's point."""
+    """Draw a point with its bar and label, on the side of the line where the point is, and the points of all seeds."""
     point, look = kind.middle, style.look(kind.place)
     bars = [[max(0, point.accuracy - point.low)], [max(0, point.high - point.accuracy)]]
     sizes: dict[str, Any] = {"markersize": 10, "capsize": 6, "elinewidth": 2.2}

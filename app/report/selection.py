@@ -1,4 +1,4 @@
-"""Which runs go into one set of figures: those of one dataset that differ in model, size and seed only, or as named."""
+"""The runs of one set of figures: runs of one dataset that differ only in model, size and seed, or the named runs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .differences import distinctions, in_words, settings_of, shown
 Say = Callable[[str], None]
 _LISTED = 12
 _TO_DRAW = "To draw a skipped run, name every run that you want with --run ID"
-REPEATED = ("epochs", "shape", "patch")  # what may differ between the runs of `plot history`, beside their seeds
+REPEATED = ("epochs", "shape", "patch")  # may differ between the runs of `plot history`, besides their seeds
 
 
 def comparable(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
-    """Return one set per dataset: every seed of each model, attention and size, all else being equal.
+    """Return one set per dataset: every seed of each model, attention and size, with all else equal.
 
     Runs that differ in another setting from the dataset's newest run are skipped, as are unfinished runs and trials
-    with `--limit-...`; `say` gets the reason. With `named`, IDs or the beginnings of IDs, exactly those runs are drawn,
-    whatever they differ in. Raises InputError where nothing is left, where a name fits no run or several, and where
-    the runs of a dataset have different tasks.
+    with `--limit-...`. `say` is called with the reason. With `named`, IDs or the beginnings of IDs, exactly those runs
+    are drawn, whatever their differences. Raises InputError if no run is left, if a name matches no run or several, and
+    if the runs of a dataset have different tasks.
     """
     return _sets(runs, named, say, without="Train one with: run.py train --model vit_differential --size 10M")
 
 
 def repeated(runs: list[Run], *, named: list[str] | None, say: Say) -> dict[str, list[Run]]:
-    """Return one set per dataset as `comparable`, in which shapes and numbers of epochs may differ too."""
+    """Return one set per dataset like `comparable`, but shapes and numbers of epochs may also differ."""
     return _sets(runs, named, say, without="Train some that differ in --seed", free=REPEATED)
 
 
@@ -50,7 +50,10 @@ def _sets(
 
 
 def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each architecture, smallest first; a model whose attention is not its own is one by itself."""
+    """Return the runs of each architecture, smallest first.
+
+    A model with another attention than its default is a separate one.
+    """
     found: dict[str, list[Run]] = {}
     for run in sorted(runs, key=_place):
         config = run.config
@@ -60,30 +63,30 @@ def architectures(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def model_title(config: RunConfig) -> str:
-    """The architecture as a figure's title names it."""
+    """Return the architecture as it appears in a figure's title."""
     row = config.row
     return row.title if config.attention == row.attention else f"{row.title} ({config.attention})"
 
 
 def run_title(config: RunConfig) -> str:
-    """One run as its own figures name it."""
+    """Return the name of one run for its figures."""
     size = "" if config.sized.whole else f" {config.size}"
     return f"{model_title(config)}{size} on {dataset_title(config.dataset)}"
 
 
 def dataset_title(dataset: str) -> str:
-    """The dataset as a figure's title names it."""
+    """Return the dataset as it appears in a figure's title."""
     return DATASETS[dataset].title if dataset in DATASETS else dataset
 
 
 def loss_title(config: RunConfig) -> str:
-    """What a run's loss is, as an axis names it."""
+    """Return the name of a run's loss for an axis."""
     learned = task.of(config.task)
     return f"{learned.loss_name} ({learned.loss_unit})"
 
 
 def sizes(runs: Iterable[Run]) -> list[str]:
-    """The sizes among the runs, smallest first."""
+    """Return the sizes among the runs, smallest first."""
     counts: dict[str, int] = {}
     for run in runs:
         counts[run.config.size] = min(_count(run), counts.get(run.config.size, _count(run)))
@@ -103,23 +106,23 @@ def kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def label(run: Run) -> str:
-    """A run as messages name it."""
+    """Return the name of a run for messages."""
     return f"{run.record.run_id} ({run.config.model} {run.config.size} {run.config.dataset})"
 
 
 def examples(runs: Iterable[Run]) -> str:
-    """What the rows of a figure's dataset are, for the small print."""
+    """Return the name for the rows of a figure's dataset, for the caption."""
     return {"diffraction": "patterns", "nested_cylinder": "fields"}.get(next(iter(runs)).config.dataset, "images")
 
 
 def warning(runs: Iterable[Run]) -> str:
-    """What the dataset warns of, as one sentence for the small print; empty where it warns of nothing."""
+    """Return the dataset's warning as one sentence for the caption, or an empty text if it has none."""
     found = sorted({run.record.data.warning for run in runs} - {""})
     return f"Warning: {'; '.join(found)}." if found else ""
 
 
 def seeds(runs: Iterable[Run]) -> str:
-    """How many seeds stand behind a figure, and which."""
+    """Return the number of seeds of a figure, and the seeds."""
     found = sorted({run.config.seed for run in runs})
     return f"{len(found)} seeds ({', '.join(map(str, found))})" if len(found) > 1 else f"1 seed (seed {found[0]})"
 
@@ -133,7 +136,7 @@ def _count(run: Run) -> int:
 
 
 def _place(run: Run) -> tuple[int, str, str, int]:
-    """Where a run stands among others: in the order of the table, then timm's by name, each by attention and size."""
+    """Return a run's place in the order: models as in the table, then timm's by name, each by attention and size."""
     model, known = run.config.model, list(MODELS)
     return known.index(model) if model in MODELS else len(known), model, run.config.attention or "", _count(run)
 
@@ -176,7 +179,7 @@ def _finished_and_whole(runs: list[Run], say: Say) -> list[Run]:
 
 
 def _one_set(runs: list[Run], say: Say, free: Sequence[str]) -> list[Run]:
-    """Return the runs that agree with the newest one, the newest of each place, seed and value of what is `free`."""
+    """Return the runs that agree with the newest one, the newest of each place, seed and value of `free` settings."""
     common = {name: value for name, value in settings_of(runs[-1]).items() if name not in free}
     newest = {run.config.model: run.config.model_revision for run in runs}
     kept: dict[tuple[Any, ...], Run] = {}
@@ -199,7 +202,7 @@ def _one_set(runs: list[Run], say: Say, free: Sequence[str]) -> list[Run]:
 
 
 def _of_one_task(runs: list[Run]) -> list[Run]:
-    """Return the runs in the order of a figure; raise InputError where their losses are of different kinds."""
+    """Return the runs in the order of a figure. Raise InputError if their tasks differ, since so do their losses."""
     if len({run.config.task for run in runs}) > 1:
         shown = ", ".join(f"{run.record.run_id} {run.config.task}" for run in runs)
         raise InputError(f"the runs have different tasks ({shown}). Name runs of one task with --run")

@@ -1,4 +1,7 @@
-"""How figures look and are saved: one palette (Okabe and Ito) that survives colour blindness, grey and half size."""
+"""The look of figures and how they are saved, in one palette (Okabe and Ito) that is legible in grey and half size.
+
+It also works for readers with a colour vision deficiency.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,13 @@ _HANDLE = 3  # width of a legend's line, relative to the size of its letters
 _AXIS = 4  # width of an axis' label and numbers, relative to the size of their letters
 _TALL = 3  # height of a figure relative to its width, before `fit`
 _KEPT = re.compile(r" (?=[%=x] )|(?<= [=x]) | (?=%)")  # spaces at which no line ends
-_METADATA: dict[str, dict[str, Any]] = {  # what would differ between equal figures is left out
+_METADATA: dict[str, dict[str, Any]] = {  # without metadata that would differ between equal figures
     "png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }  # fmt: skip
 _PASSES, _CLOSE = 6, 1e-4  # of the layout, until its panels have their height; inches
 
 _FONT = "DejaVu Sans"  # comes with matplotlib, so figures are equal on every machine
-_FALLBACKS = (  # for letters that it lacks, where they are installed
+_FALLBACKS = (  # for letters that it lacks, if they are installed
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans", "IPAexGothic",
     "IPAGothic", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Hiragino Sans", "PingFang SC",
     "Yu Gothic", "Meiryo", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Sans", "Unifont",
@@ -71,12 +74,12 @@ _LINES = {"lines.linewidth": 2.4, "lines.markersize": 8}
 
 @contextmanager
 def house_style(canvas: Canvas = CANVAS) -> Iterator[None]:
-    """Our settings over matplotlib's own defaults, whatever the user's matplotlibrc says; undone at the end."""
+    """Use our settings over matplotlib's defaults within the context, whatever the user's matplotlibrc contains."""
     sized = {name: canvas.points(size) for name, size in _POINTS.items()}
     sized |= {name: canvas.scale * size for name, size in _LINES.items()}
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
-    log.setLevel(logging.ERROR)  # that a fallback comes in one weight is nothing to tell
+    log.setLevel(logging.ERROR)  # a fallback with only one weight needs no warning
     try:
         with matplotlib.style.context(["default", _RC, sized, {"font.family": _families()}]):
             yield
@@ -85,13 +88,13 @@ def house_style(canvas: Canvas = CANVAS) -> Iterator[None]:
 
 
 def _families() -> list[str]:
-    """Our font and those installed that may stand in for letters that it lacks."""
+    """Return our font and the installed fonts that can replace it for letters that it lacks."""
     installed = set(font_manager.get_font_names())
     return [_FONT, *(name for name in _FALLBACKS if name in installed)]
 
 
 def legible(text: str) -> str:
-    """The text with a `\\u732b` for each letter that no font here can draw."""
+    r"""Return the text with a `\u732b` for each letter that no font here can draw."""
     return "".join(
         letter if letter == "\n" or _drawable(letter) else letter.encode("unicode_escape").decode() for letter in text
     )
@@ -99,7 +102,7 @@ def legible(text: str) -> str:
 
 @cache
 def _drawable(letter: str) -> bool:
-    """Whether the fonts hold the letter, plain and bold."""
+    """Return whether the fonts contain the letter, plain and bold."""
     return all(
         any(font_manager.get_font(font).get_char_index(ord(letter)) for font in _font_files(weight))
         for weight in ("normal", "bold")
@@ -113,7 +116,7 @@ def _font_files(weight: str) -> list[str]:
 
 
 def _wrapped(text: str, letters: int) -> str:
-    """The text in lines of so many letters, of which those of East Asia take twice the width."""
+    """Return the text in lines of `letters` letters, where East Asian letters have twice the width."""
     text = legible(text)
     width = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
     most = max(1, letters * len(text) // max(1, width))
@@ -122,13 +125,13 @@ def _wrapped(text: str, letters: int) -> str:
 
 
 def look(place: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the curve or point at a place in the order; pass it to `axes.plot`."""
+    """Return colour, marker and dashes of the curve or point at a place in the order, as arguments of `axes.plot`."""
     place %= len(COLOURS)
     return {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": DASHES[place]}
 
 
 def blank(title: str, canvas: Canvas = CANVAS) -> Figure:
-    """Return an empty figure with its title; call it inside `house_style`."""
+    """Return an empty figure with its title. Call it inside `house_style`."""
     figure = Figure(figsize=(canvas.inches, _TALL * canvas.inches), dpi=canvas.dpi)
     letters = _letters(canvas.inches, canvas.points(_TITLE), _BOLD_EM)
     figure.suptitle(_wrapped(title, letters), x=_MARGIN, ha="left")
@@ -136,12 +139,15 @@ def blank(title: str, canvas: Canvas = CANVAS) -> Figure:
 
 
 def _letters(inches: float, points: float, em: float = _EM) -> int:
-    """Return how many letters of a size a line of text has room for."""
+    """Return how many letters of a size fit in a line of text."""
     return int(72 * inches / (points * em))
 
 
 def legend_above(axes: Axes, canvas: Canvas) -> None:
-    """Draw the legend between the title and the axes, where it covers no curve; a narrow one from the left edge on."""
+    """Draw the legend between the title and the axes, where it covers no curve.
+
+    In a narrow figure it begins at the left edge.
+    """
     handles, labels = axes.get_legend_handles_labels()
     points, left = canvas.points(_LEGEND), _AXIS * canvas.points(_POINTS["font.size"]) / 72
     shift = left if canvas.narrow else 0.0
@@ -156,7 +162,7 @@ def legend_above(axes: Axes, canvas: Canvas) -> None:
 
 
 def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tuple[float, int]:
-    """Return the height in inches of a legend as wide as the figure, and its columns: two where the entries fit."""
+    """Return the height in inches of a legend as wide as the figure, and its columns: two if the entries fit."""
     points = canvas.points(usual)
     longest = max(len(str(entry.get_label())) for entry in entries)
     columns = 2 if longest <= _letters(canvas.inches / 2 - (_HANDLE + 2) * points / 72, points) else 1
@@ -164,21 +170,21 @@ def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tupl
 
 
 def caption(figure: Figure, canvas: Canvas, sentences: Sequence[str]) -> None:
-    """Print the sentences that are not empty below the figure, or else take its title off and say both as one line."""
+    """Print the non-empty sentences below the figure, or else remove its title and report both as one line."""
     text = " ".join(sentence for sentence in sentences if sentence)
     if canvas.caption:
         wrapped = _wrapped(text, _letters(canvas.inches, canvas.points(SMALL)))
         figure.supxlabel(wrapped, x=_MARGIN, ha="left", fontsize=canvas.points(SMALL), color=GREY)
     else:
         canvas.say(f"caption: {' '.join(figure.get_suptitle().split())}. {text}")
-        figure.suptitle("")  # a paper prints both in its text
+        figure.suptitle("")  # a paper has both in its text
 
 
 def fit(figure: Figure, panels: Sequence[Axes], inches: float, *, shape: float = float("inf")) -> float:
-    """Make the figure so high that its panels, one below the other, have so many inches in sum.
+    """Set the figure's height so that its panels, one below the other, have `inches` in sum.
 
     Figures with captions, legends and titles of different lengths then have equal panels. The height relative to the
-    width of the panels is at most `shape`. Returns that of the first one.
+    width of the panels is at most `shape`. Returns the height of the first panel.
     """
     _narrow_texts(figure)
     engine = figure.get_layout_engine()
@@ -196,7 +202,7 @@ def fit(figure: Figure, panels: Sequence[Axes], inches: float, *, shape: float =
 
 
 def _narrow_texts(figure: Figure) -> None:
-    """Break the lines of the title and the caption again where they are wider than the figure."""
+    """Wrap the title and the caption again if their lines are wider than the figure."""
     for text in figure.texts:
         lines = text.get_text().splitlines()
         for letters in range(max(map(len, lines), default=0), 1, -2):
@@ -206,7 +212,7 @@ def _narrow_texts(figure: Figure) -> None:
 
 
 def plain_log(axes: Axes, which: str, low: float, high: float, *, most: int = 99) -> None:
-    """Make the `x` or `y` axis logarithmic from low to high, with plain numbers at most so many ticks."""
+    """Make the `x` or `y` axis logarithmic from low to high, with plain numbers at `most` ticks at most."""
     for digits in ((1, 2, 5) if high / low > 40 else (1, 2, 3, 5), (1, 3), (1,)):
         ticks = [digit * 10.0**power for power in range(-9, 10) for digit in digits]
         ticks = [tick for tick in ticks if low <= tick <= high]
@@ -237,7 +243,7 @@ def save(figure: Figure, stem_path: Path, canvas: Canvas = CANVAS) -> list[Path]
 
 
 def _make_legible(figure: Figure) -> None:
-    """Replaces what no font here can draw, in texts and at ticks, which would print warnings and boxes."""
+    """Replace letters that no font here can draw, in texts and at ticks, since they would print warnings and boxes."""
     for text in figure.findobj(Text):
         text.set_text(legible(text.get_text()))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):

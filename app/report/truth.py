@@ -1,4 +1,4 @@
-"""Truth against prediction of a run's test set, with the line where both are equal; errors below, on their own axis."""
+"""Truth against prediction of a run's test set, with the line of equality, and errors below on a separate axis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def draw_run(run: Run) -> list[Path]:
-    """The figure beside the run's other files. Raises InputError for a classification and for a run without a test."""
+    """Draw the figure next to the run's other files.
+
+    Raises InputError for a classification and for a run without a test.
+    """
     if task.of(run.config.task) is not task.values:
         raise InputError(f"{selection.label(run)} predicts classes. Its figure is {run.files.confusion_png.name}")
     if not run.record.tested:
@@ -70,7 +73,7 @@ def _draw_points(axes: Axes, x: Floats, y: Floats) -> None:
 
 
 def _facts(run: Run) -> list[str]:
-    """The small print: n, errors with intervals, what they are resampled by, seed."""
+    """Return the caption's sentences: n, errors with intervals, the unit of resampling, seed."""
     test = run.record.test
     numbers = results(run, test)
     numbers["RMSE"] = numbers["RMSE"].replace(f", n = {test.n:,}", "")

@@ -1,4 +1,4 @@
-"""Proof on the user's machine that nothing is lost: runs that are killed and stopped, and what came of them.
+"""A proof on the user's machine that no work is lost: runs that are killed and stopped, and their results.
 
 A kind of selftest is a function and a line in `KINDS`, and an option in `app/cli/selftest.py`.
 """
@@ -15,7 +15,7 @@ from .trial import Failed, Trial, Verdict
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of selftest: `prove` takes the trial and a count; `default` is the count if no kind is named."""
+    """A kind of selftest. `prove` gets the trial and a count, and `default` is the count if no kind is named."""
 
     prove: Callable[[Trial, int], Verdict]
     default: int
@@ -28,7 +28,7 @@ KINDS = {
 
 
 def run(asked: Mapping[str, int], trial: Trial) -> list[Verdict]:
-    """Prove the kinds named, or all of them with their defaults if none is; report each verdict as it comes."""
+    """Run the named kinds, or all with their defaults if none is named. Report each verdict when it is known."""
     chosen = {name: count for name, count in asked.items() if count}
     verdicts = []
     for name, count in (chosen or {name: kind.default for name, kind in KINDS.items()}).items():

@@ -1,4 +1,4 @@
-"""A child process that trains: watched by its log, stopped or killed."""
+"""A child process that trains. Its log is watched, and it is stopped or killed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 PATIENCE = 600.0  # seconds for anything a child does; a tiny run needs a few
 _POLL = 0.001  # seconds between looks at the log
-_TAIL = 1000  # bytes that hold the newest row of a log
+_TAIL = 1000  # bytes at the end of a log that contain its newest row
 
 
 class Ended(NamedTuple):
-    """How a command ended; a code below 0 is the signal that killed it."""
+    """The exit of a command. A code below 0 is the signal that killed it."""
 
     code: int
     err: str
@@ -32,10 +32,10 @@ class Ended(NamedTuple):
 
 
 class Child:
-    """One process, or a launcher with its ranks; gone with all it started at the end of `with`."""
+    """One process, or a launcher with its ranks. At the end of `with`, it and all its descendants are killed."""
 
     def __init__(self, command: list[str], *, folder: Path, environment: Mapping[str, str], said: Path) -> None:
-        """Starts the command in `folder`; what it prints goes to `said`.out and `said`.err."""
+        """Start the command in `folder`. Its output goes to `said`.out and `said`.err."""
         said.parent.mkdir(exist_ok=True)
         self.folder, self._err = folder, said.with_suffix(".err")
         self._stamp = self._log_stamp()
@@ -48,7 +48,10 @@ class Child:
         self._reader.start()
 
     def _listen(self) -> None:
-        """Writes down what comes on stderr: a process whose files are limited may not do so itself."""
+        """Write the process's stderr to a file.
+
+        If its files are limited in size, the process could not do so itself.
+        """
         assert self.process.stderr, "it was asked for"
         with self._err.open("wb") as file:
             shutil.copyfileobj(self.process.stderr, file)
@@ -60,7 +63,7 @@ class Child:
         self.kill()
 
     def log(self) -> Path | None:
-        """The training log, once there is one."""
+        """Return the training log, or None before it exists."""
         return next(iter(self.folder.rglob("*_training.log")), None)
 
     def _log_stamp(self) -> tuple[int, int] | None:
@@ -70,7 +73,7 @@ class Child:
         return None
 
     def step(self) -> int:
-        """The newest step that this process has logged; 0 before it has touched the log."""
+        """Return the newest step that this process has logged, or 0 if it has not changed the log yet."""
         log = self.log()
         if log is None or self._log_stamp() == self._stamp:
             return 0
@@ -80,7 +83,7 @@ class Child:
         return int(found[-1]) if found else 0
 
     def reaches(self, step: int) -> bool:
-        """Waits until the log holds a step; False where the process ended before."""
+        """Wait until the log contains a step. Return False if the process ended before."""
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
             if self.step() >= step:
@@ -89,27 +92,27 @@ class Child:
         return False
 
     def processes(self) -> list[int]:
-        """Its id and those of all it started, the oldest first."""
+        """Return the IDs of the process and of all its descendants, the oldest first."""
         found, parents = [self.process.pid], _parents()
         for process in found:
             found += [child for child, parent in parents.items() if parent == process]
         return found
 
     def kill(self) -> bool:
-        """SIGKILL to it and to all it started; returns whether it was still running."""
+        """Send SIGKILL to the process and all its descendants. Return whether it was still running."""
         for process in self.processes() if self.process.poll() is None else ():
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         return self.process.wait() == -signal.SIGKILL
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the process, or to the launcher; the time until its end counts from here."""
+        """Send a signal to the process or to the launcher. The time until the exit is measured from here."""
         self._since = time.monotonic()
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
 
     def wait(self) -> Ended:
-        """Its end; one that does not come in time is a kill."""
+        """Return the process's exit. A process that does not end in time is killed."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=PATIENCE)
         seconds = time.monotonic() - self._since
@@ -119,7 +122,7 @@ class Child:
 
 
 def _parents() -> dict[int, int]:
-    """Process -> parent of all processes, in the order of their ids; empty where the system does not tell."""
+    """Return the parent of each process, in the order of process IDs, or nothing if the system does not list them."""
     found = {}
     for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):
         with suppress(OSError, ValueError, IndexError):

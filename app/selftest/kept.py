@@ -1,4 +1,4 @@
-"""What a run's folder holds in the end, against what it must hold."""
+"""Comparison of the final content of a run's folder with the expected content."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .. import log
 from ..artifacts.runs import Run, find_runs
 from ..errors import Explained, InputError
 
-WEIGHTS = ("weights", "best", "predictions", "splits")  # equal in every byte
+WEIGHTS = ("weights", "best", "predictions", "splits")  # files that must be equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
 _MEASURED = ("seconds", "wait_ms", "peak_bytes")  # of a log's row
 
 
 def the_run(folder: Path) -> Run:
-    """The one run below a folder; raises InputError for none or several, or where its record is damaged."""
+    """Return the only run below a folder. Raises InputError for none or several, or if its record is damaged."""
     runs = find_runs(folder)
     if len(runs) != 1:
         raise InputError(f"{folder} contains {len(runs)} runs, but one is expected. Use an empty folder")
@@ -25,7 +25,7 @@ def the_run(folder: Path) -> Run:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """Header and rows of a log without what a clock says, or how much memory was held."""
+    """Return the header and the rows of a log without times and memory use."""
     header, found = log.read(path)
     return [_timeless(row) for row in (header, *found)]
 
@@ -35,7 +35,7 @@ def _timeless(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(reference: Path, other: Path) -> list[str]:
-    """Where a finished run differs from the reference in anything but times; empty where it does not."""
+    """Return the differences between a finished run and the reference, other than times."""
     try:
         one, two = the_run(reference), the_run(other)
         found = [f"{file.name} differs" for file in _unequal(one, two)]
@@ -62,18 +62,18 @@ def _first_difference(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> s
 
 
 def names(folder: Path) -> set[str]:
-    """Every file and folder below the checkpoints, hidden ones too; the number of a process is cut out of a name."""
+    """Return all files and folders below the checkpoints, hidden ones too, without process IDs in their names."""
     return {
         re.sub(r"\.[\d-]+\.(aside|scratch)$", r".PID.\1", str(path.relative_to(folder))) for path in folder.rglob("*")
     }
 
 
 def asides(folder: Path) -> list[str]:
-    """Files that were being written when their writer died."""
+    """Return the temporary files that were being written when their process died."""
     return sorted(path.name for path in folder.rglob(".*.aside"))
 
 
 def states(folder: Path) -> list[int]:
-    """The steps of the complete states, oldest first."""
+    """Return the steps of the complete states, oldest first."""
     steps = [path.stem.removeprefix("state-") for path in folder.rglob("*.state/state-*.json")]
     return sorted(int(step) for step in steps if step.isdigit())

@@ -1,4 +1,4 @@
-"""`--kill N`: SIGKILL at N random steps, also while a state is written; the same command ends in the same bytes."""
+"""`--kill N`: SIGKILL at N random steps, also while a state is written. The same command ends in the same bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LATER = 0.05  # seconds after a step within which the kill comes: a few steps a
 
 
 def prove(trial: Trial, count: int) -> Verdict:
-    """Kills a run `count` times, continues it each time, and compares its end with the reference."""
+    """Kill a run `count` times, resume it each time, and compare its result with the reference."""
     verdict, chance, reference = Verdict("kill"), trial.chance("kill"), trial.reference
     folder = trial.folder("killed")
     aims, struck = steps(chance, count, trial.steps), []
@@ -38,13 +38,13 @@ def prove(trial: Trial, count: int) -> Verdict:
 
 
 def steps(chance: random.Random, count: int, of: int) -> list[int]:
-    """`count` random steps in order, each once as long as there are enough."""
+    """Return `count` random steps in order, without repetition if there are enough steps."""
     every = range(1, of + 1)
     return sorted(chance.sample(every, count) if count <= of else chance.choices(every, k=count))
 
 
 def killed(trial: Trial, folder: Path, aim: int, chance: random.Random) -> tuple[int | None, str]:
-    """Starts the command and kills it soon after a step; returns the step it had reached, None if it was not hit."""
+    """Start the command and kill it soon after a step. Return the step it had reached, or None if it ended before."""
     wait = chance.uniform(0, _LATER)
     with trial.start(folder, *ALWAYS) as child:
         if not child.reaches(aim):

@@ -1,4 +1,4 @@
-"""What a finished run's log must hold: every batch of every epoch, once and in order."""
+"""The rows that a finished run's log must contain: every batch of every epoch, once and in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import kept
 
 
 def expected(run: Run) -> Iterator[tuple[int, int, str, int]]:
-    """(step, epoch, split, examples) of each row, from the config and the counts of the record."""
+    """Yield (step, epoch, split, examples) of each row, from the config and the counts of the record."""
     config, counts = run.config, run.record.data.rows
     starts = range(0, counts.train, config.batch_size)
     steps = itertools.count(1)
@@ -23,7 +23,7 @@ def expected(run: Run) -> Iterator[tuple[int, int, str, int]]:
 
 
 def faults(run: Run) -> list[str]:
-    """What is wrong with a finished run's log."""
+    """Return the errors in a finished run's log."""
     header, *rows = kept.rows(run.files.log)
     names = ("run_id", "model", "size", "dataset")
     found = [
@@ -42,7 +42,7 @@ def faults(run: Run) -> list[str]:
 
 
 def tally(run: Run) -> str:
-    """How often the rows go through the splits."""
+    """Return how often the rows go through the splits, as text."""
     _, *rows = kept.rows(run.files.log)
     counts, epochs = run.record.data.rows, run.config.epochs
     seen = {split: sum(row["examples"] for row in rows if row["split"] == split) for split in ("train", "val")}

@@ -1,4 +1,4 @@
-"""`--sigterm`: SIGTERM, Ctrl-C, and Ctrl-C twice at a random step; the state is saved, and nothing is lost."""
+"""`--sigterm`: SIGTERM, Ctrl-C, and Ctrl-C twice at a random step. The state is saved, and no work is lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .trial import ALWAYS, Trial, Verdict
 
 STOPPED, INTERRUPTED = 75, 130
 MOST_SECONDS = 10.0  # from the signal to the exit
-_ATTEMPTS = 8  # at a second signal that comes before the first has ended the run
+_ATTEMPTS = 8  # for the case that the first signal ends the run before the second one arrives
 _BETWEEN = 0.003  # seconds between the two, at the first attempt
 
 
 def prove(trial: Trial, _count: int) -> Verdict:
-    """Stops three runs, continues each, and compares its end with the reference."""
+    """Stop three runs, resume each, and compare its result with the reference."""
     verdict, chance = Verdict("sigterm"), trial.chance("sigterm")
     once = [_once(trial, number, chance, verdict) for number in (signal.SIGTERM, signal.SIGINT)]
     twice = _twice(trial, chance, verdict)
@@ -32,7 +32,7 @@ def prove(trial: Trial, _count: int) -> Verdict:
 
 
 def _once(trial: Trial, number: signal.Signals, chance: random.Random, verdict: Verdict) -> float:
-    """One signal: the step is finished, its state is saved; returns the seconds from the signal to the exit."""
+    """Send one signal and check that the step is finished and its state saved. Return the seconds until the exit."""
     name = number.name
     folder, aim = trial.folder(name.lower()), chance.randint(1, max(1, trial.steps // 2))
     with trial.start(folder) as child:
@@ -50,18 +50,18 @@ def _once(trial: Trial, number: signal.Signals, chance: random.Random, verdict: 
 
 
 def _is_stop(trial: Trial, ended: Ended) -> bool:
-    """A launcher of ranks has exit codes of its own."""
+    """Return whether the exit code is that of a stop. A launcher of ranks has different exit codes."""
     return ended.code == STOPPED if trial.ranks == 1 else ended.code != 0
 
 
 def _twice(trial: Trial, chance: random.Random, verdict: Verdict) -> float:
-    """Two Ctrl-C: the second one stops at once; returns the seconds from it to the exit."""
+    """Send Ctrl-C twice and check that the second one stops at once. Return the seconds from it to the exit."""
     for attempt in range(1, _ATTEMPTS + 1):
         folder, aim = trial.folder(f"twice-{attempt}"), chance.randint(3, max(3, trial.steps // 2))
         with trial.start(folder, *ALWAYS) as child:
             verdict.expect(child.reaches(aim), f"the run for two SIGINT ended before step {aim}")
             child.send(signal.SIGINT)
-            time.sleep(_BETWEEN * attempt)  # two that come together count as one
+            time.sleep(_BETWEEN * attempt)  # two that arrive together count as one
             child.send(signal.SIGINT)
             ended = child.wait()
         trial.say(f"SIGINT twice at step {aim}: exit {ended.code} after {ended.seconds:.2f} s: {ended.last_line}")
@@ -76,7 +76,7 @@ def _twice(trial: Trial, chance: random.Random, verdict: Verdict) -> float:
 
 
 def _go_on(trial: Trial, folder: Path, name: str, verdict: Verdict) -> None:
-    """The same command again, to the end."""
+    """Run the same command again, to its end."""
     ended = trial.finish(folder)
     verdict.expect("resumes at step" in ended.err, f"after {name} the run started over")
     verdict.failures += [f"after {name}: {what}" for what in kept.differences(trial.reference, folder)]

@@ -1,4 +1,4 @@
-"""The tiny run that a selftest trains again and again: its command, its folders, and chance keyed by the seed."""
+"""The tiny run that a selftest trains repeatedly: its command, its folders, and random numbers keyed by the seed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _UNSET = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "ISOSCALE_DEBUG")
 
 
 class Failed(Exception):
-    """A selftest cannot go on: the program did what it must not; the message says what."""
+    """A selftest cannot continue because the program behaved wrongly. The message states how."""
 
 
 @dataclass
 class Verdict:
-    """What a kind of selftest found: it passed unless something stands in `failures`."""
+    """The result of one kind of selftest. It passed if `failures` is empty."""
 
     kind: str
     failures: list[str] = field(default_factory=list)
@@ -40,18 +40,18 @@ class Verdict:
         return not self.failures
 
     def expect(self, holds: bool, sentence: str) -> None:
-        """Notes the sentence as a failure where it does not hold."""
+        """Add the sentence to the failures unless `holds`."""
         if not holds:
             self.failures.append(sentence)
 
     def line(self) -> str:
-        """The verdict in one line."""
+        """Return the verdict as one line."""
         return f"PASS {self.kind}: {self.summary}" if self.passed else f"FAIL {self.kind}: {'; '.join(self.failures)}"
 
 
 @dataclass(kw_only=True)
 class Trial:
-    """What all children of one selftest share."""
+    """The settings that all children of one selftest share."""
 
     root: Path
     say: Callable[[str], None]
@@ -64,49 +64,49 @@ class Trial:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole run."""
+        """Optimiser steps of the complete run."""
         return self.epochs * -(-TRAIN_ROWS // BATCH_SIZE)
 
     def arguments(self) -> list[str]:
-        """The run as a command line, without the program."""
+        """Return the run's command line, without the program."""
         split = ("--micro-batch-size", str(self.micro_batch_size)) if self.micro_batch_size else ()
         own = ("--model", self.model, "--seed", str(self.seed), "--epochs", str(self.epochs))
         return ["train", *TINY, *own, *split]
 
     def command(self, *more: str) -> list[str]:
-        """The same for the system, under `torchrun` where there are ranks."""
+        """Return the complete command for the system, under `torchrun` if there are several ranks."""
         return relaunch.command(*self.arguments(), *more, ranks=self.ranks)
 
     def environment(self) -> dict[str, str]:
-        """The user's, without a Hub and with a cache of the selftest's own."""
+        """Return the user's environment without a Hub, and with a separate cache for the selftest."""
         kept = {name: value for name, value in relaunch.environment().items() if name not in _UNSET}
-        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # or every child compiles all of torch again
+        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):  # otherwise every child compiles all of torch again
             kept["PYTHONPYCACHEPREFIX"] = str(self.root / "bytecode")
         return kept | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "ISOSCALE_CACHE": str(self.cache)}
 
     @property
     def cache(self) -> Path:
-        """Where all children of this selftest have their datasets."""
+        """The cache in which all children of this selftest have their datasets."""
         return self.root / "cache"
 
     def chance(self, kind: str) -> random.Random:
-        """The random numbers of one kind; the same for the same seed."""
+        """Return the random numbers of one kind. They are the same for the same seed."""
         return random.Random(f"{kind}-{self.seed}")
 
     def folder(self, name: str) -> Path:
-        """A new folder to run in."""
+        """Make and return a new folder to run in."""
         path = self.root / name
         path.mkdir()
         return path
 
     def start(self, folder: Path, *more: str, **environment: str) -> Child:
-        """Starts the command in a folder; `more` are options that are no part of the run."""
+        """Start the command in a folder. `more` are options that do not belong to the run."""
         self._started += 1
         said = self.root / "said" / f"{self._started:02d}-{folder.name}"
         return Child(self.command(*more), folder=folder, environment=self.environment() | environment, said=said)
 
     def finish(self, folder: Path, *more: str) -> Ended:
-        """Lets the command run to its end; raises Failed unless that is a good one."""
+        """Let the command run to its end. Raises Failed unless it succeeds."""
         with self.start(folder, *more) as child:
             ended = child.wait()
         if ended.code:
@@ -115,7 +115,7 @@ class Trial:
 
     @cached_property
     def reference(self) -> Path:
-        """The folder of a run that nobody disturbed; made when first asked for."""
+        """The folder of an uninterrupted run, which is made at the first use."""
         folder = self.folder("reference")
         seconds = self.finish(folder).seconds
         self.say(f"reference: {self.model}, seed {self.seed}, {self.steps} steps left alone, {seconds:.1f} s")

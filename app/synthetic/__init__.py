@@ -1,1 +1,1 @@
-"""Generated data to develop on where the real files are not to be had; called synthetic in every file they make."""
+"""Generated data for development if the real files are unavailable. Every file that it makes is marked as synthetic."""

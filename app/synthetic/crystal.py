@@ -15,7 +15,7 @@ import numpy as np
 
 from ..tables.symmetry import BRAVAIS
 
-_SYSTEMS = {"trigonal": "hexagonal"}  # a trigonal group of a primitive lattice has the hexagonal one's
+_SYSTEMS = {"trigonal": "hexagonal"}  # a trigonal group of a primitive lattice has the hexagonal lattice
 _ROTATIONS = {
     "triclinic": 1,
     "monoclinic": 2,
@@ -25,17 +25,17 @@ _ROTATIONS = {
     "hexagonal": 12,
     "cubic": 24,
 }  # of a lattice with no more symmetry than the system's
-_OBLIQUITY = 1.2  # degrees: a lattice nearer than that to more symmetry; axes within 2 %, angles within 1 degree
+_OBLIQUITY = 1.2  # degrees within which a lattice has more symmetry; axes within 2 %, angles within 1 degree
 _SHORTEST, _LONGEST = 3.5, 12.0  # axes
-_ROOM, _TIGHTER = 9.0, 0.85  # cubic angstrom that an atom takes at least, and its factor at each further draw
+_ROOM, _TIGHTER = 9.0, 0.85  # least cubic angstrom per atom, and its factor at each further draw
 _SITES, _ELEMENTS = 6, (3, 83)  # at most so many sites; lithium to bismuth
 _NEAR = 0.1  # atoms nearer than this, in angstrom, are one
-_ALIKE = 0.1  # X-rays do not tell elements apart whose numbers differ by less than this share
+_ALIKE = 0.1  # X-rays do not distinguish elements whose numbers differ by less than this share
 
 
 @dataclass(frozen=True)
 class Site:
-    """An atom and where the group's operations put it: positions (n, 3) in [0, 1)."""
+    """An atom and its positions under the group's operations, (n, 3) in [0, 1)."""
 
     element: int  # atomic number
     positions: np.ndarray
@@ -52,17 +52,17 @@ class Crystal:
 
     @property
     def group(self) -> gemmi.SpaceGroup:
-        """Its space group; rhombohedral ones in hexagonal axes."""
+        """Its space group. Rhombohedral ones are in hexagonal axes."""
         return gemmi.find_spacegroup_by_number(self.number)
 
     @property
     def unit_cell(self) -> gemmi.UnitCell:
-        """Its cell as gemmi has it."""
+        """Its cell as a gemmi object."""
         return gemmi.UnitCell(*self.cell)
 
 
 def bravais(number: int) -> str:
-    """The Bravais lattice of a space group, as BRAVAIS names it; one-face centred is C, whichever face."""
+    """Return the Bravais lattice of a space group, as named in BRAVAIS. One-face centred is C, whichever the face."""
     group = gemmi.find_spacegroup_by_number(number)
     centring = "C" if group.hm[0] == "A" else group.hm[0]
     if centring == "R":
@@ -73,16 +73,17 @@ def bravais(number: int) -> str:
 
 @cache
 def groups_of(lattice: str) -> tuple[int, ...]:
-    """The numbers of the space groups with a Bravais lattice."""
+    """Return the numbers of the space groups with a Bravais lattice."""
     assert lattice in BRAVAIS
     return tuple(number for number in range(1, 231) if bravais(number) == lattice)
 
 
 def draw(generator: np.random.Generator, number: int, *, decide: str) -> Crystal:
-    """A crystal of that space group whose label can be decided: `decide` is "bravais" or "space_group".
+    """Return a random crystal of that space group whose label can be decided. `decide` is "bravais" or "space_group".
 
-    Drawn again while the lattice has more symmetry than its system's, or the atoms have a translation more than the
-    lattice's, or, for a space group, any operation more than the group's. Where that happens often, atoms come nearer.
+    It is drawn again while the lattice has more symmetry than its system's, or the atoms have a translation that the
+    lattice lacks or, for a space group, any operation that the group lacks. If that happens often, atoms are placed
+    closer together.
     """
     for attempt in itertools.count():
         crystal = Crystal(number, draw_cell(generator, number), ())
@@ -94,7 +95,7 @@ def draw(generator: np.random.Generator, number: int, *, decide: str) -> Crystal
 
 
 def draw_cell(generator: np.random.Generator, number: int) -> tuple[float, float, float, float, float, float]:
-    """A cell that the group's system allows, and no other system of more symmetry nearly does."""
+    """Return a cell that the group's system allows, and that is not close to a system of more symmetry."""
     lattice = bravais(number)
     system, centring = lattice.split()[0], gemmi.find_spacegroup_by_number(number).hm[0]
     while True:
@@ -116,7 +117,7 @@ def draw_cell(generator: np.random.Generator, number: int) -> tuple[float, float
 
 
 def lattice_rotations(cell: tuple[float, ...], centring: str) -> int:
-    """How many rotations leave the lattice as it is, within the obliquity; 0 for a cell that cannot be."""
+    """Return how many rotations preserve the lattice, within the obliquity, or 0 for an impossible cell."""
     unit_cell = gemmi.UnitCell(*cell)
     if not unit_cell.volume > 0.3 * np.prod(cell[:3]):  # nearly flat, or no cell at all
         return 0
@@ -124,7 +125,10 @@ def lattice_rotations(cell: tuple[float, ...], centring: str) -> int:
 
 
 def draw_sites(generator: np.random.Generator, crystal: Crystal, room: float) -> tuple[Site, ...]:
-    """1 to 6 sites of `room` atoms in all, about half special; one that is too many is drawn again, more special."""
+    """Return 1 to 6 sites with at most `room` atoms in all, about half of them special.
+
+    A site with too many atoms is drawn again with more special positions.
+    """
     wanted = generator.integers(1, _SITES + 1)
     sites: list[Site] = []
     for attempt in range(4 * _SITES):
@@ -140,7 +144,7 @@ def draw_sites(generator: np.random.Generator, crystal: Crystal, room: float) ->
 
 
 def draw_position(generator: np.random.Generator, *, hexagonal: bool, special: bool) -> np.ndarray:
-    """A position (3,); a special one has most coordinates at a quarter, some at a third, or equal to another."""
+    """Return a position (3,). In a special one most coordinates are a quarter, some a third, or equal to another."""
     position = generator.uniform(0, 1, 3)
     snapped = np.round(4 * position) / 4 % 1
     kind = generator.uniform()
@@ -156,9 +160,9 @@ def draw_position(generator: np.random.Generator, *, hexagonal: bool, special: b
 
 
 def orbit(crystal: Crystal, position: np.ndarray) -> np.ndarray:
-    """The positions (n, 3) that the group's operations make of one.
+    """Return the positions (n, 3) that the group's operations make of one.
 
-    Where images would nearly fall together the position is moved to where they do: the mean of those near it.
+    If images nearly coincide, the position is moved to where they do: the mean of the nearby ones.
     """
     rotations, translations = operations(crystal.number)
     while True:
@@ -175,20 +179,20 @@ def orbit(crystal: Crystal, position: np.ndarray) -> np.ndarray:
 
 
 def _near(crystal: Crystal, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether positions (..., 3) fall together, in whatever cell."""
+    """Return whether positions (..., 3) coincide modulo cells."""
     apart = a - b
     return (np.abs(apart - np.round(apart)) * crystal.cell[:3]).max(-1) < _NEAR
 
 
 @cache
 def operations(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (n, 3, 3) and translations (n, 3) of a space group, centring included."""
+    """Return the rotations (n, 3, 3) and translations (n, 3) of a space group, centring included."""
     found = list(gemmi.find_spacegroup_by_number(number).operations())
     return np.array([op.rot for op in found]) / gemmi.Op.DEN, np.array([op.tran for op in found]) / gemmi.Op.DEN
 
 
 def has_more_symmetry(crystal: Crystal, *, translations_only: bool) -> bool:
-    """Whether the atoms have an operation that the space group has not; elements of like numbers count as one."""
+    """Return whether the atoms have an operation that the space group lacks. Elements of close numbers count as one."""
     group_rotations, group_translations = operations(crystal.number)
     known = {_as_integers(rotation) for rotation in group_rotations}
     identity = np.eye(3)
@@ -209,7 +213,7 @@ def has_more_symmetry(crystal: Crystal, *, translations_only: bool) -> bool:
 
 
 def _cosets(crystal: Crystal, known: set[tuple[int, ...]]) -> list[np.ndarray]:
-    """Operations of the lattice's point group, one for each coset of the space group's own that is not that itself."""
+    """Return operations of the lattice's point group, one per coset of the space group's except the group itself."""
     found = gemmi.find_lattice_symmetry(crystal.unit_cell, crystal.group.hm[0], 0.01)
     proper = [np.array(op.rot) // gemmi.Op.DEN for op in found.sym_ops]
     seen, out = set(known), []
@@ -226,12 +230,15 @@ def _as_integers(rotation: np.ndarray) -> tuple[int, ...]:
 
 
 def _alike(crystal: Crystal, element: int) -> np.ndarray:
-    """Positions (n, 3) of the atoms that X-rays hardly tell from an element."""
+    """Return the positions (n, 3) of the atoms that X-rays hardly distinguish from an element."""
     return np.concatenate([
         site.positions for site in crystal.sites if abs(site.element - element) <= _ALIKE * max(site.element, element)
     ])  # fmt: skip
 
 
 def _lands(crystal: Crystal, site: Site, rotation: np.ndarray, translation: np.ndarray) -> bool:
-    """Whether an operation puts a site's first atom where a like atom is: the others follow by the group's own."""
+    """Return whether an operation maps a site's first atom to a similar one.
+
+    The group's operations imply the others.
+    """
     return bool(_near(crystal, _alike(crystal, site.element), rotation @ site.positions[0] + translation).any())

@@ -1,4 +1,4 @@
-"""A set of nested-cylinder files as the published ones are named and laid out: a field per file, and a design table."""
+"""Nested-cylinder files with the names and layout of the published ones: a field per file, and a design table."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..tables.synthetic import DESIGN_FILE, FieldRecipe
 from .nested_cylinder import COLUMNS, ROWS, STEP, density, sim_time, simulate
 
 TARGET = "ptw_scale"
-STUDY = "nc231213_Sn"  # how the published keys begin
+STUDY = "nc231213_Sn"  # prefix of the published keys
 NOTE = "synthetic: drawn by isoscale after published means, not the result of a hydrodynamics code"
 
 Progress = Callable[[int, int], None]  # (files done, files in all)
 
 
 def make(recipe: FieldRecipe, out: Path, *, design: Path | None, progress: Progress) -> int:
-    """Writes the set's files and its design table into `out`; returns how many were there already.
+    """Write the set's files and its design table into `out`. Return how many files existed already.
 
-    Raises InputError for a design file that cannot be used or a folder that holds something else.
+    Raises InputError for a design file that cannot be used, and for a folder that contains other files.
     """
     targets = read_design(design, recipe.simulations) if design else dict.fromkeys(drawn_keys(recipe.simulations))
     simulations = {key: simulate(key, seed=recipe.seed, ptw_scale=target) for key, target in targets.items()}
@@ -46,12 +46,12 @@ def make(recipe: FieldRecipe, out: Path, *, design: Path | None, progress: Progr
 
 
 def file_name(key: str, index: int) -> str:
-    """`nc231213_Sn_id0001_pvi_idx00112.npz`: the key is its first three parts."""
+    """Return a name such as `nc231213_Sn_id0001_pvi_idx00112.npz`, whose first three parts are the key."""
     return f"{key}_pvi_idx{index:05d}.npz"
 
 
 def write_field(path: Path, rho: np.ndarray, index: int) -> None:
-    """Writes a density (ROWS, COLUMNS) with its coordinates in cm and its time in microseconds."""
+    """Write a density (ROWS, COLUMNS) with its coordinates in cm and its time in microseconds."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -66,21 +66,21 @@ def write_field(path: Path, rho: np.ndarray, index: int) -> None:
 
 
 def drawn_keys(simulations: int) -> list[str]:
-    """Keys for simulations that no design file names."""
+    """Return keys for simulations that no design file names."""
     return [f"{STUDY}_id{number:04d}" for number in range(1, simulations + 1)]
 
 
 def design_table(targets: dict[str, float]) -> str:
-    """The table as the published one is written, with the spaces in its header."""
+    """Return the table in the format of the published one, including the spaces in its header."""
     rows = [f"{key}, {target!r}" for key, target in targets.items()]
     return "\r\n".join([f"key, {TARGET}     ", *rows])
 
 
 def read_design(path: Path, simulations: int) -> dict[str, float]:
-    """Targets of the first `simulations` rows of a design file by key.
+    """Return the targets of the first `simulations` rows of a design file, by key.
 
-    Raises InputError for a file that cannot be read, lacks the column or so many rows, and for a key or a target that
-    cannot name a file or be one.
+    Raises InputError for a file that cannot be read or lacks the column or enough rows, for a key that cannot be part
+    of a file name, and for a target that is not a valid number.
     """
     targets = dict(itertools.islice(design_targets(path, TARGET).items(), simulations))
     for key, target in targets.items():

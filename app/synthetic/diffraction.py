@@ -1,4 +1,4 @@
-"""A set of simulated powder patterns in the files that measured and published ones come in: {'X', 'Y'} tensors."""
+"""Simulated powder patterns in the file format of measured and published ones: {'X', 'Y'} tensors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Progress = Callable[[int, int], None]  # (patterns done, patterns in all)
 
 
 def make(recipe: PatternRecipe, out: Path, *, progress: Progress) -> int:
-    """Writes `{tag}_Train.pt`, `{tag}_Validation.pt`, `{tag}_Test.pt`; returns how many were there already.
+    """Write `{tag}_Train.pt`, `{tag}_Validation.pt`, `{tag}_Test.pt`. Return how many existed already.
 
-    Of each class the first patterns are train's, the next validation's, the last test's. Raises InputError for a folder
-    that holds something else, or a disk without space.
+    The first patterns of each class are for training, the next for validation, the last for the test. Raises InputError
+    for a folder that contains other files, or a disk without space.
     """
     folder.begin(out, recipe.to_json())
     classes, shares = len(recipe.class_names()), recipe.shares()
@@ -40,7 +40,7 @@ def make(recipe: PatternRecipe, out: Path, *, progress: Progress) -> int:
 
 
 def _written(path: Path, recipe: PatternRecipe, numbers: range) -> Iterator[int]:
-    """Writes one file, the classes in turns; yields each row's number when it is made."""
+    """Write one file with the classes in turn. Yield each row's number when it is made."""
     classes = len(recipe.class_names())
     rows = len(numbers) * classes
     durable.require_space(path.parent, 4 * rows * recipe.points, path.name)
@@ -58,9 +58,10 @@ def _patterns(recipe: PatternRecipe, numbers: range, classes: int) -> Iterator[t
 
 
 def simulate(recipe: PatternRecipe, label: int, number: int) -> np.ndarray:
-    """The pattern of that number in a class, float32 (points,); its draws depend on the recipe's seed and these alone.
+    """Return the pattern of that number in a class, float32 (points,).
 
-    A crystal without lines in the range, or without one that stands out, is drawn again.
+    Its random draws depend only on the recipe's seed, the class and the number. A crystal without lines in the range,
+    or without a prominent line, is drawn again.
     """
     generator = np.random.default_rng(np.random.SeedSequence((recipe.seed, label, number)))
     low, high = reach(recipe)
@@ -76,7 +77,7 @@ def simulate(recipe: PatternRecipe, label: int, number: int) -> np.ndarray:
 
 
 def _crystal(generator: np.random.Generator, recipe: PatternRecipe, label: int) -> Crystal:
-    """A crystal of a class; a Bravais lattice's space groups are equally likely."""
+    """Return a crystal of a class. A Bravais lattice's space groups are equally likely."""
     name = recipe.class_names()[label]
     if recipe.target == "space_group":
         return draw(generator, int(name), decide=recipe.target)

@@ -1,7 +1,7 @@
-"""Where a powder of a crystal diffracts and how strongly: the structure factor, multiplicity, polarisation, texture.
+"""Positions and intensities of a crystal's powder lines: structure factor, multiplicity, polarisation, texture.
 
 I(hkl) = m P |sum_j f_j(s) exp(-B_j s^2) exp(2 pi i h.x_j)|^2 LP, s = sin(theta) / wavelength (International Tables for
-Crystallography C, 6.1 to 6.2). A Friedel pair counts as one intensity: there is no anomalous scattering.
+Crystallography C, 6.1 to 6.2). A Friedel pair counts as one intensity, since there is no anomalous scattering.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Texture:
 
     @classmethod
     def draw(cls, generator: np.random.Generator, lowest: float) -> Texture:
-        """A March coefficient from `lowest` to 1, and a low-index face."""
+        """Return a texture with a March coefficient from `lowest` to 1, and a low-index face."""
         return cls(float(generator.uniform(lowest, 1)), _POLES[generator.integers(len(_POLES))])
 
 
@@ -34,7 +34,10 @@ def lines(
     crystal: Crystal, *, wavelength: float, low: float, high: float, radiation: str = "xray",
     texture: Texture | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """2-theta in degrees and intensities, float64 (n,) each, of a powder's lines from `low` to `high` degrees."""
+    """Return 2-theta in degrees and intensities, float64 (n,) each, of a powder's lines.
+
+    `low` and `high` are the ends of 2-theta in degrees.
+    """
     d_min, d_max = (wavelength / (2 * np.sin(np.radians(angle / 2))) for angle in (high, low))
     hkl = gemmi.make_miller_array(crystal.unit_cell, crystal.group, d_min, d_max, unique=True)  # (n, 3)
     if len(hkl) == 0:
@@ -48,7 +51,7 @@ def lines(
 
 
 def structure_factors(crystal: Crystal, hkl: np.ndarray, *, radiation: str = "xray") -> np.ndarray:
-    """Complex (n,) for reflections (n, 3), in electrons, or in fm for neutrons."""
+    """Return structure factors, complex (n,), for reflections (n, 3), in electrons, or in fm for neutrons."""
     stol2 = 0.25 * crystal.unit_cell.calculate_1_d2_array(hkl)  # (n,), (sin(theta) / wavelength)^2
     total = np.zeros(len(hkl), complex)
     for site in crystal.sites:
@@ -59,7 +62,10 @@ def structure_factors(crystal: Crystal, hkl: np.ndarray, *, radiation: str = "xr
 
 
 def scattering(element: int, stol2: np.ndarray, radiation: str) -> np.ndarray:
-    """What an atom scatters at (sin(theta) / wavelength)^2: four Gaussians and a constant, or a nucleus's length."""
+    """Return an atom's scattering at (sin(theta) / wavelength)^2: four Gaussians and a constant.
+
+    For neutrons it is the scattering length of the nucleus.
+    """
     if radiation == "neutron":
         return np.full(len(stol2), gemmi.Element(element).neutron92.get_coefs()[0])
     a, b, c = _form_factor(element)
@@ -68,32 +74,38 @@ def scattering(element: int, stol2: np.ndarray, radiation: str) -> np.ndarray:
 
 @cache
 def _form_factor(element: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Of International Tables C (1992), table 6.1.1.4."""
+    """Return the coefficients of International Tables C (1992), table 6.1.1.4."""
     found = gemmi.Element(element).it92
     return np.array(found.a), np.array(found.b), found.c
 
 
 def lorentz_polarisation(theta: np.ndarray, radiation: str) -> np.ndarray:
-    """(1 + cos^2 2 theta) / (sin^2 theta cos theta) without a monochromator; neutrons are not polarised by it."""
+    """Return (1 + cos^2 2 theta) / (sin^2 theta cos theta), without a monochromator.
+
+    Neutrons have no polarisation factor.
+    """
     lorentz = 1 / (np.sin(theta) ** 2 * np.maximum(np.cos(theta), 1e-3))
     return lorentz if radiation == "neutron" else lorentz * (1 + np.cos(2 * theta) ** 2)
 
 
 @cache
 def point_group(number: int) -> np.ndarray:
-    """The rotations of a space group, each once: integers (rotations, 3, 3); h @ W are the equivalents of h."""
+    """Return the distinct rotations of a space group, integers (rotations, 3, 3). h @ W are the equivalents of h."""
     rotations = np.round(operations(number)[0]).astype(np.int32)
     return np.unique(rotations, axis=0)
 
 
 def multiplicities(hkl: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """How many reflections (n,) are equivalent to each of (n, 3), Friedel's law included, from their images."""
+    """Return how many reflections (n,) are equivalent to each of (n, 3), from their images.
+
+    Friedel's law is included.
+    """
     same = (images == hkl[:, None]).all(-1).sum(1) + (images == -hkl[:, None]).all(-1).sum(1)  # (n,)
     return 2 * images.shape[1] / same
 
 
 def _texture(crystal: Crystal, images: np.ndarray, texture: Texture | None) -> np.ndarray | float:
-    """The March-Dollase factor, a mean over equivalents (n, rotations, 3)."""
+    """Return the March-Dollase factor, as a mean over equivalents (n, rotations, 3)."""
     if texture is None:
         return 1.0
     reciprocal = np.array(crystal.unit_cell.frac.mat)  # rows a*, b*, c*

@@ -1,9 +1,9 @@
 """A drawing of the density in a detonated nested cylinder: tin inside aluminium inside explosive. Not hydrodynamics.
 
-The fronts' places and speeds, the densities and how they differ between simulations follow what can be read off the
-published mean and deviation of the real fields (docs/synthetic-data.md has the table, and how near this comes).
-Lengths in cm, time in microseconds, densities in g/cm3. That the effect of strength has these signs is a choice:
-stronger tin is focused less, expands less, and opens a smaller cavity.
+The positions and speeds of the fronts, the densities and how they differ between simulations follow the published mean
+and deviation of the real fields (docs/synthetic-data.md has the table, and the accuracy of this drawing). Lengths are
+in cm, time in microseconds, densities in g/cm3. The signs of the effect of strength are a choice: stronger tin is
+focused less, expands less, and opens a smaller cavity.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..tables.reading import FRAME_MICROSECONDS, PIXEL_CM
 ROWS, COLUMNS = 2500, 500  # Z and R
 STEP = PIXEL_CM  # cm between rows and between columns
 LOWEST_SCALE, HIGHEST_SCALE = 0.25, 2.0  # of ptw_scale
-_PARTS = 1024  # densities are whole multiples of 1 / 1024 g/cm3, which is what makes the files small
+_PARTS = 1024  # densities are multiples of 1 / 1024 g/cm3, which makes the files small
 
 _TIN, _LINER, _EXPLOSIVE = 7.23, 2.70, 1.77  # at rest
 _LINER_EDGE, _EXPLOSIVE_EDGE = 1.70, 2.50  # outer radii at rest
-_FLOOR, _CUP = 9.4, 9.0  # where the tin ends below on the axis, and the explosive
+_FLOOR, _CUP = 9.4, 9.0  # the lower ends of the tin, on the axis, and of the explosive
 
 # Densities below the incident shock at radii 0, 0.5, 1 and 1.4 cm: just behind it, and just before the reflected wave.
 _RADII = (0.0, 0.5, 1.0, 1.4)
@@ -45,7 +45,7 @@ _PRODUCTS = (
 
 @dataclass(frozen=True)
 class Simulation:
-    """One simulation: its target, and the nuisances that are drawn for it and have nothing to do with the target."""
+    """One simulation: its target, and random nuisance parameters that are independent of the target."""
 
     ptw_scale: float
     incident: float  # cm that the incident shock is off, upwards
@@ -56,12 +56,15 @@ class Simulation:
 
     @property
     def strength(self) -> float:
-        """The target from -1 for the weakest tin to 1 for the strongest."""
+        """The target, scaled from -1 for the weakest tin to 1 for the strongest."""
         return 2 * (self.ptw_scale - LOWEST_SCALE) / (HIGHEST_SCALE - LOWEST_SCALE) - 1
 
 
 def simulate(key: str, *, seed: int, ptw_scale: float | None = None) -> Simulation:
-    """The simulation of that key; its draws depend on seed and key alone. Without a target that is drawn too."""
+    """Return the simulation of that key, whose draws depend on seed and key alone.
+
+    Without a target, it is drawn too.
+    """
     digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     generator = np.random.default_rng(np.random.SeedSequence((seed, digest)))
     drawn = generator.uniform(LOWEST_SCALE, HIGHEST_SCALE)
@@ -70,12 +73,15 @@ def simulate(key: str, *, seed: int, ptw_scale: float | None = None) -> Simulati
 
 
 def sim_time(index: int) -> float:
-    """Microseconds at a time index."""
+    """Return the microseconds at a time index."""
     return round(FRAME_MICROSECONDS * (index - 1), 1)
 
 
 def density(simulation: Simulation, index: int) -> np.ndarray:
-    """g/cm3, float32 (ROWS, COLUMNS): rows along the axis Z from 0, columns along the radius R from 0."""
+    """Return the density in g/cm3, float32 (ROWS, COLUMNS).
+
+    Rows are along the axis Z from 0, columns along the radius R from 0.
+    """
     z = (STEP * np.arange(ROWS))[:, None]  # (ROWS, 1)
     r = (STEP * np.arange(COLUMNS))[None, :]  # (1, COLUMNS)
     fronts = Fronts.at(simulation, sim_time(index))
@@ -92,7 +98,7 @@ def density(simulation: Simulation, index: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fronts:
-    """Where the waves are: heights in cm."""
+    """The positions of the waves, as heights in cm."""
 
     time: float
     detonation: float
@@ -102,7 +108,7 @@ class Fronts:
 
     @classmethod
     def at(cls, simulation: Simulation, time: float) -> Fronts:
-        """The fronts at a time in microseconds; the shock runs ahead in stronger tin."""
+        """Return the fronts at a time in microseconds. The shock is further ahead in stronger tin."""
         passed, strength = time - 20.8, simulation.strength
         detonation = 18.05 + 0.8875 * passed
         return cls(
@@ -114,16 +120,16 @@ class Fronts:
         )
 
     def incident_at(self, r: np.ndarray) -> np.ndarray:
-        """Height of the incident shock at a radius."""
+        """Return the height of the incident shock at a radius."""
         return self.apex + (self.edge - self.apex) * r / 1.4
 
     def reflected_at(self, r: np.ndarray) -> np.ndarray:
-        """Height of the reflected wave at a radius."""
+        """Return the height of the reflected wave at a radius."""
         return self.apex + (self.reflected - self.apex) * r / 1.3
 
 
 def _inside(simulation: Simulation, fronts: Fronts, z: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Density of the tin, (rows, columns)."""
+    """Return the density of the tin, (rows, columns)."""
     strength = simulation.strength
     incident, reflected = fronts.incident_at(r), fronts.reflected_at(r)  # (1, columns)
     share = np.clip((incident - z) / np.maximum(incident - reflected, STEP), 0, 1)
@@ -139,7 +145,7 @@ def _inside(simulation: Simulation, fronts: Fronts, z: np.ndarray, r: np.ndarray
 
 
 def _cavity(strength: float, fronts: Fronts, z: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Share of the tin that is missing where it has torn beside the axis, after 22.6 microseconds."""
+    """Return the share of the tin that is missing where it has torn near the axis, after 22.6 microseconds."""
     age = max(fronts.time - 22.6, 0.0)
     share = (1 - np.exp(-age)) * (0.85 - 0.10 * strength)
     length, width = 0.30 + 0.30 * age * (1 - 0.15 * strength), 0.10 + 0.025 * age * (1 - 0.15 * strength)
@@ -147,7 +153,7 @@ def _cavity(strength: float, fronts: Fronts, z: np.ndarray, r: np.ndarray) -> np
 
 
 def _wake(below: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Density below the reflected wave: between the radii of the table, by the distance below the wave."""
+    """Return the density below the reflected wave, interpolated in the table by radius and distance below the wave."""
     rows = np.minimum((below / STEP).round().astype(np.intp), len(_wakes()[0]) - 1)
     place = np.interp(r, _RADII, range(len(_RADII)))  # (1, columns)
     low = np.minimum(place.astype(np.intp), len(_RADII) - 2)
@@ -156,7 +162,7 @@ def _wake(below: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 @cache
 def _wakes() -> np.ndarray:
-    """The table of wakes at every STEP below the reflected wave, smooth between its knots: (radii, steps)."""
+    """Return the table of wakes at every STEP below the reflected wave, smooth between its knots: (radii, steps)."""
     from scipy.interpolate import PchipInterpolator
 
     below = STEP * np.arange(ROWS)
@@ -166,7 +172,7 @@ def _wakes() -> np.ndarray:
 
 
 def _tin_edge(simulation: Simulation, fronts: Fronts, z: np.ndarray) -> np.ndarray:
-    """Outer radius of the tin: at rest above the shock, narrowest at the reflected wave, wider than before below."""
+    """Return the outer radius of the tin: unchanged above the shock, narrowest at the reflected wave, wider below."""
     strength, low = simulation.strength, fronts.reflected
     knots = (low - 5, low - 3, low, (low + fronts.edge) / 2, fronts.edge, fronts.edge + 0.3)
     wide = 1.475 - 0.012 * strength
@@ -174,13 +180,16 @@ def _tin_edge(simulation: Simulation, fronts: Fronts, z: np.ndarray) -> np.ndarr
 
 
 def _liner_thickness(simulation: Simulation, fronts: Fronts, z: np.ndarray) -> np.ndarray:
-    """Thickness of the aluminium: a little less where it is shocked."""
+    """Return the thickness of the aluminium, which is slightly smaller behind the shock."""
     ahead = np.clip((z - fronts.detonation + 1.0) / 1.0, 0, 1)
     return _LINER_EDGE - 1.40 + simulation.liner - 0.03 * (1 - ahead)
 
 
 def _outside(simulation: Simulation, fronts: Fronts, z: np.ndarray, r: np.ndarray, liner: np.ndarray) -> np.ndarray:
-    """Explosive ahead of the detonation, its products behind, which leave below and to the side; nothing elsewhere."""
+    """Return the density outside the liner: explosive ahead of the detonation, its products behind, else 0.
+
+    The products leave below and to the side.
+    """
     depth = np.maximum(fronts.detonation - z, 0)
     products = np.interp(depth, _PRODUCTS[0], _PRODUCTS[1]) * (1 - simulation.decay * np.clip(depth / 4, 0, 1))
     spread = _EXPLOSIVE_EDGE + 0.4 * depth
@@ -190,10 +199,10 @@ def _outside(simulation: Simulation, fronts: Fronts, z: np.ndarray, r: np.ndarra
 
 
 def _below(x: np.ndarray, edge: np.ndarray | float, width: np.ndarray | float) -> np.ndarray:
-    """1 well below the edge, 0 well above it, smooth over a width."""
+    """Return 1 well below the edge and 0 well above it, smooth over a width."""
     return 0.5 * (1 + np.tanh((edge - x) / width))
 
 
 def _mix(a: np.ndarray | float, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """`a` where the share is 0, `b` where it is 1."""
+    """Return `a` where the share is 0, and `b` where it is 1."""
     return a + (b - a) * share

@@ -11,9 +11,9 @@ from scipy.fft import irfft, next_fast_len, rfft
 from ..tables.reading import BACKGROUND
 from ..tables.synthetic import PatternRecipe
 
-_FINE = 0.0125  # degrees: lines are laid on a grid no coarser, then made as wide as they are
-_MARGIN = 4.0  # degrees beyond both ends whose lines reach in
-_GROUPS = 10  # widths that lines are made in; one between two of them is made of both
+_FINE = 0.0125  # degrees: lines are put on a grid no coarser than this, then broadened
+_MARGIN = 4.0  # degrees beyond both ends from which lines still contribute
+_GROUPS = 10  # widths that are computed; a width between two of them is interpolated
 _KALPHA2 = 1.544398 / 1.540593  # copper
 _MOST_COUNTS = 1e5
 
@@ -31,7 +31,7 @@ class Shape:
 
     @classmethod
     def draw(cls, generator: np.random.Generator, recipe: PatternRecipe) -> Shape:
-        """Widths that rise from one end of the range to the other, both drawn from the recipe's."""
+        """Return widths that rise from one end of the range to the other, both drawn from the recipe's."""
         low, high = np.sort(np.exp(generator.uniform(np.log(recipe.fwhm_min), np.log(recipe.fwhm_max), 2)))
         top = np.tan(np.radians(min(recipe.start + recipe.step * (recipe.points - 1), 160) / 2))
         v = -generator.uniform(0, 0.5) * low**2
@@ -40,26 +40,26 @@ class Shape:
         return cls(float(u), float(v), float(low**2), float(eta), recipe.fwhm_min, recipe.fwhm_max)
 
     def widths(self, two_theta: np.ndarray) -> np.ndarray:
-        """FWHM in degrees."""
+        """Return the FWHM in degrees."""
         tangent = np.tan(np.radians(np.minimum(two_theta, 175) / 2))
         squares = self.u * tangent**2 + self.v * tangent + self.w
         return np.clip(np.sqrt(np.maximum(squares, 0)), self.narrowest, self.widest)
 
 
 def grid(recipe: PatternRecipe) -> np.ndarray:
-    """2-theta in degrees, float64 (points,)."""
+    """Return 2-theta in degrees, float64 (points,)."""
     return recipe.start + recipe.step * np.arange(recipe.points)
 
 
 def reach(recipe: PatternRecipe) -> tuple[float, float]:
-    """The 2-theta between which lines are wanted."""
+    """Return the range of 2-theta in which lines are needed."""
     return max(recipe.start - _MARGIN, 0.5), min(grid(recipe)[-1] + _MARGIN, 175.0)
 
 
 def pattern(
     two_theta: np.ndarray, intensity: np.ndarray, generator: np.random.Generator, recipe: PatternRecipe
 ) -> np.ndarray:
-    """float32 (points,) from 0.001 to 1.001, of lines at 2-theta (n,) with intensities (n,)."""
+    """Return a pattern, float32 (points,) from 0.001 to 1.001, of lines at 2-theta (n,) with intensities (n,)."""
     shape = Shape.draw(generator, recipe)
     shift = generator.uniform(-1, 1) * recipe.zero_shift
     if recipe.kalpha2:
@@ -80,9 +80,9 @@ def pattern(
 def broadened(
     two_theta: np.ndarray, intensity: np.ndarray, shape: Shape, recipe: PatternRecipe
 ) -> np.ndarray:  # fmt: skip
-    """The sum of the lines' peaks at the grid's points, each of its intensity's area, not below 0.
+    """Return the sum of the lines' peaks at the grid's points, not below 0. Each peak has the area of its intensity.
 
-    Lines are laid on a finer grid, a table per width, and each table is multiplied by its peak's Fourier transform.
+    Lines are put on a finer grid, in one table per width, and each table is multiplied by its peak's Fourier transform.
     """
     per_step = int(np.ceil(recipe.step / _FINE))
     fine = recipe.step / per_step
@@ -106,14 +106,17 @@ def broadened(
 
 @lru_cache(maxsize=1)
 def _peaks(narrowest: float, widest: float, size: int, fine: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Widths (n,), and the Fourier transforms (n, frequencies) of a Gaussian and a Lorentzian of each, of unit area."""
+    """Return widths (n,), and the Fourier transforms (n, frequencies) of a Gaussian and a Lorentzian of each.
+
+    Both have unit area.
+    """
     levels = np.geomspace(narrowest, widest * (1 + 1e-9), _GROUPS)
     products = np.multiply.outer(np.pi * levels, np.fft.rfftfreq(size, fine))
     return levels, np.exp(-(products**2) / (4 * np.log(2))), np.exp(-products)
 
 
 def _background(generator: np.random.Generator, recipe: PatternRecipe) -> np.ndarray:
-    """A smooth polynomial and an amorphous hump, (points,), their highest drawn up to the recipe's share."""
+    """Return a smooth polynomial plus an amorphous hump, (points,), with a random maximum up to the recipe's share."""
     x = np.linspace(-1, 1, recipe.points)
     smooth = np.polynomial.chebyshev.chebval(x, generator.normal(0, 1, 5) / np.arange(1, 6))
     smooth = (smooth - smooth.min()) / max(np.ptp(smooth), 1e-9)

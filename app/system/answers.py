@@ -1,4 +1,4 @@
-"""What the answers of a Hub and the errors of its client mean: wait and ask again, no Hub at all, or a refusal."""
+"""The meaning of a Hub's answers and of its client's errors: wait and retry, not a Hub at all, or a refusal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from ..errors import Explained, HubUnavailable, InputError
 from .printable import printable
 
-_TRANSIENT = (408, 425, 429)  # besides the server's own failures
-_LASTING = (501, 505)  # failures of a server that waiting does not change
+_TRANSIENT = (408, 425, 429)  # in addition to the server's failures
+_LASTING = (501, 505)  # server failures that waiting does not change
 _CLIENTS = ("huggingface_hub", "httpx2", "httpx", "httpcore2", "httpcore", "h11", "h2", "hf_xet")
 _OTHERS = (__name__.partition(".")[0], "datasets")
-_LONGEST = 200  # characters of what a Hub says of itself
+_LONGEST = 200  # characters of a message of the Hub
 
 
 class NoHub(Exception):
-    """An answer has a form that no Hub gives."""
+    """An answer whose form no Hub gives."""
 
 
 def require_form(right: bool, what: str) -> None:
@@ -28,7 +28,7 @@ def require_form(right: bool, what: str) -> None:
 
 
 def refuse_no_redirect(response: object) -> None:
-    """Raise NoHub for a redirect to nowhere: the client takes it for a success, of an upload too."""
+    """Raise NoHub for a redirect without a target. The client would count it as a success, even for an upload."""
     code = getattr(response, "status_code", 0)
     if not 200 <= code < 600 or (code // 100 == 3 and not getattr(response, "has_redirect_location", False)):
         raise NoHub(f"the answer has the status {code}")
@@ -68,12 +68,12 @@ def is_silence(error: BaseException) -> bool:
 
 
 def _is_short(error: BaseException) -> bool:
-    """Whether it is the client's word on a file that arrived with another size; it is no error of the system's."""
+    """Return whether the client reports that a file arrived with another size, which is not an error of the system."""
     return type(error) is OSError and error.errno is None and _of_client(error.__traceback__)
 
 
 def meaning(what: str, error: Exception) -> Explained | None:
-    """Return our sentence for an answer that waiting cannot change; None for an error that is not of the Hub."""
+    """Return our sentence for an answer that waiting cannot change, or None if the error is not the Hub's."""
     if why := _no_hub(error):
         return HubUnavailable(
             f"this does not look like a Hub: {what} ({why}). Check HF_ENDPOINT, and whether the network wants a login"
@@ -89,14 +89,14 @@ def meaning(what: str, error: Exception) -> Explained | None:
 
 
 def strange(what: str, error: Exception) -> Explained | None:
-    """Return the sentence of an answer that says nothing of what was asked for; None for any other error."""
+    """Return our sentence for an answer that does not concern the request, or None for any other error."""
     if _no_hub(error) or status(error) not in (None, 401, 403, 404):
         return meaning(what, error)
     return None
 
 
 def _refusal(what: str, error: Exception, code: int) -> Explained:
-    """Return the sentence of a status that waiting cannot change."""
+    """Return our sentence for a status that waiting cannot change."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     hidden = any(isinstance(link, RepositoryNotFoundError) for link in chain(error))
@@ -122,14 +122,14 @@ def _refusal(what: str, error: Exception, code: int) -> Explained:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, with the status and the words of the Hub where it has answered."""
+    """Return the first line of an error, with the Hub's status and words if the Hub answered."""
     if (code := status(error)) is not None:
         return f"{code} {_said(error)}".strip()
     return _printable(str(error) or type(error).__name__)
 
 
 def _said(error: BaseException) -> str:
-    """What a Hub says of its refusal, in a line: its own words, else the status's name."""
+    """Return the Hub's explanation of a refusal as one line: the server's message, else the name of the status."""
     for link in chain(error):
         if (response := getattr(link, "response", None)) is not None:
             return _printable(getattr(link, "server_message", None) or response.reason_phrase or "")
@@ -137,12 +137,12 @@ def _said(error: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-    """The first line of a text of others."""
+    """Return the first line of a text that others wrote, safe to print."""
     return printable(next((line for line in text.splitlines() if line.strip()), "").strip(), _LONGEST)
 
 
 def _no_hub(error: BaseException) -> str:
-    """Why what answers does not look like a Hub; empty where it may be one."""
+    """Return why the answer does not look like a Hub's, or an empty text if it may be one."""
     from huggingface_hub.errors import FileMetadataError
     from huggingface_hub.utils import httpx
 
@@ -162,27 +162,27 @@ def _no_hub(error: BaseException) -> str:
 
 
 def _is_of_another_form(error: BaseException) -> bool:
-    """Whether the client fell over an answer that it could not take apart."""
+    """Return whether the client failed because it could not parse an answer."""
     kinds = (LookupError, TypeError, AttributeError, AssertionError, ArithmeticError)
     return isinstance(error, kinds) or type(error) is ValueError
 
 
 def _is_of_token(error: BaseException) -> bool:
-    """Whether the token cannot be sent; the error of the client itself would show it."""
+    """Return whether the token cannot be sent. The client's error would show the token."""
     from huggingface_hub.utils import httpx
 
     return isinstance(error, UnicodeEncodeError | httpx.LocalProtocolError)
 
 
 def _is_clients_own(error: BaseException) -> bool:
-    """Whether it is one of the client's kinds of errors, not one of Python's or the system's."""
+    """Return whether the error is of one of the client's kinds, not of Python's or the system's."""
     return type(error).__module__.partition(".")[0] in _CLIENTS
 
 
 def _of_client(trace: TracebackType | None) -> bool:
-    """Whether an error was raised by the client, or by what it called of Python's own library.
+    """Return whether an error was raised by the client, or by a part of Python's library that the client called.
 
-    Of its own packages and those that call it, the innermost counts.
+    Among the frames of the client's packages and of the packages that call it, the innermost one decides.
     """
     found = False
     while trace:

@@ -1,4 +1,4 @@
-"""The commit of this checkout, read without the repository's configuration, which can name programs for git to run."""
+"""The commit of this checkout, read without the repository's configuration, which can make git run programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_DIGITS = 12  # of a commit's name
+_DIGITS = 12  # digits of a commit's name
 _SECONDS = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
 _SETTINGS = (
@@ -21,10 +21,10 @@ _SETTINGS = (
 
 
 def commit(root: Path = _ROOT) -> str | None:
-    """Return the commit of a checkout, with `-dirty` where a tracked file was changed.
+    """Return the commit of a checkout, with `-dirty` if a tracked file was changed.
 
-    None where there is none at that very folder, where git is missing, or where anything about it is unusual. No
-    program that the repository names is run: not by its configuration, its hooks, its attributes or its submodules.
+    Return None if that folder is not a checkout, if git is missing, or if anything about it is unusual. No program that
+    the repository names is run, whether by its configuration, hooks, attributes or submodules.
     """
     try:
         folder, common = _folders(root)
@@ -35,16 +35,16 @@ def commit(root: Path = _ROOT) -> str | None:
 
 
 def _folders(root: Path) -> tuple[Path, Path]:
-    """Return git's folder of a checkout and the one with its objects, which differ in a worktree."""
+    """Return the git folder of a checkout and the folder with its objects. They differ in a worktree."""
     folder = root / ".git"
-    if folder.is_file():  # of a worktree
+    if folder.is_file():  # the checkout is a worktree
         folder = root / _content(folder).removeprefix("gitdir: ")
     common = folder / "commondir"
     return folder, folder / _content(common) if common.is_file() else folder
 
 
 def _named(folder: Path, common: Path) -> str:
-    """Return the commit that HEAD names, itself or by its branch; raises ValueError where it names none."""
+    """Return the commit that HEAD names, directly or by its branch. Raises ValueError if it names none."""
     name = _content(folder / "HEAD")
     if (branch := name.removeprefix("ref: ")) != name:
         place = common / branch
@@ -61,16 +61,20 @@ def _packed(file: Path, branch: str) -> str:
 
 
 def _content(file: Path) -> str:
-    """Return what a small file says; raises FileNotFoundError for one that is no file, which could keep us waiting."""
+    """Return the text of a small file.
+
+    Raise FileNotFoundError unless it is a regular file, since a pipe could block.
+    """
     if not file.is_file():
         raise FileNotFoundError(file)
     return file.read_text(encoding="utf-8").strip()
 
 
 def _is_changed(root: Path, folder: Path, common: Path, name: str) -> bool:
-    """Whether a tracked file differs from the commit; asked of git with a folder of our own in place of the checkout's.
+    """Return whether a tracked file differs from the commit.
 
-    Only the list of tracked files and the objects are the checkout's.
+    git is called with a temporary git folder instead of the checkout's. Only the list of tracked files and the objects
+    are the checkout's.
     """
     git = shutil.which("git")
     if git is None:
@@ -91,7 +95,7 @@ def _is_changed(root: Path, folder: Path, common: Path, name: str) -> bool:
 
 
 def _environment(own: str, root: Path, common: Path) -> dict[str, str]:
-    """Return git's environment: nothing of ours but where programs are, no configuration of the user or the system."""
+    """Return git's environment: only the search path of ours, and no configuration of the user or the system."""
     return {
         "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": own,
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull,

@@ -1,6 +1,6 @@
-"""What a machine has for a run, and what it lacks: one set of checks, for `doctor` and for `plan` alike.
+"""The checks of a machine for a run, shared by `doctor` and `plan`.
 
-Memory and CPUs are what the control groups of the process allow, not what the host has.
+Memory and CPUs are limited by the control groups of the process, not only by the host.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from .findings import FAIL, PASS, WARN, Finding
 from .storage import spoken
 
 _ENOUGH = 4 * 10**9  # bytes of host memory that torch, the libraries and a small dataset take
-_SHARED = 2**30  # bytes that ranks on several GPUs may want
+_SHARED = 2**30  # bytes that ranks on several GPUs may need
 _ON_GPU = 8 * 10**9  # bytes: weights, moments and a micro-batch of 8 images of the study's largest model, about
 BF16_UNITS = (8, 0)  # compute capability; older GPUs emulate bf16, which torch.cuda.is_bf16_supported counts too
 TF32 = (8, 0)
-TRITON = (8, 0)  # of Triton's own support, and of our kernels
+TRITON = (8, 0)  # the least that Triton and our kernels support
 COMPILES = (7, 0)  # torch.compile refuses older GPUs
 _ASK = "use a host with more memory, or free some"
 Capability = tuple[int, int]
 
 
 def host(root: Path = Path("/")) -> list[Finding]:
-    """Return what the host has: memory and CPUs, within control groups."""
+    """Return the checks of the host: memory and CPUs within its control groups."""
     return [enough(of_host.free(root), of_host.total(root)), cpus(*machine.cpus(root))]
 
 
@@ -35,7 +35,10 @@ def enough(free: int, total: int) -> Finding:
 
 
 def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Finding:
-    """Return whether so many bytes fit; a trial on the device knows better than a count."""
+    """Return whether `wanted` bytes fit.
+
+    If `tried`, they fit, since a trial on the device is better than an estimate.
+    """
     if tried:
         return Finding(PASS, "memory", f"the micro-batch was tried and fits. {spoken(free)} were free")
     says = f"{spoken(wanted)} are needed, {spoken(free)} of {spoken(total)} are free"
@@ -45,7 +48,10 @@ def memory(wanted: int, free: int, total: int, *, tried: bool = False) -> Findin
 
 
 def cpus(allowed: float, there: int, *, threads: int | None = None) -> Finding:
-    """Return whether the process may use the CPUs for that it has threads, by default one for each that it sees."""
+    """Return whether the process may use enough CPUs for its threads.
+
+    Without `threads`, it has one for each visible CPU.
+    """
     wanted = there if threads is None else threads
     if allowed < min(wanted, there):
         fit = max(1, round(allowed))
@@ -56,9 +62,9 @@ def cpus(allowed: float, there: int, *, threads: int | None = None) -> Finding:
 
 
 def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) -> Finding:
-    """Return whether ranks on several GPUs can talk through /dev/shm; one process needs none.
+    """Return whether ranks on several GPUs can communicate through /dev/shm, which a single process does not need.
 
-    `ranks` is given where it is known how many there are.
+    `ranks` is their number, if it is known.
     """
     if size is None or size >= _SHARED:
         return Finding(PASS, "shared memory", "no limit" if size is None else f"{spoken(size)} in /dev/shm")
@@ -72,7 +78,7 @@ def shared_memory(size: int | None, gpus: int = 0, *, ranks: int | None = None) 
 
 
 def gpu_memory(free: int, total: int) -> Finding:
-    """Return whether the GPU is ours alone, and has room for the study's largest model."""
+    """Return whether no other process uses the GPU, and whether it has room for the study's largest model."""
     says = f"{spoken(free)} of {spoken(total)} are free on the GPU"
     if 2 * free < total:
         return Finding(WARN, "GPU memory", f"{says}: other processes use it", "list them with nvidia-smi")
@@ -83,7 +89,7 @@ def gpu_memory(free: int, total: int) -> Finding:
 
 
 def units(capability: Capability) -> list[Finding]:
-    """Return what a GPU of a compute capability lacks in hardware: units for bf16 and TF32, Triton's kernels."""
+    """Return what a GPU of a compute capability lacks: units for bf16 and TF32, or support for Triton's kernels."""
     major, minor = capability
     name = f"compute capability {major}.{minor}"
     found = []

@@ -1,4 +1,4 @@
-"""The Hub's clock, from the `Date` of its answers: machines that share a run agree on it, whatever their own say."""
+"""The Hub's clock, read from the `Date` of its answers, so that machines that share a run agree on the time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TOLERATED = 60.0  # seconds that this machine's clock may differ before it is reported
-_ANSWERS = 16  # that the Hub's time is taken from: of a slow answer it is late, and of none early
+_ANSWERS = 16  # answers that are compared: a slow answer is late, none early
 
-_ahead: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_ANSWERS))  # of `_elapsed`, by endpoint
+_ahead: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_ANSWERS))  # by endpoint
 
 
 def _elapsed() -> float:
-    """Seconds that nobody sets, and that go on while the machine sleeps where the system counts those."""
+    """Return seconds of a clock that nobody sets.
+
+    It counts the time that the machine sleeps, if the system has such a clock.
+    """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -28,14 +31,14 @@ def _endpoint() -> str:
 
 
 def _place(address: str) -> str:
-    """Host and port of an address, which may be written in several ways."""
+    """Return the host and port of an address, which may be written in several ways."""
     parts = urlsplit(address)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.hostname}:{parts.port or usual}"
 
 
 def note(response: Any) -> None:
-    """Remember the time of an answer, if it is the Hub's own and was made for this request."""
+    """Remember the time of an answer, if the Hub itself made it for this request."""
     if _place(str(response.request.url)) != _endpoint() or "Age" in response.headers:
         return
     if (date := date_of(response)) is not None:
@@ -43,7 +46,7 @@ def note(response: Any) -> None:
 
 
 def date_of(response: Any) -> float | None:
-    """Return when an answer was made, in seconds since 1970; None where its `Date` says no time."""
+    """Return when an answer was made, in seconds since 1970, or None if its `Date` is not a time."""
     with suppress(KeyError, ValueError, TypeError, OverflowError):
         found = parsedate_to_datetime(response.headers["Date"])
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
@@ -57,12 +60,12 @@ def now() -> float:
 
 
 def off() -> float:
-    """Return the seconds that this machine's clock is ahead of the Hub's; 0 until the Hub has answered."""
+    """Return the seconds that this machine's clock is ahead of the Hub's, or 0 until the Hub has answered."""
     return time.time() - now()
 
 
 def warning() -> str:
-    """Return a sentence on this machine's clock; empty where it agrees with the Hub's to a minute."""
+    """Return a warning about this machine's clock, or an empty text if it agrees with the Hub's to a minute."""
     wrong = off()
     if abs(wrong) <= TOLERATED:
         return ""
@@ -87,7 +90,7 @@ def duration(seconds: float) -> str:
 
 
 def utc(seconds: float) -> str:
-    """Return a time for a reader, as 2026-11-21 14:03:07 UTC; a time that no calendar has as its number."""
+    """Return a time for a reader, as 2026-11-21 14:03:07 UTC. A time outside the calendar is shown as its number."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Tables for a terminal or a file: straight columns, as wide as their text, or folded where a terminal is narrower."""
+"""Tables for a terminal or a file: aligned columns, as wide as their text, or folded if the terminal is narrower."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from itertools import zip_longest
 from .printable import printable
 
 _GAP = 3  # characters between two columns
-_LEAST = 8  # characters of a folded column
+_LEAST = 8  # least characters of a folded column
 
 
 def columns(
     heads: Sequence[str], lines: Sequence[Sequence[object]], *, width: int | None = None, folds: Sequence[str] = (),
     left: Collection[str] = (),
 ) -> str:  # fmt: skip
-    """Return a table of text: numbers to the right, everything else and the columns named in `left` to the left.
+    """Return a table as text. Numbers are aligned to the right, all else and the columns named in `left` to the left.
 
-    If it is wider than `width` characters, the columns named in `folds` become narrower, the first of them first, and
-    their cells continue in the next line. It is laid out here, since `rich` takes about a millisecond for a row.
+    If it is wider than `width` characters, the columns named in `folds` become narrower, starting with the first, and
+    their cells continue in the next line. This is not left to `rich`, which takes about a millisecond per row.
     """
     rows = _printable(lines)
     wide = _widths([heads, *rows])
@@ -38,7 +38,10 @@ def fitted(
     heads: Sequence[str], lines: Sequence[Sequence[object]], width: int | None, *, omits: Sequence[str],
     folds: Sequence[str] = (), left: Collection[str] = (),
 ) -> str:  # fmt: skip
-    """Return a table that fits a terminal: columns in `omits` go first, in their order; a last line names them."""
+    """Return a table that fits a terminal.
+
+    The columns in `omits` are removed in their order, and a last line names them.
+    """
     places = list(range(len(heads)))
     gone = []
     for head in omits:
@@ -61,7 +64,10 @@ def total(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> int:
 
 
 def _printable(lines: Sequence[Sequence[object]]) -> list[list[str]]:
-    """Return the cells as text that a terminal shows; most of a long table's cells repeat."""
+    """Return the cells as text that is safe on a terminal.
+
+    Each distinct text is converted once, since most cells repeat.
+    """
     texts = [[str(cell) for cell in line] for line in lines]
     shown = {text: printable(text) for text in {text for line in texts for text in line}}
     return [[shown[text] for text in line] for line in texts]
@@ -74,7 +80,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _narrow(wide: list[int], folded: list[int], width: int) -> None:
-    """Take characters from the folded columns, one after the other, until the table fits or none can give more."""
+    """Narrow the folded columns, one after the other, until the table fits or none can become narrower."""
     over = sum(wide) + _GAP * (len(wide) - 1) - width
     for place in folded:
         taken = max(0, min(over, wide[place] - _LEAST))
@@ -83,7 +89,7 @@ def _narrow(wide: list[int], folded: list[int], width: int) -> None:
 
 
 def _laid(row: Sequence[str], wide: Sequence[int], right: Sequence[bool]) -> list[str]:
-    """Return the lines of one row; a cell that is wider than its column is cut into several."""
+    """Return the lines of one row. A cell that is wider than its column is cut into several lines."""
     from rich.cells import cell_len, chop_cells
 
     parts = [[cell] if cell_len(cell) <= most else chop_cells(cell, most) for cell, most in zip(row, wide, strict=True)]

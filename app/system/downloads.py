@@ -1,4 +1,4 @@
-"""One file of a dataset's commit on its way here: resumed where it broke, and compared with the Hub's listing."""
+"""The download of one file of a dataset's commit, which can be resumed and is compared with the Hub's listing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 from ..errors import Damaged, HubUnavailable
 from . import hub
 
-_WAITS = (2.0, 8.0, 30.0)  # seconds before a file is asked for again, after each vain round of `hub.call`
+_WAITS = (2.0, 8.0, 30.0)  # seconds before a file is requested again, after each unsuccessful round of `hub.call`
 _SHA256 = 64  # hex digits
 
 
@@ -20,7 +20,7 @@ class Listed(NamedTuple):
     """A file as the listing of its commit describes it."""
 
     size: int
-    digest: str  # hex: the sha256 of a file in LFS, git's blob ID of any other; empty where the listing has neither
+    digest: str  # hex: the sha256 of a file in LFS, git's blob ID of any other; empty if the listing has neither
 
     @property
     def kind(self) -> str:
@@ -28,14 +28,14 @@ class Listed(NamedTuple):
         return "sha256" if len(self.digest) == _SHA256 else "git blob ID"
 
     def hasher(self) -> Any:
-        """Return a hash that gives the digest once it has seen the content."""
+        """Return a hash object that gives the digest once it was fed the content."""
         if len(self.digest) == _SHA256:
             return hashlib.sha256()
         return hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
 
 
 def listing(name: str, sha: str, paths: Iterable[str]) -> dict[str, Listed]:
-    """Return the files among these paths of a dataset's commit; a path that is not there is left out."""
+    """Return the files among these paths of a dataset's commit. A path that is not there is omitted."""
     asked = [*paths]
     found = hub.call(
         f"the files of {name}",
@@ -51,7 +51,7 @@ def _listed(entry: Any) -> Listed:
 
 
 def digest(path: Path, listed: Listed) -> str:
-    """Return the digest of a file on the disk, of the kind that the listing has."""
+    """Return the digest of a file on the disk, of the same kind as the listing's."""
     digest = listed.hasher()
     digest.update(path.read_bytes())
     return str(digest.hexdigest())
@@ -60,8 +60,8 @@ def digest(path: Path, listed: Listed) -> str:
 def download(name: str, sha: str, path: str, listed: Listed, target: IO[bytes]) -> None:
     """Write one file of a dataset's commit to `target`, and compare it with the listing.
 
-    A file that differs is fetched once more. Raises Damaged if it differs again, HubUnavailable for a silent Hub and
-    InputError for a refusal.
+    A file that differs is downloaded once more. Raises Damaged if it differs again, HubUnavailable if the Hub does not
+    answer, and InputError if it refuses.
     """
     for _ in range(2):
         arrival = _Arrival(name, sha, path, listed, target)
@@ -76,7 +76,7 @@ def download(name: str, sha: str, path: str, listed: Listed, target: IO[bytes]) 
 
 
 class _Arrival:
-    """What has arrived of a file, in as many attempts as it takes; an attempt that was given up adds nothing more."""
+    """The part of a file that has arrived, over several attempts. An abandoned attempt can add nothing more."""
 
     def __init__(self, name: str, sha: str, path: str, listed: Listed, target: IO[bytes]) -> None:
         from huggingface_hub import hf_hub_url
@@ -90,7 +90,7 @@ class _Arrival:
         self._restart()
 
     def complete(self) -> None:
-        """Return once the file is here, or another one of another length."""
+        """Return once the file has arrived, or a file of another length."""
         waits = iter(_WAITS)
         while not self._ended:
             before = self.count
@@ -102,10 +102,10 @@ class _Arrival:
                     raise
                 time.sleep(pause)
         with self._lock:
-            self._attempt = 0  # of nobody
+            self._attempt = 0  # of no attempt
 
     def _receive(self) -> None:
-        """Ask for what is missing, and take it as it comes."""
+        """Request the missing part, and add each piece as it arrives."""
         from huggingface_hub import get_session
         from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
@@ -133,7 +133,7 @@ class _Arrival:
             self._end(attempt)
 
     def _take(self, attempt: int, piece: bytes | None) -> None:
-        """Add a piece, or begin again at None; raise ConnectionError for an attempt that was given up."""
+        """Add a piece, or begin from the start if it is None. Raise ConnectionError for an abandoned attempt."""
         with self._lock:
             self._require(attempt)
             if piece is None:

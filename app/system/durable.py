@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, fsynced, renamed; checksums and free space."""
+"""Files that are complete or absent, since they are written aside, fsynced and renamed; checksums and free space."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from ..errors import DISK_FULL, DiskFull, lacks_inodes, why_full
 
 
 class Condition(Protocol):
-    """What must be true for this process to change files; raises where it is not."""
+    """A condition under which this process may change files. It raises an error if it is not met."""
 
     def __call__(self, *, recent: bool = False) -> None: ...
 
 
-NAME_BYTES = 255  # of one file name, on Linux's and macOS's file systems
-_conditions: list[Condition] = []  # of this process for changing any file: see `only_while`
+NAME_BYTES = 255  # bytes of one file name, on Linux's and macOS's file systems
+_conditions: list[Condition] = []  # conditions under which this process may change any file: see `only_while`
 
 
 @contextmanager
 def only_while(require: Condition) -> Iterator[None]:
-    """Within it `require` is called before each file is written or put in its place, in all threads.
+    """Call `require` before each file is written or moved into place within the context, in all threads.
 
-    It raises where this process may not change files any more, such as those of a run that another machine took over.
+    It raises an error if this process may no longer change files, such as those of a run that another machine took
+    over.
     """
     _conditions.append(require)
     try:
@@ -41,16 +42,20 @@ def only_while(require: Condition) -> Iterator[None]:
 
 
 def require_allowed(*, recent: bool = False) -> None:
-    """Raise what forbids this process to change files; with `recent`, for a small write, a recent look counts."""
+    """Raise an error if this process may not change files.
+
+    With `recent`, for a small write, a recent check is enough.
+    """
     for require in _conditions:
         require(recent=recent)
 
 
 @contextmanager
 def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; at the end it is fsynced and takes `path`'s place, on error it goes.
+    """Yield a temporary path next to `path` to write to. At the end it is fsynced and replaces `path`.
 
-    `wanted` is its size in bytes, where that is known. Raises DiskFull where there is no space for them.
+    After an error the temporary file is removed. `wanted` is its size in bytes, if known. Raises DiskFull if there is
+    no space for it.
     """
     require_allowed()
     make_folder(path.parent)
@@ -71,7 +76,7 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
         require_allowed()  # whoever took over may have removed the file aside
         if str(error.filename) != str(aside):
             raise
-        raise type(error)(error.errno, error.strerror, str(path)) from error  # not of a name that nobody knows
+        raise type(error)(error.errno, error.strerror, str(path)) from error  # not of the temporary name
     finally:
         aside.unlink(missing_ok=True)
 
@@ -88,27 +93,27 @@ def scratch(path: Path) -> Iterator[Path]:
 
 
 def beside(name: str, ending: str) -> str:
-    """Return the hidden name `.name.ending` for a while next to a file, cut where a file system takes no longer one."""
+    """Return the hidden name `.name.ending` of a temporary file. It is cut if it is too long for a file system."""
     cut = NAME_BYTES - len(f"..{ending}")
     whole = name.encode(errors="surrogateescape")
     return f".{name if len(whole) <= cut else whole[:cut].decode(errors='ignore')}.{ending}"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a small text file so that a reader sees the old one or the new one, never a part."""
+    """Write a small text file atomically, so that a reader sees the old or the new text, never a part."""
     data = text.encode()
     with replacing(path, wanted=len(data)) as aside:
         aside.write_bytes(data)
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder and those above it, also where a link leads to one that is not there yet; returns it."""
+    """Make a folder and its parents, also if a link leads to one that does not exist yet, and return it."""
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes a rename inside the folder survive a power cut."""
+    """Make a rename inside the folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -117,20 +122,20 @@ def fsync_folder(folder: Path) -> None:
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a file; raise OSError for a pipe, a socket or a device, which might never end."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # of a pipe this returns at once
+    """Return the bytes of a file. Raise OSError for a pipe, a socket or a device, since reading it might never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # for a pipe this returns at once
     with os.fdopen(descriptor, "rb") as file:
         _require_regular(os.fstat(descriptor).st_mode, path)
         return file.read()
 
 
 def text(path: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Return the text of a file; raise OSError as `content`, and ValueError for bytes that are no such text."""
+    """Return the text of a file. Raise OSError as `content` does, and ValueError if the bytes are not such text."""
     return content(path).decode(encoding, errors)
 
 
 def require_file(path: Path) -> Path:
-    """Return the path; raise OSError where nothing is there, or a folder, a pipe, a socket or a device."""
+    """Return the path. Raise OSError if it does not exist, or is a folder, a pipe, a socket or a device."""
     _require_regular(path.stat().st_mode, path)
     return path
 
@@ -143,19 +148,19 @@ def _require_regular(mode: int, path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
+    """Return the sha256 of a file's content as hex digits."""
     with require_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seal(content: Mapping[str, Any]) -> str:
-    """Hex digest over what a JSON object says, however it is laid out: what tells one that was changed."""
+    """Return the sha256 of a JSON object's content, independent of its layout, to detect a later change."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
 def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
-    """Turns the system's `no space left` into a sentence that names the folder and the bytes."""
+    """Turn the system's `no space left` error into a sentence that names the folder and the bytes."""
     try:
         yield
     except OSError as error:
@@ -167,13 +172,13 @@ def no_space_named(path: Path, wanted: int = 0) -> Iterator[None]:
 
 
 def standing(folder: Path) -> Path:
-    """The folder, or the nearest on the way to it that is there, where its links lead."""
+    """Return the folder, with its links resolved, or its nearest parent that exists."""
     whole = Path(os.path.realpath(folder))
     return next(path for path in (whole, *whole.parents) if os.path.isdir(path))  # noqa: PTH112  # never raises
 
 
 def require_space(folder: Path, wanted: int, what: str) -> None:
-    """Raises DiskFull unless the file system below `folder` has `wanted` bytes free."""
+    """Raise DiskFull unless the file system of `folder` has `wanted` bytes and an inode free."""
     if lacks_inodes(folder):
         raise DiskFull(
             f"{what} needs new files in {folder}, but no inodes are left there (see `df -i`). Remove some files"

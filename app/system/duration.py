@@ -1,8 +1,8 @@
-"""A duration as a reader says it."""
+"""Durations as text for a reader."""
 
 
 def spoken(seconds: float) -> str:
-    """Return a duration in the unit that fits it: 9 s, 4 min, 2 h 05."""
+    """Return a duration in a suitable unit: 9 s, 4 min, 2 h 05."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

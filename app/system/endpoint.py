@@ -1,6 +1,6 @@
-"""The Hub's address and the token: what is refused before anything is asked, and where a token may travel.
+"""The Hub's address and the token: which ones are refused before any request, and where a token may be sent.
 
-The address is HF_ENDPOINT's, of the environment only: `.env` is often a file that others may write.
+The address comes from HF_ENDPOINT of the environment only, because others can often write to a `.env` file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_ADDRESS = "HF_ENDPOINT is not an address. Give https://HOST or https://HOST/
 
 
 def require_sound() -> None:
-    """Raises InputError for an HF_ENDPOINT that is no address or has a password in it, without repeating it."""
+    """Raise InputError if HF_ENDPOINT is not an address or contains a password. The message does not repeat it."""
     if not (given := os.environ.get("HF_ENDPOINT", "")):
         return
     if "@" in given:
@@ -41,21 +41,21 @@ def require_sound() -> None:
 
 
 def require_sendable(token: str | None) -> None:
-    """Raises InputError for a token that no request can carry, whose client's error would repeat it."""
+    """Raise InputError for a token that no request can carry. The client's error would repeat the token."""
     if token and not re.fullmatch(r"[!-~]+", token):
         raise InputError("HF_TOKEN contains a character that no token has. Copy it from the Hub again")
 
 
 def in_clear(address: str) -> bool:
-    """Return whether a token to that address travels in clear text over a network: plain http beyond loopback."""
+    """Return whether a token to that address would cross a network in clear text: plain http other than to loopback."""
     parts = urlsplit(address)
     return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 
 
 def unusable(error: Exception) -> InputError:
-    """Return our sentence for proxies or certificates of the environment of which no client can be made.
+    """Return our sentence for proxies or certificates of the environment with which no client can be built.
 
-    Neither the error nor a value is repeated: the address of a proxy may hold a password.
+    Neither the error nor a value is repeated, because the address of a proxy may contain a password.
     """
     if isinstance(error, ImportError):
         return InputError(
@@ -70,7 +70,7 @@ def unusable(error: Exception) -> InputError:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether a host is this machine by name or number; other spellings of it are not trusted."""
+    """Return whether a host is this machine, by name or by number. Other spellings of it are not trusted."""
     if host == "localhost":
         return True
     try:

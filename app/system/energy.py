@@ -1,4 +1,4 @@
-"""The energy of NVIDIA GPUs, by the counters of their driver, where `nvidia-ml-py` is installed."""
+"""The energy that NVIDIA GPUs used, read from their driver's counters if `nvidia-ml-py` is installed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-_MILLIJOULES = 3.6e9  # of a kWh
+_MILLIJOULES = 3.6e9  # millijoules of a kWh
 
 Counter = Callable[[], float | None]
 
 
 def counter(uuids: Sequence[str]) -> Counter:
-    """Return a call that gives the energy in kWh that these GPUs took since now, together; None if it is unknown.
+    """Return a function that returns the energy in kWh that these GPUs used together since now, or None if unknown.
 
-    It is unknown without GPUs, without `nvidia-ml-py`, and for GPUs before Volta, which have no counter.
+    It is unknown without GPUs, without `nvidia-ml-py`, and for GPUs older than Volta, which have no counter.
     """
     began = _millijoules(uuids)
 
@@ -29,9 +29,9 @@ def counter(uuids: Sequence[str]) -> Counter:
 
 
 def gpus(device: torch.device, ranks: int) -> list[str]:
-    """Return the UUIDs of the GPUs that compute, as the driver names them; none without CUDA or over several machines.
+    """Return the UUIDs of the GPUs that compute, as the driver names them. Empty without CUDA or with several machines.
 
-    Each rank of a machine has the GPU of its number.
+    On one machine, each rank has the GPU of its number.
     """
     import torch
 
@@ -42,7 +42,7 @@ def gpus(device: torch.device, ranks: int) -> list[str]:
 
 
 def _millijoules(uuids: Sequence[str]) -> int | None:
-    """Return what the counters of the GPUs show, together, since their driver was loaded."""
+    """Return the sum of the GPUs' energy counters since their driver was loaded, in millijoules."""
     try:
         import pynvml
     except ImportError:

@@ -1,7 +1,8 @@
-"""The `.env` file: where it is, whose it may be, and the few names that are read from it.
+"""The `.env` file: where it is looked for, who may own it, and the few names that are read from it.
 
-A `.env` says where results go and by whose token, so a stranger's file in a shared folder must not be read. Only names
-that no harm comes from are read; HF_ENDPOINT, which receives the token, is not among them. Values are not expanded.
+A `.env` file decides where results are sent and with whose token, so a stranger's file in a shared folder must not be
+read. Only harmless names are read. HF_ENDPOINT, whose host receives the token, is not one of them. Values are not
+expanded.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ NAMES = (
     "ISOSCALE_CACHE", "ISOSCALE_DEBUG", "ISOSCALE_HUB_SECONDS", "ISOSCALE_IMAGE",
     "WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_MODE", "TRACKIO_SPACE_ID", "TRACKIO_PROJECT",
 )  # fmt: skip
-_RELATED = ("HF_", "HUGGING", "ISOSCALE_", "WANDB_", "TRACKIO_")  # a name that begins so and is not read is reported
+_RELATED = ("HF_", "HUGGING", "ISOSCALE_", "WANDB_", "TRACKIO_")  # a name with this prefix that is not read is reported
 _MOST_BYTES = 2**20
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Ignored(Exception):
-    """Why a file is not read."""
+    """The reason why a file is not read."""
 
 
 def load(given: Path | None = None) -> list[str]:
-    """Put what is read of the `.env` into the environment, which wins where it has a name; return what to report.
+    """Put the values of the `.env` file into the environment, whose existing names take precedence.
 
-    It is the given file, or the first that may be read of those in the working folder and in the checkout. Raises
-    InputError for a given file that is not there; a file that may not be read is ignored and reported.
+    Return what to report. The file is the given one, or else the first readable one of the working folder and the
+    checkout. Raises InputError if a given file does not exist. A file that may not be read is ignored and reported.
     """
     notes = []
     for path in (given,) if given else _usual():
@@ -56,19 +57,22 @@ def load(given: Path | None = None) -> list[str]:
 
 
 def _usual() -> Iterator[Path]:
-    """The working folder's file and that of the checkout; a folder of that name is a virtual environment."""
+    """Yield the files of the working folder and of the checkout.
+
+    A folder `.env` is a virtual environment and is skipped.
+    """
     folders = []
     with suppress(FileNotFoundError):  # a working folder that was removed
         folders.append(Path.cwd())
     if os.path.isfile(_CHECKOUT / "run.py"):  # noqa: PTH113  # not where the program is installed
         folders.append(_CHECKOUT)
     for path in (folder / ".env" for folder in dict.fromkeys(folders)):
-        if not os.path.isdir(path):  # noqa: PTH112  # never raises: not in a folder that nobody may look into either
+        if not os.path.isdir(path):  # noqa: PTH112  # never raises, not even in a folder that cannot be read
             yield path
 
 
 def _taken(path: Path, values: Mapping[str, str | None]) -> Iterator[str]:
-    """Set the variables that the environment lacks; what is reported is yielded."""
+    """Set the variables that the environment lacks, and yield what to report."""
     for name in NAMES:
         value = values.get(name)
         if value and "\0" in value:
@@ -80,8 +84,8 @@ def _taken(path: Path, values: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def _parsed(path: Path) -> dict[str, str | None]:
-    """Return what a file says that may be read. Raises Ignored for one that may not, and OSError."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # looked at and read through one descriptor
+    """Return the values of a file. Raises Ignored for a file that may not be read, and OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # checked and read through one descriptor
     with open(file, "rb", closefd=True) as content:  # noqa: PTH123
         _require_trusted(path, os.fstat(file))
         data = content.read(_MOST_BYTES + 1)
@@ -93,14 +97,17 @@ def _parsed(path: Path) -> dict[str, str | None]:
 
 
 def _decoded(data: bytes) -> str:
-    """The text; Windows' editors begin it with a mark, and PowerShell writes UTF-16. Other bytes stay what they are."""
+    """Return the text.
+
+    Editors on Windows add a byte order mark, and PowerShell writes UTF-16. Invalid bytes are preserved.
+    """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     return data.decode("utf-8-sig", errors="surrogateescape")
 
 
 def _require_trusted(path: Path, found: os.stat_result) -> None:
-    """Raise Ignored for what is no file, for a file of a stranger, and for one that everybody may write."""
+    """Raise Ignored unless it is a regular file of a trusted owner that not everybody may write."""
     if not stat.S_ISREG(found.st_mode):
         raise Ignored("it is not a regular file")
     real = path.resolve()
@@ -112,33 +119,34 @@ def _require_trusted(path: Path, found: os.stat_result) -> None:
 
 
 def _require_owner(owner: int, folder: Path) -> None:
-    """Raise Ignored unless a file of the folder belongs to the user, to root, or to whom the folder belongs.
+    """Raise Ignored unless a file belongs to the user, to root, or to the owner of its folder.
 
-    Root, who is in a container what the user is outside, takes any owner's where not everybody may put files.
+    Root in a container may be an ordinary user outside, so root accepts any owner if not everybody may write to the
+    folder.
     """
     user, inside = os.geteuid(), folder.stat()
     shared = bool(inside.st_mode & stat.S_IWOTH) and _has_modes(folder)
     if owner in (user, 0) or (user == 0 and not shared):
         return
-    nobody = owner == _unmapped() and shared and inside.st_mode & stat.S_ISVTX  # all strangers look alike there
+    nobody = owner == _unmapped() and shared and inside.st_mode & stat.S_ISVTX  # all strangers have one number there
     if owner != inside.st_uid or nobody:
         raise Ignored(f"it belongs to user {owner}, not to you, root or the owner of its folder")
 
 
 def _unmapped() -> int:
-    """The user who stands in a container for all those that it has no number for."""
+    """Return the user ID that a container shows for all users that it has no number for."""
     with suppress(OSError, ValueError):
         return int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
     return 65534
 
 
 def _has_modes(path: Path) -> bool:
-    """Whether a file's mode says who may write it: not on Windows' drives, on shares and on FUSE, which make it up."""
+    """Return whether a file's mode states who may write it. Windows drives, network shares and FUSE invent the mode."""
     best, kind = -1, ""
     for line in _mounts():
         before, _, after = line.partition(" - ")
         point = before.split(" ")[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-        if path.is_relative_to(point) and len(point) >= best:  # the last one of a place covers those before
+        if path.is_relative_to(point) and len(point) >= best:  # a later mount at the same place covers earlier ones
             best, kind = len(point), after
     name, _, options = kind.partition(" ")
     made_up = name in ("cifs", "smb3", "smbfs", "drvfs", "fakeowner") or name.startswith("fuse") or "drvfs" in options
@@ -146,7 +154,7 @@ def _has_modes(path: Path) -> bool:
 
 
 def _mounts() -> list[str]:
-    """The kernel's table of what is mounted where; empty where there is none."""
+    """Return the lines of the kernel's mount table, or nothing if there is none."""
     with suppress(OSError):
         return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     return []

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from ..errors import ChecksFailed
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
-NOTE = "note"  # worth knowing when a result is read; nothing has to be fixed, also with --strict
+NOTE = "note"  # useful for reading a result; nothing has to be fixed, even with --strict
 
 
 class Finding(NamedTuple):
-    """One line; its last field is the command or the step that fixes a check which does not pass."""
+    """One line. Its last field is the command or the step that fixes the check, if it does not pass."""
 
     verdict: str
     about: str
@@ -20,17 +20,20 @@ class Finding(NamedTuple):
     fix: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Return the line for a machine; the last key has the fix under the name of earlier versions, for scripts."""
+        """Return the line as a JSON object.
+
+        The key of the fix is that of earlier versions, for scripts that read it.
+        """
         return dict(self._asdict(), mend=self.fix)
 
     def line(self) -> str:
-        """The line as it is read, whose last sentence is the step."""
+        """Return the line as text, with the fix as its last sentence."""
         step = f". {self.fix[0].upper()}{self.fix[1:]}" if self.fix else ""
         return f"{self.verdict}  {self.about}: {self.says}{step}"
 
 
 def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
-    """Raises ChecksFailed where a line fails, or with `strict` warns."""
+    """Raise ChecksFailed if a check fails, or with `strict` also if one warns."""
     bad = (FAIL, WARN) if strict else (FAIL,)
     if lines := [line for line in findings if line.verdict in bad]:
         about = ", ".join(f"{line.about} ({line.verdict})" for line in lines)
@@ -38,6 +41,6 @@ def require_good(findings: Sequence[Finding], *, strict: bool = False) -> None:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """The verdict over all lines."""
+    """Return the worst verdict of all lines: fail, warn or pass."""
     verdicts = {line.verdict for line in findings}
     return next((verdict for verdict in (FAIL, WARN) if verdict in verdicts), PASS)

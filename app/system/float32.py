@@ -1,4 +1,4 @@
-"""How float32 is computed on a device: in full, or with inputs rounded to TF32's 10 bits on GPUs that have it."""
+"""The arithmetic of float32 on a device: full precision, or inputs rounded to TF32's 10 bits on GPUs that have TF32."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import checks
 
 
 def resolved(precision: str, device: torch.device, *, exact: bool = False) -> str:
-    """Return a precision as a device computes it, and set torch to it: TF32 is off unless it is asked for.
+    """Return the precision that a device uses, and configure torch for it. TF32 is off unless it is requested.
 
-    `auto` is bf16 on a GPU with bf16 units and fp32 elsewhere. `tf32` raises InputError on a device without it, or is
-    fp32 there if `exact`.
+    `auto` is bf16 on a GPU with bf16 units and fp32 elsewhere. On a device without TF32, `tf32` raises InputError, or
+    is fp32 if `exact`.
     """
     if precision == "auto":
         precision = "bf16" if _is_of(checks.BF16_UNITS, device) else "fp32"
@@ -35,9 +35,9 @@ def _is_of(least: checks.Capability, device: torch.device) -> bool:
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Let products and convolutions of float32 on GPUs round their inputs, or compute in full.
+    """Let float32 products and convolutions on GPUs round their inputs, or compute them in full.
 
-    torch by itself computes products in full and lets convolutions round.
+    By default torch computes products in full and lets convolutions round.
     """
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
@@ -45,7 +45,7 @@ def allow_tf32(allowed: bool) -> None:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Leave torch's use of TF32 as it was before."""
+    """Restore torch's use of TF32 at the end of the context."""
     products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
         yield

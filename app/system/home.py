@@ -1,4 +1,4 @@
-"""The folder that the program keeps between runs, and what it found out once and remembers there."""
+"""The folder that the program keeps between runs, and the measurements that it remembers there."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def root() -> Path:
 
 
 def remembered(what: str, key: Mapping[str, Any], find: Callable[[], Any]) -> Any:
-    """Return what was found for that key before, or find it now; both are JSON values.
+    """Return the value remembered for that key, or find it now and remember it. Keys and values are JSON.
 
-    The key has to name everything that the answer depends on. A folder that is not writable costs the next run a
-    second search, and no error.
+    The key must name everything that the value depends on. If the folder is not writable, the next run searches again,
+    and there is no error.
     """
     asked = json.dumps({"what": what, **key}, sort_keys=True)
-    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as a file holds it: no tuples
+    whole, digest = json.loads(asked), hashlib.sha256(asked.encode()).hexdigest()[:16]  # as JSON stores it: no tuples
     path = root() / "measured" / f"{what}-{digest}.json"
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         kept = json.loads(text(path))
@@ -41,7 +41,7 @@ def remembered(what: str, key: Mapping[str, Any], find: Callable[[], Any]) -> An
 
 
 def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
-    """Remove the remembered answers that are wrong, of keys that have these values among theirs."""
+    """Remove wrong remembered values whose keys contain these items."""
     asked = json.loads(json.dumps({"what": what, **key}))
     for path in (root() / "measured").glob(f"{what}-*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):

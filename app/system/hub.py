@@ -1,4 +1,4 @@
-"""The one Hub client: a deadline on every call, a bounded retry where the client has none, sentences for errors."""
+"""The only Hub client: a deadline for every call, a limited number of retries, and readable errors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ Answer = TypeVar("Answer")
 NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)  # as the Hub names them
 ATTEMPTS = 4
 _WAITS = (1.0, 2.0, 4.0)  # seconds between the attempts
-_LONGEST_WAIT = 60.0  # seconds that a Retry-After of the Hub's may ask for
-CONNECT_SECONDS = 10.0  # until a connection stands, or an answer without a body comes
-_CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a call's deadline: the first, and its bytes at the slowest line
-_MOST_SECONDS = 3600.0  # that ISOSCALE_HUB_SECONDS may give
+_LONGEST_WAIT = 60.0  # most seconds that a Retry-After of the Hub may ask for
+CONNECT_SECONDS = 10.0  # until a connection is established, or an answer without a body arrives
+_CALL_SECONDS, _BYTES_PER_SECOND = 120.0, 50_000.0  # a deadline without bytes, and the slowest rate
+_MOST_SECONDS = 3600.0  # most seconds that ISOSCALE_HUB_SECONDS may give
 
 
 def token() -> str | None:
-    """The user's token: HF_TOKEN, else what `hf auth login` left. None where it is not sent: see `no_token`."""
+    """Return the user's token: HF_TOKEN, else that of `hf auth login`.
+
+    None if it is not sent, for the reason of `no_token`.
+    """
     return None if _is_withheld() else _own_token()
 
 
@@ -46,21 +49,21 @@ def _own_token() -> str | None:
 def _is_withheld() -> bool:
     from huggingface_hub import constants
 
-    api()  # whose requests carry no token then
+    api()  # then the client's requests carry no token
     return endpoint.is_withheld(constants.ENDPOINT)
 
 
 def no_token() -> str:
-    """Why there is no token: none is set, or the Hub's address is one that gets none; and what to do."""
+    """Return why there is no token, and what to do: none is set, or the Hub's address must not receive one."""
     if _is_withheld() and _own_token():
         return endpoint.WITHHELD
     return "HF_TOKEN is not set. Put a token with write access into .env"
 
 
 def repository() -> str:
-    """owner/name from HF_REPOSITORY, which may be an address; raises InputError when it is not set or is neither.
+    """Return owner/name from HF_REPOSITORY, which may also be an address.
 
-    A value that may be a token is not repeated.
+    Raises InputError if it is unset or is neither. A value that may be a token is not repeated.
     """
     given = os.environ.get("HF_REPOSITORY", "").strip()
     if not given:
@@ -77,17 +80,17 @@ def repository() -> str:
 
 @cache
 def api() -> HfApi:
-    """The client, made once, with deadlines for the calls that have none of their own, and without its own bars."""
+    """Return the Hub's client, made once, without its progress bars and with deadlines for the calls that have none."""
     endpoint.require_sound()
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import httpx
 
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # its variable is read when the client is imported, before us
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:  # the client reads its variable when it is imported, before this
         huggingface_hub.utils.disable_progress_bars()
-    if "HF_HUB_VERBOSITY" not in os.environ:  # its words on attempts that are made again, and the Hub's, as they come
+    if "HF_HUB_VERBOSITY" not in os.environ:  # messages about repeated attempts, and the Hub's own words
         huggingface_hub.utils.logging.set_verbosity_error()
-    timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # of silence, within a call
+    timeout = httpx.Timeout(call_seconds() / 2, connect=CONNECT_SECONDS)  # seconds without data, within a call
     answered: list[Any] = [clock.note, refuse_no_redirect]
     hooks: dict[str, Any] = {"request": [_refuse_offline, _withhold], "response": answered}
     if endpoint.is_withheld(constants.ENDPOINT):  # for requests that do not pass our client: hf_xet's
@@ -97,19 +100,19 @@ def api() -> HfApi:
 
 
 def _client(**settings: Any) -> Any:
-    """Return an HTTP client; raise InputError where the environment's proxies or certificates are no use."""
+    """Return an HTTP client. Raise InputError if the environment's proxies or certificates are unusable."""
     from huggingface_hub.utils import httpx
 
     try:
         return httpx.Client(**settings)
     except (ImportError, ValueError, httpx.InvalidURL, OSError) as error:
-        if getattr(error, "filename", None):  # of a file that the error names
+        if getattr(error, "filename", None):  # the error names a file
             raise
         raise endpoint.unusable(error) from error
 
 
 def _refuse_offline(request: Any) -> None:
-    """Raise OfflineModeIsEnabled for a request under HF_HUB_OFFLINE, as the client's own factory does."""
+    """Raise OfflineModeIsEnabled for a request under HF_HUB_OFFLINE, as the client's default factory does."""
     import huggingface_hub
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -118,13 +121,16 @@ def _refuse_offline(request: Any) -> None:
 
 
 def _withhold(request: Any) -> None:
-    """Take the token out of a request that would carry it in clear text over a network, a redirected one too."""
+    """Remove the token from a request, or a redirected one, that would carry it in clear text over a network."""
     if endpoint.is_withheld(str(request.url)):
         request.headers.pop("authorization", None)
 
 
 def call_seconds() -> float:
-    """A call's deadline without its bytes: 120 s, or ISOSCALE_HUB_SECONDS; raises InputError where that is no time."""
+    """Return a call's deadline, without the time for its bytes: ISOSCALE_HUB_SECONDS, else 120 s.
+
+    Raises InputError if the variable is not a valid number of seconds.
+    """
     given = os.environ.get("ISOSCALE_HUB_SECONDS", "").strip()
     with suppress(ValueError):
         if not given or 1 <= float(given) <= _MOST_SECONDS:
@@ -135,10 +141,11 @@ def call_seconds() -> float:
 
 
 def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
-    """The request's answer, asked up to 4 times while the Hub is silent, each time with a deadline.
+    """Return the request's answer.
 
-    Raises HubUnavailable when it stays silent and InputError when it refuses; `what` completes "the Hub ... for".
-    `size` is how many bytes travel.
+    It is repeated, up to 4 attempts with a deadline each, while the Hub does not answer. Raises HubUnavailable if the
+    Hub never answers and InputError if it refuses. `what` completes "the Hub ... for". `size` is the number of bytes
+    that are transferred.
     """
     endpoint.require_sound()
     from huggingface_hub.errors import OfflineModeIsEnabled
@@ -163,7 +170,7 @@ def call(what: str, request: Callable[[], Answer], *, size: int = 0) -> Answer:
 
 
 def _without_token(what: str, error: Exception) -> InputError | None:
-    """Return our sentence for a refusal of a request whose token was withheld; None for any other error."""
+    """Return our sentence for a refused request whose token was withheld, or None for any other error."""
     code = status(error)
     if code in (401, 403, 404) and _is_withheld() and _own_token():
         return InputError(f"the Hub refuses {what} without a token ({code}). {endpoint.WITHHELD}")
@@ -171,7 +178,10 @@ def _without_token(what: str, error: Exception) -> InputError | None:
 
 
 def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
-    """The request's answer; raises TimeoutError when it takes longer, and leaves it to end by itself."""
+    """Return the request's answer.
+
+    Raises TimeoutError if it takes longer, and lets the request end in the background.
+    """
     answers: queue.SimpleQueue[tuple[Answer | None, BaseException | None]] = queue.SimpleQueue()
 
     def answer() -> None:
@@ -191,14 +201,14 @@ def _within(seconds: float, request: Callable[[], Answer]) -> Answer:
 
 
 def _asked_wait(error: BaseException) -> float:
-    """Seconds that the answer's Retry-After asks for, 0 without one."""
+    """Return the seconds that the answer's Retry-After asks for, or 0 without one."""
     found = response_of(error)
     asked = "" if found is None else found.headers.get("Retry-After", "")
     return float(asked) if re.fullmatch(r"\d{1,9}", asked, re.ASCII) else 0.0
 
 
 def dataset_sha(name: str, revision: str) -> str:
-    """The commit that a dataset's revision stands for now."""
+    """Return the commit that a dataset's revision refers to now."""
 
     def once() -> str:
         return sha_of(api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS))
@@ -207,19 +217,19 @@ def dataset_sha(name: str, revision: str) -> str:
 
 
 def sha_of(info: Any) -> str:
-    """The commit that the Hub's description of a repository names."""
+    """Return the commit in the Hub's description of a repository."""
     require_form(isinstance(info.sha, str) and info.sha.isalnum(), "commit")
     return str(info.sha)
 
 
 def dataset_licence(name: str, revision: str) -> str:
-    """The licence that a dataset's card names, or `unknown`."""
+    """Return the licence that a dataset's card names, or `unknown`."""
     info = call(f"dataset {name}", lambda: api().dataset_info(name, revision=revision, timeout=CONNECT_SECONDS))
     return str((info.card_data and info.card_data.get("license")) or "unknown")
 
 
 class StaleParent(Exception):
-    """Somebody else committed since the parent was read; read it again and repeat."""
+    """Another commit was made since the parent was read. Read it again and repeat."""
 
 
 class NoBranch(Exception):

@@ -1,4 +1,4 @@
-"""Locks between processes on one machine: a file that one process holds, and that goes when it is released."""
+"""Locks between processes on one machine: a file that one process locks, and that is removed when it is released."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .durable import make_folder, text, write_text
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-_ATTEMPTS = 100  # at a folder that another holder removes at this very moment
+_ATTEMPTS = 100  # attempts, if another holder is just removing the folder
 _HELD = (errno.EAGAIN, errno.EACCES)
 _POLL = 0.02  # seconds
-_LOOK = 0.1  # seconds within which whoever only looks at a lock, as `is_held` does, has released it
+_LOOK = 0.1  # seconds within which a process that only checks a lock, as `is_held` does, releases it
 _REPORTED_AGAIN = 600.0  # seconds
 
 
 @contextmanager
 def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold an exclusive lock on a file; raise Held if another process holds it and `wait` is False.
+    """Lock a file exclusively within the context. Raise Held if another process has the lock and `wait` is False.
 
-    While it waits, `waiting` is called with who holds the lock, and since when: at first, and every ten minutes.
+    While it waits, `waiting` is called at first and every ten minutes, with the lock's holder and the time since when.
 
     The system releases the lock of a process that ends, so a killed holder blocks nobody. At the end the file is
     removed, together with the folders that were made for it and are still empty.
@@ -60,14 +60,14 @@ def lock(path: Path, *, wait: bool, waiting: Callable[[str], None] | None = None
 
 
 def is_held(path: Path) -> bool:
-    """Return whether another process on this machine holds a lock at this moment. Nothing is made or removed."""
+    """Return whether another process on this machine has a lock now. Nothing is made or removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:  # other errors: of a file system without locks
+    except OSError as error:  # other errors come from a file system without locks
         return error.errno in _HELD
     else:
         return False
@@ -76,7 +76,7 @@ def is_held(path: Path) -> bool:
 
 
 def _holder_of(path: Path, table: Path = Path("/proc/locks")) -> str:
-    """Return the ID of the process that holds a lock, as Linux lists it; empty where that is unknown."""
+    """Return the ID of the process that has a lock, as Linux lists it, or an empty text if it is unknown."""
     with suppress(OSError, ValueError, IndexError):
         about = path.stat()
         file = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
@@ -88,9 +88,9 @@ def _holder_of(path: Path, table: Path = Path("/proc/locks")) -> str:
 
 
 def _sign(holder: Path) -> None:
-    """Write who holds a lock, for those who wait; a disk that is full costs them the name only.
+    """Write the name of the lock's holder for those who wait. If the disk is full, only the name is missing.
 
-    What a holder that was killed left half-written is removed.
+    Incomplete files that a killed holder left are removed.
     """
     with suppress(OSError, DiskFull):
         for left in holder.parent.glob(f".{glob.escape(holder.name)}.*.aside"):
@@ -99,7 +99,7 @@ def _sign(holder: Path) -> None:
 
 
 def _who(holder: Path) -> str:
-    """Who holds a lock, and since when, as far as it is known."""
+    """Return who has a lock, and since when, as far as it is known."""
     with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         found = json.loads(text(holder))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))

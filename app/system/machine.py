@@ -1,6 +1,6 @@
-"""What the machine is, as its files say: GPUs and their driver, shared memory, disks, CPUs; without torch.
+"""A description of the machine from its files: GPUs and their driver, shared memory, disks, CPUs. It needs no torch.
 
-`root` is the system's; a test gives a folder of its own.
+`root` is the root of the file system. Tests give another folder.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ ROOT = Path("/")
 # CUDA's major version: the oldest driver for Linux that serves all of its minor ones, from the table of
 # "CUDA minor version compatibility" in the CUDA Toolkit's release notes
 OLDEST_DRIVER = {11: (450, 80), 12: (525, 60), 13: (580, 0)}
-LAST_TORCH_OF_CUDA_12 = "2.10"  # the last whose default wheel carries CUDA 12
+LAST_TORCH_OF_CUDA_12 = "2.10"  # the last version whose default wheel contains CUDA 12
 
 
 def gpus(root: Path = ROOT) -> list[str]:
-    """The NVIDIA GPUs that the system shows, usable or not: device nodes, else what the kernel's driver lists."""
+    """Return the visible NVIDIA GPUs, usable or not: device nodes, else those that the kernel's driver lists."""
     nodes = sorted(f"/dev/{path.name}" for path in (root / "dev").glob("nvidia[0-9]*"))
     return nodes or sorted(path.name for path in (root / "proc/driver/nvidia/gpus").glob("*"))
 
 
 def hidden(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the user took the GPUs out of CUDA's sight."""
+    """Return whether the user has hidden the GPUs from CUDA."""
     given = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
     return given is not None and given.strip() in ("", "-1", "none", "None", "NoDevFiles")
 
 
 def driver(root: Path = ROOT) -> str | None:
-    """The version of the kernel's NVIDIA driver, such as 550.90.07; None without one."""
+    """Return the version of the kernel's NVIDIA driver, such as 550.90.07, or None without one."""
     with suppress(OSError):
         first = (root / "proc/driver/nvidia/version").read_text(errors="replace").partition("\n")[0]
         if found := re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", f"{first} "):
@@ -50,7 +50,7 @@ def driver(root: Path = ROOT) -> str | None:
 
 
 def require_driver(version: str | None, cuda: str | None) -> Finding:
-    """Whether the kernel's driver is new enough for a wheel of CUDA `cuda`, such as 13.2."""
+    """Return whether the kernel's driver is new enough for a wheel of CUDA `cuda`, such as 13.2."""
     if cuda is None:
         return Finding(
             FAIL, "driver", f"{version or 'none'}, but this torch is built without CUDA", "install torch's CUDA build"
@@ -69,7 +69,7 @@ def require_driver(version: str | None, cuda: str | None) -> Finding:
 
 
 def _other_torch(version: tuple[int, ...]) -> str:
-    """What a machine with an older driver can do."""
+    """Return what to do on a machine with an older driver."""
     if version >= OLDEST_DRIVER[12]:
         return (
             "use a host with a newer driver, an image whose tag ends in -cuda-12.8, or uv pip install "
@@ -79,9 +79,9 @@ def _other_torch(version: tuple[int, ...]) -> str:
 
 
 def unusable(root: Path | None = None, *, cuda: str | None) -> Finding | None:
-    """The failure of a machine that shows GPUs which this torch cannot use; None where it shows none or hides them.
+    """Return a failed check if the machine has visible GPUs that this torch cannot use, else None.
 
-    To be asked where torch says that there is no CUDA: it says so, and no more, for every cause.
+    Call it if torch reports that CUDA is unavailable: torch gives no cause.
     """
     root = ROOT if root is None else root
     there = gpus(root)
@@ -99,7 +99,7 @@ def unusable(root: Path | None = None, *, cuda: str | None) -> Finding | None:
 
 
 def require_usable(*, cuda: str | None) -> None:
-    """Raises InputError where a GPU is there that this torch cannot use: a CPU would take its hours at its price."""
+    """Raise InputError if there is a GPU that this torch cannot use. A CPU would take hours at the price of a GPU."""
     if failure := unusable(cuda=cuda):
         raise InputError(
             f"{failure.says}. To fix it, {failure.fix}. `run.py doctor` reports more, and --device cpu runs without "
@@ -108,7 +108,7 @@ def require_usable(*, cuda: str | None) -> None:
 
 
 def architecture(capability: tuple[int, int], built: Sequence[str]) -> Finding:
-    """Whether this torch has programs for a GPU of that compute capability."""
+    """Return whether this torch has programs for a GPU of that compute capability."""
     major, minor = capability
     name, wheel = f"sm_{major}{minor}", f"this torch is built for {', '.join(built)}"
     own = {(int(found[1][:-1]), int(found[1][-1])) for arch in built if (found := re.fullmatch(r"sm_(\d+)[af]?", arch))}
@@ -123,7 +123,7 @@ def architecture(capability: tuple[int, int], built: Sequence[str]) -> Finding:
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:
-    """Bytes of the system's shared memory; None where it has none of a fixed size."""
+    """Return the bytes of the system's shared memory, or None if its size is not limited."""
     with suppress(OSError):
         found = os.statvfs(folder)
         return found.f_frsize * found.f_blocks
@@ -131,7 +131,7 @@ def shared_memory(folder: Path = Path("/dev/shm")) -> int | None:
 
 
 def disks(needs: Iterable[tuple[Path, int]]) -> list[tuple[Path, int, int]]:
-    """(folder, bytes needed, bytes free) of each disk, from the bytes that each folder needs."""
+    """Return (folder, bytes needed, bytes free) of each disk, given the bytes that each folder needs."""
     found: dict[int, tuple[Path, int]] = {}
     for folder, wanted in needs:
         there = standing(folder.expanduser())
@@ -141,7 +141,7 @@ def disks(needs: Iterable[tuple[Path, int]]) -> list[tuple[Path, int, int]]:
 
 
 def room(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
-    """Whether each disk has room: twice what is needed passes."""
+    """Return whether each disk has room. Twice the bytes needed is a pass."""
     found = []
     for folder, wanted, free in needs:
         verdict = FAIL if wanted > free else WARN if 2 * wanted > free else PASS
@@ -152,13 +152,13 @@ def room(needs: Iterable[tuple[Path, int, int]]) -> list[Finding]:
 
 
 def cpus(root: Path = ROOT) -> tuple[float, int]:
-    """How many CPUs' time the process may use by its control groups, and how many it may run on."""
+    """Return how many CPUs' time the process may use by its control groups, and on how many CPUs it may run."""
     able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min([float(able), *_quotas(root)]), able
 
 
 def _quotas(root: Path) -> list[float]:
-    """CPUs' time that each control group above the process allows, version 2 and 1."""
+    """Return the CPUs' time that each control group above the process allows, of version 2 and 1."""
     found = []
     for folder in memory.groups(root, "cpu"):
         with suppress(OSError, ValueError, ZeroDivisionError):
@@ -173,7 +173,7 @@ def _quotas(root: Path) -> list[float]:
 
 
 def boot_id(root: Path = ROOT) -> str | None:
-    """An identifier of this machine since it was started; None where the system has none."""
+    """Return an identifier of this machine since its last start, or None if the system has none."""
     with suppress(OSError):
         return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
     if sys.platform == "darwin":
@@ -185,7 +185,7 @@ def boot_id(root: Path = ROOT) -> str | None:
 
 
 def cpu_name(root: Path = ROOT) -> str:
-    """The processor's name as the kernel gives it, or as Python does."""
+    """Return the processor's name from the kernel, or else from Python."""
     with suppress(OSError, StopIteration):
         lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""The host's memory: free and in all, within what control groups allow, and what this process took and keeps."""
+"""The host's memory: free and total within the limits of control groups, and the memory of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 # of malloc.h, for mallopt: which blocks are mapped, each by itself, and when the heap's end is given back
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-_LARGEST = (1 << 30, 1 << 25)  # bytes of a block that the heap holds; some versions take 32 MiB at most
+_LARGEST = (1 << 30, 1 << 25)  # bytes of a block that the heap contains; some versions accept 32 MiB at most
 # of a control group, version 2 and 1: limit, use, and the part of it that can be dropped
 _FILES = {
     "": ("memory.max", "memory.current", "inactive_file"),
@@ -21,7 +21,7 @@ _FILES = {
 
 
 def free(root: Path = Path("/")) -> int:
-    """Bytes that can be taken without swapping; 0 where the system does not say."""
+    """Return the bytes that can be used without swapping, or 0 if the system does not report them."""
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
         available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -31,15 +31,16 @@ def free(root: Path = Path("/")) -> int:
 
 
 def total(root: Path = Path("/")) -> int:
-    """Bytes that the process may have when all are free; the same whatever else runs."""
+    """Return the bytes that the process may use if all are free, independent of other processes."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *(most for folder, files in _groups(root) for most in _limit(folder / files[0]))])
 
 
 def peak(root: Path = Path("/")) -> int:
-    """Bytes of this process that were resident at most.
+    """Return the largest number of resident bytes of this process so far.
 
-    Its status says so on Linux: getrusage there counts, too, what the process was before it became this program.
+    On Linux it is read from the process's status, because getrusage there also counts the program that this process ran
+    before.
     """
     with suppress(OSError, StopIteration):
         lines = (root / "proc/self/status").read_text().splitlines()
@@ -49,7 +50,7 @@ def peak(root: Path = Path("/")) -> int:
 
 
 def groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folder of each control group above the process that holds a controller, of version 2 and 1."""
+    """Yield the folder of each control group above the process that has a controller, of version 2 and 1."""
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -62,9 +63,10 @@ def groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def keep() -> None:
-    """Lets the process keep what it freed for its next step, where the C library is glibc.
+    """Let the process keep freed memory for its next step, if the C library is glibc.
 
-    By itself glibc gives large blocks back and asks for them again, at a fault for every page: a tenth of a CPU's step.
+    By default glibc returns large blocks to the system and requests them again, with a page fault for every page. That
+    takes a tenth of a step's time on a CPU.
     """
     with suppress(OSError, AttributeError):  # AttributeError: another C library
         libc = ctypes.CDLL(None)
@@ -73,7 +75,7 @@ def keep() -> None:
 
 
 def _left(root: Path) -> Iterator[int]:
-    """What each control group above the process leaves; none where there is no limit."""
+    """Yield the bytes that each control group above the process still allows, or nothing without a limit."""
     for folder, (limit, use, droppable) in _groups(root):
         with suppress(OSError):
             for most in _limit(folder / limit):
@@ -81,21 +83,21 @@ def _left(root: Path) -> Iterator[int]:
 
 
 def _droppable(folder: Path, name: str) -> int:
-    """Return the bytes of a control group's use that can be dropped; 0 where it does not say."""
+    """Return the bytes of a control group's use that can be dropped, or 0 if it does not report them."""
     with suppress(OSError, ValueError):
         return int(dict(line.split() for line in (folder / "memory.stat").read_text().splitlines()).get(name, 0))
     return 0
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
-    """The folder of each control group above the process, and the names of its files."""
+    """Yield the folder of each control group above the process, and the names of its files."""
     for folder in groups(root, "memory"):
         old = folder.is_relative_to(root / "sys/fs/cgroup/memory")
         yield folder, _FILES["memory" if old else ""]
 
 
 def _limit(path: Path) -> list[int]:
-    """The limit that a file holds, if it does."""
+    """Return the limit that a file states, as a list that is empty if there is none."""
     with suppress(OSError, ValueError):  # ValueError: it is "max"
         return [int(path.read_text())]
     return []

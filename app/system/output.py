@@ -1,7 +1,7 @@
-"""Standard output and error that cost no work: a reader that goes away, or a full disk, ends the printing alone.
+"""Standard output and error that never stop the work: if the reader ends or the disk is full, only the printing stops.
 
-They stay streams of text as before. Below them every write is reported as done, so that no print, no warning, no
-progress bar, no thread and no flush at the interpreter's end can fail.
+They remain text streams. Below them every write is reported as successful, so that no print, warning, progress bar,
+thread or flush at the interpreter's end can fail.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import sys
 import time
 from contextlib import suppress
 
-_GONE = (errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONNRESET)  # for good: reader, file, terminal
+_GONE = (errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONNRESET)  # permanent: reader, file, terminal
 _PATIENCE = 1.0  # seconds for a reader of a stream that does not block
 _STANDARD = (0, 1, 2)
 
 
 class _Lasting(io.RawIOBase):
-    """A file descriptor to which every write succeeds; `failed` is the first error that it hid."""
+    """A file descriptor to which every write succeeds. `failed` is the first error that it hid."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor, self.name, self.mode = descriptor, name, "wb"
@@ -37,7 +37,7 @@ class _Lasting(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: object) -> int:
-        """Write what can be written, and return the length of it all."""
+        """Write as much as possible, and return the length of all data."""
         left = memoryview(data).cast("B")  # type: ignore[arg-type]
         size, until = len(left), time.monotonic() + _PATIENCE
         try:
@@ -61,27 +61,27 @@ class _Lasting(io.RawIOBase):
 
 
 def last() -> None:
-    """Make this process's output streams last, whatever happens to what is behind them."""
+    """Make this process's output streams survive any failure of what is behind them."""
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for descriptor in _STANDARD:  # a closed one would be the next file that is opened: weights, say
+    for descriptor in _STANDARD:  # the next opened file would get a closed one
         try:
             os.fstat(descriptor)
         except OSError:
             _to_nowhere(descriptor)
     sys.stdout, sys.stderr = _lasting(sys.stdout, 1, "<stdout>"), _lasting(sys.stderr, 2, "<stderr>")
-    vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)  # or the first ones fail at the interpreter's end
+    vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)  # else the first ones fail at exit
 
 
 def failure() -> OSError | None:
-    """Return why standard output took less than what was printed; None if it took all, or is not one of `last`."""
+    """Return why standard output lost text, or None if it lost none or was not replaced by `last`."""
     flush()
     raw = _raw()
     return raw.failed if raw else None
 
 
 def lasts() -> bool:
-    """Return whether standard output is one of `last`, so that no error comes from it."""
+    """Return whether `last` replaced standard output, so that it raises no error."""
     return _raw() is not None
 
 
@@ -91,14 +91,17 @@ def _raw() -> _Lasting | None:
 
 
 def flush() -> None:
-    """Hand on what was printed so far."""
+    """Flush what was printed so far."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed; None without the stream
             stream.flush()
 
 
 def _lasting(before: object, descriptor: int, name: str) -> io.TextIOWrapper:
-    """The same stream of text over a descriptor that lasts. A character that it cannot show is written as its code."""
+    """Return the same text stream over a descriptor that lasts.
+
+    A character that cannot be encoded is written as its code.
+    """
     raw = _Lasting(descriptor, name)
     if not isinstance(before, io.TextIOWrapper):  # None, since the descriptor was closed
         return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)

@@ -11,7 +11,7 @@ _LABELS = ("repository", "source", "homepage")  # of an address that the package
 
 
 def address() -> str:
-    """Return the address of the project; empty if the package is not installed or states none."""
+    """Return the address of the project, or an empty text if the package is not installed or states none."""
     with suppress(PackageNotFoundError):
         for line in packaged(_PACKAGE).get_all("Project-URL") or ():
             label, _, url = line.partition(", ")
@@ -21,5 +21,5 @@ def address() -> str:
 
 
 def tracker() -> str:
-    """Return where a bug is reported, as the end of a sentence."""
+    """Return where to report a bug, as the end of a sentence."""
     return f"the issue tracker of the project: {address() or 'the repository that isoscale was installed from'}"

@@ -13,9 +13,10 @@ _ROOT = str(Path(__file__).resolve().parents[2])  # the folder that contains the
 
 
 def command(*arguments: str, ranks: int = 1) -> list[str]:
-    """Return the command that runs this program with these arguments, by this interpreter; `torchrun` starts ranks.
+    """Return the command that runs this program with these arguments and this interpreter.
 
-    It is started as this one was, by `run.py`, so that the commands that it prints and records are the user's.
+    `torchrun` starts several ranks. It is started by `run.py` if this process was, so that the commands that it prints
+    and records are the user's.
     """
     script = Path(sys.argv[0])
     by = [str(script)] if script.name == "run.py" and script.is_file() else ["-m", PACKAGE]
@@ -24,9 +25,9 @@ def command(*arguments: str, ranks: int = 1) -> list[str]:
 
 
 def environment(*, ends_with_this: bool = False) -> dict[str, str]:
-    """Return the variables of this process; of a checkout with its folder among those of Python's modules.
+    """Return the variables of this process. For a checkout, its folder is added to Python's module path.
 
-    A process that `ends_with_this` one asks `is_orphan`, since nothing tells it that its parent was killed.
+    A process that `ends_with_this` one calls `is_orphan`, since it gets no signal if its parent is killed.
     """
     kept = dict(os.environ)
     kept.pop(_PARENT, None)
@@ -38,5 +39,5 @@ def environment(*, ends_with_this: bool = False) -> dict[str, str]:
 
 
 def is_orphan() -> bool:
-    """Return whether the command that started this one, and that it is to end with, has ended."""
+    """Return whether the command that started this process, and with which it must end, has ended."""
     return os.environ.get(_PARENT, str(os.getppid())) != str(os.getppid())

@@ -1,4 +1,4 @@
-"""Model repositories of the Hub: branches, commits upon a known parent, and files that are verified."""
+"""Model repositories of the Hub: branches, commits on a known parent, and verified files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .hub import CONNECT_SECONDS, NoBranch, StaleParent, api, call, no_token, sh
 
 
 def require_writable(name: str, *, private: bool) -> None:
-    """Makes the model repository if it is missing; raises InputError unless the token may write to it.
+    """Make the model repository if it is missing. Raise InputError unless the token may write to it.
 
-    So it does where `private` is asked for and the repository stands open.
+    Raises InputError also if `private` is requested and the existing repository is public.
     """
     if not token():
         raise InputError(f"{no_token()}, or train without --upload")
@@ -36,14 +36,14 @@ def require_writable(name: str, *, private: bool) -> None:
 
 
 def _owner() -> str:
-    """The account of the token."""
+    """Return the account of the token."""
     about: Any = api().whoami()
     require_form(isinstance(about, dict) and isinstance(about.get("name"), str), "account")
     return str(about["name"])
 
 
 def head(name: str, revision: str = "main") -> str:
-    """The newest commit of a model repository's branch; raises NoBranch where there is none of that name."""
+    """Return the newest commit of a model repository's branch. Raises NoBranch if there is no such branch."""
     from huggingface_hub.errors import RevisionNotFoundError
 
     def once() -> str:
@@ -61,7 +61,7 @@ def exists(name: str) -> bool:
 
 
 def branches(name: str) -> set[str]:
-    """The names of a model repository's branches."""
+    """Return the names of a model repository's branches."""
 
     def once() -> set[str]:
         found = {ref.name for ref in api().list_repo_refs(name).branches}
@@ -72,19 +72,19 @@ def branches(name: str) -> set[str]:
 
 
 def create_branch(name: str, branch: str) -> None:
-    """Makes a branch of a model repository where main stands; one that is there stays as it is."""
+    """Make a branch of a model repository at main's commit. An existing branch stays as it is."""
     call(f"making branch {branch} of {name}", lambda: api().create_branch(name, branch=branch, exist_ok=True))
 
 
 def delete_branch(name: str, branch: str) -> None:
-    """Removes a branch of a model repository, if it is there."""
+    """Remove a branch of a model repository, if it exists."""
     with suppress(NoBranch):
         head(name, branch)
         call(f"removing branch {branch} of {name}", lambda: api().delete_branch(name, branch=branch))
 
 
 def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
-    """Path -> file of a model repository at one commit, below a folder (or the file of that name)."""
+    """Return the files of a model repository at one commit, by path, below a folder (or the file of that name)."""
 
     def once() -> dict[str, Any]:
         info = api().model_info(name, revision=sha, files_metadata=True, timeout=CONNECT_SECONDS)
@@ -98,15 +98,15 @@ def listing(name: str, sha: str, folder: str = "") -> dict[str, Any]:
 
 
 def _is_described(file: Any) -> bool:
-    """Whether the Hub says of a file what `matches` compares."""
+    """Return whether the Hub's description of a file has everything that `matches` compares."""
     digest = file.lfs.sha256 if file.lfs else file.blob_id
     return isinstance(file.rfilename, str) and type(file.size) is int and file.size >= 0 and isinstance(digest, str)
 
 
 def fetch(name: str, sha: str, file: Any, target: Path) -> None:
-    """Downloads one file of a commit to `target`, compared by size and sha256; raises InputError if it differs.
+    """Download one file of a commit to `target`, and compare size and sha256. Raises InputError if it differs.
 
-    Each attempt has a folder of its own, so one that was given up cannot meddle with the next.
+    Each attempt has a separate folder, so that an abandoned attempt cannot interfere with the next.
     """
     import huggingface_hub
 
@@ -129,14 +129,14 @@ def fetch(name: str, sha: str, file: Any, target: Path) -> None:
 
 
 def changed(name: str, sha: str, path: str) -> float | None:
-    """The time of the commit, up to `sha`, that wrote a file last, in seconds since 1970; None if the Hub has none."""
+    """Return when a file was last changed up to commit `sha`, in seconds since 1970, or None if unknown."""
     found = call(f"the date of {path} in {name}", lambda: api().get_paths_info(name, [path], revision=sha, expand=True))
     dates = [commit.date for entry in found if (commit := getattr(entry, "last_commit", None))]
     return float(dates[0].timestamp()) if dates else None
 
 
 def text(name: str, sha: str, file: Any) -> str:
-    """The content of a small text file of a commit."""
+    """Return the content of a small text file of a commit."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "file"
         fetch(name, sha, file, target)
@@ -144,7 +144,7 @@ def text(name: str, sha: str, file: Any) -> str:
 
 
 def matches(path: Path, file: Any) -> bool:
-    """Whether a local file is the repository's: by sha256 for a large file, by git's blob hash for a small one."""
+    """Return whether a local file equals the repository's, by sha256 if it is large, else by git's blob hash."""
     if not path.is_file() or path.stat().st_size != file.size:
         return False
     if file.lfs:
@@ -154,7 +154,7 @@ def matches(path: Path, file: Any) -> bool:
 
 
 def safe_path(path: str) -> PurePosixPath:
-    """A repository path that cannot leave the folder it is put into; raises InputError."""
+    """Return a repository path that cannot leave the folder it is put into. Raises InputError for any other path."""
     found = PurePosixPath(path)
     if found.is_absolute() or ".." in found.parts or "\\" in path or "\0" in path:
         raise InputError(f"{path!r} leads out of its folder. Nothing is written there. Use a path inside the folder")
@@ -164,12 +164,12 @@ def safe_path(path: str) -> PurePosixPath:
 def commit(
     name: str, operations: Sequence[Any], *, message: str, parent: str, branch: str = "main", size: int = 0
 ) -> str:
-    """One commit on a branch upon `parent`; returns its address.
+    """Commit operations to a branch on `parent`, and return the commit's address.
 
-    Raises StaleParent when the branch has moved on, NoBranch when it is gone.
+    Raises StaleParent if the branch has moved on, NoBranch if it no longer exists.
 
-    `size` is how many bytes the operations add. Each attempt has copies of them: the client marks what it has
-    committed, also where nobody waited for its answer any more.
+    `size` is the number of bytes that the operations add. Each attempt has copies of them, because the client marks
+    what it has committed, even if nobody waits for its answer any more.
     """
     from huggingface_hub.errors import RevisionNotFoundError
 

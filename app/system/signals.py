@@ -1,4 +1,4 @@
-"""The signals that ask a process to stop, and what they do while a command runs: they end it in good order."""
+"""The signals that ask a process to stop, and how they end a running command cleanly."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from typing import Any
 from ..errors import Stopped
 
 _ASKING = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP")
-_ONE = 10.0  # seconds within which several signals are one: a launcher and its place may both send theirs
+_ONE = 10.0  # seconds within which several signals count as one: a launcher and its place may both send one
 
 Handler = Callable[[int, Any], Any] | signal.Handlers
 
 
 def asking() -> list[signal.Signals]:
-    """Return the signals that ask this process to stop. Under nohup, which ignores it, SIGHUP is none of them."""
+    """Return the signals that ask this process to stop. SIGHUP is not one of them under nohup, which ignores it."""
     found = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
     return [number for number in found if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
 def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Within it signals call their handlers. Outside of the main thread, which alone may have any, nothing changes."""
+    """Let signals call their handlers within the context.
+
+    Outside the main thread, which alone may have handlers, nothing changes.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -42,9 +45,10 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 @contextmanager
 def heard(answer: Callable[[int], None]) -> Iterator[None]:
-    """Within it a thread calls `answer` with the number of each handled signal, while the main thread may compute.
+    """Call `answer` in a thread with the number of each handled signal within the context.
 
-    Python calls its handlers between two bytecodes only; the bytes of `signal.set_wakeup_fd` come at once.
+    This works even while the main thread computes. Python calls its handlers only between two bytecodes, but the bytes
+    of `signal.set_wakeup_fd` arrive at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -71,9 +75,9 @@ def _listen(reading: int, answer: Callable[[int], None]) -> None:
 
 @contextmanager
 def passed_on(*processes: subprocess.Popen[Any]) -> Iterator[list[int]]:
-    """Within it, what asks this process to stop asks others; Ctrl-C in a terminal reaches all by itself.
+    """Pass the signals that ask this process to stop to other processes within the context. Yield those that came.
 
-    Yields the signals that came.
+    Ctrl-C in a terminal reaches all of them without help.
     """
     came: list[int] = []
 
@@ -103,7 +107,7 @@ def _in_foreground() -> bool:
 
 
 class _Ending:
-    """A handler that raises Stopped, once for signals that come together; `over` once the stop is under way."""
+    """A handler that raises Stopped once for signals that arrive together. `over` is set once the stop is under way."""
 
     def __init__(self) -> None:
         self.over = False
@@ -118,7 +122,10 @@ class _Ending:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Within it each of these signals raises Stopped, so that nothing is left half-written; inside another, no more."""
+    """Raise Stopped on each of these signals within the context, so that no file is left incomplete.
+
+    Within another such context, nothing changes.
+    """
     if isinstance(signal.getsignal(signal.SIGTERM), _Ending):
         yield
         return
@@ -127,7 +134,7 @@ def ending() -> Iterator[None]:
 
 
 def end_undisturbed() -> None:
-    """Ignore these signals until the end of `ending`: the process was asked to stop, and does what it must for that."""
+    """Ignore these signals until the end of `ending`, so that a process that is stopping can finish its work."""
     for number in asking():
         if isinstance(handler := signal.getsignal(number), _Ending):
             handler.over = True
@@ -135,8 +142,8 @@ def end_undisturbed() -> None:
 
 @contextmanager
 def quiet_interrupt() -> Iterator[None]:
-    """Within it Ctrl-C ends the process at once and without a traceback: its work has not begun."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, say, as of a job in background
+    """Let Ctrl-C end the process at once, without a traceback, within the context, because its work has not begun."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it may be ignored, as for a background job
         yield
         return
     with handled({signal.SIGINT: signal.SIG_DFL}):
@@ -144,6 +151,6 @@ def quiet_interrupt() -> Iterator[None]:
 
 
 def leave_undisturbed() -> None:
-    """Ignore these signals and Ctrl-C until the process ends: its exit code is decided; theirs would replace it."""
+    """Ignore these signals and Ctrl-C until the process ends, because they would replace its exit code."""
     for number in [signal.SIGINT, *asking()]:
         signal.signal(number, signal.SIG_IGN)

@@ -1,9 +1,9 @@
-"""Who may change a run in a folder that several machines share: the process whose name the run's ticket has.
+"""The right to change a run in a folder that several machines share: it belongs to the process that the ticket names.
 
-A ticket is an empty file in a folder of the run. It is only ever renamed: `free` becomes the name of whoever claims the
-run, and a name that has expired becomes that of the next. A rename replaces its target in silence, so each process has
-a name of its own for a target, and the name that it takes is the source: only one process can rename that. Locks of the
-operating system do not reach every machine that shares a folder. Renames do.
+A ticket is an empty file in a folder of the run. It is only ever renamed: `free` becomes the name of the process that
+claims the run, and an expired name becomes that of the next process. A rename replaces its target silently, so each
+process uses a different target name. The source of the rename is the name that it replaces, and only one process can
+rename that. Locks of the operating system do not reach every machine that shares a folder. Renames do.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from .clock import duration
 
 FREE = "free"
 _CLAIMED = re.compile(r"claimed-(.{1,64})-(\d+)-([0-9a-f]{8})-(\d+)-(\d+)")  # host, process, boot, since, lasts
-_RECENT = 1.0  # seconds for which a look at a ticket counts where looking each time would cost too much
+_RECENT = 1.0  # seconds for which a check of a ticket counts if a check each time would cost too much
 
 
 class Holder(NamedTuple):
-    """Who claimed a run, as the name of its ticket says it."""
+    """The process that claimed a run, as the name of its ticket states it."""
 
     host: str
     process: int
@@ -50,11 +50,14 @@ class Holder(NamedTuple):
         return f"process {self.process} on {self.host}, since {time.strftime('%F %T', time.localtime(self.since))}"
 
     def to_json(self) -> dict[str, object]:
-        """Return the holder for a machine; `since` is in seconds since 1970."""
+        """Return the holder as a JSON object. `since` is in seconds since 1970."""
         return {"host": self.host, "process": self.process, "since": self.since}
 
     def is_dead(self) -> bool:
-        """Return whether the process is known to have ended: it was one of this machine, since its last start."""
+        """Return whether the process is known to have ended.
+
+        That is known for processes of this machine since its last start.
+        """
         if (self.host, self.boot) != (_host(), _boot()):
             return False
         try:
@@ -68,7 +71,10 @@ class Holder(NamedTuple):
 
 @dataclass
 class Ticket:
-    """This process's claim on one run. `folder` is the ticket's, `lasts` how many seconds a claim lasts unrenewed."""
+    """This process's claim on one run.
+
+    `folder` is the ticket's, `lasts` the seconds that a claim lasts without renewal.
+    """
 
     folder: Path
     lasts: float
@@ -80,7 +86,7 @@ class Ticket:
         self._name = Holder(_host(), os.getpid(), _boot(), int(time.time()), max(1, round(self.lasts))).name
 
     def take(self) -> Holder | None:
-        """Claim the run; return None, or the holder whose claim lasts. Raises OSError."""
+        """Claim the run. Return None, or the holder of a claim that has not expired. Raises OSError."""
         _make(self.folder)
         there = _names(self.folder)
         if FREE in there:
@@ -95,12 +101,12 @@ class Ticket:
         return next(filter(None, map(_holder, _names(self.folder))), Holder("another machine", 0, "0" * 8, 0, 1))
 
     def _rename(self, name: str) -> bool:
-        """Put this process's name in place of another; return whether it was this process that did it.
+        """Put this process's name in place of another, and return whether this process did it.
 
-        A network file system may repeat a call whose answer got lost, and then reports that the source is missing.
+        A network file system may repeat a call whose answer was lost, and then reports that the source is missing.
         """
         try:
-            os.utime(self.folder / name)  # or the claim would be as old as the ticket until it is renewed
+            os.utime(self.folder / name)  # otherwise the claim would be as old as the ticket until it is renewed
             os.rename(self.folder / name, self.folder / self._name)  # noqa: PTH104
         except OSError as error:
             if not self.is_mine():
@@ -110,7 +116,10 @@ class Ticket:
         return True
 
     def is_mine(self) -> bool:
-        """Return whether the ticket has this process's name. Opening a file asks the server; its attributes may not."""
+        """Return whether the ticket has this process's name.
+
+        Opening a file asks the server, while attributes may be cached.
+        """
         try:
             os.close(os.open(self.folder / self._name, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
@@ -119,7 +128,10 @@ class Ticket:
         return True
 
     def require(self, *, recent: bool = False) -> None:
-        """Raise Held if another process claimed the run since; with `recent`, a look less than a second ago counts."""
+        """Raise Held if another process has claimed the run since.
+
+        With `recent`, a check less than a second ago is enough.
+        """
         if recent and time.monotonic() - self._seen < _RECENT:
             return
         if not self.is_mine():
@@ -131,18 +143,18 @@ class Ticket:
             )
 
     def renew(self) -> None:
-        """Make the claim last from now on, by the clock of the machine that keeps the file."""
+        """Renew the claim as of now, by the clock of the machine that stores the file."""
         with suppress(OSError):
             os.utime(self.folder / self._name)
 
     def give_back(self) -> None:
-        """Free the run, unless another process claimed it since."""
+        """Free the run, unless another process has claimed it since."""
         with suppress(OSError):
             os.rename(self.folder / self._name, self.folder / FREE)  # noqa: PTH104
 
     @contextmanager
     def renewed(self) -> Iterator[None]:
-        """Within it a thread renews the claim; a process that is suspended does not."""
+        """Renew the claim in a thread within the context. A suspended process does not renew it."""
         ended = threading.Event()
 
         def work() -> None:
@@ -159,7 +171,7 @@ class Ticket:
 
 
 def holders(folder: Path) -> dict[str, Holder]:
-    """Return who claimed which run, by run ID, of all claims in a folder that have not expired."""
+    """Return the holders of all claims in a folder that have not expired, by run ID."""
     found = {}
     now = _now(folder) if folder.is_dir() else 0.0
     for path in _folders(folder):
@@ -172,7 +184,7 @@ def holders(folder: Path) -> dict[str, Holder]:
 
 
 def clear(folder: Path) -> None:
-    """Remove the tickets of runs that nobody claims, and the folder if none is left."""
+    """Remove the tickets of runs that nobody claims, and the folder if it is empty."""
     for path in _folders(folder):
         if _names(path) == [FREE]:
             aside = folder / f".{path.name}-{os.getpid()}"
@@ -184,7 +196,7 @@ def clear(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Make the folder of a run with its one ticket, in one step, unless it exists."""
+    """Make the folder of a run with its only ticket, in one step, unless it exists."""
     if folder.is_dir():
         return
     aside = folder.with_name(f".{folder.name}-{_host()}-{os.getpid()}-{threading.get_native_id()}")
@@ -213,7 +225,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _holder(name: str) -> Holder | None:
-    """Return the holder that a ticket names, None for a free one."""
+    """Return the holder that a ticket names, or None for a free one."""
     if not (found := _CLAIMED.fullmatch(name)):
         return None
     host, process, boot, since, lasts = found.groups()
@@ -221,7 +233,7 @@ def _holder(name: str) -> Holder | None:
 
 
 def _age(path: Path) -> float:
-    """Return the seconds since a ticket was renewed, by the one clock that both times are of."""
+    """Return the seconds since a ticket was renewed. Both times are of the same clock."""
     try:
         return _now(path.parent.parent) - path.stat().st_mtime
     except OSError:  # somebody renamed it just now
@@ -229,7 +241,7 @@ def _age(path: Path) -> float:
 
 
 def _now(folder: Path) -> float:
-    """Return the time of the machine that keeps a folder, as the time of a new file; this machine's without a right."""
+    """Return the time of the machine that stores a folder, read from a new file, else this machine's."""
     clock = folder / f".clock-{_host()}-{os.getpid()}-{threading.get_native_id()}"
     try:
         clock.touch()
@@ -247,7 +259,7 @@ def _host() -> str:
 
 
 def _boot() -> str:
-    """Return 8 hex digits of this machine's last start and of the space that its process IDs are in."""
+    """Return 8 hex digits that identify this machine's last start and the namespace of its process IDs."""
     try:
         space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
     except OSError:

@@ -1,4 +1,7 @@
-"""What is in a folder and in those below it, behind links too: every folder once, however links lead round."""
+"""The content of a folder and of those below it, also behind links.
+
+Each folder is visited once, even if links form loops.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ def visible(name: str) -> bool:
 def entries(
     root: Path, looked_at: Callable[[str], bool] = visible, refused: Callable[[OSError], None] = lambda _: None
 ) -> Iterator[os.DirEntry[str]]:
-    """Yield what a folder and those below it hold, by name in each; folders behind links come after all others.
+    """Yield the entries of a folder and of those below it, by name in each folder, and folders behind links last.
 
-    `looked_at` says which names count. A folder that is gone, or may not be read, has nothing in it; `refused` is
-    called with the error of one that may not be read.
+    `looked_at` decides by name which entries count. A folder that no longer exists or cannot be read counts as empty.
+    `refused` is called with the error of a folder that cannot be read.
     """
     linked, seen = deque([os.fspath(root)]), set()
     while linked:
@@ -60,7 +63,7 @@ def _listed(at: str, looked_at: Callable[[str], bool], refused: Callable[[OSErro
 
 
 def require_files(root: Path) -> None:
-    """Raise InputError for a pipe, a socket or a device below a folder of data, whose reading might never end."""
+    """Raise InputError for a pipe, a socket or a device below a folder of data, since reading it might never end."""
     for entry in entries(root):
         if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
             continue

@@ -1,1 +1,1 @@
-"""The tables that the command line, the docs and the tests all read; standard library only."""
+"""The tables that the command line, the docs and the tests share. They need only the standard library."""

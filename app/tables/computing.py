@@ -1,4 +1,4 @@
-"""How a run may be computed where that changes no result: the names of it."""
+"""The names of the ways to compute a run that do not change its result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GRADIENTS = ("fp32", "bf16")  # as they travel between ranks
 
 
 def meant(device: str) -> str:
-    """Return the device to use for a name of another tool, such as `0` or `gpu`; for any other name, all devices."""
+    """Return the device to use for another tool's name, such as `0` or `gpu`, or all devices for any other name."""
     numbers = device.split(",")
     if all(number.isdecimal() for number in numbers):
         if len(numbers) > 1:

@@ -1,4 +1,4 @@
-"""The datasets with a row of their own; any other image dataset of the Hub or of a folder works without one."""
+"""The datasets with a table row. Any other image dataset of the Hub or of a folder works without one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .shape import Extent
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRow:
-    """What must be known of a dataset before a byte of it is read."""
+    """The facts about a dataset that must be known before it is read."""
 
     name: str
     title: str
     hub: str | None  # owner/name on the Hub; None: ships with scikit-learn, or is the user's files (--data)
-    config: str | None = None  # the Hub's name of the subset, where it has several
+    config: str | None = None  # the Hub's name of the subset, if it has several
     image_column: str = "image"  # of a field its own name
     label_column: str = "label"  # of fields and signals the target
     kind: str = "image"  # image | field | signal
@@ -28,7 +28,7 @@ class DatasetRow:
     native: Extent | None  # side in pixels beyond which storing adds nothing; None: stored as it is seen
     train_rows: int  # labelled rows of train, from which validation and test may be held out
     test_rows: int  # labelled rows of the source's own test split; 0: held out from train
-    test_fraction: float = 0.0  # held out from train where the source has no labelled test split
+    test_fraction: float = 0.0  # held out from train if the source has no labelled test split
     val_fraction: float = 0.1  # held out from what remains of train
     split_seed: int = 0
     unlabelled: tuple[str, ...] = ()  # class names that mean "no label"
@@ -75,7 +75,7 @@ DATASETS = {
 }  # fmt: skip
 DEFAULT_DATASET = "cifar100"
 UNKNOWN_TEST_FRACTION = 0.2  # for a dataset without a row and without a test split
-# What a browser shows, or a program of the Hub's takes, for a dataset's main branch.
+# The address of a dataset's main branch, as a browser shows it or as the Hub's programs accept it.
 _ADDRESS = re.compile(
     r"(?:hf://|(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)datasets/([\w.-]+/[\w.-]+?)(?:\.git)?"
     r"(?:/|/viewer(?:/.*)?|/tree/main/?)?(?:[?#].*)?"
@@ -83,18 +83,18 @@ _ADDRESS = re.compile(
 
 
 def hub_name(asked: str) -> str:
-    """owner/name where the address of a dataset of the Hub was given, else what was given."""
+    """Return owner/name if the address of a dataset of the Hub was given, else the given text."""
     found = _ADDRESS.fullmatch(asked.strip())
     return found[1] if found else asked
 
 
 def is_local(dataset: str) -> bool:
-    """Whether a dataset is named by a path: `./folder`, `/folder`, `~/folder` or `..`."""
+    """Return whether a dataset is named by a path: `./folder`, `/folder`, `~/folder` or `..`."""
     return dataset.startswith((".", "/", "~"))
 
 
 def dataset_row(dataset: str) -> DatasetRow | None:
-    """The dataset's own row, or None for one of the Hub or of a folder; raises InputError for neither."""
+    """Return the dataset's row, or None for one of the Hub or of a folder. Raises InputError for any other name."""
     dataset = hub_name(dataset)
     if is_local(dataset) or dataset.startswith("local/"):
         return None
@@ -121,12 +121,12 @@ def dataset_row(dataset: str) -> DatasetRow | None:
 
 
 def dataset_name(asked: str) -> str:
-    """The dataset's one name: the table's, the Hub's owner/name, or local/folder."""
+    """Return the dataset's unique name: the table's, the Hub's owner/name, or local/folder."""
     if row := dataset_row(asked):
         return row.name
     return f"local/{Path(asked).expanduser().resolve().name}" if is_local(asked) else hub_name(asked)
 
 
 def folder_hint(dataset: str) -> str:
-    """What to add to a refusal of a name that a folder here bears; empty where none does."""
+    """Return a hint for the error on an unknown name if a folder here has that name, else an empty text."""
     return f". For the folder of that name, use ./{dataset}" if Path(dataset).is_dir() else ""

@@ -1,4 +1,4 @@
-"""How encoded images become stored arrays, as options say it and as a run's name and a cache hold it."""
+"""The conversion of encoded images to stored arrays, as options, run names and caches describe it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEAST_BITS, MOST_BITS = 9, 16  # of a count in a 16-bit image
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """The rule of transparency and value range, and what becomes of images that cannot be read.
+    """The rules for transparency and value range, and for images that cannot be read.
 
     Revision 1 drops the opacity of transparent pixels and divides 16-bit counts by 257. Revision 2 composes transparent
     pixels onto white and scales 16-bit counts from the range that they use to 0..255.
@@ -23,7 +23,7 @@ class Decoding:
 
 
 def decoding_of(fields: Mapping[str, Any]) -> Decoding:
-    """Return the decoding that a request or a config's fields stand for."""
+    """Return the decoding in the fields of a request or a config."""
     bits = fields.get("bit_depth")
     return Decoding(
         revision=fields.get("decoding_revision") or 1,

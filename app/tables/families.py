@@ -1,4 +1,4 @@
-"""Families: models of one constructor, with the options that they take and what grows with a budget."""
+"""Families: models of one constructor, with their options and the cell that grows with a budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from .shape import Shape
 
 _IMAGES, _SIGNALS = ("image", "field"), ("signal",)
-# cells of a ViT that no study changes, and their values where no row and no option sets them
+# cells of a ViT that no study changes, and their values if no row and no option sets them
 _OF_VIT = {
     "head_width": None, "qkv_bias": True, "projection_bias": True,
     "norm": "layer", "pooling": "cls", "positions": "learned", "patching": "linear", "norm_eps": 1e-6,
@@ -18,7 +18,7 @@ _OF_T2T = {
     "qkv_bias": False, "projection_bias": True, "norm": "layer", "tokenizer": "performer", "value_skip": False,
     "norm_eps": 1e-6, "token_dropout": True,
 }  # fmt: skip
-# as the documentation of the 1-D ResNet has it, but for its second head, which labels do not train
+# as documented for the 1-D ResNet, except for its second head, which labels do not train
 _OF_RESNET1D = {
     "norm": "batch", "pooling": "mean", "stem_pool": True, "projection": "first", "stem_dropout": False,
     "discriminator": False,
@@ -27,17 +27,17 @@ _OF_RESNET1D = {
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """One family; `app/counts/` has its counts, `app/models/` its constructor."""
+    """One family. Its counts are in `app/counts/`, its constructor in `app/models/`."""
 
     name: str
-    growth: str  # the cell that takes the integer nearest to a budget; "" where there is one size
+    growth: str  # the cell set to the integer nearest to a budget; "" if there is one size
     cells: tuple[str, ...]  # of Shape, each an option
     step: int = 1  # of the growth axis
     kinds: tuple[str, ...] = _IMAGES  # of data that it takes
     defaults: Mapping[str, Any] = field(default_factory=dict)  # of cells that no row and no option sets
 
     def shape(self, cells: Mapping[str, Any]) -> Shape:
-        """Return the shape of some cells; the family's default replaces one that is None."""
+        """Return the shape with some cells. The family's default replaces a cell that is None."""
         found: dict[str, Any] = {name: cells.get(name) for name in Shape.__dataclass_fields__}
         own = {name: self.defaults.get(name) for name, value in found.items() if value is None}
         return Shape(**(found | own))

@@ -1,4 +1,4 @@
-"""The image of this program, as it is published: who pushes to a repository of their own is its owner."""
+"""The published image of this program. OWNER is whoever pushes it to a repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models, a row each: what each is built from where no option says otherwise, and what grows with its budget."""
+"""The models, one per row: the values that are used if no option is given, and what grows with a budget."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TIMM = "timm/"  # before the name of any model of timm's
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """One model: its family, its cells where no option says otherwise, and where it is from.
+    """One model: its family, its cells if no option sets them, and its source.
 
-    A model with `sized` takes its shape from the size table; any other is named whole, and --size grows it.
+    A model with `sized` has its shape from the size table. Any other has one default shape, and --size grows it.
     """
 
     name: str
@@ -27,11 +27,11 @@ class ModelRow:
     sized: bool = False
     preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
-    revision: int = 1  # of what the row means; a default or an initialisation that changes results raises it
+    revision: int = 1  # of the row's meaning, raised by a default or an initialisation that changes results
     earlier: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # revision -> cells that it left to None
 
     def left_at(self, revision: int) -> Mapping[str, Any]:
-        """Return the values of cells that a config of that revision leaves to the row, where they changed since.
+        """Return the cells that a config of that revision leaves to the row, with their values if they changed since.
 
         Raises UnknownRevision for a revision that this version does not know.
         """
@@ -43,7 +43,7 @@ class ModelRow:
         return self.earlier.get(revision, {})
 
     def at(self, revision: int) -> ModelRow:
-        """Return the row as a config of that revision is resolved: cells whose meaning changed since are left to it.
+        """Return the row for resolving a config of that revision. Cells whose meaning has changed since are omitted.
 
         Raises UnknownRevision for a revision that this version does not know.
         """
@@ -52,7 +52,7 @@ class ModelRow:
 
     @property
     def attention(self) -> str | None:
-        """Its attention where none is asked for."""
+        """Its attention if none is requested."""
         return self.cells.get("attention")
 
 
@@ -88,7 +88,7 @@ def _resnet(depth: int) -> ModelRow:
 def _t2t(
     name: str, title: str, d_model: int, depth: int, heads: int, mlp_ratio: float, *, note: str = "", **cells: Any
 ) -> ModelRow:
-    """A T2T-ViT with classic attention and no biases of queries, keys and values."""
+    """Return a T2T-ViT with classic attention and no biases of queries, keys and values."""
     shape = {"d_model": d_model, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "attention": "classic"}
     more = {"qkv_bias": False, "tokenizer": "performer", "value_skip": False, "norm_eps": 1e-5} | cells
     drops = more["tokenizer"] == "performer"
@@ -234,9 +234,9 @@ ALIASES = {  # other spellings
 
 
 def model_row(name: str) -> ModelRow:
-    """The row of a model's name or of one of its other spellings; raises InputError with the nearest name.
+    """Return the row of a model's name or of one of its other spellings. Raises InputError with the nearest name.
 
-    `timm/NAME` has a row for any NAME; whether timm knows it, only timm knows (app.counts.builders.check_name).
+    `timm/NAME` has a row for any NAME. Only timm knows whether it exists (app.counts.builders.check_name).
     """
     asked = ALIASES.get(name.lower(), name)
     if asked.startswith(TIMM):

@@ -1,4 +1,4 @@
-"""Looking a name up in a table, with the nearest names when it is not there."""
+"""Look-up of a name in a table, with the nearest names if it is unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 
 def plain(name: str) -> str:
-    """A name without case and punctuation: `CIFAR-100` and `cifar100` are one."""
+    """Return a name without case and punctuation, so that `CIFAR-100` and `cifar100` are equal."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
@@ -24,7 +24,7 @@ def suggestion(name: str, known: list[str]) -> str:
 
 
 def look_up(kind: str, name: str, rows: Mapping[str, Row]) -> Row:
-    """The row of that name; raises InputError with the nearest name."""
+    """Return the row of that name. Raises InputError with the nearest name."""
     if name in rows:
         return rows[name]
     by_plain = {plain(entry): row for entry, row in rows.items()}

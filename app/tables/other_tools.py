@@ -1,6 +1,6 @@
-"""Options of other tools (timm, Lightning, HF Trainer, ultralytics): what to write here instead.
+"""Options of other tools (timm, Lightning, HF Trainer, ultralytics), and the options to use here instead.
 
-A row has the names elsewhere, the option here if there is one, and one sentence. None of the names is accepted.
+A row has the other tools' names, the option here if there is one, and one sentence. None of the names is accepted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """Names of options elsewhere; `ours` is the option here, empty if nothing is needed or nothing exists."""
+    """Names of options of other tools. `ours` is the option here, empty if none is needed or none exists."""
 
     names: str
     ours: str

@@ -1,4 +1,4 @@
-"""How each dataset is trained where no flag says otherwise: the original study's protocol, and our choices."""
+"""The training protocol of each dataset if no option is given: the original study's protocol, and our choices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .shape import Extent
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """One line of the protocol table; `warmup_steps=None` is 10 % of the schedule."""
+    """One line of the protocol table. `warmup_steps=None` is 10 % of the schedule."""
 
     image: Extent  # what the model sees: a side, (H, W) in pixels, or a signal's (L,)
     patch: int
@@ -17,7 +17,7 @@ class Protocol:
     epochs: int
     lr: float
     warmup_steps: int | None = 500
-    weight_decay: float  # the study is silent: our choice
+    weight_decay: float  # the study does not state it: our choice
     dropout: float
     augment: str
     size: str = "10M"
@@ -61,13 +61,13 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class OfFamily:
-    """A dataset's protocol for one family of models, and the revision of its rows that follows it first."""
+    """A dataset's protocol for one family of models, and the first revision of its rows that follows it."""
 
     protocol: Protocol
     since: int = 1
 
 
-OF_FAMILY = {  # (dataset, family), where it differs
+OF_FAMILY = {  # (dataset, family), if it differs
     ("nested_cylinder", "t2t"): OfFamily(replace(PROTOCOLS["nested_cylinder"], epochs=500), since=2),
 }
 

@@ -1,4 +1,4 @@
-"""What numbers may be, and the sentences that say so."""
+"""The valid ranges of numbers, and the error messages for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 2**31  # of pixels, layers, rows, steps: anything that is counted
 
 
 def check_known(kind: str, name: str, names: Iterable[str]) -> None:
-    """Raise InputError with the nearest name unless the name is known; a few names are all listed."""
+    """Raise InputError with the nearest name unless the name is known. If there are few names, all are listed."""
     known = [*names]
     if name not in known:
         near = suggestion(name, known)
@@ -24,7 +24,7 @@ def check_known(kind: str, name: str, names: Iterable[str]) -> None:
 
 
 def check_positive(most: float = sys.float_info.max, **numbers: float | None) -> None:
-    """Raises InputError unless every number that is given is above 0 and at most `most`."""
+    """Raise InputError unless every given number is above 0 and at most `most`."""
     for name, value in numbers.items():
         if value is not None and not 0 < value <= most:
             raise InputError(
@@ -33,7 +33,7 @@ def check_positive(most: float = sys.float_info.max, **numbers: float | None) ->
 
 
 def check_not_negative(most: float = sys.float_info.max, **numbers: float | None) -> None:
-    """Raises InputError unless every number that is given is 0 or more and at most `most`."""
+    """Raise InputError unless every given number is 0 or more and at most `most`."""
     for name, value in numbers.items():
         if value is not None and not 0 <= value <= most:
             raise InputError(
@@ -42,14 +42,14 @@ def check_not_negative(most: float = sys.float_info.max, **numbers: float | None
 
 
 def check_between(least: float, most: float, **numbers: float | None) -> None:
-    """Raises InputError unless every number that is given is in a range."""
+    """Raise InputError unless every given number is in a range."""
     for name, value in numbers.items():
         if value is not None and not least <= value <= most:
             raise InputError(f"{name}={value} is out of range. Use a number from {least:g} to {most:g}")
 
 
 def around(wanted: int, *, n: int, of: int = 1) -> str:
-    """The numbers next to `wanted` of which `of` times divides n."""
+    """Return the numbers next to `wanted` whose product with `of` divides n."""
     low = [divisor for divisor in range(1, math.isqrt(n) + 1) if n % divisor == 0]
     fits = sorted(divisor // of for divisor in {*low, *(n // divisor for divisor in low)} if divisor % of == 0)
     near = [*[fit for fit in fits if fit < wanted][-1:], *[fit for fit in fits if fit > wanted][:1]]

@@ -1,4 +1,4 @@
-"""What is taken of files of fields and signals, as options say it and as a run's name and a cache hold it."""
+"""The part of field and signal files that is read, as options, run names and caches describe it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ BACKGROUND = 1e-3  # that the published patterns have everywhere
 
 @dataclass(frozen=True, kw_only=True)
 class FieldReading:
-    """Which fields are stacked as channels, which part of them, and what is regressed; pixels of the file."""
+    """The fields that are stacked as channels, the part of them that is used, in the file's pixels, and the target."""
 
     fields: tuple[str, ...]
     target: str
     rows: tuple[int, int | None]  # None: to the last
     columns: tuple[int, int | None]
-    mirror: bool  # left to right before the part itself, as the published axis of symmetry wants
+    mirror: bool  # mirrored left to right and put before the part, for the published axis of symmetry
     stored_dtype: str = "float32"
     whole: bool = False  # every file is for testing
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalReading:
-    """Which labels a pattern has, and which part of it is taken; degrees 2-theta."""
+    """The labels of a pattern, and the part of it that is used, in degrees 2-theta."""
 
     target: str
     background: float  # in shares of the highest line; added to files that have none
@@ -47,9 +47,9 @@ Reading = FieldReading | SignalReading
 
 
 def reading_of(given: Mapping[str, Any]) -> Reading | None:
-    """How a dataset is read as a request or a config's fields say; None for images.
+    """Return how a dataset is read by the fields of a request or a config, or None for images.
 
-    Raises InputError for an option that says nothing readable.
+    Raises InputError for an invalid option.
     """
     row = DATASETS.get(given["dataset"])
     kind = row.kind if row else "image"
@@ -98,7 +98,7 @@ def _signal(row: DatasetRow, given: Mapping[str, Any], dtype: str) -> SignalRead
 
 
 def _crop(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """TOP:BOTTOM,LEFT:RIGHT as two spans; raises InputError for anything else."""
+    """Return TOP:BOTTOM,LEFT:RIGHT as two spans. Raises InputError for any other text."""
     spans = []
     for part in text.split(","):
         ends = part.split(":")

@@ -1,11 +1,11 @@
-"""The revisions of the rules that decide which rows a run has and what they contain; a change of meaning raises one."""
+"""The revisions of the rules that decide which rows a run has and what they contain. A change of meaning raises one."""
 
 from __future__ import annotations
 
 from ..errors import UnknownRevision
 from .datasets import DATASETS
 
-# How files become stored arrays: colour, transparency, resizing, value range. Nothing that revision 2 changed occurs in
+# How files become stored arrays: colour, transparency, resizing, value range. Revision 2 changed nothing that occurs in
 # the datasets with a row, so that their caches and run IDs stay.
 DECODING = 1  # of a dataset with a row
 DECODING_OF_OTHERS = 2  # transparent pixels are composed onto white, 16-bit images keep the range that they use
@@ -15,7 +15,7 @@ KNOWN = {"decoding_revision": (1, 2), "layout_revision": (LAYOUT, REVISED_LAYOUT
 
 
 def present(dataset: str) -> dict[str, int]:
-    """Return the revision of each rule that a new run on a dataset has, where nothing else is known of it."""
+    """Return the revision of each rule for a new run on a dataset, if nothing else is known of the dataset."""
     return {
         "decoding_revision": DECODING if dataset in DATASETS else DECODING_OF_OTHERS,
         "layout_revision": LAYOUT,

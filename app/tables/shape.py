@@ -1,4 +1,4 @@
-"""What a model is built from: its input, its classes and the cells of its row; None where a family lacks a cell."""
+"""The values that a model is built from: input, classes and cells of its row. None if a family lacks a cell."""
 
 from __future__ import annotations
 
@@ -49,12 +49,15 @@ CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image
 
 
 def extent(image: Extent) -> tuple[int, ...]:
-    """Numbers along each axis of an input: (H, W), where one number stands for a square, or (L,)."""
+    """Return the numbers along each axis of an input: (H, W), also for one number, which is a square's, or (L,)."""
     return (image, image) if isinstance(image, int) else tuple(image)
 
 
 def normal(image: Any) -> Extent:
-    """The one way to write an extent: a side for a square, else a tuple; raises InputError for what is no extent."""
+    """Return an extent in its only spelling: a side for a square, else a tuple.
+
+    Raises InputError for an invalid extent.
+    """
     axes = list(image) if isinstance(image, list | tuple) else [image, image]
     if not 1 <= len(axes) <= 2 or not all(type(axis) is int and 0 < axis <= MOST for axis in axes):
         what = f"{image} is out of range" if type(image) is int else f"{image!r} is not an input size"
@@ -65,7 +68,7 @@ def normal(image: Any) -> Extent:
 
 
 def parsed_extent(text: str) -> Extent:
-    """Return the extent that a text stands for: a side, height x width, or the length of a signal. Raise InputError."""
+    """Return the extent of a text: a side, height x width, or the length of a signal. Raise InputError."""
     axes = text.lower().split("x")
     if not all(axis.strip().isdecimal() for axis in axes):
         raise InputError(
@@ -75,7 +78,7 @@ def parsed_extent(text: str) -> Extent:
 
 
 def smaller(image: Extent, native: Extent | None) -> Extent:
-    """The smaller per axis of what is seen and what there is; what is seen, where nothing is known of the other."""
+    """Return the smaller extent per axis of the input and its source, or the input's if the source is unknown."""
     seen, there = extent(image), extent(native or image)
     if len(seen) != len(there):
         raise InputError(
@@ -86,17 +89,17 @@ def smaller(image: Extent, native: Extent | None) -> Extent:
 
 
 def spelled(image: Extent) -> str:
-    """An extent as an option and a reader's line hold it: 224, 1700x500, and 3041 for a signal of that length."""
+    """Return an extent as options and messages show it: 224, 1700x500, and 3041 for a signal of that length."""
     return str(image) if isinstance(image, int) else "x".join(map(str, image))
 
 
 def with_unit(image: Extent) -> str:
-    """The same with what is counted: 224 px, 1700x500 px, 3041 samples."""
+    """Return an extent with its unit: 224 px, 1700x500 px, 3041 samples."""
     return f"{spelled(image)} {'px' if len(extent(image)) == 2 else 'samples'}"
 
 
 def plane(image: Extent) -> tuple[int, int]:
-    """(H, W) for a model that takes images and fields; raises InputError for a signal."""
+    """Return (H, W) for a model that accepts images and fields. Raises InputError for a signal."""
     axes = extent(normal(image))
     if len(axes) != 2:
         raise InputError(
@@ -107,7 +110,7 @@ def plane(image: Extent) -> tuple[int, int]:
 
 
 def side_of(image: Extent) -> int:
-    """The side for a model that takes square images only; raises InputError for another extent."""
+    """Return the side for a model that accepts square images only. Raises InputError for another extent."""
     height, width = plane(image)
     if height != width:
         raise InputError(f"this model takes square images only, not image={spelled(image)}. Give one side")
@@ -115,6 +118,6 @@ def side_of(image: Extent) -> int:
 
 
 def require(shape: Shape, *names: str) -> None:
-    """Raises InputError for cells that are not there: a config that was written by hand or by another version."""
+    """Raise InputError for missing cells, of a config that was written by hand or by another version."""
     if missing := [name for name in names if getattr(shape, name) is None]:
         raise InputError(f"the config has no {', '.join(missing)}. Give every field")

@@ -1,4 +1,4 @@
-"""Parameter budgets and the shapes that meet them: only depth grows within a dataset's study."""
+"""Parameter budgets and the shapes that match them. Within a dataset's study, only depth grows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TOLERANCE = 0.05  # a shape further than this from its budget is not that size
 
 @dataclass(frozen=True)
 class SizeRow:
-    """One line of the study's size table; heads are the classic model's."""
+    """One line of the study's size table. Heads are the classic model's."""
 
     size: str
-    dataset: str  # `any`: every dataset without a row of its own
+    dataset: str  # `any`: every dataset without a separate row
     d_model: int
     depth: int
     heads: int
@@ -39,12 +39,15 @@ SIZES = (
 
 
 def named_sizes() -> list[str]:
-    """The sizes that stand in the table, smallest first."""
+    """Return the sizes in the table, smallest first."""
     return sorted({row.size for row in SIZES}, key=budget)
 
 
 def parse_size(text: str) -> str:
-    """The size as the tables spell it: `10M` for `10m`, `10000K` and `10.0M`; raises InputError for what is none."""
+    """Return the size as the tables spell it: `10M` for `10m`, `10000K` and `10.0M`.
+
+    Raises InputError for any other text.
+    """
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([KMBG]?)", text.strip().upper())
     if found and found[2] in ("B", "G"):
         raise InputError(f"size {text!r} means billions of parameters. Did you mean `{found[1]}M`?")
@@ -63,19 +66,19 @@ def parse_size(text: str) -> str:
 
 
 def budget(size: str) -> int:
-    """Parameters that a parsed size stands for: `10M` is 10,000,000."""
+    """Return the parameters of a parsed size: `10M` is 10,000,000."""
     return round(Decimal(size[:-1]) * _UNITS[size[-1]])
 
 
 def spelled(parameters: int) -> str:
-    """A count as a size, to three digits or more: 9,758,564 is `9.76M`."""
+    """Return a count as a size, to three digits or more: 9,758,564 is `9.76M`."""
     return parse_size(f"{parameters / 1e6:.2f}M" if parameters >= _UNITS["M"] else f"{parameters / 1e3:.1f}K")
 
 
 def row_for(size: str, dataset: str) -> tuple[SizeRow, bool]:
-    """The row whose shape a size starts from, and whether it is that size's own row.
+    """Return the row whose shape a size starts from, and whether it is exactly that size's row.
 
-    A budget without a row takes the width of the row nearest to it on a logarithmic scale.
+    A budget without a row uses the width of the row nearest to it on a logarithmic scale.
     """
     own = {row.size: row for row in SIZES if row.dataset == "any"}
     own |= {row.size: row for row in SIZES if row.dataset == dataset}

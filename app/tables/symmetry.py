@@ -1,8 +1,8 @@
-"""The names of crystal symmetries that labels stand for, in NIST's order, and the angles of NIST's patterns."""
+"""The names of the crystal symmetries of labels, in NIST's order, and the angles of NIST's patterns."""
 
 from __future__ import annotations
 
-SYMMETRIES = ("bravais", "space_group")  # that a pattern may be labelled by
+SYMMETRIES = ("bravais", "space_group")  # kinds of labels of a pattern
 
 # In the order of usnistgov/semi-supervised-neutron's mapping.pt; R groups in hexagonal axes are "rhombohedral (P)".
 BRAVAIS = (
@@ -11,7 +11,7 @@ BRAVAIS = (
     "triclinic (P)",
 )  # fmt: skip
 SPACE_GROUPS = tuple(map(str, range(1, 231)))  # label = number - 1
-# The space groups left of the 230 there, the sparse ones dropped: label -> number.
+# The space groups that remain of the 230 there, without the sparse ones: label -> number.
 COMMON_SPACE_GROUPS = (
     1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 18, 19, 20, 26, 29, 31, 33, 34, 36, 38, 40, 41, 42, 43, 44, 45, 46,
     47, 51, 52, 53, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 69, 70, 71, 72, 73, 74, 82, 85, 86, 87, 88, 92,

@@ -1,4 +1,4 @@
-"""What a synthetic set is made from: checked when made, and written beside what comes of it."""
+"""The recipe of a synthetic set, which is checked when it is made and written next to the set's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import InputError
 from .ranges import MOST, check_known, check_not_negative, check_positive
 from .symmetry import BRAVAIS, COMMON_SPACE_GROUPS, NIST_START, NIST_STEP, SPACE_GROUPS, SYMMETRIES
 
-MANIFEST = "synthetic.json"  # beside the files of a set: its recipe, and that it is synthetic
+MANIFEST = "synthetic.json"  # next to the files of a set: its recipe, and that it is synthetic
 FIRST_INDEX, LAST_INDEX, USUAL_INDEX = 105, 125, 112  # of the nested cylinder's published times
 DESIGN_FILE = "nestedcyl_design_file.csv"
 SPLITS = ("Train", "Validation", "Test")
@@ -21,7 +21,7 @@ RADIATIONS = ("xray", "neutron")
 
 @dataclass(frozen=True)
 class FieldRecipe:
-    """Nested cylinders: `simulations` of them, at `frames` times each; `design` is the sha256 of a design file."""
+    """Nested cylinders: `simulations` of them, at `frames` times each. `design` is the sha256 of a design file."""
 
     simulations: int
     frames: int = 1
@@ -35,14 +35,14 @@ class FieldRecipe:
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """The times' numbers: the usual one alone, else evenly from the first to the last."""
+        """The indices of the times: only the usual one, or evenly from the first to the last."""
         if self.frames == 1:
             return (USUAL_INDEX,)
         between = (LAST_INDEX - FIRST_INDEX) / (self.frames - 1)
         return tuple(round(FIRST_INDEX + between * i) for i in range(self.frames))
 
     def to_json(self) -> dict[str, Any]:
-        """What the manifest says."""
+        """Return the content of the manifest."""
         return {"synthetic": True, "dataset": "nested_cylinder", **dataclasses.asdict(self)}
 
 
@@ -120,24 +120,24 @@ class PatternRecipe:
             )
 
     def class_names(self) -> list[str]:
-        """The classes in the order of their indices: Bravais lattices, or the numbers of space groups."""
+        """Return the classes in the order of their indices: Bravais lattices, or the numbers of space groups."""
         if self.target == "bravais":
             return list(BRAVAIS)
         return list(SPACE_GROUPS) if self.classes != len(COMMON_SPACE_GROUPS) else list(map(str, COMMON_SPACE_GROUPS))
 
     def shares(self) -> tuple[int, int, int]:
-        """How many of a class's patterns are for train, validation and test."""
+        """Return how many of a class's patterns are for train, validation and test."""
         val, test = round(self.patterns * self.val_fraction), round(self.patterns * self.test_fraction)
         return self.patterns - val - test, val, test
 
     def to_json(self) -> dict[str, Any]:
-        """What the manifest says."""
+        """Return the content of the manifest."""
         facts = {"synthetic": True, "dataset": "diffraction", **dataclasses.asdict(self)}
         return {**facts, "classes": len(self.class_names()), "class_names": self.class_names()}
 
     @classmethod
     def of_json(cls, held: Mapping[str, Any]) -> PatternRecipe:
-        """The recipe of a manifest; raises InputError for one that lacks a part or holds something else there."""
+        """Return the recipe in a manifest. Raises InputError if a part is missing or invalid."""
         try:
             return cls(**{field.name: held[field.name] for field in dataclasses.fields(cls)})
         except KeyError as error:

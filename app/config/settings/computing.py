@@ -1,4 +1,4 @@
-"""The settings of how a run is computed, which are no part of its ID."""
+"""The settings of how a run is computed, which do not belong to its ID."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _wish(help_: str, *, default: Any = None, **more: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Computing:
-    """How a run is computed; None leaves a choice to the program, which stores it with the run."""
+    """How a run is computed. None leaves a choice to the program, which stores it with the run."""
 
     device: str = _wish("Compute on cpu, cuda, cuda:1, mps, or auto, which is the first available.", default="auto")
     threads: int | None = _wish(

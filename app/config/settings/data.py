@@ -1,4 +1,4 @@
-"""The settings of the data: which dataset, which part of its files, which rows are held out."""
+"""The settings of the data: the dataset, the part of its files to use, the rows that are held out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _limit(split: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What is learned from. Fractions are in (0, 1); of a regression `classes` counts the targets."""
+    """The data to learn from. Fractions are in (0, 1). For a regression, `classes` counts the targets."""
 
     dataset: str = setting(
         panel=PANEL, shown=DEFAULT_DATASET,
@@ -142,7 +142,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Where files of the user's own are; their content, not their place, is part of the run ID."""
+    """The paths of the user's files. Their content, not their path, belongs to the run ID."""
 
     init: str | None = setting(
         None, panel=MODEL, decides=False, metavar="RUN|FILE", shown="random weights",

@@ -1,4 +1,4 @@
-"""How a setting is declared: a dataclass field whose metadata states everything that is derived from it."""
+"""The declaration of a setting: a dataclass field whose metadata states everything that is derived from it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _REQUIRED: Any = dataclasses.MISSING
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What a declaration states beside the field's name, type and default."""
+    """The facts that a declaration states besides the field's name, type and default."""
 
     help: str  # one sentence with its unit
-    shown: str  # the default as a reader sees it
+    shown: str  # the default, as shown to a reader
     panel: str
-    choices: Collection[str] = ()  # a table's own keys: a row that is added is a choice
+    choices: Collection[str] = ()  # the keys of a table: an added row is a choice
     above: float | None = None
     least: float | None = None
     below: float | None = None
@@ -34,23 +34,26 @@ class Setting:
     decides: bool = True  # the result, so that it is part of the run ID
     kinds: tuple[str, ...] = KINDS  # of data for which it has an effect
     families: tuple[str, ...] = ()  # of models for which it has an effect; empty: all, or those with such a cell
-    otherwise: str = "Omit it"  # what to do where it has no effect
+    otherwise: str = "Omit it"  # what to do if it has no effect
     needs_upload: bool = False  # whether it has an effect with --upload only
     off: str = ""  # the flag that turns a switch off, if it is not --no-NAME
     metavar: str | None = None
-    cell: bool = False  # of a model's shape: None where its family lacks it
+    cell: bool = False  # a cell of a model's shape: None if its family lacks it
     time: bool = False  # whether it is written as 90s, 30m or 1h
     characters: int | None = None  # of a text on one line, at most
 
 
 def setting(default: Any = _REQUIRED, **declared: Any) -> Any:
-    """Declare a field: `help`, `panel` and whatever else `Setting` has; `shown` is made from the default if omitted."""
+    """Declare a field: `help`, `panel` and the other fields of `Setting`.
+
+    `shown` is made from the default if omitted.
+    """
     declared.setdefault("shown", _shown(default))
     return _field(default, Setting(**declared))
 
 
 def derived(default: Any = _REQUIRED, **ranges: Any) -> Any:
-    """Declare a field that no option sets, since the dataset or the resolving tells it."""
+    """Declare a field that no option sets, because it follows from the dataset or from other settings."""
     return _field(default, Setting(help="", shown="", panel="", **ranges))
 
 
@@ -79,7 +82,7 @@ def flag(name: str) -> str:
 
 
 def options_of(*groups: type) -> dict[str, dataclasses.Field[Any]]:
-    """Return the fields of some groups that are options, by name and in the order of their declaration."""
+    """Return the fields of some groups that are options, by name, in the order of their declaration."""
     fields = [field for group in groups for field in dataclasses.fields(group)]
     return {field.name: field for field in fields if declared(field).help}
 
@@ -92,10 +95,10 @@ def types_of(field: dataclasses.Field[Any]) -> list[str]:
 
 
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Return a value in its field's declared type; raise InputError unless it has that type already.
+    """Return a value in its field's declared type. Raise InputError unless it has that type already.
 
-    A whole number becomes a float where the field is one, so that 0 and 0.0 are one run, and a list an extent. A number
-    of numpy's becomes Python's.
+    An integer becomes a float if the field is one, so that 0 and 0.0 are one run. A list becomes an extent, and a
+    number of numpy's becomes Python's.
     """
     types = types_of(field)
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
@@ -118,16 +121,19 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def from_python(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Return a value of a Python program as the command line would have it: a text for a path or a time, and back."""
+    """Return a value of a Python program in the form of the command line.
+
+    A text for a path or a time is parsed, and a path for a text becomes a text.
+    """
     if isinstance(value, str) and (declared(field).time or types_of(field)[0] == "Path"):
         return from_text(field, value)
     if isinstance(value, Path) and "str" in types_of(field):
-        return str(value) if value.is_absolute() else f"./{value}"  # a folder, where a name could be the Hub's
+        return str(value) if value.is_absolute() else f"./{value}"  # a folder, if a name could also be the Hub's
     return value
 
 
 def from_text(field: dataclasses.Field[Any], text: str) -> Any:
-    """Return the value that a text of a command or table stands for; raise InputError for a text that is none."""
+    """Return the value of a text of a command or table. Raise InputError for an invalid text."""
     types, text = types_of(field), text.strip()
     if declared(field).time:
         return seconds(text)
@@ -139,7 +145,7 @@ def from_text(field: dataclasses.Field[Any], text: str) -> Any:
     if kind.__name__ not in types:
         return Path(text) if "Path" in types else text
     try:
-        if "_" in text or not text.isascii():  # which Python reads as numbers, and nobody else does
+        if "_" in text or not text.isascii():  # which only Python reads as numbers
             raise ValueError
         return kind(text)
     except ValueError:
@@ -147,14 +153,14 @@ def from_text(field: dataclasses.Field[Any], text: str) -> Any:
 
 
 def truth(text: str, name: str) -> bool:
-    """Return what a word says of a switch; raise InputError for any other word."""
+    """Return the value of a word for a switch. Raise InputError for any other word."""
     if text.lower() not in (*TRUE, *FALSE):
         raise InputError(f"{name}={text!r} is neither on nor off. Use {'/'.join(TRUE)} or {'/'.join(FALSE)}")
     return text.lower() in TRUE
 
 
 def seconds(text: str) -> float:
-    """Return a time in seconds: a plain number, or one with s, m or h behind it. Raise InputError."""
+    """Return a time in seconds: a plain number, or one followed by s, m or h. Raise InputError."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
     try:
         found = float(number) * _SECONDS[unit]
@@ -193,7 +199,7 @@ def check(field: dataclasses.Field[Any], value: Any) -> None:
 
 
 def checked(fields: Mapping[str, dataclasses.Field[Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values in their declared types and inside their ranges; a name that is no field stays as it is."""
+    """Return the values in their declared types and within their ranges. Names that are not fields stay as they are."""
     found = {name: coerced(fields[name], value) if name in fields else value for name, value in given.items()}
     for name in fields.keys() & found.keys():
         check(fields[name], found[name])
@@ -201,9 +207,9 @@ def checked(fields: Mapping[str, dataclasses.Field[Any]], given: Mapping[str, An
 
 
 def parsed(fields: Mapping[str, dataclasses.Field[Any]], cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that the cells of a row of a table stand for; an empty cell is no value. Raise InputError.
+    """Return the values in the cells of a row of a table. An empty cell is not a value. Raise InputError.
 
-    A cell of a CSV is a text; one of YAML may be a number or a switch.
+    A cell of a CSV is a text. One of YAML may be a number or a switch.
     """
     require_names(fields, cells)
     return {
@@ -214,7 +220,7 @@ def parsed(fields: Mapping[str, dataclasses.Field[Any]], cells: Mapping[str, Any
 
 
 def require_names(fields: Mapping[str, dataclasses.Field[Any]], given: Collection[Any]) -> None:
-    """Raise InputError for a name that is no setting."""
+    """Raise InputError for a name that is not a setting."""
     for name in given:
         if name not in fields:
             raise InputError(f"unknown setting {name!r}. {suggestion(str(name), list(fields))}")

@@ -1,4 +1,4 @@
-"""The settings of where a run is kept and when it stops, which are no part of its ID."""
+"""The settings of where a run is stored and when it stops, which do not belong to its ID."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ABOVE: dict[bool, dict[str, float]] = {True: {"above": 0}, False: {}}  # a stat
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """Where a run is kept, and when it stops; times are in seconds."""
+    """Where a run is stored, and when it stops. Times are in seconds."""
 
     state_every: float = _time(
         300.0, "Save the state of training at this interval, such as 90s, 5m or 1h; a plain number is in seconds.",

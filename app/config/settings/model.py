@@ -1,4 +1,4 @@
-"""The settings of a model: which one, how large, and the cells of its shape."""
+"""The settings of a model: its name, its size, and the cells of its shape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
 
 def _cell(help_: str, *, shown: str = "the model's own", panel: str = PANEL, **more: Any) -> Any:
-    """Declare a cell of a model's shape: None where the family lacks it, and where the family's own value holds."""
+    """Declare a cell of a model's shape. None if the family lacks it, or if the family's default is used."""
     return setting(None, help=help_, shown=shown, panel=panel, cell=True, **more)
 
 
@@ -28,7 +28,7 @@ def _count(help_: str, *, shown: str = "the size table's", panel: str = PANEL) -
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is trained. The cells from attention to discriminator are those of the model's shape."""
+    """The model to train. The cells from attention to discriminator are those of the model's shape."""
 
     model: str = setting(
         panel=PANEL, shown=DEFAULT_MODEL,
@@ -97,7 +97,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
-    """A size that is another model's; part of a request, and resolved into the model's own size."""
+    """A size equal to another model's. It is part of a request, and resolved into the model's size."""
 
     match: str | None = setting(
         None, panel=PANEL, choices=tuple(MATCHES),
@@ -110,7 +110,10 @@ class Matching:
 
 @dataclass(frozen=True, kw_only=True)
 class Revisions:
-    """Which meaning of the model's row and of the rules of data a run has; no option, and left out at 1."""
+    """The revisions of the model's row and of the data's rules for a run.
+
+    They are not options, and are omitted at 1.
+    """
 
     model_revision: int = derived(1, above=0, most=MOST)
     decoding_revision: int = derived(1, above=0, most=MOST)

@@ -13,12 +13,12 @@ PANEL = "Recipe"
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 CLASS_WEIGHTS = ("none", "balanced")
 _PROTOCOL = "the dataset's protocol"
-_BATCHES = 2**24  # the most that an epoch may have
+_BATCHES = 2**24  # the most batches of an epoch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the model is trained; its defaults come from the dataset's protocol."""
+    """How the model is trained. The defaults come from the dataset's protocol."""
 
     batch_size: int = setting(
         panel=PANEL, shown=_PROTOCOL, above=0, most=MOST, help="Set the examples of one optimiser step."

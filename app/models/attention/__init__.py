@@ -1,7 +1,7 @@
-"""Attention by name: classic, differential, its second version, and locality's.
+"""Attention by name: classic, differential, its second version, and locality self-attention.
 
-Every class has the constructor of `layer.Attention` and one law, (B, N, D) -> (B, N, D). A class differs in the file
-with its name, and in its row of `ATTENTIONS` in tables/vit.py: counts, paths, and whether a token attends to itself.
+Every class has the constructor of `layer.Attention` and maps (B, N, D) -> (B, N, D). A class is defined in the file
+with its name, and by its row of `ATTENTIONS` in counts/vit.py: counts, paths, and whether a token attends to itself.
 """
 
 from __future__ import annotations

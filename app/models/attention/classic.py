@@ -14,7 +14,7 @@ class ClassicAttention(Attention):
     kind = "classic"
 
     def add_inputs(self, d_model: int, width: int, *, layer: int, bias: bool) -> None:
-        """Add the projection to queries, keys and values; all layers are alike."""
+        """Add the projection to queries, keys and values. All layers are alike."""
         del layer
         self.qkv = nn.Linear(d_model, 3 * self.heads * width, bias=bias)
 

@@ -17,17 +17,17 @@ _EPS = 1e-5  # of the heads' norm
 
 
 def lambda_init(layer: int) -> float:
-    """Return 0.8 - 0.6 exp(-0.3 layer), layer counted from 0 (arXiv:2410.05258, section 2.1, counts from 1)."""
+    """Return 0.8 - 0.6 exp(-0.3 layer). The layer counts from 0 (arXiv:2410.05258, section 2.1, counts from 1)."""
     return 0.8 - 0.6 * math.exp(-0.3 * layer)
 
 
 class DifferentialAttention(Attention):
     """(softmax(Q1 K1^T / sqrt(d)) - lambda softmax(Q2 K2^T / sqrt(d))) V per head (arXiv:2410.05258, section 2.1).
 
-    d = d_model / (2 heads) if not given; queries and keys interleave their pairs, so head i has (2i, 2i + 1); values
-    are 2 d wide.
-    lambda = exp(l_q1 . l_k1) - exp(l_q2 . l_k2) + lambda_init(layer), four vectors per layer shared by its heads.
-    Each head's output takes an RMSNorm with one learned weight per layer, times 1 - lambda_init.
+    d = d_model / (2 heads) if not given. Queries and keys interleave their pairs, so head i has (2i, 2i + 1). Values
+    are 2 d wide. lambda = exp(l_q1 . l_k1) - exp(l_q2 . l_k2) + lambda_init(layer), with four vectors per layer that
+    its heads share. Each head's output is normalised by an RMSNorm with one learned weight per layer, times 1 -
+    lambda_init.
     """
 
     kind = "differential"
@@ -35,7 +35,7 @@ class DifferentialAttention(Attention):
 
     def add_inputs(self, d_model: int, width: int, *, layer: int, bias: bool) -> None:
         """Add the projection to queries, keys and values, the four vectors of lambda and the heads' norm."""
-        # a tensor, not a number: a compiled block is then the same program in every layer
+        # a tensor, not a number, so that a compiled block is the same program in every layer
         self.register_buffer("lambda_init", torch.tensor(lambda_init(layer)), persistent=False)
         self.qkv = nn.Linear(d_model, 3 * 2 * self.heads * width, bias=bias)
         self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
@@ -86,9 +86,9 @@ class DifferentialAttention(Attention):
         return self.normed(qkv).flatten(2), qkv.chunk(3, -1)[2]
 
     def projected(self, heads: Tensor) -> Tensor:
-        """Multiply by the norm's weight and 1 - lambda_init in the projection's columns: fewer passes over the tokens.
+        """Return the output projection, with the norm's weight and 1 - lambda_init multiplied into its columns.
 
-        (B, N, H 2 d) -> (B, N, D).
+        This takes fewer passes over the tokens. (B, N, H 2 d) -> (B, N, D).
         """
         scale = (1 - self.lambda_init) * self.norm.weight.repeat(self.heads)  # (H 2 d,)
         return F.linear(heads, self.projection.weight * scale, self.projection.bias)

@@ -13,13 +13,13 @@ from .layer import Attention, Maps, attend, attention_map, joined, linear_in, sp
 class DifferentialAttentionV2(Attention):
     """attend(Q1, K, V) - sigmoid(x W_lambda) attend(Q2, K, V): lambda per token and head, no norm, no lambda_init.
 
-    Twice the classic queries over the classic keys and values, so one attention call of ordinary widths.
+    It has twice the classic queries over the classic keys and values, so that one attention call has ordinary widths.
     """
 
     kind = "differential_v2"
 
     def add_inputs(self, d_model: int, width: int, *, layer: int, bias: bool) -> None:
-        """Add the projections to queries, to keys and values, and to lambda; all layers are alike."""
+        """Add the projections to queries, to keys and values, and to lambda. All layers are alike."""
         del layer
         inner = self.heads * width
         self.queries = nn.Linear(d_model, 2 * inner, bias=bias)
@@ -52,5 +52,5 @@ class DifferentialAttentionV2(Attention):
 
 
 def _lambdas(gates: Tensor) -> Tensor:
-    """(B, N, H) -> (B, H, N, 1)."""
+    """Return each head's lambda of every token: (B, N, H) -> (B, H, N, 1)."""
     return gates.sigmoid().transpose(1, 2).unsqueeze(-1)

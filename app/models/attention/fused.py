@@ -1,8 +1,8 @@
 """Differential attention and its norm in one pass: (B, N, 3 D) -> (B, H, N, 2 d), for CUDA devices, by Triton.
 
 x_hat = A rsqrt(mean(A^2) + eps) with A = (softmax(Q1 K1^T / sqrt(d)) - lambda softmax(Q2 K2^T / sqrt(d))) V
-(arXiv:2410.05258, section 2.1; the norm without its weight). Nothing of size N x N is kept: for the backward pass stay
-qkv, x_hat, the second map's output and three float32 numbers per token and head. The kernels are in kernels.py.
+(arXiv:2410.05258, section 2.1; the norm without its weight). No N x N matrix is kept. The backward pass needs qkv,
+x_hat, the second map's output and three float32 numbers per token and head. The kernels are in kernels.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class Blocks(NamedTuple):
-    """How one kernel is cut: rows of queries and of keys per step, warps, stages of the pipeline that loads them."""
+    """The block sizes of one kernel: rows of queries and of keys per step, warps, stages of the load pipeline."""
 
     queries: int
     keys: int
@@ -45,12 +45,15 @@ _PREPARE_ROWS = 32
 
 
 def fits(width: int) -> bool:
-    """Whether the kernels take a map's head width d."""
+    """Return whether the kernels support a map's head width d."""
     return width in WIDTHS
 
 
 def available(device: torch.device | str) -> bool:
-    """Whether the kernels run on a device: an NVIDIA GPU of compute capability 8.0 or later, with triton installed."""
+    """Return whether the kernels run on a device.
+
+    They need an NVIDIA GPU of compute capability 8.0 or later, and triton.
+    """
     device = torch.device(device)
     if device.type != "cuda" or torch.version.cuda is None or importlib.util.find_spec("triton") is None:
         return False
@@ -58,11 +61,11 @@ def available(device: torch.device | str) -> bool:
 
 
 def normalised_difference(qkv: Tensor, weight: Tensor, *, heads: int, eps: float) -> Tensor:
-    """x_hat, (B, H, N, 2 d) in qkv's dtype, of which `.transpose(1, 2).flatten(2)` is a view; differentiable once.
+    """Return x_hat, (B, H, N, 2 d) in qkv's dtype. `.transpose(1, 2).flatten(2)` is a view of it.
 
-    qkv is (B, N, 3 D) as `DifferentialAttention.qkv` gives it: queries as (heads, 2, d), keys likewise, values as
-    (heads, 2 d), with D = heads 2 d; `weight` is lambda, of 0 dimensions. Raises InputError for a width or dtype that
-    has no kernel.
+    It can be differentiated once. qkv is (B, N, 3 D) as `DifferentialAttention.qkv` returns it: queries as (heads, 2,
+    d), keys likewise, values as (heads, 2 d), with D = heads 2 d. `weight` is lambda, of 0 dimensions. Raises
+    InputError for a width or dtype that has no kernel.
     """
     width, left = divmod(qkv.shape[-1], 6 * heads)
     if left or not fits(width) or qkv.dtype not in DTYPES:
@@ -76,7 +79,7 @@ def normalised_difference(qkv: Tensor, weight: Tensor, *, heads: int, eps: float
 
 @torch.library.custom_op("isoscale::normalised_difference", mutates_args=())
 def _forward(qkv: Tensor, weight: Tensor, heads: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """-> x_hat and the second map's output, (B, N, D), and the statistics, (3, B, H, N)."""
+    """Return x_hat and the second map's output, (B, N, D) each, and the statistics, (3, B, H, N)."""
     from . import kernels
 
     qkv, cuts = _rows_whole(qkv), _cuts(qkv, heads)
@@ -100,7 +103,7 @@ def _forward_outputs(qkv: Tensor, _weight: Tensor, heads: int, _eps: float) -> t
 def _backward(
     grad: Tensor, qkv: Tensor, weight: Tensor, x_hat: Tensor, second: Tensor, stats: Tensor, heads: int, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """-> the gradients of qkv, (B, N, 3 D), and of weight, ()."""
+    """Return the gradients of qkv, (B, N, 3 D), and of weight, ()."""
     from . import kernels
 
     qkv, grad, (_, by_keys, by_queries) = _rows_whole(qkv), grad.contiguous(), _cuts(qkv, heads)
@@ -127,7 +130,7 @@ def _backward_outputs(_grad: Tensor, qkv: Tensor, weight: Tensor, *_: Any) -> tu
 def _remember(ctx: Any, inputs: tuple[Tensor, Tensor, int, float], output: tuple[Tensor, Tensor, Tensor]) -> None:
     qkv, weight, ctx.heads, ctx.eps = inputs
     ctx.save_for_backward(qkv, weight, *output)
-    ctx.set_materialize_grads(False)  # no zeros for the two outputs that nobody differentiates
+    ctx.set_materialize_grads(False)  # no zeros for the two outputs that are never differentiated
 
 
 def _differentiate(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor, Tensor, None, None]:
@@ -143,7 +146,10 @@ def _width(qkv: Tensor, heads: int) -> int:
 
 
 def _rows_whole(qkv: Tensor) -> Tensor:
-    """The kernels take any stride of images and tokens, but a token's numbers next to each other."""
+    """Return qkv with the numbers of a token next to each other.
+
+    The kernels support any stride of images and tokens.
+    """
     return qkv if qkv.stride(-1) == 1 else qkv.contiguous()
 
 
@@ -152,7 +158,7 @@ def _cuts(qkv: Tensor, heads: int) -> tuple[Blocks, Blocks, Blocks]:
 
 
 def _programs(qkv: Tensor, heads: int, rows: int) -> tuple[int]:
-    """The grid: one program for each block of rows of each head of each image."""
+    """Return the grid: one program for each block of rows of each head of each image."""
     batch, tokens, _ = qkv.shape
     return (-(-tokens // rows) * heads * batch,)
 

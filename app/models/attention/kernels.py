@@ -1,11 +1,11 @@
-"""Triton kernels of fused differential attention, forward and backward (imported by fused.py at the first launch only).
+"""Triton kernels of fused differential attention, forward and backward (fused.py imports them at the first launch).
 
-The online softmax follows FlashAttention-2 (arXiv:2307.08691), for two maps over one set of values. One program works
-on one block of rows of one head of one image; no two programs write to one place, so one input gives the same bits.
-Everywhere: W = d, a map's head width; a head's values are 2 W wide; D = heads 2 W; tokens past N are masked.
-qkv is (B, N, 3 D): queries as (heads, 2, W), keys likewise, values as (heads, 2 W); other matrices are (B, N, D).
-stats is (3, B, H, N): rstd, then the log2-sum-exp2 of both maps' scores; deltas is (2, B, H, N). Sums are float32,
-and float32 inputs are multiplied as such ("ieee"), not rounded to TF32. plane is B H N, the size of one statistic.
+The online softmax follows FlashAttention-2 (arXiv:2307.08691), for two maps over one set of values. One program
+computes one block of rows of one head of one image. No two programs write to one place, so equal inputs give equal
+bits. Everywhere W = d is a map's head width, a head's values are 2 W wide, D = heads 2 W, and tokens past N are masked.
+qkv is (B, N, 3 D): queries as (heads, 2, W), keys likewise, values as (heads, 2 W). Other matrices are (B, N, D). stats
+is (3, B, H, N): rstd, then the log2-sum-exp2 of both maps' scores. deltas is (2, B, H, N). Sums are float32, and
+float32 inputs are multiplied in full ("ieee"), not rounded to TF32. plane is B H N, the size of one statistic.
 """
 
 import triton
@@ -14,14 +14,14 @@ import triton.language as tl
 
 @triton.jit
 def rows_of(base, rows, stride, N, WIDTH: tl.constexpr):
-    """Some rows of a matrix, (rows, WIDTH); zeros past the last token."""
+    """Return some rows of a matrix, (rows, WIDTH), with zeros past the last token."""
     columns = tl.arange(0, WIDTH)
     return tl.load(base + rows[:, None] * stride + columns[None, :], mask=rows[:, None] < N, other=0.0)
 
 
 @triton.jit
 def put_rows(base, rows, stride, N, values, WIDTH: tl.constexpr):
-    """Writes some rows of a matrix, those past the last token left out."""
+    """Write some rows of a matrix, except those past the last token."""
     columns = tl.arange(0, WIDTH)
     at = base + rows[:, None] * stride + columns[None, :]
     tl.store(at, values.to(base.dtype.element_ty), mask=rows[:, None] < N)
@@ -29,7 +29,7 @@ def put_rows(base, rows, stride, N, values, WIDTH: tl.constexpr):
 
 @triton.jit
 def place(N, heads, BLOCK: tl.constexpr):
-    """This program's first row, image and head; 64 bits, as offsets of whole images outgrow 32."""
+    """Return this program's first row, image and head, in 64 bits, as offsets of complete images exceed 32."""
     blocks = tl.cdiv(N, BLOCK)
     program = tl.program_id(0)
     image = (program // blocks) // heads
@@ -38,7 +38,7 @@ def place(N, heads, BLOCK: tl.constexpr):
 
 @triton.jit
 def attend_block(q, k, v, out, top, total, known, scale, MASKED: tl.constexpr):
-    """One block of keys in one map's online softmax: (out, running maximum, running sum) before -> after."""
+    """Add one block of keys to one map's online softmax: (out, running maximum, running sum) before -> after."""
     scores = tl.dot(q, tl.trans(k), input_precision="ieee")  # (BLOCK_M, BLOCK_N)
     if MASKED:
         scores = tl.where(known[None, :], scores, float("-inf"))
@@ -52,7 +52,7 @@ def attend_block(q, k, v, out, top, total, known, scale, MASKED: tl.constexpr):
 @triton.jit
 def attend_both(q1, q2, keys, values, columns, stride, N, out1, top1, sum1, out2, top2, sum2, scale,
                 MASKED: tl.constexpr, W: tl.constexpr):  # fmt: skip
-    """One block of keys and values, read once, in both maps."""
+    """Add one block of keys and values, read once, to both maps."""
     known = columns < N
     v = rows_of(values, columns, stride, N, 2 * W)
     k1 = rows_of(keys, columns, stride, N, W)
@@ -65,7 +65,7 @@ def attend_both(q1, q2, keys, values, columns, stride, N, out1, top1, sum1, out2
 @triton.jit
 def forward_kernel(qkv, weight, x_hat, second, stats, stride_b, stride_n, plane, N, heads, eps, scale,
                    W: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):  # fmt: skip
-    """x_hat, the second map's output and stats, for one block of queries."""
+    """Compute x_hat, the second map's output and stats, for one block of queries."""
     first_row, image, head = place(N, heads, BLOCK_M)
     D = heads * 2 * W
     rows = first_row + tl.arange(0, BLOCK_M)
@@ -78,7 +78,7 @@ def forward_kernel(qkv, weight, x_hat, second, stats, stride_b, stride_n, plane,
     top2 = tl.full([BLOCK_M], float("-inf"), tl.float32)
     sum1 = tl.zeros([BLOCK_M], tl.float32)
     sum2 = tl.zeros([BLOCK_M], tl.float32)
-    scale2 = scale * 1.4426950408889634  # log2(e): exponentials of base 2 are what the hardware has
+    scale2 = scale * 1.4426950408889634  # log2(e): the hardware has exponentials of base 2
     whole = N // BLOCK_N * BLOCK_N
     for start in range(0, whole, BLOCK_N):
         out1, top1, sum1, out2, top2, sum2 = attend_both(
@@ -103,10 +103,11 @@ def forward_kernel(qkv, weight, x_hat, second, stats, stride_b, stride_n, plane,
 @triton.jit
 def prepare_kernel(grad, x_hat, second, stats, weight, upstream, deltas, partial, plane, N, heads, eps,
                    W: tl.constexpr, BLOCK_M: tl.constexpr):  # fmt: skip
-    """Through the norm: upstream = dA = rstd (g - x_hat mean(g x_hat)), and what both softmaxes' gradients subtract.
+    """Differentiate the norm: upstream = dA = rstd (g - x_hat mean(g x_hat)), and both softmaxes' deltas.
 
     delta2 = dA . O2; delta1 = dA . O1 = dA . A + lambda delta2 with dA . A = 2 W eps rstd^2 mean(g x_hat), as
-    mean(x_hat^2) = 1 - eps rstd^2: A need not be had again. partial is this block's share of d lambda = -sum(delta2).
+    mean(x_hat^2) = 1 - eps rstd^2, so that A need not be recomputed. partial is this block's share of d lambda =
+    -sum(delta2).
     """
     first_row, image, head = place(N, heads, BLOCK_M)
     D = heads * 2 * W
@@ -130,7 +131,7 @@ def prepare_kernel(grad, x_hat, second, stats, weight, upstream, deltas, partial
 @triton.jit
 def keys_kernel(qkv, upstream, stats, deltas, weight, d_qkv, stride_b, stride_n, plane, N, heads, scale,
                 W: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):  # fmt: skip
-    """dK1, dK2 and dV of one block of keys, over all queries; maps are held transposed, (keys, queries)."""
+    """Compute dK1, dK2 and dV of one block of keys, over all queries. Maps are transposed, (keys, queries)."""
     first_row, image, head = place(N, heads, BLOCK_N)
     D = heads * 2 * W
     columns = first_row + tl.arange(0, BLOCK_N)
@@ -170,7 +171,7 @@ def keys_kernel(qkv, upstream, stats, deltas, weight, d_qkv, stride_b, stride_n,
 
 @triton.jit
 def descend_block(q, k, d_p, d_q, lse, delta, known, scale, MASKED: tl.constexpr):
-    """One block of keys in one map's dQ."""
+    """Add one block of keys to one map's dQ."""
     p = tl.exp2(tl.dot(q, tl.trans(k), input_precision="ieee") * scale - lse[:, None])
     if MASKED:
         p = tl.where(known[None, :], p, 0.0)  # a key past the end scores 0, which may overflow against a low lse
@@ -181,7 +182,7 @@ def descend_block(q, k, d_p, d_q, lse, delta, known, scale, MASKED: tl.constexpr
 @triton.jit
 def descend_both(q1, q2, d_out, keys, values, columns, stride, N, d_q1, lse1, delta1, d_q2, lse2, delta2, scale,
                  MASKED: tl.constexpr, W: tl.constexpr):  # fmt: skip
-    """One block of keys and values, read once, in both maps' dQ."""
+    """Add one block of keys and values, read once, to both maps' dQ."""
     known = columns < N
     v = rows_of(values, columns, stride, N, 2 * W)
     d_p = tl.dot(d_out, tl.trans(v), input_precision="ieee")  # one for both maps
@@ -195,7 +196,7 @@ def descend_both(q1, q2, d_out, keys, values, columns, stride, N, d_q1, lse1, de
 @triton.jit
 def queries_kernel(qkv, upstream, stats, deltas, weight, d_qkv, stride_b, stride_n, plane, N, heads, scale,
                    W: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):  # fmt: skip
-    """dQ1 and dQ2 of one block of queries, over all keys."""
+    """Compute dQ1 and dQ2 of one block of queries, over all keys."""
     first_row, image, head = place(N, heads, BLOCK_M)
     D = heads * 2 * W
     rows = first_row + tl.arange(0, BLOCK_M)

@@ -1,7 +1,7 @@
-"""What every kind of attention shares: one constructor, one forward pass, its maps.
+"""The code that every kind of attention shares: one constructor, one forward pass, its maps.
 
-`Attention` has the law (B, N, D) -> (B, N, D). A kind adds `add_inputs`, `attended` and `softmaxes`. `path` is how the
-same numbers are computed: see paths.py.
+`Attention` maps (B, N, D) -> (B, N, D). A kind adds `add_inputs`, `attended` and `softmaxes`. `path` is one of several
+ways to compute the same numbers: see paths.py.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ class Attention(nn.Module):
         projection_bias: bool = True,
         value_skip: bool = False,
     ) -> None:
-        """`layer` counts from 0; `head_width` is that of a query, d in the formulas; `bias` that of Q, K and V.
+        """Make a layer.
 
-        With `value_skip` the values, heads side by side, are added to the output.
+        `layer` counts from 0, `head_width` is that of a query, d in the formulas, `bias` that of Q, K and V. With
+        `value_skip` the values, heads side by side, are added to the output.
         """
         super().__init__()
         self.heads, self.path, self.value_skip = heads, path, value_skip
@@ -86,9 +87,9 @@ class Attention(nn.Module):
         return out + values if self.value_skip else out
 
     def maps(self, x: Tensor, *, gradients: bool = False) -> Maps:
-        """Return the maps of the layer's input (B, N, D), whatever path and precision the layer computes with.
+        """Return the maps of the layer's input (B, N, D), independent of the layer's path and precision.
 
-        Computed and returned in float32, or float64 if x is. Only with `gradients` can they be differentiated.
+        They are computed and returned in float32, or float64 if x is. They can be differentiated only with `gradients`.
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         with without_autocast(x.device.type), torch.set_grad_enabled(gradients):

@@ -12,9 +12,9 @@ from .classic import ClassicAttention
 
 
 class LocalityAttention(ClassicAttention):
-    """softmax(mask(exp(t) Q K^T)) V per head: no token attends to itself (arXiv:2112.13492, section 4.2, LSA).
+    """softmax(mask(exp(t) Q K^T)) V per head, where no token attends to itself (arXiv:2112.13492, section 4.2, LSA).
 
-    exp(t) starts at d^-0.5; t is learned, one per layer for all its heads. Takes two tokens or more.
+    exp(t) starts at d^-0.5. t is learned, one per layer for all its heads. At least two tokens are needed.
     """
 
     kind = "lsa"
@@ -41,5 +41,5 @@ class LocalityAttention(ClassicAttention):
 
 
 def _itself(queries: Tensor) -> Tensor:
-    """Return where a map's row meets its own token: (B, H, N, d) -> (N, N)."""
+    """Return the mask of a map's diagonal, where a token meets itself: (B, H, N, d) -> (N, N)."""
     return torch.eye(queries.shape[-2], dtype=torch.bool, device=queries.device)

@@ -1,4 +1,4 @@
-"""The attention maps of a model, layer by layer, for given images: to look inside it."""
+"""The attention maps of a model for given images, layer by layer, for inspection."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .layer import Attention, Maps
 def maps_of(model: nn.Module, images: Tensor, *, gradients: bool = False) -> Iterator[Maps]:
     """Return the maps of every attention layer, first layer first, for images (B, channels, H, W).
 
-    The model runs once in eval mode and without compiled programs; its mode is restored. The maps of a layer are
-    computed when the iterator reaches it, because all of them together need depth H N^2 numbers an image. A T2T-ViT
-    returns its backbone's. Only with `gradients` can the maps be differentiated. Raises InputError for other models.
+    The model runs once in eval mode and without compiled programs, and its mode is restored. The maps of a layer are
+    computed when the iterator reaches it, because all of them together need depth H N^2 numbers per image. For a
+    T2T-ViT they are its backbone's. The maps can be differentiated only with `gradients`. Raises InputError for other
+    models.
     """
     layers = [module for module in model.modules() if isinstance(module, Attention)]
     if not layers:
@@ -30,9 +31,9 @@ def maps_of(model: nn.Module, images: Tensor, *, gradients: bool = False) -> Ite
 
 
 def _inputs(model: nn.Module, layers: list[Attention], images: Tensor, *, gradients: bool) -> list[Tensor]:
-    """Return what each layer takes in one forward pass, (B, N, D) each.
+    """Return the inputs of each layer in one forward pass, (B, N, D) each.
 
-    A compiled block ignores hooks that were added later, so that programs are switched off for the pass.
+    A compiled block ignores hooks that were added later, so programs are switched off for the pass.
     """
     found: dict[nn.Module, Tensor] = {}
 
@@ -51,7 +52,7 @@ def _inputs(model: nn.Module, layers: list[Attention], images: Tensor, *, gradie
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model into eval mode, and every module back into the mode that it had."""
+    """Put the model into eval mode, and restore the mode of every module at the end."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""The norm of differential attention's heads (arXiv:1910.07467), which costs no memory of its own."""
+"""The norm of differential attention's heads (arXiv:1910.07467), which needs no additional memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class UnitRMS(torch.autograd.Function):
-    """x / sqrt(mean(x^2) + eps) over the last axis (arXiv:1910.07467, without its weight); keeps its output alone.
+    """x / sqrt(mean(x^2) + eps) over the last axis (arXiv:1910.07467, without its weight). It keeps only its output.
 
-    The output is what the next layer keeps too, so that the norm costs no memory of its own. `apply` also returns the
-    factor of each row, (..., 1): as an output it has a gradient, without which second derivatives would lack a part.
+    The next layer keeps that output too, so the norm needs no additional memory. `apply` also returns the factor of
+    each row, (..., 1). As an output it has a gradient, without which second derivatives would lack a part.
     """
 
     @staticmethod

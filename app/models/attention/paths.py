@@ -1,8 +1,8 @@
-"""The exact ways to compute attention, and which is the faster on a CPU.
+"""The exact ways to compute attention, and which is the fastest on a CPU.
 
-`plain` keeps the N x N maps; `sdpa` calls torch's kernels, twice for a pair of maps; `tiled` and `fused` keep nothing
-N x N and make a pair's shared products once, with matrix products of torch and as a Triton kernel for CUDA; `stored` is
-`tiled` with its maps kept.
+`plain` keeps the N x N maps. `sdpa` calls torch's kernels, twice for a pair of maps. `tiled` and `fused` keep no N x N
+matrix and compute a pair's shared products once, with torch's matrix products and as a Triton kernel for CUDA. `stored`
+is `tiled` with its maps kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from . import fused
 
 
 def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
-    """Return why a path is unavailable, in a sentence; empty if it is available. `head_width` is that of a query."""
+    """Return why a path is unavailable, as a sentence, or an empty text if it is available.
+
+    `head_width` is that of a query.
+    """
     if path not in (paths := ATTENTIONS[attention].paths):
         return f"{attention} attention has no path {path}. Valid values: {', '.join(paths)}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
@@ -30,7 +33,7 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
 
 
 def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
-    """Return the paths that are available on a device, to be timed there."""
+    """Return the paths to be timed on a device, those that are available there."""
     return [
         p
         for p in ATTENTIONS[attention].paths
@@ -39,7 +42,7 @@ def candidates(*, attention: str, head_width: int, device: str) -> list[str]:
 
 
 def pick_on_cpu(*, attention: str, tokens: int, precision: str) -> str:
-    """Return the faster path on a CPU, from measurements (docs/performance.md); `plain` for a kind without any."""
+    """Return the fastest path on a CPU, from measurements (docs/performance.md), or `plain` if a kind has none."""
     measured = _ON_CPU.get((attention, precision == "bf16" and not has_amx()), ((_ANY, "plain"),))
     return next(path for most_tokens, path in measured if tokens <= most_tokens)
 

@@ -1,9 +1,9 @@
-"""Attention head by head in tiles of plain matrix products: what a core makes of a tile fits into its cache.
+"""Attention head by head in tiles of plain matrix products, so that a core's data for a tile fits into its cache.
 
-By default nothing N x N is kept, and the backward pass makes the maps again, as FlashAttention does (arXiv:2205.14135,
-section 3.1); `keep` stores them instead, which is faster where memory allows it. Both maps of differential attention
-share one product of the output's gradient with the values (arXiv:2410.05258, equation 1: the values are the same), so a
-pair costs what two classic heads cost. Opaque operators, so that a compiler leaves them whole.
+By default no N x N matrix is kept, and the backward pass recomputes the maps, as FlashAttention does (arXiv:2205.14135,
+section 3.1). `keep` stores them instead, which is faster if memory allows it. Both maps of differential attention share
+one product of the output's gradient with the values (arXiv:2410.05258, equation 1: the values are the same), so a pair
+costs as much as two classic heads. The operators are opaque, so that a compiler does not split them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BYTES_OF_A_TILE = 5 << 18  # 1.25 MiB a thread: measured, docs/log.md
 
 @torch.library.custom_op("isoscale::tiled", mutates_args=())
 def tiled_operator(qkv: Tensor, weight: Tensor | None, heads: int, keep: bool) -> tuple[Tensor, Tensor]:
-    """`tiled` and the maps (heads, maps, B, N, N), of which there are none unless they are kept."""
+    """Return `tiled` and its maps (heads, maps, B, N, N), which are empty unless they are kept."""
     maps, factor = _maps_and_factor(weight)
     at, desk = _Parts.of(qkv, heads, maps), _Desk.of(qkv, maps, whole=keep)
     tokens, out = qkv.shape[1], torch.empty_like(at.values)
@@ -46,11 +46,14 @@ def _(qkv: Tensor, weight: Tensor | None, heads: int, keep: bool) -> tuple[Tenso
 def tiled_backward(
     gradient: Tensor, qkv: Tensor, kept: Tensor, weight: Tensor | None, heads: int, keep: bool
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of `tiled` for qkv, and for the weight (a scalar, 0 without one); gradient is (B, N, D)."""
+    """Return the gradients of `tiled` for qkv, and for the weight (a scalar, 0 without one).
+
+    gradient is (B, N, D).
+    """
     maps, factor = _maps_and_factor(weight)
     at, desk = _Parts.of(qkv, heads, maps), _Desk.of(qkv, maps, whole=keep)
     of_out, sums, of_weight = _apart(gradient, heads), at.like(), 0.0
-    wide = torch.promote_types(qkv.dtype, torch.float32)  # a sum of so many numbers loses its digits in bf16
+    wide = torch.promote_types(qkv.dtype, torch.float32)  # a sum of so many numbers is inaccurate in bf16
     for head, images, rows in desk.tiles(heads):
         tile, more = (head, images, rows), int(rows.start > 0)  # what later tiles add to
         of_map = torch.bmm(of_out[tile], at.values[head, images].mT, out=desk.first(images, rows))  # but for its weight
@@ -62,7 +65,7 @@ def tiled_backward(
             sums.queries[which][:, rows].baddbmm_(of_scores, at.keys[which], alpha=alpha, beta=0)
             sums.keys[which].baddbmm_(of_scores.mT, at.queries[which][:, rows], alpha=alpha, beta=more)
         if weight is not None:
-            of_weight -= float(of_map.mul_(made[1]).sum(dtype=wide))  # the last that is asked of the product
+            of_weight -= float(of_map.mul_(made[1]).sum(dtype=wide))  # the last use of the product
         mixed = _combined(made, factor, out=desk.second(images, rows))
         sums.values[head, images].baddbmm_(mixed.mT, of_out[tile], beta=more)
     return sums.joined(), torch.tensor(of_weight, dtype=wide)
@@ -77,10 +80,10 @@ def _(
 
 
 def tiled(qkv: Tensor, weight: Tensor | None, heads: int, *, keep: bool = False) -> Tensor:
-    """(softmax(Q1 K1^T / sqrt(d)) - weight softmax(Q2 K2^T / sqrt(d))) V per head; without a weight one map alone.
+    """Return (softmax(Q1 K1^T / sqrt(d)) - weight softmax(Q2 K2^T / sqrt(d))) V per head, or one map without a weight.
 
-    qkv (B, N, 3 D) holds queries and keys as (heads, maps, d) and values as (heads, maps d); weight is a scalar tensor;
-    returns (B, N, D), heads side by side.
+    qkv (B, N, 3 D) contains queries and keys as (heads, maps, d) and values as (heads, maps d). weight is a scalar
+    tensor. Returns (B, N, D), heads side by side.
     """
     return tiled_operator(qkv, weight, heads, keep)[0]
 
@@ -90,12 +93,12 @@ def _maps_and_factor(weight: Tensor | None) -> tuple[int, float]:
 
 
 def _apart(tokens: Tensor, heads: int) -> Tensor:
-    """(B, N, H w) -> (H, B, N, w), each head's rows lying side by side, where products go faster."""
+    """Return (B, N, H w) as (H, B, N, w), with each head's rows next to each other, which makes products faster."""
     return tokens.unflatten(-1, (heads, -1)).permute(2, 0, 1, 3).contiguous()
 
 
 def _side_by_side(heads: Tensor) -> Tensor:
-    """(H, B, N, w) -> (B, N, H w)."""
+    """Return heads (H, B, N, w) side by side, (B, N, H w)."""
     return heads.permute(1, 2, 0, 3).flatten(2)
 
 
@@ -118,18 +121,18 @@ class _Parts(NamedTuple):
         return self.queries.shape[-1] ** -0.5
 
     def like(self) -> _Parts:
-        """As large, and empty."""
+        """Return empty tensors of the same sizes."""
         return _Parts(*(torch.empty_like(part) for part in self))
 
     def joined(self) -> Tensor:
-        """The qkv that they are of, (B, N, 3 D)."""
+        """Return the qkv with these parts, (B, N, 3 D)."""
         queries, keys = (part.flatten(0, 1) for part in (self.queries, self.keys))
         return torch.cat([_side_by_side(part) for part in (queries, keys, self.values)], -1)
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """Memory for the products and maps of one tile, used again by the next: new memory is slower (docs/log.md)."""
+    """Memory for the products and maps of one tile, which the next tile reuses. New memory is slower (docs/log.md)."""
 
     batch: int
     tokens: int
@@ -139,14 +142,17 @@ class _Desk:
 
     @classmethod
     def of(cls, qkv: Tensor, maps: int, *, whole: bool) -> _Desk:
-        """For tiles of a map's rows, of about one size, or with `whole` for all its rows: then maps lie elsewhere."""
+        """Return a desk for tiles of a map's rows, all of about one size.
+
+        With `whole` a tile has all rows, and the maps are stored elsewhere.
+        """
         batch, tokens, _ = qkv.shape
         count = 1 if whole else -(-tokens * tokens * qkv.itemsize // _BYTES_OF_A_TILE)
         size, group = -(-tokens // count), min(torch.get_num_threads(), batch)
         return cls(batch, tokens, size, group, qkv.new_empty(2 + (0 if whole else maps), group * size * tokens))
 
     def tiles(self, heads: int) -> Iterator[tuple[int, slice, slice]]:
-        """(head, images, rows) of every tile; the rows of a head from the first on."""
+        """Yield (head, images, rows) of every tile, the rows of a head in order."""
         for first in range(0, self.batch, self.group):
             for head in range(heads):
                 for row in range(0, self.tokens, self.size):
@@ -157,25 +163,28 @@ class _Desk:
                     )
 
     def _sheet(self, which: int, images: slice, rows: slice) -> Tensor:
-        """(G, R, N) without gaps, however few rows: softmax's derivative errs where it writes into gaps."""
+        """Return (G, R, N) without gaps, for any number of rows.
+
+        softmax's derivative is wrong if it writes into gaps.
+        """
         shape = (images.stop - images.start, rows.stop - rows.start, self.tokens)
         return self.memory[which, : math.prod(shape)].view(shape)
 
     def first(self, images: slice, rows: slice) -> Tensor:
-        """A product, (G, R, N)."""
+        """Return memory for a product, (G, R, N)."""
         return self._sheet(0, images, rows)
 
     def second(self, images: slice, rows: slice) -> Tensor:
-        """Another, (G, R, N)."""
+        """Return memory for another product, (G, R, N)."""
         return self._sheet(1, images, rows)
 
     def map(self, which: int, images: slice, rows: slice) -> Tensor:
-        """One of a head's maps, (G, R, N)."""
+        """Return memory for one of a head's maps, (G, R, N)."""
         return self._sheet(2 + which, images, rows)
 
 
 def _map(at: _Parts, desk: _Desk, which: int, tile: tuple[int, slice, slice], kept: Tensor | None) -> Tensor:
-    """Rows of one of a head's maps, (G, R, N), written where they are kept or onto the desk."""
+    """Return rows of one of a head's maps, (G, R, N), written to where they are kept or onto the desk."""
     head, images, rows = tile
     scores, keys = desk.second(images, rows), at.keys[head, which, images].mT
     torch.baddbmm(scores, at.queries[head, which, images, rows], keys, beta=0, alpha=at.scale, out=scores)
@@ -184,7 +193,7 @@ def _map(at: _Parts, desk: _Desk, which: int, tile: tuple[int, slice, slice], ke
 
 
 def _combined(made: list[Tensor], factor: float, *, out: Tensor) -> Tensor:
-    """The first map less `factor` times the second, where there are two."""
+    """Return the first map less `factor` times the second, if there are two."""
     return made[0] if len(made) == 1 else torch.sub(*made, alpha=factor, out=out)
 
 
