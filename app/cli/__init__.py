@@ -162,7 +162,7 @@ def _unless_unread(code: int, given: list[str]) -> int:
 
 
 def _prints(given: list[str]) -> bool:
-    """Whether a command's result is what it prints."""
+    """Return whether a command's result is what it prints."""
     words = spelling.apart(given)[1]  # without --env-file, which comes before the command
     return not words or words[0] in _PRINTS or words[0].startswith("-")
 
@@ -236,7 +236,7 @@ def _broken(given: list[str], end: Callable[..., int]) -> int:
 
 
 def _how_to_go_on() -> str:
-    """The end of a stopped training's sentence; `--fresh` would begin once more."""
+    """Return the end of a stopped training's message. With `--fresh` the training would begin again."""
     return f". The same command{' without --fresh' if '--fresh' in sys.argv else ''} resumes the run"
 
 

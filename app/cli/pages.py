@@ -83,7 +83,7 @@ def _print_head(command: Any, ctx: Any, console: Console) -> None:
 
 
 def _panels(command: Any, ctx: Any) -> Iterator[tuple[str, list[Any]]]:
-    """The panels in their order: arguments, then the options that name no panel, then the others."""
+    """Return the panels in their order: arguments, then the options without a panel, then the others."""
     found: dict[str, list[Any]] = {"Arguments": [], "Options": []}
     for each in command.get_params(ctx):
         if not each.hidden:

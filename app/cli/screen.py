@@ -133,7 +133,7 @@ def patience(text: str, seconds: float = 2.0) -> Iterator[None]:
 
 @contextmanager
 def libraries_printable() -> Iterator[None]:
-    """What libraries log and warn of within is printable too; they repeat names of files and answers of the Hub."""
+    """Make the logs and warnings of libraries printable within the context: they repeat file names and the Hub's answers."""
     made, worded = logging.getLogRecordFactory(), warnings.formatwarning
 
     def record(*args: Any, **named: Any) -> logging.LogRecord:
@@ -173,7 +173,7 @@ class Screen:
         self._end_live()
 
     def stage(self, text: str) -> None:
-        """What the command does from now on; it is shown, with the time that it takes, if nothing else is."""
+        """Name what the command does from now on. It is shown with its time if nothing else is shown."""
         self._waiting.stage(printable(text))
 
     def _wait(self, text: str) -> None:
@@ -184,7 +184,7 @@ class Screen:
                 report(text)
 
     def say(self, text: str) -> None:
-        """A line that stays; on a terminal it is broken between words."""
+        """Print a line that stays. On a terminal it is broken between words."""
         if self._quiet:
             return
         text = printable(text)
@@ -198,17 +198,17 @@ class Screen:
             self._waiting.heard()
 
     def reading(self, split: str, rows: int, of: int | None, read: int) -> None:
-        """A dataset on its way into the cache."""
+        """Show how much of a dataset is in the cache."""
         total = f"/{of:,}" if of else ""
         share = f" {100 * rows / of:3.0f} %" if of else ""
         self._show(f"reading {split}{share}  {rows:,}{total} rows  {read / 1e6:,.1f} MB", last=rows == of)
 
     def making(self, done: int, of: int, what: str = "files") -> None:
-        """A set that is being made."""
+        """Show how much of a dataset is made."""
         self._show(f"making {100 * done / of:3.0f} %  {done:,}/{of:,} {what}", last=done == of)
 
     def step(self, step: int, of: int, last: dict[str, dict[str, Any]], speed: Speed) -> None:
-        """A step of training, with the newest losses known; nothing is shown before there are any."""
+        """Show a step of training with the newest losses. Nothing is shown before there are any."""
         first, since = self._first_step = self._first_step or (step, time.monotonic())
         if "train" not in last or "val" not in last:
             return
@@ -233,7 +233,7 @@ class Screen:
         )
 
     def _show(self, text: str, *shorter: str, last: bool, share: float | None = None) -> None:
-        """The first form that fits into the terminal's width, after a bar of the share that is done."""
+        """Show the first form that fits into the terminal, after a bar of the share that is done."""
         now = time.monotonic()
         if self._quiet or (now - self._shown < (_REFRESH if self._terminal else _EVERY) and not last):
             return
@@ -276,7 +276,7 @@ def _bar(share: float, width: int) -> str:
 
 
 def _rate(row: dict[str, Any]) -> str:
-    """What a log's row says beside its loss: accuracy, or the mean absolute error of numbers."""
+    """Return what a row of the log has besides the loss: accuracy, or the mean absolute error of numbers."""
     return f"MAE {row['mae']:.4f}" if "mae" in row else f"acc {100 * row['correct'] / row['examples']:.1f} %"
 
 

@@ -45,7 +45,7 @@ _TRIES, _PAUSE = 5, 20.0  # the second in seconds
 
 
 def halt(place: Place, environment: Mapping[str, str], pause: float = _PAUSE) -> str | None:
-    """Asks the place to stop this machine; returns why it could not be, or None. The key reaches no text."""
+    """Ask the place to stop this machine. Return why that failed, or None. The key is in no text."""
     if missing := [name for name in (place.id, place.key) if not environment.get(name)]:
         return f"{' and '.join(missing)} are not set here"
     request = urllib.request.Request(
@@ -69,7 +69,7 @@ def halt(place: Place, environment: Mapping[str, str], pause: float = _PAUSE) ->
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 where the place was asked, 1 where it could not be, 2 for a place that is none."""
+    """Return the exit code: 0 if the place was asked, 1 if that failed, 2 for an unknown place."""
     if len(arguments) != 1 or arguments[0] not in PLACES:
         print(f"error: the place is missing or unknown. Give one of: {', '.join(PLACES)}", file=sys.stderr)
         return 2

@@ -52,13 +52,13 @@ class Job:
                 raise InputError(f"{what}={bad[0]!r} contains a character that cannot be printed. Remove it")
 
     def gpu_or(self, usual: str, example: str) -> str:
-        """The GPU's name for places that take one word; raises InputError for what is none."""
+        """Return the GPU's name for places that take one word. Raise InputError for other names."""
         if self.gpu and not re.fullmatch(r"[\w.-]+", self.gpu, re.ASCII):
             raise InputError(f"gpu={self.gpu!r} is not the name of a GPU there. Use one word, such as {example}")
         return self.gpu or usual
 
     def granted(self, seconds: int) -> Job:
-        """The job where the place waits so long between the signal and the kill: its last push may take that time."""
+        """Return the job for a place that waits so many seconds between the signal and the kill, for its last push."""
         job = self
         if self.gpus > 1:  # how long torchrun waits for its ranks
             job = replace(job, environment={**job.environment, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(seconds)})
@@ -67,7 +67,7 @@ class Job:
         return job
 
     def _has(self, option: str) -> bool:
-        """Whether the command has an option, in either spelling."""
+        """Return whether the command has an option, in either spelling."""
         return any(word.partition("=")[0].replace("_", "-") == f"--{option}" for word in self.train)
 
     @property

@@ -121,7 +121,7 @@ class Worker:
         return running
 
     def _is_due(self, found: Progress) -> bool:
-        """Whether a cell is to be trained now."""
+        """Return whether a cell is to be trained now."""
         tries = self._tries.get(found.cell.run_id, 0)
         if found.state in ("done", "running") or tries > RETRIES or found.cell.run_id in self._refused:
             return False
