@@ -133,7 +133,7 @@ def patience(text: str, seconds: float = 2.0) -> Iterator[None]:
 
 @contextmanager
 def libraries_printable() -> Iterator[None]:
-    """Make the logs and warnings of libraries printable within the context: they repeat file names and the Hub's answers."""
+    """Make logs and warnings of libraries printable in the context: they repeat file names and answers of the Hub."""
     made, worded = logging.getLogRecordFactory(), warnings.formatwarning
 
     def record(*args: Any, **named: Any) -> logging.LogRecord:
