@@ -61,7 +61,9 @@ def test_a_job_cut_by_its_time_limit_is_queued_again_and_ends_in_the_same_bytes(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
         folder.mkdir()
-    (cut / "isoscale.sbatch").write_text(text("slurm", Job(train=tuple(TRAIN.split()), image="ghcr.io/o/isoscale:1")))
+    (cut / "isoscale.sbatch").write_text(
+        text("slurm", Job(arguments=tuple(TRAIN.split()), image="ghcr.io/o/isoscale:1"))
+    )
     alone = subprocess.Popen([sys.executable, str(ROOT / "run.py"), *TRAIN.split()], cwd=whole, env=cluster.environment,
                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
     try:
