@@ -52,6 +52,7 @@ from . import (
     selftest,
     spelling,
     study,
+    study_options,
     tables,
     train,
 )  # fmt: skip
@@ -134,7 +135,7 @@ def _switches() -> dict[str, str]:
 
 def spelled(arguments: list[str]) -> list[str]:
     """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    return spelling.study_run(spelling.env_file_first(spelling.spelled(arguments, _switches)), study.COMMANDS)
+    return spelling.study_run(spelling.env_file_first(spelling.spelled(arguments, _switches)), study_options.COMMANDS)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -59,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "launch": (
         "launch vast --gpu RTX_4090 -- train --model vit_classic --size 10M --upload",
         "launch slurm --gpus 4 --hours 12 -- train --model vit_classic --size 50M",
+        "launch slurm --workers 4 -- study --dataset cifar100 --cross model=vit_classic,vit_differential",
     ),
     "plot": ("plot loss", "plot scaling --out figures"),
     "plot loss": (

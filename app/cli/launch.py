@@ -1,25 +1,27 @@
-"""`launch`: print the text that starts a training on a rented machine."""
+"""`launch`: print the text that starts a training, or the workers of a study, on rented machines."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from . import options as o
-from . import train as of_train
+from . import launched
 from .examples import page
 from .screen import note, result
+from .study_options import MOST_WORKERS
 
 _option = partial(typer.Option, show_default=False)
 
 Place = Annotated[str, typer.Argument(help="Select a place: docker, vast, runpod, hfjobs, skypilot or slurm.")]
-Train = Annotated[
+Command = Annotated[
     list[str],
     typer.Argument(
-        metavar="-- train ...", help="Give the train command with its options, as you would type it on this machine."
+        metavar="-- train|study ...",
+        help="Give the train or study command with its options, as you would type it on this machine.",
     ),
 ]
 Image = Annotated[
@@ -32,10 +34,17 @@ Image = Annotated[
     ),
 ]
 Name = Annotated[str, _option("--name", help="Name the job, container or machine. Default: isoscale.")]
+Workers = Annotated[
+    int,
+    _option("--workers", min=1, max=MOST_WORKERS, help="Start this many workers of a study, each on one machine. "
+            "Default: 1."),
+]  # fmt: skip
 Gpu = Annotated[
     str | None, _option("--gpu", help="Select a GPU by the place's name for it. Default: the place's usual GPU.")
 ]
-Gpus = Annotated[int, _option("--gpus", min=1, help="Use this many GPUs, with one process per GPU. Default: 1.")]
+Gpus = Annotated[
+    int, _option("--gpus", min=1, help="Use this many GPUs per machine, with one process per GPU. Default: 1.")
+]
 DiskGb = Annotated[
     int, _option("--disk-gb", help="Rent a disk of this many GB, at least 40, for image, data and states. Default: 60.")
 ]
@@ -45,59 +54,70 @@ Hours = Annotated[
 ]
 
 
-# Options that may name a path of this machine, and what to do instead.
-_INSTEAD = {
-    "dataset": "Put it on the Hub, or",
-    "checkpoints": "Omit it, or",
-    "data": "Copy it there, and",
-    "design": "Copy it there, and",
-    "filelist": "Copy it there, and",
-}
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(**page("launch"))(launch)
 
 
 def launch(
-    place: Place, command: Train, image: Image = None, name: Name = "isoscale", gpu: Gpu = None, gpus: Gpus = 1,
-    disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = None,
+    place: Place, command: Command, image: Image = None, name: Name = "isoscale", workers: Workers = 1, gpu: Gpu = None,
+    gpus: Gpus = 1, disk_gb: DiskGb = 60, memory_gb: MemoryGb = 32, hours: Hours = None,
 ) -> None:  # fmt: skip
-    """Print the command, template or file that starts a training on a rented machine, without starting anything."""
+    """Print the command, template or file that starts a training on rented machines, without starting anything."""
+    given = launched.checked(command, shared=_is_shared(place))
+    _require_effect(place, hours)
+    _require_gpus(given, gpus)
+    _print(
+        place, given, image, name=name, workers=workers, gpu=gpu, gpus=gpus, disk_gb=disk_gb, memory_gb=memory_gb,
+        hours=24.0 if hours is None else hours,
+    )  # fmt: skip
+
+
+def of_study(place: str | None, workers: int | None, options: Mapping[str, Any]) -> None:
+    """Print what starts workers of the study of these options at a place. Raises InputError."""
+    from ..errors import InputError
+
+    if not place:
+        raise InputError(
+            f"--workers {workers} has no effect without --launch. Add --launch PLACE, or use --jobs {workers} for "
+            "workers on this machine"
+        )
+    given = launched.of_study(options, shared=_is_shared(place))
+    _require_gpus(given, 1)
+    _print(place, given, os.environ.get("ISOSCALE_IMAGE"), workers=workers or 1)
+
+
+def _print(place: str, given: launched.Launched, image: str | None, **machine: Any) -> None:
     from ..launch import Job, text
 
-    given = _checked(command)
-    _require_effect(place, hours)
-    environment, secrets = _surroundings(uploads="upload" in given and given["upload"])
+    environment, secrets = _surroundings(uploads=given.uploads)
     job = Job(
-        train=("train", *command[1:]), image=image or _usual_image(), name=name, gpu=gpu, gpus=gpus,
-        disk_gb=disk_gb, memory_gb=memory_gb, hours=24.0 if hours is None else hours,
-        environment=environment, secrets=secrets,
+        arguments=given.words, files=given.files, image=image or _usual_image(), environment=environment,
+        secrets=secrets, **machine,
     )  # fmt: skip
     printed = text(place, job)
-    _remark(job)
+    _remark(job, keeps=_is_shared(place))
     result(printed, most=len(printed))  # complete, for it is run
 
 
-def _checked(command: list[str]) -> dict[str, Any]:
-    """Return the options of a `train` command. Raise the errors of `train` that can be found without torch."""
-    from typer.main import get_command
+def _is_shared(place: str) -> bool:
+    """Return whether the workers of a place share a folder. Raises InputError for an unknown place."""
+    from ..launch import PLACES
+    from ..tables.names import look_up
 
-    from ..config.command import Command
+    return look_up("place", place, PLACES).shared
+
+
+def _require_gpus(given: launched.Launched, gpus: int) -> None:
+    """Raise InputError for another number of GPUs than a study trains on."""
     from ..errors import InputError
 
-    if command[0] != "train":
-        raise InputError(f"{command[0]!r} after -- is not a train command. Write: launch PLACE -- train ...")
-    alone = typer.Typer(add_completion=False)
-    of_train.register(alone)
-    context = get_command(alone).make_context("run.py train", command[1:])
-    given = {option: value for option, value in context.params.items() if value is not None}
-    Command.of({name: value for name, value in given.items() if name != "as_json"})
-    for option in _INSTEAD:
-        for path in str(given.get(option, "")).split(","):
-            _require_there(option, path)
-    return given
+    if given.gpus not in (None, gpus):
+        raise InputError(
+            f"--gpus {gpus} does not fit the study, which trains on {given.gpus} per machine (--jobs times --ranks). "
+            f"Use `launch PLACE --gpus {given.gpus} -- study ...`, or change --jobs or --ranks. For more machines, use "
+            "--workers"
+        )
 
 
 def _require_effect(place: str, hours: float | None) -> None:
@@ -105,19 +125,7 @@ def _require_effect(place: str, hours: float | None) -> None:
     from ..errors import InputError
 
     if hours is not None and place not in ("hfjobs", "slurm"):
-        raise InputError(f"--hours has no effect on {place}, which runs until the training is done. Omit it")
-
-
-def _require_there(option: str, path: str) -> None:
-    """Raise InputError for a path of this machine: the container writes and keeps /workspace only."""
-    from ..errors import InputError
-
-    named = option != "dataset" and path not in ("", str(o.DEFAULT_CHECKPOINTS))
-    local = named or path.startswith((".", "~", "/"))
-    if local and not path.startswith("/workspace/"):
-        raise InputError(
-            f"--{option} {path} is not on the rented machine. {_INSTEAD[option]} give a path below /workspace"
-        )
+        raise InputError(f"--hours has no effect on {place}, which runs until the command is done. Omit it")
 
 
 def _surroundings(*, uploads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -139,8 +147,8 @@ def _usual_image() -> str:
     return f"{REPOSITORY}:{__version__}-cuda-{CUDA}"
 
 
-def _remark(job: Any) -> None:
-    """Print notes about a text that runs as printed, but may not do what you want."""
+def _remark(job: Any, *, keeps: bool) -> None:
+    """Print notes about a text that runs as printed, but may not do what you want; `keeps`: the place keeps files."""
     from ..tables.image import REPOSITORY
 
     if job.image.startswith(f"{REPOSITORY}:"):
@@ -148,5 +156,5 @@ def _remark(job: Any) -> None:
             f"note: OWNER in {job.image} stands for the GitHub account that published your image. Name the image with "
             "--image or ISOSCALE_IMAGE, or replace OWNER in the text"
         )
-    if not job.uploads:
+    if not (job.uploads or keeps):
         note("note: without --upload the run is lost when that machine is deleted")

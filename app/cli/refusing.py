@@ -55,14 +55,16 @@ def _unknown_option(option: str, context: Any) -> str:
         typed = next((name for name in having if name in sys.argv), having[0])
         return f"{wrong}. Write it after the command, as in `{context.command_path} {typed} {option} ...`"
     if context.info_name == "launch":
-        return _of_train(option, known, context)
+        return _of_inner(option, known, context)
     near = nearest(option, known)
     return f"{wrong}. Did you mean `{near}`?" if near else f"{wrong}{_see(context)}"
 
 
-def _of_train(option: str, known: Collection[str], context: Any) -> str:
-    """Return the answer to an option that `launch` does not have, and perhaps `train` has."""
-    options = _options_of(context.find_root().command.commands["train"])
+def _of_inner(option: str, known: Collection[str], context: Any) -> str:
+    """Return the answer to an option that `launch` does not have, and perhaps `train` or `study` has."""
+    commands = context.find_root().command.commands
+    of_train = _options_of(commands["train"])
+    options = of_train | _options_of(commands["study"].commands["run"])
     near = option if option in options else nearest(option, {*known, *options})
     wrong = f"No such option: {option}"
     if not near:
@@ -70,7 +72,10 @@ def _of_train(option: str, known: Collection[str], context: Any) -> str:
     meant = "" if near == option else f". Did you mean `{near}`?"
     if near in known:
         return f"{wrong}{meant}"
-    rule = f"It is an option of `train`. Write it after `--`, as in `{context.command_path} vast -- train {near} ...`"
+    inner = "train" if near in of_train else "study"
+    rule = (
+        f"It is an option of `{inner}`. Write it after `--`, as in `{context.command_path} vast -- {inner} {near} ...`"
+    )
     return f"{wrong}{meant} {rule}" if meant else f"{wrong}. {rule}"
 
 

@@ -79,13 +79,14 @@ def require_values(arguments: list[str]) -> None:
 def require_separator(arguments: list[str], program: str) -> None:
     """Raise InputError for `launch PLACE train --option` without `--`: `launch` would take options of `train`."""
     words = apart(arguments)[1]
-    if words[:1] != ["launch"] or "--" in words or "train" not in words:
+    inner = next((word for word in words if word in ("train", "study")), None)
+    if words[:1] != ["launch"] or "--" in words or inner is None:
         return
-    at = words.index("train")
+    at = words.index(inner)
     if any(word.startswith("-") for word in words[at:]):
         command = shlex.join([program, *words[:at], "--", *words[at:]])
         raise InputError(
-            f"options of `train` follow `--`, which separates them from those of `launch`. Write: {command}"
+            f"options of `{inner}` follow `--`, which separates them from those of `launch`. Write: {command}"
         )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from . import launch as of_launch
 from . import options as o
-from . import study_best, study_clean, study_options
+from . import study_best, study_clean, study_options, study_read
 from .examples import group, page
 from .repository import require_writable
 from .screen import note
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 _UNASKED = 100  # runs
-COMMANDS = ("run", "status", "best", "clean")
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(study, name="study")
 
 
-@o.takes(**study_options.OF_EVERY_COMMAND, **study_options.OF_A_RUN, as_json=(o.AsJson, False))
+@o.takes(**study_options.OF_RUN)
 def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **options: Any) -> None:
     """Train every run of a study that is not finished, one after the other.
 
@@ -50,6 +50,9 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     from .screen import Screen
 
     how = {name: options.pop(name, None) for name in study_options.OF_A_RUN}
+    if how["launch"] or how["workers"]:
+        asked = options | how | {"jobs": jobs, "plan": plan, "as_json": as_json}
+        return of_launch.of_study(how["launch"], how["workers"], asked)
     with Screen(quiet=as_json) as screen:
         from ..studies import changes, versions
         from ..studies.budget import Budget
@@ -108,19 +111,10 @@ def _work_together(count: int, options: dict[str, Any]) -> bool:
     """
     from ..errors import Stopped
     from ..studies import jobs
-    from ..studies.axes import SETTINGS
-    from ..studies.cells import words
 
-    given = o.given(options)
-    own = [str(given.pop("file"))] if "file" in given else []
-    own += [word for axis in given.pop("cross", ()) for word in ("--cross", axis)]
-    for name in ("repeats", "ranks", "claim", "max_hours", "max_usd"):
-        own += [f"--{name.replace('_', '-')}", f"{given.pop(name)}"] if name in given else []
-    own += [f"--{name.replace('_', '-')}" for name in ("retry_failed", "mixed_versions") if given.pop(name, False)]
-    given = {name: value for name, value in given.items() if name in SETTINGS}
-    gpus = jobs.devices(on_cpu=given.get("device") == "cpu")
-    parts = jobs.shares(count, gpus, threads=given.get("threads"), ranks=options["ranks"] or 1)
-    codes = jobs.work(["study", "run", *own, *words(given), "--work"], parts, note)
+    gpus = jobs.devices(on_cpu=options.get("device") == "cpu")
+    parts = jobs.shares(count, gpus, threads=options.get("threads"), ranks=options["ranks"] or 1)
+    codes = jobs.work(study_read.worker_of({**options, "jobs": 1, "legacy": None}), parts, note)
     if 130 in codes:
         raise KeyboardInterrupt
     if 75 in codes:
@@ -180,26 +174,12 @@ def _study(options: dict[str, Any], screen: Screen, *, plan: bool = False) -> St
     """Return the study that a command names; to `plan` it, HF_REPOSITORY need not be set."""
     import os
 
-    from ..errors import InputError
-    from ..studies import axes, cells, folds, rows
     from ..studies.study import Study
 
-    given = {name: value for name, value in o.given(options).items() if name != "max_minutes"}
-    system = given.pop("legacy", None)
-    file, cross = given.pop("file", None), axes.of_options(given.pop("cross", None) or ())
-    repeats: int | None = given.pop("repeats", None)
-    if not (file or cross or given.get("folds")):
-        raise InputError("the study has no runs. Give a CSV or YAML file, or axes such as --cross seed=0-2")
     screen.stage("reading the study")
-    found = rows.of_file(file, options=given, axes=cross) if file else rows.of_axes(cross, given)
-    checkpoints: Path = given["checkpoints"]
-    resolved = cells.resolved(folds.expanded(found, repeats), screen, checkpoints=checkpoints)
-    if system:
-        from ..studies.legacy import writing
-
-        writing.require(system, resolved)
-    upload = bool(given.get("upload")) and not (plan and not os.environ.get("HF_REPOSITORY"))
-    return Study.of(checkpoints, file, resolved, upload=upload, say=screen.say)
+    cells = study_read.cells_of(options, study_read.rows_of(options), screen)
+    upload = bool(options.get("upload")) and not (plan and not os.environ.get("HF_REPOSITORY"))
+    return Study.of(options["checkpoints"], options.get("file"), cells, upload=upload, say=screen.say)
 
 
 def _keep(study: Study, found: Sequence[Progress], say: Callable[[str], None] | None = None) -> None:

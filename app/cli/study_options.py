@@ -1,4 +1,4 @@
-"""The options of `study` that no single run decides."""
+"""The options of `study` that no single run decides, and those of `train` that make it a study."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from . import study_folds
 
 _option = partial(typer.Option, show_default=False)
 _flag = partial(_option, metavar="")
+COMMANDS = ("run", "status", "best", "clean")
+MOST_WORKERS = 1000  # an array of Slurm has 1,001 tasks at most, unless its cluster allows more
 File = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", show_default=False, help="Read the runs from this CSV or YAML file. Default: the "
-                   "runs of --cross."),
+    typer.Argument(metavar="[FILE]", show_default=False, help="Read the runs from this CSV or YAML file, or from a "
+                   "data URL that contains one. Default: the runs of --cross."),
 ]  # fmt: skip
 Cross = Annotated[
     list[str] | None,
@@ -63,11 +65,30 @@ Legacy = Annotated[
     _option("--legacy", metavar="SYSTEM", help="Also write the finished runs in the files of an original system, into "
             "the folder of the study. Choices: lanl, zoo, diffraction. Default: none."),
 ]  # fmt: skip
+Launch = Annotated[
+    str | None,
+    _option("--launch", metavar="PLACE", help="Print the text that starts workers of this study at a place, and train "
+            "nothing. `launch PLACE -- study` has more options, such as --image and --hours. Choices: docker, vast, "
+            "runpod, hfjobs, skypilot, slurm. Default: off."),
+]  # fmt: skip
+Workers = Annotated[
+    int | None, _option("--workers", metavar="N", min=1, max=MOST_WORKERS, help="Let --launch start this many workers, "
+                        "each on one machine. Default: 1."),
+]  # fmt: skip
+Seeds = Annotated[
+    str | None,
+    _option("--seeds", metavar="A,B|A-B", rich_help_panel="Recipe",
+            help="Train one run for each of these seeds, such as 0-4. Default: the one of --seed."),
+]  # fmt: skip
+OF_TRAIN: dict[str, tuple[Any, Any]] = {
+    "seeds": (Seeds, None), "repeats": (study_folds.Repeats, None), "as_json": (o.AsJson, False),
+}  # fmt: skip
 OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {
     "file": (File, None), "cross": (Cross, None), "repeats": (study_folds.Repeats, None), "legacy": (Legacy, None),
 }  # fmt: skip
 OF_A_RUN: dict[str, tuple[Any, Any]] = {
     "plan": (OnlyPlan, False), "yes": (Yes, False), "work": (Work, False), "retry_failed": (RetryFailed, False),
     "jobs": (Jobs, 1), "ranks": (Ranks, 1), "claim": (Claim, None), "mixed_versions": (MixedVersions, False),
-    "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None),
+    "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None), "launch": (Launch, None), "workers": (Workers, None),
 }  # fmt: skip
+OF_RUN = OF_EVERY_COMMAND | OF_A_RUN | {"as_json": (o.AsJson, False)}

@@ -6,7 +6,7 @@ import shlex
 import sys
 import textwrap
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,7 +15,8 @@ from .examples import page
 from .repository import require_writable
 from .screen import program, result, result_json
 from .spelling import apart
-from .study_folds import Repeats, is_study
+from .study_folds import is_study
+from .study_options import OF_TRAIN
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
@@ -24,19 +25,12 @@ if TYPE_CHECKING:
     from ..errors import NotUploaded
 
 
-Seeds = Annotated[
-    str | None,
-    typer.Option("--seeds", metavar="A,B|A-B", show_default=False, rich_help_panel="Recipe",
-                 help="Train one run for each of these seeds, such as 0-4. Default: the one of --seed."),
-]  # fmt: skip
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(**page("train", o.WHERE_DEFAULTS_COME_FROM))(train)
 
 
-@o.takes(seeds=(Seeds, None), repeats=(Repeats, None), as_json=(o.AsJson, False))
+@o.takes(**OF_TRAIN)
 def train(*, seeds: str | None, repeats: int | None, as_json: bool, **options: Any) -> None:
     """Train a model, test it, and keep weights, log, record and figures.
 

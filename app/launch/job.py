@@ -18,12 +18,16 @@ _IMAGE = re.compile(r"(?!.*://)[a-zA-Z0-9][\w.:/@-]*", re.ASCII)
 class Job:
     """What is to be run and what it needs.
 
-    `train` is what follows `run.py`; `gpu` is the place's own name of a GPU, None for the place's usual one.
-    `environment` holds what may be read by everybody; `secrets` are names only: their values never stand in a text.
+    `arguments` are what follows `run.py`: a `train` or a `study` command. `workers` is how many machines work on a
+    study. `gpu` is the place's own name of a GPU, None for the place's usual one. `files` are paths in the folder of
+    submission that the command reads. `environment` holds what may be read by everybody; `secrets` are names only:
+    their values never stand in a text.
     """
 
-    train: tuple[str, ...]
+    arguments: tuple[str, ...]
     image: str
+    workers: int = 1
+    files: tuple[str, ...] = ()
     name: str = "isoscale"
     gpu: str | None = None
     gpus: int = 1
@@ -38,16 +42,21 @@ class Job:
             raise InputError(
                 f"disk_gb={self.disk_gb} is too small for image, data and states. Use {_LEAST_DISK} or more"
             )
-        for number, least in (("gpus", 1), ("memory_gb", 1), ("hours", 0.1)):
+        for number, least in (("gpus", 1), ("memory_gb", 1), ("hours", 0.1), ("workers", 1)):
             if not least <= (given := getattr(self, number)) < float("inf"):
                 raise InputError(f"{number}={given} is out of range. Use {least} or more")
-        if not _NAME.fullmatch(self.name):
-            raise InputError(f"name={self.name!r} is not a valid name. Use at most 48 of a-z, 0-9 and -")
+        if self.workers > 1 and not self.is_study:
+            raise InputError(
+                f"--workers {self.workers} has an effect on a study only, because one run is trained on one machine. "
+                "Omit it, or launch a study"
+            )
+        if bad := [name for name in self.names if not _NAME.fullmatch(name)]:
+            raise InputError(f"name={bad[0]!r} is not a valid name. Use at most 48 of a-z, 0-9 and -")
         if not _IMAGE.fullmatch(self.image):
             raise InputError(
                 f"image={self.image!r} is not the name of an image. Use one such as ghcr.io/owner/isoscale:main"
             )
-        for what, words in (("gpu", [self.gpu or ""]), ("train", self.train)):
+        for what, words in (("gpu", [self.gpu or ""]), ("command", self.arguments)):
             if bad := [word for word in words if not word.isprintable()]:
                 raise InputError(f"{what}={bad[0]!r} contains a character that cannot be printed. Remove it")
 
@@ -63,28 +72,48 @@ class Job:
         if self.gpus > 1:  # how long torchrun waits for its ranks
             job = replace(job, environment={**job.environment, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(seconds)})
         if self.uploads and not self._has("grace"):
-            job = replace(job, train=(*job.train, "--grace", f"{seconds}s"))
+            job = replace(job, arguments=(*job.arguments, "--grace", f"{seconds}s"))
         return job
 
     def _has(self, option: str) -> bool:
         """Return whether the command has an option, in either spelling."""
-        return any(word.partition("=")[0].replace("_", "-") == f"--{option}" for word in self.train)
+        return any(word.partition("=")[0].replace("_", "-") == f"--{option}" for word in self.arguments)
+
+    @property
+    def is_study(self) -> bool:
+        """Whether the command is the worker of a study."""
+        return self.arguments[:1] == ("study",)
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each worker; the job's name if there is one."""
+        return [f"{self.name}-{number}" for number in range(1, self.workers + 1)] if self.workers > 1 else [self.name]
+
+    @property
+    def ranks(self) -> int:
+        """The processes that the place starts, one for each GPU; the worker of a study starts its trainings itself."""
+        return 1 if self.is_study else self.gpus
 
     @property
     def command(self) -> list[str]:
-        """What runs in the container; on several GPUs one process for each, which `torchrun` starts."""
-        ranks = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.gpus}"]
-        return [PYTHON, *(ranks if self.gpus > 1 else []), RUN, *self.train]
+        """What runs in the container; `torchrun` starts several ranks."""
+        ranks = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.ranks}"]
+        return [PYTHON, *(ranks if self.ranks > 1 else []), RUN, *self.arguments]
 
     @property
     def uploads(self) -> bool:
-        """Whether the run is kept on the Hub, so that another machine goes on with it."""
-        return "--upload" in self.train
+        """Whether runs are kept on the Hub, so that another machine goes on with them."""
+        return "--upload" in self.arguments
 
     @property
     def is_timed(self) -> bool:
-        """Whether --max-minutes ends the run, which then is not restarted."""
-        return self._has("max-minutes")
+        """Whether --max-minutes or a study's budget ends the command, which then is not restarted."""
+        return self._has("max-minutes") or self.is_budgeted
+
+    @property
+    def is_budgeted(self) -> bool:
+        """Whether a study's budget ends the command: it counts over all starts, those after a signal among them."""
+        return (self._has("max-hours") or self._has("max-usd")) and not self._has("max-minutes")
 
     @property
     def cuda(self) -> str | None:

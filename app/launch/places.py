@@ -22,14 +22,21 @@ class Place(NamedTuple):
     """A place for rent: its template, and the function that checks a job for it and returns the template's values.
 
     `grace` is how many seconds its text makes the place wait between the signal and the kill; None: as it likes.
+    `shared` says that its workers share a folder.
     """
 
     template: str
     values: Callable[[Job], dict[str, Any]]
     grace: int | None = None
+    shared: bool = False
 
     def text(self, job: Job) -> str:
         """Return the place's text for a job; raises InputError for a job that the place cannot run."""
+        if job.workers > 1 and not (self.shared or job.uploads):
+            raise InputError(
+                f"{job.workers} workers share no folder there, so each would train all runs of the study. Add --upload "
+                "to the study, or use one worker"
+            )
         given = job.granted(self.grace) if self.grace else job
         return render(self.template, job=given, attempts=_ATTEMPTS, grace=self.grace, **self.values(given))
 
@@ -82,6 +89,6 @@ PLACES = {
     "vast": Place("vast.sh", _vast),
     "runpod": Place("runpod.sh", _runpod),
     "hfjobs": Place("hfjobs.sh", _hfjobs),
-    "skypilot": Place("skypilot.yaml", lambda job: {"gpu": job.gpu_or(_SKYPILOT_GPU, _SKYPILOT_GPU)}),
-    "slurm": Place("slurm.sbatch", lambda job: {"gpu": job.gpu_or("", "a100")}, grace=180),
+    "skypilot": Place("skypilot", lambda job: {"gpu": job.gpu_or(_SKYPILOT_GPU, _SKYPILOT_GPU)}),
+    "slurm": Place("slurm.sbatch", lambda job: {"gpu": job.gpu_or("", "a100")}, grace=180, shared=True),
 }

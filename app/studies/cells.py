@@ -20,6 +20,7 @@ from .rows import Row
 if TYPE_CHECKING:
     from ..experiment.observers import Screen
 
+_Read = tuple[dict[str, Any], Command]
 _OF_DATA = {*options_of(Data, Files), "image"} - {"fold", "repeat"}  # what the facts of a dataset depend on
 OF_THE_STUDY = ("checkpoints", "fresh", "upload", "private", "if_held", "max_minutes")  # which no single row decides
 
@@ -77,13 +78,27 @@ def resolved(rows: list[Row], screen: Screen, *, checkpoints: Path) -> list[Cell
     return list(cells.values())
 
 
+def commands(rows: list[Row], require: Callable[[dict[str, Any]], None] | None = None) -> dict[int, _Read]:
+    """Return the settings of each row and its command, by the row's `id`; no dataset is looked at.
+
+    `require` may raise InputError for the settings of a row. Raises InputError as `resolved` does.
+    """
+
+    def read(row: Row) -> _Read:
+        given = _settings(row)
+        if require:
+            require(given)
+        return given, Command.of(given)
+
+    return _each(rows, read)
+
+
 def _configs(rows: list[Row], screen: Screen, checkpoints: Path) -> Iterator[tuple[Row, dict[str, Any], RunConfig]]:
     """Yield each row with its settings and its configuration; all rows are read before a dataset is looked at."""
-    commands = _each(rows, lambda row: (given := _settings(row), Command.of(given)))
-    lookup = _Lookup(screen, checkpoints)
-    found = _each(rows, lambda row: lookup.config(commands[id(row)][1]))
+    read, lookup = commands(rows), _Lookup(screen, checkpoints)
+    found = _each(rows, lambda row: lookup.config(read[id(row)][1]))
     for row in rows:
-        yield row, commands[id(row)][0], found[id(row)]
+        yield row, read[id(row)][0], found[id(row)]
 
 
 def _each(rows: list[Row], work: Callable[[Row], Any]) -> dict[int, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import embedded
+
 _FOLDER = "studies"  # below the folder of the runs
 
 
@@ -20,7 +22,7 @@ class StudyFiles:
     @classmethod
     def of(cls, checkpoints: Path, file: Path | None, run_ids: Iterable[str]) -> StudyFiles:
         """Return where a study's files are: its folder is named after its file, or after its runs if it has none."""
-        name = re.sub(r"[^\w.-]", "-", file.stem) if file else f"cross-{_digest(run_ids)}"
+        name = re.sub(r"[^\w.-]", "-", embedded.named(file).stem) if file else f"cross-{_digest(run_ids)}"
         return cls(checkpoints / _FOLDER / name)
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..system.durable import content
-from . import csvrows, yamlrows
+from . import csvrows, embedded, yamlrows
 from .axes import MOST_ROWS, crossed
 
 _MOST_BYTES = 16 << 20
@@ -31,13 +31,14 @@ class Row:
 def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[str]]) -> list[Row]:
     """Return the rows of a CSV or YAML file; a CSV's are crossed with `axes`, which override a YAML file's axes.
 
-    `options` are settings that every row may override. Raises InputError.
+    `path` may also be a data URL that contains the file. `options` are settings that every row may override. Raises
+    InputError.
     """
-    text = _text(path)
-    found = _of_yaml if path.suffix.lower() in (".yaml", ".yml") else _of_csv
-    rows = list(itertools.islice(found(text, path.name, options, axes), MOST_ROWS + 1))
+    text, named = _text(path), embedded.named(path)
+    found = _of_yaml if named.suffix.lower() in (".yaml", ".yml") else _of_csv
+    rows = list(itertools.islice(found(text, named.name, options, axes), MOST_ROWS + 1))
     if not rows:
-        raise InputError(f"{path} has no runs. Write a CSV with a header and one run per line, or `cross:` in YAML")
+        raise InputError(f"{named} has no runs. Write a CSV with a header and one run per line, or `cross:` in YAML")
     return _limited(rows)
 
 
@@ -74,9 +75,14 @@ def _shown(cells: Mapping[str, Any]) -> str:
 
 def _text(path: Path) -> str:
     """Return the text of a study's file, without the mark of its encoding. Raises InputError."""
+    if embedded.is_url(path):
+        return _decoded(embedded.content(path), embedded.named(path))
     if not path.is_file():
         raise InputError(f"the study {path} is not a file. Give a CSV or YAML file, or axes with --cross")
-    raw = content(path)
+    return _decoded(content(path), path)
+
+
+def _decoded(raw: bytes, path: Path) -> str:
     if len(raw) > _MOST_BYTES:
         raise InputError(f"the study {path} has {len(raw):,} bytes, and {_MOST_BYTES:,} are allowed. Divide it")
     try:

@@ -26,7 +26,7 @@ BASH = [place for place in PLACES if place != "skypilot"]
 
 
 def job(**changes):
-    given = {"train": TRAIN, "image": IMAGE, "environment": {"HF_REPOSITORY": "o/runs"}, "secrets": ("HF_TOKEN",)}
+    given = {"arguments": TRAIN, "image": IMAGE, "environment": {"HF_REPOSITORY": "o/runs"}, "secrets": ("HF_TOKEN",)}
     return Job(**(given | changes))
 
 
@@ -59,9 +59,9 @@ def test_a_place_that_waits_for_the_last_push_says_so_to_the_training(place, wai
     assert waits in one and f"{' '.join(TRAIN)} --grace {seconds}s" in one
     assert "SHUTDOWN_TIMEOUT" not in one and f"TORCH_ELASTIC_SHUTDOWN_TIMEOUT={seconds}" in several
     for given in ("--grace=9s", "--grace 9s"):
-        assert text(place, job(train=(*TRAIN, *given.split()))).count("--grace") == 1
-        assert f"--grace {seconds}s" not in text(place, job(train=(*TRAIN, *given.split())))
-    assert f"--grace {seconds}s" not in text(place, job(train=TRAIN[:-1]))  # without --upload it has no effect
+        assert text(place, job(arguments=(*TRAIN, *given.split()))).count("--grace") == 1
+        assert f"--grace {seconds}s" not in text(place, job(arguments=(*TRAIN, *given.split())))
+    assert f"--grace {seconds}s" not in text(place, job(arguments=TRAIN[:-1]))  # without --upload it has no effect
 
 
 @pytest.mark.parametrize("place", ["vast", "runpod", "hfjobs", "skypilot"])
@@ -71,12 +71,14 @@ def test_a_place_whose_patience_is_its_own_leaves_the_default(place):
 
 @pytest.mark.parametrize("place", BASH)
 def test_a_text_is_bash(place):
-    subprocess.run(["bash", "-n"], input=text(place, job(train=(*TRAIN, "--dataset", "it's"))), text=True, check=True)
+    subprocess.run(
+        ["bash", "-n"], input=text(place, job(arguments=(*TRAIN, "--dataset", "it's"))), text=True, check=True
+    )
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_time_limit_of_the_user_s_is_not_started_again(place):
-    timed = text(place, job(train=(*TRAIN, "--max-minutes=30")))
+    timed = text(place, job(arguments=(*TRAIN, "--max-minutes=30")))
     assert not re.search(r"requeue \"|recover_on|on-failure|--attempts 5", timed)
     assert place in ("vast", "runpod") or timed != text(place, job())
 
@@ -91,7 +93,10 @@ def test_a_time_limit_of_the_user_s_is_not_started_again(place):
         ({"image": "a b"}, "image='a b' is not the name of an image"),
         ({"image": "docker://o/isoscale:1"}, "is not the name of an image. Use one such as ghcr.io"),
         ({"image": "o/isoscale;touch(1)"}, "is not the name of an image. Use one such as ghcr.io"),
-        ({"train": ("train", "--dataset", "a\nb/c")}, "train='a\\nb/c' contains a character that cannot be printed"),
+        (
+            {"arguments": ("train", "--dataset", "a\nb/c")},
+            "command='a\\nb/c' contains a character that cannot be printed",
+        ),
     ],
 )
 def test_a_job_that_no_place_takes_is_refused(changes, says):
@@ -113,7 +118,7 @@ def test_a_list_of_devices_reaches_docker_as_one_field_of_its_csv():
 
 def test_hf_jobs_refuse_what_would_be_lost_and_what_they_have_no_flavor_for():
     with pytest.raises(InputError, match=r"what is not uploaded is lost with the machine. Add --upload"):
-        text("hfjobs", job(train=TRAIN[:-1]))
+        text("hfjobs", job(arguments=TRAIN[:-1]))
     with pytest.raises(InputError, match="no usual flavor"):
         text("hfjobs", job(gpus=3))
     assert "--flavor h200x2" in text("hfjobs", job(gpus=2, gpu="h200x2"))
@@ -280,7 +285,7 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
     [
         (("vst", "--", "train"), "unknown place 'vst'. Did you mean `vast`?"),
         (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
-        (("vast", "--", "plan"), "'plan' after -- is not a train command"),
+        (("vast", "--", "plan"), "'plan' after -- is not a train or study command"),
         (("vast",), "Missing argument"),
         (("vast", "--", "train", "--sise", "3"), "No such option: --sise. Did you mean `--size`?"),
         (
