@@ -78,15 +78,15 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     if not left:
         _write_legacy(study, found, options)
         return show(found, as_json=as_json)
-    together = jobs > 1 or ((how["ranks"] or 1) > 1 and not work)  # a worker takes the devices that it was given
-    return _complete(study, budget, how | {"jobs": jobs if together else None, "as_json": as_json}, options)
+    return _complete(study, budget, how | {"jobs": jobs, "work": work, "as_json": as_json}, options)
 
 
 def _complete(study: Study, budget: Budget, how: dict[str, Any], options: dict[str, Any]) -> None:
     """Train what is missing, here or in several workers, and keep what the study leaves."""
     worker = _worker(study, budget, how, options)
+    together = how["jobs"] > 1 or ((how["ranks"] or 1) > 1 and not how["work"])  # a worker has its devices already
     try:
-        uploaded = how["jobs"] is None or _work_together(how["jobs"], options | how)
+        uploaded = not together or _work_together(how["jobs"], options | how)
         _finish(worker, uploaded=uploaded, as_json=how["as_json"])
     finally:
         _keep(study, found := worker.progress(), note)
