@@ -36,7 +36,7 @@ SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
 KillWait=5
-NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=65536 Gres=gpu:1 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=65536 Gres=gpu:2 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -48,7 +48,7 @@ def free_ports(count):
 
 
 class Cluster:
-    """From `with` to its end: the daemons, which end with it; the node says that it has a GPU, 8 CPUs and 64 GB."""
+    """From `with` to its end: the daemons, which end with it; the node says that it has 2 GPUs, 16 CPUs and 64 GB."""
 
     def __init__(self, folder):
         self.folder, self.processes = Path(folder), []
@@ -69,7 +69,7 @@ class Cluster:
         controller, node = free_ports(2)
         config = CONFIG.format(folder=self.folder, host=host, controller=controller, node=node)
         (self.folder / "slurm.conf").write_text(config)
-        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))

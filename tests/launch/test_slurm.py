@@ -1,9 +1,12 @@
 """The Slurm script on a real Slurm: cut by its time limit, queued again, and ended in the bytes of a run left alone.
 
+And an array of workers: of its tasks, only the one that was stopped is queued again.
+
 In apptainer's place stands a script that runs the container's command by this Python; all else is the text as printed.
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from app.artifacts.runs import find_runs
+from app.cli import main
 from app.launch import Job, text
 
 from .cluster import MISSING, Cluster, wait_for
@@ -55,8 +60,12 @@ def cluster(tmp_path, shared_cache):
         yield cluster
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed here: no {', '.join(MISSING)}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed here: no {', '.join(MISSING)}"),
+]
+
+
 def test_a_job_cut_by_its_time_limit_is_queued_again_and_ends_in_the_same_bytes(tmp_path, cluster):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
@@ -93,3 +102,41 @@ def finished(cluster, folder):
     if keep := os.environ.get("ISOSCALE_TEST_LOG"):
         Path(keep).write_text(log.read_text())
     return cluster.show(number), log.read_text()
+
+
+STUDY = (
+    "study grid.csv --dataset digits --size 100K --d-model 64 --epochs 3 --batch-size 32 --val-batch-size 16 "
+    "--limit-train 320 --limit-val 40 --limit-test 60 --threads 1"
+)
+
+
+def test_of_an_array_the_stopped_task_alone_is_queued_again_and_no_run_is_trained_twice(
+    tmp_path, cluster, capsys, monkeypatch
+):
+    """The second task is the last of its array, whose SLURM_JOB_ID is that of the array. Its time limit stops it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.csv").write_text("model,seed\n" + "".join(f"vit_classic,{seed}\n" for seed in range(6)))
+    assert main(["launch", "slurm", "--workers", "2", "--", *STUDY.split()]) == 0
+    (tmp_path / "isoscale.sbatch").write_text(capsys.readouterr().out)
+    options = ["--parsable", "--time=1", "--signal=B:TERM@10"]  # the signal comes 10 to 40 seconds before the limit
+    number = subprocess.run(["sbatch", *options, "isoscale.sbatch"], env=cluster.environment, text=True,
+                            capture_output=True, check=True).stdout.strip()  # fmt: skip
+    cluster.ask("scontrol", "update", f"JobId={number}_0", "TimeLimit=60")
+    tasks = [f"{number}_{task}" for task in range(2)]
+    logs = [tmp_path / f"isoscale-{task}.log" for task in tasks]
+
+    def said():
+        return "\n".join([cluster.said(), *(log.read_text() for log in logs if log.exists())])
+
+    wait_for(lambda: all(cluster.show(task)["JobState"] in ENDED for task in tasks), 400, said)
+    lines = [log.read_text() for log in logs]
+    if keep := os.environ.get("ISOSCALE_TEST_LOG"):
+        Path(keep).write_text("\n".join(lines))
+    shown = [cluster.show(task) for task in tasks]
+    assert [(each["JobState"], each["ExitCode"]) for each in shown] == [("COMPLETED", "0:0")] * 2, said()
+    starts = [text.count(f"job {task}, start ") for task, text in zip(tasks, lines, strict=True)]
+    assert starts == [1, 1 + lines[1].count("ended with 75")] == [1 + int(each["Restarts"]) for each in shown]
+    assert starts[1] > 1 and [text.count("ended with 0") for text in lines] == [1, 1], said()
+    begun = re.findall(r"^run (\w+) begins: ", "\n".join(lines), re.MULTILINE)
+    assert len(begun) == len(set(begun)) == 6 == len(find_runs(tmp_path / "checkpoints"))
+    assert all(run.record.status == "done" for run in find_runs(tmp_path / "checkpoints"))
