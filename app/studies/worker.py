@@ -63,6 +63,7 @@ class Worker:
         """Train what can be trained, until no other worker trains a cell that might become free."""
         reported = float("-inf")
         while (waiting := self._pass()) and not relaunch.is_orphan():
+            self._require_unasked()
             if time.monotonic() - reported > _REPORTED_AGAIN:
                 self.say(f"waiting for {waiting:,} run{'' if waiting == 1 else 's'} that other workers train")
                 reported = time.monotonic()
@@ -79,7 +80,13 @@ class Worker:
             )
             time.sleep(pause)
             for cell in [cell for cell in self.study.cells if cell.run_id in self.not_uploaded]:
+                self._require_unasked()
                 self._after(cell, self._train(cell))
+
+    def _require_unasked(self) -> None:
+        """Raise Stopped if a signal came while a training ended by itself, before that could answer it."""
+        if self._asked:
+            raise Stopped("the study stopped", saved=True)
 
     def progress(self) -> list[Progress]:
         """Return the progress of all cells, with what this command was refused."""
@@ -108,6 +115,7 @@ class Worker:
             if not self._is_due(now):
                 running += now.state == "running"
                 continue
+            self._require_unasked()
             if relaunch.is_orphan():
                 raise Stopped("the study stopped since the command that started this worker ended", saved=True)
             self.say(f"run {self.study.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")

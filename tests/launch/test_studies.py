@@ -226,9 +226,9 @@ def test_a_worker_s_command_is_read_as_the_study_that_was_typed(call):
     [
         ("launch hfjobs --workers 2 -- study grid.csv", "2 workers share no folder there"),
         ("launch vast --workers 2 -- train", "--workers 2 has an effect on a study only"),
-        ("launch vast --gpus 2 -- study grid.csv", "--gpus 2 and --jobs 1 do not match"),
-        ("launch vast -- study grid.csv --jobs 2", "--gpus 1 and --jobs 2 do not match"),
-        ("study grid.csv --launch slurm --jobs 2", "--gpus 1 and --jobs 2 do not match"),
+        ("launch vast --gpus 2 -- study grid.csv", "--gpus 2 does not fit the study, which trains on 1 per machine"),
+        ("launch vast -- study grid.csv --jobs 2 --ranks 2", "which trains on 4 per machine"),
+        ("study grid.csv --launch slurm --jobs 2", "Use `launch PLACE --gpus 2 -- study ...`"),
         ("launch vast -- study status grid.csv", "'study status' after -- is not a train or study command"),
         ("launch vast -- study grid.csv --plan", "--plan has no effect on a rented machine. Omit it"),
         ("study grid.csv --json --launch vast", "--json has no effect on a rented machine. Omit it"),
@@ -252,9 +252,10 @@ def test_a_study_that_cannot_be_launched_is_refused_in_a_sentence(call, tmp_path
     assert code == 2 and says in err and not (out and "--json" not in line), err
 
 
-def test_a_machine_with_several_gpus_runs_a_worker_on_each(call):
-    code, out, _ = call("launch docker --gpus 4 -- study grid.csv --jobs 4")
-    assert code == 0 and "--gpus 4" in out and "--jobs 4" in out and "torch.distributed" not in out
+def test_a_machine_with_several_gpus_gets_the_options_that_share_them(call):
+    code, out, _ = call("launch docker --gpus 4 -- study grid.csv --jobs 2 --ranks 2 --upload")
+    assert code == 0 and "--gpus 4" in out and "--jobs 2 --ranks 2" in out and "torch.distributed" not in out
+    assert "TORCH_ELASTIC_SHUTDOWN_TIMEOUT=120" in out
 
 
 def test_data_on_the_rented_machine_is_checked_there(call):
