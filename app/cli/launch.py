@@ -42,7 +42,9 @@ Workers = Annotated[
 Gpu = Annotated[
     str | None, _option("--gpu", help="Select a GPU by the place's name for it. Default: the place's usual GPU.")
 ]
-Gpus = Annotated[int, _option("--gpus", min=1, help="Use this many GPUs, with one process per GPU. Default: 1.")]
+Gpus = Annotated[
+    int, _option("--gpus", min=1, help="Use this many GPUs per machine, with one process per GPU. Default: 1.")
+]
 DiskGb = Annotated[
     int, _option("--disk-gb", help="Rent a disk of this many GB, at least 40, for image, data and states. Default: 60.")
 ]
