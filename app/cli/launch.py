@@ -73,10 +73,11 @@ def launch(
     )  # fmt: skip
 
 
-def of_study(place: str | None, workers: int | None, options: Mapping[str, Any]) -> None:
-    """Print what starts workers of the study of these options at a place. Raises InputError."""
+def of_study(options: Mapping[str, Any]) -> None:
+    """Print what starts the workers of a study, by its options --launch and --workers. Raises InputError."""
     from ..errors import InputError
 
+    place, workers = options["launch"], options["workers"]
     if not place:
         raise InputError(
             f"--workers {workers} has no effect without --launch. Add --launch PLACE, or use --jobs {workers} for "

@@ -51,8 +51,7 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
 
     how = {name: options.pop(name, None) for name in study_options.OF_A_RUN}
     if how["launch"] or how["workers"]:
-        asked = options | how | {"jobs": jobs, "plan": plan, "as_json": as_json}
-        return of_launch.of_study(how["launch"], how["workers"], asked)
+        return of_launch.of_study(options | how | {"jobs": jobs, "plan": plan, "as_json": as_json})
     with Screen(quiet=as_json) as screen:
         from ..studies import changes, versions
         from ..studies.budget import Budget

@@ -125,7 +125,9 @@ def test_the_failures_of_a_cell_are_counted_by_kind(call, trainings, error):
 def test_a_time_limit_is_one_for_all_cells(call, work, monkeypatch):
     """Each training gets the time that is left. When no time is left, no further cell begins."""
     given = []
-    monkeypatch.setattr("app.system.relaunch.command", lambda *words: given.append(words) or [sys.executable, "-c", ""])
+    monkeypatch.setattr(
+        "app.system.relaunch.command", lambda *words, **_: given.append(words) or [sys.executable, "-c", ""]
+    )
     ended = call(f"{STUDY} --max-minutes 2")
     assert ended.code == 4 and all(1.5 < float(words[words.index("--max-minutes") + 1]) <= 2 for words in given)
     assert "ended with exit code 0 before the run was finished" in ended.err
