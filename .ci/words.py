@@ -1,7 +1,8 @@
 """The words that this project never uses, declared once: `python .ci/words.py` lists each use, and ends with 1 if any.
 
-It reads README.md, docs, app and run.py: the whole text of a page or template; strings, docstrings and comments of a
-source file. It also prints the mean length of the README's sentences. tests/test_words.py fails for the same reasons.
+It reads README.md, docs, studies, app and run.py: the whole text of a page or template; strings, docstrings and
+comments of a source file. It also prints the mean length of the README's sentences. tests/test_words.py fails for
+the same reasons.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MOST_WORDS = 18  # of a sentence of the README, on average
 
 def files() -> list[Path]:
     """Return every file that is read."""
-    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("studies/**/*.md"))]
     sources = [path for path in sorted(ROOT.glob("app/**/*")) if path.suffix in (".py", ".jinja")]
     return [*pages, ROOT / "run.py", *sources]
 

@@ -57,3 +57,8 @@ def permutation(stream: int, n: int) -> Any:
     import numpy as np
 
     return np.argsort(words(stream, np.arange(n, dtype=np.int64)), kind="stable")
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Return the number of batches that contain every example once. The last one may be smaller."""
+    return -(-examples // batch_size)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .draws import steps_per_epoch
 from .task import Task
 
 _NONE = np.empty(0, np.int64)  # no examples
@@ -106,11 +107,6 @@ class StepEnd(NamedTuple):
 
 Event = Batch | EpochEnd | StepEnd
 Observer = Callable[[Event], None]  # the loop calls them in the list's order with each event
-
-
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of batches that contain every example once. The last one may be smaller."""
-    return -(-examples // batch_size)
 
 
 def fit(

@@ -46,7 +46,7 @@ def plan(*, as_json: bool, strict: bool, probe: bool, usd_per_hour: float | None
     with Screen(quiet=as_json) as screen:
         screen.stage("loading torch")
         from ..experiment.run import Options
-        from ..plan import draw_up
+        from ..plan.drawing import draw_up
 
         screen.stage("looking up the dataset, counting the model and timing it" if probe else "looking up the dataset")
         found = draw_up(command, Options.of(command), screen, like=like, probed=probe, usd_per_hour=usd_per_hour)

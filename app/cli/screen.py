@@ -71,8 +71,19 @@ def result_line(text: object) -> None:
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
     """Print a command's result on stdout as JSON, whose escapes keep every text as it is, but for secrets."""
-    text = json.dumps(value, indent=indent)
-    typer.echo(text if without_secrets(text) == text else json.dumps(_without_secrets(value), indent=indent))
+    text = json.dumps(value)
+    text = text if without_secrets(text) == text else json.dumps(_without_secrets(value))
+    typer.echo(_indented(text, indent) if indent else text)
+
+
+def _indented(text: str, indent: int) -> str:
+    """Return JSON as `json.dumps` indents it, whose own indenting took a third of a status of 1,000 runs."""
+    import msgspec  # not for every command
+
+    try:
+        return msgspec.json.format(text, indent=indent)
+    except msgspec.DecodeError:  # Python's NaN and Infinity, which are no JSON
+        return json.dumps(json.loads(text), indent=indent)
 
 
 def _without_secrets(value: Any) -> Any:

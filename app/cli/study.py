@@ -63,7 +63,7 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
         if changed := changes.since(study.files.cells, study.cells):
             screen.say(changed)
         left = [each for each in found if not each.done]
-        if plan or left:  # torch is not loaded for a study that is finished
+        if plan or left:
             tell_costs(found, screen)
         if left and not plan:
             versions.require_same(found, mixed=bool(how["mixed_versions"]))

@@ -29,11 +29,11 @@ def heads(found: Sequence[Progress]) -> tuple[str, ...]:
     return ("fold",) if any(each.cell.config.folds is not None for each in found) else ()
 
 
-def cells(each: Progress, found: Sequence[Progress]) -> tuple[str, ...]:
+def cells(each: Progress, columns: Sequence[str]) -> tuple[str, ...]:
     """Return the cells of one run in these columns."""
     config = each.cell.config
     repeat = f", repeat {config.repeat}" if config.repeat else ""
-    return tuple("-" if config.folds is None else f"{config.fold}/{config.folds}{repeat}" for _ in heads(found))
+    return tuple("-" if config.folds is None else f"{config.fold}/{config.folds}{repeat}" for _ in columns)
 
 
 def lines(found: Sequence[Progress]) -> list[str]:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 def tell_costs(found: Sequence[Progress], screen: Screen) -> None:
     """Say what the cells cost and what speaks against them."""
-    screen.stage("loading torch")
+    screen.stage("looking up the datasets")
     from ..studies import costing
 
-    screen.stage("looking up the datasets")
     costs = costing.costs_of([each.cell for each in found], screen)
     for line in _costs(found, costs):
         screen.say(line)
@@ -55,8 +54,9 @@ def show(found: Sequence[Progress], *, as_json: bool) -> None:
     if as_json:
         return result_json(study_folds.to_json(found), indent=1)
     note(_summary(found))
-    heads = ("run", "model", "size", "dataset", "seed", *study_folds.heads(found), "epochs", "lr", "state", "result")
-    lines = [_line(each, study_folds.cells(each, found)) for each in found]
+    of_folds = study_folds.heads(found)
+    heads = ("run", "model", "size", "dataset", "seed", *of_folds, "epochs", "lr", "state", "result")
+    lines = [_line(each, study_folds.cells(each, of_folds)) for each in found]
     table = columns(heads, lines, folds=("model", "dataset", "state"))
     return result("\n".join([table, *study_folds.lines(found)]))
 

@@ -14,8 +14,11 @@ from ..tables.models import ModelRow
 from ..tables.reading import reading_of
 from ..tables.shape import CELLS, normal
 from .settings import Data, Files, Model, Recipe, Setting, declared, flag, options_of
+from .settings.declaring import KINDS
 
 _ASKED = options_of(Model, Data, Files, Recipe)
+_OF_SOME_DATA = {name: field for name, field in _ASKED.items() if set(declared(field).kinds) != set(KINDS)}
+_OF_SOME_MODELS = {name: field for name, field in _ASKED.items() if declared(field).families}
 
 
 def kind_of(dataset: str) -> str:
@@ -33,7 +36,7 @@ def families_of(name: str) -> tuple[str, ...]:
 
 def require_on_data(values: Mapping[str, Any], *, dataset: str, kind: str) -> None:
     """Raise InputError for a setting that is not at its default and has no effect on this kind of data."""
-    for name, field in _ASKED.items():
+    for name, field in _OF_SOME_DATA.items():
         if field.default is not MISSING and values.get(name) not in (None, field.default):
             _require_kind(name, declared(field), dataset, kind)
 
@@ -41,7 +44,7 @@ def require_on_data(values: Mapping[str, Any], *, dataset: str, kind: str) -> No
 def _require_asked(request: Mapping[str, Any], *, dataset: str, kind: str) -> None:
     """Raise InputError for a requested setting that has no effect on this kind of data."""
     require_on_data(request, dataset=dataset, kind=kind)
-    for name in request.keys() & _ASKED.keys():
+    for name in request.keys() & _OF_SOME_DATA.keys():
         if _ASKED[name].default is MISSING:
             _require_kind(name, declared(_ASKED[name]), dataset, kind)
 
@@ -63,9 +66,9 @@ def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow
             raise InputError(
                 f"{flag(name)} has no effect on {row.name}. The options of its shape are: {own or 'none'}. Omit it"
             )
-    for name, field in _ASKED.items():
+    for name, field in _OF_SOME_MODELS.items():
         its = declared(field)
-        if its.families and family.name not in its.families and values.get(name, field.default) != field.default:
+        if family.name not in its.families and values.get(name, field.default) != field.default:
             only = " and ".join(f"{each}/NAME" if each == "timm" else each for each in its.families)
             raise InputError(f"{flag(name)} has no effect on {row.name}. It is for --model {only}. {its.otherwise}")
 

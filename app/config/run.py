@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from ..counts import Family, family_for
@@ -36,11 +36,13 @@ class RunConfig(Revisions, Recipe, Data, Model):
     """
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        for field, kept, limited in _declarations():
             value = getattr(self, field.name)
-            if (typed := declaring.coerced(field, value)) is not value:
-                object.__setattr__(self, field.name, typed)
-            declaring.check(field, typed)
+            if type(value) not in kept:
+                value = declaring.coerced(field, value)
+                object.__setattr__(self, field.name, value)
+            if limited and value is not None:
+                declaring.check(field, value)
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
         checks.check_recipe(self, task=self.task)
@@ -177,7 +179,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
     def _identity(self) -> dict[str, Any]:
         identity = {
             field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
+            for field, *_ in _declarations()
             if field.name not in _TOLD and getattr(self, field.name) != field.default
         }
         return identity | {"stored_side": self.stored_side, "resize": RESIZE}
@@ -195,7 +197,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values. A revision is omitted at 1."""
         revisions = {field.name for field in dataclasses.fields(Revisions)}
-        values = dataclasses.asdict(self)
+        values = self.__getstate__()  # no field has another dataclass in it
         return {name: value for name, value in values.items() if name not in revisions or value != 1}
 
 
@@ -235,6 +237,15 @@ def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
     if row is None or row.kind != "image" or looked_up:
         raise InputError(f"the classes of {name} are unknown until it is read. Give its facts")
     return dataset_facts(row)
+
+
+@cache
+def _declarations() -> tuple[tuple[dataclasses.Field[Any], frozenset[type], bool], ...]:
+    """Return each field, the types of its values that stay as they are, and whether some values are refused."""
+    return tuple(
+        (field, declaring.kept_as_given(field), declaring.declared(field).limited)
+        for field in dataclasses.fields(RunConfig)
+    )
 
 
 def _digest(identity: Mapping[str, Any]) -> str:

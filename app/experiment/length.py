@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from .. import loop, optim
+from typing import TYPE_CHECKING
+
 from ..artifacts import parts
 from ..config.run import RunConfig
-from ..data.splits.division import Splits
+from ..config.schedules import warmup
+from ..draws import steps_per_epoch
+
+if TYPE_CHECKING:
+    from ..data.splits.division import Splits  # torch, which the cost of a study does without
 
 
 def steps(config: RunConfig, train: int) -> int:
     """Return the optimiser steps of a run on `train` training rows."""
-    return config.epochs * (config.train_batches or loop.steps_per_epoch(train, config.batch_size))
+    return config.epochs * (config.train_batches or steps_per_epoch(train, config.batch_size))
 
 
 def shown(config: RunConfig, train: int) -> int:
@@ -44,5 +49,5 @@ def small_split(config: RunConfig, train: int | None) -> str:
 def schedule(config: RunConfig, splits: Splits) -> tuple[parts.Schedule, str]:
     """Return the length of the schedule and its warm-up, and a note, which is empty unless the warm-up was clamped."""
     total = steps(config, len(splits.train))
-    warmup_steps, clamped = optim.warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
+    warmup_steps, clamped = warmup(config.warmup_steps, total, clamp=config.clamp_warmup)
     return parts.Schedule(total_steps=total, warmup_steps=warmup_steps), clamped

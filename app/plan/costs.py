@@ -1,29 +1,13 @@
-"""The cost of a run: steps, floating-point operations, memory and disk."""
+"""The steps and floating-point operations of a run. Neither needs torch."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from .. import optim
-from ..artifacts import checkpoint
-from ..computing.execution import Execution, Wishes
-from ..config.effects import kind_of
 from ..config.run import RunConfig
-from ..experiment import keeping, length
-from ..place import Place
-from ..system import home, machine
-from ..tables.computing import KEEPING_MAPS
-from ..tables.reading import DTYPES
-from ..tables.shape import extent as axes_of
+from ..experiment import length
 from .extent import Extent
-
-_FLOAT = 4  # bytes
-_LINE_OF_LOG = 200  # bytes, about; two lines a step
-_MARGIN = 1 << 24  # bytes of small files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,56 +70,3 @@ def of_run(config: RunConfig, extent: Extent) -> dict[str, Any]:
         "training_flops": training_flops(config, extent),
         "download_bytes": extent.download_bytes,
     }
-
-
-def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
-    """Return the bytes of device memory by use. Activations are in closed form, halved if most of them are bf16."""
-    kept = chosen.attention_path in KEEPING_MAPS
-    found = counts(config, maps_kept=kept, checkpointing=chosen.checkpointing)
-    activations = chosen.micro_batch_size * found.activation_bytes
-    return {
-        "weights": _FLOAT * found.parameters,
-        "gradients": _FLOAT * found.parameters,
-        "moments": optim.state_bytes(config) * found.parameters,
-        "activations": activations // 2 if here.precision == "bf16" else activations,
-    }
-
-
-def is_tried(here: Place, wishes: Wishes) -> bool:
-    """Return whether the micro-batch size was found by trials on the device."""
-    return here.device.type == "cuda" and wishes.micro_batch_size is None
-
-
-def disk(
-    config: RunConfig, extent: Extent, steps: int | None, *, keep_every: int | None = None
-) -> dict[str, int | None]:
-    """Return the bytes on disk by use. `state` is removed at the end, and `cache` is 0 if the dataset is cached.
-
-    `kept` is present with `--keep-every` only.
-    """
-    kept = {"kept": keeping.room(counts(config).parameters, epochs=config.epochs, every=keep_every)}
-    parameters = counts(config).parameters
-    each = config.channels * math.prod(axes_of(config.stored_side)) * number_bytes(config)
-    total = 0 if extent.cached else None if extent.total is None else extent.total * each
-    return {
-        "cache": total,
-        "weights": 2 * _FLOAT * parameters,
-        "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
-        "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
-        **(kept if keep_every else {}),
-    }
-
-
-def number_bytes(config: RunConfig) -> int:
-    """Return the bytes of one number in the cache: 1 for images, those of --stored-dtype for fields and signals."""
-    return 1 if kind_of(config.dataset) == "image" else DTYPES[config.stored_dtype]
-
-
-def needs(disk: Mapping[str, int | None], checkpoints: Path) -> list[tuple[Path, int, int]]:
-    """Return (folder, bytes needed, bytes free) of each disk that is written to. Unknown sizes count as 0.
-
-    Weights are written just before the state is removed, in the space of an unfinished state.
-    """
-    run = max(disk["weights"] or 0, disk["state"] or 0) + (disk["log"] or 0) + (disk.get("kept") or 0) + _MARGIN
-    parts = [(home.root(), disk["cache"] or 0), (checkpoints, run)]
-    return machine.disks(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .. import optim
+from ..config import schedules
 from ..config.matching import counted
 from ..config.run import RunConfig
 from ..counts.vit import head_width
@@ -28,7 +28,7 @@ def warmup(config: RunConfig, steps: int | None) -> Finding:
     """Return the warm-up's share of the schedule."""
     if steps is None:
         return Finding(WARN, "warm-up", "its share is unknown before the rows are counted")
-    used, clamped = optim.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
+    used, clamped = schedules.warmup(config.warmup_steps, steps, clamp=config.clamp_warmup)
     share = f"{used:,} of {steps:,} steps ({100 * used / steps:.0f} %)"
     if clamped or used > _LONG_WARMUP * steps:
         return Finding(

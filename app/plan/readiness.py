@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..artifacts.listing import state_of
 from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig
 from ..errors import Explained, InputError
 from ..experiment import length
-from ..experiment.options import Options
 from ..system import hub
 from ..system.findings import FAIL, PASS, WARN, Finding
 from .extent import Extent
+
+if TYPE_CHECKING:
+    from ..experiment.options import Options
 
 
 def findings(config: RunConfig, options: Options) -> list[Finding]:

@@ -14,7 +14,7 @@ from ..config.run import RunConfig, resolve
 from ..config.settings import Data, Files, declared, flag, options_of, parsed
 from ..errors import InputError
 from ..tables.shape import spelled
-from .axes import SETTINGS
+from .axes import SETTINGS, is_range
 from .rows import Row
 
 if TYPE_CHECKING:
@@ -121,7 +121,16 @@ def _settings(row: Row) -> dict[str, Any]:
     for name in OF_THE_STUDY:
         if isinstance(row.cells.get(name), str):  # an option of the command has its value already
             raise InputError(f"{name} is a setting of the complete study. Give it as an option of `study`")
-    return parsed(SETTINGS, row.cells)
+    try:
+        return parsed(SETTINGS, row.cells)
+    except InputError:
+        for name, value in row.cells.items():
+            if isinstance(value, str) and is_range(name, value):
+                raise InputError(
+                    f"{name}={value!r} is a range, and a run has one value. Write one run per value, or an axis such "
+                    f"as --cross {name}={value}"
+                ) from None
+        raise
 
 
 class _Lookup:

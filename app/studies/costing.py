@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import data
 from ..config.settings import Data, Files, options_of
-from ..plan import costs, findings_of_data
+from ..plan import checklist, costs
 from ..plan.extent import Extent, extent_of
 from ..system.findings import FAIL, WARN, Finding
 from .cells import Cell
@@ -43,7 +43,7 @@ def costs_of(cells: Sequence[Cell], screen: Screen) -> dict[str, Cost]:
             extents[key] = extent_of(data.understood(config, ask, screen.say), ask)
         extent = extents[key]
         steps = costs.steps_of(config, extent)
-        lines = tuple(line for line in findings_of_data(config, extent, steps) if line.verdict in (WARN, FAIL))
+        lines = tuple(line for line in checklist.of_data(config, extent, steps) if line.verdict in (WARN, FAIL))
         found[cell.run_id] = Cost(steps=steps, flops=costs.training_flops(config, extent), findings=lines)
     return found
 

@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ..config.run import RunConfig
 from ..config.settings import declared
 from ..config.settings.declaring import types_of
 from ..errors import Explained
-from ..system.durable import replacing, write_text
+from ..system.durable import content, replacing, write_text
 from ..system.duration import spoken
 from ..tables.shape import spelled
 from .folder import StudyFiles
@@ -50,16 +51,25 @@ def columns() -> Mapping[str, type]:
 def write(files: StudyFiles, found: Sequence[Progress], say: Say | None = None, *, parquet: bool = True) -> None:
     """Write `results.csv` and, with `parquet`, `results.parquet`; each replaces the file of the call before.
 
-    What cannot be written is reported by `say`, or not at all without it, since no command needs it.
+    A CSV with the same rows is not written again. What cannot be written is reported by `say`, or not at all without
+    it, since no command needs it.
     """
     rows = [row_of(each) for each in found]
     try:
-        write_text(files.results_csv, _as_csv(rows))
+        _renew(files.results_csv, _as_csv(rows))
         if parquet:
             _write_parquet(files.results_parquet, rows)
     except (OSError, UnicodeError, Explained) as error:
         if say:
             say(f"note: the results of the study could not be written to {files.folder} ({error})")
+
+
+def _renew(path: Path, text: str) -> None:
+    """Write a text unless the file has it already. Raises OSError."""
+    with suppress(OSError):
+        if content(path) == text.encode():
+            return
+    write_text(path, text)
 
 
 def row_of(found: Progress) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any
 from ..errors import InputError
 from ..system.durable import content
 from . import csvrows, embedded, yamlrows
-from .axes import MOST_ROWS, crossed
+from .axes import MOST_ROWS, TOO_MANY, crossed
 
 _MOST_BYTES = 16 << 20
+_OF_YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,13 @@ def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[s
     InputError.
     """
     text, named = _text(path), embedded.named(path)
-    found = _of_yaml if named.suffix.lower() in (".yaml", ".yml") else _of_csv
+    ending = named.suffix.lower()
+    if ending not in (".csv", *_OF_YAML):
+        raise InputError(
+            f"the study {named} is neither CSV nor YAML by its name. Valid endings: .csv, {', '.join(_OF_YAML)}. "
+            "Rename the file"
+        )
+    found = _of_yaml if ending in _OF_YAML else _of_csv
     rows = list(itertools.islice(found(text, named.name, options, axes), MOST_ROWS + 1))
     if not rows:
         raise InputError(f"{named} has no runs. Write a CSV with a header and one run per line, or `cross:` in YAML")
@@ -65,7 +72,7 @@ def _of_yaml(text: str, name: str, options: Mapping[str, Any], axes: Mapping[str
 
 def _limited(rows: list[Row]) -> list[Row]:
     if len(rows) > MOST_ROWS:
-        raise InputError(f"the study has more than {MOST_ROWS:,} runs. Divide it into several files")
+        raise InputError(TOO_MANY)
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..artifacts.listing import Listed
 from ..artifacts.paths import RunFiles
@@ -13,7 +14,9 @@ from . import progress
 from .cells import Cell
 from .folder import StudyFiles
 from .progress import Claim, Progress
-from .remote import Remote, There
+
+if TYPE_CHECKING:
+    from .remote import Remote, There
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,11 @@ class Study:
     ) -> Study:
         """Return the study of a file, or without one of its cells. Raises InputError if an upload has no repository."""
         files = StudyFiles.of(checkpoints, file, (cell.run_id for cell in cells))
-        remote = Remote.of(checkpoints, files.records, say) if upload else None
+        if not upload:
+            return cls(cells=cells, checkpoints=checkpoints, files=files)
+        from .remote import Remote  # the Hub, which no other study needs
+
+        remote = Remote.of(checkpoints, files.records, say)
         return cls(cells=cells, checkpoints=checkpoints, files=files, remote=remote)
 
     def progress(self, say: Callable[[str], None], cells: list[Cell] | None = None) -> list[Progress]:

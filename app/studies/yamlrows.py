@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from ..config.settings.declaring import types_of
@@ -40,6 +41,8 @@ def read(text: str, name: str) -> Parts:
 
 
 def _run(given: Any, where: str) -> dict[str, str]:
+    if given == "":
+        raise InputError(f"{where} is empty. Write settings such as `- model: vit_classic`, or remove its `-`")
     settings = _named(
         _mapping(given, f"{where} is not a mapping. Write settings such as `- model: vit_classic`"), where
     )
@@ -80,24 +83,36 @@ def _text(name: str, value: Any, where: str) -> str:
 
 
 def _values(name: str, value: Any, where: str) -> list[str]:
-    return expanded(name, [_text(name, each, where) for each in (value if isinstance(value, list) else [value])], where)
+    values = value if isinstance(value, list) else [value]
+    if "Extent" not in types_of(SETTINGS[name]) and not all(isinstance(each, str) for each in values):
+        raise InputError(
+            f"{where}: {name} has several values in one place. Write a list of plain values such as [0, 1]"
+        )
+    return expanded(name, [_text(name, each, where) for each in values], where)
 
 
 def _loaded(text: str, name: str) -> Any:
     """Return lists, mappings and texts; raise InputError for a text that is not YAML, or that repeats a key."""
     import yaml  # type: ignore[import-untyped]
 
-    loader = yaml.BaseLoader(text)
     try:
+        loader = yaml.BaseLoader(text)
         node = loader.get_single_node()
         _require_once(node, name, set())
         return loader.construct_document(node) if node else None
+    except InputError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1} of " if error.problem_mark else ""
+        raise InputError(f"{line}{name} cannot be read as YAML ({error.problem}). Fix that line") from None
+    except yaml.reader.ReaderError as error:
+        at = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            f"line {at} of {name} cannot be read as YAML, because it has the character U+{error.character:04X}. "
+            "Remove it"
+        ) from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{name} cannot be read as YAML ({' '.join(str(error).split())}). Fix that line") from None
-    finally:
-        loader.dispose()
 
 
 def _require_once(node: Any, name: str, seen: set[int]) -> None:
@@ -105,10 +120,10 @@ def _require_once(node: Any, name: str, seen: set[int]) -> None:
     if id(node) in seen or not isinstance(getattr(node, "value", None), list):
         return
     seen.add(id(node))
-    keys = [key.value for key, _ in node.value] if node.id == "mapping" else []
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InputError(f"{name}: line {node.start_mark.line + 1} begins a mapping with {key!r} twice. Keep one")
+    keys = [key.value for key, _ in node.value if key.id == "scalar"] if node.id == "mapping" else []
+    if len(keys) > len(set(keys)):
+        key, _ = Counter(keys).most_common(1)[0]
+        raise InputError(f"{name}: line {node.start_mark.line + 1} begins a mapping with {key!r} twice. Keep one")
     for child in node.value:
         for each in child if isinstance(child, tuple) else (child,):
             _require_once(each, name, seen)

@@ -85,10 +85,11 @@ def test_the_seeds_of_a_train_command_are_a_study(call, trainings):
     assert call(f"train {TINY} --seeds 0-1 --seed 1").code == 2 and len(trainings) == 3
 
 
-def test_a_finished_study_is_shown_without_torch(call, work, trainings):
-    """A third call of a study answers at once, since nothing is loaded that trains."""
+def test_a_study_is_shown_and_planned_without_torch(call, work, trainings):
+    """A third call of a study answers at once, since nothing is loaded that trains. So does the plan of a new one."""
     assert call(STUDY).code == 0 and trainings
-    program = f"import sys; from app.cli import main; main({STUDY.split()!r}); print('torch' in sys.modules)"
+    calls = f"main({STUDY.split()!r}); main({f'{STUDY} --epochs 3 --plan'.split()!r})"
+    program = f"import sys; from app.cli import main; {calls}; print('torch' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", program],
         cwd=work,
@@ -97,7 +98,8 @@ def test_a_finished_study_is_shown_without_torch(call, work, trainings):
         text=True,
         check=True,
     )
-    assert shown.stdout.splitlines()[-1] == "False" and "done" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "False" and "done" in shown.stdout and "missing" in shown.stdout
+    assert "FLOPs" in shown.stderr
 
 
 def test_a_cell_that_fails_is_tried_three_times_and_the_others_are_trained(call, trainings):

@@ -6,7 +6,7 @@ from data.measured import fields, patterns
 from app import data, log
 from app.experiment import run as experiment
 from app.experiment.options import Options
-from app.plan import costs
+from app.plan import costs, room
 from app.plan.extent import extent_of
 
 QUIET = type("Quiet", (), dict.fromkeys(("say", "stage", "reading", "step"), lambda *_: None))()
@@ -75,10 +75,10 @@ def test_a_plan_s_cache_is_as_large_as_the_one_that_is_written(of_kind, tmp_path
     request = of_kind(kind, stored_dtype=stored)
     config = experiment.plan(request, QUIET)
     ask = data.ask_of(config.to_json(), **data.where(request))
-    planned = costs.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"]
+    planned = room.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"]
     cached = data.prepare(ask, QUIET.say, QUIET.reading)
     written = {split: cached.images(split) for split in cached.manifest.rows}
     assert planned == sum(array.nbytes for array in written.values()) and {str(a.dtype) for a in written.values()} == {
         stored
     }
-    assert costs.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"] == 0
+    assert room.disk(config, extent_of(data.understood(config, ask, print), ask), 10)["cache"] == 0

@@ -7,7 +7,7 @@ import pytest
 from app.config.facts import DatasetFacts, dataset_facts
 from app.config.run import resolve
 from app.data.splits.holdout import counted as divided
-from app.plan import costs, findings
+from app.plan import costs, findings, room
 from app.plan.extent import Extent
 from app.system import checks, machine
 from app.tables.datasets import DATASETS
@@ -111,17 +111,17 @@ def test_shared_memory_passes_whatever_there_is(tmp_path):
 def test_cache_and_run_on_one_disk_need_their_sum(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "not" / "yet"))
     disk = {"cache": 10**9, "weights": 8, "state": 40, "log": 2}
-    ((folder, wanted, free),) = costs.needs(disk, tmp_path / "checkpoints")
+    ((folder, wanted, free),) = room.needs(disk, tmp_path / "checkpoints")
     assert (folder, wanted) == (tmp_path, 10**9 + 42 + 2**24) and free > 0
     assert not list(tmp_path.iterdir())
-    ((_, more, _),) = costs.needs(disk | {"kept": 100}, tmp_path / "checkpoints")
+    ((_, more, _),) = room.needs(disk | {"kept": 100}, tmp_path / "checkpoints")
     assert more == wanted + 100
 
 
 def test_the_weights_of_keep_every_need_room_on_the_disk():
     config = config_of("digits", epochs=7)
-    assert "kept" not in costs.disk(config, extent(total=400), 10)
-    assert costs.disk(config, extent(total=400), 10, keep_every=2)["kept"] == 3 * 4 * config.parameters
+    assert "kept" not in room.disk(config, extent(total=400), 10)
+    assert room.disk(config, extent(total=400), 10, keep_every=2)["kept"] == 3 * 4 * config.parameters
 
 
 def test_a_run_costs_three_forward_passes_for_each_image_learned_from_and_one_for_each_evaluated():
@@ -175,9 +175,9 @@ def test_without_random_batches_every_row_counts_once_an_epoch():
     ],
 )  # fmt: skip
 def test_a_cache_is_as_large_as_its_numbers(config, bytes_):
-    assert costs.disk(config, extent(total=400), 10)["cache"] == bytes_
-    assert costs.disk(config, extent(total=400, cached=True), 10)["cache"] == 0
-    assert costs.disk(config, extent(total=None), 10)["cache"] is None
+    assert room.disk(config, extent(total=400), 10)["cache"] == bytes_
+    assert room.disk(config, extent(total=400, cached=True), 10)["cache"] == 0
+    assert room.disk(config, extent(total=None), 10)["cache"] is None
 
 
 def test_a_regression_has_rows_and_a_target_and_no_classes():

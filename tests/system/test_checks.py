@@ -64,7 +64,7 @@ def test_a_quota_of_cpus_warns_as_many_threads_as_would_wait(tmp_path, monkeypat
 def test_doctor_and_plan_look_at_the_same_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "cpus", lambda *_, **__: checks.Finding("warn", "CPUs", "as faked"))
     assert next(line for line in host.look(tmp_path, tmp_path) if line.about == "CPUs").says == "as faked"
-    from app.plan import _of_machine
+    from app.plan.drawing import _of_machine
 
     assert _of_machine(choose(device="cpu"), 1)[0].says == "as faked"
 

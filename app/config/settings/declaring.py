@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...tables.shape import normal, parsed_extent
 
 KINDS = ("image", "field", "signal")  # of data
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")  # in any case
+_TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _REQUIRED: Any = dataclasses.MISSING
 
@@ -41,6 +43,12 @@ class Setting:
     cell: bool = False  # a cell of a model's shape: None if its family lacks it
     time: bool = False  # whether it is written as 90s, 30m or 1h
     characters: int | None = None  # of a text on one line, at most
+
+    @cached_property
+    def limited(self) -> bool:
+        """Whether some values of the declared type are refused."""
+        ends = (self.above, self.least, self.below, self.most, self.characters)
+        return bool(self.choices) or any(end is not None for end in ends)
 
 
 def setting(default: Any = _REQUIRED, **declared: Any) -> Any:
@@ -87,11 +95,19 @@ def options_of(*groups: type) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in fields if declared(field).help}
 
 
-def types_of(field: dataclasses.Field[Any]) -> list[str]:
+@cache  # a field's declaration never changes, and a study asks for it once per cell
+def types_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """Return the names of the types that a field is declared with, such as int and None."""
-    return (field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))).split(
-        " | "
-    )
+    declared_as = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    return tuple(declared_as.split(" | "))
+
+
+@cache
+def kept_as_given(field: dataclasses.Field[Any]) -> frozenset[type]:
+    """Return the types of values that `coerced` returns as they are."""
+    types = types_of(field)
+    kept = {_TYPES[name] for name in types if name in _TYPES} - ({int} if {"float", "Extent"} & {*types} else set())
+    return frozenset(kept | ({type(None)} if "None" in types or declared(field).cell else set()))
 
 
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -100,6 +116,8 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     An integer becomes a float if the field is one, so that 0 and 0.0 are one run. A list becomes an extent, and a
     number of numpy's becomes Python's.
     """
+    if type(value) in kept_as_given(field):
+        return value
     types = types_of(field)
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
@@ -107,13 +125,12 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
         return None
     if "Extent" in types and isinstance(value, int | list | tuple) and not isinstance(value, bool):
         return normal(value)
-    kinds = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
     if type(value) is int and "float" in types:
         try:
             return float(value)
         except OverflowError:
             raise InputError(f"{field.name}={value} is too large. Use a smaller number") from None
-    if not any(isinstance(value, kinds[name]) for name in types if name in kinds) or (
+    if not any(isinstance(value, _TYPES[name]) for name in types if name in _TYPES) or (
         isinstance(value, bool) and "bool" not in types
     ):
         raise InputError(f"{field.name}={value!r} has the wrong type. Use {' | '.join(types)}")
@@ -173,9 +190,10 @@ def seconds(text: str) -> float:
 
 def check(field: dataclasses.Field[Any], value: Any) -> None:
     """Raise InputError for a value outside its field's choices or range."""
-    name, its = field.name, declared(field)
-    if value is None:
+    its = declared(field)
+    if value is None or not its.limited:
         return
+    name = field.name
     if its.time and its.most and value > its.most:
         raise InputError(f"{flag(name)} {value:g}s is too long. Use at most {its.most / _SECONDS['h']:g}h")
     if its.characters and not (value.strip() and value.isprintable() and len(value) <= its.characters):
