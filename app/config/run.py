@@ -36,7 +36,8 @@ class RunConfig(Revisions, Recipe, Data, Model):
     """
 
     def __post_init__(self) -> None:
-        for field, kept, limited in _declarations():
+        own: Any = type(self)
+        for field, kept, limited in _declarations(own):
             value = getattr(self, field.name)
             if type(value) not in kept:
                 value = declaring.coerced(field, value)
@@ -177,9 +178,10 @@ class RunConfig(Revisions, Recipe, Data, Model):
         return _digest(self._identity() | {"epochs": None})
 
     def _identity(self) -> dict[str, Any]:
+        own: Any = type(self)
         identity = {
             field.name: getattr(self, field.name)
-            for field, *_ in _declarations()
+            for field, *_ in _declarations(own)
             if field.name not in _TOLD and getattr(self, field.name) != field.default
         }
         return identity | {"stored_side": self.stored_side, "resize": RESIZE}
@@ -240,11 +242,11 @@ def _facts_of(request: Mapping[str, Any]) -> DatasetFacts:
 
 
 @cache
-def _declarations() -> tuple[tuple[dataclasses.Field[Any], frozenset[type], bool], ...]:
+def _declarations(config: Any) -> tuple[tuple[dataclasses.Field[Any], frozenset[type], bool], ...]:
     """Return each field, the types of its values that stay as they are, and whether some values are refused."""
     return tuple(
         (field, declaring.kept_as_given(field), declaring.declared(field).limited)
-        for field in dataclasses.fields(RunConfig)
+        for field in dataclasses.fields(config)
     )
 
 
