@@ -37,7 +37,7 @@ def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[s
     """
     text, named = _text(path), embedded.named(path)
     ending = named.suffix.lower()
-    if ending not in (".csv", *_OF_YAML):
+    if ending not in ("", ".csv", *_OF_YAML):
         raise InputError(
             f"the study {named} is neither CSV nor YAML by its name. Valid endings: .csv, {', '.join(_OF_YAML)}. "
             "Rename the file"
