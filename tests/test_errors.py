@@ -60,7 +60,14 @@ def test_a_library_that_is_missing_or_fails_otherwise_is_not(error):
 
 
 @pytest.mark.parametrize(
-    "command", ["train --dataset digits --epochs 1", "evaluate .", "plan --dataset digits", "doctor"]
+    "command",
+    [
+        "train --dataset digits --epochs 1",
+        *(
+            pytest.param(command, marks=pytest.mark.slow)
+            for command in ("evaluate .", "plan --dataset digits", "doctor")
+        ),
+    ],
 )
 def test_a_process_whose_limit_is_too_small_for_torch_ends_with_a_sentence(tmp_path, command):
     def limited():

@@ -85,6 +85,7 @@ def test_the_seeds_of_a_train_command_are_a_study(call, trainings):
     assert call(f"train {TINY} --seeds 0-1 --seed 1").code == 2 and len(trainings) == 3
 
 
+@pytest.mark.slow
 def test_a_study_is_shown_and_planned_without_torch(call, work, trainings):
     """A third call of a study answers at once, since nothing is loaded that trains. So does the plan of a new one."""
     assert call(STUDY).code == 0 and trainings
@@ -102,6 +103,7 @@ def test_a_study_is_shown_and_planned_without_torch(call, work, trainings):
     assert "FLOPs" in shown.stderr
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_tried_three_times_and_the_others_are_trained(call, trainings):
     trainings.errors = {0: OSError("the driver is gone")}
     ended = call(STUDY)

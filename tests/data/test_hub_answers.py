@@ -3,9 +3,7 @@
 import itertools
 
 import pytest
-from hub.server import HubServer
 
-from .at_hub import Client
 from .pictures import write_hub
 from .test_hub_datasets import LABELS, NAMES, TINY_RUN
 
@@ -19,22 +17,14 @@ STRANGE = {"a page": b"<!doctype html><title>Sign in</title>", "a cut object": b
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def server():
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client(server, tmp_path_factory):
-    client = Client(server, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
+@pytest.fixture
+def client(reader):
+    return reader
 
 
 def met(server, client, folder, match, status, **how):
     """How a training ends where a call gets an answer each time, and how often that was; each dataset is a new one."""
-    name = f"bob/set-{next(_numbers)}"
+    name = f"carol/set-{next(_numbers)}"
     server.faults.clear()
     server.add_dataset(name, write_hub(folder / name, LABELS, NAMES))
     client.cache = folder / name / "cache"

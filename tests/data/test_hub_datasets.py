@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub.server import HubServer
 
-from .at_hub import ROOT, Client
+from .at_hub import ROOT
 from .pictures import encoded, noise, write_hub, write_images, write_parquet
 from .reading import Reading
 
@@ -22,17 +21,9 @@ TINY_RUN = ["--size", "100K", "--d-model", "64", "--image", "16", "--patch", "4"
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def server():
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client(server, tmp_path_factory):
-    client = Client(server, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
+@pytest.fixture
+def client(reader):
+    return reader
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub.server import HubServer
 
 from . import layouts
 from .at_hub import Client
@@ -20,26 +19,13 @@ ALWAYS = 1_000_000
 TINY_RUN = ["--size", "100K", "--d-model", "64", "--image", "16", "--patch", "4", "--epochs", "1", "--batch-size", "4"]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared_client(server, tmp_path_factory):
-    client = Client(server, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
-
-
 @pytest.fixture
-def client(server, shared_client, tmp_path):
+def client(server, reader, tmp_path):
     """The process that reads, with an empty cache."""
     server.faults.clear()
     server.requests.clear()
-    shared_client.cache = tmp_path / "cache"
-    return shared_client
+    reader.cache = tmp_path / "cache"
+    return reader
 
 
 class Set:

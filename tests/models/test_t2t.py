@@ -82,7 +82,7 @@ def test_the_default_model_is_the_smallest_of_the_papers_and_grows_in_depth():
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-@pytest.mark.parametrize("qkv_bias", [False, True])
+@pytest.mark.parametrize("qkv_bias", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tokenizer", t2t.TOKENIZERS)
 def test_closed_forms_equal_the_built_model(attention, qkv_bias, tokenizer):
     shape = {**SMALL, "image": (75, 130), "attention": attention, "qkv_bias": qkv_bias, "tokenizer": tokenizer,

@@ -91,7 +91,13 @@ def test_a_caption_consists_of_sentences_and_names_n_or_the_runs(drawn):
         assert not re.search(r";|\s\s|\. [a-z]|\.\.", caption)
 
 
-@pytest.mark.parametrize("kind", [name for name in kinds.PLOTTED if name != "history"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "loss",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in kinds.PLOTTED if name not in ("history", "loss")),
+    ],
+)
 def test_without_its_caption_a_figure_keeps_its_panels_and_the_caption_is_said_on_one_line(kind, tmp_path, monkeypatch):
     said = []
     bare = kinds.figures(kind, tmp_path / "a", monkeypatch, Canvas(COLUMN, caption=False, say=said.append))

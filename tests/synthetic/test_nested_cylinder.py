@@ -31,6 +31,7 @@ def test_the_mean_density_is_the_published_one_at_every_checkpoint(fields):
             assert mean[round(100 * z), round(100 * r)] == pytest.approx(wanted, abs=0.5), (r, z)
 
 
+@pytest.mark.slow
 def test_the_difference_between_simulations_is_local(fields):
     spread = fields.std(0)[800:, :250]
     apex, edge = spread[760:880, :20].max(), spread[600:1000, 110:150].max(1)
