@@ -3,7 +3,7 @@
 _default:
     @just --list
 
-# the quick suite, about five minutes on two idle cores
+# the quick suite, under five minutes on two idle cores
 test *arguments:
     uv run pytest {{arguments}}
 
