@@ -21,7 +21,8 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"^(train|evaluate) --model vit_\w+ --size 10M( --dataset CIFAR-100)?$": "the same",
     r"rruff|nestedcyl_design_file|model_(1f5e384f|00551d46)|^predict .* a.png": "files that others have",
     r"^bench|^selftest|--probe|--size 10M --image 224|--(simulations|patterns) 200": "minutes of computing",
-    r"--dataset (nested_cylinder|diffraction)|^study (status )?(grid|hyper)|^study .*seed=0-": "the same",
+    r"--dataset (nested_cylinder|diffraction)|^study .*seed=0-|^study studies/.*--jobs": "the same",
+    r"\bgrid\.(csv|yaml)|\bhyperparameters\.csv|CNN_Models": "files that others have",
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
     r"\)|^plot patterns": "more than one command, or a run on patterns",
     r"^doctor": "an answer that depends on the machine",
@@ -60,6 +61,7 @@ def had(train_once, tmp_path_factory):
     """What a reader has before the first command of a page: a run, photos, new images, fields and patterns."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(train_once("--dataset digits --epochs 1"), folder / "checkpoints")
+    shutil.copytree(ROOT / "studies", folder / "studies")
     for name in ("photos", "elsewhere", "new"):
         photos(folder / name)
     assert main(f"data make nested_cylinder --simulations 21 --frames 2 --out {folder}/fields".split()) == 0
