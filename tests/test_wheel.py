@@ -58,7 +58,7 @@ def test_the_examples_of_the_docs_train_and_predict(run):
 def test_the_command_has_the_project_s_name(run):
     assert run("isoscale", "--version").stdout.startswith("isoscale ")
     assert "Usage: isoscale " in run("isoscale", "--help").stdout
-    assert "isoscale train --help" in run("isoscale", "train", "--no-such", code=2).stderr
+    assert "isoscale train --help" in run("isoscale", "train", "--qqqqzz", code=2).stderr
     assert "Usage: isoscale " in run("python", "-m", "isoscale", "--help").stdout
 
 
