@@ -30,7 +30,7 @@ _DAY = 86400  # seconds
 def takes(**own: tuple[Any, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of every setting, and then its `own`: name -> annotation and default.
 
-    One of its own takes the place of the setting with its name.
+    An option of the command replaces the setting with the same name.
     """
 
     def give(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The folds of a study: which rows stand for every fold, and how the groups of runs are told."""
+"""The folds of a study: a row without a fold means all folds, and each group of runs is printed with its result."""
 
 from types import SimpleNamespace
 

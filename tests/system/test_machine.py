@@ -36,7 +36,7 @@ def test_the_driver_s_version_is_read_from_what_the_kernel_says(tmp_path, text, 
 
 
 @pytest.mark.parametrize(
-    ("version", "cuda", "verdict", "mend"),
+    ("version", "cuda", "verdict", "advice"),
     [
         ("580.65.06", "13.2", "pass", ""),
         ("550.90.07", "13.2", "fail", "-cuda-12.8"),
@@ -47,9 +47,9 @@ def test_the_driver_s_version_is_read_from_what_the_kernel_says(tmp_path, text, 
         ("580.65.06", None, "fail", "CUDA build"),
     ],
 )
-def test_a_driver_serves_a_wheel_of_its_time_and_older_ones(version, cuda, verdict, mend):
+def test_a_driver_serves_a_wheel_of_its_time_and_older_ones(version, cuda, verdict, advice):
     found = machine.require_driver(version, cuda)
-    assert found.verdict == verdict and mend in found.fix
+    assert found.verdict == verdict and advice in found.fix
 
 
 def test_a_gpu_that_cannot_be_used_is_a_failure_unless_it_is_hidden(tmp_path, monkeypatch):
