@@ -18,8 +18,19 @@ from app.config import effects, reference
 from app.config.command import Command
 from app.config.facts import DatasetFacts, dataset_facts
 from app.config.run import SETTINGS, RunConfig, resolve
-from app.config.settings import GROUPS, Computing, Data, Keeping, Matching, Model, Recipe, declared, options_of
-from app.config.settings.declaring import FALSE, KINDS, TRUE, coerced, from_text, setting
+from app.config.settings import (
+    GROUPS,
+    Computing,
+    Data,
+    Keeping,
+    Matching,
+    Model,
+    Recipe,
+    Revisions,
+    declared,
+    options_of,
+)  # fmt: skip
+from app.config.settings.declaring import DIFFERENCES, FALSE, KINDS, TRUE, coerced, from_text, setting
 from app.errors import InputError
 from app.tables import models, revisions
 from app.tables.datasets import DATASETS
@@ -27,6 +38,28 @@ from app.tables.models import MODELS
 
 CIFAR = dataset_facts(DATASETS["cifar100"])
 ALL = options_of(*GROUPS)
+
+
+def test_every_setting_and_every_field_of_a_config_says_what_a_difference_in_it_does_to_a_comparison():
+    fields = [field for group in (*GROUPS, Revisions, RunConfig) for field in dataclasses.fields(group)]
+    assert len({field.name for field in fields}) > 90
+    lacking = [field.name for field in fields if declared(field).differs not in DIFFERENCES]
+    assert not lacking, f"{lacking} need differs= one of {DIFFERENCES}"
+    cells = {field.name for field in fields if declared(field).cell}
+    assert cells | {"model", "size", "match", "like", "model_revision"} == {
+        field.name for field in fields if declared(field).differs == "architecture"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "differs"),
+    [("dataset", "voids"), ("limit_test", "voids"), ("image", "voids"), ("fingerprint", "voids"), ("lr", "confound"),
+     ("limit_train", "confound"), ("precision", "confound"), ("gradients", "confound"), ("seed", "harmless"),
+     ("device", "harmless"), ("attention_path", "harmless"), ("tag", "harmless"), ("attention", "architecture")],
+)  # fmt: skip
+def test_what_a_difference_does_follows_from_what_the_setting_changes(name, differs):
+    fields = {field.name: field for group in GROUPS for field in dataclasses.fields(group)}
+    assert declared(fields[name]).differs == differs
 
 
 @pytest.mark.parametrize("name", ALL)

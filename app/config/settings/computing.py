@@ -13,7 +13,7 @@ PANEL = "Computing (not part of the run ID)"
 
 
 def _wish(help_: str, *, default: Any = None, **more: Any) -> Any:
-    return setting(default, help=help_, panel=PANEL, decides=False, **more)
+    return setting(default, help=help_, panel=PANEL, decides=False, **{"differs": "harmless"} | more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,5 +40,5 @@ class Computing:
     )
     gradients: str | None = _wish(
         "Exchange gradients between ranks in fp32, or rounded to bf16 for half the traffic.",
-        choices=GRADIENTS, shown="fp32",
+        choices=GRADIENTS, shown="fp32", differs="confound",
     )  # fmt: skip

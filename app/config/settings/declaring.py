@@ -15,6 +15,9 @@ from ...tables.ranges import MOST, check_between, check_known, check_not_negativ
 from ...tables.shape import normal, parsed_extent
 
 KINDS = ("image", "field", "signal")  # of data
+# What a comparison does if its runs differ in a setting: that is what it compares; it is refused; it states the
+# difference next to the verdict; it ignores the difference, because no result depends on it.
+DIFFERENCES = ("architecture", "voids", "confound", "harmless")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")  # in any case
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -34,6 +37,7 @@ class Setting:
     below: float | None = None
     most: float | None = None
     decides: bool = True  # the result, so that it is part of the run ID
+    differs: str = ""  # the class in DIFFERENCES of runs that are compared and differ in it; every setting has one
     kinds: tuple[str, ...] = KINDS  # of data for which it has an effect
     families: tuple[str, ...] = ()  # of models for which it has an effect; empty: all, or those with such a cell
     otherwise: str = "Omit it"  # what to do if it has no effect
@@ -244,4 +248,4 @@ def require_names(fields: Mapping[str, dataclasses.Field[Any]], given: Collectio
             raise InputError(f"unknown setting {name!r}. {suggestion(str(name), list(fields))}")
 
 
-__all__ = ["KINDS", "MOST", "Setting", "derived", "setting"]
+__all__ = ["DIFFERENCES", "KINDS", "MOST", "Setting", "derived", "setting"]

@@ -14,7 +14,7 @@ DAY = 86400  # seconds: no lease lasts longer
 
 
 def _keep(default: Any, help_: str, **more: Any) -> Any:
-    return setting(default, help=help_, decides=False, **{"panel": PANEL, **more})
+    return setting(default, help=help_, decides=False, differs="harmless", **{"panel": PANEL, **more})
 
 
 def _hub(default: Any, help_: str, **more: Any) -> Any:

@@ -19,7 +19,7 @@ MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
 def _cell(help_: str, *, shown: str = "the model's own", panel: str = PANEL, **more: Any) -> Any:
     """Declare a cell of a model's shape. None if the family lacks it, or if the family's default is used."""
-    return setting(None, help=help_, shown=shown, panel=panel, cell=True, **more)
+    return setting(None, help=help_, shown=shown, panel=panel, cell=True, differs="architecture", **more)
 
 
 def _count(help_: str, *, shown: str = "the size table's", panel: str = PANEL) -> Any:
@@ -33,10 +33,11 @@ class Model:
     model: str = setting(
         panel=PANEL, shown=DEFAULT_MODEL,
         help="Name a model: vit_classic, resnet18 or any other that `run.py models` lists, or timm/NAME.",
+        differs="architecture",
     )  # fmt: skip
     size: str = setting(
         panel=PANEL, shown="the dataset's protocol",
-        help="Set the parameter budget, such as 1M, 10M, 25M, 50M or 7.5M.",
+        help="Set the parameter budget, such as 1M, 10M, 25M, 50M or 7.5M.", differs="architecture",
     )  # fmt: skip
     attention: str = _cell("Select the attention of the transformer blocks.", choices=ATTENTIONS, panel=TRANSFORMERS)
     d_model: int = _count("Set the width of a token, in channels.")
@@ -52,6 +53,7 @@ class Model:
         above=0,
         most=MOST,
         help="Set the hidden width of the MLP as a multiple of d_model.",
+        differs="architecture",
     )
     qkv_bias: bool = _cell("Give queries, keys and values a bias.", panel=TRANSFORMERS)
     projection_bias: bool = _cell("Give the output projection of the attention a bias.", panel=TRANSFORMERS)
@@ -90,7 +92,7 @@ class Model:
     image: Extent = setting(
         panel=PANEL, shown="the dataset's protocol", kinds=("image",), metavar="SIDE",
         otherwise="Select a part with --crop for fields or with --range for signals",
-        help="Resize images to this side, or to height x width such as 128x256, in pixels.",
+        help="Resize images to this side, or to height x width such as 128x256, in pixels.", differs="voids",
     )  # fmt: skip
     patch: int = _count("Set the side of a patch in pixels, or its length in samples.", shown="the dataset's protocol")
 
@@ -102,9 +104,13 @@ class Matching:
     match: str | None = setting(
         None, panel=PANEL, choices=tuple(MATCHES),
         help="Choose the size with the parameters or FLOPs closest to those of the model that --like names.",
+        differs="architecture",
     )  # fmt: skip
     like: str | None = setting(
-        None, panel=PANEL, help="Name the model to match, so that --size and --patch set that model's size and patch."
+        None,
+        panel=PANEL,
+        help="Name the model to match, so that --size and --patch set that model's size and patch.",
+        differs="architecture",
     )
 
 
@@ -115,6 +121,6 @@ class Revisions:
     They are not options, and are omitted at 1.
     """
 
-    model_revision: int = derived(1, above=0, most=MOST)
-    decoding_revision: int = derived(1, above=0, most=MOST)
-    layout_revision: int = derived(1, above=0, most=MOST)
+    model_revision: int = derived(1, above=0, most=MOST, differs="architecture")
+    decoding_revision: int = derived(1, above=0, most=MOST, differs="voids")
+    layout_revision: int = derived(1, above=0, most=MOST, differs="voids")

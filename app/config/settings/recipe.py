@@ -21,60 +21,89 @@ class Recipe:
     """How the model is trained. The defaults come from the dataset's protocol."""
 
     batch_size: int = setting(
-        panel=PANEL, shown=_PROTOCOL, above=0, most=MOST, help="Set the examples of one optimiser step."
+        panel=PANEL,
+        shown=_PROTOCOL,
+        above=0,
+        most=MOST,
+        help="Set the examples of one optimiser step.",
+        differs="confound",
     )
     val_batch_size: int = setting(
-        128, panel=PANEL, above=0, most=MOST, help="Set the validation examples that each step evaluates."
+        128,
+        panel=PANEL,
+        above=0,
+        most=MOST,
+        help="Set the validation examples that each step evaluates.",
+        differs="harmless",
     )
     epochs: int = setting(
-        panel=PANEL, shown=_PROTOCOL, above=0, most=MOST, help="Set the number of passes over the training rows."
+        panel=PANEL,
+        shown=_PROTOCOL,
+        above=0,
+        most=MOST,
+        help="Set the number of passes over the training rows.",
+        differs="confound",
     )
     train_batches: int | None = setting(
         None, panel=PANEL, shown=f"{_PROTOCOL}, else all", above=0, most=_BATCHES,
-        help="Train on this many random batches per epoch instead of on every row once.",
+        help="Train on this many random batches per epoch instead of on every row once.", differs="confound",
     )  # fmt: skip
     val_batches: int | None = setting(
         None, panel=PANEL, shown=f"{_PROTOCOL}, else all", above=0, most=_BATCHES,
-        help="Use this many batches in the validation pass at the end of an epoch.",
+        help="Use this many batches in the validation pass at the end of an epoch.", differs="harmless",
     )  # fmt: skip
-    optimizer: str = setting("adamw", panel=PANEL, shown=_PROTOCOL, choices=OPTIMIZERS, help="Select the optimiser.")
+    optimizer: str = setting(
+        "adamw", panel=PANEL, shown=_PROTOCOL, choices=OPTIMIZERS, help="Select the optimiser.", differs="confound"
+    )
     eps: float = setting(1e-8, panel=PANEL, above=0, help="Set epsilon in the denominator of the optimiser.",
-                         shown=f"{_PROTOCOL}, else 1e-08")  # fmt: skip
+                         shown=f"{_PROTOCOL}, else 1e-08", differs="confound")  # fmt: skip
     schedule: str = setting(
         "cosine", panel=PANEL, shown=_PROTOCOL, choices=SCHEDULES,
-        help="Select the learning-rate schedule after the warm-up.",
+        help="Select the learning-rate schedule after the warm-up.", differs="confound",
     )  # fmt: skip
-    lr: float = setting(panel=PANEL, shown=_PROTOCOL, above=0, help="Set the highest learning rate.")
+    lr: float = setting(
+        panel=PANEL, shown=_PROTOCOL, above=0, help="Set the highest learning rate.", differs="confound"
+    )
     warmup_steps: int | None = setting(
         None, panel=PANEL, shown=f"{_PROTOCOL}, shortened to 10 % if it exceeds 20 % of all steps",
-        least=0, most=MOST, help="Increase the learning rate over this many steps.",
+        least=0, most=MOST, help="Increase the learning rate over this many steps.", differs="confound",
     )  # fmt: skip
-    clamp_warmup: bool = derived(True)  # False where --warmup-steps was given
+    clamp_warmup: bool = derived(True, differs="confound")  # False where --warmup-steps was given
     weight_decay: float = setting(
         panel=PANEL, shown=_PROTOCOL, least=0,
-        help="Set the weight decay of matrices; norms, biases and positions have none.",
+        help="Set the weight decay of matrices; norms, biases and positions have none.", differs="confound",
     )  # fmt: skip
     dropout: float = setting(
         panel=MODEL, shown=_PROTOCOL, least=0, below=1,
-        help="Drop this fraction of embeddings, projections and MLP activations in training.",
+        help="Drop this fraction of embeddings, projections and MLP activations in training.", differs="confound",
     )  # fmt: skip
     pretrained: bool = setting(
-        False, panel=TIMM, families=("timm",), help="Start from the published weights of a timm/NAME model."
+        False,
+        panel=TIMM,
+        families=("timm",),
+        help="Start from the published weights of a timm/NAME model.",
+        differs="confound",
     )
     class_weights: str = setting(
         "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
         help="Weigh the training loss of each class, balanced by n / (K n_c) of its n_c of n training rows.",
+        differs="confound",
     )  # fmt: skip
-    init_sha256: str | None = derived(None)  # of the file of the weights that training starts from
+    init_sha256: str | None = derived(None, differs="confound")  # of the file of the weights that training starts from
     clip_norm: float | None = setting(
-        None, panel=PANEL, shown="no limit", above=0, help="Scale gradients down to this norm if theirs is larger."
+        None,
+        panel=PANEL,
+        shown="no limit",
+        above=0,
+        help="Scale gradients down to this norm if theirs is larger.",
+        differs="confound",
     )
     seed: int = setting(
         0, panel=PANEL, least=0, most=2**63 - 1,
-        help="Set the seed of initial weights, data order, augmentation and dropout.",
+        help="Set the seed of initial weights, data order, augmentation and dropout.", differs="harmless",
     )  # fmt: skip
     precision: str = setting(
         "auto", panel=PANEL, choices=PRECISIONS,
         help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere, and tf32 is fp32 with "
-        "rounded products on GPUs.",
+        "rounded products on GPUs.", differs="confound",
     )  # fmt: skip
