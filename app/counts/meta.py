@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,14 @@ def built(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out torch's warning about the speed of a convolution, since nothing is computed on the meta device."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using padding='same'")
+        yield
+
+
 def parameters(build: Callable[[], nn.Module]) -> int:
     """Return the trainable parameters."""
     return _trainable(built(build))
@@ -69,8 +78,7 @@ def counted(build: Callable[[], nn.Module], channels: int, image: Extent) -> Cou
     model = built(build).train()
     with torch.device("meta"):
         images = torch.empty(_IMAGES, channels, *extent(image))
-        with FlopCounterMode(display=False) as flops, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Using padding='same'")  # of speed, and nothing is computed
+        with FlopCounterMode(display=False) as flops, quiet():
             saved = _saved_bytes(model, images)
     embedding = _patches(model)
     own = sum(parameter.numel() for name, parameter in model.named_parameters() if name in _TOKENS)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..counts import builders
+from ..counts import builders, meta
 from ..errors import InputError
 from ..tables.models import TIMM, ModelRow
 from .pretrained import weights
@@ -41,7 +41,7 @@ def check_takes(model: str, build: Callable[[], nn.Module], *, image: int, chann
 
     It is for timm/NAME, whose limits no table contains. An InputError of the constructor is passed on.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), meta.quiet():
         built = build()
         try:
             found = built(torch.empty(2, channels, image, image)).shape

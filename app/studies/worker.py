@@ -62,8 +62,11 @@ class Worker:
     def _wait_for_all(self) -> None:
         """Train what can be trained, until no other worker trains a cell that might become free."""
         reported = float("-inf")
-        while (waiting := self._pass()) and not relaunch.is_orphan():
+        while (others := self._pass()) and not relaunch.is_orphan():
             self._require_unasked()
+            waiting = sum(each.state == "running" for each in self.study.progress(self.say, others))
+            if not waiting:  # they ended in the meantime
+                continue
             if time.monotonic() - reported > _REPORTED_AGAIN:
                 self.say(f"waiting for {waiting:,} run{'' if waiting == 1 else 's'} that other workers train")
                 reported = time.monotonic()
@@ -102,18 +105,18 @@ class Worker:
         why = f"its training ended with exit code {self._codes[name]} before the run was finished"
         return replace(found, kind="unfinished", sentence=why)
 
-    def _pass(self) -> int:
-        """Train all cells that can be trained now; return how many others are training."""
+    def _pass(self) -> list[Cell]:
+        """Train all cells that can be trained now; return those that other workers trained when this one looked."""
         found = self.progress()
         versions.require_same(found, mixed=self.mixed_versions)
         todo = deque(each.cell for each in found if self._is_due(each))
-        running = sum(each.state == "running" for each in found)
+        others = [each.cell for each in found if each.state == "running"]
         total = len(self.study.cells)
         while todo:
             cell = todo.popleft()
             (now,) = self.study.progress(self.say, [cell])  # other workers went on while this one trained
             if not self._is_due(now):
-                running += now.state == "running"
+                others += [cell] if now.state == "running" else []
                 continue
             self._require_unasked()
             if relaunch.is_orphan():
@@ -122,11 +125,11 @@ class Worker:
             code = self._train(cell)
             after = self._after(cell, code)
             if after.state == "running":  # another process was faster
-                running += 1
+                others.append(cell)
                 self._tries[cell.run_id] -= 1
             elif not after.done and self._is_due(after):
                 todo.append(cell)
-        return running
+        return others
 
     def _is_due(self, found: Progress) -> bool:
         """Return whether a cell is to be trained now."""

@@ -140,17 +140,26 @@ def test_a_time_limit_is_one_for_all_cells(call, work, monkeypatch):
 
 @pytest.mark.slow
 def test_a_study_that_is_killed_again_and_again_ends_in_the_same_bytes(call, work, pytestconfig):
-    """SIGKILL to the command alone: the training that it started saves its state and ends at its next step."""
-    drawn = random.Random(pytestconfig.getoption("--scenario-seed"))
-    line = relaunch.command(*shlex.split(STUDY))
-    for _ in range(pytestconfig.getoption("--kills") or 10):
-        with subprocess.Popen(line, env=relaunch.environment(), stderr=subprocess.DEVNULL) as study:
+    """SIGKILL to the command alone: the training that it started saves its state and ends at its next step.
+
+    Four runs and four kills; `--kills 10` kills a study of twelve runs ten times.
+    """
+    drawn, kills = random.Random(pytestconfig.getoption("--scenario-seed")), pytestconfig.getoption("--kills") or 10
+    seeds = range(6 if kills >= 10 else 2)
+    study = f"study {TINY} --cross model=vit_classic,vit_differential --cross seed=0-{seeds[-1]}"
+    line = relaunch.command(*shlex.split(study))
+    for _ in range(kills):
+        with subprocess.Popen(line, env=relaunch.environment(), stderr=subprocess.DEVNULL) as killed:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                study.wait(drawn.uniform(2, 14))
-            study.kill()
-    assert call(STUDY).code == 0
+                killed.wait(drawn.uniform(2, 14))
+            killed.kill()
+    assert call(study).code == 0
+    trained = {path: path.stat().st_mtime_ns for path in (work / "checkpoints").rglob("model_*")}
+    again = call(study)
+    assert again.code == 0 and again.out.count(" done ") == 2 * len(seeds)
+    assert trained == {path: path.stat().st_mtime_ns for path in (work / "checkpoints").rglob("model_*")}
     for model in ("vit_classic", "vit_differential"):
-        for seed in (0, 1):
+        for seed in seeds:
             assert call(f"train {TINY} --model {model} --seed {seed} --checkpoints alone").code == 0
     assert files(work / "checkpoints") == files(work / "alone")
     assert not [path for path in (work / "checkpoints").rglob("*") if path.suffix in (".state", ".lock", ".push")]

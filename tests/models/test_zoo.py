@@ -1,5 +1,6 @@
 """What timm builds: the zoo's counts, every row at two sides, what is refused, and any model by name."""
 
+import warnings
 from functools import partial
 
 import pytest
@@ -148,6 +149,14 @@ def test_a_shape_that_cannot_be_built_is_refused_with_a_sentence(model, cells, s
     row, family = MODELS[model], family_of(model)
     with pytest.raises(InputError, match=says):
         family.check(family.shape({"image": 32, "channels": 3, "classes": 10, **row.cells, **cells}))
+
+
+def test_the_check_of_a_convmixer_prints_no_warning():
+    """torch warns of the speed of even kernels, once per process, though nothing is computed."""
+    model = partial(small, "convmixer", image=16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        zoo.check_takes("convmixer", model, image=16, channels=3, classes=5)
 
 
 @pytest.mark.parametrize("image", [33, 48, 64, 97])
