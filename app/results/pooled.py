@@ -14,8 +14,8 @@ from ..artifacts import split_rows
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..errors import InputError
+from ..statistics.rates import wilson
 
-_Z = 1.959963984540054  # of a two-sided 95 % interval
 _APART = ("fold", "repeat")  # the settings in which the runs may differ
 _NAMED = 5  # in a message
 
@@ -96,17 +96,6 @@ def pooled(runs: Sequence[Run]) -> Pooled:
     _require_same_examples(joined, limited=runs[0].config.limited)
     ids = tuple(run.record.run_id for members in repeats.values() for run in members)
     return Pooled(folds=folds, run_ids=ids, repeats={repeat: _score(found) for repeat, found in joined.items()})
-
-
-def wilson(correct: float, n: int) -> Interval:
-    """Return the 95 % Wilson interval of `correct` of n examples (Wilson 1927, doi:10.2307/2276774).
-
-    `correct` may be a mean of counts.
-    """
-    share, square = correct / n, _Z**2 / n
-    centre = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / n + square / (4 * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _require_alike(runs: Sequence[Run]) -> None:

@@ -15,7 +15,8 @@ from app.config.facts import dataset_facts
 from app.config.run import resolve
 from app.data.splits import holdout
 from app.errors import Damaged, InputError
-from app.results.pooled import pooled, wilson
+from app.results.pooled import pooled
+from app.statistics.rates import wilson
 from app.tables.datasets import DATASETS
 
 RNG = np.random.default_rng(0)
@@ -58,12 +59,6 @@ def test_every_example_counts_once_with_one_interval_of_n(make):
     told = found.to_json()
     assert (told["n"], told["correct"], told["folds"], len(set(told["run_ids"]))) == (97, right.sum(), 3, 3)
     assert told["accuracy_interval"] == list(score.interval) and told["repeats"][0]["repeat"] == 0
-
-
-@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (1, 3), (360, 400), (1, 100_000)])
-def test_the_interval_is_wilsons(correct, n):
-    expected = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    assert wilson(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_repeats_are_averaged_and_do_not_narrow_the_interval(make):

@@ -7,7 +7,8 @@ import pytest
 from app.config.facts import dataset_facts
 from app.config.run import resolve
 from app.errors import InputError
-from app.results.pooled import Pooled, Score, wilson
+from app.results.pooled import Pooled, Score
+from app.statistics.rates import wilson
 from app.studies import folds
 from app.studies.folds import Group, expanded
 from app.studies.rows import Row
