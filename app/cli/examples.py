@@ -65,8 +65,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plot loss": (
         "plot loss",
         "plot loss --run 3f2a91c0 --out figures",
-        "plot loss --width 3.25in --no-caption",
+        "plot loss --separate --width 3.25in --no-caption",
     ),
+    "plot accuracy": ("plot accuracy", "plot accuracy --width 3.25in --format pdf"),
     "plot scaling": (
         "plot scaling",
         "plot scaling --checkpoints runs --out figures",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import log
+from .. import log, task
 from ..artifacts.runs import Run
 from ..errors import InputError
 from . import events, selection
@@ -65,6 +65,12 @@ class History:
     def of_published(cls, found: Published, threshold: float) -> History:
         """Return the history of a published run."""
         return cls._made(f"{found.group} (published)", found.name, found.train, found.val, threshold, None)
+
+    @property
+    def drawn(self) -> int:
+        """The number of epochs that are drawn: up to the event for a regression, all of them for a classification."""
+        cut = self.run is None or task.of(self.run.config.task) is task.values
+        return self.event.epoch if cut else len(self.val)
 
     @classmethod
     def _made(

@@ -157,12 +157,12 @@ def _colours(histories: Sequence[History], compared: dict[str, list[History]]) -
 
 
 def _draw_history(axes: Axes, history: History, split: str, colour: str, scale: float) -> None:
-    """Draw the curve up to the event: a point if the event occurred, a bar across the end if not."""
-    end = history.event.epoch
-    losses = getattr(history, split)[:end]
-    axes.plot(np.arange(1, end + 1), losses, color=colour, linewidth=1.6 * scale)
-    marker = "o" if history.event.reached else "|"
-    axes.plot([end], losses[-1:], marker=marker, color=colour, markersize=6 * scale, clip_on=True)
+    """Draw the curve, a point at the event, and a bar across the end of a run without it."""
+    losses = getattr(history, split)
+    drawn = np.arange(1, history.drawn + 1)
+    axes.plot(drawn, losses[: history.drawn], color=colour, linewidth=1.6 * scale)
+    marker, at = "o" if history.event.reached else "|", history.event.epoch
+    axes.plot([at], losses[at - 1 : at], marker=marker, color=colour, markersize=6 * scale, clip_on=True)
 
 
 def _entries(
@@ -178,10 +178,12 @@ def _entries(
 def _facts(histories: Sequence[History], threshold: float, ends: tuple[float, float]) -> list[str]:
     runs, reached = len(histories), sum(history.event.reached for history in histories)
     above = sum(float(history.val.max()) > ends[0] or float(history.train.max()) > ends[0] for history in histories)
+    cut = task.of(task_of(histories)) is task.values
     return [
         *described(histories),
-        f"A curve ends at the third consecutive epoch with a validation loss below {threshold:g} (point, {reached} of",
-        f"{runs} runs), or else at the last epoch (bar).",
+        f"{'A curve ends at' if cut else 'A point marks'} the third consecutive epoch with a validation loss below",
+        f"{threshold:g} ({'point, ' if cut else ''}{reached} of {runs} runs),",
+        "or else at the last epoch (bar)." if cut else "and a bar the end of the other runs.",
         f"The losses of {above} run{'s' if above > 1 else ''} exceed the upper panels." if above else "",
         selection.warning(runs_of(histories)),
     ]

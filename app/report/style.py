@@ -65,7 +65,8 @@ _RC = {
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "white",
     "svg.hashsalt": "isoscale",
-    "svg.fonttype": "path",
+    "font.sans-serif": [_FONT],  # behind it, an SVG names any sans-serif font of its reader
+    "svg.fonttype": "none",  # text is text: it can be read aloud, searched and copied
     "pdf.fonttype": 42,  # fonts that journals accept
 }
 _POINTS = {"font.size": 14, "axes.titlesize": 15, "figure.titlesize": _TITLE, "legend.fontsize": _LEGEND}
@@ -81,7 +82,7 @@ def house_style(canvas: Canvas = CANVAS) -> Iterator[None]:
     level = log.level
     log.setLevel(logging.ERROR)  # a fallback with only one weight needs no warning
     try:
-        with matplotlib.style.context(["default", _RC, sized, {"font.family": _families()}]):
+        with matplotlib.style.context(["default", _RC, sized, {"font.family": [*_families(), "sans-serif"]}]):
             yield
     finally:
         log.setLevel(level)
@@ -162,11 +163,19 @@ def legend_above(axes: Axes, canvas: Canvas) -> None:
 
 
 def legend_size(entries: Sequence[Line2D], canvas: Canvas, usual: float) -> tuple[float, int]:
-    """Return the height in inches of a legend as wide as the figure, and its columns: two if the entries fit."""
-    points = canvas.points(usual)
+    """Return the height in inches of a legend as wide as the axes, and its columns: two if the entries fit.
+
+    In one column, the labels of the entries are wrapped.
+    """
+    points, handle = canvas.points(usual), (_HANDLE + 2) * canvas.points(usual) / 72
     longest = max(len(str(entry.get_label())) for entry in entries)
-    columns = 2 if longest <= _letters(canvas.inches / 2 - (_HANDLE + 2) * points / 72, points) else 1
-    return 1.6 * points * -(-len(entries) // columns) / 72, columns
+    if longest <= _letters(canvas.inches / 2 - handle, points):
+        return 1.6 * points * -(-len(entries) // 2) / 72, 2
+    room = _letters(canvas.inches - _AXIS * canvas.points(_POINTS["font.size"]) / 72 - handle, points)
+    for entry in entries:
+        entry.set_label(_wrapped(str(entry.get_label()), room))
+    lines = sum(1 + str(entry.get_label()).count("\n") for entry in entries)
+    return (0.4 * len(entries) + 1.2 * lines) * points / 72, 1
 
 
 def caption(figure: Figure, canvas: Canvas, sentences: Sequence[str]) -> None:

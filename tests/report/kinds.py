@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.report import confusion, field, history, loss, patterns, scaling, style, truth
+from app.artifacts.runs import Run
+from app.report import accuracy, confusion, field, history, loss, overlay, patterns, scaling, style, truth
 from app.report.canvas import Canvas
 from app.tables.symmetry import BRAVAIS
 
 from . import made_up_run
 
-PLOTTED = ("loss", "scaling", "history", "field", "patterns")  # by `plot`, on any canvas
+PLOTTED = ("loss", "scaling", "overlay", "accuracy", "history", "field", "patterns")  # by `plot`, on any canvas
 OF_A_RUN = ("own loss", "few classes", "many classes", "truth")  # by `train` and `evaluate`, on the usual one
 
 
@@ -44,6 +45,21 @@ def _scaling(folder: Path, canvas: Canvas) -> None:
     sizes = {"10M": 0.30, "25M": 0.335, "50M": 0.35}
     runs = [made_up_run(folder, size=size, top1=top1, steps=1) for size, top1 in sizes.items()]
     scaling.draw([*runs, made_up_run(folder, size="1M", top1=None, steps=1)], folder, canvas=canvas)
+
+
+def _overlay(folder: Path, canvas: Canvas) -> None:
+    overlay.draw(_seeds(folder), folder, canvas=canvas)
+
+
+def _accuracy(folder: Path, canvas: Canvas) -> None:
+    accuracy.draw(_seeds(folder)[:2], folder, canvas=canvas)
+
+
+def _seeds(folder: Path, **asked: Any) -> list[Run]:
+    """Runs of two models at two sizes, the first with two seeds."""
+    cells = [(model, size, seed) for model in ("vit_classic", "vit_differential") for size in ("10M", "25M")
+             for seed in ((0, 1) if model == "vit_classic" else (0,))]  # fmt: skip
+    return [made_up_run(folder, model=model, size=size, seed=seed, steps=20, **asked) for model, size, seed in cells]
 
 
 def _history(folder: Path, canvas: Canvas) -> None:

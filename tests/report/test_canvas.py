@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from app.cli import plot
+from app.cli import plot_options
 from app.errors import InputError
 from app.report import canvas, history, patterns, style
 from app.report.canvas import Canvas
@@ -33,9 +33,9 @@ def test_a_width_that_is_too_small_or_large_is_refused_with_the_range(text, wide
 
 def test_every_kind_of_figure_names_the_range_and_its_usual_width_in_its_help():
     usual = {
-        plot.Width: "8.5in",
-        plot.WidthOfHistory: f"{history._WIDTH}in",
-        plot.WidthOfPatterns: f"{patterns._WIDTH}in",
+        plot_options.Width: "8.5in",
+        plot_options.WidthOfHistory: f"{history._WIDTH}in",
+        plot_options.WidthOfPatterns: f"{patterns._WIDTH}in",
     }
     for option, width in usual.items():
         (its,) = option.__metadata__

@@ -1,6 +1,7 @@
 """Histories over seeds and the time to a threshold: which runs, which numbers, which files."""
 
 import pytest
+from matplotlib.figure import Figure
 
 from app.errors import InputError
 from app.report import curves, history
@@ -88,6 +89,20 @@ def test_a_classification_needs_a_threshold_and_a_run_without_an_epoch_is_told(t
         history.draw([run], tmp_path, threshold=None, top=None, zoom=None)
     with pytest.raises(InputError, match=r"has no complete epoch yet. Train for at least one epoch"):
         history.draw([run], tmp_path, threshold=1.0, top=None, zoom=None)
+
+
+def test_a_curve_ends_at_the_event_of_a_regression_and_is_complete_of_a_classification(runs, tmp_path, monkeypatch):
+    classes = made_up_run(tmp_path / "c", loss=under, steps=60, epochs=6)
+    regression, classification = (history.History.of(run, 0.1) for run in (runs[0], classes))
+    assert (regression.event.epoch, regression.drawn) == (4, 4) and (
+        classification.event.epoch,
+        classification.drawn,
+    ) == (4, 6)
+    axes = Figure().subplots()
+    history._draw_history(axes, classification, "val", "black", 1.0)
+    curve, point = axes.lines
+    assert len(curve.get_xdata()) == 6 and point.get_xdata().tolist() == [4] and point.get_marker() == "o"
+    assert "A point marks the third" in " ".join(history._facts([classification], 0.1, (2.0, 0.2)))
 
 
 def test_an_unfinished_run_is_left_out_and_said(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import InputError
 from app.report import loss
+from app.report.batches import Curve, Frame, rows_of, smoothed, window_for
 
 from . import falling, made_up_run
 
@@ -39,44 +40,44 @@ def test_identical_logs_give_identical_bytes(tmp_path):
 
 @pytest.mark.parametrize("batches", [1, 2, 3, 4, 5, 60])
 def test_smoothing_keeps_a_constant_and_the_length(batches):
-    assert loss.smoothed(np.full(batches, 2.5), 5) == pytest.approx(np.full(batches, 2.5))
+    assert smoothed(np.full(batches, 2.5), 5) == pytest.approx(np.full(batches, 2.5))
 
 
 def test_smoothing_keeps_a_straight_line_up_to_both_ends():
     line = np.linspace(4.6, 1.0, 300)
-    assert loss.smoothed(line, 31) == pytest.approx(line)
+    assert smoothed(line, 31) == pytest.approx(line)
 
 
 def test_smoothing_takes_the_mean_of_the_window_around_a_batch():
     noise = np.random.default_rng(0).normal(size=100)
-    assert loss.smoothed(noise, 11)[50] == pytest.approx(noise[45:56].mean())
+    assert smoothed(noise, 11)[50] == pytest.approx(noise[45:56].mean())
 
 
 def test_windows_are_odd_and_two_percent_of_the_run():
-    assert [loss.window_for(batches) for batches in (1, 60, 500, 4400)] == [5, 5, 11, 89]
+    assert [window_for(batches) for batches in (1, 60, 500, 4400)] == [5, 5, 11, 89]
 
 
 def curve(tmp_path, function, steps=400):
     """The training curve of a run whose loss is a function of the step."""
     run = made_up_run(tmp_path, steps=steps, loss=function)
-    return loss.Curve.of(run, loss.log.read(run.files.log)[1], "train")
+    return Curve.of(run, rows_of(run), "train")
 
 
 def test_the_frame_is_not_crushed_by_a_spike_at_the_start(tmp_path):
-    frame = loss.Frame.of([curve(tmp_path, lambda step: falling(step) + 50 * (step < 4))])
+    frame = Frame.of([curve(tmp_path, lambda step: falling(step) + 50 * (step < 4))])
     assert frame.high < 6
     assert not frame.logarithmic
 
 
 def test_the_frame_holds_every_batch_of_an_ordinary_run(tmp_path):
     ordinary = curve(tmp_path, falling)
-    frame = loss.Frame.of([ordinary])
+    frame = Frame.of([ordinary])
     assert frame.low < ordinary.losses.min()
     assert frame.high > ordinary.losses.max()
 
 
 def test_a_loss_that_falls_a_hundredfold_is_read_on_a_logarithmic_axis(tmp_path):
-    frame = loss.Frame.of([curve(tmp_path, lambda step: 4.6 * 0.01 ** (step / 400))])
+    frame = Frame.of([curve(tmp_path, lambda step: 4.6 * 0.01 ** (step / 400))])
     assert frame.logarithmic
     assert 0 < frame.low < 0.046
 

@@ -1,0 +1,90 @@
+"""The options of `plot`: what a figure's width, caption, format and folder are."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+
+_option = partial(typer.Option, show_default=False)
+
+
+def _inches(text: str) -> float:
+    from ..report import canvas
+
+    try:
+        return canvas.inches(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _width(default: str) -> Any:
+    """Return the option of a kind of figure that has this width by default."""
+    return _option("--width", parser=_inches, metavar="LENGTH", help="Set the width of each figure, with the unit in, "
+                   f"mm or cm, from 2.5in to 20in, such as 3.25in for one column. Default: {default}.")  # fmt: skip
+
+
+Width = Annotated[float | None, _width("8.5in")]
+WidthOfHistory = Annotated[float | None, _width("12in, and 8.5in for the time to the threshold")]
+WidthOfPatterns = Annotated[float | None, _width("11in")]
+Caption = Annotated[
+    bool,
+    _option("--caption/--no-caption", metavar="", help="Print the title and the caption in the figure, or else both on "
+            "stderr, as one line `caption: ...` per figure. Default: --caption."),
+]  # fmt: skip
+
+
+def _folder(out: Path) -> Path:
+    """Return the folder of the figures. Raise InputError for the name of a figure, which would become a folder."""
+    kind = out.suffix.lower().removeprefix(".")
+    if kind in ("png", "svg", "pdf", "jpg", "jpeg", "eps") and not out.is_dir():
+        raise InputError(
+            f"--out {out} is a file, but figures are written into a folder, under names of their content. Name a "
+            "folder, and the format with --format, such as --format pdf"
+        )
+    return out
+
+
+Folder = Annotated[
+    Path, _option("--out", callback=_folder, help="Write the figures into this folder. Default: figures.")
+]
+Format = Annotated[
+    str,
+    _option("--format", help="Write each figure in these formats, of png, svg and pdf, separated by commas. "
+            "Default: png,svg."),
+]  # fmt: skip
+USUAL_FORMATS = "png,svg"
+Threshold = Annotated[
+    float | None,
+    _option("--threshold", min=0, help="Measure the time until the validation loss is below this value. "
+            "Default: 0.001 for regression; classification requires a value."),
+]  # fmt: skip
+Top = Annotated[
+    float | None, _option("--top", min=0, help="End the loss axes at this loss. Default: chosen from the runs.")
+]
+Zoom = Annotated[
+    float | None,
+    _option("--zoom", min=0, help="End the zoomed loss axes at this loss. Default: chosen from the runs."),
+]
+PublishedFiles = Annotated[
+    list[Path] | None,
+    _option("--published", metavar="FILE", help="Also draw the run of this studyNNN_trainval_summary.csv of LANL's "
+            "study; repeat it for more files. Default: none."),
+]  # fmt: skip
+Fields = Annotated[
+    Path, typer.Argument(help="Read the .npz files of the simulations from this folder.", metavar="FOLDER")
+]
+FieldName = Annotated[str, _option("--field", help="Draw this field. Default: rho.")]
+Simulation = Annotated[
+    str | None,
+    _option("--simulation", help="Draw the simulation with this key, or with a key that ends so, such as id0020. "
+            "Default: the first."),
+]  # fmt: skip
+Count = Annotated[int, _option("--count", min=1, max=12, help="Draw this many patterns. Default: 6.")]
+Separate = Annotated[
+    bool, _option("--separate", help="Draw a separate figure for each architecture. Default: one figure for all.")
+]  # fmt: skip

@@ -1,0 +1,65 @@
+"""Series of a figure with several architectures: the runs that differ only in their seed, with a name and a look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..artifacts.runs import Run
+from . import selection, style
+from .differences import distinctions
+
+
+@dataclass(frozen=True)
+class Series:
+    """The seeds of one architecture at one size.
+
+    `architecture` is the model's title with the settings in which it differs from the other runs of the figure. `place`
+    is the architecture's place in the order, which decides its look. `key` names the architecture in a file name.
+    """
+
+    architecture: str
+    key: str
+    size: str
+    place: int
+    runs: tuple[Run, ...]
+
+    @property
+    def millions(self) -> float:
+        """The trainable parameters in millions."""
+        return self.runs[0].record.parameters.total / 1e6
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """Colour, marker and dashes of the architecture, as arguments of `axes.plot`."""
+        return style.look(self.place)
+
+    @property
+    def facts(self) -> str:
+        """The parameters and the seeds, for a legend: `9.75 M parameters, 3 seeds`."""
+        count, waiting = len(self.runs), sum(not run.done for run in self.runs)
+        unfinished = f" ({waiting} of them not finished)" if waiting else ""
+        return f"{self.millions:.3g} M parameters, {count}\N{NO-BREAK SPACE}seed{'s' if count > 1 else ''}{unfinished}"
+
+
+def series_of(runs: Sequence[Run]) -> list[Series]:
+    """Return the series among runs of one dataset, in the order of the architectures, smallest size first."""
+    differing, found = distinctions(runs), dict[tuple[str, str, str], list[Run]]()
+    for key, members in selection.architectures(runs).items():
+        for run in members:
+            title = ", ".join(filter(None, (selection.model_title(run.config), differing[run.files])))
+            found.setdefault((title, key, run.config.size), []).append(run)
+    places = {title: place for place, title in enumerate(dict.fromkeys(title for title, _, _ in found))}
+    return [Series(title, key, size, places[title], tuple(own)) for (title, key, size), own in found.items()]
+
+
+def by_size(series: Sequence[Series]) -> dict[str, list[Series]]:
+    """Return the series of each panel, by its title: one panel per size if architectures share most of the sizes.
+
+    Else there is one panel, without a title.
+    """
+    sizes = selection.sizes(run for each in series for run in each.runs)
+    panels = {size: [each for each in series if each.size == size] for size in sizes}
+    shared = sum(len(own) > 1 for own in panels.values())
+    return panels if len(panels) > 1 and 2 * shared > len(panels) else {"": list(series)}
