@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from .grouping import codes_of, grouped
 from .scores import are_identical, checked, checked_results, results_agree
+from .student import MOST_DF, interval, two_sided
 
-MOST_DF = 1e6
 _FEWEST_CONSTANT = 3  # runs per arm, if no run differs from another in its result
 
 Target = Literal["examples", "test-set"]
@@ -39,21 +39,12 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return D -+ t(df) SE, or None without a standard error."""
-        if self.se is None or self.df is None:
-            return None
-        half = float(stdtrit(self.df, (1 + level) / 2)) * self.se
-        return self.difference - half, self.difference + half
+        return interval(self.difference, self.se, self.df, level)
 
     @property
     def p(self) -> float | None:
-        """The two-sided p value, or None without a standard error."""
-        return self.p_of(0.0)
-
-    def p_of(self, difference: float) -> float | None:
-        """Return the two-sided p value of a true difference, or None without a standard error."""
-        if self.se is None or self.df is None:
-            return None
-        return 2 * float(stdtr(self.df, -abs(self.difference - difference) / self.se))
+        """The two-sided p value of no difference, or None without a standard error."""
+        return two_sided(self.difference, self.se, self.df)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +112,7 @@ def variances(a: np.ndarray, b: np.ndarray, codes: np.ndarray | None = None) -> 
     if n < 2:
         return Variances(runs=(runs[0], runs[1]), examples=np.full(runs[0].shape, np.nan))
     spread = (units[0].mean(-2) - units[1].mean(-2)).var(-1, ddof=1)
-    churn_a, churn_b = (_interaction(arm) / arm.shape[-2] for arm in units)
+    churn_a, churn_b = (interaction(arm) / arm.shape[-2] for arm in units)
     w = np.maximum(0, spread - (churn_a + churn_b)) / n
     return Variances(runs=(runs[0], runs[1]), examples=w)
 
@@ -172,7 +163,7 @@ def _variance(results: np.ndarray, agree: np.ndarray) -> np.ndarray:
     return np.where(agree, 0.0, results.var(-1, ddof=1))
 
 
-def _interaction(scores: np.ndarray) -> np.ndarray:
+def interaction(scores: np.ndarray) -> np.ndarray:
     """Return E, the mean square of seed x example: (..., k, n) -> (...); 0 for one run."""
     k, n = scores.shape[-2:]
     if k < 2:

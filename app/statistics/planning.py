@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from scipy.special import chdtri, nctdtr, ndtri, stdtrit
 
-from .crossed import MOST_DF, standard_error
+from .crossed import standard_error
+from .student import MOST_DF
 
 _MOST_SEEDS = 50
 _CAUTIOUS = 0.2  # a pilot's variance is below the quantile of the upper one with this probability
