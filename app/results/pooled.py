@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,13 @@ class Pooled:
         return {"folds": self.folds, "run_ids": list(self.run_ids), "repeats": repeats} | self.overall.to_json()
 
 
+class Joined(NamedTuple):
+    """The predictions of all folds of a repeat in the order of their rows, and the fold of each row, int64 (n,)."""
+
+    predictions: Predictions
+    folds: np.ndarray
+
+
 def pooled(runs: Sequence[Run]) -> Pooled:
     """Return the test over all folds of finished runs, which may differ in fold and repeat only.
 
@@ -85,17 +92,31 @@ def pooled(runs: Sequence[Run]) -> Pooled:
     Raises InputError for missing folds, rows that are predicted twice or never, and runs that differ otherwise; Damaged
     for files that are.
     """
+    found = joined(runs)
+    ids = tuple(run.record.run_id for run in _in_order(runs))
+    repeats = {repeat: _score(each.predictions) for repeat, each in found.items()}
+    return Pooled(folds=runs[0].config.folds or 0, run_ids=ids, repeats=repeats)
+
+
+def joined(runs: Sequence[Run]) -> dict[int, Joined]:
+    """Return the predictions of the folds of finished runs, joined, by the number of the partition.
+
+    Raises InputError and Damaged as `pooled` does.
+    """
     _require_alike(runs)
     repeats: dict[int, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.config.repeat, run.config.fold or 0)):
+    for run in _in_order(runs):
         repeats.setdefault(run.config.repeat, []).append(run)
-    folds = runs[0].config.folds or 0
     for repeat, members in repeats.items():
-        _require_folds(repeat, folds, members)
-    joined = {repeat: _joined(repeat, members) for repeat, members in repeats.items()}
-    _require_same_examples(joined, limited=runs[0].config.limited)
-    ids = tuple(run.record.run_id for members in repeats.values() for run in members)
-    return Pooled(folds=folds, run_ids=ids, repeats={repeat: _score(found) for repeat, found in joined.items()})
+        _require_folds(repeat, runs[0].config.folds or 0, members)
+    found = {repeat: _joined(repeat, members) for repeat, members in repeats.items()}
+    predictions = {repeat: each.predictions for repeat, each in found.items()}
+    _require_same_examples(predictions, limited=runs[0].config.limited)
+    return found
+
+
+def _in_order(runs: Sequence[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.config.repeat, run.config.fold or 0))
 
 
 def _require_alike(runs: Sequence[Run]) -> None:
@@ -128,7 +149,7 @@ def _require_folds(repeat: int, folds: int, runs: Sequence[Run]) -> None:
         raise InputError(f"fold {twice} of repeat {repeat} is given twice. Give each run once")
 
 
-def _joined(repeat: int, runs: Sequence[Run]) -> Predictions:
+def _joined(repeat: int, runs: Sequence[Run]) -> Joined:
     """Return the predictions of a repeat's folds in the order of their rows, each row once. Raises InputError."""
     parts = []
     for run in runs:
@@ -146,7 +167,9 @@ def _joined(repeat: int, runs: Sequence[Run]) -> Predictions:
     _require_all_rows(repeat, runs[0], found)
     labels, logits = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("labels", "logits"))
     names = [part.names for part in parts if part.names is not None]
-    return Predictions(found, labels, logits, np.concatenate(names)[order] if names else None, parts[0].task)
+    of_rows = np.repeat([run.config.fold or 0 for run in runs], [len(part.rows) for part in parts])[order]
+    together = Predictions(found, labels, logits, np.concatenate(names)[order] if names else None, parts[0].task)
+    return Joined(together, of_rows)
 
 
 def _require_all_rows(repeat: int, run: Run, rows: np.ndarray) -> None:

@@ -31,7 +31,7 @@ class _Table(msgspec.Struct, kw_only=True):
 
 def since(path: Path, cells: Sequence[Cell]) -> str:
     """Return a sentence on how a study's runs differ from those of the last command; empty if they do not."""
-    before, now = {each.run_id: each for each in _read(path)}, {each.run_id: each for each in _table(cells)}
+    before, now = {each.run_id: each for each in read(path)}, {each.run_id: each for each in table(cells)}
     new, gone = [now[name] for name in now if name not in before], [before[name] for name in before if name not in now]
     if not before or not (new or gone):
         return ""
@@ -42,13 +42,13 @@ def since(path: Path, cells: Sequence[Cell]) -> str:
 
 def keep(path: Path, cells: Sequence[Cell]) -> None:
     """Write the runs of this command; a folder that cannot be written costs the next command this comparison only."""
-    table = _Table(format=_FORMAT, cells=_table(cells))
+    found = _Table(format=_FORMAT, cells=table(cells))
     with suppress(OSError, Explained):
-        if _read(path) != table.cells:
-            write_text(path, msgspec.json.format(msgspec.json.encode(table), indent=1).decode() + "\n")
+        if read(path) != found.cells:
+            write_text(path, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
 
 
-def _table(cells: Sequence[Cell]) -> list[Kept]:
+def table(cells: Sequence[Cell]) -> list[Kept]:
     return [Kept(run_id=cell.run_id, where=cell.where, settings=_settings(cell)) for cell in cells]
 
 
@@ -56,7 +56,7 @@ def _settings(cell: Cell) -> dict[str, str]:
     return {name: str(value) for name, value in cell.given.items() if name not in OF_THE_STUDY}
 
 
-def _read(path: Path) -> list[Kept]:
+def read(path: Path) -> list[Kept]:
     """Return the runs of the last command; none if the file is missing, damaged or of another version."""
     with suppress(OSError, ValueError, RecursionError):
         found = msgspec.json.decode(content(path), type=_Table)

@@ -25,6 +25,12 @@ class StudyFiles:
         name = re.sub(r"[^\w.-]", "-", embedded.named(file).stem) if file else f"cross-{_digest(run_ids)}"
         return cls(checkpoints / _FOLDER / name)
 
+    @classmethod
+    def named(cls, checkpoints: Path, name: str) -> StudyFiles | None:
+        """Return where the files of a study of this name are, if its folder exists."""
+        folder = checkpoints / _FOLDER / name
+        return cls(folder) if re.fullmatch(r"[\w-][\w.-]*", name) and folder.is_dir() else None
+
     @property
     def results_csv(self) -> Path:
         """One row per run: settings, costs and metrics."""

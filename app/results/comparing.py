@@ -1,0 +1,215 @@
+"""The comparison of architectures: which procedure fits the data, and its verdict for each pair of arms."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..artifacts.index import Entry
+from ..errors import InputError
+from ..statistics import crossed, paired, verdict
+from ..statistics.crossed import Estimate, Target
+from ..statistics.verdict import Verdict
+from . import audit, joining, tuning, wording
+from .arms import Arm, Chosen
+from .comparison import OUTSIDE, ArmResult, Comparison, Pair
+from .joining import Table
+from .looks import Look
+from .metrics import Metric, metric_of
+from .naive import naive
+from .remedy import remedy
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a user asks of a comparison. The margin `delta` is in shown units: points of a rate."""
+
+    metric: str | None = None
+    delta: float | None = None
+    target: Target = "examples"
+    usd_per_hour: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pairing:
+    """Two arms by their numbers, and the estimate of their difference."""
+
+    a: int
+    b: int
+    estimate: Estimate
+    procedure: str
+
+
+def compare(
+    chosen: Chosen, entries: Sequence[Entry], *, asked: Asked | None = None, look: Look | None = None
+) -> Comparison:
+    """Return the comparison of the arms. `entries` are those of all runs in the folder, and `look` that at a study.
+
+    Raises InputError for arms that are not comparable, and Damaged for damaged predictions.
+    """
+    asked, arms = asked or Asked(), chosen.arms
+    audit.require_comparable(arms)
+    _require_folds(arms)
+    config = arms[0].config
+    metric = metric_of(asked.metric, task_name=config.task, classes=config.classes)
+    table = joining.table(arms, metric)
+    level = look.level if look else LEVEL
+    pairings = [_paired(table, a, b, asked.target) for a, b in pairs_of(arms)]
+    delta = _margin(metric, asked.delta, table)
+    words = verdict.verdicts([each.estimate for each in pairings], delta=delta, level=level)
+    told = [
+        _told(table, arms, pairing, word, entries=entries, asked=asked, delta=delta, look=look)
+        for pairing, word in zip(pairings, words, strict=True)
+    ]
+    return Comparison(
+        dataset=config.dataset, data_version=arms[0].runs[0].record.data.version, metric=metric, target=asked.target,
+        level=level, examples=table.examples,
+        groups=table.examples if table.groups is None else len(np.unique(table.groups)),
+        arms=tuple(_arm(arm, table, number, asked) for number, arm in enumerate(arms)), pairs=tuple(told), look=look,
+        exclusions=chosen.exclusions, notes=tuple(_notes(table, arms)),
+    )  # fmt: skip
+
+
+def pairs_of(arms: Sequence[Arm]) -> list[tuple[int, int]]:
+    """Return the pairs of arms that are compared, by their numbers: those of one size if every size has several arms.
+
+    Otherwise all pairs are compared.
+    """
+    pairs = list(itertools.combinations(range(len(arms)), 2))
+    sizes = [arm.config.size for arm in arms]
+    if min(map(sizes.count, sizes)) > 1:
+        return [(a, b) for a, b in pairs if sizes[a] == sizes[b]]
+    return pairs
+
+
+def _require_folds(arms: Sequence[Arm]) -> None:
+    if len({arm.of_folds for arm in arms}) > 1:
+        one, other = (next(arm for arm in arms if arm.of_folds is folds) for folds in (True, False))
+        raise InputError(
+            f"{one.title} has runs of --folds and {other.title} has not. Compare runs that are tested in the same way"
+        )
+
+
+def _paired(table: Table, a: int, b: int, target: Target) -> _Pairing:
+    """Return the estimate of two arms by the procedure that fits their runs."""
+    runs = len(table.arms[a]), len(table.arms[b])
+    if not table.same_rows:
+        estimate = crossed.welch(table.results(a), table.results(b))
+        return _Pairing(a=a, b=b, estimate=estimate, procedure="Welch")
+    estimate = crossed.crossed(table.scores(a), table.scores(b), groups=table.units, target=target)
+    procedure = "crossed" if target == "examples" else "test set"
+    if min(runs) == 1:
+        procedure = "McNemar" if max(runs) == 1 and table.metric.name == "top1" else "one run"
+    return _Pairing(a=a, b=b, estimate=estimate, procedure=procedure)
+
+
+def _margin(metric: Metric, asked: float | None, table: Table) -> float | None:
+    """Return the margin in the metric's unit, None if there is none."""
+    if asked is not None:
+        return asked / metric.scale
+    if metric.delta is None or not metric.relative:
+        return metric.delta
+    results = [each.result for arm in table.arms for each in arm]
+    return metric.delta * float(np.mean(results)) or None
+
+
+def _told(
+    table: Table, arms: Sequence[Arm], pairing: _Pairing, found: Verdict, *, entries: Sequence[Entry], asked: Asked,
+    delta: float | None, look: Look | None,
+) -> Pair:  # fmt: skip
+    a, b, estimate, metric = pairing.a, pairing.b, pairing.estimate, table.metric
+    one, other = arms[a], arms[b]
+    found, p = _of_one_seed(table, pairing, found)
+    word = OUTSIDE if look and not look.planned and found.word not in ("identical", "one seed") else found.word
+    about = audit.audited(one, other, tuning.findings(one, other, entries), usd_per_hour=asked.usd_per_hour)
+    results = table.results(a), table.results(b)
+    told = wording.sentence(
+        one.title, other.title, metric=metric, verdict=found, word=word, difference=estimate.difference, delta=delta,
+        target="Welch" if pairing.procedure == "Welch" else asked.target,
+    )  # fmt: skip
+    return Pair(
+        a=one.title, b=other.title, procedure=pairing.procedure, difference=estimate.difference, verdict=found,
+        word=word, se=estimate.se, df=estimate.df, examples_part=_known(estimate.examples_part), p=p, delta=delta,
+        beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([told, *_also(about.confounds)]),
+        remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
+        naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=None, audit=about,
+    )  # fmt: skip
+
+
+def _of_one_seed(table: Table, pairing: _Pairing, found: Verdict) -> tuple[Verdict, float | None]:
+    """Return the verdict and p; of one classification run of each arm, with McNemar's interval and exact p."""
+    if pairing.procedure != "McNemar":
+        return found, pairing.estimate.p
+    one, other = table.correct(pairing.a), table.correct(pairing.b)
+    assert one is not None and other is not None, "top-1 accuracy is of a classification"
+    test = paired.mcnemar(one[0], other[0], found.level)
+    inner = paired.mcnemar(one[0], other[0], 2 * found.level - 1).interval
+    shown: dict[str, Any] = {"interval": test.interval, "inner": inner, "p": test.p_exact}
+    return Verdict(word=found.word, level=found.level, **shown), test.p_exact
+
+
+def _within(a: np.ndarray, b: np.ndarray) -> bool | None:
+    """Return whether the result of an arm with one run is in the interval of one more run of the other arm."""
+    alone, others = sorted((a, b), key=len)
+    if len(alone) != 1 or len(others) < 2:
+        return None
+    low, high = crossed.one_more_run(others)
+    return bool(low <= alone[0] <= high)
+
+
+def _remedy(
+    pairing: _Pairing, about: audit.Audit, metric: Metric, *, word: str, delta: float | None, level: float
+) -> Any:
+    if word not in ("undecided", "one seed"):
+        return None
+    named = wording.margin(metric, delta) if delta else ""
+    return remedy(pairing.estimate, about.budgets, delta=delta, level=level, margin=named)
+
+
+def _also(confounds: Sequence[str]) -> Iterator[str]:
+    if confounds:
+        yield f"The models differ also in: {'; '.join(confounds)}."
+
+
+def _arm(arm: Arm, table: Table, number: int, asked: Asked) -> ArmResult:
+    results = np.array([each.result for each in table.arms[number]])
+    several = len(results) > 1
+    budgets = audit.budgets(arm, arm, usd_per_hour=asked.usd_per_hour)
+    record = arm.runs[0].record
+    return ArmResult(
+        title=arm.title, model=record.model, size=record.size, run_ids=arm.run_ids, seeds=arm.seeds,
+        results=tuple(map(float, results)), mean=float(results.mean()),
+        sd=float(results.std(ddof=1)) if several else None,
+        one_more=crossed.one_more_run(results) if several else None, parameters=record.parameters.total,
+        budget={each.name: each.a for each in budgets if each.name != "parameters"},
+    )  # fmt: skip
+
+
+def _notes(table: Table, arms: Sequence[Arm]) -> Iterator[str]:
+    """Yield what a reader must know of how the comparison was made."""
+    if not table.same_rows:
+        yield (
+            "WARNING: the runs have different test sets, so their examples cannot be paired. Welch's t test over the "
+            "runs is used"
+        )
+    if table.groups is not None:
+        yield (
+            f"{table.examples:,} test rows are of {len(np.unique(table.groups)):,} groups (their `name`, such as a "
+            "simulation), and each group counts as one example"
+        )
+    if len(pairs_of(arms)) < len(arms) * (len(arms) - 1) // 2:
+        yield "Models of different sizes are not compared with each other. Name two of them to compare them"
+    if len(pairs_of(arms)) > 1:
+        yield "Verdicts follow p values after Holm's adjustment for all pairs. Intervals are simultaneous (Bonferroni)"
+    if max(len(arm) for arm in table.arms) < 10:
+        yield "P(A beats B) is a share of pairs of runs. With fewer than 10 runs of each it is coarse"
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,171 @@
+"""The tests of all runs of a comparison, joined by row and label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .. import task
+from ..artifacts.predictions import Predictions
+from ..artifacts.runs import Run
+from ..errors import InputError
+from ..statistics import influence
+from . import pooled, scores
+from .arms import Arm
+from .metrics import Metric
+
+_FIX = "Run `evaluate --again` to recompute it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """The test of one run, or of the folds of one repeat, in the order of its rows."""
+
+    run_ids: tuple[str, ...]
+    fingerprint: str  # of the split
+    rows: np.ndarray  # int64 (n,), ascending
+    labels: np.ndarray  # (n,)
+    names: np.ndarray | None  # of groups of examples, str (n,)
+    values: np.ndarray  # scores, float64 (n,), such that higher is better
+    result: float  # the metric, in its usual direction
+    correct: np.ndarray | None  # of a classification, bool (n,)
+    mse: float | None  # of a regression
+    folds: np.ndarray | None = None  # the fold of each row, int64 (n,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The tests of the arms' runs: one per run, or one per repeat of a cross-validation."""
+
+    metric: Metric
+    arms: tuple[tuple[Tested, ...], ...]
+    same_rows: bool  # False: the runs have different test sets, the same ones in every arm
+
+    @property
+    def first(self) -> Tested:
+        """The first test."""
+        return self.arms[0][0]
+
+    @property
+    def examples(self) -> int:
+        """The number of test examples."""
+        return len(self.first.rows)
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """The name of each example's group, or None if every example has a separate one."""
+        names = self.first.names
+        return names if names is not None and len(np.unique(names)) < len(names) else None
+
+    @cached_property
+    def units(self) -> np.ndarray | None:
+        """The groups that count as one example each: those of `groups`, or the blocks of a jackknife."""
+        return _blocks(self.first.names, self.examples) if self.metric.blocks else self.groups
+
+    def scores(self, arm: int) -> np.ndarray:
+        """Return the scores of an arm: (runs, n)."""
+        return np.stack([each.values for each in self.arms[arm]])
+
+    def results(self, arm: int) -> np.ndarray:
+        """Return the results of an arm's runs, such that higher is better: (runs,)."""
+        return self.metric.sign * np.array([each.result for each in self.arms[arm]])
+
+    def correct(self, arm: int) -> np.ndarray | None:
+        """Return which examples each run of an arm gets right, bool (runs, n), or None for a regression."""
+        found = [each.correct for each in self.arms[arm]]
+        return None if found[0] is None else np.stack([each for each in found if each is not None])
+
+
+def table(arms: Sequence[Arm], metric: Metric) -> Table:
+    """Return the tests of the arms' runs by a metric.
+
+    Raises InputError for runs whose test rows or labels differ, unless every arm has the same several test sets, and
+    for predictions that are not numbers; Damaged for a damaged file.
+    """
+    found = tuple(tuple(_tests(arm, metric)) for arm in arms)
+    sets = [{_key(each) for each in tests} for tests in found]
+    same = len(set.union(*sets)) == 1
+    if not same and (len(sets[0]) == 1 or any(each != sets[0] for each in sets)):
+        _refuse([each for tests in found for each in tests])
+    return Table(metric=metric, arms=found, same_rows=same)
+
+
+def _tests(arm: Arm, metric: Metric) -> Iterator[Tested]:
+    if arm.of_folds:
+        for each in pooled.joined(arm.runs).values():
+            members = [run for run in arm.runs if run.config.folds]
+            yield _tested(members, each.predictions, metric, each.folds)
+        return
+    for run in arm.runs:
+        run.require_whole("predictions", fix=_FIX)
+        yield _tested([run], Predictions.load(run.files.predictions), metric)
+
+
+def _tested(runs: Sequence[Run], found: Predictions, metric: Metric, folds: np.ndarray | None = None) -> Tested:
+    ids = tuple(run.record.run_id for run in runs)
+    found, folds = _sorted(found, folds)
+    _require_numbers(ids[0], found)
+    try:
+        values, result = scores.values_of(found, metric, _blocks(found.names, len(found.rows)))
+    except ValueError as error:
+        raise InputError(f"--metric {metric.name} of run {ids[0]}: {error}") from None
+    if not np.isfinite(values).all():
+        raise InputError(f"--metric {metric.name} of run {ids[0]} is not finite. Use another metric")
+    classes = found.task is task.classes
+    return Tested(
+        run_ids=ids, fingerprint=runs[0].record.data.split_fingerprint, rows=found.rows, labels=found.labels,
+        names=found.names, values=values, result=result, correct=scores.correct(found) if classes else None,
+        mse=None if classes else float(scores.squared_errors(found).mean()), folds=folds,
+    )  # fmt: skip
+
+
+def _sorted(found: Predictions, folds: np.ndarray | None) -> tuple[Predictions, np.ndarray | None]:
+    """Return predictions, and the folds of their rows, in the order of the rows."""
+    if (np.diff(found.rows) > 0).all():
+        return found, folds
+    order = np.argsort(found.rows, kind="stable")
+    names = None if found.names is None else found.names[order]
+    return (
+        Predictions(found.rows[order], found.labels[order], found.logits[order], names, found.task),
+        None if folds is None else folds[order],
+    )
+
+
+def _blocks(names: np.ndarray | None, n: int) -> np.ndarray:
+    """Return the block of each example for a jackknife, which leaves out complete groups."""
+    return influence.blocks_of(n if names is None else names)
+
+
+def _require_numbers(run_id: str, found: Predictions) -> None:
+    """Raise InputError for outputs that are NaN, for a row that is there twice, and for no rows."""
+    if not len(found.rows):
+        raise InputError(f"run {run_id} has no predictions. Run `evaluate {run_id} --again`")
+    if missing := int(np.isnan(found.logits).any(1).sum()):
+        raise InputError(f"run {run_id} predicts NaN for {missing:,} of {len(found.rows):,} test rows. Omit this run")
+    if len(twice := found.rows[1:][np.diff(found.rows) == 0]):
+        raise InputError(f"run {run_id} predicts row {twice[0]} twice. Run `evaluate {run_id} --again`")
+
+
+def _key(tested: Tested) -> tuple[bytes, bytes]:
+    return tested.rows.tobytes(), tested.labels.tobytes()
+
+
+def _refuse(tests: Sequence[Tested]) -> None:
+    """Raise InputError that names two runs with different test rows or labels, and their splits."""
+    one = tests[0]
+    other = next(each for each in tests if _key(each) != _key(one))
+    splits = f"run {one.run_ids[0]} (split {one.fingerprint}) and run {other.run_ids[0]} (split {other.fingerprint}) "
+    if not np.array_equal(one.rows, other.rows):
+        shared = len(np.intersect1d(one.rows, other.rows))
+        counts = f"{len(one.rows):,} and {len(other.rows):,} rows, of which {shared:,} are the same"
+        raise InputError(
+            f"{splits}are not comparable: they have different test rows ({counts}). Train both on the same data with "
+            "the same settings of the splits"
+        )
+    row = one.rows[one.labels != other.labels][0]
+    raise InputError(
+        f"{splits}are not comparable: the label of row {row} differs. Train both on the same version of the data"
+    )

@@ -1,0 +1,117 @@
+"""The looks at a study: which were planned, before the first one, and which were taken.
+
+A look is a comparison of a new set of finished runs. Looking after each new seed and stopping at the first p < 0.05
+gives 17 % false positives. Planned looks divide the 5 % equally, and a look outside the plan has no verdict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import Damaged, InputError
+from ..statistics import planning
+from ..system import clock
+from ..system.durable import text, write_text
+
+NAME = "looks.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at a study's comparison."""
+
+    number: int  # of all looks, from 1
+    seeds: int  # the fewest seeds of an arm
+    plan: tuple[int, ...]  # the seeds of each planned look
+    planned: bool  # whether the plan has this look
+    level: float  # of its intervals
+
+    @property
+    def line(self) -> str:
+        """The look for a reader."""
+        counts = ", ".join(map(str, self.plan))
+        plan = f"the plan has {len(self.plan)} look{'s' if len(self.plan) > 1 else ''}, at {counts} seeds"
+        if self.planned:
+            return f"look {self.number} at this study, with {self.seeds} seeds: {plan}"
+        return (
+            f"look {self.number} at this study, with {self.seeds} seeds, is outside the plan: {plan}. It takes no "
+            "verdict word"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the look for a machine."""
+        return asdict(self)
+
+
+class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A line of the file: the plan of a dataset's comparison, or a look that was taken."""
+
+    dataset: str
+    time: str
+    plan: list[int] | None = None
+    runs: str | None = None  # a digest of the run IDs
+    run_ids: list[str] | None = None
+    seeds: int = 0
+    planned: bool = False
+
+
+def take(
+    folder: Path, dataset: str, run_ids: Collection[str], *, seeds: int, complete: int, asked: Sequence[int] | None
+) -> Look:
+    """Return the look at these runs of a study, and store it in the study's folder if it is a new one.
+
+    `seeds` is the fewest number of seeds of an arm, and `complete` that of the complete study. `asked` is the plan of
+    `--looks`, None for none: then the stored plan is used or, before the first look, one look at the complete study.
+    Raises InputError for a plan that is not the stored one, and Damaged for a damaged file.
+    """
+    path = folder / NAME
+    lines = _read(path)
+    plans = [line.plan for line in lines if line.dataset == dataset and line.plan]
+    plan = _plan(plans[0] if plans else None, asked, complete)
+    digest = hashlib.sha256(" ".join(sorted(run_ids)).encode()).hexdigest()[:16]
+    taken = [line for line in lines if line.dataset == dataset and line.runs]
+    level = planning.look_level(len(plan))
+    for number, line in enumerate(taken, 1):
+        if line.runs == digest:
+            return Look(number=number, seeds=line.seeds, plan=plan, planned=line.planned, level=level)
+    now = clock.utc(time.time())
+    planned = seeds in plan and not any(line.planned and line.seeds == seeds for line in taken)
+    new = [] if plans else [_Line(dataset=dataset, time=now, plan=[*plan])]
+    new.append(_Line(dataset=dataset, time=now, runs=digest, run_ids=sorted(run_ids), seeds=seeds, planned=planned))
+    _write(path, [*lines, *new])
+    return Look(number=len(taken) + 1, seeds=seeds, plan=plan, planned=planned, level=level)
+
+
+def _plan(stored: Sequence[int] | None, asked: Sequence[int] | None, complete: int) -> tuple[int, ...]:
+    wanted = tuple(sorted(set(asked))) if asked else None
+    if wanted and wanted[0] < 2:
+        raise InputError(f"--looks {','.join(map(str, wanted))} plans a look at {wanted[0]} seeds. Use 2 or more")
+    if stored and wanted and wanted != tuple(stored):
+        raise InputError(
+            f"--looks {','.join(map(str, wanted))} is not the plan of this study, which was written before its first "
+            f"look: {','.join(map(str, stored))}. Omit --looks"
+        )
+    return tuple(stored) if stored else wanted or (max(complete, 1),)
+
+
+def _read(path: Path) -> list[_Line]:
+    """Return the lines of the file, none if there is no file. Raise Damaged for any other content."""
+    try:
+        return [msgspec.json.decode(line, type=_Line) for line in text(path).splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except (ValueError, OSError) as error:
+        raise Damaged(
+            f"{path} is damaged ({str(error)[:80]}), and it counts the looks at this study. Restore it from a copy"
+        ) from error
+
+
+def _write(path: Path, lines: Iterable[_Line]) -> None:
+    write_text(path, "".join(msgspec.json.encode(line).decode() + "\n" for line in lines))

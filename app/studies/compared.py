@@ -1,0 +1,99 @@
+"""The runs that the arguments of `compare` name, among them studies: by file, or by the name of their folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..artifacts.runs import Run
+from ..errors import InputError
+from ..results import requested
+from ..results.arms import Exclusion
+from . import cells, changes, folds, rows
+from .changes import Kept
+from .folder import StudyFiles
+
+if TYPE_CHECKING:
+    from ..experiment.observers import Screen
+
+_ENDINGS = (".csv", ".yaml", ".yml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRuns:
+    """The runs of a study as its file or its last command has them."""
+
+    folder: Path
+    kept: tuple[Kept, ...]
+
+    def complete(self, dataset: str) -> int:
+        """Return the fewest seeds of a configuration on a dataset, once the study is complete."""
+        counts: dict[object, set[tuple[str, str]]] = {}
+        for each in self.kept:
+            settings = dict(each.settings)
+            if settings.get("dataset", dataset) == dataset:
+                replicate = settings.pop("seed", ""), settings.pop("repeat", "")
+                settings.pop("fold", None)
+                counts.setdefault(frozenset(settings.items()), set()).add(replicate)
+        return min(map(len, counts.values()), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The runs that each argument names, the study among the arguments, and runs that are known to be missing."""
+
+    parts: dict[str, list[Run]]
+    study: StudyRuns | None = None
+    exclusions: list[Exclusion] = field(default_factory=list)
+
+
+def named(names: Sequence[str], checkpoints: Path, screen: Screen) -> Named:
+    """Return the runs of the arguments. Raises InputError for a name that fits nothing, and for several studies."""
+    found: dict[str, list[Run]] = {}
+    study: StudyRuns | None = None
+    missing: list[Exclusion] = []
+    for name in names:
+        its = _study_of(name, checkpoints, screen)
+        if its is None:
+            found[name] = requested.of_name(name, checkpoints, screen.say)
+            continue
+        if len(names) > 1:
+            raise InputError(f"{name} is a study, and {len(names)} arguments are given. Compare one study at a time")
+        study = its
+        found[name] = requested.of_ids((each.run_id for each in its.kept), checkpoints, screen.say)
+        missing = _missing(its.kept, found[name])
+    return Named(parts=found, study=study, exclusions=missing)
+
+
+def _study_of(name: str, checkpoints: Path, screen: Screen) -> StudyRuns | None:
+    """Return the study of an argument, or None if it is none."""
+    path, folder = Path(name), StudyFiles.named(checkpoints, name)
+    if path.suffix.lower() in _ENDINGS and path.is_file():
+        files = StudyFiles.of(checkpoints, path, ())
+        return StudyRuns(folder=files.folder, kept=tuple(_of_file(path, files, checkpoints, screen)))
+    if folder and folder.cells.is_file():
+        if kept := changes.read(folder.cells):
+            return StudyRuns(folder=folder.folder, kept=tuple(kept))
+        raise InputError(f"{folder.cells} does not list the runs of the study. Run `study status` with its file first")
+    if path.suffix.lower() in _ENDINGS:
+        raise InputError(f"the study {name} is not a file. Give a CSV or YAML file, or the name of a study")
+    return None
+
+
+def _of_file(path: Path, files: StudyFiles, checkpoints: Path, screen: Screen) -> list[Kept]:
+    """Return the runs of a study's file; those of its last command if options of that command made others."""
+    read = folds.expanded(rows.of_file(path, options={}, axes={}), None)
+    now = changes.table(cells.resolved(read, screen, checkpoints=checkpoints))
+    if requested.of_ids((each.run_id for each in now), checkpoints, screen.say):
+        return now
+    return changes.read(files.cells) or now
+
+
+def _missing(kept: Iterable[Kept], found: Sequence[Run]) -> list[Exclusion]:
+    there = {run.record.run_id for run in found}
+    return [
+        Exclusion(run_id=each.run_id, title=each.where, reason="it is not trained yet")
+        for each in kept if each.run_id not in there
+    ]  # fmt: skip
