@@ -154,21 +154,21 @@ def _lengths(piece: Any) -> np.ndarray:
     """Return the number of values in each list of a piece of a column."""
     import pyarrow.compute as pc
 
-    return pc.list_value_length(piece).to_numpy(zero_copy_only=False)
+    return np.from_dlpack(pc.list_value_length(piece))
 
 
 def _array(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
     """Return a column as a separate array, since Arrow's memory is read-only.
 
-    Raises ValueError for a missing value.
+    `to_numpy` would import pandas, which takes half a second. Raises ValueError for a missing value.
     """
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
-    return np.concatenate([piece.to_numpy() for piece in column.chunks] or [column.to_numpy()])
+    return np.concatenate([np.from_dlpack(piece) for piece in column.chunks] or [column.to_numpy()])
 
 
 def _texts(column: pyarrow.ChunkedArray) -> np.ndarray:
     """Return a column of names, str (n,). Raise ValueError for a missing value."""
     if column.null_count:
         raise ValueError("name has rows without a value")
-    return column.to_numpy().astype(str)
+    return np.array(column.to_pylist(), dtype=str)

@@ -37,6 +37,7 @@ from ..system.ranks import rank
 from . import (
     bench,
     cache,
+    compare,
     data,
     datasets,
     doctor,
@@ -61,7 +62,8 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench", "selftest",
+    "study", "compare", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench",
+    "selftest",
 )  # fmt: skip
 _COMPUTE = ("train", "study", "evaluate", "predict")  # commands that load torch
 _SAVES = ("train", "study")  # commands that save a state
@@ -85,8 +87,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest, doctor,
-    launch,
+    train, study, compare, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest,
+    doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

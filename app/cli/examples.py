@@ -32,6 +32,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "study status": ("study status grid.csv", "study status --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "study best": ("study best grid.csv", "study best --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "study clean": ("study clean grid.csv", "study clean grid.csv --yes"),
+    "compare": (
+        "compare --dataset digits",
+        "compare model=vit_classic,size=10M model=vit_differential,size=10M --dataset cifar100",
+        "compare grid.csv --looks 3,5,10",
+    ),
     "plan": (
         "plan --model vit_classic --size 10M --dataset cifar100",
         "plan --model vit_differential --size 10M --like vit_classic",

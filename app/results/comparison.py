@@ -43,6 +43,7 @@ class Clumps:
     shares: tuple[Interval, Interval]  # Wilson intervals of the shares that learned
     p_learned: float  # Fisher's exact test
     p_all: float  # exact Mann-Whitney test of all runs
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,14 @@ class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     planned: bool = False
 
 
+def parsed(looks: str) -> tuple[int, ...]:
+    """Return the seeds of the planned looks of a text such as 3,5,10. Raise InputError for any other text."""
+    parts = [part.strip() for part in looks.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 7 for part in parts):
+        raise InputError(f"--looks {looks} is not a list of numbers of seeds. Write it as 3,5,10")
+    return tuple(map(int, parts))
+
+
 def take(
     folder: Path, dataset: str, run_ids: Collection[str], *, seeds: int, complete: int, asked: Sequence[int] | None
 ) -> Look:

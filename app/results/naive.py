@@ -21,13 +21,14 @@ class Naive:
 
 
 def naive(found: Table, a: int, b: int, estimate: Estimate, *, alpha: float) -> tuple[Naive, ...]:
-    """Return Welch's t over runs and, of a classification, McNemar's test of the first runs and of all pairs."""
+    """Return Welch's t over runs and, of top-1 accuracy, McNemar's test of the first runs and of all pairs."""
     ours = estimate.p is not None and estimate.p < alpha
     tests: list[tuple[str, float, str]] = []
     over_runs = crossed.welch(found.results(a), found.results(b)).p
     if over_runs is not None and found.same_rows:
         tests.append(("Welch", over_runs, _of_welch(found, estimate)))
-    correct_a, correct_b = found.correct(a), found.correct(b)
+    rates = found.metric.name == "top1"
+    correct_a, correct_b = (found.correct(arm) if rates else None for arm in (a, b))
     if correct_a is not None and correct_b is not None and found.same_rows:
         first = paired.mcnemar(correct_a[0], correct_b[0]).p_exact
         tests.append(("McNemar", first, _of_mcnemar(found, a, b)))
@@ -49,8 +50,8 @@ def _why(name: str, p: float, why: str, ours: bool, alpha: float) -> str:
 
 
 def _of_welch(found: Table, estimate: Estimate) -> str:
-    share = estimate.examples_part / estimate.se**2 if estimate.se else float("nan")
-    part = f", which is {share:.0%} of the variance here" if np.isfinite(share) else ""
+    share = 100 * estimate.examples_part / estimate.se**2 if estimate.se else float("nan")
+    part = f", which is {share:.0f} % of the variance here" if np.isfinite(share) else ""
     return f"it answers for these {found.examples:,} test examples only, and omits what other examples change{part}"
 
 

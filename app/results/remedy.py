@@ -70,7 +70,8 @@ def _seeds(estimate: Estimate, budgets: tuple[Budget, ...], needed: planning.Nee
             "close to it"
         )
     else:
-        parts = [f"{more[0]} and {more[1]} more runs"] + ([spoken(took)] if took is not None else [])
+        further = f"{more[0]} more runs of each" if more[0] == more[1] else f"{more[0]} and {more[1]} more runs"
+        parts = [further] + ([spoken(took)] if took is not None else [])
         parts += [f"{cost:,.2f} USD"] if cost is not None else []
         text += f": {', '.join(parts)}"
     return Remedy(
