@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import compare_power as of_power
 from . import options as o
 from .examples import page
 from .screen import Screen, result, result_json
@@ -80,6 +81,11 @@ def compare(
     looks: Looks = None,
     form: Form = "text",
     usd_per_hour: UsdPerHour = None,
+    power: of_power.Power = False,
+    like: of_power.Like = None,
+    sd: of_power.Sd = None,
+    examples_sd: of_power.ExamplesSd = None,
+    examples: of_power.Examples = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
@@ -88,7 +94,12 @@ def compare(
     Seeds and test examples are both samples: the interval covers new seeds and, by default, new test examples.
     """
     asked: dict[str, Any] = {"metric": metric, "delta": delta, "target": target, "usd_per_hour": usd_per_hour}
+    given = {"like": like, "sd": sd, "examples_sd": examples_sd, "examples": examples}
     _require(asked, form=form)
+    if power:
+        _require_alone(names=names, looks=looks)
+        return of_power.power(asked, given, _dataset(dataset), checkpoints, as_json=as_json)
+    of_power.require_with_power(given)
     with Screen(quiet=as_json) as screen:
         screen.stage("looking for the runs")
         from ..artifacts.runs import indexed
@@ -115,6 +126,16 @@ def _require(asked: dict[str, Any], *, form: str) -> None:
     check_known("--format", form, ("text", "md", "latex", "csv"))
     if asked["delta"] is not None and not 0 < asked["delta"] < float("inf"):
         raise InputError(f"--delta {asked['delta']:g} is not a difference that matters. Use a number above 0")
+
+
+def _require_alone(*, names: list[str] | None, looks: str | None) -> None:
+    """Raise InputError for what --power does not use."""
+    from ..errors import InputError
+
+    if names:
+        raise InputError(f"--power compares nothing, and {names[0]} is named. Name pilot runs with --like")
+    if looks:
+        raise InputError("--looks has no effect with --power. Omit it")
 
 
 def _dataset(asked: str | None) -> str | None:

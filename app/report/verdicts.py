@@ -125,8 +125,6 @@ def _verdict(found: Comparison, pair: Pair) -> Iterator[str]:
     yield pair.sentence
     if pair.within is not None:
         yield _one_more(found, pair)
-    if pair.clumps:
-        yield pair.clumps.text
     if pair.remedy:
         yield f"what would change it: {pair.remedy.text}"
     yield f"P({pair.a} beats {pair.b}) = {pair.beats:.2f} over all pairs of runs{_parts(pair)}"

@@ -72,11 +72,11 @@ class Chosen:
     exclusions: tuple[Exclusion, ...]
 
 
-def chosen(parts: Mapping[str, Sequence[Run]], dataset: str | None = None) -> Chosen:
+def chosen(parts: Mapping[str, Sequence[Run]], dataset: str | None = None, *, fewest: int = 2) -> Chosen:
     """Return the arms among the runs that each argument names.
 
     Each architecture is an arm. If all runs have one architecture and there are several arguments, each argument is an
-    arm. Raises InputError for fewer than two arms and for runs of several datasets.
+    arm. Raises InputError for fewer arms than `fewest` and for runs of several datasets.
     """
     runs = [*{run.record.run_id: run for part in parts.values() for run in part}.values()]
     runs = _of_one_dataset(runs, dataset)
@@ -96,7 +96,7 @@ def chosen(parts: Mapping[str, Sequence[Run]], dataset: str | None = None) -> Ch
         arm, older = _arm(title, members)
         arms.append(arm)
         exclusions += older
-    _require_two(arms, exclusions)
+    _require(arms, exclusions, fewest)
     return Chosen(arms=tuple(arms), exclusions=tuple(exclusions))
 
 
@@ -204,8 +204,9 @@ def _require_apart(parts: Mapping[str, Sequence[Run]]) -> None:
                 raise InputError(f"{other} and {name} both name run {run.record.run_id}. Name each run once")
 
 
-def _require_two(arms: Sequence[Arm], exclusions: Sequence[Exclusion]) -> None:
-    if len(arms) < 2:
+def _require(arms: Sequence[Arm], exclusions: Sequence[Exclusion], fewest: int) -> None:
+    """Raise InputError for too few arms, with the runs that are excluded."""
+    if len(arms) < fewest:
         only = f"only {arms[0].title}, run{'s' if len(arms[0].runs) > 1 else ''} " if arms else "none"
         only += ", ".join(arms[0].run_ids[:_LISTED]) if arms else ""
         lines = "".join(f"; {each.line}" for each in exclusions[:_LISTED])

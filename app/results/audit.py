@@ -166,10 +166,10 @@ def _mean(arm: Arm, of: Callable[[Record], float | None]) -> float | None:
 
 def _differences(a: Arm, b: Arm) -> list[Difference]:
     """Return the facts whose values differ between the arms or within one, the voids first, then the confounds."""
-    ours, theirs = [_facts(run) for run in a.runs], [_facts(run) for run in b.runs]
+    ours, theirs = [facts(run) for run in a.runs], [facts(run) for run in b.runs]
     found = []
     for name, differs in _classes([*ours, *theirs]).items():
-        values = [tuple(sorted({facts[name][1] for facts in arm if name in facts})) for arm in (ours, theirs)]
+        values = [tuple(sorted({its[name][1] for its in arm if name in its})) for arm in (ours, theirs)]
         mixed = differs == "confound" and max(map(len, values)) > 1
         if (values[0] != values[1] and all(values)) or mixed:
             found.append(Difference(name=name, differs=differs, a=values[0] or ("none",), b=values[1] or ("none",)))
@@ -177,8 +177,8 @@ def _differences(a: Arm, b: Arm) -> list[Difference]:
     return sorted(_apart(found), key=lambda each: order.index(each.differs))
 
 
-def _classes(facts: Iterable[dict[str, tuple[str, str]]]) -> dict[str, str]:
-    return {name: differs for each in facts for name, (differs, _) in each.items()}
+def _classes(found: Iterable[dict[str, tuple[str, str]]]) -> dict[str, str]:
+    return {name: differs for each in found for name, (differs, _) in each.items()}
 
 
 def _apart(found: Sequence[Difference]) -> list[Difference]:
@@ -188,7 +188,7 @@ def _apart(found: Sequence[Difference]) -> list[Difference]:
     return [each for each in found if not (each.name == "training and validation rows" and explained)]
 
 
-def _facts(run: Run) -> dict[str, tuple[str, str]]:
+def facts(run: Run) -> dict[str, tuple[str, str]]:
     """Return the facts of a run by name: their class, and their value for a reader."""
     record, config = run.record, run.config
     found = {name: (differs, shown(getattr(config, name))) for name, differs in _CONFIG.items()}

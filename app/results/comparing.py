@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +10,17 @@ import numpy as np
 
 from ..artifacts.index import Entry
 from ..errors import InputError
-from ..statistics import crossed, paired, verdict
-from ..statistics.crossed import Estimate, Target
+from ..statistics import crossed
+from ..statistics.crossed import Target
 from ..statistics.verdict import Verdict
-from . import audit, joining, tuning, wording
+from . import audit, clumped, joining, tuning, wording
 from .arms import Arm, Chosen
 from .comparison import OUTSIDE, ArmResult, Comparison, Pair
 from .joining import Table
 from .looks import Look
 from .metrics import Metric, metric_of
 from .naive import naive
+from .procedure import Pairing, paired_arms, pairs_of, words
 from .remedy import remedy
 
 LEVEL = 0.95
@@ -34,16 +34,6 @@ class Asked:
     delta: float | None = None
     target: Target = "examples"
     usd_per_hour: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pairing:
-    """Two arms by their numbers, and the estimate of their difference."""
-
-    a: int
-    b: int
-    estimate: Estimate
-    procedure: str
 
 
 def compare(
@@ -60,32 +50,20 @@ def compare(
     metric = metric_of(asked.metric, task_name=config.task, classes=config.classes)
     table = joining.table(arms, metric)
     level = look.level if look else LEVEL
-    pairings = [_paired(table, a, b, asked.target) for a, b in pairs_of(arms)]
+    pairings = [paired_arms(table, a, b, asked.target) for a, b in pairs_of(arms)]
     delta = _margin(metric, asked.delta, table)
-    words = verdict.verdicts([each.estimate for each in pairings], delta=delta, level=level)
+    found = words(table, pairings, delta=delta, level=level)
     told = [
         _told(table, arms, pairing, word, entries=entries, asked=asked, delta=delta, look=look)
-        for pairing, word in zip(pairings, words, strict=True)
+        for pairing, word in zip(pairings, found, strict=True)
     ]
     return Comparison(
         dataset=config.dataset, data_version=arms[0].runs[0].record.data.version, metric=metric, target=asked.target,
         level=level, examples=table.examples,
         groups=table.examples if table.groups is None else len(np.unique(table.groups)),
-        arms=tuple(_arm(arm, table, number, asked) for number, arm in enumerate(arms)), pairs=tuple(told), look=look,
-        exclusions=chosen.exclusions, notes=tuple(_notes(table, arms)),
+        arms=tuple(_arm(arm, table, number, asked, pairings) for number, arm in enumerate(arms)), pairs=tuple(told),
+        look=look, exclusions=chosen.exclusions, notes=tuple(_notes(table, arms)),
     )  # fmt: skip
-
-
-def pairs_of(arms: Sequence[Arm]) -> list[tuple[int, int]]:
-    """Return the pairs of arms that are compared, by their numbers: those of one size if every size has several arms.
-
-    Otherwise all pairs are compared.
-    """
-    pairs = list(itertools.combinations(range(len(arms)), 2))
-    sizes = [arm.config.size for arm in arms]
-    if min(map(sizes.count, sizes)) > 1:
-        return [(a, b) for a, b in pairs if sizes[a] == sizes[b]]
-    return pairs
 
 
 def _require_folds(arms: Sequence[Arm]) -> None:
@@ -94,19 +72,6 @@ def _require_folds(arms: Sequence[Arm]) -> None:
         raise InputError(
             f"{one.title} has runs of --folds and {other.title} has not. Compare runs that are tested in the same way"
         )
-
-
-def _paired(table: Table, a: int, b: int, target: Target) -> _Pairing:
-    """Return the estimate of two arms by the procedure that fits their runs."""
-    runs = len(table.arms[a]), len(table.arms[b])
-    if not table.same_rows:
-        estimate = crossed.welch(table.results(a), table.results(b))
-        return _Pairing(a=a, b=b, estimate=estimate, procedure="Welch")
-    estimate = crossed.crossed(table.scores(a), table.scores(b), groups=table.units, target=target)
-    procedure = "crossed" if target == "examples" else "test set"
-    if min(runs) == 1:
-        procedure = "McNemar" if max(runs) == 1 and table.metric.name == "top1" else "one run"
-    return _Pairing(a=a, b=b, estimate=estimate, procedure=procedure)
 
 
 def _margin(metric: Metric, asked: float | None, table: Table) -> float | None:
@@ -120,38 +85,28 @@ def _margin(metric: Metric, asked: float | None, table: Table) -> float | None:
 
 
 def _told(
-    table: Table, arms: Sequence[Arm], pairing: _Pairing, found: Verdict, *, entries: Sequence[Entry], asked: Asked,
+    table: Table, arms: Sequence[Arm], pairing: Pairing, found: Verdict, *, entries: Sequence[Entry], asked: Asked,
     delta: float | None, look: Look | None,
 ) -> Pair:  # fmt: skip
     a, b, estimate, metric = pairing.a, pairing.b, pairing.estimate, table.metric
     one, other = arms[a], arms[b]
-    found, p = _of_one_seed(table, pairing, found)
     word = OUTSIDE if look and not look.planned and found.word not in ("identical", "one seed") else found.word
     about = audit.audited(one, other, tuning.findings(one, other, entries), usd_per_hour=asked.usd_per_hour)
     results = table.results(a), table.results(b)
     told = wording.sentence(
         one.title, other.title, metric=metric, verdict=found, word=word, difference=estimate.difference, delta=delta,
-        target="Welch" if pairing.procedure == "Welch" else asked.target,
+        target=pairing.procedure if pairing.procedure in ("Welch", "folds") else asked.target,
     )  # fmt: skip
+    apart = clumped.of(pairing, one.title, other.title) if pairing.clumps else None
+    told = f"{apart.text} {told}" if apart else told
     return Pair(
         a=one.title, b=other.title, procedure=pairing.procedure, difference=estimate.difference, verdict=found,
-        word=word, se=estimate.se, df=estimate.df, examples_part=_known(estimate.examples_part), p=p, delta=delta,
+        word=word, se=estimate.se, df=estimate.df, examples_part=_known(estimate.examples_part),
+        p=found.p if estimate.p is None else estimate.p, delta=delta,
         beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([told, *_also(about.confounds)]),
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
-        naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=None, audit=about,
+        naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=apart, audit=about,
     )  # fmt: skip
-
-
-def _of_one_seed(table: Table, pairing: _Pairing, found: Verdict) -> tuple[Verdict, float | None]:
-    """Return the verdict and p; of one classification run of each arm, with McNemar's interval and exact p."""
-    if pairing.procedure != "McNemar":
-        return found, pairing.estimate.p
-    one, other = table.correct(pairing.a), table.correct(pairing.b)
-    assert one is not None and other is not None, "top-1 accuracy is of a classification"
-    test = paired.mcnemar(one[0], other[0], found.level)
-    inner = paired.mcnemar(one[0], other[0], 2 * found.level - 1).interval
-    shown: dict[str, Any] = {"interval": test.interval, "inner": inner, "p": test.p_exact}
-    return Verdict(word=found.word, level=found.level, **shown), test.p_exact
 
 
 def _within(a: np.ndarray, b: np.ndarray) -> bool | None:
@@ -164,12 +119,14 @@ def _within(a: np.ndarray, b: np.ndarray) -> bool | None:
 
 
 def _remedy(
-    pairing: _Pairing, about: audit.Audit, metric: Metric, *, word: str, delta: float | None, level: float
+    pairing: Pairing, about: audit.Audit, metric: Metric, *, word: str, delta: float | None, level: float
 ) -> Any:
     if word not in ("undecided", "one seed"):
         return None
     named = wording.margin(metric, delta) if delta else ""
-    return remedy(pairing.estimate, about.budgets, delta=delta, level=level, margin=named)
+    return remedy(
+        pairing.estimate, about.budgets, delta=delta, level=level, margin=named, of_folds=pairing.folded is not None
+    )
 
 
 def _also(confounds: Sequence[str]) -> Iterator[str]:
@@ -177,18 +134,25 @@ def _also(confounds: Sequence[str]) -> Iterator[str]:
         yield f"The models differ also in: {'; '.join(confounds)}."
 
 
-def _arm(arm: Arm, table: Table, number: int, asked: Asked) -> ArmResult:
+def _arm(arm: Arm, table: Table, number: int, asked: Asked, pairings: Sequence[Pairing]) -> ArmResult:
     results = np.array([each.result for each in table.arms[number]])
-    several = len(results) > 1
     budgets = audit.budgets(arm, arm, usd_per_hour=asked.usd_per_hour)
     record = arm.runs[0].record
+    apart = next((_learned(each, number) for each in pairings if each.clumps and number in (each.a, each.b)), None)
+    kept = results[np.array(apart)] if apart and any(apart) else results
+    several = len(kept) > 1 and not arm.of_folds
     return ArmResult(
         title=arm.title, model=record.model, size=record.size, run_ids=arm.run_ids, seeds=arm.seeds,
-        results=tuple(map(float, results)), mean=float(results.mean()),
-        sd=float(results.std(ddof=1)) if several else None,
-        one_more=crossed.one_more_run(results) if several else None, parameters=record.parameters.total,
+        results=tuple(map(float, results)), learned=apart, mean=float(kept.mean()),
+        sd=float(kept.std(ddof=1)) if len(kept) > 1 else None,
+        one_more=crossed.one_more_run(kept) if several else None, parameters=record.parameters.total,
         budget={each.name: each.a for each in budgets if each.name != "parameters"},
     )  # fmt: skip
+
+
+def _learned(pairing: Pairing, number: int) -> tuple[bool, ...]:
+    assert pairing.clumps, "some runs did not learn"
+    return pairing.clumps.learned[0 if number == pairing.a else 1]
 
 
 def _notes(table: Table, arms: Sequence[Arm]) -> Iterator[str]:

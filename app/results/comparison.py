@@ -9,6 +9,7 @@ from typing import Any
 from ..statistics.verdict import Verdict
 from .arms import Exclusion
 from .audit import Audit
+from .clumped import Clumped
 from .looks import Look
 from .metrics import Metric
 from .naive import Naive
@@ -28,22 +29,12 @@ class ArmResult:
     run_ids: tuple[str, ...]
     seeds: tuple[int, ...]
     results: tuple[float, ...]  # of each run, or of each repeat of a cross-validation
-    mean: float
+    learned: tuple[bool, ...] | None  # of each run, if some runs of a regression did not learn; None: all did
+    mean: float  # of those that learned
     sd: float | None  # of a run; None: one run
     one_more: Interval | None  # in which one more run's result is expected, at 95 %; None: one run
     parameters: int
     budget: dict[str, float | None]  # training FLOPs, seconds and dollars of a run, on average
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clumps:
-    """Of a regression in which some runs did not learn: how many of each arm learned, and tests of that."""
-
-    learned: tuple[int, int]
-    shares: tuple[Interval, Interval]  # Wilson intervals of the shares that learned
-    p_learned: float  # Fisher's exact test
-    p_all: float  # exact Mann-Whitney test of all runs
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +57,7 @@ class Pair:
     sentence: str
     remedy: Remedy | None  # what would change the verdict
     naive: tuple[Naive, ...]
-    clumps: Clumps | None
+    clumps: Clumped | None
     audit: Audit
 
     @property

@@ -73,6 +73,16 @@ class Table:
         """Return the results of an arm's runs, such that higher is better: (runs,)."""
         return self.metric.sign * np.array([each.result for each in self.arms[arm]])
 
+    def folds(self, a: int, b: int) -> np.ndarray:
+        """Return the fold of each row in each repeat of two arms: (repeats, n). Raise InputError if they differ."""
+        ours, theirs = (np.stack([each.folds for each in self.arms[arm] if each.folds is not None]) for arm in (a, b))
+        if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
+            raise InputError(
+                f"the runs {self.arms[a][0].run_ids[0]} and {self.arms[b][0].run_ids[0]} are folds of different "
+                f"partitions ({len(ours)} and {len(theirs)} repeats). Compare the same repeats of the same folds"
+            )
+        return ours
+
     def correct(self, arm: int) -> np.ndarray | None:
         """Return which examples each run of an arm gets right, bool (runs, n), or None for a regression."""
         found = [each.correct for each in self.arms[arm]]
@@ -95,8 +105,8 @@ def table(arms: Sequence[Arm], metric: Metric) -> Table:
 
 def _tests(arm: Arm, metric: Metric) -> Iterator[Tested]:
     if arm.of_folds:
-        for each in pooled.joined(arm.runs).values():
-            members = [run for run in arm.runs if run.config.folds]
+        for repeat, each in pooled.joined(arm.runs).items():
+            members = [run for run in arm.runs if run.config.repeat == repeat]
             yield _tested(members, each.predictions, metric, each.folds)
         return
     for run in arm.runs:

@@ -21,7 +21,7 @@ class Metric:
     unit: str = ""  # of a difference that is shown
     delta: float | None = None  # the default margin, unscaled; None: there is none
     relative: bool = False  # whether the margin is a fraction of the arms' mean result
-    classes: int = 2  # fewest classes for which the metric is of use
+    classes: int = 0  # fewest classes for which the metric is of use
     blocks: bool = False  # whether its pseudo-values are those of blocks of examples
 
     @property
@@ -35,7 +35,7 @@ class Metric:
         return self.scale != 1
 
 
-def _rate(name: str, title: str, *, delta: float | None = 0.01, classes: int = 2, blocks: bool = False) -> Metric:
+def _rate(name: str, title: str, *, delta: float | None = 0.01, classes: int = 0, blocks: bool = False) -> Metric:
     return Metric(
         name=name, title=title, task=_CLASSES, scale=100, unit="points", delta=delta, classes=classes, blocks=blocks
     )

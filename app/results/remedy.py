@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,14 +28,23 @@ class Remedy:
 
 
 def remedy(
-    estimate: Estimate, budgets: tuple[Budget, ...], *, delta: float | None, level: float, margin: str
+    estimate: Estimate,
+    budgets: tuple[Budget, ...],
+    *,
+    delta: float | None,
+    level: float,
+    margin: str,
+    of_folds: bool = False,
 ) -> Remedy | None:
     """Return what would decide an undecided comparison; None without a margin.
 
-    `margin` is the margin for a reader.
+    `margin` is the margin for a reader. `of_folds` says that the arms are cross-validations, whose repeats share their
+    training rows.
     """
     if delta is None:
         return _only("Give --delta, the difference that matters, to learn how many seeds or examples detect it.")
+    if of_folds:
+        return _folds(estimate, delta=delta, level=level, margin=margin)
     v_a, v_b = (sd**2 for sd in estimate.sds)
     if not np.isfinite([v_a, v_b, estimate.examples_part]).all():
         return _only("Train at least 3 seeds of each: one seed shows nothing about other seeds.")
@@ -53,6 +62,22 @@ def remedy(
             seeds=None, seeds_upper=None, examples=needed.examples, more=None, seconds=None, dollars=None, text=text
         )
     return _seeds(estimate, budgets, needed, margin)
+
+
+def _folds(estimate: Estimate, *, delta: float, level: float, margin: str) -> Remedy:
+    """Return what would decide a cross-validation: examples, since further repeats narrow its interval very little."""
+    if estimate.se is None:
+        return _only("Train further partitions with --repeats 3: one partition shows nothing about others.")
+    needed = planning.needed_seeds(0, 0, estimate.se**2, delta, examples=estimate.examples, level=level)
+    if needed.examples is None:
+        return _only(f"These examples detect {margin} with 80 % power, so the true difference is probably smaller.")
+    return replace(
+        _only(
+            f"About {needed.examples:,} examples are needed to detect {margin} with 80 % power, and there are "
+            f"{estimate.examples:,}. Further repeats narrow the interval very little."
+        ),
+        examples=needed.examples,
+    )
 
 
 def _seeds(estimate: Estimate, budgets: tuple[Budget, ...], needed: planning.Needed, margin: str) -> Remedy:

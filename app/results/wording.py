@@ -12,6 +12,7 @@ _TARGETS = {
     "examples": "for new seeds and new test examples",
     "test-set": "for new seeds on this test set",
     "Welch": "for new seeds on such test sets",
+    "folds": "for new training sets and examples like these",
 }
 
 
@@ -66,6 +67,10 @@ def sentence(
     target: str,
 ) -> str:  # fmt: skip
     """Return the verdict as a sentence. The arm that is ahead comes first."""
+    if verdict.interval is None and word in ("better", "worse"):
+        ahead, behind = (a, b) if word == "better" else (b, a)
+        p = "" if verdict.p is None else f" (p = {verdict.p:.2g} over all runs)"
+        return f"{ahead} is better than {behind}{p}, {_TARGETS[target]}."
     if word == "identical":
         return f"{a} and {b} are identical on every test example."
     ahead, behind, interval = a, b, verdict.interval

@@ -16,7 +16,7 @@ from app.artifacts.runs import Run
 N = 400
 
 
-def tested(
+def finished(
     folder: Path, found: Predictions, *, data: dict[str, Any] | None = None, about: dict[str, Any] | None = None,
     test: dict[str, Any] | None = None, **asked: Any,
 ) -> Run:  # fmt: skip
@@ -44,11 +44,13 @@ def fitted(errors: np.ndarray, *, names: np.ndarray | None = None) -> Prediction
     return Predictions(np.arange(len(errors)), truth, found[:, None], names, task.values)
 
 
-def arms(folder: Path, rates: dict[str, float], *, seeds: int = 5, n: int = N, spread: float = 0.0, **asked: Any) -> None:
+def arms(
+    folder: Path, rates: dict[str, float], *, seeds: int = 5, n: int = N, spread: float = 0.0, **asked: Any
+) -> None:
     """Runs of models on digits, of some seeds each, that are right with a probability each; examples are unequal."""
     random = np.random.default_rng(7)
     ease = random.normal(0, 0.1, n)
     for model, rate in rates.items():
         for seed in range(seeds):
             right = random.random(n) < rate + ease + random.normal(0, spread)
-            tested(folder, classified(right), dataset="digits", size="1M", model=model, seed=seed, **asked)
+            finished(folder, classified(right), dataset="digits", size="1M", model=model, seed=seed, **asked)

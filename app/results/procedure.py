@@ -1,0 +1,119 @@
+"""Which procedure compares two arms, by their runs: its estimate and its verdict."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..statistics import clumps, crossed, folds, paired
+from ..statistics.clumps import Clumps
+from ..statistics.crossed import Estimate, Target
+from ..statistics.folds import Folded
+from ..statistics.verdict import Verdict, verdicts
+from .arms import Arm
+from .joining import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Two arms by their numbers, and the estimate of their difference.
+
+    The procedures are crossed, `test set` (crossed, for this test set), McNemar (one run each), `one run` (of one
+    arm), folds, and Welch (different test sets).
+    """
+
+    a: int
+    b: int
+    procedure: str
+    estimate: Estimate
+    folded: Folded | None = None
+    clumps: Clumps | None = None  # of a regression in which some runs did not learn
+
+    @property
+    def learned(self) -> tuple[int, int] | None:
+        """How many runs of each arm learned, if some did not."""
+        return (sum(self.clumps.learned[0]), sum(self.clumps.learned[1])) if self.clumps else None
+
+
+def pairs_of(arms: Sequence[Arm]) -> list[tuple[int, int]]:
+    """Return the pairs of arms that are compared, by their numbers: those of one size if every size has several arms.
+
+    Otherwise all pairs are compared.
+    """
+    pairs = list(itertools.combinations(range(len(arms)), 2))
+    sizes = [arm.config.size for arm in arms]
+    if min(map(sizes.count, sizes)) > 1:
+        return [(a, b) for a, b in pairs if sizes[a] == sizes[b]]
+    return pairs
+
+
+def paired_arms(table: Table, a: int, b: int, target: Target) -> Pairing:
+    """Return the estimate of two arms by the procedure that fits their runs."""
+    if table.first.folds is not None:
+        found = folds.folded(table.scores(a), table.scores(b), table.folds(a, b), groups=table.units)
+        return Pairing(a=a, b=b, estimate=found.estimate, procedure="folds", folded=found)
+    if not table.same_rows:
+        estimate = crossed.welch(table.results(a), table.results(b))
+        return Pairing(a=a, b=b, estimate=estimate, procedure="Welch")
+    scores, apart = (table.scores(a), table.scores(b)), _clumps(table, a, b)
+    if apart and all(map(any, apart.learned)):
+        scores = tuple(each[np.array(learned)] for each, learned in zip(scores, apart.learned, strict=True))
+    estimate = crossed.crossed(*scores, groups=table.units, target=target)
+    return Pairing(a=a, b=b, estimate=estimate, procedure=_named(table, estimate, target), clumps=apart)
+
+
+def words(table: Table, pairings: Sequence[Pairing], *, delta: float | None, level: float) -> list[Verdict]:
+    """Return the verdict of each pair of a family, with Holm's p values."""
+    found = verdicts([each.estimate for each in pairings], delta=delta, level=level)
+    of_folds = [each.folded.nadeau_bengio if each.folded else each.estimate for each in pairings]
+    second = verdicts(of_folds, delta=delta, level=level)
+    both = [_by_both(one, other) for one, other in zip(found, second, strict=True)]
+    return [_special(table, each, verdict) for each, verdict in zip(pairings, both, strict=True)]
+
+
+def _named(table: Table, estimate: Estimate, target: Target) -> str:
+    if min(estimate.seeds) > 1:
+        return "crossed" if target == "examples" else "test set"
+    return "McNemar" if max(estimate.seeds) == 1 and table.metric.name == "top1" else "one run"
+
+
+def _clumps(table: Table, a: int, b: int) -> Clumps | None:
+    """Return which runs of a regression learned, if some did not."""
+    one, other = ([each.mse or 0.0 for each in table.arms[arm]] for arm in (a, b))
+    if min(*one, *other) <= 0:  # of a classification, or without any error
+        return None
+    return clumps.clumps(np.log(one), np.log(other))
+
+
+def _by_both(one: Verdict, other: Verdict) -> Verdict:
+    """Return the verdict of the rule over groups, `undecided` if that over folds has another word.
+
+    The two are equal without folds.
+    """
+    if one.word == other.word:
+        return replace(one, at_least_delta=one.at_least_delta and other.at_least_delta)
+    return replace(one, word="undecided", at_least_delta=False, real_but_small=False)
+
+
+def _special(table: Table, pairing: Pairing, found: Verdict) -> Verdict:
+    """Return the verdict of one run of each arm, with McNemar's interval and exact p, and of an arm that never learned.
+
+    Of the latter there are no results to compare: the exact test of Mann and Whitney over all runs decides.
+    """
+    if pairing.procedure == "McNemar":
+        one, other = table.correct(pairing.a), table.correct(pairing.b)
+        assert one is not None and other is not None, "top-1 accuracy is of a classification"
+        test = paired.mcnemar(one[0], other[0], found.level)
+        inner = paired.mcnemar(one[0], other[0], 2 * found.level - 1).interval
+        shown: dict[str, Any] = {"interval": test.interval, "inner": inner, "p": test.p_exact}
+        return Verdict(word=found.word, level=found.level, **shown)
+    if pairing.clumps and min(pairing.learned or (1,)) == 0:
+        p = pairing.clumps.mann_whitney_p
+        ahead = "better" if pairing.clumps.a_beats_b > 0.5 else "worse"
+        word: Any = ahead if p < 1 - found.level else "undecided"
+        return Verdict(word=word, interval=None, level=found.level, inner=None, p=p)
+    return found
