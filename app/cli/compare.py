@@ -13,9 +13,11 @@ from .examples import page
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..results.arms import Chosen
+    from ..results.comparison import Comparison
     from ..results.looks import Look
     from ..studies.compared import StudyRuns
 
@@ -100,21 +102,29 @@ def compare(
         _require_alone(names=names, looks=looks)
         return of_power.power(asked, given, _dataset(dataset), checkpoints, as_json=as_json)
     of_power.require_with_power(given)
-    with Screen(quiet=as_json) as screen:
-        screen.stage("looking for the runs")
-        from ..artifacts.runs import indexed
-
-        chosen, study = _chosen(names or (), _dataset(dataset), checkpoints, screen)
-        look = _look(study, chosen, looks)
-        screen.stage("comparing")
-        from ..results.comparing import Asked, compare
-
-        found = compare(chosen, indexed(checkpoints, lambda _: None), asked=Asked(**asked), look=look)
+    found = _compared(names or (), _dataset(dataset), asked, looks, checkpoints, quiet=as_json)
     if as_json:
         return result_json(found.to_json())
     from ..report import verdicts
 
     return result(verdicts.shown(found, form))
+
+
+def _compared(
+    names: Sequence[str], dataset: str | None, asked: dict[str, Any], looks: str | None, checkpoints: Path, *,
+    quiet: bool,
+) -> Comparison:  # fmt: skip
+    """Return the comparison of the runs that the arguments name."""
+    with Screen(quiet=quiet) as screen:
+        screen.stage("looking for the runs")
+        from ..artifacts.runs import indexed
+
+        chosen, study = _chosen(names, dataset, checkpoints, screen)
+        look = _look(study, chosen, looks)
+        screen.stage("comparing")
+        from ..results.comparing import Asked, compare
+
+        return compare(chosen, indexed(checkpoints, lambda _: None), asked=Asked(**asked), look=look)
 
 
 def _require(asked: dict[str, Any], *, form: str) -> None:

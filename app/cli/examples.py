@@ -33,7 +33,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "study best": ("study best grid.csv", "study best --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "study clean": ("study clean grid.csv", "study clean grid.csv --yes"),
     "compare": (
-        "compare --dataset digits",
         "compare model=vit_classic,size=10M model=vit_differential,size=10M --dataset cifar100",
         "compare grid.csv --looks 3,5,10",
         "compare --power --delta 1 --sd 0.5 --examples-sd 20 --dataset cifar100",

@@ -211,6 +211,6 @@ def _require(arms: Sequence[Arm], exclusions: Sequence[Exclusion], fewest: int) 
         only += ", ".join(arms[0].run_ids[:_LISTED]) if arms else ""
         lines = "".join(f"; {each.line}" for each in exclusions[:_LISTED])
         raise InputError(
-            f"a comparison needs finished runs of two architectures, and there is {only}{lines}. Name two, or train "
-            "the other"
+            f"finished and tested runs of {'two architectures' if fewest > 1 else 'an architecture'} are needed, and "
+            f"there is {only}{lines}. Name others, or train them"
         )

@@ -71,9 +71,10 @@ def of_runs(arms: tuple[Arm, ...], metric_name: str | None, usd_per_hour: float 
     found = crossed.crossed(table.scores(0), table.scores(other), groups=table.units)
     records = [run.record for arm in arms for run in arm.runs]
     source = " and ".join(f"{len(arm.runs)} runs of {arm.title}" for arm in arms[:2])
+    pilot = found.seeds if other else (len(arms[0].runs), 1)
     return Spread(
         metric=metric, runs=(found.sds[0] ** 2, found.sds[1] ** 2), examples=found.examples_part if other else 0.0,
-        n=table.examples, pilot=found.seeds if other else (len(arms[0].runs), 1), seconds=_mean([seconds(each) for each in records]),
+        n=table.examples, pilot=pilot, seconds=_mean([seconds(each) for each in records]),
         dollars=_mean([dollars(each, usd_per_hour) for each in records]), source=source,
     )  # fmt: skip
 
@@ -139,7 +140,7 @@ def _needed(spread: Spread, needed: planning.Needed, margin: float) -> Iterator[
         within = f" (up to {upper}, since the pilot's variance is uncertain)" if spread.pilot else ""
         yield f"{needed.seeds} seeds of each model{within} detect a difference of {shown} with 80 % power."
         if spread.pilot:
-            yield f"If the pilot's runs become part of the comparison, plan a look for each: --looks {_looks(spread, needed)}."
+            yield f"If the pilot's runs are compared too, plan a look at them: --looks {_looks(spread, needed)}."
 
 
 def _looks(spread: Spread, needed: planning.Needed) -> str:

@@ -302,7 +302,7 @@ def test_without_names_runs_that_agree_with_the_newest_are_compared_and_others_a
 
 def test_too_few_models_and_several_datasets_are_refused(tmp_path):
     arms(tmp_path, {VIT: 0.8}, seeds=2)
-    with pytest.raises(InputError, match=r"two architectures, and there is only vit_classic 1M, runs"):
+    with pytest.raises(InputError, match=r"two architectures are needed, and there is only vit_classic 1M, runs"):
         choosing.chosen({"": find_runs(tmp_path)})
     finished(tmp_path, classified(np.ones(100, bool)), dataset="cifar10", model=DIFF, size="1M")
     with pytest.raises(InputError, match=r"2 datasets \(digits, cifar10\).*--dataset"):
