@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from app.statistics.crossed import standard_error, variances
+from app.statistics.floors import Floor, floor
+from app.statistics.ladders import ladder
+from app.statistics.planning import look_level
+from app.statistics.slopes import Line, line, slope_difference
 
 APART = 0.1  # of the latent variance: examples that are easy for one architecture only
 SEED = 18
-_AT_ONCE = 4_000_000  # scores
+_AT_ONCE = 100_000  # scores, such that the arrays stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def answers(
             fixed = shared + np.float32(mu)
             if arm:
                 fixed = fixed + np.float32(arm) * random.standard_normal((count, 1, cell.n), np.float32)
-            moved = fixed + np.float32(seeds) * random.standard_normal((count, cell.k, 1), np.float32)
-            found.append(moved + np.float32(rest) * random.standard_normal((count, *shape), np.float32) > 0)
+            seed = np.float32(seeds / rest) * random.standard_normal((count, cell.k, 1), np.float32)
+            found.append(random.standard_normal((count, *shape), np.float32) < fixed / np.float32(rest) + seed)
         yield found[0], found[1]
 
 
@@ -177,11 +181,62 @@ def steps_wrong(
     return np.repeat(steps.sizes, steps.k), wrong.reshape(count * steps.k, steps.n), on_these
 
 
-def main() -> None:
-    """Print both tables as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=4000, help="Trials per cell. Default: 4000.")
-    trials = parser.parse_args().trials
+def without_examples_part(cell: Cell, trials: int) -> float:
+    """Return the false positives of Welch's t over runs, read as an answer about other examples."""
+    random, found = np.random.default_rng((SEED, 1)), []
+    for a, b in answers(random, cell, trials, apart=APART):
+        se, df = standard_error(variances(a, b).runs, (cell.k, cell.k), 0.0, cell.n)
+        found.append(Differences(a.mean((-1, -2)) - b.mean((-1, -2)), se, df).rejected())
+    return float(np.concatenate(found).mean())
+
+
+def at_the_margin(cell: Cell, trials: int, delta: float) -> float:
+    """Return how often a true difference of exactly delta is called equivalent."""
+    random = np.random.default_rng((SEED, 2))
+    return float(differences(answers(random, cell, trials, apart=APART, gain=delta)).equivalent(delta).mean())
+
+
+def looks(cell: Cell, trials: int) -> tuple[float, float]:
+    """Return the false positives of planned looks at 3, 5 and 10 seeds, and of a look after each seed from 3 to 10."""
+    planned, unplanned, level = [], [], look_level(3)
+    for a, b in answers(np.random.default_rng((SEED, 3)), cell, trials):
+        found = {k: differences(iter([(a[:, :k], b[:, :k])])) for k in range(3, 11)}
+        planned.append(np.any([found[k].rejected(level) for k in (3, 5, 10)], axis=0))
+        unplanned.append(np.any([look.rejected() for look in found.values()], axis=0))
+    return float(np.concatenate(planned).mean()), float(np.concatenate(unplanned).mean())
+
+
+def exponents(steps: Steps, trials: int, fitted: Callable[..., Line | Floor]) -> tuple[float, float]:
+    """Return the coverage of the exponent's interval: of new examples, and of this test set."""
+    random, inside = np.random.default_rng((SEED, 4, len(steps.sizes))), []
+    for _ in range(trials):
+        sizes, wrong, on_these = steps_wrong(random, steps)
+        runs = ladder(sizes, wrong)
+        here = fitted(ladder(np.repeat(steps.sizes, 2), np.repeat(on_these, 2)), target="test-set").b.value
+        found = [fitted(runs).b.interval(), fitted(runs, target="test-set").b.interval()]
+        truths = zip(found, (steps.b, here), strict=True)
+        inside.append([each is not None and each[0] < truth < each[1] for each, truth in truths])
+    population, fixed = np.mean(inside, axis=0)
+    return float(population), float(fixed)
+
+
+def equal_slopes(steps: Steps, trials: int) -> float:
+    """Return the false positives of the difference of two families' exponents."""
+    random, found = np.random.default_rng((SEED, 5)), []
+    for _ in range(trials):
+        shared = math.sqrt(0.5) * random.standard_normal(steps.n)
+        a, b = (ladder(*steps_wrong(random, steps, shared)[:2]) for _ in range(2))
+        difference = slope_difference(a, b).examples
+        found.append(difference is not None and difference.p is not None and difference.p < 0.05)
+    return float(np.mean(found))
+
+
+LINE = Steps((10e6, 25e6, 50e6), k=3, n=1000)
+CURVE = Steps((5e6, 10e6, 25e6, 50e6, 100e6), k=5, n=10_000, c=0.15, sd=0.005)
+
+
+def table(trials: int) -> None:
+    """Print false positives and coverage of every cell as Markdown."""
     columns = [(n, k) for n in (200, 1000) for k in (2, 3, 5)]
     print("| percent | " + " | ".join(f"n = {n:,}, k = {k}" for n, k in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
@@ -194,7 +249,36 @@ def main() -> None:
             print(f"| {regime} {name}, false positives | " + " | ".join(f"{rate:.1f}" for rate in rates) + " |")
         rates = [100 * coverage(cell, trials) for cell in cells]
         print(f"| {regime} A/B, coverage | " + " | ".join(f"{rate:.1f}" for rate in rates) + " |")
-    print(f"\nmean of the false positives: {np.mean(nulls):.2f} %, {trials:,} trials per cell, seed {SEED}")
+    print(f"\nmean of the false positives: {np.mean(nulls):.2f} %, {trials:,} trials per cell, seed {SEED}\n")
+
+
+def others(trials: int) -> None:
+    """Print the rates of the other rules."""
+    cell = Cell("middle", 1000, 5)
+    few = max(trials // 10, 50)
+    planned, unplanned = looks(Cell("middle", 200, 10), trials)
+    line_rates, curve_rates = exponents(LINE, few, line), exponents(CURVE, few, floor)
+    rows = {
+        "false positives of Welch's t over runs, middle A/B, n = 1,000, k = 5": [without_examples_part(cell, trials)],
+        "a difference of exactly delta = 4 points called equivalent, the same cell": [
+            at_the_margin(cell, trials, 0.04)
+        ],
+        "false positives of three planned looks (3, 5, 10 seeds), and of a look after each seed": [planned, unplanned],
+        f"coverage of the exponent of a line, new examples and this test set, {few} trials": line_rates,
+        f"coverage of the exponent of a curve with a floor, the same, {few} trials": curve_rates,
+        f"false positives of the difference of two exponents, {few} trials": [equal_slopes(LINE, few)],
+    }
+    for name, rates in rows.items():
+        print(f"{name}: {', '.join(f'{100 * rate:.1f}' for rate in rates)} %")
+
+
+def main() -> None:
+    """Print the table of the default comparison and the rates of the other rules."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=4000, help="Trials per cell. Default: 4000.")
+    trials = parser.parse_args().trials
+    table(trials)
+    others(trials)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .student import Quantity
 _FEWEST_SIZES, _SPAN = 4, 10.0
 _EXPONENTS = (0.03, 0.1, 0.3, 1.0)  # starts, crossed with
 _SHARES = (0.03, 0.3, 3.0)  # of floor and power law at N0
-_STEPS, _CONVERGED = 200, 1e-13
+_STEPS, _CONVERGED = 200, 1e-9
 _MOST_EXPONENT = 20.0
 _LOG_SHARE = 14.0  # |log(c/a)| at most
 

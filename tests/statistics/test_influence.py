@@ -38,6 +38,16 @@ def test_the_jackknife_of_a_mean_are_the_scores(random):
     assert found == pytest.approx(scores, rel=1e-9)
 
 
+def test_blocks_of_different_sizes_have_the_influence_of_their_sums(random):
+    scores, blocks = random.random(90), blocks_of(np.arange(90) ** 2 // 800)
+    values = jackknife_values(lambda rows: scores[rows].mean(), blocks)
+    count = len(np.unique(blocks))
+    assert len(np.unique(np.bincount(blocks))) > 2
+    for block in range(count):
+        expected = scores.mean() + count / 90 * (scores - scores.mean())[blocks == block].sum()
+        assert values[blocks == block].sum() * count / 90 == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("groups", [None, np.arange(400) // 7, np.arange(400) ** 2 // 20000])
 def test_jackknife_values_have_the_metric_as_their_mean_and_as_that_of_groups(groups, random):
     labels, predicted = random.integers(0, 5, 400), random.integers(0, 5, 400)

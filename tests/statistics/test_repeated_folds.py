@@ -77,7 +77,7 @@ def simulated(random, patients, images, repeats=3, gain=0.0):
 def test_equal_learners_are_rarely_called_better_or_worse_and_a_large_difference_is_found():
     random = np.random.default_rng(7)
     words, gains = [], []
-    for _ in range(300):
+    for _ in range(200):
         a, b, folds, owner = simulated(random, 80, 4)
         words.append(folded_verdict(folded(a, b, folds, groups=owner), delta=None).word)
     for _ in range(40):

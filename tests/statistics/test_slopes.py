@@ -168,6 +168,25 @@ def test_the_crossing_is_given_only_if_the_lines_are_not_parallel(random):
     assert slope_difference(steep, steep).crossing is None
 
 
+@pytest.mark.parametrize(("n", "crosses"), [(4, False), (400, True)])
+def test_lines_that_may_be_parallel_on_other_examples_have_no_crossing(n, crosses):
+    sizes = np.repeat(THREE, 2)
+    x, noise = np.log(sizes / 25e6)[:, None], 1 + 0.001 * np.cos(np.arange(6))[:, None]
+    own = np.resize([0.9, -0.9], n)  # half of the examples gain much from size, half lose
+    steep = 0.2 * np.exp(-0.25 * x) * noise * (1 + own * x)
+    found = slope_difference(ladder(sizes, steep), ladder(sizes, np.tile(0.2 / noise, n)))
+    assert found.test_set.interval()[0] > 0
+    assert (found.examples.interval()[0] > 0) == crosses
+    assert (found.crossing is not None) == crosses
+
+
+def test_a_size_of_one_run_has_the_seed_part_of_the_other_sizes(random):
+    sizes, wrong, _ = steps_wrong(random, Steps(THREE, k=2, n=80))
+    both, one = ladder(sizes, wrong), ladder(sizes[:5], wrong[:5])
+    assert one.churn == pytest.approx([*both.churn[:4], (both.churn[0] + both.churn[2]) / 2], rel=1e-12)
+    assert (ladder(np.array([1e6, 2e6, 4e6, 8e6]), wrong[:4]).churn == 0).all()
+
+
 def test_intervals_of_the_exponent_cover_the_planted_one():
     random, inside = np.random.default_rng(5), []
     for _ in range(250):
