@@ -99,6 +99,10 @@ class NotUploaded(RuntimeError):
     """The run is finished and safe on this machine, but it is not on the Hub (exit 3)."""
 
 
+class NotReproduced(RuntimeError):
+    """A published result does not hold (exit 5). The comparison is already on stdout."""
+
+
 class Stopped(BaseException):
     """A signal or the time limit stopped the run. The same command resumes from the saved state (exit 75).
 

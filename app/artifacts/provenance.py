@@ -45,13 +45,18 @@ def begun(
         flops_per_image=family.flops(config.shape),
         tokens=config.tokens,
         data=_data(ask, manifest, splits),
-        versions={"isoscale": __version__, "python": platform.python_version()}
-        | {library: version(library.replace("_", "-")) for library in _LIBRARIES},
-        commit=_commit(),
+        versions=versions(),
+        commit=commit(),
         places=[],
         execution=execution,
         schedule=schedule,
     )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of isoscale, Python and the libraries that compute a run, as they are now."""
+    libraries = {library: version(library.replace("_", "-")) for library in _LIBRARIES}
+    return {"isoscale": __version__, "python": platform.python_version()} | libraries
 
 
 def place(described: Mapping[str, Any], *, from_step: int, execution: Execution) -> Place:
@@ -90,6 +95,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit that the program's image was built from, or its checkout's, `-dirty` if it was changed."""
     return os.environ.get("ISOSCALE_COMMIT") or checkout.commit()

@@ -126,6 +126,14 @@ def read(path: Path) -> Record:
 
     Raises InputError, with the file and what to do, unless it is complete and unchanged.
     """
+    record, sealed = opened(path)
+    if not sealed:
+        raise _damaged(path, "it is not as it was written")
+    return record
+
+
+def opened(path: Path) -> tuple[Record, bool]:
+    """Return a run's record, and whether its seal is that of its contents. Raise InputError unless it is complete."""
     raw = _object(path)
     given = raw.pop("seal", None)
     try:
@@ -136,10 +144,9 @@ def read(path: Path) -> Record:
         raise _damaged(path, str(error)) from error
     record = _typed(path, raw, config)
     _require_own(path, record, config)
-    if given != seal(raw):
-        raise _damaged(path, "it is not as it was written")
-    record.unknown = _unknown(raw, plain(record))
-    return record
+    if sealed := given == seal(raw):
+        record.unknown = _unknown(raw, plain(record))
+    return record, sealed
 
 
 def _object(path: Path) -> dict[str, Any]:

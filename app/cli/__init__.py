@@ -23,6 +23,7 @@ from ..errors import (
     NO_FOLDER,
     ChecksFailed,
     InputError,
+    NotReproduced,
     NotUploaded,
     RunFailed,
     Stopped,
@@ -48,6 +49,7 @@ from . import (
     plot,
     predict,
     refusing,
+    reproduce,
     runs,
     screen,
     selftest,
@@ -62,11 +64,11 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "compare", "evaluate", "plan", "runs", "cache", "models", "datasets", "doctor", "launch", "bench",
-    "selftest",
+    "study", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor", "launch",
+    "bench", "selftest",
 )  # fmt: skip
-_COMPUTE = ("train", "study", "evaluate", "predict")  # commands that load torch
-_SAVES = ("train", "study")  # commands that save a state
+_COMPUTE = ("train", "study", "evaluate", "predict", "reproduce")  # commands that load torch
+_SAVES = ("train", "study", "reproduce")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -87,8 +89,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, compare, plan, evaluate, predict, runs, hub, plot, tables, datasets, data, cache, bench, selftest,
-    doctor, launch,
+    train, study, compare, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data, cache, bench,
+    selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 
@@ -137,7 +139,8 @@ def _switches() -> dict[str, str]:
 
 def spelled(arguments: list[str]) -> list[str]:
     """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    return spelling.study_run(spelling.env_file_first(spelling.spelled(arguments, _switches)), study_options.COMMANDS)
+    words = spelling.seed_named(spelling.env_file_first(spelling.spelled(arguments, _switches)))
+    return spelling.study_run(words, study_options.COMMANDS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -196,8 +199,8 @@ def _run(given: list[str]) -> int:
         return end(str(error), BAD_INPUT, printed=isinstance(error, ChecksFailed))
     except RunFailed as error:
         return end(str(error), FAILED, kind=error.kind)
-    except NotUploaded as error:
-        return end(str(error), NOT_UPLOADED, printed=True)
+    except (NotUploaded, NotReproduced) as error:
+        return end(str(error), NOT_UPLOADED if isinstance(error, NotUploaded) else NOT_REPRODUCED, printed=True)
     except Stopped as error:
         return end(f"{error}{_how_to_go_on() if error.saved else _what_is_left(given)}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):

@@ -51,6 +51,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict 3f2a91c0 ./new_photos",
         "predict hf://owner/name/vit_classic/run ./new_photos --out labels",
     ),
+    "reproduce": (
+        "reproduce 3f2a91c0",
+        "reproduce hf://owner/name/vit_classic/run --retrain",
+        "reproduce 3f2a91c0 --new-seed --into again",
+    ),
     "runs": ("runs", "runs --where model=vit_classic,resnet18 --where seed=0-2", "runs --state failed --json"),
     "runs show": ("runs show 3f2a91c0", "runs show checkpoints --json"),
     "runs path": ("runs path 3f2a91c0",),

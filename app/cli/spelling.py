@@ -11,6 +11,8 @@ from ..config.settings.declaring import FALSE, TRUE
 from ..errors import InputError
 
 _ENV_FILE = "--env-file"
+_NEW_SEED = "--new-seed"
+NEXT = "next"  # the value of --new-seed without a number
 
 
 def spelled(arguments: list[str], switches: Callable[[], Mapping[str, str]]) -> list[str]:
@@ -34,6 +36,16 @@ def env_file_first(arguments: list[str]) -> list[str]:
     """Return the arguments with `--env-file PATH` before the command, which may stand after it as well."""
     option, others = apart(arguments)
     return [*option, *others]
+
+
+def seed_named(arguments: list[str]) -> list[str]:
+    """Return the arguments of `reproduce` with `next` after a `--new-seed` that no number follows."""
+    if apart(arguments)[1][:1] != ["reproduce"]:
+        return arguments
+    out: list[str] = []
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        out += [word, NEXT] if word == _NEW_SEED and not after.isdecimal() and after != NEXT else [word]
+    return out
 
 
 def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import data, evaluation, place, task
+from .. import evaluation, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles, kept_name
@@ -18,17 +18,16 @@ from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
 from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig
-from ..data.sources.source import Ask
 from ..errors import NO_TEXT, InputError, Stopped, is_text
 from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
-from . import keeping, pushing
+from . import keeping, pushing, recomputing
 from . import stages as training
 from .claiming import claimed
 from .earlier import as_begun, streamed
-from .elsewhere import evaluate_on, latest, predicted
+from .elsewhere import evaluate_on, latest
 from .observers import Screen
 from .options import Options
 from .planning import plan, tell_kin
@@ -41,17 +40,20 @@ _INTERRUPTED = 0.5  # after Ctrl-C twice, which ends the process within two seco
 _TO_EXIT, _LEAST = 3.0, 1.0  # seconds of the grace that are kept for the end, and those that a push gets in any case
 
 
-def train_run(config: RunConfig, options: Options, screen: Screen, *, path: str | None = None) -> Run | None:
+def train_run(
+    config: RunConfig, options: Options, screen: Screen, *, path: str | None = None, like: Record | None = None
+) -> Run | None:
     """Train a run to its end, resume it, or find it done. Then test its final weights.
 
-    `path` is the path of a local dataset. Under `torchrun` the first rank returns the run, the others None. Raises
-    InputError for bad input, and Stopped after a signal or the time limit.
+    `path` is the path of a local dataset. `like` is the record of a run on whose data version a new run begins, and
+    which it is computed like. Under `torchrun` the first rank returns the run, the others None. Raises InputError for
+    bad input, and Stopped after a signal or the time limit.
     """
     with signals.ending(), place.own_threads():
-        return _trained(as_begun(config, options, screen, path), options, screen, path)
+        return _trained(as_begun(config, options, screen, path), options, screen, path, like)
 
 
-def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None) -> Run | None:
+def _trained(config: RunConfig, options: Options, screen: Screen, path: str | None, like: Record | None) -> Run | None:
     if not is_text(str(options.checkpoints.absolute())):
         raise InputError(f"--checkpoints {options.checkpoints}: {NO_TEXT}")
     keeping.require_effect(options.keep_every, config.epochs)
@@ -77,7 +79,7 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
             done = _found_done(Run(files, kept), screen) if kept and kept.done else None
             if not kept:
                 tell_kin(config, options.checkpoints, screen.say)
-            job = None if done else training.prepare(config, files, kept, path, options, screen, here)
+            job = None if done else training.prepare(config, files, kept, path, options, screen, here, like)
         here.agree(READY if job else DONE)
         if job is None:
             return done
@@ -241,29 +243,9 @@ def _changed(run: Run, **fields: Any) -> Run:
 
 def _predict(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> None:
     """Recompute the predictions of `weights` into the file `into`, both names in `RunFiles`."""
-    config = run.config
-    here = training.place_of_evaluation(run, options, screen.say)
-    known = run.record.data
-    if known.streamed:
-        raise InputError(
-            f"{streamed(run.record)}. Evaluate its stored predictions (without --again), or train with --fresh"
-        )
-    files = {"path": known.path, "design": known.design or None, "filelist": known.filelist or None}
-    ask: Ask = data.ask_of(config.to_json(), **files)
-    if options.data:
-        ask = data.at(ask, options.data, design=options.design, filelist=options.filelist)
-    cached = data.prepare(
-        ask, screen.say, screen.reading, version=known.version, digest=known.arrays_digest, verify=options.verify
-    )
-    splits = data.splits(config, here, cached, screen.say)
-    if splits.record["split_fingerprint"] != known.split_fingerprint:
-        raise InputError(
-            f"the test set of {config.dataset} differs from the one of run {config.run_id}, because its data "
-            "changed. Restore the data, or evaluate the stored predictions (without --again)"
-        )
-    split_rows.save(run.files, splits)
-    predictions = predicted(run, splits.test, here, options, screen, weights=weights)
+    predictions, splits, _ = recomputing.tested(run, options, screen, weights=weights)
     evaluation.require_numbers(predictions)  # before the existing ones are replaced
+    split_rows.save(run.files, splits)
     predictions.save(getattr(run.files, into))
 
 

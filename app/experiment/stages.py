@@ -39,17 +39,20 @@ _SMALL_FILES = 1 << 24  # bytes of a run in addition to its weights and states
 
 def prepare(
     config: RunConfig, files: RunFiles, kept: Record | None, path: str | None, options: Options,
-    screen: Screen, here: Place,
+    screen: Screen, here: Place, like: Record | None = None,
 ) -> Job:  # fmt: skip
-    """Prepare the first step: the data, the choices by measurement, and the record on disk."""
-    stay = ledger.Stay.begin(here)
+    """Prepare the first step: the data, the choices by measurement, and the record on disk.
+
+    A new run begins on the data version of `like`, and is computed like it.
+    """
+    stay, began = ledger.Stay.begin(here), kept or like
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
-    here = in_its_precision(here, config, kept, screen.say)
+    here = in_its_precision(here, config, began, screen.say)
     screen.stage(f"preparing {config.dataset}")
-    cached = _cached(config, kept, path, options, screen)
+    cached = _cached(config, began, path, options, screen)
     splits = _splits(config, cached, here, screen)
     screen.stage("choosing how to compute: attention path, micro-batch size, compiling")
-    chosen = _chosen(config, kept, len(splits.train), options, screen, here)
+    chosen = _chosen(config, began, len(splits.train), options, screen, here)
     execution.require_whole_batches(config, here, chosen, examples=length.shown(config, len(splits.train)))
     schedule, clamped = length.schedule(config, splits)
     state = checkpoint.load_state(files.state, screen.say) if kept else None

@@ -21,7 +21,7 @@ def run_of(name: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
     An hf:// address is downloaded to the cache. An ID is searched for below the checkpoints. Raises InputError for none
     or several.
     """
-    if name.startswith(_HUB):
+    if is_address(name):
         return runs.at_path(fetched(name, say))
     path = Path(name).expanduser()
     if _ID.fullmatch(name) and not path.exists() and not path.with_name(f"{path.name}.json").exists():
@@ -29,8 +29,13 @@ def run_of(name: str, checkpoints: Path, say: Callable[[str], None]) -> Run:
     return runs.at_path(path)
 
 
-def fetched(address: str, say: Callable[[str], None]) -> Path:
-    """Return the folder of the cache to which a run on the Hub was downloaded."""
+def is_address(name: str) -> bool:
+    """Return whether a text names a run on the Hub."""
+    return name.startswith(_HUB)
+
+
+def fetched(address: str, say: Callable[[str], None], *, commit: str | None = None) -> Path:
+    """Return the folder of the cache to which a run on the Hub was downloaded, of the newest commit by default."""
     target = home.root() / "runs" / address.removeprefix(_HUB).strip("/").replace("/", "--")
-    store.download(address, target, say)
+    store.download(address, target, say, commit=commit)
     return target

@@ -148,17 +148,18 @@ def parse_address(path: str) -> tuple[str, str]:
     return f"{owner}/{name}", folder
 
 
-def download(path: str, target: Path, say: Callable[[str], None]) -> list[Path]:
+def download(path: str, target: Path, say: Callable[[str], None], *, commit: str | None = None) -> list[Path]:
     """Download a folder of the Hub, a run or one file into a local folder. Return the paths of its files.
 
-    All files come from one commit and are compared with its checksums. Files that already exist are not downloaded
-    again. Hidden files, which programs read automatically (`.env`, `.git/config`), are skipped and reported.
+    All files come from one commit, the newest by default, and are compared with its checksums. Files that already exist
+    are not downloaded again. Hidden files, which programs read automatically (`.env`, `.git/config`), are skipped and
+    reported.
     """
     repository, wanted = parse_address(path)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file. Give a folder to download into")
     wanted = wanted.strip("/")
-    sha = repositories.head(repository)
+    sha = commit or repositories.head(repository)
     base, there = _meant(repositories.listing(repository, sha), wanted)
     if not there:
         raise InputError(f"{repository} has no {wanted or 'files'}. See its page on the Hub for its files")

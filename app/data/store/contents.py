@@ -23,6 +23,7 @@ _UNFINISHED = re.compile(rf"\.(?P<name>{_NAME.pattern})\.(?:aside|lock|lock\.by)
 _RECORD = re.compile(r"model_[0-9a-f]{8}_.+\.json", re.DOTALL)
 _OTHERS: Mapping[str, tuple[str, str]] = {  # folder -> pattern of its names, and its contents
     "runs": (r".+--.+", "runs downloaded from the Hub for `evaluate`, `predict` and `runs show`"),
+    "reproductions": (r"[0-9a-f]{8}", "runs that `reproduce` trained"),
     "measured": (r".+-[0-9a-f]{16}\.json", "what was measured or counted once"),
     "verified": (r"[0-9a-f]{16}\.json", "which files were compared with their checksums"),
     "compiled": (r"[0-9a-z]{2}|fxgraph|aotautograd|triton|locks", "compiled programs"),
