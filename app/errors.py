@@ -73,6 +73,10 @@ class Damaged(RunFailed):
     kind = "damaged"
 
 
+class OtherData(Damaged):
+    """The data that are read differ from those that a run began with."""
+
+
 class Held(RunFailed):
     """Another process or machine has locked or claimed what this one needs."""
 

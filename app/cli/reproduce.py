@@ -41,6 +41,11 @@ Into = Annotated[
                  help="Keep the retrained run in this folder, with --retrain or --new-seed. Default: a folder in the "
                  "cache."),
 ]  # fmt: skip
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh/--no-fresh", show_default=False, metavar="",
+                 help="Delete what an earlier --retrain or --new-seed trained, and train it again. Default: off."),
+]  # fmt: skip
 DataAt = Annotated[
     str | None,
     typer.Option("--data", metavar="FOLDER", show_default=False,
@@ -72,6 +77,7 @@ def reproduce(
     retrain: Retrain = False,
     new_seed: NewSeed = None,
     into: Into = None,
+    fresh: Fresh = False,
     best: o.Best = False,
     data: DataAt = None,
     design: Design = None,
@@ -83,28 +89,35 @@ def reproduce(
 ) -> None:
     """Recompute a published result from its weights and data, or by training again, and report whether it holds."""
     trains = retrain or new_seed is not None
-    _require_one(retrain=retrain, new_seed=new_seed, best=best, into=into)
+    _require_one(retrain=retrain, new_seed=new_seed, best=best)
+    _require_training(trains, into=into, fresh=fresh)
     _require_data(data, design=design, filelist=filelist)
+    files = {"data": data, "design": design, "filelist": filelist}
     with Screen() as screen:
         screen.stage("looking for the run")
         from ..results import published
 
         found = published.found(run, checkpoints, screen.say, best=best)
-        screen.stage("loading torch")
-        from ..experiment.options import Options
+        options = _options(device=device or "auto", threads=threads, fresh=fresh, **files)
+        if trains:
+            done = _trained(found, options, screen, into, checkpoints, new_seed)
+        else:
+            done = _predicted(found, options, screen)
+    _print(done, as_json=as_json)
 
-        options = Options(
-            device=device or "auto", threads=threads, data=data, design=design, filelist=filelist,
-            command=shlex.join([*program(), *apart(sys.argv[1:])[1]]),
-        )  # fmt: skip
-        done = (
-            _trained(found, options, screen, into, checkpoints, new_seed)
-            if trains
-            else _predicted(found, options, screen)
-        )
+
+def _print(done: Reproduction, *, as_json: bool) -> None:
+    """Print a report. Raise NotReproduced if it refutes the published result."""
     result_json(done.to_json()) if as_json else result("\n".join(done.lines()))
     if not done.reproduced:
-        raise NotReproduced(f"run {done.record.run_id} is not reproduced: {done.refuting[0].text}")
+        why = "; ".join(fact.text for fact in done.refuting)
+        raise NotReproduced(f"run {done.record.run_id} is not reproduced: {why}")
+
+
+def _options(**given: Any) -> Options:
+    from ..experiment.options import Options
+
+    return Options(**given, command=shlex.join([*program(), *apart(sys.argv[1:])[1]]))
 
 
 def _predicted(found: Published, options: Options, screen: Screen) -> Reproduction:
@@ -127,17 +140,20 @@ def _trained(
     return retraining.new_seed(found, options, screen, known=checkpoints, seed=seed)
 
 
-def _require_one(*, retrain: bool, new_seed: str | None, best: bool, into: Path | None) -> None:
+def _require_one(*, retrain: bool, new_seed: str | None, best: bool) -> None:
     """Raise InputError for options that exclude each other, and for a seed that is no number."""
     if retrain and new_seed is not None:
         raise InputError("--retrain and --new-seed are two experiments. Omit one of them")
     if new_seed not in (None, NEXT) and not new_seed.isdecimal():
         raise InputError(f"--new-seed {new_seed!r} is not a seed. Use a whole number from 0, or no value")
-    trains = retrain or new_seed is not None
-    if best and trains:
+    if best and (retrain or new_seed is not None):
         raise InputError("--best compares the stored predictions of the best weights. Omit it, or train without it")
-    if into and not trains:
-        raise InputError(f"--into {into} has an effect with --retrain or --new-seed only. Omit it")
+
+
+def _require_training(trains: bool, **others: Any) -> None:
+    """Raise InputError for an option of a training where nothing is trained."""
+    if not trains and (given := [name for name, value in others.items() if value]):
+        raise InputError(f"--{given[0]} has an effect with --retrain or --new-seed only. Omit it")
 
 
 def _require_data(data: str | None, **others: Any) -> None:

@@ -17,9 +17,9 @@ from ..artifacts.predictions import Predictions
 from ..artifacts.record import plain
 from ..artifacts.runs import Run
 from ..errors import Damaged, Diverged, InputError
-from ..sharing import named, store
+from ..sharing import entry, index, named, store
 from ..system import repositories
-from ..system.durable import sha256
+from ..system.durable import sha256, text
 from .reproduction import Fact
 
 Say = Callable[[str], None]
@@ -111,6 +111,7 @@ def facts(published: Published) -> list[Fact]:
         Fact(what="record", holds=published.sealed, text=f"{published.run.files.record.name} {seal}"),
         _files(published),
         _numbers(published),
+        *_card(published),
     ]
 
 
@@ -121,10 +122,10 @@ def _files(published: Published) -> Fact:
     there = {name: path for name, path in run.files.named(sums).items() if path.is_file()}
     changed = [path.name for name, path in there.items() if sha256(path) != sums[name]]
     gone = [path.name for name, path in run.files.named(sums).items() if name not in there]
-    text = f"{len(there) - len(changed)} of {len(there)} files have the checksums in the record"
-    text += f". Changed: {', '.join(changed)}" if changed else ""
-    text += f". Not there: {', '.join(gone)}" if gone else ""
-    return Fact(what="files", holds=not changed, text=text, values={"changed": changed, "gone": gone})
+    line = f"{len(there) - len(changed)} of {len(there)} files have the checksums in the record"
+    line += f". Changed: {', '.join(changed)}" if changed else ""
+    line += f". Missing: {', '.join(gone)}" if gone else ""
+    return Fact(what="files", holds=not changed, text=line, values={"changed": changed, "gone": gone})
 
 
 def are_weights_unchanged(published: Published) -> bool:
@@ -146,13 +147,26 @@ def _numbers(published: Published) -> Fact:
     apart = [(name, *pair) for key in given if key in compared for name, *pair in _apart(key, given[key],
              recomputed[key])]  # fmt: skip
     if not apart:
-        text = f"{len(compared)} published numbers follow from the {len(predictions.rows):,} stored predictions"
-        return Fact(what="numbers", holds=True, text=text)
+        line = f"{len(compared)} published numbers follow from the {len(predictions.rows):,} stored predictions"
+        return Fact(what="numbers", holds=True, text=line)
     shown = ", ".join(f"{name} {_shown(theirs)} (recomputed {_shown(ours)})" for name, theirs, ours in apart[:_SHOWN])
     more = f" and {len(apart) - _SHOWN} more" if len(apart) > _SHOWN else ""
     values = {"differ": [{"name": n, "published": theirs, "recomputed": ours} for n, theirs, ours in apart]}
     return Fact(what="numbers", holds=False, values=values,
                 text=f"published numbers do not follow from the stored predictions: {shown}{more}")  # fmt: skip
+
+
+def _card(published: Published) -> list[Fact]:
+    """Return whether the card next to a run has the numbers of its record, or nothing without a card."""
+    run, path = published.run, published.run.files.folder / "README.md"
+    readme = "" if published.best or not path.is_file() else text(path, errors="replace")
+    if not (given := index.numbers_of(readme, run.files.stem)):
+        return []
+    wanted = index.numbers(entry.index_entry(run))
+    apart = [name for name, value in given.items() if name not in wanted or not _equal(value, wanted[name])]
+    shown = ", ".join(f"{name} {_shown(given[name])} (record: {_shown(wanted.get(name))})" for name in apart)
+    line = f"numbers of README.md are not those of the record: {shown}" if apart else "has the numbers of the record"
+    return [Fact(what="card", holds=not apart, text=line)]
 
 
 def _apart(name: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 from .. import place, task
 from ..artifacts import split_rows
 from ..artifacts.predictions import Predictions
-from ..errors import Damaged, InputError
+from ..errors import Damaged, InputError, OtherData
 from ..experiment import recomputing
 from ..experiment.observers import Screen
 from ..experiment.options import Options
@@ -40,7 +40,7 @@ def reevaluated(published: Published, options: Options, screen: Screen) -> Repro
     with place.own_threads():
         try:
             now, splits, here = recomputing.tested(published.run, options, screen, weights=published.weights)
-        except Damaged as error:
+        except OtherData as error:
             raise InputError(f"run {published.run.record.run_id} cannot be tried: {error}") from error
         facts += _again(published, now, splits.test.rows, here)
         return _report(published, facts, here)

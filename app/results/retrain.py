@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import place
 from ..artifacts import checkpoint, runs
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..config.run import RunConfig
-from ..errors import Damaged, InputError
+from ..errors import InputError, OtherData
 from ..experiment import initial, recomputing
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
@@ -47,6 +49,8 @@ def retrained(published: Published, options: Options, screen: Screen, *, known: 
     """
     run = published.run
     facts = publishing.facts(published)
+    if any(fact.holds is False for fact in facts):
+        return _untried(published, facts, RETRAINING)
     new = _trained(published, run.config, options, screen, known)
     weights = _weights(run, new)
     strict = same_bits(run.record, new.record)
@@ -74,15 +78,28 @@ def new_seed(published: Published, options: Options, screen: Screen, *, known: P
     if seed in there.results:
         seeds = ", ".join(map(str, there.results))
         raise InputError(f"--new-seed {seed} is a known seed (known: {seeds}). Use another, such as {there.unused}")
+    facts = publishing.facts(published)
+    if any(fact.holds is False for fact in facts):
+        return _untried(published, facts, NEW_SEED)
     config = dataclasses.replace(run.config, seed=there.unused if seed is None else seed)
     new = _trained(published, config, options, screen, known)
-    facts = [*publishing.facts(published), _inside(new, there, f"seed {config.seed}")]
-    return _report(published, new, facts, NEW_SEED)
+    return _report(published, new, [*facts, _inside(new, there, f"seed {config.seed}")], NEW_SEED)
+
+
+def _untried(published: Published, facts: list[Fact], how: str) -> Reproduction:
+    """Return the report on a run whose own files refute it, for which no training is needed."""
+    text = "the published files and numbers do not agree with each other, so nothing was trained"
+    return _made(
+        published, [*facts, Fact(what="training", holds=None, text=text)], how, place.choose(device="cpu").describe()
+    )
 
 
 def _report(published: Published, new: Run, facts: list[Fact], how: str) -> Reproduction:
     last = new.record.places[-1]
-    here = {name: getattr(last, name) for name in OF_A_MACHINE}
+    return _made(published, facts, how, {name: getattr(last, name) for name in OF_A_MACHINE})
+
+
+def _made(published: Published, facts: list[Fact], how: str, here: Mapping[str, Any]) -> Reproduction:
     return Reproduction(
         record=published.run.record, origin=published.origin, commit=published.commit, how=how, weights="final",
         facts=tuple(facts), differences=differences(published.run.record, here),
@@ -96,7 +113,7 @@ def _trained(published: Published, config: RunConfig, options: Options, screen: 
     screen.stage("looking for the run's data")
     try:
         cached = recomputing.cached_of(run, options, screen)
-    except Damaged as error:
+    except OtherData as error:
         raise InputError(f"run {run.record.run_id} cannot be tried: {error}") from error
     options = dataclasses.replace(options, init=_initial(run, known, screen))
     options.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -164,7 +181,7 @@ def _result(run: Run, new: Run, there: Known) -> Fact:
     if there.interval is not None:
         return _inside(new, there, f"seed {run.config.seed} again")
     theirs, ours = (siblings.result_of(each.record, there.metric) for each in (run, new))
-    interval = _of_difference(run, new, there.metric)
+    interval = difference_interval(run, new, there.metric)
     if interval is None:
         raise InputError(
             f"run {run.record.run_id} has one known seed and no interval of its {there.metric}, so {ours:.4g} "
@@ -188,7 +205,7 @@ def _changed(run: Run, new: Run) -> str:
     return f"{changed:,} of {len(one.rows):,} predictions changed; "
 
 
-def _of_difference(run: Run, new: Run, metric: str) -> tuple[float, float] | None:
+def difference_interval(run: Run, new: Run, metric: str) -> tuple[float, float] | None:
     """Return the 95 % interval of the new result minus the published one, from the intervals of both.
 
     `d - sqrt((a - l_a)^2 + (u_b - b)^2)` to `d + sqrt((u_a - a)^2 + (b - l_b)^2)` (Newcombe 1998,

@@ -115,6 +115,21 @@ def entries_of(readme: str | None) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in metadata.get("model-index") or [] if is_ours(entry)}
 
 
+def numbers_of(readme: str, stem: str) -> dict[str, Any]:
+    """Return the values of a run's metrics in the model-index of a card by their names, or none if it has none."""
+    try:
+        entries = _taken_apart(readme)[0].get("model-index")
+    except Foreign:
+        return {}
+    entries = entries if isinstance(entries, list) else []
+    return next((numbers(entry) for entry in entries if is_ours(entry) and entry["name"] == stem), {})
+
+
+def numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the metrics in an entry of a model-index by their names."""
+    return {metric["name"]: metric["value"] for metric in entry["results"][0]["metrics"]}
+
+
 def extended(
     repository: str, readme: str | None, new: Mapping[str, dict[str, Any]], where: Mapping[str, str]
 ) -> str:  # fmt: skip

@@ -41,6 +41,14 @@ def test_a_run_on_a_hub_dataset_is_evaluated_to_the_same_numbers_on_another_mach
             tmp_path / "yours", hub.environment(token=None), f"evaluate hf://tester/runs/{folder} --again --json"
         )
         assert f"{folder}/README.md" in hub.files("tester/runs")
+        table(tmp_path / "later", "train", ["cat", "dog", "cow"] * 50)
+        table(tmp_path / "later", "test", ["cat", "dog", "cow"] * 20)
+        assert hub.add_dataset("alice/pets", tmp_path / "later") != sha
+        reproduced = run_py(
+            tmp_path / "other", hub.environment(token=None), f"reproduce hf://tester/runs/{folder} --retrain --json"
+        )
     assert there == again and {name: there[name] for name in record["results"]["test"]} == record["results"]["test"]
+    facts = {fact["what"]: fact["holds"] for fact in reproduced["facts"]}
+    assert facts == dict.fromkeys(["record", "files", "numbers", "card", "weights", "first steps"], True)
     offline = run_py(tmp_path / "mine", {"HF_HUB_OFFLINE": "1"}, TRAIN)
     assert offline["run_id"] == record["run_id"]

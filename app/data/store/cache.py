@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...config.run import RESIZE
-from ...errors import Damaged, InputError
+from ...errors import Damaged, InputError, OtherData
 from ...system import durable, home, locks
 from ...tables.decoding import Decoding
 from ...tables.shape import extent, normal, spelled
@@ -87,13 +87,13 @@ class Cached:
         return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
 
     def require_digest(self, digest: str | None) -> Cached:
-        """Return the cache. Raise Damaged unless its arrays have a run's digest.
+        """Return the cache. Raise OtherData unless its arrays have a run's digest.
 
         `digest` is None for a run of an earlier version.
         """
         if digest in (None, self.digest):
             return self
-        raise Damaged(
+        raise OtherData(
             f"the cached arrays of {self.ask.dataset} in {self.folder} differ from those that the run began with: "
             f"their digest is {self.digest}, and the run's is {digest}. Copy the folder from the machine where the "
             f"run began, remove it with `rm -r '{self.folder}'` so that the data are read again, or train with "
