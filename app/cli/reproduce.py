@@ -17,8 +17,8 @@ from .spelling import NEXT, apart
 
 if TYPE_CHECKING:
     from ..experiment.options import Options
-    from ..results.reproduction import Reproduction
     from ..results.published import Published
+    from ..results.reproduction import Reproduction
 
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Name a finished run by its ID, its path, or hf://owner/name/path.")

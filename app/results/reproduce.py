@@ -12,8 +12,8 @@ from ..experiment import recomputing
 from ..experiment.observers import Screen
 from ..experiment.options import Options
 from . import published as publishing
-from .reproduction import Fact, Reproduction
 from .published import Published
+from .reproduction import Fact, Reproduction
 from .surroundings import differences, on_cpu_in_fp32
 
 _EXACT = 1e-4  # on CPUs in fp32, whatever the machine

@@ -22,9 +22,9 @@ from ..experiment.options import Options
 from ..system import home
 from . import first_steps, siblings
 from . import published as publishing
-from .reproduction import Fact, Reproduction
 from .published import Published
 from .reproduce import in_order, rows_agree
+from .reproduction import Fact, Reproduction
 from .siblings import Known
 from .surroundings import OF_A_MACHINE, differences, same_bits
 
