@@ -83,6 +83,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "plot scaling --checkpoints runs --out figures",
         "plot scaling --width 82mm --no-caption",
     ),
+    "plot classes": ("plot classes", "plot classes --width 3.25in --format pdf"),
+    "plot disagreements": ("plot disagreements", "plot disagreements --count 24", "plot disagreements --width 3.25in"),
     "plot history": (
         "plot history --threshold 0.5",
         "plot history --threshold 0.5 --top 5 --zoom 1",

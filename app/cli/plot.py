@@ -27,6 +27,8 @@ def register(app: typer.Typer) -> None:
     commands.command(**page("plot loss"))(loss)
     commands.command(**page("plot scaling"))(scaling)
     commands.command(**page("plot accuracy"))(accuracy)
+    commands.command(**page("plot classes"))(classes)
+    commands.command(**page("plot disagreements"))(disagreements)
     commands.command(**page("plot history"))(history)
     commands.command(**page("plot field"))(field)
     commands.command(**page("plot patterns"))(patterns)
@@ -66,17 +68,71 @@ def accuracy(
 
 def scaling(
     run: o.RunIds = None,
+    separate: p.Separate = False,
+    metric: p.Metric = None,
+    fit: p.Fit = False,
+    as_json: p.FitAsJson = False,
     width: p.Width = None,
     caption: p.Caption = True,
     formats: p.Format = p.USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: p.Folder = Path("figures"),
 ) -> None:
-    """Draw test accuracy against the number of parameters, with one figure per architecture."""
-    from ..report import scaling as figures
+    """Draw a test metric against the number of parameters, and the differences between architectures."""
+    from ..report import exponents, growth
+    from ..report import scaling as each
+    from .screen import Screen
+
+    p.require_one_kind(separate=separate, metric=metric, fit=fit, as_json=as_json)
+    draw = exponents.draw if fit else each.draw if separate else partial(growth.draw, metric=metric)
+    if as_json:
+        _print_fits(run, checkpoints)
+    else:
+        _draw(partial(draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+
+
+def _print_fits(named: list[str] | None, checkpoints: Path) -> None:
+    """Print the numbers of the fits of each dataset as one JSON object, without drawing."""
+    from ..artifacts.runs import find_runs
+    from ..report import exponents
+    from ..report.selection import comparable
+    from .screen import Screen, result_json
+
+    say = Screen().say
+    sets = comparable(find_runs(checkpoints, say), named=named, say=say)
+    result_json({"datasets": [exponents.fitted(runs, say)[1].to_json() for runs in sets.values()]})
+
+
+def classes(
+    run: o.RunIds = None,
+    width: p.Width = None,
+    caption: p.Caption = True,
+    formats: p.Format = p.USUAL_FORMATS,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: p.Folder = Path("figures"),
+) -> None:
+    """Draw the difference of accuracy per class between each architecture and the first one, at each size."""
+    from ..report import classes as figures
     from .screen import Screen
 
     _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+
+
+def disagreements(
+    run: o.RunIds = None,
+    count: p.CountOfImages = None,
+    width: p.Width = None,
+    caption: p.Caption = True,
+    formats: p.Format = p.USUAL_FORMATS,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: p.Folder = Path("figures"),
+) -> None:
+    """Draw test images that one architecture classifies correctly in most seeds and another one does not."""
+    from ..report import disagreements as figures
+    from .screen import Screen
+
+    draw = partial(figures.draw, count=count, say=Screen().say, canvas=_canvas(width, caption, formats))
+    _draw(draw, run, checkpoints, out)
 
 
 def history(

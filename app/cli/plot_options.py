@@ -88,3 +88,32 @@ Count = Annotated[int, _option("--count", min=1, max=12, help="Draw this many pa
 Separate = Annotated[
     bool, _option("--separate", help="Draw a separate figure for each architecture. Default: one figure for all.")
 ]  # fmt: skip
+Metric = Annotated[
+    str | None,
+    _option("--metric", help="Draw this metric of the test, such as top1, nll, rmse or log-mse. Default: top1 for "
+            "classification, rmse for regression."),
+]  # fmt: skip
+CountOfImages = Annotated[
+    int | None,
+    _option("--count", min=1, max=60, help="Draw up to this many images in each of the two grids. Default: 12, or 6 "
+            "in a narrow figure."),
+]  # fmt: skip
+Fit = Annotated[
+    bool,
+    _option("--fit", help="Fit the error over all sizes on two logarithmic axes, with the exponent of each "
+            "architecture, and also write the numbers as JSON. Default: no fit."),
+]  # fmt: skip
+FitAsJson = Annotated[
+    bool, _option("--json", help="Print the numbers of --fit as JSON, without a figure. Default: figures.")
+]
+
+
+def require_one_kind(*, separate: bool, metric: str | None, fit: bool, as_json: bool) -> None:
+    """Raise InputError for options of different kinds of figures."""
+    if separate and (metric or fit):
+        name, what = ("--fit", "fits all architectures") if fit else ("--metric", "is for the figure of all of them")
+        raise InputError(f"{name} {what}, and --separate draws the accuracy of each architecture. Omit one of them")
+    if fit and metric:
+        raise InputError(f"--metric {metric} is not available with --fit, which fits the error. Omit one of them")
+    if as_json and not fit:
+        raise InputError("--json prints the numbers of --fit. Add --fit, or omit --json")

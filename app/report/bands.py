@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from . import style
 from .canvas import Canvas
-from .series import Series, by_size
+from .series import Series, panels_of
 
 Floats = npt.NDArray[np.float64]
 _POINTS = 600  # of a drawn line, which are more than its pixels
@@ -57,7 +57,7 @@ def figure(
 
     `labels` are those of the axes. `finish` sets the limits of an axes and returns more entries for the legend.
     """
-    panels = by_size([strand.series for strand in strands])
+    panels = panels_of([strand.series for strand in strands])
     if len(panels) == 1:  # a size has a look, too
         strands = [replace(each, series=replace(each.series, place=at)) for at, each in enumerate(strands)]
     made = style.blank(title, canvas)

@@ -80,15 +80,7 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, can
 
     Runs without test results are named in the figure and by `say`. Raises InputError if no run has any.
     """
-    evaluated = [run for run in runs if run.record.tested]
-    for run in runs:
-        if say and not run.record.tested:
-            say(
-                f"skipped {selection.label(run)}: it has no test results. Run `run.py evaluate --run "
-                f"{run.record.run_id}`"
-            )
-    if not evaluated:
-        raise InputError(f"no run has test results. Compute them with `run.py evaluate --run {runs[-1].record.run_id}`")
+    evaluated = tested(runs, say)
     points = {run.files: Point.of(run) for run in evaluated}
     kinds, paths = selection.kinds(runs), []
     for name, members in selection.architectures(runs).items():
@@ -103,6 +95,20 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, can
                 figure = _figure([kind for kind in drawn if kind.points], [*points.values()], missing, canvas)
             paths += style.save(figure, folder / f"scaling_{name}_{checks.file_part(runs[0].config.dataset)}", canvas)
     return paths
+
+
+def tested(runs: list[Run], say: selection.Say | None) -> list[Run]:
+    """Return the runs with test results. `say` reports the others. Raises InputError if no run has any."""
+    for run in runs:
+        if say and not run.record.tested:
+            say(
+                f"skipped {selection.label(run)}: it has no test results. Run `run.py evaluate --run "
+                f"{run.record.run_id}`"
+            )
+    found = [run for run in runs if run.record.tested]
+    if not found:
+        raise InputError(f"no run has test results. Compute them with `run.py evaluate --run {runs[-1].record.run_id}`")
+    return found
 
 
 def fitted(points: list[Point]) -> Fit | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..artifacts.runs import Run
+from ..errors import InputError
 from . import selection, style
 from .differences import distinctions
 
@@ -50,11 +51,45 @@ def series_of(runs: Sequence[Run]) -> list[Series]:
         for run in members:
             title = ", ".join(filter(None, (selection.model_title(run.config), differing[run.files])))
             found.setdefault((title, key, run.config.size), []).append(run)
+    titles = {key: [*dict.fromkeys(title for title, own, _ in found if own == key)] for _, key, _ in found}
     places = {title: place for place, title in enumerate(dict.fromkeys(title for title, _, _ in found))}
-    return [Series(title, key, size, places[title], tuple(own)) for (title, key, size), own in found.items()]
+    return [
+        Series(title, _stem(key, titles[key].index(title)), size, places[title], tuple(own))
+        for (title, key, size), own in found.items()
+    ]
 
 
-def by_size(series: Sequence[Series]) -> dict[str, list[Series]]:
+def _stem(key: str, number: int) -> str:
+    """Return the part of a file's name, with a number from the second architecture of one model on."""
+    return f"{key}-{number + 1}" if number else key
+
+
+def pairs(series: Sequence[Series]) -> list[tuple[Series, Series]]:
+    """Return the first architecture with each other one at each size that both have.
+
+    Architectures of which each has one size are paired whatever their sizes.
+    Raises InputError if there is no such pair.
+    """
+    first = [each for each in series if each.place == 0]
+    alone = len({each.place for each in series}) == len(series)
+    found = [(one, other) for other in series if other.place for one in first if alone or one.size == other.size]
+    if not found:
+        there = ", ".join(f"{each.architecture} {each.size}" for each in series)
+        raise InputError(
+            f"a difference needs two architectures at one size, and the runs to draw are {there}. Train the other one, "
+            "or name runs with --run"
+        )
+    return found
+
+
+def pair_title(pair: tuple[Series, Series]) -> str:
+    """Return the dataset of a pair for a title, with the size if both have the same."""
+    one, other = pair
+    dataset = selection.dataset_title(one.runs[0].config.dataset)
+    return f"{dataset}, {one.size}" if one.size == other.size else dataset
+
+
+def panels_of(series: Sequence[Series]) -> dict[str, list[Series]]:
     """Return the series of each panel, by its title: one panel per size if architectures share most of the sizes.
 
     Else there is one panel, without a title.

@@ -173,7 +173,7 @@ def test_the_table_has_every_model_at_the_sizes_that_are_asked_for(call):
 @pytest.mark.slow
 @pytest.mark.figures
 def test_figures_are_drawn_and_their_paths_printed(call, run):
-    for command in ("loss", "scaling"):
+    for command in ("loss", "scaling", "loss --separate", "scaling --separate", "accuracy"):
         ended = call(f"plot {command} --run {run.record.run_id} --out drawn")
         paths = [Path(line) for line in ended.out.splitlines()]
         assert ended.code == 0 and paths and all(path.parent.name == "drawn" and path.is_file() for path in paths)

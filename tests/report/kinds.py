@@ -7,15 +7,33 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from results import classified, finished
 
 from app.artifacts.runs import Run
-from app.report import accuracy, confusion, field, history, loss, overlay, patterns, scaling, style, truth
+from app.report import (
+    accuracy,
+    classes,
+    confusion,
+    disagreements,
+    exponents,
+    field,
+    growth,
+    history,
+    loss,
+    overlay,
+    patterns,
+    scaling,
+    style,
+    truth,
+)
 from app.report.canvas import Canvas
+from app.report.series import series_of
 from app.tables.symmetry import BRAVAIS
 
 from . import made_up_run
 
-PLOTTED = ("loss", "scaling", "overlay", "accuracy", "history", "field", "patterns")  # by `plot`, on any canvas
+PLOTTED = ("loss", "scaling", "history", "field", "patterns")  # by `plot`, on any canvas
+COMPARED = ("overlay", "accuracy", "growth", "classes", "disagreements", "exponents")  # of several architectures
 OF_A_RUN = ("own loss", "few classes", "many classes", "truth")  # by `train` and `evaluate`, on the usual one
 
 
@@ -60,6 +78,37 @@ def _seeds(folder: Path, **asked: Any) -> list[Run]:
     cells = [(model, size, seed) for model in ("vit_classic", "vit_differential") for size in ("10M", "25M")
              for seed in ((0, 1) if model == "vit_classic" else (0,))]  # fmt: skip
     return [made_up_run(folder, model=model, size=size, seed=seed, steps=20, **asked) for model, size, seed in cells]
+
+
+def _growth(folder: Path, canvas: Canvas) -> None:
+    growth.draw(_tested(folder, ("1M", "10M")), folder, canvas=canvas)
+
+
+def _classes(folder: Path, canvas: Canvas) -> None:
+    classes.draw(_tested(folder, ("1M",)), folder, canvas=canvas)
+
+
+def _disagreements(folder: Path, canvas: Canvas) -> None:
+    one, other = series_of(_tested(folder, ("1M",)))
+    found = disagreements.Tests.of(one, other)
+    images = np.tile(np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8), (len(found.rows), 1, 1, 1))
+    made = disagreements.figure((one, other), found, lambda rows: images[: len(rows)], canvas=canvas)
+    style.save(made, folder, canvas)
+
+
+def _exponents(folder: Path, canvas: Canvas) -> None:
+    exponents.draw(_tested(folder, ("1M", "10M", "25M")), folder, canvas=canvas)
+
+
+def _tested(folder: Path, sizes: tuple[str, ...]) -> list[Run]:
+    """Runs of two models on digits with predictions, two seeds each."""
+    random = np.random.default_rng(0)
+    return [
+        finished(
+            folder, classified(random.random(300) < 0.6 + 0.1 * at), dataset="digits", size=size, model=model, seed=seed
+        )
+        for at, size in enumerate(sizes) for model in ("vit_classic", "vit_differential") for seed in (0, 1)
+    ]  # fmt: skip
 
 
 def _history(folder: Path, canvas: Canvas) -> None:

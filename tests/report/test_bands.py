@@ -9,7 +9,7 @@ from app import log
 from app.errors import InputError
 from app.report import accuracy, bands, overlay, selection, style
 from app.report.canvas import Canvas
-from app.report.series import by_size, series_of
+from app.report.series import panels_of, series_of
 
 from . import falling, made_up_run
 
@@ -36,7 +36,7 @@ def test_a_series_has_the_seeds_of_one_architecture_at_one_size_and_architecture
         ("vit_classic", "10M", 0, 2), ("vit_classic", "25M", 0, 2),
         ("vit_differential", "10M", 1, 2), ("vit_differential", "25M", 1, 2),
     ]  # fmt: skip
-    assert [*by_size(found)] == ["10M", "25M"] and [*by_size(found[:3])] == [*by_size(found[:2])] == [""]
+    assert [*panels_of(found)] == ["10M", "25M"] and [*panels_of(found[:3])] == [*panels_of(found[:2])] == [""]
 
 
 def test_named_runs_with_other_settings_are_other_series_whose_names_say_so(tmp_path):

@@ -31,6 +31,19 @@ def test_a_width_that_is_too_small_or_large_is_refused_with_the_range(text, wide
         canvas.inches(text)
 
 
+def test_options_of_different_kinds_of_scaling_figures_are_refused_together():
+    usual = {"separate": False, "metric": None, "fit": False, "as_json": False}
+    plot_options.require_one_kind(**usual)
+    for given, says in (
+        ({"as_json": True}, "Add --fit, or omit --json"),
+        ({"separate": True, "metric": "nll"}, "--metric is for the figure of all of them"),
+        ({"separate": True, "fit": True}, "--fit fits all architectures"),
+        ({"fit": True, "metric": "nll"}, "--metric nll is not available with --fit"),
+    ):
+        with pytest.raises(InputError, match=says):
+            plot_options.require_one_kind(**(usual | given))
+
+
 def test_every_kind_of_figure_names_the_range_and_its_usual_width_in_its_help():
     usual = {
         plot_options.Width: "8.5in",

@@ -20,6 +20,7 @@ DRAWN = [
     *((kind, COLUMN) for kind in kinds.PLOTTED[:2]),
     *(pytest.param((kind, COLUMN), marks=pytest.mark.slow) for kind in kinds.PLOTTED[2:]),
     *(pytest.param((kind, width), marks=pytest.mark.slow) for kind in kinds.PLOTTED for width in OTHERS),
+    *(pytest.param((kind, width), marks=pytest.mark.slow) for kind in kinds.COMPARED for width in (COLUMN, None)),
 ]
 
 
