@@ -24,7 +24,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"--dataset (nested_cylinder|diffraction)|^study .*seed=0-|^study studies/.*--jobs": "the same",
     r"\bgrid\.(csv|yaml)|\bhyperparameters\.csv|CNN_Models": "files that others have",
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
-    r"\)|^plot patterns": "more than one command, or a run on patterns",
+    r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)": "finished runs of two models",
     r"--init": "a run that its page describes and does not make",
