@@ -33,8 +33,12 @@ def of_rows(run: Run, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
             f"the {selection.examples([run])} of {run.config.dataset} (version {known.version}) are not in the cache "
             f"of this machine. Run `run.py evaluate --run {run.record.run_id} --again`, which reads them"
         )
-    cached = cached.verified().require_digest(known.arrays_digest)
-    split = known.test_from or "test"
+    return of_cache(cached.verified().require_digest(known.arrays_digest), run, rows)
+
+
+def of_cache(cached: data.Cached, run: Run, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return the inputs of a run's test rows from a cache of its dataset."""
+    split = run.record.data.test_from or "test"
     published = cached.array(split, "rows")
     order = np.argsort(published, kind="stable")
     places = order[np.searchsorted(published, rows, sorter=order)]

@@ -19,7 +19,7 @@ from ..config import checks
 from ..data.sources import signals
 from ..errors import InputError
 from ..task import TOPS
-from . import selection, style
+from . import inputs, selection, style
 from .canvas import CANVAS, Canvas
 
 _LIKELIEST = TOPS[1]
@@ -78,11 +78,7 @@ def _inputs(
         run.config.to_json(), path=known.path, design=known.design or None, filelist=known.filelist or None
     )
     cached = data.prepare(ask, say, progress, version=known.version, digest=known.arrays_digest)
-    split = known.test_from or "test"
-    published = cached.array(split, "rows")
-    order = np.argsort(published, kind="stable")
-    places = order[np.searchsorted(published, rows, sorter=order)]
-    return cached.images(split)[places][:, 0], signals.angles(ask, run.config.input_shape[1])
+    return inputs.of_cache(cached, run, rows)[:, 0], signals.angles(ask, run.config.input_shape[1])
 
 
 def _pattern(found: Predictions, place: int, intensity: Floats, names: list[str]) -> Pattern:
