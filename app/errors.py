@@ -112,12 +112,16 @@ class Stopped(BaseException):
 
     Like KeyboardInterrupt it is not an Exception, so that no handler mistakes it for an error and continues. `saved`
     means that training stopped at a step's end with its state saved, and `in_time` that nobody is about to kill the
-    process. `since` is when the signal arrived, in seconds of `time.monotonic()`.
+    process. `since` is when the signal arrived, in seconds of `time.monotonic()`. `complete` means that the message
+    states what resumes the run.
     """
 
-    def __init__(self, message: str, *, saved: bool = False, in_time: bool = False, since: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, saved: bool = False, in_time: bool = False, since: float | None = None,
+        complete: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(message)
-        self.saved, self.in_time, self.since = saved, in_time, since
+        self.saved, self.in_time, self.since, self.complete = saved, in_time, since, complete
 
 
 def is_out_of_memory(error: BaseException) -> bool:

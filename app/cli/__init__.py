@@ -32,7 +32,7 @@ from ..errors import (
     has_folder,
     wrong_path,
 )
-from ..system import endpoint, output, signals
+from ..system import endpoint, outcome, output, signals
 from ..system.printable import printable
 from ..system.ranks import rank
 from . import (
@@ -202,7 +202,7 @@ def _run(given: list[str]) -> int:
     except (NotUploaded, NotReproduced) as error:
         return end(str(error), NOT_UPLOADED if isinstance(error, NotUploaded) else NOT_REPRODUCED, printed=True)
     except Stopped as error:
-        return end(f"{error}{_how_to_go_on() if error.saved else _what_is_left(given)}", STOPPED)
+        return end(f"{error}{_how_to_go_on(error) if error.saved else _what_is_left(given)}", STOPPED)
     except (KeyboardInterrupt, typer.Abort):
         return end(f"interrupted{_what_is_left(given)}", INTERRUPTED)
     except SystemExit:  # Typer's end at any broken pipe
@@ -241,8 +241,10 @@ def _broken(given: list[str], end: Callable[..., int]) -> int:
     return end("a connection broke (Broken pipe). Run the same command again", FAILED, kind="unavailable")
 
 
-def _how_to_go_on() -> str:
+def _how_to_go_on(error: Stopped) -> str:
     """Return the end of a stopped training's message. With `--fresh` the training would begin again."""
+    if error.complete:
+        return ""
     return f". The same command{' without --fresh' if '--fresh' in sys.argv else ''} resumes the run"
 
 
@@ -262,6 +264,7 @@ def _ended(text: str, code: int, *, as_json: bool, kind: str = "", printed: bool
     if code == STOPPED and rank():  # the first rank speaks for all, and `torchrun`
         return DONE  # ends all with the first that answers anything else, be it before that sentence
     screen.report(printable(f"error: {text}" if code not in (STOPPED, INTERNAL) else text))
+    outcome.report(kind or _KINDS.get(code, ""), text)
     if as_json and not printed:
         with suppress(OSError, ValueError):
             screen.result_json({"error": {"kind": kind or _KINDS[code], "message": text}})

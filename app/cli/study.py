@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..system.durable import make_folder
 from . import launch as of_launch
 from . import options as o
 from . import study_best, study_clean, study_options, study_read
@@ -68,8 +69,7 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
         if left and not plan:
             versions.require_same(found, mixed=bool(how["mixed_versions"]))
             _require_consent(len(left), asks=not (yes or work))
-            if study.remote:
-                require_writable(screen, private=bool(options.get("private")))
+            _require_places(study, screen, private=bool(options.get("private")))
     if plan:
         return show(found, as_json=as_json)
     changes.keep(study.files.cells, study.cells)
@@ -148,6 +148,13 @@ def _require_consent(count: int, *, asks: bool) -> None:
         return
     if not sys.stdin.isatty() or not typer.confirm(f"Train {runs(count)}?", err=True):
         raise InputError(f"{runs(count)} are more than {_UNASKED}, and nobody agreed. Add --yes to train them")
+
+
+def _require_places(study: Study, screen: Screen, *, private: bool) -> None:
+    """Raise InputError or OSError for a repository or a folder that no run could be written to."""
+    if study.remote:
+        require_writable(screen, private=private)
+    make_folder(study.files.folder)
 
 
 @o.takes(**study_options.OF_EVERY_COMMAND, as_json=(o.AsJson, False))

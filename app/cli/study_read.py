@@ -18,8 +18,10 @@ _FLAGS = ("retry_failed", "mixed_versions")
 def rows_of(options: Mapping[str, Any]) -> list[Row]:
     """Return the rows of a study. Raises InputError."""
     from ..errors import InputError
-    from ..studies import axes, folds, rows
+    from ..studies import axes, cells, folds, rows
 
+    if options.get("fresh"):
+        raise InputError(cells.NO_FRESH)
     given = {name: value for name, value in o.given(options).items() if name in axes.SETTINGS and name != "max_minutes"}
     file, cross = options.get("file"), axes.of_options(options.get("cross") or ())
     if not (file or cross or given.get("folds")):

@@ -36,9 +36,9 @@ class Budget:
         took = totals(found)
         hours, dollars = took.get("seconds_occupied", 0.0) / 3600, took.get("dollars", 0.0)
         if self.hours is not None and hours >= self.hours:
-            raise Stopped(_spent("--max-hours", f"{hours:,.2f} h of {self.hours:,.2f} h"), saved=True)
+            raise Stopped(_spent("--max-hours", f"{hours:,.2f} h of {self.hours:,.2f} h"), saved=True, complete=True)
         if self.usd is not None and dollars >= self.usd:
-            raise Stopped(_spent("--max-usd", f"{dollars:,.2f} USD of {self.usd:,.2f} USD"), saved=True)
+            raise Stopped(_spent("--max-usd", f"{dollars:,.2f} USD of {self.usd:,.2f} USD"), saved=True, complete=True)
         left = [] if self.hours is None else [60 * (self.hours - hours)]
         left += [] if self.usd is None else [60 * (self.usd - dollars) / _price(cell)]
         return min(left, default=None)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _Read = tuple[dict[str, Any], Command]
 _OF_DATA = {*options_of(Data, Files), "image"} - {"fold", "repeat"}  # what the facts of a dataset depend on
 OF_THE_STUDY = ("checkpoints", "fresh", "upload", "private", "if_held", "max_minutes")  # which no single row decides
+NO_FRESH = (
+    "--fresh retrains one run, and a study keeps what its runs have. Omit it. To retrain runs, first delete them with "
+    "`runs rm`"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,10 @@ def _each(rows: list[Row], work: Callable[[Row], Any]) -> dict[int, Any]:
 def _settings(row: Row) -> dict[str, Any]:
     for name in OF_THE_STUDY:
         if isinstance(row.cells.get(name), str):  # an option of the command has its value already
-            raise InputError(f"{name} is a setting of the complete study. Give it as an option of `study`")
+            raise InputError(
+                NO_FRESH if name == "fresh"
+                else f"{name} is a setting of the complete study. Give it as an option of `study`"
+            )  # fmt: skip
     try:
         return parsed(SETTINGS, row.cells)
     except InputError:

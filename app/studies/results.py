@@ -97,7 +97,8 @@ def spent(found: Sequence[Progress]) -> str:
     if not seconds["occupied"]:
         return ""
     parts = [f"{name} {spoken(seconds[name])}" for name in ("training", "test", "lost") if seconds[name]]
-    line = f"the runs of the study took {spoken(seconds['occupied'])} so far ({', '.join(parts)})"
+    line = f"the runs of the study took {spoken(seconds['occupied'])} so far"
+    line += f" ({', '.join(parts)})" if parts else ""
     line += f", {took['energy_kwh']:,.3g} kWh" if "energy_kwh" in took else ""
     return line + (f", {took['dollars']:,.2f} USD" if "dollars" in took else "")
 

@@ -7,12 +7,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
 from ..errors import DiskFull, Stopped
 from ..experiment import claiming
-from ..system import clock, relaunch, signals, ticket
+from ..system import clock, outcome, relaunch, signals, ticket
 from . import versions
 from .budget import Budget
 from .cells import Cell
@@ -43,8 +43,9 @@ class Worker:
     budget: Budget = field(default_factory=Budget)
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
-    _refused: dict[str, str] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
     _codes: dict[str, int] = field(default_factory=dict)  # of the newest training of a cell
+    _reasons: dict[str, outcome.Outcome | None] = field(default_factory=dict)  # of the same
     _asked: bool = False  # whether this command was asked to stop
     _ends: float = float("inf")  # of time.monotonic(): when the newest training is to end
     _began: float = field(default_factory=time.monotonic)
@@ -100,8 +101,12 @@ class Worker:
         name = found.cell.run_id
         if found.done or found.kind or name not in self._codes:
             return found
+        reason = self._reasons.get(name)
         if name in self._refused:
-            return replace(found, state="failed", kind=REFUSED, sentence=self._refused[name], failures=1)
+            why = reason.sentence if reason else "`train` refused it; its message is above"
+            return replace(found, state="failed", kind=REFUSED, sentence=why, failures=1)
+        if reason and self._codes[name] == _FAILED:
+            return replace(found, kind=reason.kind, sentence=reason.sentence)
         why = f"its training ended with exit code {self._codes[name]} before the run was finished"
         return replace(found, kind="unfinished", sentence=why)
 
@@ -150,11 +155,16 @@ class Worker:
         environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
-        with (
-            subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr()) as training,
-            signals.passed_on(training) as came,
-        ):
-            code = _ended(training)
+        with closing(outcome.Pipe()) as pipe:
+            with (
+                subprocess.Popen(
+                    command, env=environment | pipe.variable, stdin=subprocess.DEVNULL, stdout=_stderr(),
+                    pass_fds=pipe.descriptors,
+                ) as training,
+                signals.passed_on(training) as came,
+            ):  # fmt: skip
+                code = _ended(training)
+            self._reasons[cell.run_id] = pipe.read()
         self._asked = self._asked or bool(came) or relaunch.is_orphan()
         return code
 
@@ -195,11 +205,13 @@ class Worker:
             raise Stopped("the study stopped", saved=True)
         if after.kind == DiskFull.kind and after.state == "failed":
             raise DiskFull(after.sentence)
+        if code == _FAILED and (reason := self._reasons.get(cell.run_id)) and reason.kind == DiskFull.kind:
+            raise DiskFull(reason.sentence)
         self.not_uploaded.discard(cell.run_id)
         if code == _NOT_UPLOADED:
             self.not_uploaded.add(cell.run_id)
         elif code == _BAD_INPUT:
-            self._refused[cell.run_id] = "`train` refused it; its message is above"
+            self._refused.add(cell.run_id)
         return after
 
     def _code_of(self, after: Progress) -> int:

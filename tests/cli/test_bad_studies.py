@@ -138,6 +138,7 @@ LINES = [
     ("--cross seed=0 --jobs 0", "--jobs"),
     ("--cross seed=0 --max-usd 5", "--max-usd needs the price"),
     ("--cross seed=0 --legacy lanle", "Did you mean `lanl`"),
+    ("--cross seed=0 --fresh", "--fresh retrains one run.*`runs rm`"),
     ("status none.csv", "none.csv is not a file"),
 ]
 
@@ -184,6 +185,15 @@ def test_a_file_that_is_too_large_is_refused(refused, work, matches):
     with (work / "grid.csv").open("wb") as file:
         file.truncate((16 << 20) + 1)
     matches(refused("grid.csv"), "grid.csv has 16,777,217 bytes")
+
+
+def test_a_folder_of_runs_that_cannot_be_made_is_refused_once_before_the_first_run(call, work, monkeypatch):
+    monkeypatch.setattr(Worker, "_train", lambda *_: pytest.fail("a run was trained"))
+    _written(work, "notes.txt", "Nothing to train.\n")
+    ended = call("study --dataset digits --size 1M --cross seed=0-1 --checkpoints notes.txt")
+    assert ended.code == 2 and ended.out == ""
+    assert "notes.txt" in ended.err.splitlines()[-1] and "Not a directory" in ended.err.splitlines()[-1]
+    assert (work / "notes.txt").read_text() == "Nothing to train.\n"
 
 
 @pytest.fixture

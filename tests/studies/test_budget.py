@@ -51,7 +51,7 @@ def test_a_study_stops_where_its_budget_is_spent_and_says_how_much_that_is(worke
     made = worker(**limits)
     with pytest.raises(Stopped, match=says) as stopped:
         made.complete()
-    assert stopped.value.saved
+    assert stopped.value.saved and stopped.value.complete
 
 
 def test_dollars_need_a_price(worker):

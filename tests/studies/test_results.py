@@ -105,6 +105,11 @@ def test_what_a_study_took_is_the_sum_over_its_runs(found):
     assert results.spent(found[2:3]) == ""
 
 
+def test_a_study_that_took_time_before_its_first_step_is_reported_without_empty_brackets(found, monkeypatch):
+    monkeypatch.setattr(results, "totals", lambda _: {"seconds_occupied": 7.0})
+    assert results.spent(found) == "the runs of the study took 7 s so far"
+
+
 def test_a_switch_is_true_or_false_in_a_csv():
     row = dict.fromkeys(results.columns()) | {"qkv_bias": True, "mirror": False}
     ((head, line),) = [results._as_csv([row]).splitlines()]

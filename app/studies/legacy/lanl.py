@@ -122,8 +122,9 @@ def write(runs: Sequence[tuple[Cell, Run]], folder: Path, say: Callable[[str], N
     write_text(folder / "study_table.csv", "\n".join([head, *lines, ""]))
     say("note: the test files have every test row in batches of four, and the best checkpoint is that of any epoch")
     if untested:
+        count = "1 run" if len(untested) == 1 else f"{len(untested):,} runs"
         say(
-            f"note: the best weights of {len(untested):,} runs were not tested, so their bestCHKPT files are missing. "
+            f"note: the best weights of {count} were not tested, so their bestCHKPT files are missing. "
             f"Test them with `evaluate --best --run ID`: {', '.join(untested[:10])}"
         )
 

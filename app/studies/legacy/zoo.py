@@ -21,6 +21,7 @@ from ..cells import Cell
 from . import epochs
 
 BATCH = 100  # rows, over whose batches losses are summed
+PATCH = 4  # the zoo's default, which is in the file names of nets without patches too
 _NETS = {f"resnet{depth}": f"res{depth}" for depth in (18, 34, 50, 101)}
 _LINE = re.compile(
     r"(?P<when>\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}) Epoch (?P<epoch>\d+), lr: (?P<lr>\d+\.\d{7}), "
@@ -87,7 +88,7 @@ def write(runs: Sequence[tuple[Cell, Run]], folder: Path, say: Callable[[str], N
     for cell, run in runs:
         config = cell.config
         net, dataset = _NETS.get(config.model, config.model), file_part(config.dataset)
-        stem = folder / config.run_id / f"log_{file_part(net)}_{dataset}_patch{config.patch}"
+        stem = folder / config.run_id / f"log_{file_part(net)}_{dataset}_patch{config.patch or PATCH}"
         lines = _lines(run)
         write_text(Path(f"{stem}.txt"), log_text(lines))
         write_text(Path(f"{stem}.csv"), csv_text(Series(*zip(*((each.loss, each.acc) for each in lines), strict=True))))
