@@ -94,12 +94,13 @@ def _complete(study: Study, budget: Budget, how: dict[str, Any], options: dict[s
 
 
 def _worker(study: Study, budget: Budget, how: Mapping[str, Any], options: Mapping[str, Any]) -> Worker:
+    from ..studies import jobs
     from ..studies.worker import CLAIM_SECONDS, Worker
 
     return Worker(
         study, note, retry_failed=bool(how["retry_failed"]), max_minutes=options.get("max_minutes"), budget=budget,
         claim_seconds=how["claim"] or CLAIM_SECONDS, mixed_versions=bool(how["mixed_versions"]),
-        ranks=how["ranks"] or 1,
+        ranks=how["ranks"] or 1, ahead=jobs.ahead(),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..system import relaunch, signals
 
 Say = Callable[[str], None]
+_AHEAD = "ISOSCALE_AHEAD"  # how many workers started before this one, at the same time
 
 
 def devices(*, on_cpu: bool) -> list[str]:
@@ -54,13 +55,22 @@ def shares(
     return [([] if threads else ["--threads", str(cores // (count * ranks))], {})] * count
 
 
+def ahead() -> int:
+    """Return how many workers started before this one on this machine, since each begins with another run."""
+    given = os.environ.get(_AHEAD, "")
+    return int(given) if given.isdecimal() else 0
+
+
 def work(arguments: Sequence[str], parts: Sequence[tuple[list[str], dict[str, str]]], say: Say) -> list[int]:
     """Start a worker for each part and wait for all; return their exit codes. What they report is passed to `say`.
 
     What asks this process to stop asks all of them.
     """
     with ExitStack() as held:
-        started = [held.enter_context(_started([*arguments, *options], more)) for options, more in parts]
+        started = [
+            held.enter_context(_started([*arguments, *options], more | {_AHEAD: str(number)}))
+            for number, (options, more) in enumerate(parts)
+        ]
         held.enter_context(signals.passed_on(*started))
         readers = [
             threading.Thread(target=_pass_on, args=(worker.stderr, f"worker {number}: ", say), daemon=True)

@@ -40,6 +40,7 @@ class Worker:
     claim_seconds: float = CLAIM_SECONDS  # after which a worker that does not answer loses its run
     mixed_versions: bool = False
     ranks: int = 1  # processes of each training, which `torchrun` starts
+    ahead: int = 0  # missing runs that are left to workers which start at the same time
     budget: Budget = field(default_factory=Budget)
     not_uploaded: set[str] = field(default_factory=set)
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
@@ -115,6 +116,8 @@ class Worker:
         found = self.progress()
         versions.require_same(found, mixed=self.mixed_versions)
         todo = deque(each.cell for each in found if self._is_due(each))
+        todo.rotate(-self.ahead)
+        self.ahead = 0
         others = [each.cell for each in found if each.state == "running"]
         total = len(self.study.cells)
         while todo:

@@ -7,7 +7,7 @@ import pytest
 from test_cells import Quiet
 
 from app.errors import DiskFull, Stopped
-from app.studies import axes, cells, rows
+from app.studies import axes, cells, jobs, rows
 from app.studies.study import Study
 from app.studies.worker import Worker
 from app.system import relaunch
@@ -67,3 +67,21 @@ def test_a_signal_that_finds_a_training_at_its_end_starts_no_other_one(worker, c
     with pytest.raises(Stopped) as stopped:
         made.complete()
     assert stopped.value.saved and len(trained) == 1
+
+
+@pytest.mark.parametrize(("ahead", "seeds"), [(0, "01"), (1, "10"), (2, "01")])
+def test_workers_that_start_at_the_same_time_begin_with_different_runs(worker, ahead, seeds):
+    made, trained = worker(reports("bad input", 2))
+    made.ahead = ahead
+    made.complete()
+    assert [words[words.index("--seed") + 1] for words in trained] == list(seeds)
+
+
+def test_each_worker_of_this_machine_is_given_how_many_start_before_it(tmp_path, monkeypatch):
+    said = []
+    code = "import os, sys; sys.stderr.write(os.environ['ISOSCALE_AHEAD'])"
+    monkeypatch.setattr(relaunch, "command", lambda *_, **__: [sys.executable, "-I", "-S", "-c", code])
+    assert jobs.work([], [([], {})] * 3, said.append) == [0, 0, 0]
+    assert sorted(said) == ["worker 1: 0", "worker 2: 1", "worker 3: 2"]
+    monkeypatch.setenv("ISOSCALE_AHEAD", "2")
+    assert jobs.ahead() == 2
