@@ -49,6 +49,7 @@ from . import (
     plot,
     predict,
     refusing,
+    report,
     reproduce,
     runs,
     screen,
@@ -64,8 +65,8 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor", "launch",
-    "bench", "selftest",
+    "study", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor",
+    "launch", "report", "bench", "selftest",
 )  # fmt: skip
 _COMPUTE = ("train", "study", "evaluate", "predict", "reproduce")  # commands that load torch
 _SAVES = ("train", "study", "reproduce")  # commands that save a state
@@ -89,8 +90,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, compare, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data, cache, bench,
-    selftest, doctor, launch,
+    train, study, compare, report, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data, cache,
+    bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

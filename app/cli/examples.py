@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "launch slurm --gpus 4 --hours 12 -- train --model vit_classic --size 50M",
         "launch slurm --workers 4 -- study --dataset cifar100 --cross model=vit_classic,vit_differential",
     ),
+    "report": ("report grid.csv -o r.html", "report grid --format md", "report grid.csv --paper paper --delta 0.5"),
     "plot": ("plot loss", "plot scaling --out figures"),
     "plot loss": (
         "plot loss",

@@ -91,6 +91,20 @@ def _complete(study: Study, budget: Budget, how: dict[str, Any], options: dict[s
         _keep(study, found := worker.progress(), note)
         tell_totals(found)
         _write_legacy(study, found, options)
+    if study.remote:
+        _upload_results(study, private=bool(options.get("private")))
+
+
+def _upload_results(study: Study, *, private: bool) -> None:
+    """Upload the results of a finished study next to its runs. A Hub that does not answer is a warning."""
+    from ..errors import HubUnavailable
+    from ..sharing import study as shared
+
+    try:
+        shared.upload(study.files.folder, private=private, say=note)
+    except HubUnavailable as error:
+        note(f"warning: the results of the study are not uploaded ({error}). The runs are. Run `run.py upload "
+             f"{study.files.folder} studies/{study.files.folder.name}`")  # fmt: skip
 
 
 def _worker(study: Study, budget: Budget, how: Mapping[str, Any], options: Mapping[str, Any]) -> Worker:

@@ -60,7 +60,7 @@ def index_entry(run: Run) -> dict[str, Any]:
     }
     about = {
         "run_id": record.run_id, "model": record.model, "size": record.size,
-        "parameters": record.parameters.total, "seed": run.config.seed,
+        "parameters": record.parameters.total, "seed": run.config.seed, "seeds": 1,
         "limited": run.config.limited, "n": test.n,
         "interval": test.rmse_interval if regression else test.top1_interval,
     } | _trained(run)  # fmt: skip

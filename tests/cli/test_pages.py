@@ -26,7 +26,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"^doctor": "an answer that depends on the machine",
-    r"^compare (?!--power)": "finished runs of two models",
+    r"^compare (?!--power)|^report": "finished runs of two models",
     r"--init": "a run that its page describes and does not make",
 }
 SHORT = {"train --dataset digits": " --epochs 2"}  # 60 epochs take minutes, as 50 of a folder's protocol do

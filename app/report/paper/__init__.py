@@ -1,0 +1,1 @@
+"""The files of a paper from a study's report: a table, results, figures, methods and references."""

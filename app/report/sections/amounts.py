@@ -1,0 +1,101 @@
+"""Numbers of runs for a document: values of a record by their key path, and values computed from several runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...artifacts.runs import Run
+from ...results import wording
+from ...results.comparison import ArmResult, Comparison
+from ...results.metrics import Metric
+from ...system.duration import spoken
+from ..document.parts import Number, Text
+
+NONE: Text = ("-",)
+
+
+def at(run: Run, path: str, shown: Callable[[Any], str]) -> Text:
+    """Return the value at a key path of a run's record, such as `results.test.top1`; a dash where there is none."""
+    value: Any = run.record
+    for key in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(key)
+        else:
+            value = value[int(key)] if isinstance(value, list) else getattr(value, key, None)
+    if not isinstance(value, int | float):
+        return NONE
+    return (Number(text=shown(value), value=value, runs=(run.record.run_id,), path=path),)
+
+
+def total(runs: Sequence[Run], path: str, shown: Callable[[float], str]) -> Text:
+    """Return the sum of the values at a key path of the runs that have it; a dash if none has it."""
+    parts = [(run, part) for run in runs for part in at(run, path, str) if isinstance(part, Number)]
+    if not parts:
+        return NONE
+    value = math.fsum(part.value for _, part in parts)
+    ids = tuple(run.record.run_id for run, _ in parts)
+    return (Number(text=shown(value), value=value, runs=ids, path=f"sum({path})"),)
+
+
+def computed(text: str, value: float, runs: Sequence[str], path: str) -> Number:
+    """Return a number that is computed from several runs."""
+    return Number(text=text, value=float(value), runs=tuple(runs), path=path)
+
+
+def mean(arm: ArmResult, comparison: Comparison, places: int) -> Number:
+    """Return the mean result of an arm."""
+    metric = comparison.metric
+    return computed(wording.result(metric, arm.mean, places), arm.mean, arm.run_ids, f"mean({metric.name})")
+
+
+def sd(arm: ArmResult, comparison: Comparison, places: int) -> Text:
+    """Return the standard deviation of a run's result in an arm; a dash for one run."""
+    if arm.sd is None:
+        return NONE
+    metric = comparison.metric
+    return (computed(wording.amount(metric, arm.sd, places), arm.sd, arm.run_ids, f"sd({metric.name})"),)
+
+
+def interval(metric: Metric, ends: tuple[float, float], places: int, runs: Sequence[str], path: str) -> Text:
+    """Return an interval: `0.31 to 2.17`."""
+    low, high = (
+        computed(wording.number(metric, end, places), end, runs, f"{path}.{place}") for place, end in enumerate(ends)
+    )
+    return (low, " to ", high)
+
+
+def count(value: float) -> str:
+    """Return an integer with separators."""
+    return f"{value:,.0f}"
+
+
+def percent(value: float) -> str:
+    """Return a fraction as percent with two decimals."""
+    return f"{100 * value:.2f} %"
+
+
+def digits(value: float) -> str:
+    """Return a number with four significant digits."""
+    return f"{value:.4g}"
+
+
+def duration(value: float) -> str:
+    """Return seconds for a reader."""
+    return spoken(value)
+
+
+def kilowatt_hours(value: float) -> str:
+    """Return an energy for a reader."""
+    return f"{value:,.3g} kWh"
+
+
+def dollars(value: float) -> str:
+    """Return a price for a reader."""
+    return f"{value:,.2f} USD"
+
+
+def p_value(value: float) -> str:
+    """Return a p value for a reader."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"

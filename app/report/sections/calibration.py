@@ -1,0 +1,78 @@
+"""The calibration of the models: negative log-likelihood and Brier score, which are proper, and their differences."""
+
+from __future__ import annotations
+
+from ...results import wording
+from ...results.comparison import Comparison
+from ..document.parts import Block, Paragraph, Section, Table, Text
+from . import amounts, pairs
+from .subject import Answer, Subject, ids
+
+METRICS = ("nll", "brier", "ece")
+
+
+def section(subject: Subject) -> Section | None:
+    """Return the section, or None without a classification that was compared."""
+    inner = [
+        Section(key=f"calibration-{place}", title=answer.title, blocks=_answer(answer))
+        for place, answer in enumerate(subject.answers, 1) if answer.calibration
+    ]  # fmt: skip
+    if not inner:
+        return None
+    about = Paragraph((
+        "Lower is better. The negative log-likelihood and the Brier score are proper scores. The expected "
+        "calibration error (15 bins of equal width) of a perfectly calibrated model is not 0 and depends on n, so "
+        "compare it on one test set only. These comparisons are exploratory and take no verdict word.",
+    ))  # fmt: skip
+    if len(inner) == 1:
+        return Section(key="calibration", title="Calibration", blocks=(about, *inner[0].blocks))
+    return Section(key="calibration", title="Calibration", blocks=(about,), sections=tuple(inner))
+
+
+def _answer(answer: Answer) -> tuple[Block, ...]:
+    found = answer.calibration
+    rows = []
+    for place, arm in enumerate(found[0].arms):
+        cells: list[Text] = []
+        for comparison in found:
+            own = comparison.arms[place]
+            cells += [
+                (amounts.mean(own, comparison, _places(comparison)),),
+                amounts.sd(own, comparison, _places(comparison)),
+            ]
+        rows.append(((arm.title,), *cells))
+    heads = [head for comparison in found for head in (_head(comparison), "sd")]
+    means = Table(
+        caption=f"Calibration on {answer.title}: means over runs, and the standard deviation of a run",
+        heads=("model", *heads), rows=tuple(rows), right=frozenset(range(1, 1 + len(heads))),
+    )  # fmt: skip
+    return means, _differences(answer)
+
+
+def _differences(answer: Answer) -> Table:
+    rows = []
+    for comparison in answer.calibration:
+        for pair in comparison.pairs:
+            runs, metric = ids(answer.of(pair)), comparison.metric
+            path, places = pairs.path(pair, metric), wording.decimals_of(metric, pair.interval, pair.difference)
+            lower = -pair.difference  # of the score, which is better where it is lower
+            ends = amounts.NONE
+            if pair.interval:
+                ends = amounts.interval(
+                    metric, (-pair.interval[1], -pair.interval[0]), places, runs, f"{path}.interval"
+                )
+            number = amounts.computed(wording.amount(metric, lower, places), lower, runs, f"{path}.difference")
+            rows.append(((f"{pair.a} - {pair.b}",), (metric.title,), (number,), ends))
+    return Table(
+        caption=f"Differences of these scores on {answer.title}. Below 0, the first model is better.",
+        heads=("pair", "score", "difference", "95 % interval"), rows=tuple(rows), right=frozenset({2, 3}),
+    )  # fmt: skip
+
+
+def _places(comparison: Comparison) -> int:
+    return 2 if comparison.metric.rate else 4
+
+
+def _head(comparison: Comparison) -> str:
+    unit = " (%)" if comparison.metric.rate else f" ({comparison.metric.unit})" if comparison.metric.unit else ""
+    return f"{comparison.metric.title}{unit}"
