@@ -11,6 +11,7 @@ from ..artifacts.runs import Run
 from ..errors import InputError
 from ..results import requested
 from ..results.arms import Exclusion
+from ..tables.datasets import dataset_name
 from . import cells, changes, folds, rows
 from .changes import Kept
 from .folder import StudyFiles
@@ -29,14 +30,17 @@ class StudyRuns:
     kept: tuple[Kept, ...]
 
     def complete(self, dataset: str) -> int:
-        """Return the fewest seeds of a configuration on a dataset, once the study is complete."""
+        """Return the fewest seeds of a configuration on a dataset, once the study is complete.
+
+        A folder is named otherwise in its runs than in the study. If no run of the study names the dataset, all count.
+        """
         counts: dict[object, set[tuple[str, str]]] = {}
-        for each in self.kept:
+        of_it = [each for each in self.kept if _dataset_of(each, dataset) == dataset]
+        for each in of_it or self.kept:
             settings = dict(each.settings)
-            if settings.get("dataset", dataset) == dataset:
-                replicate = settings.pop("seed", ""), settings.pop("repeat", "")
-                settings.pop("fold", None)
-                counts.setdefault(frozenset(settings.items()), set()).add(replicate)
+            replicate = settings.pop("seed", ""), settings.pop("repeat", "")
+            settings.pop("fold", None)
+            counts.setdefault(frozenset(settings.items()), set()).add(replicate)
         return min(map(len, counts.values()), default=0)
 
 
@@ -65,6 +69,11 @@ def named(names: Sequence[str], checkpoints: Path, screen: Screen) -> Named:
         found[name] = requested.of_ids((each.run_id for each in its.kept), checkpoints, screen.say)
         missing = _missing(its.kept, found[name])
     return Named(parts=found, study=study, exclusions=missing)
+
+
+def _dataset_of(kept: Kept, default: str) -> str:
+    """Return the dataset of a study's run, as its record spells it."""
+    return dataset_name(kept.settings["dataset"]) if "dataset" in kept.settings else default
 
 
 def _study_of(name: str, checkpoints: Path, screen: Screen) -> StudyRuns | None:
