@@ -71,7 +71,7 @@ def words(table: Table, pairings: Sequence[Pairing], *, delta: float | None, lev
     found = verdicts([each.estimate for each in pairings], delta=delta, level=level)
     of_folds = [each.folded.nadeau_bengio if each.folded else each.estimate for each in pairings]
     second = verdicts(of_folds, delta=delta, level=level)
-    both = [_by_both(one, other) for one, other in zip(found, second, strict=True)]
+    both = [by_both(one, other) for one, other in zip(found, second, strict=True)]
     return [_special(table, each, verdict) for each, verdict in zip(pairings, both, strict=True)]
 
 
@@ -89,7 +89,7 @@ def _clumps(table: Table, a: int, b: int) -> Clumps | None:
     return clumps.clumps(np.log(one), np.log(other))
 
 
-def _by_both(one: Verdict, other: Verdict) -> Verdict:
+def by_both(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict of the rule over groups, `undecided` if that over folds has another word.
 
     The two are equal without folds.

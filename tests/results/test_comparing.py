@@ -1,5 +1,6 @@
 """What `compare` answers: planted differences, equal models, every kind of data, and what it says next to the word."""
 
+import dataclasses
 import json
 import math
 
@@ -10,9 +11,13 @@ from app.artifacts.runs import find_runs, indexed
 from app.config.facts import dataset_facts
 from app.errors import InputError
 from app.results import arms as choosing
-from app.results import requested
+from app.results import audit, joining, procedure, requested, wording
 from app.results.comparing import Asked, compare
+from app.results.metrics import METRICS
+from app.results.remedy import remedy
 from app.statistics import crossed, paired
+from app.statistics.crossed import Estimate
+from app.statistics.verdict import Verdict
 from app.tables.datasets import DATASETS
 
 from . import arms, classified, finished, fitted
@@ -126,6 +131,9 @@ def test_a_regression_counts_each_simulation_once(tmp_path):
     found = answer(tmp_path)
     (pair,) = found.pairs
     assert (found.metric.name, found.examples, found.groups) == ("rmse", 200, 40)
+    table = joining.table(choosing.chosen({"": find_runs(tmp_path)}).arms, found.metric)
+    expected = crossed.crossed(table.scores(0), table.scores(1), groups=names)
+    assert pair.se == expected.se > 1.2 * crossed.crossed(table.scores(0), table.scores(1)).se
     assert pair.sentence.startswith("cnn") and " is better than resnet18" in pair.sentence
     rmse = [arm.mean for arm in found.arms]
     assert pair.difference == pytest.approx(rmse[1] - rmse[0])  # positive where the RMSE of the first is lower
@@ -231,6 +239,35 @@ def test_folds_are_joined_per_repeat_and_compared_by_their_rule(tmp_path):
     assert (pair.procedure, found.examples, len(found.arms[0].results)) == ("folds", 60, 3)
     assert f"{DIFF} 1M is better than {VIT} 1M" in pair.sentence and pair.df == 59
     assert "new training sets" in pair.sentence and pair.naive == ()
+
+
+def test_the_word_of_folds_needs_both_rules():
+    better = Verdict(word="better", interval=(0.1, 0.3), level=0.95, inner=(0.1, 0.3), p=0.01, at_least_delta=True)
+    other = dataclasses.replace(better, at_least_delta=False)
+    unsure = dataclasses.replace(other, word="undecided", interval=(-0.1, 0.5))
+    assert procedure.by_both(better, other) == other
+    found = procedure.by_both(better, unsure)
+    assert (found.word, found.interval, found.at_least_delta) == ("undecided", (0.1, 0.3), False)
+
+
+def test_what_would_change_the_verdict_has_the_price_of_the_further_runs():
+    found = Estimate(difference=0.0, se=0.01, df=6.0, examples=1000, groups=1000, seeds=(3, 4), means=(0.8, 0.8),
+                     sds=(0.01, 0.01), examples_part=0.0, identical=False)  # fmt: skip
+    budgets = (audit.Budget(name="seconds", a=100.0, b=10.0), audit.Budget(name="dollars", a=2.0, b=0.5))
+    told = remedy(found, budgets, delta=0.02, level=0.95, margin="2 points")
+    assert told.more == (told.seeds - 3, told.seeds - 4) and told.seeds > 4 and told.seeds_upper > told.seeds
+    assert told.seconds == 100 * told.more[0] + 10 * told.more[1]
+    assert told.dollars == 2 * told.more[0] + 0.5 * told.more[1] and f"{told.dollars:,.2f} USD" in told.text
+    fewer = dataclasses.replace(found, examples_part=1e-3)
+    told = remedy(fewer, budgets, delta=0.02, level=0.95, margin="2 points")
+    assert told.seeds is None and told.examples > 1000 and "No number of seeds" in told.text
+
+
+def test_numbers_have_the_places_of_their_uncertainty():
+    assert [wording.decimals(half) for half in (12.3, 1.23, 0.123, 0.0996, 0.00123)] == [0, 1, 2, 2, 4]
+    rate = METRICS["top1"]
+    assert wording.amount(rate, 0.01234, 1) == "1.2 points" and wording.number(rate, -1e-6, 1) == "0.0"
+    assert wording.margin(rate, 0.01) == "1 point" and wording.margin(rate, 0.025) == "2.5 points"
 
 
 def test_the_answer_is_plain_json_with_fractions_and_without_nan(tmp_path):
