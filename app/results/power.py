@@ -29,12 +29,17 @@ class Spread:
 
     metric: Metric
     runs: tuple[float, float]  # v of each arm: variance of a run's result
-    examples: float  # w, of the difference by the choice of n test examples; 0: not counted
+    examples: float | None  # w, of the difference by the choice of n test examples; None: unknown
     n: int | None  # test examples
     pilot: tuple[int, int] | None  # runs that the variances are from; None: stated
     seconds: float | None = None  # of a run
     dollars: float | None = None  # of a run
     source: str = ""
+
+    @property
+    def known_examples(self) -> float:
+        """The examples' part, 0 if it is unknown."""
+        return self.examples or 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,7 @@ def of_runs(arms: tuple[Arm, ...], metric_name: str | None, usd_per_hour: float 
     source = " and ".join(f"{len(arm.runs)} runs of {arm.title}" for arm in arms[:2])
     pilot = found.seeds if other else (len(arms[0].runs), 1)
     return Spread(
-        metric=metric, runs=(found.sds[0] ** 2, found.sds[1] ** 2), examples=found.examples_part if other else 0.0,
+        metric=metric, runs=(found.sds[0] ** 2, found.sds[1] ** 2), examples=found.examples_part if other else None,
         n=table.examples, pilot=pilot, seconds=_mean([seconds(each) for each in records]),
         dollars=_mean([dollars(each, usd_per_hour) for each in records]), source=source,
     )  # fmt: skip
@@ -89,7 +94,7 @@ def stated(metric_name: str | None, *, sd: float, examples_sd: float | None, n: 
     metric = metric_of(name, task_name=known.task if known else task.classes.name, classes=_MANY)
     if examples_sd is not None and n is None:
         raise InputError("--examples-sd needs the number of test examples. Give --examples, or --dataset")
-    w = 0.0 if examples_sd is None or n is None else (examples_sd / metric.scale) ** 2 / n
+    w = None if examples_sd is None or n is None else (examples_sd / metric.scale) ** 2 / n
     v = (sd / metric.scale) ** 2
     return Spread(metric=metric, runs=(v, v), examples=w, n=n, pilot=None, source="the stated standard deviations")
 
@@ -105,7 +110,7 @@ def plan(spread: Spread, delta: float | None) -> Plan:
         raise InputError(
             f"--metric {metric.name} has no default margin here. Give --delta, the difference that matters"
         )
-    needed = planning.needed_seeds(*runs, spread.examples, margin, examples=spread.n or 1, runs=spread.pilot)
+    needed = planning.needed_seeds(*runs, spread.known_examples, margin, examples=spread.n or 1, runs=spread.pilot)
     count = 2 * needed.seeds if needed.seeds else None
     took, cost = (None if each is None or count is None else each * count for each in (spread.seconds, spread.dollars))
     least = {seeds: _least(spread, seeds) for seeds in sorted({*_SHOWN, *([needed.seeds] if needed.seeds else [])})}
@@ -118,10 +123,10 @@ def plan(spread: Spread, delta: float | None) -> Plan:
 
 def _least(spread: Spread, seeds: int) -> float:
     """Return the least difference that so many seeds detect with 80 % power, by bisection."""
-    low, high = 0.0, 1e-12 + 100 * math.sqrt(sum(spread.runs) + spread.examples)
+    low, high = 0.0, 1e-12 + 100 * math.sqrt(sum(spread.runs) + spread.known_examples)
     while high - low > 1e-4 * high:
         middle = (low + high) / 2
-        if planning.power(seeds, *spread.runs, spread.examples, middle) < WANTED:
+        if planning.power(seeds, *spread.runs, spread.known_examples, middle) < WANTED:
             low = middle
         else:
             high = middle
@@ -162,7 +167,7 @@ def _detected(metric: Metric, least: dict[int, float]) -> Iterator[str]:
 
 
 def _scope(spread: Spread) -> str:
-    if spread.examples:
+    if spread.examples is not None:
         return f"From {spread.source}, n = {spread.n:,} test examples: for new seeds and new test examples."
     why = "the variance that the test examples cause is unknown" if spread.pilot else "--examples-sd is not given"
     return f"From {spread.source}: for new seeds on one test set only, because {why}."

@@ -177,7 +177,7 @@ def test_seeds_are_planned_from_pilot_runs_with_their_price(call, made):
         call(f"compare --power --delta 5 --like model={DIFF} --like model={VIT} --usd-per-hour 3600 --json").out
     )
     assert found["seeds"] <= found["seeds_upper"] and found["dollars"] == pytest.approx(2 * found["seeds"])
-    assert "--looks " in found["text"] and "2 * " not in found["text"]
+    assert "--looks " in found["text"] and "for new seeds and new test examples" in found["text"]
     one = call(f"compare --power --delta 5 --like model={VIT}")
     assert one.code == 0 and "the variance that the test examples cause is unknown" in one.out
 
