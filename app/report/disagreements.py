@@ -29,7 +29,7 @@ _COUNT, _COUNT_NARROW = 12, 6
 _MOST = 0.5  # of the seeds: more than it are most
 _COLUMNS, _COLUMNS_NARROW = 6, 3
 _LETTERS, _HEAD, _HEAD_ROW = 9, 13, 2.2  # points of the texts and of a grid's title; height of its row, relative to it
-_LETTER = 0.56  # width of a letter relative to its size
+_LETTER = 0.5  # width of a letter relative to its size
 _FLAT = 0.6  # height of a signal relative to its width
 
 Classes = npt.NDArray[np.int64]

@@ -54,7 +54,8 @@ class Axis:
             most = 5 if canvas.narrow else 9
             style.plain_log(axes, "x", self.smallest / room, self.largest * room, most=most)
         else:
-            axes.set_xlim(self.smallest - 0.1 * self._reach, self.largest + 0.1 * self._reach)
+            room = max(0.1 * self._reach, 0.5 * (self._reach - self.largest + self.smallest))
+            axes.set_xlim(self.smallest - room, self.largest + room)
 
     @property
     def _reach(self) -> float:
@@ -74,7 +75,7 @@ def draw(
     config = runs[0].config
     chosen = metric_of(metric, task_name=config.task, classes=config.classes)
     series = series_of(found)
-    missing = selection.sizes(run for run in runs if not run.record.tested)
+    missing = [run for run in runs if not run.record.tested]
     made = figure(series, by_size([arm_of(each) for each in series], chosen), missing, canvas)
     return style.save(made, folder / f"scaling_{checks.file_part(config.dataset)}", canvas)
 
@@ -84,7 +85,7 @@ def arm_of(series: Series) -> Arm:
     return Arm(title=series.architecture, runs=series.runs)
 
 
-def figure(series: Sequence[Series], found: BySize, missing: Sequence[str] = (), canvas: Canvas = CANVAS) -> Figure:
+def figure(series: Sequence[Series], found: BySize, missing: Sequence[Run] = (), canvas: Canvas = CANVAS) -> Figure:
     """Return the figure of means and differences. The means are those of the series."""
     metric, config = found.metric, series[0].runs[0].config
     counts = [each.parameters / 1e6 for each in found.means]
@@ -160,7 +161,7 @@ def _bars(
     )  # fmt: skip
 
 
-def _facts(series: Sequence[Series], found: BySize, missing: Sequence[str]) -> list[str]:
+def _facts(series: Sequence[Series], found: BySize, missing: Sequence[Run]) -> list[str]:
     """Return the caption's sentences: n, seeds, and what the points, bars and the lower panel show."""
     runs = [run for each in series for run in each.runs]
     counts = sorted({run.record.test.n for run in runs})
@@ -179,8 +180,10 @@ def _facts(series: Sequence[Series], found: BySize, missing: Sequence[str]) -> l
         f"({better} is better)." if found.gaps else "",
         "A difference without a bar is one of single runs, which is no answer about architectures."
         if found.basis != "folds" and any(each.interval is None for each in found.gaps) else "",
-        "Architectures of one size are drawn next to each other. The horizontal axis counts all trainable parameters.",
-        f"Not evaluated: {', '.join(missing)}." if missing else "",
+        "Architectures of one size are drawn next to each other." if len({each.place for each in series}) > 1 else "",
+        "The horizontal axis counts all trainable parameters.",
+        f"Not evaluated: {len(missing)} run{'s' if len(missing) > 1 else ''} ({', '.join(selection.sizes(missing))})."
+        if missing else "",
         "The runs are trials on a limited dataset." if any(run.config.limited for run in runs) else "",
         selection.warning(runs),
     ]  # fmt: skip

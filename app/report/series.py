@@ -40,7 +40,7 @@ class Series:
     def facts(self) -> str:
         """The parameters and the seeds, for a legend: `9.75 M parameters, 3 seeds`."""
         count, waiting = len(self.runs), sum(not run.done for run in self.runs)
-        unfinished = f" ({waiting} of them not finished)" if waiting else ""
+        unfinished = f" ({f'{waiting} of them ' if count > 1 else ''}not finished)" if waiting else ""
         return f"{self.millions:.3g} M parameters, {count}\N{NO-BREAK SPACE}seed{'s' if count > 1 else ''}{unfinished}"
 
 

@@ -49,15 +49,13 @@ def test_named_runs_with_other_settings_are_other_series_whose_names_say_so(tmp_
 
 
 def test_the_mean_is_over_seeds_and_the_band_from_the_lowest_to_the_highest_where_all_have_values(tmp_path, quick):
-    made = overlay.figures(runs_of(tmp_path))["train"]
-    axes = made.axes[1]
+    runs = runs_of(tmp_path)
+    axes = overlay.figures(runs)["train"].axes[1]
     thin, mean = axes.lines[:2], axes.lines[2]
     assert np.allclose(mean.get_ydata(), np.mean([line.get_ydata() for line in thin], 0))
     (band, _) = axes.collections
     assert np.isclose(band.get_datalim(axes.transData).height, max(thin[1].get_ydata()) - min(thin[0].get_ydata()))
-    x, values = bands.Strand(
-        series_of(runs_of(tmp_path))[0], ((np.arange(4.0), np.ones(4)), (np.arange(3.0), np.zeros(3)))
-    ).seeds
+    x, values = bands.Strand(series_of(runs)[0], ((np.arange(4.0), np.ones(4)), (np.arange(3.0), np.zeros(3)))).seeds
     assert x.tolist() == [0, 1, 2] and values.tolist() == [[1, 1, 1], [0, 0, 0]]
 
 

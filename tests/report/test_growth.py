@@ -90,7 +90,7 @@ def test_an_architecture_alone_has_no_lower_panel_and_runs_without_results_are_n
     untested = made_up_run(tmp_path, dataset="digits", size="10M", top1=None, steps=1)
     said = []
     (path,) = growth.draw([*runs, untested], tmp_path, say=said.append, canvas=SVG)
-    assert path.name == "scaling_digits.svg" and "Not evaluated: 10M." in path.read_text("utf-8")
+    assert path.name == "scaling_digits.svg" and "Not evaluated: 1 run (10M)." in path.read_text("utf-8")
     assert said[0].startswith(f"skipped {selection.label(untested)}")
 
 
@@ -114,7 +114,8 @@ def test_classes_have_a_row_each_the_highest_first_and_marks_are_filled_in_the_l
 
 
 @pytest.mark.parametrize(
-    ("count", "width", "rows", "omitted"), [(100, 8.5, 100, 0), (100, 3.25, 50, 50), (300, 8.5, 120, 180)]
+    ("count", "width", "rows", "omitted"),
+    [(100, 8.5, 100, 0), (100, 3.25, 50, 50), pytest.param(300, 8.5, 120, 180, marks=pytest.mark.slow)],
 )
 def test_of_many_classes_the_highest_and_the_lowest_are_drawn(tmp_path, count, width, rows, omitted):
     one, other = series_of(runs_of(tmp_path))
