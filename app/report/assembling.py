@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .document.parts import Document
-from .sections import audit, calibration, closing, curves, ledger, methods, remedy, results, verdict
+from .sections import audit, calibration, closing, curves, ledger, methods, remedy, results, scaling, verdict
 from .sections.subject import Subject
 
 
@@ -11,8 +11,8 @@ def document(subject: Subject) -> Document:
     """Return the report of a study. Sections without content are omitted."""
     sections = [
         verdict.section(subject), audit.section(subject), remedy.section(subject), results.section(subject),
-        curves.section(subject), calibration.section(subject), ledger.section(subject), closing.reproduction(subject),
-        closing.limits(subject), closing.licences(subject), methods.section(subject),
+        scaling.section(subject), curves.section(subject), calibration.section(subject), ledger.section(subject),
+        closing.reproduction(subject), closing.limits(subject), closing.licences(subject), methods.section(subject),
     ]  # fmt: skip
     models = " and ".join(dict.fromkeys(run.config.model for run in subject.runs)) or "no finished runs"
     datasets = ", ".join(answer.title for answer in subject.answers)

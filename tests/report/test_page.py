@@ -241,8 +241,8 @@ def test_the_verdict_comes_first_with_interval_n_k_and_target(made):
     assert "97.5 % interval" in one and "n = 300; k = 3 seeds each; for new seeds and new test examples" in one
     assert "300K" in two
     keys = [section.key for section in made.document.sections]
-    assert keys == ["verdict", "audit", "change", "results", "curves", "calibration", "ledger", "reproduce", "limits",
-                    "licences", "methods"]  # fmt: skip
+    assert keys == ["verdict", "audit", "change", "results", "scaling", "curves", "calibration", "ledger", "reproduce",
+                    "limits", "licences", "methods"]  # fmt: skip
 
 
 def test_without_a_finished_run_the_page_says_so_and_lists_what_is_missing(tmp_path):
@@ -299,6 +299,25 @@ def test_a_regression_is_reported_by_rmse_with_groups(tmp_path):
         each.value == pytest.approx(files.results(each.runs, "rmse").mean(), rel=1e-6) for each in means
     )
     assert "Calibration" not in [section.title for section in document.sections] and "top-1" not in text
+
+
+@pytest.mark.slow
+def test_three_sizes_have_a_figure_and_exponents_that_follow_from_the_files(tmp_path):
+    random, errors = np.random.default_rng(2), {"1M": 0.5, "2M": 0.4, "4M": 0.3}
+    for (size, error), model, seed in itertools.product(errors.items(), ("vit_classic", "vit_differential"), range(2)):
+        right = random.random(400) > error - 0.05 * (model == "vit_differential")
+        finished(tmp_path, classified(right), dataset="digits", size=size, model=model, seed=seed,
+                 test=measured(right))  # fmt: skip
+    document, text = page_of(tmp_path)
+    page, files = Page(text), Files(tmp_path)
+    scaling = next(section for section in document.sections if section.key == "scaling")
+    assert [type(block).__name__ for block in scaling.blocks][:2] == ["Figure", "Figure"]
+    slopes = [each for each in page.numbers if each.path == "fit(line).b"]
+    for each in slopes:
+        sizes = [np.log(files.at(run, "parameters.total")) for run in each.runs]
+        slope = np.polyfit(sizes, np.log(1 - files.results(each.runs, "top1")), 1)[0]
+        assert each.value == pytest.approx(-slope, rel=1e-6)
+    assert len(slopes) == 2
 
 
 def test_two_datasets_have_a_verdict_each_and_no_mean_over_them(tmp_path):

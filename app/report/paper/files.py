@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...system.durable import write_text
 from .. import style
 from ..canvas import Canvas
-from ..sections import curves, dots, methods, references
+from ..sections import curves, dots, methods, references, scaling
 from ..sections.subject import Subject
 from . import latex, table
 
@@ -54,7 +54,10 @@ def _figures(subject: Subject, folder: Path) -> Iterator[Path]:
     for answer in subject.answers:
         for name, width in WIDTHS.items():
             canvas = Canvas(width=width, caption=False, formats=("pdf",))
-            drawn: dict[str, Figure] = {key: made for key, (made, _) in curves.drawings(answer, width).items()}
+            drawn: dict[str, Figure] = {
+                key: made
+                for key, (made, _) in (scaling.drawings(answer, width) | curves.drawings(answer, width)).items()
+            }
             if answer.comparison:
                 drawn = {"verdict": dots.draw(answer.comparison, canvas)} | drawn
             for key, figure in drawn.items():

@@ -18,6 +18,7 @@ _SCOPES = {
 }
 _PROCEDURES = {
     "McNemar": "one run of each, by McNemar's test",
+    "one run": "a single run of one of the models, which says nothing about its seeds",
     "Welch": "Welch's test over the runs, whose test sets differ",
 }
 
@@ -153,7 +154,10 @@ def _scope(pair: Pair, comparison: Comparison) -> str:
 
 
 def _more(pair: Pair, comparison: Comparison) -> Text:
-    """Return what the verdict says about the margin."""
+    """Return what the verdict says about the margin, or a single run about the spread of the other model's runs."""
+    if pair.within is not None:
+        where = "inside" if pair.within else "outside"
+        return (f" The single run is {where} the 95 % interval of one more run of the other model.",)
     if not pair.delta:
         return ()
     margin = wording.margin(comparison.metric, pair.delta)
