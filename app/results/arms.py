@@ -169,13 +169,13 @@ def _arm(title: str, runs: Sequence[Run]) -> tuple[Arm, list[Exclusion]]:
     newest: dict[Any, Run] = {}
     for run in sorted(runs, key=lambda run: (run.record.finished or run.record.started, run.record.run_id)):
         newest[_place(run)] = run
-    kept = {run.record.run_id for run in newest.values()}
+    newest_ids = {run.record.run_id for run in newest.values()}
     older = [
         Exclusion(
             run_id=run.record.run_id, title=_about(run),
             reason=f"run {newest[_place(run)].record.run_id} is newer and has the same architecture and seed",
         )
-        for run in runs if run.record.run_id not in kept
+        for run in runs if run.record.run_id not in newest_ids
     ]  # fmt: skip
     return Arm(title=title, runs=tuple(newest[place] for place in sorted(newest))), older
 
