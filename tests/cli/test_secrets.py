@@ -98,6 +98,6 @@ def test_git_is_run_without_the_secrets(work, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.delenv("ISOSCALE_COMMIT", raising=False)
-    provenance._commit()
+    provenance.commit()
     seen = (tmp_path / "seen").read_text()
     assert TOKEN not in seen and "GIT_CONFIG_COUNT" not in seen and "core.fsmonitor=" in seen
