@@ -27,6 +27,7 @@ _CONFIG = {
     for field in dataclasses.fields(RunConfig)
     if declared(field).differs != "architecture" and field.name not in _OF_A_RUN
 }
+_OF_A_FOLD = ("train rows", "warm-up share", "training and validation rows")  # differ among the folds of an arm
 _LIBRARIES = {"isoscale": "confound", "torch": "confound"}  # others are harmless: no result depends on them
 
 
@@ -87,7 +88,10 @@ class Audit:
     @property
     def confounds(self) -> tuple[str, ...]:
         """What else than the architecture may explain a difference of the results."""
-        sizes = [each.name for each in self.budgets if each.name == "parameters" and each.matched is False]
+        sizes = [
+            f"parameters ({each.a:,.0f} against {each.b:,.0f})"
+            for each in self.budgets if each.name == "parameters" and each.matched is False
+        ]  # fmt: skip
         named = [each.confound for each in self.findings if each.confound]
         return (*(each.line for each in self.of("confound")), *sizes, *dict.fromkeys(named))
 
@@ -170,7 +174,8 @@ def _differences(a: Arm, b: Arm) -> list[Difference]:
     found = []
     for name, differs in _classes([*ours, *theirs]).items():
         values = [tuple(sorted({its[name][1] for its in arm if name in its})) for arm in (ours, theirs)]
-        mixed = differs == "confound" and max(map(len, values)) > 1
+        by_design = a.of_folds and b.of_folds and name in _OF_A_FOLD
+        mixed = differs == "confound" and max(map(len, values)) > 1 and not by_design
         if (values[0] != values[1] and all(values)) or mixed:
             found.append(Difference(name=name, differs=differs, a=values[0] or ("none",), b=values[1] or ("none",)))
     order = ("voids", "confound", "harmless")

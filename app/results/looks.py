@@ -38,12 +38,8 @@ class Look:
         """The look for a reader."""
         counts = ", ".join(map(str, self.plan))
         plan = f"the plan has {len(self.plan)} look{'s' if len(self.plan) > 1 else ''}, at {counts} seeds"
-        if self.planned:
-            return f"look {self.number} at this study, with {self.seeds} seeds: {plan}"
-        return (
-            f"look {self.number} at this study, with {self.seeds} seeds, is outside the plan: {plan}. It takes no "
-            "verdict word"
-        )
+        look = f"look {self.number} at this study, with {self.seeds} seed{'' if self.seeds == 1 else 's'}"
+        return f"{look}: {plan}" if self.planned else f"{look}, is outside the plan: {plan}. It takes no verdict word"
 
     def to_json(self) -> dict[str, Any]:
         """Return the look for a machine."""

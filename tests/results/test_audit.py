@@ -104,6 +104,24 @@ def test_versions_that_are_mixed_within_an_arm_are_a_confound(tmp_path):
     assert [each.line for each in about.of("confound")] == ["version of torch (2.0, 2.1 against 2.0, 2.1)"]
 
 
+@pytest.mark.parametrize(("of_vit", "named"), [("01", False), ("02", True)])
+def test_the_folds_of_an_arm_have_different_splits_which_confound_only_if_the_arms_have_others(tmp_path, of_vit, named):
+    for model, splits in ((DIFF, "01"), (VIT, of_vit)):
+        for fold, split in enumerate(splits):
+            data = {"split_fingerprint": split, "rows": {"train": 900 + fold, "val": 100, "test": 100}}
+            run = finished(tmp_path, classified(RIGHT), data=data, model=model, folds=2, fold=fold, **OF)
+            (tmp_path / f"{run.files.stem}_splits.parquet").touch()
+    about = audit.audited(*choosing.chosen({"": find_runs(tmp_path)}).arms)
+    assert ("training and validation rows" in differing(about, "confound")) is named
+    assert "train rows" not in differing(about, "confound")
+
+
+def test_unmatched_parameters_are_a_confound_with_their_counts(tmp_path):
+    found = pair(tmp_path)
+    (other,) = (dataclasses.replace(each, b=2e6) for each in audit.budgets(*found) if each.name == "parameters")
+    assert audit.Audit(differences=(), budgets=(other,)).confounds == ("parameters (996,810 against 2,000,000)",)
+
+
 def test_no_setting_of_a_config_escapes_the_audit(tmp_path):
     facts = {each.name for each in dataclasses.fields(RunConfig) if declared(each).differs != "architecture"}
     run = finished(tmp_path, classified(RIGHT), model=VIT, **OF)
