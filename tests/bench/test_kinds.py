@@ -131,6 +131,7 @@ def test_log_compares_a_line_with_its_write_and_with_a_step(measure):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_startup_compares_processes_and_names_the_modules_that_are_loaded(measure):
     report = asked(measure, "startup --rounds 1 --seconds 0", "-m benchmarks.")
     sentences, first_step = report["groups"]

@@ -90,6 +90,7 @@ def test_a_run_stopped_on_two_ranks_goes_on_on_one_with_the_losses_of_one(tmp_pa
     assert max(gaps(whole, ended)) < 1e-4
 
 
+@pytest.mark.long
 def test_the_predictions_of_ranks_of_which_one_failed_before_are_those_of_one_row_by_row(whole, two):
     one, other = (Predictions.load(run.files.predictions) for run in (whole, two))
     assert np.array_equal(one.rows, other.rows) and np.array_equal(one.labels, other.labels) and len(one.rows) == 61
@@ -119,6 +120,7 @@ def test_gradients_in_bf16_change_the_losses_by_their_rounding_and_a_rank_may_ha
     assert apart[0] < 1e-6 and 1e-5 < max(apart) < 0.05  # the first loss is of weights before any exchange
 
 
+@pytest.mark.long
 def test_patterns_on_two_ranks_have_the_losses_of_one_and_each_epoch_its_own_order(tmp_path, shared_cache, monkeypatch):
     runs = []
     for ranks in (1, 2):

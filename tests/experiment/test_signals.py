@@ -173,7 +173,7 @@ def test_more_signals_do_not_disturb_the_last_push(tmp_path, repository):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGUSR1", "SIGTERM"])
+@pytest.mark.parametrize("name", [pytest.param("SIGUSR1", marks=pytest.mark.long), "SIGTERM"])
 def test_under_torchrun_all_ranks_stop_and_one_goes_on(tmp_path, shared_cache, name):
     run_on = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     handled = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2,SIGXCPU"

@@ -200,6 +200,7 @@ def test_a_hundred_steps_learn_the_numbers_of_sixteen_fields(model):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in MODELS if not (name in GROWN and small(name))])
 def test_a_hundred_steps_of_a_larger_model_learn_sixteen_examples(name):
     if models_count(name) > LARGE * 10:

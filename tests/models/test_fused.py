@@ -30,7 +30,7 @@ def assert_equal_to_the_definition(found, dtype, case=""):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names", [QUICK, SLOW], ids=["quick", "slow"])
+@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.long)], ids=["quick", "slow"])
 def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64_and_bits_repeat(names):
     pytest.importorskip("triton")
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}

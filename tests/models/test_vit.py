@@ -145,7 +145,9 @@ def test_activation_checkpointing_keeps_less():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="a compiler is wanted")
-@pytest.mark.parametrize(("attention", "path"), [("classic", "sdpa"), ("differential", "tiled")])
+@pytest.mark.parametrize(
+    ("attention", "path"), [pytest.param("classic", "sdpa", marks=pytest.mark.long), ("differential", "tiled")]
+)
 def test_compiled_blocks_are_one_program_and_give_the_same_numbers(attention, path, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     torch.manual_seed(0)

@@ -247,7 +247,12 @@ def test_a_row_grows_in_depth_with_its_budget(model):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="a compiler is wanted")
 @pytest.mark.parametrize(
-    ("model", "attention"), [("vit_tiny", "lsa"), ("dyt", "differential"), ("simplevit", "classic")]
+    ("model", "attention"),
+    [
+        ("vit_tiny", "lsa"),
+        pytest.param("dyt", "differential", marks=pytest.mark.long),
+        pytest.param("simplevit", "classic", marks=pytest.mark.long),
+    ],
 )
 def test_compiled_blocks_of_a_row_are_one_program_and_give_the_same_numbers(model, attention, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

@@ -58,6 +58,7 @@ def test_a_full_disk_leaves_the_last_state_and_the_same_command_resumes(trial):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_log_that_ends_in_half_a_line_is_continued_without_gap_or_double(trial):
     verdict = cut_log.prove(trial)
     assert verdict.passed, verdict.line()

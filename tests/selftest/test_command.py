@@ -98,7 +98,7 @@ def test_the_folder_is_kept_where_that_is_asked(call, monkeypatch, work):
     "line",
     [
         "--kill 2",
-        "--kill 1 --model vit_classic --micro-batch-size 8 --seed 5",
+        pytest.param("--kill 1 --model vit_classic --micro-batch-size 8 --seed 5", marks=pytest.mark.long),
         "--sigterm",
         "--kill 1 --ranks 2",
     ],
