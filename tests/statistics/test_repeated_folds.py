@@ -62,7 +62,7 @@ def test_better_needs_both_rules(random):
 
 
 def simulated(random, patients, images, repeats=3, gain=0.0):
-    """Returns two learners' scores: patients and images are hard for both, and each repeat trains anew."""
+    """Returns two learners' scores: patients and images are hard for both, and each repeat trains again on new rows."""
     folds, owner = partitions(random, repeats, patients, images)
     n = patients * images
     hard = 0.7 * random.standard_normal(patients)[owner] + 0.5 * random.standard_normal(n)
