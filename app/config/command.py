@@ -53,6 +53,13 @@ class Command:
             config=_resolved(request, row),
         )
 
+    def with_seed(self, seed: int) -> Command:
+        """Return the command with another seed. Raises InputError for a seed that is out of range."""
+        field = SETTINGS["seed"]
+        value = checked({"seed": field}, {"seed": from_python(field, seed)})["seed"]
+        config = None if self.config is None else self.config.with_seed(value)
+        return dataclasses.replace(self, request=self.request | {"seed": value}, config=config)
+
     @property
     def files(self) -> Files:
         """Where the files of fields and signals are."""

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -59,6 +60,20 @@ class RunConfig(Revisions, Recipe, Data, Model):
         config.__dict__["row"] = row  # in place of a look-up
         cls.__init__(config, **values)
         return config
+
+    def with_seed(self, seed: int) -> RunConfig:
+        """Return the run with another seed, on which no other setting depends, so that only the seed is checked.
+
+        Raises InputError for a seed that is out of range.
+        """
+        (field,) = (field for field, *_ in _declarations(type(self)) if field.name == "seed")
+        value = declaring.coerced(field, seed)
+        declaring.check(field, value)
+        other = copy(self)
+        other.__dict__["seed"] = value
+        for name in ("run_id", "kin_id"):  # which were made from the seed, if they were asked for
+            other.__dict__.pop(name, None)
+        return other
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> RunConfig:

@@ -88,11 +88,19 @@ def commands(rows: list[Row], require: Callable[[dict[str, Any]], None] | None =
     `require` may raise InputError for the settings of a row. Raises InputError as `resolved` does.
     """
 
+    alike: dict[str, Command] = {}  # by the settings besides the seed, on which no other one depends
+
     def read(row: Row) -> _Read:
         given = _settings(row)
         if require:
             require(given)
-        return given, Command.of(given)
+        seed = given.get("seed")
+        key = repr(sorted((name, value) for name, value in given.items() if name != "seed"))
+        if seed is None or key not in alike:
+            command = Command.of(given)
+            alike.setdefault(key, command)
+            return given, command
+        return given, alike[key].with_seed(seed)
 
     return _each(rows, read)
 

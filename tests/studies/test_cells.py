@@ -54,3 +54,27 @@ def test_a_setting_of_the_complete_study_is_refused_in_a_row(resolve, name):
 def test_a_thousand_rows_are_a_thousand_runs(tmp_path):
     found = rows.of_axes(axes.of_options(["model=vit_classic,cnn,resnet18,t2t_vit", "seed=0-249"]), {})
     assert len({cell.run_id for cell in cells.resolved(found, Quiet(), checkpoints=tmp_path)}) == 1000
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"dataset": "digits", "model": "vit_differential", "size": "1M"},
+        {"dataset": "cifar100", "model": "resnet18"},
+        {"dataset": "bach", "model": "vit_classic", "folds": "5", "fold": "2", "threads": "1"},
+    ],
+)
+def test_a_cell_that_differs_in_its_seed_only_is_the_one_that_is_resolved_alone(given, tmp_path):
+    together = rows.of_axes(axes.of_options(["seed=0-2"]), given)
+    found = cells.resolved(together, Quiet(), checkpoints=tmp_path)
+    for seed, cell in enumerate(found):
+        (alone,) = cells.resolved(rows.of_axes(axes.of_options([f"seed={seed}"]), given), Quiet(), checkpoints=tmp_path)
+        assert (cell.run_id, cell.config, cell.given) == (alone.run_id, alone.config, alone.given)
+        assert cell.config.kin_id == alone.config.kin_id
+    assert len({cell.run_id for cell in found}) == 3
+
+
+def test_the_seed_of_every_cell_is_checked(tmp_path):
+    table = rows.of_axes(axes.of_options(["seed=0,1,-1"]), {"dataset": "digits", "size": "1M"})
+    with pytest.raises(InputError, match="seed=-1"):
+        cells.resolved(table, Quiet(), checkpoints=tmp_path)
