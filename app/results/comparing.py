@@ -53,15 +53,15 @@ def compare(
     pairings = [paired_arms(table, a, b, asked.target) for a, b in pairs_of(arms)]
     delta = _margin(metric, asked.delta, table)
     found = words(table, pairings, delta=delta, level=level)
-    told = [
-        _told(table, arms, pairing, word, entries=entries, asked=asked, delta=delta, look=look)
+    pairs = [
+        _pair(table, arms, pairing, word, entries=entries, asked=asked, delta=delta, look=look)
         for pairing, word in zip(pairings, found, strict=True)
     ]
     return Comparison(
         dataset=config.dataset, data_version=arms[0].runs[0].record.data.version, metric=metric, target=asked.target,
         level=level, examples=table.examples,
         groups=table.examples if table.groups is None else len(np.unique(table.groups)),
-        arms=tuple(_arm(arm, table, number, asked, pairings) for number, arm in enumerate(arms)), pairs=tuple(told),
+        arms=tuple(_arm(arm, table, number, asked, pairings) for number, arm in enumerate(arms)), pairs=tuple(pairs),
         look=look, exclusions=chosen.exclusions, notes=tuple(_notes(table, arms)),
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def _margin(metric: Metric, asked: float | None, table: Table) -> float | None:
     return metric.delta * float(np.mean(results)) or None
 
 
-def _told(
+def _pair(
     table: Table, arms: Sequence[Arm], pairing: Pairing, found: Verdict, *, entries: Sequence[Entry], asked: Asked,
     delta: float | None, look: Look | None,
 ) -> Pair:  # fmt: skip
@@ -93,17 +93,17 @@ def _told(
     word = OUTSIDE if look and not look.planned and found.word not in ("identical", "one seed") else found.word
     about = audit.audited(one, other, tuning.findings(one, other, entries), usd_per_hour=asked.usd_per_hour)
     results = table.results(a), table.results(b)
-    told = wording.sentence(
+    sentence = wording.sentence(
         one.title, other.title, metric=metric, verdict=found, word=word, difference=estimate.difference, delta=delta,
         target=pairing.procedure if pairing.procedure in ("Welch", "folds") else asked.target,
     )  # fmt: skip
     apart = clumped.of(pairing, one.title, other.title) if pairing.clumps else None
-    told = f"{apart.text} {told}" if apart else told
+    sentence = f"{apart.text} {sentence}" if apart else sentence
     return Pair(
         a=one.title, b=other.title, procedure=pairing.procedure, difference=estimate.difference, verdict=found,
         word=word, se=estimate.se, df=estimate.df, examples_part=_known(estimate.examples_part),
         p=found.p if estimate.p is None else estimate.p, delta=delta,
-        beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([told, *_also(about.confounds)]),
+        beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([sentence, *_also(about.confounds)]),
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
         naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=apart, audit=about,
     )  # fmt: skip
