@@ -81,7 +81,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plot accuracy": ("plot accuracy", "plot accuracy --width 3.25in --format pdf"),
     "plot scaling": (
         "plot scaling",
-        "plot scaling --checkpoints runs --out figures",
+        "plot scaling --fit --x flops",
         "plot scaling --width 82mm --no-caption",
     ),
     "plot classes": ("plot classes", "plot classes --width 3.25in --format pdf"),

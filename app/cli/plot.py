@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..artifacts.runs import Run
     from ..report.canvas import Canvas
     from ..report.curves import Published
+    from ..results.abscissa import Abscissa
 
 
 def register(app: typer.Typer) -> None:
@@ -71,36 +72,50 @@ def scaling(
     separate: p.Separate = False,
     metric: p.Metric = None,
     fit: p.Fit = False,
-    as_json: p.FitAsJson = False,
+    x: p.AxisName = p.USUAL_AXIS,
+    usd_per_hour: p.UsdPerHour = None,
+    as_json: p.NumbersAsJson = False,
     width: p.Width = None,
     caption: p.Caption = True,
     formats: p.Format = p.USUAL_FORMATS,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     out: p.Folder = Path("figures"),
 ) -> None:
-    """Draw a test metric against the number of parameters, and the differences between architectures."""
+    """Draw a test metric against parameters, FLOPs or dollars, and the differences between architectures."""
     from ..report import exponents, growth
     from ..report import scaling as each
+    from ..results.abscissa import Abscissa
     from .screen import Screen
 
-    p.require_one_kind(separate=separate, metric=metric, fit=fit, as_json=as_json)
-    draw = exponents.draw if fit else each.draw if separate else partial(growth.draw, metric=metric)
+    p.require_one_kind(separate=separate, metric=metric, fit=fit, as_json=as_json, axis=x)
+    along = Abscissa(x, usd_per_hour)
     if as_json:
-        _print_fits(run, checkpoints)
-    else:
-        _draw(partial(draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+        return _print_numbers(run, checkpoints, metric, along, fit=fit)
+    draw: Callable[..., list[Path]] = partial(growth.draw, metric=metric, along=along)
+    if fit:
+        draw = partial(exponents.draw, along=along)
+    elif separate:
+        draw = each.draw
+    return _draw(partial(draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
 
 
-def _print_fits(named: list[str] | None, checkpoints: Path) -> None:
-    """Print the numbers of the fits of each dataset as one JSON object, without drawing."""
+def _print_numbers(
+    named: list[str] | None, checkpoints: Path, metric: str | None, along: Abscissa, *, fit: bool
+) -> None:
+    """Print the numbers of each dataset's figure as one JSON object, without drawing."""
     from ..artifacts.runs import find_runs
-    from ..report import exponents
+    from ..report import exponents, growth
     from ..report.selection import comparable
     from .screen import Screen, result_json
 
     say = Screen().say
     sets = comparable(find_runs(checkpoints, say), named=named, say=say)
-    result_json({"datasets": [exponents.fitted(runs, say)[1].to_json() for runs in sets.values()]})
+    if fit:
+        found = [exponents.to_json(*exponents.fitted(runs, say, along)[1:]) for runs in sets.values()]
+    else:
+        numbers = {name: growth.measured(runs, metric, along, say)[1] for name, runs in sets.items()}
+        found = [{"dataset": name, **each.to_json()} for name, each in numbers.items()]
+    result_json({"datasets": found})
 
 
 def classes(

@@ -103,17 +103,33 @@ Fit = Annotated[
     _option("--fit", help="Fit the error over all sizes on two logarithmic axes, with the exponent of each "
             "architecture, and also write the numbers as JSON. Default: no fit."),
 ]  # fmt: skip
-FitAsJson = Annotated[
-    bool, _option("--json", help="Print the numbers of --fit as JSON, without a figure. Default: figures.")
+NumbersAsJson = Annotated[
+    bool, _option("--json", help="Print the numbers of the figure as JSON, without a figure. Default: figures.")
 ]
+AxisName = Annotated[
+    str,
+    _option("--x", help="Draw the results against this quantity of a run. Choices: parameters, flops, dollars. "
+            "Default: parameters."),
+]  # fmt: skip
+USUAL_AXIS = "parameters"
+UsdPerHour = Annotated[
+    float | None,
+    _option("--usd-per-hour", min=0, help="State the price of a machine in USD per hour for --x dollars, for runs that "
+            "have none in their record. Default: none."),
+]  # fmt: skip
 
 
-def require_one_kind(*, separate: bool, metric: str | None, fit: bool, as_json: bool) -> None:
-    """Raise InputError for options of different kinds of figures."""
+def require_one_kind(*, separate: bool, metric: str | None, fit: bool, as_json: bool, axis: str) -> None:
+    """Raise InputError for options of different kinds of figures, and for an unknown axis."""
+    from ..results.abscissa import NAMES
+    from ..tables.ranges import check_known
+
+    check_known("--x", axis, NAMES)
     if separate and (metric or fit):
         name, what = ("--fit", "fits all architectures") if fit else ("--metric", "is for the figure of all of them")
         raise InputError(f"{name} {what}, and --separate draws the accuracy of each architecture. Omit one of them")
     if fit and metric:
         raise InputError(f"--metric {metric} is not available with --fit, which fits the error. Omit one of them")
-    if as_json and not fit:
-        raise InputError("--json prints the numbers of --fit. Add --fit, or omit --json")
+    for given, option in ((as_json, "--json"), (axis != USUAL_AXIS, f"--x {axis}")):
+        if separate and given:
+            raise InputError(f"{option} is for the figure of all architectures. Omit it, or omit --separate")

@@ -1,4 +1,4 @@
-"""Scaling fits: error against parameters on two logarithmic axes, all architectures in one panel, with exponents."""
+"""Scaling fits: error against parameters, FLOPs or dollars on logarithmic axes, with exponents of all architectures."""
 
 from __future__ import annotations
 
@@ -9,125 +9,88 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..artifacts.runs import Run
 from ..config import checks
+from ..results.abscissa import PARAMETERS, Abscissa
 from ..results.by_size import BySize, Mean, by_size
-from ..results.fits import Fit, Fits, fits
+from ..results.fits import BEYOND, Fits, fits
 from ..results.metrics import METRICS
 from ..system.durable import write_text
-from . import selection, style
+from . import fitlines, selection, style
 from .canvas import CANVAS, Canvas
 from .growth import Axis, arm_of
+from .rules import Rules
 from .scaling import tested
 from .series import Series, series_of
 
 _PANEL, _LEAST = 5.2, 3.0  # inches of height, at the usual width and in a narrow figure
-_BEYOND = 1.5  # the range of sizes times this is drawn dashed, on both sides
 _ROOM = 1.12  # of the errors, below and above them
-_STEPS = 60  # of a curve
-Floats = npt.NDArray[np.float64]
 
 
-def fitted(runs: list[Run], say: selection.Say | None = None) -> tuple[list[Series], Fits, BySize]:
+def fitted(
+    runs: list[Run], say: selection.Say | None = None, along: Abscissa = PARAMETERS
+) -> tuple[list[Series], Fits, BySize]:
     """Return the series of the tested runs of one dataset, their fits, and their means by size.
 
-    Raises InputError if no run is tested, for folds, and if no architecture has sizes enough for a fit.
+    Raises InputError if no run is tested, for folds, for runs without the quantity of the axis, and if no architecture
+    has sizes enough for a fit.
     """
     series = series_of(tested(runs, say))
     arms = [arm_of(each) for each in series]
-    found = fits(arms)
-    return series, found, by_size(arms, METRICS["rmse" if found.chance is None else "top1"])
+    found = fits(arms, along)
+    return series, found, by_size(arms, METRICS["top1" if found.rate else "rmse"], along)
 
 
-def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, canvas: Canvas = CANVAS) -> list[Path]:
+def draw(
+    runs: list[Run], folder: Path, *, along: Abscissa = PARAMETERS, say: selection.Say | None = None,
+    canvas: Canvas = CANVAS,
+) -> list[Path]:  # fmt: skip
     """Draw the figure of the runs of one dataset. Return the files, `scaling_fit_<dataset>` and its numbers as JSON.
 
     Raises InputError as `fitted`.
     """
-    series, found, means = fitted(runs, say)
-    stem = folder / f"scaling_fit_{checks.file_part(found.dataset)}"
+    series, found, means = fitted(runs, say, along)
+    axis = "" if along.name == PARAMETERS.name else f"{along.name}_"
+    stem = folder / f"scaling_fit_{axis}{checks.file_part(found.dataset)}"
     paths = style.save(figure(series, found, means, canvas), stem, canvas)
     numbers = stem.with_name(f"{stem.name}.json")
-    write_text(numbers, json.dumps(found.to_json(), indent=2) + "\n")
+    write_text(numbers, json.dumps(to_json(found, means), indent=2) + "\n")
     return [*paths, numbers]
+
+
+def to_json(found: Fits, means: BySize) -> dict[str, Any]:
+    """Return the numbers of the figure for a machine: those of the fits, and the means by size."""
+    return found.to_json() | {"means": means.to_json()["means"]}
 
 
 def figure(series: Sequence[Series], found: Fits, means: BySize, canvas: Canvas = CANVAS) -> Figure:
     """Return the figure of fits whose architectures are those of the series."""
     places = {each.architecture: each.place for each in series}
-    counts = [each.parameters / 1e6 for each in means.means]
-    axis = Axis(min(counts), max(counts), len(places))
+    axis = Axis.of(means, len(places))
     with style.house_style(canvas):
         dataset = selection.dataset_title(found.dataset)
         made = style.blank(f"Scaling of the test error on {dataset}", canvas)
         axes = made.subplots()
         for family in found.families:
-            _draw_fit(axes, family, places[family.architecture], _scale(found), canvas)
+            scale = 100.0 if found.rate else 1.0
+            fitlines.draw(axes, family, places[family.architecture], (axis.factor, scale), canvas)
         for name, place in places.items():
             own = [each for each in means.means if each.architecture == name]
             _draw_means(axes, own, _error_of(found), (axis, place), canvas)
-        _finish(axes, (min(counts), max(counts)), found, means, canvas)
+        rules = _finish(axes, axis, found, means, canvas)
         style.legend_above(axes, canvas)
-        style.caption(made, canvas, _facts(series, found, means))
+        style.caption(made, canvas, [*_facts(series, found, means), *rules])
         style.fit(made, [axes], max(_PANEL * canvas.shrunk, _LEAST))
     return made
 
 
-def _scale(found: Fits) -> float:
-    """Return the factor of an error that is drawn: percent of a classification."""
-    return 1.0 if found.chance is None else 100.0
-
-
 def _error_of(found: Fits) -> Callable[[float], float]:
     """Return the function from a result, accuracy or RMSE, to the error that is drawn."""
-    return (lambda value: value**2) if found.chance is None else (lambda value: 100 * (1 - value))
-
-
-def _draw_fit(axes: Axes, fit: Fit, place: int, scale: float, canvas: Canvas) -> None:
-    """Draw the line with its band, solid within the range of sizes and dashed beyond, and the curve with a floor."""
-    low, high = fit.runs.steps[0], fit.runs.steps[-1]
-    sizes = np.geomspace(low / _BEYOND, high * _BEYOND, _STEPS)
-    sizes, look = np.unique([*sizes, low, high]), style.look(place)
-    inside = (sizes >= low) & (sizes <= high)
-    found = [fit.line.log_error(float(size)) for size in sizes]
-    line = scale * np.exp([each.value for each in found])
-    ends = [each.interval() or (each.value, each.value) for each in found]
-    band = scale * np.exp(np.array(ends))  # (sizes, 2)
-    wide = (1.2 if fit.prefers_floor else 2.2) * canvas.scale
-    x = sizes / 1e6
-    axes.fill_between(x, band[:, 0], band[:, 1], color=look["color"], alpha=0.14, linewidth=0)
-    axes.plot(x[inside], line[inside], color=look["color"], linewidth=wide)
-    for part in (x <= low / 1e6, x >= high / 1e6):
-        axes.plot(x[part], line[part], color=look["color"], linewidth=wide, linestyle=(0, (4, 3)))
-    if fit.floor:
-        curve = scale * np.exp([fit.floor.log_error(float(size)) for size in sizes])
-        wide = (2.2 if fit.prefers_floor else 1.2) * canvas.scale
-        axes.plot(x, curve, color=look["color"], linewidth=wide, linestyle=(0, (6, 2, 1, 2)))
-    axes.plot([], [], label=_label(fit), **{**look, "linestyle": "-"})
-
-
-def _label(fit: Fit) -> str:
-    """Return the legend's text: the exponent with its interval, and what it is."""
-    low, high = (f"{size / 1e6:.3g}M" for size in (fit.runs.steps[0], fit.runs.steps[-1]))
-    if fit.floor is None:
-        return f"{fit.architecture}: b = {_said(fit.line.b)}, local slope over {low} to {high}"
-    better = "with it" if fit.prefers_floor else "without it"
-    return (
-        f"{fit.architecture}: b = {_said(fit.line.b)}, with a floor {_said(fit.floor.b)} (left-out sizes are "
-        f"predicted better {better})"
-    )
-
-
-def _said(found: Any) -> str:
-    """Return a quantity with its 95 % interval."""
-    interval = found.interval()
-    within = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    return f"{found.value:.3f}{within}"
+    return (lambda value: 100 * (1 - value)) if found.rate else (lambda value: value**2)
 
 
 def _draw_means(
@@ -137,7 +100,7 @@ def _draw_means(
     axis, place = where
     look = style.look(place)
     for each in means:
-        at, middle = axis.at(each.parameters, place), error(each.value)
+        at, middle = axis.at(each.x, place), error(each.value)
         low, high = sorted(map(error, each.interval)) if each.interval else (middle, middle)
         low = max(low, 1e-3 * middle)  # an axis of logarithms has no 0
         bar: dict[str, Any] = {"markersize": 7 * canvas.scale, "capsize": 4 * canvas.scale, "zorder": 3}
@@ -152,28 +115,26 @@ def _draw_means(
             axes.plot([at] * len(values), values, marker="o", color=look["color"], zorder=4, **options)
 
 
-def _finish(axes: Axes, ends: tuple[float, float], found: Fits, means: BySize, canvas: Canvas) -> None:
-    """Set the axes, with the accuracy on a second one, and draw the error of a uniform guess if it is in the frame."""
+def _finish(axes: Axes, axis: Axis, found: Fits, means: BySize, canvas: Canvas) -> list[str]:
+    """Set the axes, with the accuracy on a second one, and draw the rules. Return the caption's sentences on them."""
     error = _error_of(found)
     values = [error(value) for each in means.means for value in (*each.results, *(each.interval or ()))]
     values = [value for value in values if value > 0]
     low, high = min(values) / _ROOM, max(values) * _ROOM
-    if found.chance is not None:
-        high = min(high, 105.0)
-    style.plain_log(axes, "x", ends[0] / _BEYOND, ends[1] * _BEYOND, most=5 if canvas.narrow else 9)
+    rules = Rules(found.landmarks, error, logarithmic=True)
+    low, high = rules.frame(low, min(high, 100.0) if found.rate else high)
+    style.plain_log(axes, "x", axis.smallest / BEYOND, axis.largest * BEYOND, most=5 if canvas.narrow else 9)
     _log_axis(axes, low, high, canvas)
-    axes.set_xlabel("parameters (millions)")
-    axes.set_ylabel("test error (%)" if found.chance is not None else "mean squared error")
-    if found.chance is None:
-        return
-    if low < 100 * found.chance < high:
-        label = f"uniform guess, {100 * found.chance:.3g} % error"
-        axes.axhline(100 * found.chance, color=style.GREY, linestyle=":", linewidth=1.5 * canvas.scale, label=label)
-    beside = axes.secondary_yaxis("right")
-    beside.yaxis.set_major_locator(FixedLocator(list(axes.get_yticks())))
-    beside.yaxis.set_minor_locator(NullLocator())
-    beside.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - value:.4g}"))
-    beside.set_ylabel("accuracy (%)")
+    axes.set_xlabel(axis.label)
+    axes.set_ylabel("test error (%)" if found.rate else "mean squared error")
+    if found.rate:
+        beside = axes.secondary_yaxis("right")
+        beside.yaxis.set_major_locator(FixedLocator(list(axes.get_yticks())))
+        beside.yaxis.set_minor_locator(NullLocator())
+        beside.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - value:.4g}"))
+        beside.set_ylabel("accuracy (%)")
+    rules.draw(axes, canvas, " % error")
+    return rules.sentences(axes, " %", "error")
 
 
 def _log_axis(axes: Axes, low: float, high: float, canvas: Canvas) -> None:
@@ -194,11 +155,12 @@ def _facts(series: Sequence[Series], found: Fits, means: BySize) -> list[str]:
     return [
         f"n = {' or '.join(f'{n:,}' for n in counts)} test {selection.examples(runs)}{grouped}, {len(runs)} runs,",
         f"{selection.seeds(runs)}, final weights. An open point is one run, a filled one the mean with its 95 %",
-        "interval. Lines are least squares of log error on log parameters over all runs, error = a N^-b, dashed beyond",
-        "the sizes, with",
+        f"interval. Lines are least squares of log error on log N over all runs, error = a N^-b, where N is "
+        f"{found.along.title}. Lines are pale beyond the sizes, with",
         "95 % bands for new seeds and new test examples." if found.target == "examples"
         else f"95 % bands over runs on this test set only, because {found.because}.",
-        "A line with dots has a floor, error = a N^-b + c." if any(each.floor for each in found.families) else "",
+        "A curve with a hatched band has a floor, error = a N^-b + c. The thicker of line and curve predicts left-out "
+        "sizes better." if any(each.floor for each in found.families) else "",
         *_comparison(found),
         f"Error of sizes that are left out: {_left_out(found)}.",
         *(f"{name} has no fit." for name in found.refused),
@@ -214,8 +176,9 @@ def _comparison(found: Fits) -> list[str]:
     first = found.families[0].architecture
     sentences = [f"F test of equal exponents b on this test set: p = {found.equal:.2g}."]
     for name, each in found.differences.items():
-        crossing = f", lines cross at {each.crossing / 1e6:.3g}M" if each.crossing else ""
-        sentences.append(f"The b of {name} minus that of {first} is {_said(each.examples or each.test_set)}{crossing}.")
+        crossing = f", lines cross at {found.along.shown(each.crossing)}" if each.crossing else ""
+        difference = fitlines.shown(each.examples or each.test_set)
+        sentences.append(f"The b of {name} minus that of {first} is {difference}{crossing}.")
     return sentences
 
 

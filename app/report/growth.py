@@ -1,7 +1,8 @@
-"""A test metric against parameters of all architectures, and below it their differences from the first one."""
+"""A test metric against parameters, FLOPs or dollars, and below it the differences from the first architecture."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,39 +14,51 @@ from matplotlib.figure import Figure
 
 from ..artifacts.runs import Run
 from ..config import checks
+from ..results.abscissa import PARAMETERS, Abscissa
 from ..results.arms import Arm
 from ..results.by_size import BySize, Gap, Interval, Mean, by_size
 from ..results.metrics import Metric, metric_of
+from ..system.durable import write_text
 from . import selection, style
 from .canvas import CANVAS, Canvas
+from .rules import Rules
 from .scaling import tested
 from .series import Series, series_of
 
 _PANELS, _SHARE = 6.2, (5, 3)  # inches of height of both panels at the usual width; their heights
 _ALONE, _LEAST = 4.9, 2.3  # of the upper panel without the lower one; of the panels, in a narrow figure
-_LOG_RATIO = 4  # ratio of parameters from which the axis is logarithmic
+_LOG_RATIO = 4  # ratio of sizes from which the axis is logarithmic
 _BESIDE = 0.025  # of the width, between architectures of one size
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The horizontal axis: parameters in millions, where architectures of one size are drawn next to each other."""
+    """The horizontal axis in its unit, where architectures of one size are drawn next to each other."""
 
     smallest: float
     largest: float
     places: int
+    factor: float = 1e6  # of the unit
+    label: str = "parameters (millions)"
+
+    @classmethod
+    def of(cls, found: BySize, places: int) -> Axis:
+        """Return the axis of the means."""
+        values = [each.x for each in found.means]
+        factor, label = found.along.unit(max(values))
+        return cls(min(values) / factor, max(values) / factor, places, factor, label)
 
     @property
     def logarithmic(self) -> bool:
-        """Whether the parameters differ so much that the axis is logarithmic."""
+        """Whether the values differ so much that the axis is logarithmic."""
         return self.largest / self.smallest > _LOG_RATIO
 
-    def at(self, parameters: int, place: int) -> float:
+    def at(self, value: float, place: int) -> float:
         """Return where the architecture at a place in the order is drawn."""
-        shift, millions = _BESIDE * (place - (self.places - 1) / 2), parameters / 1e6
+        shift, scaled = _BESIDE * (place - (self.places - 1) / 2), value / self.factor
         if self.logarithmic:
-            return float(millions * (self.largest / self.smallest) ** (1.2 * shift))
-        return millions + 1.2 * shift * self._reach
+            return float(scaled * (self.largest / self.smallest) ** (1.2 * shift))
+        return scaled + 1.2 * shift * self._reach
 
     def finish(self, axes: Axes, canvas: Canvas) -> None:
         """Set limits and ticks."""
@@ -62,22 +75,36 @@ class Axis:
         return max(self.largest - self.smallest, 0.5 * self.largest)
 
 
-def draw(
-    runs: list[Run], folder: Path, *, metric: str | None = None, say: selection.Say | None = None,
-    canvas: Canvas = CANVAS,
-) -> list[Path]:  # fmt: skip
-    """Draw the figure of the runs of one dataset. Return the files, `scaling_<dataset>`.
+def measured(
+    runs: list[Run], metric: str | None = None, along: Abscissa = PARAMETERS, say: selection.Say | None = None
+) -> tuple[list[Series], BySize]:
+    """Return the series of the tested runs of one dataset, and their means and differences by size.
 
-    Runs without test results are named in the figure and by `say`. Raises InputError if no run has any, and for a
-    metric that the runs do not have.
+    Raises InputError if no run is tested, for a metric that the runs do not have, and for runs without the quantity of
+    the axis.
     """
-    found = tested(runs, say)
     config = runs[0].config
+    series = series_of(tested(runs, say))
     chosen = metric_of(metric, task_name=config.task, classes=config.classes)
-    series = series_of(found)
+    return series, by_size([arm_of(each) for each in series], chosen, along)
+
+
+def draw(
+    runs: list[Run], folder: Path, *, metric: str | None = None, along: Abscissa = PARAMETERS,
+    say: selection.Say | None = None, canvas: Canvas = CANVAS,
+) -> list[Path]:  # fmt: skip
+    """Draw the figure of the runs of one dataset. Return the files, `scaling_<dataset>` and its numbers as JSON.
+
+    Runs without test results are named in the figure and by `say`. Raises InputError as `measured`.
+    """
+    series, found = measured(runs, metric, along, say)
     missing = [run for run in runs if not run.record.tested]
-    made = figure(series, by_size([arm_of(each) for each in series], chosen), missing, canvas)
-    return style.save(made, folder / f"scaling_{checks.file_part(config.dataset)}", canvas)
+    dataset = checks.file_part(runs[0].config.dataset)
+    stem = folder / f"scaling_{'' if along.name == PARAMETERS.name else f'{along.name}_'}{dataset}"
+    paths = style.save(figure(series, found, missing, canvas), stem, canvas)
+    numbers = stem.with_name(f"{stem.name}.json")
+    write_text(numbers, json.dumps({"dataset": runs[0].config.dataset, **found.to_json()}, indent=2) + "\n")
+    return [*paths, numbers]
 
 
 def arm_of(series: Series) -> Arm:
@@ -88,9 +115,9 @@ def arm_of(series: Series) -> Arm:
 def figure(series: Sequence[Series], found: BySize, missing: Sequence[Run] = (), canvas: Canvas = CANVAS) -> Figure:
     """Return the figure of means and differences. The means are those of the series."""
     metric, config = found.metric, series[0].runs[0].config
-    counts = [each.parameters / 1e6 for each in found.means]
     places = {each.architecture: each.place for each in series}
-    axis = Axis(min(counts), max(counts), len(places))
+    axis = Axis.of(found, len(places))
+    rules = Rules(found.landmarks, lambda value: metric.scale * value)
     with style.house_style(canvas):
         made = style.blank(f"Test {metric.title} by size on {selection.dataset_title(config.dataset)}", canvas)
         axes = _panels(made, found, canvas)
@@ -101,10 +128,12 @@ def figure(series: Sequence[Series], found: BySize, missing: Sequence[Run] = (),
             if gaps:
                 _draw_gaps(axes[1], gaps, metric, (axis, place), canvas)
         axis.finish(axes[0], canvas)
-        axes[-1].set_xlabel("parameters (millions)")
+        axes[0].set_ylim(*rules.frame(*axes[0].get_ylim()))
+        rules.draw(axes[0], canvas, " %")
+        axes[-1].set_xlabel(axis.label)
         axes[0].set_ylabel(f"test {metric.title}{' (%)' if metric.rate else ''}")
         style.legend_above(axes[0], canvas)
-        style.caption(made, canvas, _facts(series, found, missing))
+        style.caption(made, canvas, [*_facts(series, found, missing), *rules.sentences(axes[0], " %", metric.title)])
         least = _LEAST * len(axes) if canvas.narrow else 0
         style.fit(made, axes, max((_PANELS if len(axes) > 1 else _ALONE) * canvas.shrunk, least))
     return made
@@ -124,7 +153,7 @@ def _panels(made: Figure, found: BySize, canvas: Canvas) -> list[Axes]:
 def _draw_means(axes: Axes, means: Sequence[Mean], metric: Metric, where: tuple[Axis, int], canvas: Canvas) -> None:
     """Draw the means of an architecture with their intervals and a line, and an open point per seed."""
     axis, place = where
-    x = [axis.at(each.parameters, place) for each in means]
+    x = [axis.at(each.x, place) for each in means]
     heights = [metric.scale * each.value for each in means]
     seeds = sorted({len(each.results) for each in means})
     count = f"{seeds[0]} seed{'s' if seeds[-1] > 1 else ''}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
@@ -140,7 +169,7 @@ def _draw_means(axes: Axes, means: Sequence[Mean], metric: Metric, where: tuple[
 def _draw_gaps(axes: Axes, gaps: Sequence[Gap], metric: Metric, where: tuple[Axis, int], canvas: Canvas) -> None:
     """Draw the differences of an architecture from the first one with their intervals."""
     axis, place = where
-    x = [axis.at(each.parameters, place) for each in gaps]
+    x = [axis.at(each.x, place) for each in gaps]
     found = [metric.scale * each.difference for each in gaps]
     _bars(axes, x, found, [each.interval for each in gaps], metric, (place, ""), canvas)
 
@@ -181,7 +210,7 @@ def _facts(series: Sequence[Series], found: BySize, missing: Sequence[Run]) -> l
         "A difference without a bar is one of single runs, which is no answer about architectures."
         if found.basis != "folds" and any(each.interval is None for each in found.gaps) else "",
         "Architectures of one size are drawn next to each other." if len({each.place for each in series}) > 1 else "",
-        "The horizontal axis counts all trainable parameters.",
+        found.along.sentence,
         f"Not evaluated: {len(missing)} run{'s' if len(missing) > 1 else ''} ({', '.join(selection.sizes(missing))})."
         if missing else "",
         "The runs are trials on a limited dataset." if any(run.config.limited for run in runs) else "",

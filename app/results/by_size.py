@@ -12,7 +12,9 @@ from ..artifacts.runs import Run
 from ..errors import Damaged, InputError
 from ..statistics.crossed import Estimate, crossed, welch
 from . import joining
+from .abscissa import PARAMETERS, Abscissa
 from .arms import Arm
+from .landmarks import Landmark, landmarks
 from .metrics import Metric
 
 Interval = tuple[float, float]
@@ -32,6 +34,7 @@ class Mean:
     architecture: str
     size: str
     parameters: int
+    x: float  # on the horizontal axis
     run_ids: tuple[str, ...]
     results: tuple[float, ...]
     interval: Interval | None
@@ -50,6 +53,7 @@ class Gap:
     minus: str
     size: str
     parameters: int
+    x: float
     difference: float
     interval: Interval | None
 
@@ -68,27 +72,34 @@ class BySize:
     means: tuple[Mean, ...]
     gaps: tuple[Gap, ...]
     groups: int | None = None  # of test examples, if they are in groups
+    along: Abscissa = PARAMETERS  # the horizontal axis
+    landmarks: tuple[Landmark, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
         means = [{"architecture": each.architecture, "size": each.size, "parameters": each.parameters,
-                  "run_ids": [*each.run_ids], "results": [*each.results], "mean": each.value,
+                  "x": each.x, "run_ids": [*each.run_ids], "results": [*each.results], "mean": each.value,
                   "interval": each.interval and [*each.interval]} for each in self.means]  # fmt: skip
         gaps = [{"architecture": each.architecture, "minus": each.minus, "size": each.size,
-                 "difference": each.difference, "interval": each.interval and [*each.interval]}
+                 "x": each.x, "difference": each.difference, "interval": each.interval and [*each.interval]}
                 for each in self.gaps]  # fmt: skip
-        return {"metric": self.metric.name, "basis": self.basis, "means": means, "differences": gaps}
+        return {
+            "metric": self.metric.name, "basis": self.basis, "x": self.along.name, "means": means, "differences": gaps,
+            "landmarks": [each.to_json() for each in self.landmarks],
+        }  # fmt: skip
 
 
-def by_size(arms: Sequence[Arm], metric: Metric) -> BySize:
+def by_size(arms: Sequence[Arm], metric: Metric, along: Abscissa = PARAMETERS) -> BySize:
     """Return means and differences of tested runs, with one arm per architecture and size, the first ones first.
 
-    Architectures of which each has one size are compared whatever their sizes. With the predictions of all runs the
-    intervals are those of `statistics.crossed`, without them Welch's over runs.
-    Raises InputError for a metric that only predictions have, and for predictions that are not numbers.
+    Architectures of which each has one size are compared whatever their sizes. `along` is the horizontal axis. With the
+    predictions of all runs the intervals are those of `statistics.crossed`, without them Welch's over runs.
+    Raises InputError for a metric that only predictions have, for predictions that are not numbers, and for runs
+    without the quantity of the axis.
     """
+    places = [along.of(arm) for arm in arms]
     basis, because, table = joined(arms, metric)
-    means = [_mean(arm, metric, at, table) for at, arm in enumerate(arms)]
+    means = [_mean(arm, metric, at, table, places[at]) for at, arm in enumerate(arms)]
     first = arms[0].title
     alone = len({arm.title for arm in arms}) == len(arms)
     sizes = ["" if alone else arm.config.size for arm in arms]
@@ -98,7 +109,10 @@ def by_size(arms: Sequence[Arm], metric: Metric) -> BySize:
         for at, arm in enumerate(arms) if arm.title != first and sizes[at] in reference
     ]  # fmt: skip
     groups = None if table is None or table.groups is None else len(np.unique(table.groups))
-    return BySize(metric=metric, basis=basis, because=because, means=tuple(means), gaps=tuple(gaps), groups=groups)
+    return BySize(
+        metric=metric, basis=basis, because=because, means=tuple(means), gaps=tuple(gaps), groups=groups, along=along,
+        landmarks=landmarks(arms, metric),
+    )  # fmt: skip
 
 
 def joined(arms: Sequence[Arm], metric: Metric) -> tuple[Basis, str, joining.Table | None]:
@@ -126,13 +140,13 @@ def _over_runs(metric: Metric, because: str) -> tuple[Basis, str, None]:
     return "runs", because, None
 
 
-def _mean(arm: Arm, metric: Metric, at: int, table: joining.Table | None) -> Mean:
+def _mean(arm: Arm, metric: Metric, at: int, table: joining.Table | None, x: float) -> Mean:
     if table is None:
         results = [_recorded(run, metric) for run in arm.runs]
     else:
         results = [float(value) for value in metric.sign * table.results(at)]
     return Mean(
-        architecture=arm.title, size=arm.config.size, parameters=arm.runs[0].record.parameters.total,
+        architecture=arm.title, size=arm.config.size, parameters=arm.runs[0].record.parameters.total, x=x,
         run_ids=arm.run_ids, results=tuple(results), interval=_interval(arm, metric, at, table, results),
     )  # fmt: skip
 
@@ -169,7 +183,7 @@ def _gap(
     else:
         estimate = welch(*(metric.sign * np.array(means[place].results) for place in places))
     return Gap(
-        architecture=one.architecture, minus=other.architecture, size=one.size, parameters=one.parameters,
+        architecture=one.architecture, minus=other.architecture, size=one.size, parameters=one.parameters, x=one.x,
         difference=one.value - other.value, interval=None if basis == "folds" else _directed(estimate, metric),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -25,11 +25,15 @@ from ..statistics.slopes import (
 )
 from ..statistics.student import Quantity
 from . import joining
+from .abscissa import PARAMETERS, Abscissa
 from .arms import Arm
 from .by_size import joined
+from .landmarks import Landmark, landmarks
 from .metrics import METRICS
 
-_CLASSES = "classification"
+_CLASSES, _TOP1 = "classification", "top-1 error"
+_STEPS = 25  # of a curve in the numbers
+BEYOND = 1.5  # the range of sizes times this is drawn and listed, on both sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class Fit:
 
     architecture: str
     run_ids: tuple[str, ...]
+    parameters: tuple[int, ...]  # of each run
+    along: Abscissa
     line: Line
     left_out: dict[float, float]
     floor: Floor | None = None
@@ -59,19 +65,34 @@ class Fit:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
+        name = self.along.name
         with_floor = self.floor and {
             "a": self.floor.a, "n0": self.floor.n0, "exponent": _quantity(self.floor.b),
-            "floor": _quantity(self.floor.c), "left_out": _left_out(self.floor_left_out or {}),
+            "floor": _quantity(self.floor.c), "left_out": _left_out(self.floor_left_out or {}, name),
+            "curve": self._curve(self.floor),
         }  # fmt: skip
-        each = zip(self.run_ids, self.runs.sizes, self.runs.log_errors, strict=True)
+        each = zip(self.run_ids, self.parameters, self.runs.sizes, self.runs.log_errors, strict=True)
         return {
             "architecture": self.architecture,
-            "runs": [{"run_id": run_id, "parameters": int(size), "error": math.exp(log)} for run_id, size, log in each],
+            "runs": [{"run_id": run_id, "parameters": count, "x": float(size), "error": math.exp(log)}
+                     for run_id, count, size, log in each],
             "line": {"n0": self.line.n0, "exponent": _quantity(self.line.b), "log_error_at_n0":
-                     _quantity(self.line.log_a), "local": self.floor is None, "left_out": _left_out(self.left_out)},
+                     _quantity(self.line.log_a), "local": self.floor is None,
+                     "left_out": _left_out(self.left_out, name), "curve": self._curve(self.line)},
             "with_floor": with_floor, "no_floor": self.no_floor or None, "preferred":
             "with_floor" if self.prefers_floor else "line",
         }  # fmt: skip
+
+    def _curve(self, fit: Line | Floor) -> list[dict[str, float | None]]:
+        """Return the points of a fit with its 95 % band, over the range that is drawn."""
+        low, high = self.runs.steps[0], self.runs.steps[-1]
+        found = []
+        for x in np.geomspace(low / BEYOND, high * BEYOND, _STEPS):
+            at = fit.log_error(float(x))
+            ends = at.interval() or (None, None)
+            band = [None if end is None else math.exp(end) for end in ends]
+            found.append({"x": float(x), "error": math.exp(at.value), "low": band[0], "high": band[1]})
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +110,14 @@ class Fits:
     refused: dict[str, str]  # why an architecture has no fit
     equal: float | None  # p value of the F test of equal exponents, for this test set
     differences: dict[str, SlopeDifference]
-    chance: float | None
+    landmarks: tuple[Landmark, ...]
+    along: Abscissa
     notes: tuple[str, ...]
+
+    @property
+    def rate(self) -> bool:
+        """Whether the error is one minus an accuracy."""
+        return self.error == _TOP1
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
@@ -100,20 +127,23 @@ class Fits:
             for name, each in self.differences.items()
         ]  # fmt: skip
         return {
-            "dataset": self.dataset, "error": self.error, "target": self.target, "families":
+            "dataset": self.dataset, "error": self.error, "x": self.along.name, "target": self.target, "families":
             [each.to_json() for each in self.families], "refused": self.refused, "equal_exponents_p": self.equal,
-            "differences": differences, "chance": self.chance, "notes": [*self.notes],
+            "differences": differences, "landmarks": [each.to_json() for each in self.landmarks],
+            "notes": [*self.notes],
         }  # fmt: skip
 
 
-def fits(arms: Sequence[Arm]) -> Fits:
+def fits(arms: Sequence[Arm], along: Abscissa = PARAMETERS) -> Fits:
     """Return the fits of tested runs, one arm per architecture and size, those of the first architecture first.
 
-    The error is one minus the accuracy, or the mean squared error of a regression. Raises InputError for folds and if
-    no architecture can be fitted, with the reason of each.
+    The error is one minus the accuracy, or the mean squared error of a regression. `along` is the size that it is
+    fitted against. All runs of an arm have one size, the mean of theirs. Raises InputError for folds, for runs without
+    that size, and if no architecture can be fitted, with the reason of each.
     """
     config = arms[0].config
     classes = config.task == _CLASSES
+    places = [along.of(arm) for arm in arms]
     basis, because, table = joined(arms, METRICS["top1" if classes else "mae"])
     if basis == "folds":
         raise InputError(f"a scaling fit needs runs with one test set, but {because}. Name other runs with --run")
@@ -121,37 +151,41 @@ def fits(arms: Sequence[Arm]) -> Fits:
     found, refused = dict[str, Fit](), dict[str, str]()
     for name, own in groupby(enumerate(arms), key=lambda each: each[1].title):
         members = [*own]
+        sizes = [places[at] for at, arm in members for _ in arm.runs]
         try:
-            found[name] = _fit(name, members, table, target)
+            found[name] = _fit(name, members, sizes, table, target, along)
         except ValueError as error:
             refused[name] = str(error)
     if not found:
         raise InputError(_refusal(refused))
     families = [*found.values()]
     return Fits(
-        dataset=config.dataset, error="top-1 error" if classes else "mean squared error", target=target,
+        dataset=config.dataset, error=_TOP1 if classes else "mean squared error", target=target,
         because=because, families=tuple(families), refused=refused,
         equal=equal_exponents([each.runs for each in families]) if len(families) > 1 else None,
         differences={each.architecture: slope_difference(each.runs, families[0].runs) for each in families[1:]},
-        chance=1 - 1 / config.classes if classes else None, notes=tuple(_notes(arms)),
+        landmarks=landmarks(arms, METRICS["top1"]) if classes else (), along=along, notes=tuple(_notes(arms, along)),
     )  # fmt: skip
 
 
-def _fit(name: str, members: Sequence[tuple[int, Arm]], table: joining.Table | None, target: Target) -> Fit:
+def _fit(
+    name: str, members: Sequence[tuple[int, Arm]], sizes: Sequence[float], table: joining.Table | None, target: Target,
+    along: Abscissa,
+) -> Fit:  # fmt: skip
     """Return the fit of an architecture's arms and their places. Raises ValueError if there are too few sizes."""
-    sizes = np.array([float(run.record.parameters.total) for _, arm in members for run in arm.runs])
     errors = np.concatenate([_errors(arm, at, table) for at, arm in members])
-    runs = ladder(sizes, errors, groups=None if table is None else table.units)
-    run_ids = tuple(run_id for _, arm in members for run_id in arm.run_ids)
-    through, left_out = line(runs, target=target), leave_one_size_out(runs, line_through)
+    runs = ladder(np.array(sizes), errors, groups=None if table is None else table.units)
+    found = [run.record for _, arm in members for run in arm.runs]
+    plain = Fit(
+        architecture=name, run_ids=tuple(each.run_id for each in found),
+        parameters=tuple(each.parameters.total for each in found), along=along, line=line(runs, target=target),
+        left_out=leave_one_size_out(runs, line_through),
+    )  # fmt: skip
     try:
         bent = floor(runs, target=target)
     except ValueError as error:
-        return Fit(architecture=name, run_ids=run_ids, line=through, left_out=left_out, no_floor=str(error))
-    return Fit(
-        architecture=name, run_ids=run_ids, line=through, left_out=left_out, floor=bent,
-        floor_left_out=leave_one_size_out(runs, curve_through),
-    )  # fmt: skip
+        return replace(plain, no_floor=str(error))
+    return replace(plain, floor=bent, floor_left_out=leave_one_size_out(runs, curve_through))
 
 
 def _errors(arm: Arm, at: int, table: joining.Table | None) -> np.ndarray:
@@ -171,10 +205,10 @@ def _refusal(refused: dict[str, str]) -> str:
     return f"{'; '.join(f'{name}: {reason}' for name, reason in refused.items())}. Train more sizes, or omit --fit"
 
 
-def _notes(arms: Sequence[Arm]) -> list[str]:
+def _notes(arms: Sequence[Arm], along: Abscissa) -> list[str]:
     """Return what limits a reading of the exponents."""
     configs = [arm.config for arm in arms]
-    notes = ["Parameters include embeddings and the head."]
+    notes = ["Parameters include embeddings and the head." if along.name == "parameters" else along.sentence]
     shapes = {(config.model, config.d_model, config.mlp_ratio) for config in configs}
     if all(config.d_model for config in configs) and len(shapes) == len({config.model for config in configs}):
         notes.append("Only the depth grows with the size.")
@@ -197,7 +231,7 @@ def _quantity(found: Quantity) -> dict[str, Any]:
     return {"value": found.value, "se": found.se, "df": found.df, "interval": interval and [*interval]}
 
 
-def _left_out(errors: dict[float, float]) -> dict[str, Any]:
+def _left_out(errors: dict[float, float], name: str) -> dict[str, Any]:
     squares = [error**2 for error in errors.values()]
-    by_size = [{"parameters": int(size), "log_error_difference": error} for size, error in errors.items()]
+    by_size = [{name: size, "log_error_difference": error} for size, error in errors.items()]
     return {"sizes": by_size, "rms": math.sqrt(sum(squares) / len(squares))}

@@ -29,14 +29,29 @@ class Floor:
     """The fit with a floor; all three parameters are at least 0."""
 
     runs: Ladder
+    target: Target
     a: float  # error above the floor at N0
     b: Quantity  # the exponent
     c: Quantity  # the floor
     n0: float  # geometric mean of the runs' sizes
 
-    def log_error(self, size: float) -> float:
-        """Return the curve's log error at a size."""
-        return math.log(self.a * (size / self.n0) ** -self.b.value + self.c.value)
+    def log_error(self, size: float) -> Quantity:
+        """Return the curve's log error at a size, with its standard error by the delta method (runs - 3 df).
+
+        The weights of the runs are the curve's derivatives by log a, b and c, times those of the parameters.
+        """
+        x = np.array([math.log(size / self.n0)])
+        parameters = (self.a, self.b.value, self.c.value)
+        value = math.log(self.a * math.exp(-self.b.value * float(x[0])) + self.c.value)
+        weights = _parameter_weights(self.runs, parameters)
+        if weights is None:
+            return Quantity(value=value, se=None, df=None)
+        df = len(self.runs.sizes) - 3
+        found = combination(
+            self.runs, _derivatives(x, parameters)[0] @ weights, _residual_square(self.runs, parameters) / df, df,
+            self.target,
+        )  # fmt: skip
+        return replace(found, value=value)
 
     @property
     def predicts_better(self) -> bool:
@@ -59,7 +74,7 @@ def floor(runs: Ladder, *, target: Target = "examples") -> Floor:
     x = runs.x - runs.x.mean()
     a, b, c = _fitted(x, runs.log_errors)
     found = _wald(runs, (a, b, c), df, target)
-    return Floor(runs=runs, a=a, b=found[0], c=found[1], n0=float(np.exp(runs.x.mean())))
+    return Floor(runs=runs, target=target, a=a, b=found[0], c=found[1], n0=float(np.exp(runs.x.mean())))
 
 
 def curve_through(runs: Ladder) -> Callable[[float], float]:
@@ -71,18 +86,34 @@ def curve_through(runs: Ladder) -> Callable[[float], float]:
 
 def _wald(runs: Ladder, parameters: tuple[float, float, float], df: int, target: Target) -> list[Quantity]:
     """Return b and c with their standard errors, by the derivatives of the log errors."""
-    a, b, c = parameters
-    x = runs.x - runs.x.mean()
-    power = a * np.exp(-b * x)
-    curve = power + c
-    jacobian = np.stack([power, -x * power, np.ones_like(x)], axis=1) / curve[:, None]  # by log a, b and c
-    rest = runs.log_errors - np.log(curve)
-    values = (b, c)
-    if np.linalg.matrix_rank(jacobian / np.linalg.norm(jacobian, axis=0)) < jacobian.shape[1]:  # b = 0: a or c
+    weights, values = _parameter_weights(runs, parameters), parameters[1:]
+    if weights is None:
         return [Quantity(value=value, se=None, df=None) for value in values]
-    weights = np.linalg.pinv(jacobian)[1:]  # (2, R)
-    found = [combination(runs, each, float(rest @ rest) / df, df, target) for each in weights]
+    variance = _residual_square(runs, parameters) / df
+    found = [combination(runs, each, variance, df, target) for each in weights[1:]]
     return [replace(each, value=value) for each, value in zip(found, values, strict=True)]
+
+
+def _parameter_weights(runs: Ladder, parameters: tuple[float, float, float]) -> np.ndarray | None:
+    """Return the weights of the runs' log errors in log a, b and c: (3, R). None if the runs do not determine them."""
+    jacobian = _derivatives(runs.x - runs.x.mean(), parameters)
+    if np.linalg.matrix_rank(jacobian / np.linalg.norm(jacobian, axis=0)) < jacobian.shape[1]:  # b = 0: a or c
+        return None
+    return np.asarray(np.linalg.pinv(jacobian))
+
+
+def _derivatives(x: np.ndarray, parameters: tuple[float, float, float]) -> np.ndarray:
+    """Return the derivatives of the curve's log error at x = log(N/N0) by log a, b and c: (R, 3)."""
+    a, b, c = parameters
+    power = a * np.exp(-b * x)
+    return np.stack([power, -x * power, np.ones_like(x)], axis=1) / (power + c)[:, None]
+
+
+def _residual_square(runs: Ladder, parameters: tuple[float, float, float]) -> float:
+    """Return the sum of the curve's squared residuals."""
+    a, b, c = parameters
+    rest = runs.log_errors - np.log(a * np.exp(-b * (runs.x - runs.x.mean())) + c)
+    return float(rest @ rest)
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

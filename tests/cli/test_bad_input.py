@@ -27,6 +27,8 @@ CASES = [
     ("plot loss --format jpg", "unknown format 'jpg'. .*Valid values: png, svg, pdf", None),
     ("plot scaling --fit --separate", "--fit fits all architectures, and --separate .* Omit one of them$", None),
     ("plot scaling --fit --metric nll", "--metric nll is not available with --fit", None),
+    ("plot scaling --x epochs", "unknown --x 'epochs'. .*Valid values: parameters, flops, dollars", None),
+    ("plot scaling --x flops --separate", "--x flops is for the figure of all architectures. Omit it, or omit", None),
     ("plot classes --run 5", "needs two architectures at one size, and the runs to draw are ", scenes.a_run),
     ("plot disagreements --run 5", "needs two architectures at one size", scenes.a_run),
     ("plot scaling --fit --run 5", "a fit over sizes needs at least 3 sizes and 4 runs", scenes.a_run),

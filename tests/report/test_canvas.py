@@ -32,10 +32,11 @@ def test_a_width_that_is_too_small_or_large_is_refused_with_the_range(text, wide
 
 
 def test_options_of_different_kinds_of_scaling_figures_are_refused_together():
-    usual = {"separate": False, "metric": None, "fit": False, "as_json": False}
+    usual = {"separate": False, "metric": None, "fit": False, "as_json": False, "axis": "parameters"}
     plot_options.require_one_kind(**usual)
     for given, says in (
-        ({"as_json": True}, "Add --fit, or omit --json"),
+        ({"as_json": True, "separate": True}, "Omit it, or omit --separate"),
+        ({"axis": "steps"}, "unknown --x 'steps'"),
         ({"separate": True, "metric": "nll"}, "--metric is for the figure of all of them"),
         ({"separate": True, "fit": True}, "--fit fits all architectures"),
         ({"fit": True, "metric": "nll"}, "--metric nll is not available with --fit"),

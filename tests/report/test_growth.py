@@ -11,7 +11,7 @@ from results import classified, finished, fitted
 
 from app.data.store import cache
 from app.errors import InputError
-from app.report import classes, disagreements, exponents, growth, inputs, selection, style
+from app.report import classes, disagreements, exponents, fitlines, growth, inputs, selection, style
 from app.report.canvas import Canvas
 from app.report.series import pairs, series_of
 from app.results.by_size import by_size
@@ -89,7 +89,7 @@ def test_an_architecture_alone_has_no_lower_panel_and_runs_without_results_are_n
     assert len(drawn(runs).axes) == 1
     untested = made_up_run(tmp_path, dataset="digits", size="10M", top1=None, steps=1)
     said = []
-    (path,) = growth.draw([*runs, untested], tmp_path, say=said.append, canvas=SVG)
+    path, _ = growth.draw([*runs, untested], tmp_path, say=said.append, canvas=SVG)
     assert path.name == "scaling_digits.svg" and "Not evaluated: 1 run (10M)." in path.read_text("utf-8")
     assert said[0].startswith(f"skipped {selection.label(untested)}")
 
@@ -226,18 +226,34 @@ def test_exponents_are_those_of_the_slopes_with_bands_and_a_json_twin(tmp_path):
     assert "local slope over 9.75M to 50M" in paths[0].read_text("utf-8")
 
 
-def test_lines_are_solid_within_the_sizes_and_dashed_beyond_and_the_second_axis_is_accuracy(tmp_path):
-    runs = falling(tmp_path, {"vit_classic": 0.3}, seeds=2)
+def test_lines_have_the_dashes_of_their_architecture_and_are_pale_beyond_the_sizes(tmp_path):
+    runs = falling(tmp_path, {"vit_classic": 0.3, "vit_differential": 0.4}, seeds=2)
     made = exponents.figure(*exponents.fitted(runs))
     axes = made.axes[0]
-    solid = next(line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 9)
-    assert (min(solid.get_xdata()), max(solid.get_xdata())) == pytest.approx((9.753956, 50.031716))
-    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
-    assert len(dashed) == 2 and (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    found = {}
+    for line in axes.lines:
+        if len(line.get_xdata()) > 9:
+            found.setdefault((line.get_color(), line.get_linestyle()), []).append(line)
+    assert [*found] == [("#0072B2", "-"), ("#D55E00", "--")]
+    for lines in found.values():
+        inside, *outside = lines
+        assert inside.get_alpha() is None and [each.get_alpha() for each in outside] == [fitlines._OUTSIDE] * 2
+    assert (min(inside.get_xdata()), max(inside.get_xdata())) == pytest.approx((9.76, 50.1), rel=0.01)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert any(child.get_ylabel() == "accuracy (%)" for child in axes.child_axes)
     assert "Only the depth grows with the size." in text_of(made) and "Error of sizes that are left out" in text_of(
         made
     )
+
+
+def test_a_fit_with_a_floor_has_a_hatched_band_that_the_numbers_contain(tmp_path):
+    sizes = ("5M", "10M", "25M", "100M")
+    runs = falling(tmp_path, {"vit_classic": 0.5}, sizes=sizes, n=4000)
+    _, found, means = exponents.fitted(runs)
+    axes = exponents.figure(*exponents.fitted(runs)).axes[0]
+    assert [bool(band.get_hatch()) for band in axes.collections if band.get_alpha()] == [False, True]
+    curve = exponents.to_json(found, means)["families"][0]["with_floor"]["curve"]
+    assert len(curve) == 25 and all(0 < at["low"] < at["error"] < at["high"] for at in curve)
 
 
 def test_too_few_sizes_are_refused_and_a_family_without_enough_is_named(tmp_path):
