@@ -31,7 +31,11 @@ FILES = sorted(APP.rglob("*.py"))
 
 
 BY_NAME = set()  # modules that import by a computed name
-PRIVATE = {"models.internals", "data.sources.undocumented"}  # where what libraries do not promise is kept
+PRIVATE = {
+    "models.internals",
+    "data.sources.undocumented",
+    "optim.foreach",
+}  # where what libraries do not promise is kept
 
 
 def name_of(path):

@@ -217,10 +217,13 @@ def _given(tree: Any, own: nn.Parameter, tensors: Mapping[str, Tensor], made: di
     return tuple(found) if kind == "tuple" else found
 
 
-def state_room(parameters: int, optimizer_bytes: int) -> int:
-    """Return the bytes of disk for a run's states: the kept ones, one being written, and the best weights."""
-    weights = 4
-    return parameters * ((KEPT + 1) * (weights + optimizer_bytes) + weights)
+def state_room(parameters: int, more: int) -> int:
+    """Return the bytes of disk for a run's states: the kept ones, one being written, and the best weights.
+
+    `more` are the bytes of a state in addition to its weights.
+    """
+    weights = 4 * parameters
+    return (KEPT + 1) * (weights + more) + weights
 
 
 def save_state(folder: Path, state: State, *, best: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config.settings import GROUPS, PANELS, declared, flag, options_of
-from ..config.settings.declaring import MOST, Setting, from_text, seconds, types_of
+from ..config.settings.declaring import MOST, WRITTEN, Setting, from_text, seconds, types_of
 from ..errors import InputError
 
 FIRST = ("model", "size", "dataset", "image", "patch", "epochs", "batch_size", "lr", "seed", "upload")  # in --help
@@ -95,7 +95,7 @@ def option(field: dataclasses.Field[Any]) -> Any:
     its = declared(field)
     panel = None if field.name in FIRST else its.panel  # None: Typer's own, "Options", which comes before all others
     more: dict[str, Any] = {"rich_help_panel": panel, "help": help_of(its)}
-    if "Extent" in types_of(field) or its.time:
+    if types_of(field)[0] in WRITTEN or its.time:
         more["parser"] = _parser(field)
     if not its.decides and its.least is not None:
         more["min"] = its.least

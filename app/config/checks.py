@@ -6,11 +6,12 @@ from .. import task
 from ..errors import NO_TEXT, InputError, is_text
 from ..tables import revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
+from ..tables.optimizers import EPS, OPTIMIZERS, Betas, are_new_shares, kept_shares, spelled_betas, takers
 from ..tables.reading import reading_of
 from ..tables.shape import Extent, smaller
 from ..tables.sizes import TOLERANCE, budget, parse_size
 from . import effects, sizing
-from .settings import Data, Model, Recipe, Revisions
+from .settings import Data, Model, Recipe, Revisions, flag
 from .sizing import Sized
 
 NAME_BYTES = 255  # bytes of one file name, on Linux's and macOS's file systems
@@ -95,8 +96,39 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
     """Raise InputError for a training setting that does not fit the task."""
     if recipe.class_weights != "none" and task == "regression":
         raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression. Omit --class-weights")
+    _check_optimizer(recipe)
     if recipe.init_sha256 and recipe.pretrained:
         raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
+
+
+def _check_optimizer(recipe: Recipe) -> None:
+    """Raise InputError for a number that the optimiser does not take, or that does not fit it."""
+    row = OPTIMIZERS[recipe.optimizer]
+    given = {"betas": recipe.betas, "momentum": recipe.momentum, "nesterov": recipe.nesterov}
+    given |= {} if recipe.eps == EPS else {"eps": recipe.eps}
+    for name, value in given.items():
+        if value is not None and name not in row.takes:
+            raise InputError(
+                f"{flag(name)} has no effect with --optimizer {row.name}. It is for {', '.join(takers(name))}. Omit it"
+            )
+    if recipe.betas and row.betas:
+        _check_betas(recipe.betas, row.name, row.betas)
+    if recipe.nesterov and recipe.momentum == 0:
+        raise InputError("nesterov=True has no effect with momentum=0. Use a larger --momentum, or --no-nesterov")
+
+
+def _check_betas(betas: Betas, optimizer: str, own: Betas) -> None:
+    """Raise InputError for too few or too many betas, or if they are shares of new information."""
+    if len(betas) != len(own):
+        raise InputError(
+            f"betas={spelled_betas(betas)} has {len(betas)} numbers, and {optimizer} takes {len(own)}. Write "
+            f"--betas {spelled_betas(own)}, for example"
+        )
+    if len(own) > 2 and are_new_shares(betas):
+        raise InputError(
+            f"betas={spelled_betas(betas)} are shares of new information, and --betas are the shares that a step "
+            f"keeps. Write --betas {spelled_betas(kept_shares(betas))}"
+        )
 
 
 def check_size(sized: Sized) -> None:

@@ -23,7 +23,10 @@ those declarations by `python -m app.config.reference > docs/options.md`.
 - A switch also accepts a value: `--upload true`, `--qkv-bias=no`. Use `true`, `yes`, `on` or `1`, and `false`, `no`,
   `off` or `0`.
 """
-_TYPES = {"int": "integer", "float": "number", "str": "text", "Path": "path", "Extent": "side", "bool": "switch"}
+_TYPES = {
+    "int": "integer", "float": "number", "str": "text", "Path": "path", "Extent": "side", "Betas": "numbers",
+    "bool": "switch",
+}  # fmt: skip
 
 
 def text() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from ..tables import revisions
 from ..tables.datasets import DATASETS, DatasetRow
 from ..tables.models import ModelRow
+from ..tables.optimizers import EPS, OPTIMIZERS
 from ..tables.protocols import OF_FAMILY, PROTOCOLS, UNKNOWN, Protocol
 from ..tables.reading import BACKGROUND
 from . import sizing
@@ -39,6 +40,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     if "test_split" in request or request.get("folds"):
         found["test_fraction"] = None
     found |= request
+    found |= _of_optimizer(found, request)
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
     found |= {"model_revision": row.revision}
@@ -52,6 +54,19 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
         found |= {name: None for name, value in _named_by(known).items() if found.get(name) == value}
     return found | sizing.sized(row, request, protocol, dataset=facts.name, image=found["image"],
                                 classes=facts.classes, channels=facts.channels)  # fmt: skip
+
+
+def _of_optimizer(found: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the optimiser's numbers that are resolved: one that is its default names the run that has none.
+
+    The protocol's epsilon is for optimisers that take one.
+    """
+    row = OPTIMIZERS.get(found["optimizer"])
+    if row is None:  # which the configuration refuses
+        return {}
+    names = ("betas", "momentum", "nesterov")
+    own: dict[str, Any] = {name: None for name in names if request.get(name) == getattr(row, name) is not None}
+    return own if row.eps or "eps" in request else own | {"eps": EPS}
 
 
 def _named_by(row: DatasetRow) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ..artifacts.record import Record
 from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
+from ..computing.memory import state_bytes
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
 from ..models.compiling import compiled
@@ -111,7 +112,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
 
 def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
     """Remove all files of the run. Raise DiskFull if the disk has no room for its states and kept weights."""
-    room = checkpoint.state_room(config.parameters, optim.state_bytes(config)) + _SMALL_FILES
+    room = checkpoint.state_room(config.parameters, state_bytes(config)) + _SMALL_FILES
     room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
     require_allowed()

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import optim
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
+from ..computing.memory import state_bytes
 from ..config.effects import kind_of
 from ..config.run import RunConfig
 from ..experiment import keeping
@@ -33,7 +33,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
     return {
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
-        "moments": optim.state_bytes(config) * found.parameters,
+        "moments": state_bytes(config),
         "activations": activations // 2 if here.precision == "bf16" else activations,
     }
 
@@ -57,7 +57,7 @@ def disk(
     return {
         "cache": total,
         "weights": 2 * _FLOAT * parameters,
-        "state": checkpoint.state_room(parameters, optim.state_bytes(config)),
+        "state": checkpoint.state_room(parameters, state_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
         **(kept if keep_every else {}),
     }

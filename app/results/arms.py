@@ -11,8 +11,8 @@ from typing import Any
 from ..artifacts.runs import Run
 from ..config.run import RunConfig
 from ..config.settings import declared
+from ..config.settings.declaring import spelled_numbers
 from ..errors import InputError
-from ..tables.shape import spelled
 
 ARCHITECTURE = tuple(field.name for field in dataclasses.fields(RunConfig) if declared(field).differs == "architecture")
 _LISTED = 5  # runs in a message
@@ -124,7 +124,7 @@ def about(model: str, size: str, seed: int) -> str:
 def shown(value: Any) -> str:
     """Return a setting's value for a reader."""
     if isinstance(value, tuple):
-        return spelled(value)
+        return spelled_numbers(value)
     if isinstance(value, bool) or value is None:
         return {True: "on", False: "off", None: "none"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)

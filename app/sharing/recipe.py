@@ -5,10 +5,13 @@ from __future__ import annotations
 from ..artifacts.parts import Init, Schedule
 from ..config.run import RunConfig
 from ..system.printable import code
+from ..tables.optimizers import EPS, spelled_betas
 
-_OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam"}
+_OPTIMIZERS = {
+    "adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "adan": "Adan", "adan_lucidrains": "Adan (as adan-pytorch 0.1.0)",
+    "lion": "Lion", "muon": "Muon for hidden matrices and AdamW for the rest",
+}  # fmt: skip
 _SCHEDULES = {"cosine": "cosine to 0", "constant": "then constant"}
-_EPS = 1e-8  # the default, which is omitted
 
 
 def optimiser(config: RunConfig) -> str:
@@ -16,7 +19,15 @@ def optimiser(config: RunConfig) -> str:
     name = _OPTIMIZERS.get(config.optimizer, config.optimizer)
     decay = f"weight decay {config.weight_decay:g}" if config.weight_decay else "no weight decay"
     parts = [name, f"learning rate {config.lr:g}", decay, f"batch size {config.batch_size:,}"]
-    if config.eps != _EPS:
+    if config.betas:
+        parts.append(f"betas {spelled_betas(config.betas)}")
+    if config.momentum is not None:
+        parts.append(f"momentum {config.momentum:g}")
+    if config.nesterov is not None:
+        parts.append(f"{'' if config.nesterov else 'no '}Nesterov momentum")
+    if config.layer_decay != 1:
+        parts.append(f"learning rate times {config.layer_decay:g} for each layer below the head")
+    if config.eps != EPS:
         parts.append(f"epsilon {config.eps:g}")
     if config.clip_norm is not None:
         parts.append(f"gradients clipped to norm {config.clip_norm:g}")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..config.command import Command
 from ..config.run import RunConfig, resolve
 from ..config.settings import Data, Files, declared, flag, options_of, parsed
+from ..config.settings.declaring import spelled_numbers
 from ..errors import InputError
-from ..tables.shape import spelled
 from .axes import SETTINGS, is_range
 from .rows import Row
 
@@ -188,5 +188,5 @@ def _words(name: str, value: Any) -> list[str]:
     if its.time:
         return [flag(name), f"{value:g}s"]
     if isinstance(value, tuple):
-        return [flag(name), spelled(value)]
+        return [flag(name), spelled_numbers(value)]
     return [flag(name), str(value)]

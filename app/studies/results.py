@@ -17,11 +17,10 @@ from typing import Any
 from ..artifacts.index import Entry
 from ..config.run import RunConfig
 from ..config.settings import declared
-from ..config.settings.declaring import types_of
+from ..config.settings.declaring import WRITTEN, spelled_numbers, types_of
 from ..errors import Explained
 from ..system.durable import content, replacing, write_text
 from ..system.duration import spoken
-from ..tables.shape import spelled
 from .folder import StudyFiles
 from .progress import Progress
 
@@ -135,13 +134,13 @@ _METRICS = {"n", "loss", *_named_metrics()}
 
 
 def _kind(types: Sequence[str]) -> type:
-    """Return the type of a setting's column; an extent is a text such as 96x64."""
+    """Return the type of a setting's column; several numbers are a text such as 96x64."""
     kinds: dict[str, type] = {"bool": bool, "int": int, "float": float}
-    return str if "Extent" in types else next((kinds[name] for name in types if name in kinds), str)
+    return str if types[0] in WRITTEN else next((kinds[name] for name in types if name in kinds), str)
 
 
 def _plain(value: Any) -> Any:
-    return spelled(value) if isinstance(value, tuple) else value
+    return spelled_numbers(value) if isinstance(value, tuple) else value
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from ..config.settings.declaring import types_of
+from ..config.settings.declaring import WRITTEN, types_of
 from ..errors import InputError
 from .axes import SETTINGS, expanded, named
 
@@ -74,17 +74,22 @@ def _named(given: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _text(name: str, value: Any, where: str) -> str:
-    """Return one value; a list is one of sides, such as [96, 64]."""
-    if isinstance(value, list) and "Extent" in types_of(SETTINGS[name]) and all(isinstance(v, str) for v in value):
-        return "x".join(value)
+    """Return one value; a list is one of sides, such as [96, 64], or of betas, such as [0.9, 0.999]."""
+    if isinstance(value, list) and _is_several(name) and all(isinstance(v, str) for v in value):
+        return ("x" if types_of(SETTINGS[name])[0] == "Extent" else ",").join(value)
     if not isinstance(value, str):
         raise InputError(f"{where}: {name} has several values. Give one here, or several under `cross`")
     return value
 
 
+def _is_several(name: str) -> bool:
+    """Return whether one value of a setting is several numbers."""
+    return types_of(SETTINGS[name])[0] in WRITTEN
+
+
 def _values(name: str, value: Any, where: str) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    if "Extent" not in types_of(SETTINGS[name]) and not all(isinstance(each, str) for each in values):
+    if not _is_several(name) and not all(isinstance(each, str) for each in values):
         raise InputError(
             f"{where}: {name} has several values in one place. Write a list of plain values such as [0, 1]"
         )

@@ -117,11 +117,15 @@ _TABLE = (
     Row("--warmup --warmup-epochs --warmup-iters --num-warmup-steps --warmup-ratio --lr-warmup-epochs "
         "--lr-warmup-steps --warmup-lr",
         "--warmup-steps", "It is a number of steps"),
-    Row("--opt --optim --optimiser --optimizer-name", "--optimizer", "Its values are adamw and adam"),
+    Row("--opt --optim --optimiser --optimizer-name", "--optimizer",
+        "Its values are adamw, adam, sgd, adan, adan_lucidrains, lion and muon"),
     Row("--opt-eps --adam-epsilon --epsilon", "--eps", "It is epsilon in the denominator of the optimiser"),
     Row("--wd --decay --weightdecay --l2", "--weight-decay", "It is the weight decay of matrices"),
-    Row("--momentum --opt-betas --adam-beta1 --adam-beta2 --betas --layer-decay --nesterov",
-        "", "It is fixed: AdamW and Adam use betas 0.9 and 0.999. Omit it"),
+    Row("--opt-betas --adam-beta1 --adam-beta2 --beta1 --beta2",
+        "--betas", "It takes the share of each moment that a step keeps, such as 0.9,0.999"),
+    Row("--adan-beta1 --adan-beta2 --adan-beta3",
+        "--betas", "Write 1 minus each of the three numbers, such as 0.98,0.92,0.99"),
+    Row("--layer-wise-lr-decay --llrd --lr-layer-decay", "--layer-decay", "It is a factor per layer, such as 0.75"),
     Row("--clip-grad --grad-clip --max-grad-norm --gradient-clip-val --clip-gradients --clip-grad-norm --clip "
         "--grad-norm",
         "--clip-norm", "It is the largest norm of the gradients"),

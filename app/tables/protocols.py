@@ -76,5 +76,4 @@ UNKNOWN = Protocol(
 )
 
 AUGMENTS = ("none", "flip_crop", "randaugment")
-OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")

@@ -180,4 +180,4 @@ def test_a_state_s_manifest_is_written_as_before_and_read_without_what_came_late
 
 
 def test_the_room_for_states_is_that_of_two_kept_one_being_written_and_the_best_weights():
-    assert checkpoint.state_room(10, 8) == 3 * 10 * (4 + 8) + 10 * 4
+    assert checkpoint.state_room(10, 80) == 3 * 10 * (4 + 8) + 10 * 4

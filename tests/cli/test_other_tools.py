@@ -8,8 +8,9 @@ from app.cli import command as program
 from app.cli.other_tools import _WITHIN, COMMANDS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
+from app.tables.optimizers import OPTIMIZERS
 from app.tables.other_tools import OPTIONS
-from app.tables.protocols import AUGMENTS, OPTIMIZERS, SCHEDULES
+from app.tables.protocols import AUGMENTS, SCHEDULES
 
 NAMES = program().commands
 OURS = {name for each in NAMES["train"].params for name in (*each.opts, *each.secondary_opts)}

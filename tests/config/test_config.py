@@ -45,7 +45,7 @@ def test_a_config_comes_back_from_json_equal_and_with_its_name(request, dataset)
 
 
 TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "None": (type(None),)}
-TYPES["Extent"] = (int, tuple)
+TYPES |= {"Extent": (int, tuple), "Betas": (tuple,)}
 KINDS = {
     field.name: sum((TYPES[part] for part in field.type.split(" | ")), ()) for field in dataclasses.fields(RunConfig)
 }

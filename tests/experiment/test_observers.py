@@ -245,10 +245,10 @@ def test_an_optimiser_s_state_may_be_any_tree_and_comes_back_through_a_file(tmp_
 @pytest.mark.usefixtures("cache_folder")
 @pytest.mark.parametrize("kind", [torch.optim.SGD, Nested], ids=["empty state", "nested state"])
 def test_a_run_with_another_optimiser_s_state_is_resumed_in_the_same_bits(tmp_path, monkeypatch, kind):
-    def made(model, *, lr, weight_decay, eps):
-        return kind(optim.parameter_groups(model, weight_decay), lr=lr)
+    def made(_, groups, numbers):
+        return kind(groups, lr=numbers.lr)
 
-    monkeypatch.setitem(optim.OPTIMISERS, "adamw", optim.Optimiser(made, state_bytes=0))
+    monkeypatch.setitem(optim.OPTIMISERS, "adamw", made)
     whole = train(tmp_path / "whole")
     with pytest.raises(Stopped):
         train(tmp_path / "cut", interrupted(7))

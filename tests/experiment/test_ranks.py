@@ -135,3 +135,14 @@ def test_patterns_on_two_ranks_have_the_losses_of_one_and_each_epoch_its_own_ord
     train = data.splits(one.config, place.choose(device="cpu", precision="fp32"), cached, print).train
     orders = [train.order(epoch) for epoch in range(3)]
     assert all(sorted(order) == [*range(len(train))] for order in orders) and len({*map(bytes, orders)}) == 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("optimizer", ["adan", "muon", "sgd"])
+def test_an_optimiser_on_two_ranks_has_the_losses_of_one(tmp_path, shared_cache, optimizer):
+    more = ("--optimizer", optimizer, "--epochs", "2")
+    one, _ = trained(tmp_path / "1", shared_cache, *more)
+    stopped, _ = trained(tmp_path / "2", shared_cache, *more, "--max-minutes", "0", ranks=2, code=1)
+    assert not stopped.done
+    two, said = trained(tmp_path / "2", shared_cache, *more, ranks=2)
+    assert "resumes at step 2" in said and max(gaps(one, two)) < 1e-3

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import InputError
 from ...tables.names import suggestion
+from ...tables.optimizers import normal_betas, parsed_betas, spelled_betas
 from ...tables.ranges import MOST, check_between, check_known, check_not_negative, check_positive
-from ...tables.shape import normal, parsed_extent
+from ...tables.shape import normal, parsed_extent, spelled
 
 KINDS = ("image", "field", "signal")  # of data
 # What a comparison does if its runs differ in a setting: that is what it compares; it is refused; it states the
@@ -22,6 +23,21 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")  # in any 
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _REQUIRED: Any = dataclasses.MISSING
+
+
+class Written(NamedTuple):
+    """How a value of several numbers is read from a text, normalised, and spelled."""
+
+    parsed: Callable[[str], Any]
+    normal: Callable[[Any], Any]
+    spelled: Callable[[Any], str]
+    values: tuple[type, ...]  # that `normal` accepts from Python or JSON
+
+
+WRITTEN = {  # by the name of a setting's type
+    "Extent": Written(parsed_extent, normal, spelled, (int, list, tuple)),
+    "Betas": Written(parsed_betas, normal_betas, spelled_betas, (int, float, list, tuple)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +126,7 @@ def types_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
 def kept_as_given(field: dataclasses.Field[Any]) -> frozenset[type]:
     """Return the types of values that `coerced` returns as they are."""
     types = types_of(field)
-    kept = {_TYPES[name] for name in types if name in _TYPES} - ({int} if {"float", "Extent"} & {*types} else set())
+    kept = {_TYPES[name] for name in types if name in _TYPES} - ({int} if {"float", *WRITTEN} & {*types} else set())
     return frozenset(kept | ({type(None)} if "None" in types or declared(field).cell else set()))
 
 
@@ -127,8 +143,9 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
         value = value.item()
     if value is None and ("None" in types or declared(field).cell):
         return None
-    if "Extent" in types and isinstance(value, int | list | tuple) and not isinstance(value, bool):
-        return normal(value)
+    written = WRITTEN.get(types[0])
+    if written and isinstance(value, written.values) and not isinstance(value, bool):
+        return written.normal(value)
     if type(value) is int and "float" in types:
         try:
             return float(value)
@@ -139,6 +156,12 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     ):
         raise InputError(f"{field.name}={value!r} has the wrong type. Use {' | '.join(types)}")
     return value
+
+
+def spelled_numbers(value: Collection[Any]) -> str:
+    """Return a value of several numbers as an option spells it: 128x256 of an extent, 0.9,0.999 of betas."""
+    kind = "Betas" if any(isinstance(each, float) for each in value) else "Extent"
+    return WRITTEN[kind].spelled(value)
 
 
 def from_python(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -158,8 +181,8 @@ def from_text(field: dataclasses.Field[Any], text: str) -> Any:
     types, text = types_of(field), text.strip()
     if declared(field).time:
         return seconds(text)
-    if "Extent" in types:
-        return parsed_extent(text)
+    if types[0] in WRITTEN:
+        return WRITTEN[types[0]].parsed(text)
     if "bool" in types:
         return truth(text, field.name)
     kind, what = (int, "a whole number") if "int" in types else (float, "a number")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from ...tables.protocols import OPTIMIZERS, SCHEDULES
+from ...tables.optimizers import OPTIMIZERS, Betas, spelled_betas
+from ...tables.protocols import SCHEDULES
 from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
 from .model import TIMM
@@ -14,6 +17,16 @@ PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 CLASS_WEIGHTS = ("none", "balanced")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most batches of an epoch
+_WITH_LAYERS = ("vit", "t2t", "cait", "swin", "convmixer", "mlpmixer", "mobilevit", "vgg", "timm")
+
+
+def _of_optimizers(setting_: str, spell: Callable[[Any], str] = "{:g}".format) -> str:
+    """Return the defaults of a setting, by optimiser."""
+    rows = [row for row in OPTIMIZERS.values() if getattr(row, setting_) is not None]
+    by_value: dict[str, list[str]] = {}
+    for row in rows:
+        by_value.setdefault(spell(getattr(row, setting_)), []).append(row.name)
+    return "; ".join(f"{value} for {', '.join(names)}" for value, names in by_value.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +70,19 @@ class Recipe:
     )
     eps: float = setting(1e-8, panel=PANEL, above=0, help="Set epsilon in the denominator of the optimiser.",
                          shown=f"{_PROTOCOL}, else 1e-08", differs="confound")  # fmt: skip
+    betas: Betas | None = setting(
+        None, panel=PANEL, shown=_of_optimizers("betas", spelled_betas), metavar="B1,B2[,B3]",
+        help="Set the share of each moment that a step keeps, which is 1 minus the share of new information.",
+        differs="confound",
+    )  # fmt: skip
+    momentum: float | None = setting(
+        None, panel=PANEL, least=0, below=1, shown=_of_optimizers("momentum"),
+        help="Set the momentum of sgd or muon.", differs="confound",
+    )  # fmt: skip
+    nesterov: bool | None = setting(
+        None, panel=PANEL, shown=_of_optimizers("nesterov", {True: "on", False: "off"}.__getitem__),
+        help="Use Nesterov's momentum in sgd or muon.", differs="confound",
+    )  # fmt: skip
     schedule: str = setting(
         "cosine", panel=PANEL, shown=_PROTOCOL, choices=SCHEDULES,
         help="Select the learning-rate schedule after the warm-up.", differs="confound",
@@ -72,6 +98,11 @@ class Recipe:
     weight_decay: float = setting(
         panel=PANEL, shown=_PROTOCOL, least=0,
         help="Set the weight decay of matrices; norms, biases and positions have none.", differs="confound",
+    )  # fmt: skip
+    layer_decay: float = setting(
+        1.0, panel=PANEL, above=0, most=1, families=_WITH_LAYERS,
+        help="Multiply the learning rate by this factor for each layer between a parameter and the head.",
+        differs="confound",
     )  # fmt: skip
     dropout: float = setting(
         panel=MODEL, shown=_PROTOCOL, least=0, below=1,
