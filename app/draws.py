@@ -47,8 +47,8 @@ def uniform(stream: int, indices: Any) -> Any:
     return ((words(stream, indices) >> 40) & ((1 << 24) - 1)) / float(1 << 24)
 
 
-def integers(stream: int, indices: Any, below: int) -> Any:
-    """Return an integer in [0, below) for each index. `below` is at most 2**24."""
+def integers(stream: int, indices: Any, below: Any) -> Any:
+    """Return an integer in [0, below) for each index. `below` is at most 2**24: a number, or one for each index."""
     return ((words(stream, indices) >> 40) & ((1 << 24) - 1)) * below >> 24
 
 

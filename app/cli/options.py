@@ -101,8 +101,8 @@ def option(field: dataclasses.Field[Any]) -> Any:
         more["min"] = its.least
         if its.most not in (None, MOST):
             more["max"] = its.most
-    if its.choices:
-        more["autocompletion"] = lambda: list(its.choices)
+    if known := its.choices or its.words:
+        more["autocompletion"] = lambda: list(known)
     name = flag(field.name)
     if "bool" in types_of(field):
         name += f"/{its.off or '--no-' + name[2:]}"
@@ -115,6 +115,7 @@ def option(field: dataclasses.Field[Any]) -> Any:
 def help_of(its: Setting) -> str:
     """Return the help line of a setting: its sentence, the choices, the default."""
     choices = f" Choices: {', '.join(its.choices)}." if its.choices else ""
+    choices += f" Names: {', '.join(its.words)}." if its.words else ""
     return f"{its.help}{choices} Default: {its.shown}."
 
 

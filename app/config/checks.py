@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import task
 from ..errors import NO_TEXT, InputError, is_text
-from ..tables import revisions
+from ..tables import augmentations, revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
 from ..tables.optimizers import EPS, OPTIMIZERS, Betas, are_new_shares, kept_shares, spelled_betas, takers
 from ..tables.reading import reading_of
@@ -62,10 +62,7 @@ def check_data(data: Data, *, image: Extent) -> None:
             f"the dataset {data.dataset} has {data.classes} class. At least 2 are needed: add a class, or choose "
             "another dataset"
         )
-    if data.augment == "randaugment" and not isinstance(side, int):
-        raise InputError(
-            "augment=randaugment works on square images only. Give --image one side, or use --augment flip_crop"
-        )
+    augmentations.check(data.augment, square=isinstance(side, int), channels=data.channels)
     check_folds(data)
     effects.require_on_data(vars(data), dataset=data.dataset, kind=effects.kind_of(data.dataset))
     reading_of(vars(data))

@@ -51,7 +51,7 @@ def _condition(text: str) -> Condition:
     field = SETTINGS[name]
     types = declaring.types_of(field)
     parts = value.split(",") if "str" not in types else [*dict.fromkeys([value, *value.split(",")])]
-    if declared(field).choices or name in _NAMED:
+    if declared(field).choices or declared(field).spelled or name in _NAMED:
         parts = value.split(",")
     spans = [_RANGE.fullmatch(part.strip()) if "int" in types else None for part in parts]
     return Condition(
@@ -76,6 +76,8 @@ def _value(field: dataclasses.Field[Any], text: str) -> Any:
         return _NAMED[field.name](text)
     value = declaring.from_text(field, text)
     declaring.check(field, value)
+    if spelled := declared(field).spelled:
+        return spelled(value)
     return list(value) if isinstance(value, tuple) else value
 
 

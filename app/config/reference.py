@@ -47,7 +47,8 @@ def _row(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     name = flag(field.name)
     names = f"`{name}`, `{its.off or '--no-' + name[2:]}`" if kind == "bool" else f"`{name}`"
     choices = f"one of {', '.join(f'`{choice}`' for choice in its.choices)}"
-    taken = choices if its.choices else "time" if its.time else _TYPES[kind]
+    words = f"{', '.join(f'`{word}`' for word in its.words)}, joined by `+`"
+    taken = choices if its.choices else words if its.words else "time" if its.time else _TYPES[kind]
     return names, taken, its.shown, "yes" if its.decides else "no", _for(field), its.help
 
 

@@ -96,9 +96,9 @@ _TABLE = (
     Row("--max-train-samples --limit-train-batches --overfit-batches --fraction --num-samples",
         "--limit-train", "It is a number of rows, for a trial"),
     Row("--aa --auto-augment --autoaugment --hflip --scale-range --color-jitter --augmentation "
-        "--augmentations --aug --randaug --rand-augment --trivial-augment",
-        "--augment", "Its values are none, flip_crop and randaugment"),
-    Row("--mixup --cutmix --reprob --random-erase --random-erasing --smoothing --label-smoothing --drop-path "
+        "--augmentations --aug --randaug --rand-augment --trivial-augment --reprob --random-erase --random-erasing",
+        "--augment", "It joins names by +, such as flip_crop+trivial+erasing"),
+    Row("--mixup --cutmix --smoothing --label-smoothing --drop-path "
         "--drop-path-rate --drop-block --bce-loss --mosaic --copy-paste --distillation-type --teacher-model",
         "", "It is unsupported. Omit it"),
     # recipe

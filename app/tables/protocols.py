@@ -75,5 +75,4 @@ UNKNOWN = Protocol(
     image=224, patch=16, batch_size=128, epochs=50, lr=3e-4, weight_decay=0.05, dropout=0.1, augment="flip_crop"
 )
 
-AUGMENTS = ("none", "flip_crop", "randaugment")
 SCHEDULES = ("cosine", "constant")

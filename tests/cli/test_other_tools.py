@@ -8,9 +8,10 @@ from app.cli import command as program
 from app.cli.other_tools import _WITHIN, COMMANDS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
 from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
+from app.tables.augmentations import canonical
 from app.tables.optimizers import OPTIMIZERS
 from app.tables.other_tools import OPTIONS
-from app.tables.protocols import AUGMENTS, SCHEDULES
+from app.tables.protocols import SCHEDULES
 
 NAMES = program().commands
 OURS = {name for each in NAMES["train"].params for name in (*each.opts, *each.secondary_opts)}
@@ -98,7 +99,6 @@ def test_an_option_that_is_named_instead_exists():
 def test_each_sentence_is_one_and_its_values_are_the_program_s():
     assert all(re.fullmatch(r"[A-Z`f].*[^.]", says) for says in SAID)
     choices = {
-        "--augment": AUGMENTS,
         "--optimizer": OPTIMIZERS,
         "--schedule": SCHEDULES,
         "--class-weights": CLASS_WEIGHTS,
@@ -106,6 +106,8 @@ def test_each_sentence_is_one_and_its_values_are_the_program_s():
     for ours, values in choices.items():
         (says,) = {row.says for row in OPTIONS.values() if row.ours == ours}
         assert set(re.findall(r"\w+", says)) - {"Its", "values", "are", "and"} == set(values)
+    (joined,) = {row.says for row in OPTIONS.values() if row.ours == "--augment"}
+    assert canonical(joined.split()[-1])
     assert "fp16" not in PRECISIONS, "--precision fp16 exists: change the row of --fp16"
 
 

@@ -5,9 +5,10 @@ import pytest
 from app.config.facts import dataset_facts
 from app.config.run import resolve
 from app.errors import InputError
+from app.tables.augmentations import AUGMENTS
 from app.tables.datasets import DATASETS, DEFAULT_DATASET, dataset_row, folder_hint, hub_name, is_local
 from app.tables.models import DEFAULT_MODEL, MODELS
-from app.tables.protocols import AUGMENTS, PROTOCOLS, UNKNOWN
+from app.tables.protocols import PROTOCOLS, UNKNOWN
 from app.tables.shape import smaller
 from app.tables.sizes import budget, named_sizes
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...tables import augmentations
+from ...tables.augmentations import AUGMENTS, NONE
 from ...tables.datasets import DEFAULT_DATASET
 from ...tables.decoding import LEAST_BITS, MOST_BITS
-from ...tables.protocols import AUGMENTS
 from ...tables.reading import BACKGROUND, DTYPES
 from ...tables.shape import TASKS, Extent
 from .declaring import MOST, derived, setting
@@ -70,8 +71,10 @@ class Data:
     channels: int = derived(3, above=0, most=MOST, differs="voids")
     native: Extent | None = derived(None, differs="voids")
     augment: str = setting(
-        "none", panel=PANEL, choices=AUGMENTS, kinds=("image",), shown="the dataset's protocol",
-        help="Select how training images are augmented.", differs="confound",
+        NONE, panel=PANEL, words=AUGMENTS, spelled=augmentations.canonical, kinds=("image",),
+        shown="the dataset's protocol", metavar="NAME[:NUMBER]+...",
+        help="Augment training images: names joined by +, a number after a colon, such as flip_crop+rand:9+erasing.",
+        differs="confound",
     )  # fmt: skip
     split_seed: int = setting(
         0, panel=SPLITS, least=0, most=2**63 - 1, help="Set the seed that selects the held-out rows.", differs="voids"

@@ -48,6 +48,8 @@ class Setting:
     shown: str  # the default, as shown to a reader
     panel: str
     choices: Collection[str] = ()  # the keys of a table: an added row is a choice
+    words: Collection[str] = ()  # those of a text that `spelled` reads, for help and completion
+    spelled: Callable[[str], str] | None = None  # the one spelling of equal texts; raises InputError
     above: float | None = None
     least: float | None = None
     below: float | None = None
@@ -248,6 +250,8 @@ def checked(fields: Mapping[str, dataclasses.Field[Any]], given: Mapping[str, An
     found = {name: coerced(fields[name], value) if name in fields else value for name, value in given.items()}
     for name in fields.keys() & found.keys():
         check(fields[name], found[name])
+        if (spelled := declared(fields[name]).spelled) and found[name] is not None:
+            found[name] = spelled(found[name])
     return found
 
 

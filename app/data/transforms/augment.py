@@ -1,4 +1,4 @@
-"""Random crop and flip of a batch on its device. Every draw is keyed by (seed, epoch, example)."""
+"""Random crops, flips and turns of a batch on its device. Every draw is keyed by (seed, epoch, example)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from ... import draws as keyed
 from .transform import Draws
 
-_TOP, _LEFT, _FLIP = range(3)
+_TOP, _LEFT, _FLIP = range(3)  # parts of a draw's key; 3 and 4 are RandAugment's
+_UPSIDE_DOWN, _TURN = 5, 6
 
 
 def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
@@ -34,6 +35,20 @@ def flip_crop(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Ten
     return padded.gather(2, at.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
 
 
+def flipped(images: Tensor, *, examples: Tensor, seed: int, epoch: int, vertically: bool = False) -> Tensor:
+    """Return each image flipped left to right, or upside down, with probability 1/2: (B, C, H, W) -> (B, C, H, W)."""
+    part, axis = (_UPSIDE_DOWN, 2) if vertically else (_FLIP, 3)
+    flip = keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, part), examples, 2).bool()
+    return torch.where(flip[:, None, None, None], images.flip(axis), images)
+
+
+def turned(images: Tensor, *, examples: Tensor, seed: int, epoch: int) -> Tensor:
+    """Return each image turned by 0, 90, 180 or 270 degrees, uniformly: (B, C, S, S) -> (B, C, S, S)."""
+    quarters = keyed.integers(keyed.key(keyed.AUGMENT, seed, epoch, _TURN), examples, 4)[:, None, None, None]
+    half = torch.where(quarters >= 2, images.flip((2, 3)), images)
+    return torch.where(quarters % 2 == 1, half.rot90(1, (2, 3)), half)
+
+
 @dataclass(frozen=True)
 class FlipCrop:
     """`flip_crop` as a transform of a batch, in training only."""
@@ -42,5 +57,27 @@ class FlipCrop:
 
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return the batch with each image cropped and flipped. Targets do not change."""
-        assert draws.epoch is not None
-        return flip_crop(inputs, examples=draws.examples, seed=draws.seed, epoch=draws.epoch), targets
+        return flip_crop(inputs, **draws.keys()), targets
+
+
+@dataclass(frozen=True)
+class Flip:
+    """`flipped` as a transform of a batch, in training only."""
+
+    vertically: bool = False
+    in_training_only = True
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the batch with half of its images flipped. Targets do not change."""
+        return flipped(inputs, **draws.keys(), vertically=self.vertically), targets
+
+
+@dataclass(frozen=True)
+class Turn:
+    """`turned` as a transform of a batch, in training only."""
+
+    in_training_only = True
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the batch with each image turned by quarters. Targets do not change."""
+        return turned(inputs, **draws.keys()), targets

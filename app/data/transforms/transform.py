@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 from torch import Tensor
+
+
+class Keys(TypedDict):
+    """The arguments that key an augmentation's draws."""
+
+    examples: Tensor
+    seed: int
+    epoch: int
 
 
 class Draws(NamedTuple):
@@ -13,6 +21,11 @@ class Draws(NamedTuple):
     seed: int
     epoch: int | None  # None: outside of training
     examples: Tensor  # int64 (B,), on the device
+
+    def keys(self) -> Keys:
+        """Return the keys of a training batch's draws, as the arguments of an augmentation."""
+        assert self.epoch is not None, "augmentation is for training only"
+        return {"examples": self.examples, "seed": self.seed, "epoch": self.epoch}
 
 
 class Transform(Protocol):
