@@ -94,6 +94,10 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
     if recipe.class_weights != "none" and task == "regression":
         raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression. Omit --class-weights")
     _check_optimizer(recipe)
+    if recipe.lr_min and recipe.schedule == "constant":
+        raise InputError(f"lr_min={recipe.lr_min:g} has no effect with --schedule constant. Omit --lr-min")
+    if recipe.lr_min and recipe.lr_min >= recipe.lr:
+        raise InputError(f"lr_min={recipe.lr_min:g} is not below lr={recipe.lr:g}. Use a smaller --lr-min")
     if recipe.init_sha256 and recipe.pretrained:
         raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
 

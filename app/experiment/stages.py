@@ -242,7 +242,7 @@ def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers
         train_batches=config.train_batches, val_batches=config.val_batches,
         learning_rate=lambda step: optim.learning_rate(
             step, lr=config.lr, total_steps=job.kept.schedule.total_steps, warmup_steps=job.kept.schedule.warmup_steps,
-            schedule=config.schedule,
+            schedule=config.schedule, lr_min=config.lr_min, epochs=config.epochs,
         ),
     )  # fmt: skip
     if job.here.ranks > 1 and job.here.device.type == "cuda":

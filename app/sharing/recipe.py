@@ -11,7 +11,10 @@ _OPTIMIZERS = {
     "adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "adan": "Adan", "adan_lucidrains": "Adan (as adan-pytorch 0.1.0)",
     "lion": "Lion", "muon": "Muon for hidden matrices and AdamW for the rest",
 }  # fmt: skip
-_SCHEDULES = {"cosine": "cosine to 0", "constant": "then constant"}
+_SCHEDULES = {
+    "cosine": "cosine to {:g}", "cosine_epoch": "cosine by epoch to {:g}", "linear": "linear to {:g}",
+    "constant": "then constant", "wsd": "then constant, and in the last 20 % of the steps 1 - sqrt to {:g}",
+}  # fmt: skip
 
 
 def optimiser(config: RunConfig) -> str:
@@ -36,7 +39,7 @@ def optimiser(config: RunConfig) -> str:
 
 def schedule(config: RunConfig, made: Schedule) -> str:
     """Return the learning rate over the steps: warm-up, then the schedule."""
-    shape = _SCHEDULES.get(config.schedule, config.schedule)
+    shape = _SCHEDULES.get(config.schedule, config.schedule).format(config.lr_min)
     if not made.warmup_steps:
         return f"no warm-up, {made.total_steps:,} steps, {shape.removeprefix('then ')}"
     return f"{made.warmup_steps:,} warm-up steps of {made.total_steps:,}, {shape}"

@@ -111,9 +111,9 @@ _TABLE = (
     Row("--max-steps --steps --num-steps --num-train-steps --max-iters --iterations --iters --train-steps",
         "--epochs", "A run is as long as its epochs; `--train-batches` sets the batches of one epoch"),
     Row("--learning-rate --lr0 --base-lr --blr --lr-base --max-lr", "--lr", "It is the highest learning rate"),
-    Row("--min-lr --lrf --final-lr --lr-end --lr-min", "", "Omit it: the cosine schedule ends at 0"),
+    Row("--min-lr --lrf --final-lr --lr-end --eta-min", "--lr-min", "It is the learning rate at the end"),
     Row("--sched --lr-scheduler --lr-scheduler-type --scheduler --lr-schedule --lr-policy --cos-lr",
-        "--schedule", "Its values are cosine and constant"),
+        "--schedule", "Its values are cosine, cosine_epoch, linear, constant and wsd"),
     Row("--warmup --warmup-epochs --warmup-iters --num-warmup-steps --warmup-ratio --lr-warmup-epochs "
         "--lr-warmup-steps --warmup-lr",
         "--warmup-steps", "It is a number of steps"),

@@ -75,4 +75,4 @@ UNKNOWN = Protocol(
     image=224, patch=16, batch_size=128, epochs=50, lr=3e-4, weight_decay=0.05, dropout=0.1, augment="flip_crop"
 )
 
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "cosine_epoch", "linear", "constant", "wsd")

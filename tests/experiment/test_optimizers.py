@@ -34,3 +34,10 @@ def test_a_run_that_is_stopped_ends_in_the_bits_of_one_that_is_not(tmp_path, nam
     for part in ("weights", "best", "predictions"):
         assert getattr(ended.files, part).read_bytes() == getattr(whole.files, part).read_bytes(), part
     assert rows(ended) == rows(whole)
+
+
+@pytest.mark.usefixtures("cache_folder")
+def test_a_run_s_rates_follow_its_epochs_down_to_its_lowest_rate(tmp_path):
+    more = {"schedule": "cosine_epoch", "lr": 1e-3, "lr_min": 2e-4, "warmup_steps": 0, "layer_decay": 0.5}
+    found = [row["lr"] for row in rows(train(tmp_path, **SHORT, **more)) if row["split"] == "train"]
+    assert found == pytest.approx([1e-3] * 3 + [6e-4] * 3)

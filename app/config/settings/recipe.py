@@ -90,6 +90,9 @@ class Recipe:
     lr: float = setting(
         panel=PANEL, shown=_PROTOCOL, above=0, help="Set the highest learning rate.", differs="confound"
     )
+    lr_min: float = setting(
+        0.0, panel=PANEL, least=0, help="Set the learning rate at the end of the schedule.", differs="confound"
+    )
     warmup_steps: int | None = setting(
         None, panel=PANEL, shown=f"{_PROTOCOL}, shortened to 10 % if it exceeds 20 % of all steps",
         least=0, most=MOST, help="Increase the learning rate over this many steps.", differs="confound",
