@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ..artifacts.runs import Run
@@ -78,7 +79,7 @@ def chosen(parts: Mapping[str, Sequence[Run]], dataset: str | None = None, *, fe
     Each architecture is an arm. If all runs have one architecture and there are several arguments, each argument is an
     arm. Raises InputError for fewer arms than `fewest` and for runs of several datasets.
     """
-    runs = [*{run.record.run_id: run for part in parts.values() for run in part}.values()]
+    runs = [*{_copy(run): run for part in parts.values() for run in part}.values()]
     runs = _of_one_dataset(runs, dataset)
     usable, exclusions = _usable(runs)
     grouped: dict[Any, list[Run]] = {}
@@ -87,8 +88,8 @@ def chosen(parts: Mapping[str, Sequence[Run]], dataset: str | None = None, *, fe
     titles = titles_of([members[0].config for members in grouped.values()])
     named_arms = dict(zip(titles, grouped.values(), strict=True))
     if len(grouped) == 1 and len(parts) > 1:
-        ids = {run.record.run_id for run in usable}
-        named_arms = {name: [run for run in part if run.record.run_id in ids] for name, part in parts.items()}
+        there = {_copy(run) for run in usable}
+        named_arms = {name: [run for run in part if _copy(run) in there] for name, part in parts.items()}
         named_arms = {name: part for name, part in named_arms.items() if part}
         _require_apart(named_arms)
     arms = []
@@ -185,6 +186,11 @@ def _place(run: Run) -> tuple[int, int, int]:
     return run.config.seed, run.config.repeat, run.config.fold or 0
 
 
+def _copy(run: Run) -> Path:
+    """Return what distinguishes a run from another training of the same configuration: its record's file."""
+    return run.files.record.resolve()
+
+
 def _about(run: Run) -> str:
     return about(run.config.model, run.config.size, run.config.seed)
 
@@ -197,10 +203,10 @@ def _short(config: RunConfig) -> str:
 
 def _require_apart(parts: Mapping[str, Sequence[Run]]) -> None:
     """Raise InputError if two arguments name one run, where each argument is an arm."""
-    seen: dict[str, str] = {}
+    seen: dict[Path, str] = {}
     for name, runs in parts.items():
         for run in runs:
-            if (other := seen.setdefault(run.record.run_id, name)) != name:
+            if (other := seen.setdefault(_copy(run), name)) != name:
                 raise InputError(f"{other} and {name} both name run {run.record.run_id}. Name each run once")
 
 

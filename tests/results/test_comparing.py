@@ -76,6 +76,16 @@ def test_the_same_weights_in_both_arms_are_identical(tmp_path):
     assert (pair.word, pair.interval, pair.difference) == ("identical", None, 0)
 
 
+def test_the_same_run_from_two_folders_is_compared_and_named_twice_it_is_refused(tmp_path):
+    right = np.arange(200) % 5 > 0
+    runs = {name: [finished(tmp_path / name, classified(right), model=VIT, **OF)] for name in "ab"}
+    assert runs["a"][0].record.run_id == runs["b"][0].record.run_id
+    (pair,) = compare(choosing.chosen(runs), ()).pairs
+    assert (pair.word, pair.a, pair.b) == ("identical", "a", "b")
+    with pytest.raises(InputError, match="a and c both name run"):
+        choosing.chosen({"a": runs["a"], "c": runs["a"]})
+
+
 def test_one_run_of_each_model_is_no_answer_about_models_and_shows_mcnemars_interval(tmp_path):
     random = np.random.default_rng(1)
     right = [random.random(300) < 0.9, random.random(300) < 0.6]
