@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..results.arms import Chosen
+    from ..results.comparing import Draft
     from ..results.comparison import Comparison
-    from ..results.looks import Look
+    from ..results.family import Family
     from ..studies.compared import StudyRuns
 
 _option = partial(typer.Option, show_default=False)
@@ -29,14 +30,15 @@ Names = Annotated[
                    "such as model=vit_classic,size=10M, or by a study (its file, or its name). Each architecture "
                    "among them is compared with the others. Default: the runs of --dataset."),
 ]  # fmt: skip
-Dataset = Annotated[
-    str | None,
-    _option("--dataset", help="Compare the runs of this dataset. Default: the dataset of the named runs, or of the "
-            "newest finished run."),
+Datasets = Annotated[
+    list[str] | None,
+    _option("--dataset", metavar="NAME", help="Compare the runs of this dataset; repeat it for several, which are one "
+            "family of comparisons. Default: the datasets of the named runs, or that of the newest finished run."),
 ]  # fmt: skip
-MetricName = Annotated[
-    str | None,
-    _option("--metric", help="Compare by this metric. Choices: top1, top3, top5, nll, brier, balanced-accuracy, "
+Metrics = Annotated[
+    list[str] | None,
+    _option("--metric", metavar="NAME", help="Compare by this metric; repeat it for several, which are one family of "
+            "comparisons. Choices: top1, top3, top5, nll, brier, balanced-accuracy, "
             "macro-f1, ece; for a regression rmse, log-mse, mae, r2. Default: top1, or rmse for a regression."),
 ]  # fmt: skip
 Delta = Annotated[
@@ -76,8 +78,8 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     names: Names = None,
-    dataset: Dataset = None,
-    metric: MetricName = None,
+    dataset: Datasets = None,
+    metric: Metrics = None,
     delta: Delta = None,
     target: TargetName = "examples",
     looks: Looks = None,
@@ -95,36 +97,41 @@ def compare(
 
     Seeds and test examples are both samples: the interval covers new seeds and, by default, new test examples.
     """
-    asked: dict[str, Any] = {"metric": metric, "delta": delta, "target": target, "usd_per_hour": usd_per_hour}
+    asked: dict[str, Any] = {"delta": delta, "target": target, "usd_per_hour": usd_per_hour}
     given = {"like": like, "sd": sd, "examples_sd": examples_sd, "examples": examples}
+    datasets, metrics = _datasets(dataset), [*dict.fromkeys(metric or ())]
     _require(asked, form=form)
     if power:
-        _require_alone(names=names, looks=looks)
-        return of_power.power(asked, given, _dataset(dataset), checkpoints, as_json=as_json)
+        _require_alone(names=names, looks=looks, datasets=datasets, metrics=metrics)
+        asked |= {"metric": metrics[0] if metrics else None}
+        return of_power.power(asked, given, datasets[0] if datasets else None, checkpoints, as_json=as_json)
     of_power.require_with_power(given)
-    found = _compared(names or (), _dataset(dataset), asked, looks, checkpoints, quiet=as_json)
+    found = _compared(names or (), datasets, metrics, asked, looks, checkpoints, quiet=as_json)
     if as_json:
         return result_json(found.to_json())
-    from ..report import verdicts
+    from ..report import families
 
-    return result(verdicts.shown(found, form))
+    return result(families.shown(found, form))
 
 
 def _compared(
-    names: Sequence[str], dataset: str | None, asked: dict[str, Any], looks: str | None, checkpoints: Path, *,
-    quiet: bool,
-) -> Comparison:  # fmt: skip
-    """Return the comparison of the runs that the arguments name."""
+    names: Sequence[str], datasets: Sequence[str], metrics: Sequence[str], asked: dict[str, Any], looks: str | None,
+    checkpoints: Path, *, quiet: bool,
+) -> Comparison | Family:  # fmt: skip
+    """Return the comparison of the runs that the arguments name, or that of each dataset and metric."""
     with Screen(quiet=quiet) as screen:
         screen.stage("looking for the runs")
         from ..artifacts.runs import indexed
 
-        chosen, study = _chosen(names, dataset, checkpoints, screen)
-        look = _look(study, chosen, looks)
+        choices, notes, study = _chosen(names, datasets, checkpoints, screen)
         screen.stage("comparing")
-        from ..results.comparing import Asked, compare
+        from ..results import family
+        from ..results.comparing import Asked, of_family
 
-        return compare(chosen, indexed(checkpoints, lambda _: None), asked=Asked(**asked), look=look)
+        drafts = family.drafts(choices, Asked(**asked), metrics)
+        found = of_family(_looked(drafts, study, looks), indexed(checkpoints, lambda _: None))
+        several = len(found) > 1 or notes
+        return family.Family(comparisons=tuple(found), notes=tuple(notes)) if several else found[0]
 
 
 def _require(asked: dict[str, Any], *, form: str) -> None:
@@ -138,7 +145,9 @@ def _require(asked: dict[str, Any], *, form: str) -> None:
         raise InputError(f"--delta {asked['delta']:g} is not a difference that matters. Use a number above 0")
 
 
-def _require_alone(*, names: list[str] | None, looks: str | None) -> None:
+def _require_alone(
+    *, names: list[str] | None, looks: str | None, datasets: Sequence[str], metrics: Sequence[str]
+) -> None:
     """Raise InputError for what --power does not use."""
     from ..errors import InputError
 
@@ -146,42 +155,56 @@ def _require_alone(*, names: list[str] | None, looks: str | None) -> None:
         raise InputError(f"--power compares nothing, and {names[0]} is named. Name pilot runs with --like")
     if looks:
         raise InputError("--looks has no effect with --power. Omit it")
+    for option, values in (("dataset", datasets), ("metric", metrics)):
+        if len(values) > 1:
+            raise InputError(f"--power plans for one --{option}, and {len(values)} are given. Give one of them")
 
 
-def _dataset(asked: str | None) -> str | None:
+def _datasets(asked: Sequence[str] | None) -> list[str]:
     from ..tables.datasets import dataset_name
 
-    return dataset_name(asked) if asked else None
+    return [*dict.fromkeys(map(dataset_name, asked or ()))]
 
 
-def _chosen(names: Any, dataset: str | None, checkpoints: Path, screen: Screen) -> tuple[Chosen, StudyRuns | None]:
-    """Return the arms of the arguments, or of a dataset without any, and the study among the arguments."""
+def _chosen(
+    names: Sequence[str], datasets: Sequence[str], checkpoints: Path, screen: Screen
+) -> tuple[list[Chosen], list[str], StudyRuns | None]:
+    """Return the arms of each dataset, notes on datasets that are not compared, and the study among the arguments."""
     import dataclasses
 
-    from ..results import arms, requested
+    from ..results import arms, family, requested
 
     if not names:
-        runs, others = requested.of_dataset(dataset, checkpoints, screen.say)
-        found = arms.chosen({"": runs}, dataset)
-        return dataclasses.replace(found, exclusions=(*found.exclusions, *others)), None
+        found: list[Chosen] = []
+        wanted: list[str | None] = [*datasets] or [None]
+        for dataset in wanted:
+            runs, others = requested.of_dataset(dataset, checkpoints, screen.say)
+            chosen = arms.chosen({"": runs}, dataset)
+            found.append(dataclasses.replace(chosen, exclusions=(*chosen.exclusions, *others)))
+        return found, [], None
     from ..studies import compared
 
     named = compared.named(names, checkpoints, screen)
-    found = arms.chosen(named.parts, dataset)
-    return dataclasses.replace(found, exclusions=(*found.exclusions, *named.exclusions)), named.study
+    found, notes = family.chosen(named.parts, datasets)
+    if len(found) > 1:
+        return found, [*notes, *(each.line for each in named.exclusions)], named.study
+    exclusions = (*found[0].exclusions, *named.exclusions)
+    return [dataclasses.replace(found[0], exclusions=exclusions)], notes, named.study
 
 
-def _look(study: StudyRuns | None, chosen: Chosen, looks: str | None) -> Look | None:
-    """Return the look at a study, which is counted, or None for named runs."""
+def _looked(drafts: Sequence[Draft], study: StudyRuns | None, looks: str | None) -> list[Draft]:
+    """Return the drafts with the look at each dataset of a study, which is counted; of named runs as they are."""
+    import dataclasses
+
     from ..errors import InputError
     from ..results import looks as looking
 
     if study is None:
         if looks:
             raise InputError("--looks plans the looks at a study, and no study is named. Name one, or omit --looks")
-        return None
+        return [*drafts]
     asked = looking.parsed(looks) if looks else None
-    arms, dataset = chosen.arms, chosen.arms[0].config.dataset
-    seeds = min(len({(run.config.seed, run.config.repeat) for run in arm.runs}) for arm in arms)
-    ids = [run_id for arm in arms for run_id in arm.run_ids]
-    return looking.take(study.folder, dataset, ids, seeds=seeds, complete=study.complete(dataset), asked=asked)
+    return [
+        dataclasses.replace(each, look=looking.of_arms(study.folder, each.chosen, complete=study.complete, asked=asked))
+        for each in drafts
+    ]

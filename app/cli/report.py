@@ -24,6 +24,11 @@ Study = Annotated[
     typer.Argument(metavar="STUDY", help="Report this study: its CSV or YAML file, or the name of its folder in "
                    "`studies` below --checkpoints."),
 ]  # fmt: skip
+MetricName = Annotated[
+    str | None,
+    _option("--metric", help="Compare by this metric. Choices: top1, top3, top5, nll, brier, balanced-accuracy, "
+            "macro-f1, ece; for a regression rmse, log-mse, mae, r2. Default: top1, or rmse for a regression."),
+]  # fmt: skip
 Out = Annotated[
     Path | None,
     _option("--out", "-o", metavar="FILE", help="Write the report into this file. Default: report.html in the study's "
@@ -64,7 +69,7 @@ def report(
     paper: Paper = None,
     upload: Upload = False,
     private: Private = False,
-    metric: of_compare.MetricName = None,
+    metric: MetricName = None,
     delta: of_compare.Delta = None,
     target: of_compare.TargetName = "examples",
     looks: of_compare.Looks = None,

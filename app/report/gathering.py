@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,11 +17,10 @@ from ..artifacts.listing import Listed
 from ..artifacts.runs import Run
 from ..errors import InputError
 from ..results import arms as grouping
-from ..results import comparing, looks
+from ..results import comparing, family, looks
 from ..results.arms import Chosen
-from ..results.comparing import Asked
+from ..results.comparing import Asked, Draft
 from ..results.comparison import Comparison
-from ..results.looks import Look
 from ..results.metrics import metric_of
 from ..sharing import public
 from .sections import calibration
@@ -50,10 +50,10 @@ def gathered(
     """
     tested = [run for run in source.runs if run.done and run.record.tested]
     datasets = dict.fromkeys(run.config.dataset for run in tested)
-    answers = tuple(
-        _answer(source, dataset, [run for run in tested if run.config.dataset == dataset], entries, asked, planned)
-        for dataset in datasets
-    )
+    answers = tuple(_answers(
+        source, [[run for run in tested if run.config.dataset == dataset] for dataset in datasets], entries, asked,
+        planned,
+    ))  # fmt: skip
     partial = tuple(run for run in source.runs if run not in tested)
     return Subject(
         name=source.name, answers=answers, waiting=tuple(_waiting(source, partial, entries)), partial=partial,
@@ -62,34 +62,45 @@ def gathered(
     )  # fmt: skip
 
 
-def _answer(
-    source: Source, dataset: str, runs: list[Run], entries: Sequence[Entry], asked: Asked, planned: Sequence[int] | None
-) -> Answer:
-    """Return the answer of one dataset. Runs that cannot be compared have the reason in place of a comparison.
+def _answers(
+    source: Source, parts: Sequence[list[Run]], entries: Sequence[Entry], asked: Asked, planned: Sequence[int] | None
+) -> Iterator[Answer]:
+    """Yield the answer of each dataset, given its runs. The pairs of all datasets are one family.
 
-    Raises InputError for a metric that these runs do not have.
+    Runs that cannot be compared have the reason in place of a comparison. Raises InputError for a metric that runs do
+    not have.
     """
-    config = runs[0].config
-    metric_of(asked.metric, task_name=config.task, classes=config.classes)
+    choices: dict[int, Chosen] = {}
+    drafts: dict[int, Draft] = {}
+    reasons: dict[int, str] = {}
+    for place, runs in enumerate(parts):
+        config = runs[0].config
+        metric_of(asked.metric, task_name=config.task, classes=config.classes)
+        with _reasoned(reasons, place):
+            choices[place] = grouping.chosen({source.name: runs}, config.dataset)
+    for place, chosen in zip(choices, family.aligned([*choices.values()]), strict=True):
+        with _reasoned(reasons, place):
+            drafts[place] = comparing.draft(chosen, asked=asked)
+    of = {
+        place: replace(each, look=looks.of_arms(source.folder, each.chosen, complete=source.complete, asked=planned))
+        for place, each in drafts.items()
+    }
+    found = dict(zip(of, comparing.of_family([*of.values()], entries) if of else (), strict=True))
+    for place, runs in enumerate(parts):
+        calibrated = tuple(_calibration(of[place].chosen, entries)) if place in of else ()
+        yield Answer(
+            dataset=runs[0].config.dataset, runs=tuple(runs), comparison=found.get(place),
+            reason=reasons.get(place, ""), calibration=calibrated,
+        )  # fmt: skip
+
+
+@contextmanager
+def _reasoned(reasons: dict[int, str], place: int) -> Iterator[None]:
+    """Keep the reason why a dataset is not compared. A comparison that is refused is no look."""
     try:
-        chosen = grouping.chosen({source.name: runs}, dataset)
-        comparing.compare(chosen, entries, asked=asked)  # a comparison that is refused is no look
+        yield
     except InputError as error:
-        return Answer(dataset=dataset, runs=tuple(runs), comparison=None, reason=f"{error}.")
-    look = looked(source.folder, chosen, complete=source.complete, planned=planned)
-    return Answer(
-        dataset=dataset, runs=tuple(runs), comparison=comparing.compare(chosen, entries, asked=asked, look=look),
-        calibration=tuple(_calibration(chosen, entries)),
-    )  # fmt: skip
-
-
-def looked(folder: Path, chosen: Chosen, *, complete: Callable[[str], int], planned: Sequence[int] | None) -> Look:
-    """Return the look at a study's comparison, and store it if it is a new one."""
-    runs = [run for arm in chosen.arms for run in arm.runs]
-    seeds = min(len({(run.config.seed, run.config.repeat) for run in arm.runs}) for arm in chosen.arms)
-    dataset = runs[0].config.dataset
-    ids = [run.record.run_id for run in runs]
-    return looks.take(folder, dataset, ids, seeds=seeds, complete=complete(dataset), asked=planned)
+        reasons[place] = f"{error}."
 
 
 def _calibration(chosen: Chosen, entries: Sequence[Entry]) -> list[Comparison]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..results import wording
@@ -19,7 +19,8 @@ _LATEX = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"})
 
 def shown(found: Comparison, form: str) -> str:
     """Return a comparison in one of the formats."""
-    return {"text": text, "md": markdown, "latex": latex, "csv": as_csv}[form](found)
+    forms: dict[str, Callable[[Comparison], str]] = {"text": text, "md": markdown, "latex": latex, "csv": as_csv}
+    return forms[form](found)
 
 
 def text(found: Comparison) -> str:
@@ -35,7 +36,7 @@ def text(found: Comparison) -> str:
 def markdown(found: Comparison) -> str:
     """Return the table and the verdicts as Markdown."""
     heads, rows = _table(found)
-    table = [_row(heads), _row(["---"] * len(heads)), *(_row([_cell(cell) for cell in row]) for row in rows)]
+    table = markdown_table(heads, rows)
     verdicts = [f"- {line}" for pair in found.pairs for line in _verdict(found, pair)]
     return "\n".join([_title(found), "", *table, "", *verdicts, *(f"- {line}" for line in _once(found))])
 
@@ -43,21 +44,31 @@ def markdown(found: Comparison) -> str:
 def latex(found: Comparison) -> str:
     """Return the table as LaTeX, for the package booktabs, and the verdicts as comments."""
     heads, rows = _table(found)
-    align = "l" + "r" * (len(heads) - 1)
-    body = [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
     comments = [f"% {line}" for line in [_title(found), *(pair.sentence for pair in found.pairs)]]
+    return "\n".join([*comments, tabular(heads, rows, align="l" + "r" * (len(heads) - 1))])
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return [_row(heads), _row(["---"] * len(heads)), *(_row([_cell(cell) for cell in row]) for row in rows)]
+
+
+def tabular(heads: Sequence[str], rows: Sequence[Sequence[str]], *, align: str) -> str:
+    """Return a table as LaTeX, for the package booktabs."""
+    body = [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
     return "\n".join([
-        *comments, rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(map(_tex, heads)) + r" \\", r"\midrule",
-        *body, r"\bottomrule", r"\end{tabular}",
+        rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(map(_tex, heads)) + r" \\", r"\midrule", *body,
+        r"\bottomrule", r"\end{tabular}",
     ])  # fmt: skip
 
 
-def as_csv(found: Comparison) -> str:
-    """Return one row per pair with unrounded numbers, rates as fractions."""
+def as_csv(*found: Comparison) -> str:
+    """Return one row per pair of each comparison with unrounded numbers, rates as fractions."""
+    rows = [_flat(each, pair) for each in found for pair in each.pairs]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*_flat(found, found.pairs[0])], lineterminator="\n")
+    writer = csv.DictWriter(text, [*rows[0]], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_flat(found, pair) for pair in found.pairs)
+    writer.writerows(rows)
     return text.getvalue().rstrip("\n")
 
 

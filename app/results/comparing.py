@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from .joining import Table
 from .looks import Look
 from .metrics import Metric, metric_of
 from .naive import naive
-from .procedure import Pairing, paired_arms, pairs_of, words
+from .procedure import Pairing, Part, paired_arms, pairs_of, words
 from .remedy import remedy
 
 LEVEL = 0.95
@@ -36,6 +36,41 @@ class Asked:
     usd_per_hour: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The arms of one dataset by one metric with the estimate of each pair, before the verdicts of the family."""
+
+    chosen: Chosen
+    asked: Asked
+    part: Part
+    look: Look | None = None  # at a study
+
+    @property
+    def level(self) -> float:
+        """The level of the family's intervals that the look allows."""
+        return self.look.level if self.look else LEVEL
+
+
+def draft(chosen: Chosen, *, asked: Asked | None = None) -> Draft:
+    """Return the estimates of the arms. Raises InputError for arms that are not comparable, and Damaged."""
+    asked, arms = asked or Asked(), chosen.arms
+    audit.require_comparable(arms)
+    _require_folds(arms)
+    config = arms[0].config
+    metric = metric_of(asked.metric, task_name=config.task, classes=config.classes)
+    table = joining.table(arms, metric)
+    pairings = tuple(paired_arms(table, a, b, asked.target) for a, b in pairs_of(arms))
+    return Draft(chosen=chosen, asked=asked, part=Part(table, pairings, _margin(metric, asked.delta, table)))
+
+
+def of_family(drafts: Sequence[Draft], entries: Sequence[Entry]) -> list[Comparison]:
+    """Return the comparisons of several datasets or metrics, whose pairs are one family."""
+    level = max(each.level for each in drafts)
+    found = words([each.part for each in drafts], level=level)
+    pairs = sum(map(len, found))
+    return [_comparison(each, verdicts, entries, level, pairs) for each, verdicts in zip(drafts, found, strict=True)]
+
+
 def compare(
     chosen: Chosen, entries: Sequence[Entry], *, asked: Asked | None = None, look: Look | None = None
 ) -> Comparison:
@@ -43,26 +78,25 @@ def compare(
 
     Raises InputError for arms that are not comparable, and Damaged for damaged predictions.
     """
-    asked, arms = asked or Asked(), chosen.arms
-    audit.require_comparable(arms)
-    _require_folds(arms)
-    config = arms[0].config
-    metric = metric_of(asked.metric, task_name=config.task, classes=config.classes)
-    table = joining.table(arms, metric)
-    level = look.level if look else LEVEL
-    pairings = [paired_arms(table, a, b, asked.target) for a, b in pairs_of(arms)]
-    delta = _margin(metric, asked.delta, table)
-    found = words(table, pairings, delta=delta, level=level)
+    return of_family([replace(draft(chosen, asked=asked), look=look)], entries)[0]
+
+
+def _comparison(
+    found: Draft, verdicts: Sequence[Verdict], entries: Sequence[Entry], level: float, family: int
+) -> Comparison:
+    (table, pairings, delta), arms = found.part, found.chosen.arms
     pairs = [
-        _pair(table, arms, pairing, word, entries=entries, asked=asked, delta=delta, look=look)
-        for pairing, word in zip(pairings, found, strict=True)
+        _pair(table, arms, pairing, word, entries=entries, asked=found.asked, delta=delta, look=found.look)
+        for pairing, word in zip(pairings, verdicts, strict=True)
     ]
+    config = arms[0].config
     return Comparison(
-        dataset=config.dataset, data_version=arms[0].runs[0].record.data.version, metric=metric, target=asked.target,
-        level=level, examples=table.examples,
-        groups=table.examples if table.groups is None else len(np.unique(table.groups)),
-        arms=tuple(_arm(arm, table, number, asked, pairings) for number, arm in enumerate(arms)), pairs=tuple(pairs),
-        look=look, exclusions=chosen.exclusions, notes=tuple(_notes(table, arms)),
+        dataset=config.dataset, data_version=arms[0].runs[0].record.data.version, metric=table.metric,
+        target=found.asked.target, level=level, examples=table.examples,
+        groups=table.examples if table.groups is None else len(np.unique(table.groups)), family=family,
+        arms=tuple(_arm(arm, table, number, found.asked, pairings) for number, arm in enumerate(arms)),
+        pairs=tuple(pairs), look=found.look, exclusions=found.chosen.exclusions,
+        notes=tuple(_notes(table, arms, family)),
     )  # fmt: skip
 
 
@@ -155,7 +189,7 @@ def _learned(pairing: Pairing, number: int) -> tuple[bool, ...]:
     return pairing.clumps.learned[0 if number == pairing.a else 1]
 
 
-def _notes(table: Table, arms: Sequence[Arm]) -> Iterator[str]:
+def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
     """Yield what a reader must know of how the comparison was made."""
     if not table.same_rows:
         yield (
@@ -169,8 +203,9 @@ def _notes(table: Table, arms: Sequence[Arm]) -> Iterator[str]:
         )
     if len(pairs_of(arms)) < len(arms) * (len(arms) - 1) // 2:
         yield "Models of different sizes are not compared with each other. Name two of them to compare them"
-    if len(pairs_of(arms)) > 1:
-        yield "Verdicts follow p values after Holm's adjustment for all pairs. Intervals are simultaneous (Bonferroni)"
+    if family > 1:
+        of = "all pairs" if family == len(pairs_of(arms)) else f"all {family} pairs of all datasets and metrics"
+        yield f"Verdicts follow p values after Holm's adjustment for {of}. Intervals are simultaneous (Bonferroni)"
     if max(len(arm) for arm in table.arms) < 10:
         yield "P(A beats B) is a share of pairs of runs. With fewer than 10 runs of each it is coarse"
 

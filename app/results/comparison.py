@@ -82,13 +82,14 @@ class Comparison:
     look: Look | None  # of a study
     exclusions: tuple[Exclusion, ...]
     notes: tuple[str, ...] = ()
+    family: int = 1  # pairs of the family: of all datasets and metrics that are compared together
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for a machine: rates as fractions, unknown values as null."""
         return {
             "dataset": self.dataset, "data_version": self.data_version, "metric": self.metric.name,
             "title": self.metric.title, "higher_is_better": self.metric.higher, "target": self.target,
-            "level": self.level, "n": self.examples, "groups": self.groups,
+            "level": self.level, "family": self.family, "n": self.examples, "groups": self.groups,
             "arms": [_plain(asdict(arm) | {"n_seeds": len(arm.results)}) for arm in self.arms],
             "pairs": [_pair(pair) for pair in self.pairs],
             "look": self.look.to_json() if self.look else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..errors import Damaged, InputError
 from ..statistics import planning
 from ..system import clock
 from ..system.durable import text, write_text
+from .arms import Chosen
 
 NAME = "looks.jsonl"
 
@@ -91,6 +92,20 @@ def take(
     new.append(_Line(dataset=dataset, time=now, runs=digest, run_ids=sorted(run_ids), seeds=seeds, planned=planned))
     _write(path, [*lines, *new])
     return Look(number=len(taken) + 1, seeds=seeds, plan=plan, planned=planned, level=level)
+
+
+def of_arms(
+    folder: Path, chosen: Chosen, *, complete: Callable[[str], int], asked: Sequence[int] | None
+) -> Look:  # fmt: skip
+    """Return the look at the arms of a study's dataset, and store it if it is a new one.
+
+    `complete` gives the seeds of the complete study on a dataset.
+    """
+    runs = [run for arm in chosen.arms for run in arm.runs]
+    seeds = min(len({(run.config.seed, run.config.repeat) for run in arm.runs}) for arm in chosen.arms)
+    dataset = runs[0].config.dataset
+    ids = [run.record.run_id for run in runs]
+    return take(folder, dataset, ids, seeds=seeds, complete=complete(dataset), asked=asked)
 
 
 def _plan(stored: Sequence[int] | None, asked: Sequence[int] | None, complete: int) -> tuple[int, ...]:

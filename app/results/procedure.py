@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,14 @@ class Pairing:
         return (sum(self.clumps.learned[0]), sum(self.clumps.learned[1])) if self.clumps else None
 
 
+class Part(NamedTuple):
+    """The pairs of arms of one dataset by one metric, as a part of a family of comparisons."""
+
+    table: Table
+    pairings: Sequence[Pairing]
+    delta: float | None  # the margin, in the metric's unit
+
+
 def pairs_of(arms: Sequence[Arm]) -> list[tuple[int, int]]:
     """Return the pairs of arms that are compared, by their numbers: those of one size if every size has several arms.
 
@@ -56,23 +64,32 @@ def paired_arms(table: Table, a: int, b: int, target: Target) -> Pairing:
     if table.first.folds is not None:
         found = folds.folded(table.scores(a), table.scores(b), table.folds(a, b), groups=table.units)
         return Pairing(a=a, b=b, estimate=found.estimate, procedure="folds", folded=found)
+    apart = _clumps(table, a, b)
     if not table.same_rows:
-        estimate = crossed.welch(table.results(a), table.results(b))
-        return Pairing(a=a, b=b, estimate=estimate, procedure="Welch")
-    scores, apart = (table.scores(a), table.scores(b)), _clumps(table, a, b)
-    if apart and all(map(any, apart.learned)):
-        scores = tuple(each[np.array(learned)] for each, learned in zip(scores, apart.learned, strict=True))
+        estimate = crossed.welch(*_that_learned((table.results(a), table.results(b)), apart))
+        return Pairing(a=a, b=b, estimate=estimate, procedure="Welch", clumps=apart)
+    scores = _that_learned((table.scores(a), table.scores(b)), apart)
     estimate = crossed.crossed(*scores, groups=table.units, target=target)
     return Pairing(a=a, b=b, estimate=estimate, procedure=_named(table, estimate, target), clumps=apart)
 
 
-def words(table: Table, pairings: Sequence[Pairing], *, delta: float | None, level: float) -> list[Verdict]:
-    """Return the verdict of each pair of a family, with Holm's p values."""
-    found = verdicts([each.estimate for each in pairings], delta=delta, level=level)
-    of_folds = [each.folded.nadeau_bengio if each.folded else each.estimate for each in pairings]
-    second = verdicts(of_folds, delta=delta, level=level)
+def _that_learned(arms: tuple[np.ndarray, np.ndarray], apart: Clumps | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs of both arms that learned, or all runs if those of an arm did not: (k, ...) each."""
+    if apart is None or not all(map(any, apart.learned)):
+        return arms
+    return arms[0][np.array(apart.learned[0])], arms[1][np.array(apart.learned[1])]
+
+
+def words(parts: Sequence[Part], *, level: float) -> list[list[Verdict]]:
+    """Return the verdicts of each part of one family, with Holm's p values over all pairs of all parts."""
+    of = [(part, each) for part in parts for each in part.pairings]
+    deltas = [part.delta for part, _ in of]
+    found = verdicts([each.estimate for _, each in of], delta=deltas, level=level)
+    of_folds = [each.folded.nadeau_bengio if each.folded else each.estimate for _, each in of]
+    second = verdicts(of_folds, delta=deltas, level=level)
     both = [by_both(one, other) for one, other in zip(found, second, strict=True)]
-    return [_special(table, each, verdict) for each, verdict in zip(pairings, both, strict=True)]
+    special = iter([_special(part.table, each, verdict) for (part, each), verdict in zip(of, both, strict=True)])
+    return [[next(special) for _ in part.pairings] for part in parts]
 
 
 def _named(table: Table, estimate: Estimate, target: Target) -> str:

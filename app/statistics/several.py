@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import bdtr
+
+SIGNS = 6  # datasets from which a sign test can reach p < 0.05
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -32,6 +35,15 @@ def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
 def bonferroni_level(level: float, comparisons: int) -> float:
     """Return the level of each interval such that all together contain their values with probability `level`."""
     return 1 - (1 - level) / comparisons
+
+
+def sign_test(ahead: int, behind: int) -> float | None:
+    """Return the exact two-sided p value of `ahead` against `behind` signs, ties omitted; None for fewer than six.
+
+    The smallest p value of m signs is 2^(1 - m), which is above 0.05 for m < 6.
+    """
+    signs = ahead + behind
+    return min(1.0, 2 * float(bdtr(min(ahead, behind), signs, 0.5))) if signs >= SIGNS else None
 
 
 def _in_given_order(adjusted: np.ndarray, order: np.ndarray) -> list[float]:

@@ -57,17 +57,21 @@ def verdict(
     )  # fmt: skip
 
 
-def verdicts(estimates: Sequence[Estimate], *, delta: float | None, level: float = 0.95) -> list[Verdict]:
+def verdicts(
+    estimates: Sequence[Estimate], *, delta: float | Sequence[float | None] | None, level: float = 0.95
+) -> list[Verdict]:
     """Return the words of a family of comparisons, in the given order, with Holm's p and Bonferroni's intervals.
 
-    Estimates without a standard error are not counted in the family.
+    `delta` is the margin of all comparisons, or one for each. Estimates without a standard error are not counted in
+    the family.
     """
+    deltas = [delta] * len(estimates) if delta is None or isinstance(delta, int | float) else [*delta]
     tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
     adjusted = dict(zip(tested, holm([p for each in estimates if (p := each.p) is not None]), strict=True))
     count = max(1, len(tested))
     return [
-        verdict(estimate, delta=delta, level=level, adjusted_p=adjusted.get(index), comparisons=count)
-        for index, estimate in enumerate(estimates)
+        verdict(estimate, delta=margin, level=level, adjusted_p=adjusted.get(index), comparisons=count)
+        for index, (estimate, margin) in enumerate(zip(estimates, deltas, strict=True))
     ]
 
 

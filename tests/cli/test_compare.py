@@ -71,6 +71,22 @@ def test_other_formats_contain_the_same_difference(call, made):
     assert r"\begin{tabular}" in latex and f"& {shown} &" in latex and r"vit\_classic" in latex
 
 
+def test_several_datasets_and_metrics_are_one_family_and_each_dataset_of_a_study_is_one_look(call, work, made):
+    random = np.random.default_rng(2)
+    for model, rate in ((DIFF, 0.9), (VIT, 0.7)):
+        for seed in range(2):
+            finished(work / "checkpoints", classified(random.random(300) < rate), dataset="cifar10", size="1M",
+                     model=model, seed=seed)  # fmt: skip
+    ended = call("compare --dataset digits --dataset CIFAR-10 --metric top1 --metric brier")
+    assert ended.code == 0 and ended.out.startswith("one family of comparisons (4 pairs, 2 datasets, 2 metrics)")
+    runs = find_runs(work / "checkpoints")
+    files = study(work / "checkpoints", runs)
+    found = json.loads(call("compare grid --json --metric brier --metric top1").out)
+    assert [each["look"]["number"] for each in found["comparisons"]] == [1] * 4 and found["family"] == 4
+    assert len((files.folder / "looks.jsonl").read_text().splitlines()) == 4  # a plan and a look of each dataset
+    assert call("compare grid --dataset bach").code == 2 and call("compare grid --metric rmse").code == 2
+
+
 def test_runs_are_named_by_id_path_and_selection(call, made):
     one, other = (next(run for run in made if run.config.model == model) for model in (DIFF, VIT))
     by_id = call(f"compare {one.record.run_id} {other.files.record}")

@@ -125,6 +125,28 @@ def test_each_difference_with_its_interval_and_p_is_recomputed_from_the_predicti
     assert len(seen) == 6
 
 
+def test_several_datasets_are_one_family_with_a_forest_plot_and_no_average(tmp_path):
+    random = np.random.default_rng(4)
+    for dataset in ("digits", "cifar10"):
+        for model, rate in (("vit_classic", 0.6), ("vit_differential", 0.7)):
+            for seed in range(3):
+                right = random.random(200) < rate
+                finished(tmp_path, classified(right), dataset=dataset, size="1M", model=model, seed=seed,
+                         test=measured(right))  # fmt: skip
+    document, text = page_of(tmp_path)
+    (forest,) = [each for each in parts.blocks(document.sections) if getattr(each, "key", "") == "forest"]
+    page, files = Page(text), Files(tmp_path)
+    shown = [each for each in page.numbers if each.path == "crossed(top1).interval.0"]
+    assert len(forest.tables[0].rows) == 2 and forest.svg.count("<svg") == 1
+    for each in shown:
+        a, b = (np.stack([files.scores(run, "top1") for run in arm]) for arm in files.arms(each.runs))
+        difference, se, df, _ = crossed(a, b)
+        low, high = difference - stats.t.ppf(0.9875, df) * se, difference + stats.t.ppf(0.9875, df) * se
+        assert min(abs(each.value - low), abs(each.value + high)) < 1e-9  # or of the model that is ahead
+    assert "97.5 % interval" in text and "Results are not averaged." in text and "sign test needs 6" in text
+    assert "The 2 p values of all datasets were adjusted" in text
+
+
 def test_the_page_is_well_formed_with_one_title_headings_in_order_and_unique_ids(made):
     ElementTree.fromstring(made.text.partition("\n")[2])
     assert not made.page.open and len(made.page.ids()) == len(set(made.page.ids()))

@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...system.durable import write_text
 from .. import style
 from ..canvas import Canvas
-from ..sections import curves, dots, methods, references, scaling
+from ..sections import curves, dots, forest, methods, references, scaling
 from ..sections.subject import Subject
 from . import latex, table
 
@@ -51,6 +51,10 @@ def require(subject: Subject, folder: Path) -> None:
 
 def _figures(subject: Subject, folder: Path) -> Iterator[Path]:
     """Write each figure in both widths, with embedded fonts. Yield their paths."""
+    if subject.several and (rows := forest.rows(subject)):
+        for name, width in WIDTHS.items():
+            canvas = Canvas(width=width, caption=False, formats=("pdf",))
+            yield from style.save(forest.draw(rows, canvas), folder / f"forest_{name}", canvas)
     for answer in subject.answers:
         for name, width in WIDTHS.items():
             canvas = Canvas(width=width, caption=False, formats=("pdf",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from ...results import wording
 from ...results.comparison import Comparison, Pair
+from ...results.metrics import Metric
 from .. import style
 from ..canvas import Canvas
 from ..document import svg
@@ -38,18 +40,13 @@ def draw(comparison: Comparison, canvas: Canvas) -> Drawing:
     """Return the drawing on a canvas: results above, differences with their intervals below."""
     drawn = [pair for pair in comparison.pairs if pair.word != "identical"][:_PAIRS]
     rows = [len(comparison.arms), len(drawn)] if drawn else [len(comparison.arms)]
-    scale = max(canvas.points(10) / 10, 0.8)
-    heights = [scale * _ROW * (count + 0.4) + _FRAME for count in rows]
+    heights = [height(count, canvas) for count in rows]
     with style.house_style(canvas):
         drawing = Drawing(figsize=(canvas.inches, sum(heights)), dpi=canvas.dpi)
         panels = drawing.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         _results(panels[0], comparison, canvas)
         if drawn:
-            _differences(panels[1], comparison, drawn, canvas)
-        for panel in panels:
-            panel.grid(visible=False, axis="y")
-            panel.tick_params(axis="y", length=0)
-            panel.spines["left"].set_visible(False)
+            differences(panels[1], comparison.metric, drawn, [f"{pair.a} - {pair.b}" for pair in drawn], canvas)
         drawing.draw_without_rendering()
     return drawing
 
@@ -70,11 +67,12 @@ def _results(axes: Axes, comparison: Comparison, canvas: Canvas) -> None:
     _rows(axes, [arm.title for arm in comparison.arms])
     axes.margins(x=0.06)
     axes.set_xlabel(f"{metric.title} (%)" if metric.rate else metric.title)
+    _bare(axes)
 
 
-def _differences(axes: Axes, comparison: Comparison, drawn: list[Pair], canvas: Canvas) -> None:
-    """Draw each difference with its interval, the margin as a band, and zero."""
-    scale, metric = canvas.scale, comparison.metric
+def differences(axes: Axes, metric: Metric, drawn: Sequence[Pair], names: list[str], canvas: Canvas) -> None:
+    """Draw each difference by one metric with its interval, the margin as a band, and zero."""
+    scale = canvas.scale
     delta = next((pair.delta for pair in drawn if pair.delta), None)
     if delta:
         axes.axvspan(-metric.scale * delta, metric.scale * delta, color="#DDDDDD", alpha=0.6, linewidth=0)
@@ -85,10 +83,22 @@ def _differences(axes: Axes, comparison: Comparison, drawn: list[Pair], canvas: 
             ends = [metric.scale * end for end in pair.interval]
             axes.plot(ends, [place] * 2, color="#000000", linewidth=2 * scale, marker="|", markersize=9 * scale)
         axes.plot([value], [place], color="#000000", marker="D", markersize=6.5 * scale, linestyle="none")
-    _rows(axes, [f"{pair.a} - {pair.b}" for pair in drawn])
+    _rows(axes, names)
     axes.margins(x=0.06)
     unit = f" ({metric.unit})" if metric.unit else ""
     axes.set_xlabel(f"difference{unit}, first is better above 0")
+    _bare(axes)
+
+
+def height(rows: float, canvas: Canvas) -> float:
+    """Return the height of a panel with so many rows, in inches."""
+    return max(canvas.points(10) / 10, 0.8) * _ROW * (rows + 0.4) + _FRAME
+
+
+def _bare(panel: Axes) -> None:
+    panel.grid(visible=False, axis="y")
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
@@ -113,7 +123,7 @@ def _caption(comparison: Comparison) -> Text:
     delta = next((pair.delta for pair in comparison.pairs if pair.delta), None)
     every = "repeat of the cross-validation" if any(pair.procedure == "folds" for pair in comparison.pairs) else "run"
     level = f"{100 * comparison.pairs[0].verdict.level:.4g}" if comparison.pairs else "95"
-    several = "simultaneous " if len(comparison.pairs) > 1 else ""
+    several = "simultaneous " if comparison.family > 1 else ""
     band = f" The grey band is the margin, {wording.margin(comparison.metric, delta)}." if delta else ""
     return (
         f"Above, an open dot is one {every} and a filled mark is the mean. Below, a diamond is the difference of two "

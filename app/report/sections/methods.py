@@ -81,9 +81,10 @@ def _analysis(answer: Answer) -> Iterator[str]:
             "example."
         )
     level = f"{100 * comparison.level:.4g}"
-    if len(comparison.pairs) > 1:
+    if comparison.family > 1:
+        of = "" if comparison.family == len(comparison.pairs) else " of all datasets"
         yield (
-            f"The {len(comparison.pairs)} p values were adjusted by Holm's method (Holm 1979), and intervals are "
+            f"The {comparison.family} p values{of} were adjusted by Holm's method (Holm 1979), and intervals are "
             f"simultaneous {level} % intervals (Bonferroni)."
         )
     else:

@@ -15,7 +15,7 @@ def table(answer: Answer, where: str) -> Table:
     comparison = answer.comparison
     assert comparison, "pairs are of a comparison"
     unit = f" ({comparison.metric.unit})" if comparison.metric.unit else ""
-    adjusted = " (Holm)" if len(comparison.pairs) > 1 else ""
+    adjusted = " (Holm)" if comparison.family > 1 else ""
     level = f"{100 * comparison.pairs[0].verdict.level:.4g}"
     return Table(
         caption=f"Pairs of models on {answer.title}, by {comparison.metric.title}. A difference is positive where the "

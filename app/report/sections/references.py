@@ -111,7 +111,7 @@ def used(subject: Subject) -> list[str]:
     wanted = {
         "obuchowski1995hypothesis": "crossed" in procedures, "hillis2007comparison": "crossed" in procedures,
         "schuirmann1987comparison": any(pair.delta for pair in pairs) and bool(procedures - {"McNemar", "one run"}),
-        "holm1979simple": any(len(comparison.pairs) > 1 for comparison in comparisons),
+        "holm1979simple": any(comparison.family > 1 for comparison in comparisons),
         "mcnemar1947note": "McNemar" in procedures, "nadeau2003inference": "folds" in procedures,
         "welch1947generalization": bool(procedures & {"Welch", "test set"}),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...results import wording
 from ...results.comparison import Comparison, Pair
 from ..document.parts import Block, Bullets, Code, Number, Paragraph, Section, Strong, Text
-from . import amounts, dots, pairs
+from . import amounts, dots, forest, pairs
 from .subject import Answer, Subject, ids
 
 _MOST = 4  # pairs with a sentence each; of more, the table has all
@@ -35,8 +35,7 @@ def section(subject: Subject) -> Section:
         Section(key=f"verdict-{place}", title=answer.title, blocks=tuple(_answer(answer)))
         for place, answer in enumerate(subject.answers, 1)
     )
-    remark = Paragraph(("Each dataset is a separate question with a separate verdict. Results are not averaged.",))
-    return Section(key="verdict", title="Verdict", blocks=(*blocks, remark), sections=inner)
+    return Section(key="verdict", title="Verdict", blocks=(*blocks, *forest.blocks(subject)), sections=inner)
 
 
 def _unfinished(subject: Subject) -> Iterator[Block]:
