@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import task
+from . import scoring
 from .artifacts.predictions import Predictions
 from .errors import Damaged, Diverged
 from .place import Place
@@ -82,11 +82,11 @@ def require_numbers(predictions: Predictions) -> None:
 
     A logit of minus infinity is allowed if the truth is another class, since it only excludes a class.
     """
-    outputs, labels = predictions.logits, task.tensor_of(predictions.labels)
+    outputs, labels = predictions.logits, scoring.tensor_of(predictions.labels)
     if rows := int(np.isnan(outputs).any(1).sum()):
         what = f"the model's outputs are not numbers for {rows:,} of {len(outputs):,} test examples"
     else:
-        loss = float(predictions.task.losses(task.tensor_of(outputs).double(), labels).mean())
+        loss = float(predictions.task.losses(scoring.tensor_of(outputs).double(), labels).mean())
         if math.isfinite(loss):
             return
         what = f"the test loss is {loss}"
@@ -99,4 +99,4 @@ def top_k(predictions: Predictions, k: int) -> dict[str, Any]:
     Raises Diverged if a logit is not a number.
     """
     require_numbers(predictions)
-    return task.top_k(predictions.labels, predictions.logits, k)
+    return scoring.top_k(predictions.labels, predictions.logits, k)

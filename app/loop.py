@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .draws import steps_per_epoch
-from .task import Task
+from .task import Mixed, Task
 
 _NONE = np.empty(0, np.int64)  # no examples
 
@@ -30,9 +30,12 @@ class Examples(Protocol):
 
     def order(self, epoch: int, size: int | None = None) -> np.ndarray: ...
 
+    def paired(self, examples: np.ndarray, epoch: int) -> np.ndarray:
+        """Return the optimiser batch with what its parts must know of all of it, (B,), which can be divided."""
+
     def expect(self, examples: np.ndarray) -> None: ...
 
-    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]: ...
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ class Arithmetic(Protocol):
     def autocast(self) -> AbstractContextManager:
         """Return a context around forward."""
 
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def training_sums(self, outputs: Tensor, targets: Tensor | Mixed) -> Tensor:
         """Return the sums of a training batch for its task. The first one is minimised."""
 
     def total(self, sums: Tensor) -> Tensor:
@@ -160,7 +163,7 @@ def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[t
     for epoch in range(first_epoch, schedule.epochs):
         order = np.asarray(train.order(epoch, size) if size else train.order(epoch))
         for start in range(skipped * schedule.batch_size, len(order), schedule.batch_size):
-            yield epoch, order[start : start + schedule.batch_size]
+            yield epoch, train.paired(order[start : start + schedule.batch_size], epoch)
         skipped = 0
     yield schedule.epochs, _NONE
 

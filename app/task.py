@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from . import scoring
 
 if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, logs and cards of a task need neither
     import numpy as np
@@ -17,9 +19,15 @@ if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, lo
     from torch import Tensor
 
 TOPS = (1, 3, 5)  # in results, and in the log after a full validation pass
-_RESAMPLINGS = 2000
 _COUNTS = ("correct", "correct_at_3", "correct_at_5")  # of TOPS, in the log
-_SAME = 1e-12  # of the targets' square: a variance below it is rounding
+
+
+class Mixed(NamedTuple):
+    """The targets of mixed training examples: `share` of an example's target and 1 - share of its partner's."""
+
+    targets: Tensor  # (B,)
+    partners: Tensor  # (B,)
+    share: Tensor  # float32 (B,)
 
 
 class Task(Protocol):
@@ -39,6 +47,9 @@ class Task(Protocol):
 
     def sums(self, outputs: Tensor, targets: Tensor, *, at_k: bool = False) -> Tensor:
         """Return the batch's sums for its log row, loss first, on the outputs' device."""
+
+    def blended(self, mixed: Mixed, outputs: Tensor) -> Tensor:
+        """Return the targets that `losses` compares outputs of mixed examples with."""
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return the columns of a log row from its sums over `examples`."""
@@ -82,8 +93,16 @@ class Classes:
 
         loss = self.losses(outputs, targets)
         labels = targets.argmax(1) if targets.dim() == 2 else targets
-        counts = [correct_at(outputs, labels, k).sum() for k in (TOPS if at_k else TOPS[:1])]
+        counts = [scoring.correct_at(outputs, labels, k).sum() for k in (TOPS if at_k else TOPS[:1])]
         return torch.stack([loss.sum(), *counts])
+
+    def blended(self, mixed: Mixed, outputs: Tensor) -> Tensor:
+        """Return the shares of the classes: float32 (B, K)."""
+        from torch.nn import functional as F
+
+        classes, share = outputs.shape[1], mixed.share[:, None]
+        theirs, others = (F.one_hot(each, classes).to(share.dtype) for each in (mixed.targets, mixed.partners))
+        return theirs * share + others * (1 - share)
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss`, `correct` and, if they were counted, `correct_at_3` and `correct_at_5`."""
@@ -121,14 +140,14 @@ class Classes:
         np.add.at(confusion, (labels[known], outputs[known].argmax(1)), 1)
         counts = np.bincount(labels, minlength=classes)
         recalls = [int(confusion[c, c]) / int(counts[c]) if counts[c] else None for c in range(classes)]
-        rates = {name: value for k in TOPS for name, value in top_k(labels, outputs, k).items()}
-        logits, targets = tensor_of(outputs), tensor_of(labels)
+        rates = {name: value for k in TOPS for name, value in scoring.top_k(labels, outputs, k).items()}
+        logits, targets = scoring.tensor_of(outputs), scoring.tensor_of(labels)
         return {
             "n": n,
             **rates,
-            "balanced_accuracy": balanced_accuracy(recalls),
+            "balanced_accuracy": scoring.balanced_accuracy(recalls),
             "loss": float(self.losses(logits.double(), targets).mean()),
-            "correct": int(correct_at(logits, targets, 1).sum()),
+            "correct": int(scoring.correct_at(logits, targets, 1).sum()),
             "per_class": recalls,
             "confusion": confusion.tolist(),
         }
@@ -160,6 +179,11 @@ class Values:
         del at_k
         loss = self.losses(outputs, targets)
         return torch.stack([loss.sum(), (outputs.squeeze(1).to(loss.dtype) - targets).abs().sum()])
+
+    def blended(self, mixed: Mixed, outputs: Tensor) -> Tensor:
+        """Return the weighted mean of both values: (B,)."""
+        del outputs
+        return mixed.targets * mixed.share + mixed.partners * (1 - mixed.share)
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss` and `mae`."""
@@ -197,8 +221,8 @@ class Values:
         per_row = np.stack([np.ones(n), error**2, np.abs(error), centred, centred**2], axis=1)  # (n, 5)
         per_unit = np.zeros((units.max() + 1, per_row.shape[1]))
         np.add.at(per_unit, units, per_row)
-        rmse, mae, r2 = _errors(per_unit.sum(0))
-        spread = np.array([_errors(drawn) for drawn in _resampled(per_unit)])  # (2000, 3)
+        rmse, mae, r2 = scoring.errors(per_unit.sum(0))
+        spread = np.array([scoring.errors(drawn) for drawn in scoring.resampled(per_unit)])  # (2000, 3)
         low, high = np.percentile(spread, (2.5, 97.5), axis=0)
         result: dict[str, Any] = {"n": n, "mse": rmse**2, "loss": rmse**2, "target_mean": float(truth.mean())}
         result |= {"target_std": float(truth.std()), "resampled": "names" if len(per_unit) < n else "rows"}
@@ -223,66 +247,10 @@ def of_header(header: Mapping[str, Any]) -> Task:
     return _TASKS.get(header.get("task", classes.name), classes)
 
 
-def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
-    """Return whether each target is among the k highest logits: (B, K), (B,) -> (B,) bool.
-
-    The target's rank is the number of logits above it plus those equal to it with a lower index, so ties are decided
-    equally on all devices, and a k above the number of classes counts everything. If a logit is not a number (NaN),
-    there is no such order, and the target is not among the highest. Infinities are ordered as usual.
-    """
-    import torch
-
-    own = logits.gather(1, targets[:, None])  # (B, 1)
-    classes = torch.arange(logits.shape[1], device=logits.device)
-    ahead = (logits > own) | ((logits == own) & (classes < targets[:, None]))
-    return (ahead.sum(1) < k) & ~logits.isnan().any(1)
-
-
-def top_k(labels: np.ndarray, logits: np.ndarray, k: int) -> dict[str, Any]:
-    """Return the share of examples whose class is among the k highest logits, with its 95 % Wilson interval."""
-    from scipy import stats  # takes seconds to import, and is only needed at a run's end
-
-    found = correct_at(tensor_of(logits), tensor_of(labels), k)
-    correct, n = int(found.sum()), len(found)
-    interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    return {f"top{k}": correct / n, f"top{k}_interval": [float(interval.low), float(interval.high)]}
-
-
-def tensor_of(array: np.ndarray) -> Tensor:
-    """Return the tensor of an array. It shares the memory unless that is read-only, as a file's columns are."""
-    import torch
-
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
-
-
-def balanced_accuracy(recalls: Sequence[float | None]) -> float:
-    """Return the mean recall of the classes that have examples, whose recall is not None."""
-    import numpy as np
-
-    return float(np.array([recall for recall in recalls if recall is not None]).mean())
-
-
 def _wide(outputs: Tensor) -> Tensor:
     import torch
 
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-
-
-def _errors(summed: np.ndarray) -> tuple[float, float, float]:
-    """Return RMSE, MAE and R2 from sums over rows: (1, squared error, absolute error, centred target, its square)."""
-    n, squared, absolute, target, square = summed
-    variance = square / n - (target / n) ** 2
-    r2 = 1 - squared / n / variance if variance > _SAME * (square / n or 1) else float("nan")
-    return math.sqrt(squared / n), float(absolute / n), float(r2)
-
-
-def _resampled(per_unit: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield sums over as many units, drawn with replacement, 2,000 times from a fixed seed, (5,) each."""
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    for _ in range(_RESAMPLINGS):
-        yield per_unit[random.integers(len(per_unit), size=len(per_unit))].sum(0)
 
 
 def is_count(value: Any) -> bool:

@@ -47,6 +47,10 @@ class Watched:
         """The split's own."""
         return self.split.order(epoch, size) if size else self.split.order(epoch)
 
+    def paired(self, examples: np.ndarray, epoch: int) -> np.ndarray:
+        """The split's own."""
+        return self.split.paired(examples, epoch)
+
     def expect(self, examples: np.ndarray) -> None:
         """The split's own."""
         self.split.expect(examples)

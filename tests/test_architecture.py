@@ -24,7 +24,8 @@ LAYERS = [
     {"counts"},
     {"place", "log", "launch", "doctor"},
     {"tables", "system", "loop"},
-    {"task", "draws", "errors", "statistics", "trackers"},
+    {"task"},
+    {"scoring", "draws", "errors", "statistics", "trackers"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
 FILES = sorted(APP.rglob("*.py"))

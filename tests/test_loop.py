@@ -24,6 +24,9 @@ class Points:
     def order(self, epoch, size=None):
         return (np.arange(size or len(self.x)) + epoch) % len(self.x)
 
+    def paired(self, examples, epoch):
+        return examples
+
     def expect(self, examples):
         pass
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
 from torch.nn import functional as F
 
-from app import task
+from app import scoring, task
 
 LOGITS = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.arange(200) % 10
@@ -22,7 +22,7 @@ def test_losses_are_cross_entropy_per_example_in_float32_at_least():
 
 @pytest.mark.parametrize("k", [1, 2, 5, 10, 11])
 def test_correct_at_k_is_scikit_learn_s(k):
-    mine = task.correct_at(LOGITS, TARGETS, k).double().mean().item()
+    mine = scoring.correct_at(LOGITS, TARGETS, k).double().mean().item()
     theirs = top_k_accuracy_score(TARGETS, LOGITS, k=min(k, 10), labels=np.arange(10)) if k < 10 else 1.0
     assert mine == pytest.approx(theirs)
 
@@ -39,7 +39,7 @@ def test_balanced_accuracy_is_scikit_learn_s_where_classes_are_uneven_or_have_no
 
 def test_of_equal_logits_the_lower_class_is_ahead():
     logits = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
-    assert task.correct_at(logits, torch.tensor([0, 1]), 1).tolist() == [True, False]
+    assert scoring.correct_at(logits, torch.tensor([0, 1]), 1).tolist() == [True, False]
     assert torch.equal(logits.argmax(1), torch.zeros(2, dtype=torch.int64))
 
 
@@ -53,7 +53,7 @@ def test_a_logit_that_is_not_a_number_is_never_correct_at_any_k(dtype, where, cl
     if where == "all":
         logits[:] = torch.nan
     for k in (1, 3, 5, classes, classes + 1):
-        assert not task.correct_at(logits, targets, k).any()
+        assert not scoring.correct_at(logits, targets, k).any()
     assert task.classes.sums(logits, targets, at_k=True)[1:].tolist() == [0, 0, 0]
     found = task.classes.metrics(targets.numpy(), logits.float().numpy())
     rates = {name: found[name] for name in ("top1", "top3", "top5", "correct", "balanced_accuracy")}
@@ -63,16 +63,16 @@ def test_a_logit_that_is_not_a_number_is_never_correct_at_any_k(dtype, where, cl
 def test_one_example_that_is_not_a_number_takes_nothing_from_the_others():
     logits = LOGITS.clone()
     logits[3, 7] = torch.nan
-    mine, whole = (task.correct_at(each, TARGETS, 5) for each in (logits, LOGITS))
+    mine, whole = (scoring.correct_at(each, TARGETS, 5) for each in (logits, LOGITS))
     assert not mine[3] and torch.equal(mine[torch.arange(200) != 3], whole[torch.arange(200) != 3])
 
 
 def test_infinite_logits_have_their_places():
     most = torch.inf
     logits = torch.tensor([[most, 0, 1], [-most, 0, 1], [most, most, 0], [-most, -most, -most], [-most, -most, 0]])
-    first = [task.correct_at(logits, torch.full((5,), target), 1).tolist() for target in range(3)]
+    first = [scoring.correct_at(logits, torch.full((5,), target), 1).tolist() for target in range(3)]
     assert first == [[True, False, True, True, False], [False] * 5, [False, True, False, False, True]]
-    assert task.correct_at(logits, torch.tensor([2, 0, 1, 2, 1]), 2).tolist() == [True, False, True, False, False]
+    assert scoring.correct_at(logits, torch.tensor([2, 0, 1, 2, 1]), 2).tolist() == [True, False, True, False, False]
 
 
 def test_the_log_counts_correct_at_1_3_and_5_after_a_full_pass():

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .. import draws
 from ..place import Place
-from ..task import Task
+from ..task import Mixed, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +41,26 @@ class Arithmetic:
         """Return the place's mixed precision."""
         return self.place.autocast()
 
-    def training_sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def training_sums(self, outputs: Tensor, targets: Tensor | Mixed) -> Tensor:
         """Return the task's sums. The loss is weighted by class if there are weights. The counts never are.
+
+        The loss of mixed examples is that of their mixed targets. Counts compare with the targets before mixing.
 
         The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, and of mixed targets (1 / B) sum_i sum_k w[k]
         t_ik (-log p_ik). It is divided by the count B and not by the sum of the weights, as torch's `reduction="mean"`
         does, so that micro-batches and ranks add up to the batch exactly.
         """
-        sums = self.task.sums(outputs, targets)
+        if isinstance(targets, Mixed):
+            sums, targets = self.task.sums(outputs, targets.targets), self.task.blended(targets, outputs)
+        else:
+            sums = self.task.sums(outputs, targets)
+            if self.class_weights is None:
+                return sums
         if self.class_weights is None:
-            return sums
-        wide = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-        loss = F.cross_entropy(wide, targets, weight=self.class_weights.to(wide.dtype), reduction="sum")
+            loss = self.task.losses(outputs, targets).sum()
+        else:
+            wide = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+            loss = F.cross_entropy(wide, targets, weight=self.class_weights.to(wide.dtype), reduction="sum")
         return torch.cat([loss[None], sums[1:]])
 
     def total(self, sums: Tensor) -> Tensor:

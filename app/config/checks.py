@@ -98,8 +98,33 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
         raise InputError(f"lr_min={recipe.lr_min:g} has no effect with --schedule constant. Omit --lr-min")
     if recipe.lr_min and recipe.lr_min >= recipe.lr:
         raise InputError(f"lr_min={recipe.lr_min:g} is not below lr={recipe.lr:g}. Use a smaller --lr-min")
+    _check_mixing(recipe)
     if recipe.init_sha256 and recipe.pretrained:
         raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
+
+
+def _check_mixing(recipe: Recipe) -> None:
+    """Raise InputError for a setting of mixing without effect."""
+    used = [name for name in ("mixup", "cutmix") if getattr(recipe, name)]
+    given = {"mix_prob": 1.0, "mix_switch": 0.5, "mix_mode": "batch", "mix_epochs": None}
+    changed = [name for name, default in given.items() if getattr(recipe, name) != default]
+    for name in changed:
+        option = flag(name)
+        if not used:
+            raise InputError(
+                f"{name}={getattr(recipe, name)} has no effect without mixing. Give --mixup or --cutmix, or omit "
+                f"{option}"
+            )
+        if name == "mix_switch" and len(used) == 1:
+            raise InputError(
+                f"mix_switch={recipe.mix_switch} has no effect with {flag(used[0])} alone. Give --mixup and --cutmix, "
+                f"or omit {option}"
+            )
+    if recipe.mix_epochs is not None and recipe.mix_epochs >= recipe.epochs:
+        raise InputError(
+            f"mix_epochs={recipe.mix_epochs} has no effect on {recipe.epochs} epochs. Use a smaller number, or omit "
+            "--mix-epochs"
+        )
 
 
 def _check_optimizer(recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import task
 from ..artifacts.parts import DataRecord
 from ..config.run import RunConfig
+from ..sharing import recipe
 from .job import Job
 
 _UNEVEN = 3  # ratio to the rows of the smallest class from which a note is printed
@@ -35,12 +36,20 @@ def balanced(counts: Sequence[int]) -> list[float]:
 
 
 def header(config: RunConfig) -> dict[str, Any]:
-    """Return the log header's entry on weighted training losses, or nothing if they are not weighted."""
-    if config.class_weights == "none":
+    """Return the log header's entries on training losses that differ from those of validation, and on their counts."""
+    plain, weighted = task.of(config.task).loss_name, config.class_weights != "none"
+    mixes = config.mixup or config.cutmix
+    if not weighted and not mixes:
         return {}
-    plain = task.of(config.task).loss_name
-    losses = {"train": f"{plain}, weighed by class with n / (K n_c)", "val": plain, "val_full": plain}
-    return {"class_weights": config.class_weights, "losses": losses}
+    train = plain + (" of mixed targets" if mixes else "") + (", weighed by class with n / (K n_c)" if weighted else "")
+    found: dict[str, Any] = {"class_weights": config.class_weights} if weighted else {}
+    found |= {"losses": {"train": train, "val": plain, "val_full": plain}}
+    if mixes:
+        found |= {
+            "mixing": recipe.mixing(config),
+            "train_counts": "outputs of mixed inputs against the targets before mixing",
+        }
+    return found
 
 
 def notes(config: RunConfig, data: DataRecord) -> list[str]:

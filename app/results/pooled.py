@@ -211,6 +211,6 @@ def _score(found: Predictions) -> Score:
         told = found.task.metrics(found.labels, found.logits, found.names)
         interval = None if told["rmse_interval"] is None else tuple(told["rmse_interval"])
         return Score(metric="rmse", n=len(found.rows), value=told["rmse"], interval=interval)
-    known = ~np.isnan(found.logits).any(1)  # of equal logits the first class counts, as in `task.correct_at`
+    known = ~np.isnan(found.logits).any(1)  # of equal logits the first class counts, as in `scoring.correct_at`
     correct, n = int((known & (found.logits.argmax(1) == found.labels)).sum()), len(found.rows)
     return Score(metric="accuracy", n=n, value=correct / n, interval=wilson(correct, n), correct=correct)

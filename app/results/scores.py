@@ -39,7 +39,7 @@ def values_of(found: Predictions, metric: Metric, blocks: np.ndarray) -> tuple[n
 def correct(found: Predictions, k: int = 1) -> np.ndarray:
     """Return whether each label is among the k highest logits, bool (n,).
 
-    Equal logits are in the order of their classes, as in `task.correct_at`.
+    Equal logits are in the order of their classes, as in `scoring.correct_at`.
     """
     if k == 1:
         return np.asarray(found.logits.argmax(1) == found.labels)

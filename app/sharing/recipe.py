@@ -53,9 +53,24 @@ def epochs(config: RunConfig) -> str:
 
 
 def regularisation(config: RunConfig, kind: str) -> str:
-    """Return dropout, and the augmentation of images."""
-    dropout = f"dropout {config.dropout:g}"
-    return f"{dropout}, augmentation {config.augment}" if kind == "image" else dropout
+    """Return dropout, the augmentation of images, and the mixing of examples."""
+    parts = [f"dropout {config.dropout:g}"]
+    parts += [f"augmentation {config.augment}"] if kind == "image" else []
+    return ", ".join([*parts, *([mixing(config)] if mixing(config) else [])])
+
+
+def mixing(config: RunConfig) -> str:
+    """Return the mixing of training examples for readers, or an empty text."""
+    used = {"MixUp": config.mixup, "CutMix": config.cutmix}
+    parts = [f"{name} {alpha:g}" for name, alpha in used.items() if alpha]
+    if len(parts) == 2:
+        parts[1] += f" with probability {config.mix_switch:g}"
+    if not parts:
+        return ""
+    of = "by batch" if config.mix_mode == "batch" else "by example"
+    prob = f", applied with probability {config.mix_prob:g}" if config.mix_prob < 1 else ""
+    until = f", in the first {config.mix_epochs:,} epochs" if config.mix_epochs else ""
+    return f"{' or '.join(parts)} {of}{prob}{until}"
 
 
 def class_weights(config: RunConfig) -> dict[str, str]:

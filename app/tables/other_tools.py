@@ -98,7 +98,13 @@ _TABLE = (
     Row("--aa --auto-augment --autoaugment --hflip --scale-range --color-jitter --augmentation "
         "--augmentations --aug --randaug --rand-augment --trivial-augment --reprob --random-erase --random-erasing",
         "--augment", "It joins names by +, such as flip_crop+trivial+erasing"),
-    Row("--mixup --cutmix --smoothing --label-smoothing --drop-path "
+    Row("--mixup-alpha", "--mixup", "It is the parameter of the Beta distribution of shares"),
+    Row("--cutmix-alpha", "--cutmix", "It is the parameter of the Beta distribution of areas"),
+    Row("--mixup-prob", "--mix-prob", "It is the probability of mixing"),
+    Row("--mixup-switch-prob", "--mix-switch", "It is the probability of CutMix if --mixup is given too"),
+    Row("--mixup-mode", "--mix-mode", "Its values are batch and element"),
+    Row("--mixup-off-epoch", "--mix-epochs", "It counts the first epochs, which are mixed"),
+    Row("--smoothing --label-smoothing --drop-path "
         "--drop-path-rate --drop-block --bce-loss --mosaic --copy-paste --distillation-type --teacher-model",
         "", "It is unsupported. Omit it"),
     # recipe

@@ -122,14 +122,13 @@ def test_every_key_of_a_regression_is_described(call, work):
     require_described(find_runs(work / "checkpoints")[0])
 
 
-def test_every_key_of_a_run_with_weighted_classes_is_described(call):
-    asked = (
-        "--model resnet18 --width 4 --epochs 1 --class-weights balanced --limit-train 64 --batch-size 32 --threads 1"
-    )
+def test_every_key_of_a_run_with_weighted_classes_and_mixed_examples_is_described(call):
+    asked = "--model resnet18 --width 4 --epochs 1 --class-weights balanced --limit-train 64 --batch-size 32 --threads 1"
+    asked += " --mixup 0.5"
     assert call(f"train --dataset digits {asked} --checkpoints weighted").code == 0
     weighted = find_runs(Path("weighted"))[0]
     require_described(weighted)
-    assert {"class_weights", "losses"} <= set(read(weighted.files.log)[0])
+    assert {"class_weights", "losses", "mixing", "train_counts"} <= set(read(weighted.files.log)[0])
 
 
 @pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions",

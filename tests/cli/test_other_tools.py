@@ -7,7 +7,7 @@ import pytest
 from app.cli import command as program
 from app.cli.other_tools import _WITHIN, COMMANDS, command, option, within
 from app.config.settings import GROUPS, flag, options_of
-from app.config.settings.recipe import CLASS_WEIGHTS, PRECISIONS
+from app.config.settings.recipe import CLASS_WEIGHTS, MIX_MODES, PRECISIONS
 from app.tables.augmentations import canonical
 from app.tables.optimizers import OPTIMIZERS
 from app.tables.other_tools import OPTIONS
@@ -102,6 +102,7 @@ def test_each_sentence_is_one_and_its_values_are_the_program_s():
         "--optimizer": OPTIMIZERS,
         "--schedule": SCHEDULES,
         "--class-weights": CLASS_WEIGHTS,
+        "--mix-mode": MIX_MODES,
     }
     for ours, values in choices.items():
         (says,) = {row.says for row in OPTIONS.values() if row.ours == ours}

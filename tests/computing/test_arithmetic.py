@@ -35,6 +35,9 @@ class Ones:
     def order(self, epoch, size=None):
         return np.arange(8)
 
+    def paired(self, examples, epoch):
+        return examples
+
     def expect(self, examples):
         pass
 

@@ -104,7 +104,7 @@ def test_whatever_changes_the_result_changes_the_name(change):
 
 def other_than(value):
     """Another value of the type, for a field whose values are not checked here."""
-    return {bool: lambda: not value, int: lambda: value + 1, float: lambda: value / 2 + 0.25}.get(
+    return {bool: lambda: not value, int: lambda: value + 1, float: lambda: value / 2 + 0.37}.get(
         type(value), lambda: f"{value or ''}x"
     )()
 

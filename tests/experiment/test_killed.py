@@ -16,7 +16,8 @@ MEASURED = {"seconds": 0, "wait_ms": 0, "peak_bytes": 0}
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 COMMAND = [
     sys.executable, str(RUN), "train", "--dataset", "digits", "--size", "100K", "--d-model", "64", "--epochs", "6",
-    "--limit-train", "320", "--batch-size", "32", "--augment", "flip_crop", "--state-every", "0", "--threads", "1",
+    "--limit-train", "320", "--batch-size", "32", "--augment", "flip_crop+erasing", "--mixup", "0.8", "--cutmix", "1",
+    "--mix-mode", "element", "--state-every", "0", "--threads", "1",
 ]  # fmt: skip
 
 

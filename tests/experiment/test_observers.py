@@ -46,6 +46,9 @@ class Points:
     def order(self, epoch, size=None):
         return np.arange(10)
 
+    def paired(self, examples, epoch):
+        return examples
+
     def expect(self, examples):
         pass
 

@@ -14,6 +14,7 @@ from .model import TIMM
 
 PANEL = "Recipe"
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
+MIX_MODES = ("batch", "element")
 CLASS_WEIGHTS = ("none", "balanced")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most batches of an epoch
@@ -118,6 +119,31 @@ class Recipe:
         help="Start from the published weights of a timm/NAME model.",
         differs="confound",
     )
+    mixup: float = setting(
+        0.0, panel=PANEL, least=0, most=100, shown="off",
+        help="Mix each training example with another by shares from a Beta distribution with this parameter.",
+        differs="confound",
+    )  # fmt: skip
+    cutmix: float = setting(
+        0.0, panel=PANEL, kinds=("image", "field"), least=0, most=100, shown="off",
+        help="Replace a box of each training image by another's, of an area from a Beta distribution with this "
+        "parameter.", differs="confound",
+    )  # fmt: skip
+    mix_prob: float = setting(
+        1.0, panel=PANEL, above=0, most=1, help="Set the probability of mixing.", differs="confound"
+    )
+    mix_switch: float = setting(
+        0.5, panel=PANEL, above=0, below=1, help="Set the probability of CutMix if --mixup is given too.",
+        differs="confound",
+    )  # fmt: skip
+    mix_mode: str = setting(
+        "batch", panel=PANEL, choices=MIX_MODES,
+        help="Draw the mixture once per optimiser batch or for each example (element).", differs="confound",
+    )  # fmt: skip
+    mix_epochs: int | None = setting(
+        None, panel=PANEL, shown="all", above=0, most=MOST, help="Mix in this many first epochs only.",
+        differs="confound",
+    )  # fmt: skip
     class_weights: str = setting(
         "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
         help="Weigh the training loss of each class, balanced by n / (K n_c) of its n_c of n training rows.",

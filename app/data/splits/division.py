@@ -18,7 +18,7 @@ from ...errors import InputError
 from ...system.printable import printable
 from ...tables.shape import extent
 from ..store.cache import Cached
-from ..transforms import chain
+from ..transforms import chain, mixing
 from ..transforms.normalise import AsFloat
 from ..transforms.transform import Transform
 from . import holdout
@@ -66,6 +66,7 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
         name: Split(**held[source](), **_rows(cached, source, members), **common, transforms=inputs(augment))
         for name, (source, members, augment) in parts.items()
     }
+    made["train"] = replace(made["train"], mixing=mixing.of(config))
     made["test"] = replace(made["test"], paths=_paths(cached, rows.test_from, rows.test))
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"arrays_digest": cached.digest}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ... import draws
-from ..transforms import chain
+from ..transforms import chain, mixing
 from ..transforms.transform import Draws, Transform
 from .ahead import Ahead
 
@@ -41,6 +41,7 @@ class Split:
     send: Callable[[Tensor], Tensor]
     ahead: Ahead | None = None  # of images that are not on the device
     seed: int = 0
+    mixing: mixing.Mixing | None = None  # of training examples
     names: np.ndarray | None = None  # str (n,) of the simulations, if rows are their frames
     paths: Sequence[str] | None = None  # of the rows' files within the dataset's folder, (n,); of test rows only
 
@@ -56,16 +57,29 @@ class Split:
         orders = [draws.permutation(draws.key(draws.ORDER, *key), len(self)) for key in keys]
         return np.concatenate(orders)[:size]
 
-    def expect(self, examples: np.ndarray) -> None:
-        """Announce the next examples, so that host memory is read before they are requested."""
-        if self.ahead and len(examples):
-            self.ahead.expect(self.members[examples])
+    def paired(self, examples: np.ndarray, epoch: int) -> np.ndarray:
+        """Return an optimiser batch with the partner of each example if the run mixes examples, else unchanged."""
+        return self.mixing.paired(examples, seed=self.seed, epoch=epoch) if self.mixing else examples
 
-    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Tensor]:
+    def expect(self, examples: np.ndarray) -> None:
+        """Announce the next examples or pairs, so that host memory is read before they are requested."""
+        if self.ahead and len(examples):
+            self.ahead.expect(self.members[_loaded(examples)])
+
+    def batch(self, examples: np.ndarray, *, epoch: int | None = None) -> tuple[Tensor, Any]:
         """Return inputs float32 (B, C, H, W) or (B, C, L), and targets int64 (B,), or float32 (B,) of a regression.
 
-        Transforms that are for training only are applied if an epoch is given. Nothing here waits for the device.
+        Pairs have `Mixed` targets. Transforms that are for training only are applied if an epoch is given. Nothing here
+        waits for the device.
         """
+        if not examples.dtype.names:
+            return self._transformed(examples, epoch)
+        numbers, places = mixing.loaded(examples)
+        inputs, targets = self._transformed(numbers, epoch)
+        sent = self.send(torch.from_numpy(places)), self.send(torch.from_numpy(mixing.numbers(examples)))
+        return mixing.mixed(inputs, targets, *sent)
+
+    def _transformed(self, examples: np.ndarray, epoch: int | None) -> tuple[Tensor, Tensor]:
         members = self.members[examples]
         at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
         images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
@@ -82,6 +96,11 @@ class Split:
             batch = self.batch(part)
             self.expect(examples[start + batch_size : start + 2 * batch_size])
             yield part, *batch
+
+
+def _loaded(examples: np.ndarray) -> np.ndarray:
+    """Return the numbers of the examples, or of both partners of pairs, that a batch reads."""
+    return mixing.loaded(examples)[0] if examples.dtype.names else examples
 
 
 def channel_statistics(moments: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
