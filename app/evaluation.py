@@ -23,7 +23,8 @@ class TestSplit(Protocol):
     @property
     def rows(self) -> np.ndarray: ...
 
-    # names: np.ndarray, str (n,), where its examples have any; paths: Sequence[str], where they are files of a folder
+    # names: np.ndarray, str (n,), where its examples have any; paths: Sequence[str], where they are files of a folder;
+    # groups: np.ndarray, int64 (n,), where the dataset is divided by groups
 
     def __len__(self) -> int: ...
 
@@ -42,9 +43,8 @@ def predict(model: nn.Module, split: TestSplit, *, task: Task, batch_size: int, 
         return None
     examples, labels, logits = (part.numpy() for part in gathered if part is not None)
     assert np.array_equal(examples, np.arange(len(split))), "an example was seen twice, not at all, or out of turn"
-    return Predictions(
-        split.rows[examples], labels, logits, getattr(split, "names", None), task, getattr(split, "paths", None)
-    )
+    names, paths, groups = (getattr(split, name, None) for name in ("names", "paths", "groups"))
+    return Predictions(split.rows[examples], labels, logits, names, task, paths, groups)
 
 
 def _predicted(

@@ -27,7 +27,8 @@ class Predictions:
 
     For a regression, labels are the true values and logits (n, 1) are the model's predictions. The table's columns are
     then `target` and `prediction`. `names` are the examples' names, if they have names. Examples of one name, such as
-    the frames of one simulation, are not independent of each other.
+    the frames of one simulation, are not independent of each other. Neither are those of one of the `groups`, the
+    numbers of the groups of a dataset that is divided by `--group-column`, such as patients.
     """
 
     rows: np.ndarray  # int64 (n,)
@@ -36,6 +37,12 @@ class Predictions:
     names: np.ndarray | None = None  # str (n,)
     task: Task = task.classes
     paths: Sequence[str] | None = None  # of the files within the dataset's folder, (n,), if rows have one
+    groups: np.ndarray | None = None  # int64 (n,)
+
+    def in_order(self, order: np.ndarray) -> Predictions:
+        """Return the rows at these places, without their paths."""
+        names, groups = (None if each is None else each[order] for each in (self.names, self.groups))
+        return Predictions(self.rows[order], self.labels[order], self.logits[order], names, self.task, groups=groups)
 
     def save(self, path: Path) -> None:
         """Write them as parquet."""
@@ -47,6 +54,8 @@ class Predictions:
             columns["path"] = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in self.paths]
         if self.names is not None:
             columns["name"] = [str(name) for name in self.names]
+        if self.groups is not None:
+            columns["group"] = self.groups
         if self.task is task.values:
             columns |= {"target": self.labels, "prediction": self.logits[:, 0]}
         else:
@@ -75,13 +84,14 @@ class Predictions:
         rows = _whole_numbers(columns, "row")
         names = _texts(columns["name"]) if "name" in columns else None
         paths = columns["path"].to_pylist() if "path" in columns else None
+        groups = _integers("group", columns["group"]) if "group" in columns else None
         if "target" in columns:
             target, prediction = _known("target", columns["target"]), _numbers("prediction", columns["prediction"])
-            return cls(rows, target, prediction[:, None], names, task.values, paths)
+            return cls(rows, target, prediction[:, None], names, task.values, paths, groups)
         labels, logits = _whole_numbers(columns, "label"), _matrix("logits", columns["logits"])
         if len(labels) and labels.max() >= logits.shape[1]:
             raise ValueError(f"label {labels.max()} is above the {logits.shape[1]} classes of its logits")
-        return cls(rows, labels, logits, names, paths=paths)
+        return cls(rows, labels, logits, names, paths=paths, groups=groups)
 
 
 def _reason(error: Exception) -> str:
@@ -103,15 +113,19 @@ def _lists(values: np.ndarray) -> Any:
 
 def _whole_numbers(columns: Mapping[str, pyarrow.ChunkedArray], name: str) -> np.ndarray:
     """Return a column of row numbers or labels, int64 (n,). Raise ValueError for other values."""
-    import pyarrow as pa
-
-    column = columns[name]
-    if not pa.types.is_integer(column.type):
-        raise ValueError(f"{name} is of type {column.type}, not of whole numbers")
-    found = _array(name, column).astype(np.int64, copy=False)
+    found = _integers(name, columns[name])
     if len(found) and found.min() < 0:
         raise ValueError(f"{name} contains {found.min()}, which is below 0")
     return found
+
+
+def _integers(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:
+    """Return a column of integers, int64 (n,). Raise ValueError for other values."""
+    import pyarrow as pa
+
+    if not pa.types.is_integer(column.type):
+        raise ValueError(f"{name} is of type {column.type}, not of whole numbers")
+    return _array(name, column).astype(np.int64, copy=False)
 
 
 def _numbers(name: str, column: pyarrow.ChunkedArray) -> np.ndarray:

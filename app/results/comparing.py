@@ -197,10 +197,11 @@ def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
             "runs is used"
         )
     if table.groups is not None:
-        yield (
-            f"{table.examples:,} test rows are of {len(np.unique(table.groups)):,} groups (their `name`, such as a "
-            "simulation), and each group counts as one example"
-        )
+        of = f"{table.examples:,} test rows are of {len(np.unique(table.groups)):,} groups ({table.alike[0].about})"
+        single = table.metric.name == "top1" and max(map(len, table.arms)) == 1
+        unless = ", except in McNemar's test" if single else ""
+        yield f"{of}, and each group counts as one example{unless}"
+    yield from dict.fromkeys(each.gap for each in table.alike if each.gap)
     if len(pairs_of(arms)) < len(arms) * (len(arms) - 1) // 2:
         yield "Models of different sizes are not compared with each other. Name two of them to compare them"
     if family > 1:

@@ -14,6 +14,7 @@ from ..artifacts.runs import Run
 from ..errors import InputError
 from ..statistics import influence
 from . import pooled, scores
+from .alike import Alike, Search
 from .arms import Arm
 from .metrics import Metric
 
@@ -28,7 +29,7 @@ class Tested:
     fingerprint: str  # of the split
     rows: np.ndarray  # int64 (n,), ascending
     labels: np.ndarray  # (n,)
-    names: np.ndarray | None  # of groups of examples, str (n,)
+    names: np.ndarray | None  # of groups of examples (n,)
     values: np.ndarray  # scores, float64 (n,), such that higher is better
     result: float  # the metric, in its usual direction
     correct: np.ndarray | None  # of a classification, bool (n,)
@@ -43,6 +44,7 @@ class Table:
     metric: Metric
     arms: tuple[tuple[Tested, ...], ...]
     same_rows: bool  # False: the runs have different test sets, the same ones in every arm
+    alike: tuple[Alike, ...] = ()  # of each set of test rows
 
     @property
     def first(self) -> Tested:
@@ -95,31 +97,35 @@ def table(arms: Sequence[Arm], metric: Metric) -> Table:
     Raises InputError for runs whose test rows or labels differ, unless every arm has the same several test sets, and
     for predictions that are not numbers; Damaged for a damaged file.
     """
-    found = tuple(tuple(_tests(arm, metric)) for arm in arms)
+    search = Search()
+    found = tuple(tuple(_tests(arm, metric, search)) for arm in arms)
     sets = [{_key(each) for each in tests} for tests in found]
     same = len(set.union(*sets)) == 1
     if not same and (len(sets[0]) == 1 or any(each != sets[0] for each in sets)):
         _refuse([each for tests in found for each in tests])
-    return Table(metric=metric, arms=found, same_rows=same)
+    return Table(metric=metric, arms=found, same_rows=same, alike=tuple(search.all))
 
 
-def _tests(arm: Arm, metric: Metric) -> Iterator[Tested]:
+def _tests(arm: Arm, metric: Metric, search: Search) -> Iterator[Tested]:
     if arm.of_folds:
         for repeat, each in pooled.joined(arm.runs).items():
             members = [run for run in arm.runs if run.config.repeat == repeat]
-            yield _tested(members, each.predictions, metric, each.folds)
+            yield _tested(members, each.predictions, metric, search, each.folds)
         return
     for run in arm.runs:
         run.require_whole("predictions", fix=_FIX)
-        yield _tested([run], Predictions.load(run.files.predictions), metric)
+        yield _tested([run], Predictions.load(run.files.predictions), metric, search)
 
 
-def _tested(runs: Sequence[Run], found: Predictions, metric: Metric, folds: np.ndarray | None = None) -> Tested:
+def _tested(
+    runs: Sequence[Run], found: Predictions, metric: Metric, search: Search, folds: np.ndarray | None = None
+) -> Tested:
     ids = tuple(run.record.run_id for run in runs)
     found, folds = _sorted(found, folds)
     _require_numbers(ids[0], found)
+    names = search.of(runs[0], found).groups
     try:
-        values, result = scores.values_of(found, metric, _blocks(found.names, len(found.rows)))
+        values, result = scores.values_of(found, metric, _blocks(names, len(found.rows)))
     except ValueError as error:
         raise InputError(f"--metric {metric.name} of run {ids[0]}: {error}") from None
     if not np.isfinite(values).all():
@@ -127,7 +133,7 @@ def _tested(runs: Sequence[Run], found: Predictions, metric: Metric, folds: np.n
     classes = found.task is task.classes
     return Tested(
         run_ids=ids, fingerprint=runs[0].record.data.split_fingerprint, rows=found.rows, labels=found.labels,
-        names=found.names, values=values, result=result, correct=scores.correct(found) if classes else None,
+        names=names, values=values, result=result, correct=scores.correct(found) if classes else None,
         mse=None if classes else float(scores.squared_errors(found).mean()), folds=folds,
     )  # fmt: skip
 
@@ -137,11 +143,7 @@ def _sorted(found: Predictions, folds: np.ndarray | None) -> tuple[Predictions, 
     if (np.diff(found.rows) > 0).all():
         return found, folds
     order = np.argsort(found.rows, kind="stable")
-    names = None if found.names is None else found.names[order]
-    return (
-        Predictions(found.rows[order], found.labels[order], found.logits[order], names, found.task),
-        None if folds is None else folds[order],
-    )
+    return found.in_order(order), None if folds is None else folds[order]
 
 
 def _blocks(names: np.ndarray | None, n: int) -> np.ndarray:

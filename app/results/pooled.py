@@ -165,11 +165,17 @@ def _joined(repeat: int, runs: Sequence[Run]) -> Joined:
             f"{folds[-1]}). Each row belongs to one fold: retrain one of these runs with --fresh"
         )
     _require_all_rows(repeat, runs[0], found)
-    labels, logits = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("labels", "logits"))
-    names = [part.names for part in parts if part.names is not None]
     of_rows = np.repeat([run.config.fold or 0 for run in runs], [len(part.rows) for part in parts])[order]
-    together = Predictions(found, labels, logits, np.concatenate(names)[order] if names else None, parts[0].task)
-    return Joined(together, of_rows)
+    labels, logits, names, groups = (_column(parts, name) for name in ("labels", "logits", "names", "groups"))
+    assert labels is not None and logits is not None, "all predictions have them"
+    together = Predictions(rows, labels, logits, names, parts[0].task, groups=groups)
+    return Joined(together.in_order(order), of_rows)
+
+
+def _column(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
+    """Return a column of all folds' rows, or None unless all folds have it."""
+    found = [getattr(part, name) for part in parts]
+    return None if any(each is None for each in found) else np.concatenate(found)
 
 
 def _require_all_rows(repeat: int, run: Run, rows: np.ndarray) -> None:

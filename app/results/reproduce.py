@@ -78,9 +78,7 @@ def rows_agree(before: Predictions, now: Predictions) -> bool:
 
 def in_order(found: Predictions) -> Predictions:
     """Return predictions in the order of their rows."""
-    order = np.argsort(found.rows, kind="stable")
-    names = None if found.names is None else found.names[order]
-    return Predictions(found.rows[order], found.labels[order], found.logits[order], names, found.task)
+    return found.in_order(np.argsort(found.rows, kind="stable"))
 
 
 def _tolerance(published: Published, before: Predictions, here: place.Place) -> float:

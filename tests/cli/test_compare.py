@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.pictures import encoded, noise, write_parquet
 from results import N, arms, classified, finished, fitted
 
+from app.artifacts.predictions import Predictions
 from app.artifacts.runs import find_runs
 from app.studies import changes, folder
 
 VIT, DIFF = "vit_classic", "vit_differential"
+SMALL = "--image 16 --patch 4 --size 100K --d-model 64 --epochs 1 --batch-size 16 --augment none --threads 1"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -207,3 +210,21 @@ def test_a_comparison_imports_neither_torch_nor_scipy_stats_nor_pandas(made, wor
     ended = subprocess.run([sys.executable, "-c", program, *lines], capture_output=True, text=True, timeout=120,
                            cwd=work, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
     assert ended.stderr.split() == ["0", "0", "0"], ended.stderr
+
+
+@pytest.mark.slow
+def test_patients_and_duplicates_of_a_trained_dataset_are_groups(call, work, tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))
+    write_parquet(work / "pets" / "train-0.parquet", ["cat", "dog"] * 20, patient=[f"a{i // 4}" for i in range(40)])
+    numbers = [100, 101, 102, 103, 104, 105, 106, 100]  # the last image is the first one, of another patient
+    images = [{"bytes": encoded(noise(number)), "path": None} for number in numbers]
+    write_parquet(
+        work / "pets" / "test-0.parquet", ["cat", "dog"] * 4, image=images, patient=[f"b{i // 2}" for i in range(8)]
+    )
+    for model in (VIT, DIFF):
+        assert call(f"train --dataset ./pets --model {model} --group-column patient {SMALL}").code == 0
+    stored = Predictions.load(find_runs(work / "checkpoints")[0].files.predictions)
+    assert len(np.unique(stored.groups)) == 4
+    out = call("compare --dataset local/pets").out
+    assert "8 test rows are of 3 groups (one per value of --group-column; 1 row has the same input" in out
+    assert "were not looked for" not in out

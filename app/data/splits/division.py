@@ -174,9 +174,11 @@ def _sources(images: Tensor, labels: Tensor, place: Holder) -> dict[str, Any]:
 
 
 def _rows(cached: Cached, split: str, members: np.ndarray) -> dict[str, Any]:
-    named = f"{split}-names.npy" in cached.manifest.files
-    names = cached.array(split, "names")[members] if named else None
-    return {"members": members, "rows": cached.array(split, "rows")[members], "names": names}
+    found: dict[str, Any] = {"members": members, "rows": cached.array(split, "rows")[members]}
+    kind = "names" if f"{split}-names.npy" in cached.manifest.files else "groups"  # simulations have both
+    if f"{split}-{kind}.npy" in cached.manifest.files:
+        found[kind] = cached.array(split, kind)[members]
+    return found
 
 
 def _paths(cached: Cached, split: str, members: np.ndarray) -> list[str] | None:

@@ -43,6 +43,7 @@ class Split:
     seed: int = 0
     mixing: mixing.Mixing | None = None  # of training examples
     names: np.ndarray | None = None  # str (n,) of the simulations, if rows are their frames
+    groups: np.ndarray | None = None  # int64 (n,) of the groups of --group-column
     paths: Sequence[str] | None = None  # of the rows' files within the dataset's folder, (n,); of test rows only
 
     def __len__(self) -> int:
