@@ -123,8 +123,8 @@ def test_every_key_of_a_regression_is_described(call, work):
 
 
 def test_every_key_of_a_run_with_weighted_classes_and_mixed_examples_is_described(call):
-    asked = "--model resnet18 --width 4 --epochs 1 --class-weights balanced --limit-train 64 --batch-size 32 --threads 1"
-    asked += " --mixup 0.5"
+    asked = "--model resnet18 --width 4 --epochs 1 --class-weights balanced --limit-train 64 --batch-size 32"
+    asked += " --threads 1 --mixup 0.5"
     assert call(f"train --dataset digits {asked} --checkpoints weighted").code == 0
     weighted = find_runs(Path("weighted"))[0]
     require_described(weighted)
