@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from .document.parts import Document
-from .sections import audit, calibration, closing, curves, ledger, methods, remedy, results, scaling, verdict
+from .sections import (
+    audit,
+    calibration,
+    classes,
+    closing,
+    curves,
+    disagreed,
+    ledger,
+    methods,
+    remedy,
+    results,
+    scaling,
+    verdict,
+)
 from .sections.subject import Subject
 
 
@@ -11,7 +24,8 @@ def document(subject: Subject) -> Document:
     """Return the report of a study. Sections without content are omitted."""
     sections = [
         verdict.section(subject), audit.section(subject), remedy.section(subject), results.section(subject),
-        scaling.section(subject), curves.section(subject), calibration.section(subject), ledger.section(subject),
+        scaling.section(subject), classes.section(subject), disagreed.section(subject), curves.section(subject),
+        calibration.section(subject), ledger.section(subject),
         closing.reproduction(subject), closing.limits(subject), closing.licences(subject), methods.section(subject),
     ]  # fmt: skip
     models = " and ".join(dict.fromkeys(run.config.model for run in subject.runs)) or "no finished runs"

@@ -45,9 +45,9 @@ def draw(runs: list[Run], folder: Path, *, say: selection.Say | None = None, can
 
 def figure(a: Series, b: Series, gaps: Sequence[ClassGap], canvas: Canvas = CANVAS) -> Figure:
     """Return the figure of the differences A - B of each class."""
-    shown = _shown(gaps, canvas)
-    columns = 1 if canvas.narrow or len(shown) <= _COLUMN else 2
-    rows = -(-len(shown) // columns)
+    chosen = shown(gaps, canvas)
+    columns = 1 if canvas.narrow or len(chosen) <= _COLUMN else 2
+    rows = -(-len(chosen) // columns)
     about = pair_title((a, b))
     with style.house_style(canvas):
         made = style.blank(f"Accuracy per class on {about}: {a.architecture} minus {b.architecture}", canvas)
@@ -61,15 +61,15 @@ def figure(a: Series, b: Series, gaps: Sequence[ClassGap], canvas: Canvas = CANV
         legend.legend(handles=entries, ncols=beside, **options)
         axes = [made.add_subplot(grid[1, column]) for column in range(columns)]
         for column, each in enumerate(axes):
-            _draw(each, shown[column * rows : (column + 1) * rows], rows, (a, b), canvas)
-            each.set_xlim(*_limits(shown))
+            _draw(each, chosen[column * rows : (column + 1) * rows], rows, (a, b), canvas)
+            each.set_xlim(*_limits(chosen))
             each.set_xlabel("difference (points)")
-        style.caption(made, canvas, _facts(a, b, gaps, shown))
+        style.caption(made, canvas, _facts(a, b, gaps, chosen))
         style.fit(made, [legend, axes[0]], above + height)
     return made
 
 
-def _shown(gaps: Sequence[ClassGap], canvas: Canvas) -> list[ClassGap]:
+def shown(gaps: Sequence[ClassGap], canvas: Canvas) -> list[ClassGap]:
     """Return all classes, or as many of the highest as of the lowest differences if there are too many."""
     most = _MOST_NARROW if canvas.narrow else _MOST
     half = most // 2

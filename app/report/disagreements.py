@@ -66,6 +66,11 @@ class Tests:
         found = np.flatnonzero((own > _MOST) & (its < _MOST))
         return found[np.argsort(its[found] - own[found], kind="stable")]
 
+    def mistaken(self, series: int, example: int) -> list[tuple[int, int]]:
+        """Return the wrong classes that a series predicts for an example, each with its runs, most runs first."""
+        counts = Counter(self.predicted[series][:, example].tolist())
+        return [(number, times) for number, times in counts.most_common() if number != int(self.labels[example])]
+
 
 def draw(
     runs: list[Run],
@@ -148,9 +153,8 @@ def _head(axes: Axes, pair: tuple[Series, Series], found: Tests, at: int, canvas
 def _texts(pair: tuple[Series, Series], found: Tests, example: int, wrong: int) -> list[str]:
     """Return the lines at an image: its class, what the other architecture predicts, and how often which is right."""
     names = pair[0].runs[0].record.data.class_names
-    counts = Counter(found.predicted[wrong][:, example].tolist())
     label = int(found.labels[example])
-    wrongs = [f"{names[number]} ({times})" for number, times in counts.most_common() if number != label]
+    wrongs = [f"{names[number]} ({times})" for number, times in found.mistaken(wrong, example)]
     right = [
         f"{round(found.shares(at)[example] * len(pair[at].runs))}/{len(pair[at].runs)}" for at in (1 - wrong, wrong)
     ]

@@ -263,8 +263,8 @@ def test_the_verdict_comes_first_with_interval_n_k_and_target(made):
     assert "97.5 % interval" in one and "n = 300; k = 3 seeds each; for new seeds and new test examples" in one
     assert "300K" in two
     keys = [section.key for section in made.document.sections]
-    assert keys == ["verdict", "audit", "change", "results", "scaling", "curves", "calibration", "ledger", "reproduce",
-                    "limits", "licences", "methods"]  # fmt: skip
+    assert keys == ["verdict", "audit", "change", "results", "scaling", "classes", "disagreements", "curves",
+                    "calibration", "ledger", "reproduce", "limits", "licences", "methods"]  # fmt: skip
 
 
 def test_without_a_finished_run_the_page_says_so_and_lists_what_is_missing(tmp_path):

@@ -79,7 +79,7 @@ def _renew(element: Element, key: str, used: set[str]) -> None:
             if value in used:
                 element.set(name, f"{key}-{value}")
         elif name in (_LINK, "href"):
-            element.set("href", f"#{key}-{value.removeprefix('#')}")
+            element.set("href", value if value.startswith("data:") else f"#{key}-{value.removeprefix('#')}")
         elif name == "style":
             element.set(name, _style(value, key))
         else:

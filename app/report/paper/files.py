@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...system.durable import write_text
 from .. import style
 from ..canvas import Canvas
-from ..sections import curves, dots, forest, methods, references, scaling
+from ..sections import classes, curves, disagreed, dots, forest, methods, references, scaling
 from ..sections.subject import Subject
 from . import latex, table
 
@@ -60,7 +60,8 @@ def _figures(subject: Subject, folder: Path) -> Iterator[Path]:
             canvas = Canvas(width=width, caption=False, formats=("pdf",))
             drawn: dict[str, Figure] = {
                 key: made
-                for key, (made, _) in (scaling.drawings(answer, width) | curves.drawings(answer, width)).items()
+                for part in (scaling, classes, disagreed, curves)
+                for key, (made, _) in part.drawings(answer, width).items()
             }
             if answer.comparison:
                 drawn = {"verdict": dots.draw(answer.comparison, canvas)} | drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ...results.comparison import ArmResult, Comparison
 from ...results.metrics import Metric
 from ...system.duration import spoken
 from ..document.parts import Number, Text
+from .subject import learned
 
 NONE: Text = ("-",)
 
@@ -45,9 +47,9 @@ def computed(text: str, value: float, runs: Sequence[str], path: str) -> Number:
 
 
 def mean(arm: ArmResult, comparison: Comparison, places: int) -> Number:
-    """Return the mean result of an arm."""
+    """Return the mean result of an arm, of the runs that learned."""
     metric = comparison.metric
-    return computed(wording.result(metric, arm.mean, places), arm.mean, arm.run_ids, f"mean({metric.name})")
+    return computed(wording.result(metric, arm.mean, places), arm.mean, learned(arm), f"mean({metric.name})")
 
 
 def sd(arm: ArmResult, comparison: Comparison, places: int) -> Text:
@@ -55,7 +57,7 @@ def sd(arm: ArmResult, comparison: Comparison, places: int) -> Text:
     if arm.sd is None:
         return NONE
     metric = comparison.metric
-    return (computed(wording.amount(metric, arm.sd, places), arm.sd, arm.run_ids, f"sd({metric.name})"),)
+    return (computed(wording.amount(metric, arm.sd, places), arm.sd, learned(arm), f"sd({metric.name})"),)
 
 
 def interval(metric: Metric, ends: tuple[float, float], places: int, runs: Sequence[str], path: str) -> Text:
@@ -64,6 +66,17 @@ def interval(metric: Metric, ends: tuple[float, float], places: int, runs: Seque
         computed(wording.number(metric, end, places), end, runs, f"{path}.{place}") for place, end in enumerate(ends)
     )
     return (low, " to ", high)
+
+
+def marked(text: str, numbers: Sequence[Number]) -> Text:
+    """Return a sentence in which numbers that are part of it, in their order, know where they are from."""
+    parts: list[str | Number] = []
+    for each in numbers:
+        found = re.search(rf"(?<![\w.]){re.escape(each.text)}(?![\w]|[.,]\d)", text)
+        if found:
+            parts += [text[: found.start()], each]
+            text = text[found.end() :]
+    return (*parts, text)
 
 
 def count(value: float) -> str:

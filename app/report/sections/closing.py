@@ -59,8 +59,9 @@ def _limits(answer: Answer, *, several: bool) -> Iterator[Text]:
            "dataset. Another recipe may rank the models differently.",)  # fmt: skip
     seeds = min((len(arm.results) for arm in answer.arms.values()), default=0)
     if 0 < seeds < _FEW:
-        yield (f"{lead}There are {seeds} seeds of a model. The variance between seeds is estimated from them, and the "
-               "interval is as wide as that requires.",)  # fmt: skip
+        what = "repeats" if config.folds else "seeds"
+        yield (f"{lead}There are {seeds} {what} of a model. The variance between {what} is estimated from them, and "
+               "the interval is as wide as that requires.",)  # fmt: skip
     if len(answer.sizes) > 1:
         yield (f"{lead}Sizes may differ in more than the parameter count, such as depth and the share of warm-up "
                "steps. A trend over them is not a law.",)  # fmt: skip

@@ -43,10 +43,11 @@ def _training(answer: Answer) -> Iterator[str]:
         run.config.model if run.config.size == run.config.model else f"{run.config.model} ({run.config.size})"
         for run in runs
     )
+    seeds = [*dict.fromkeys(run.config.seed for run in runs)]
     yield (
         f"We trained {models} on {answer.title} (version {data.version}; {data.rows.train:,} training, "
         f"{data.rows.val:,} validation and {data.rows.test:,} test examples, split {data.split_fingerprint}) with "
-        f"seeds {_one_of(run.config.seed for run in runs)}."
+        f"seed{'s' if len(seeds) > 1 else ''} {_one_of(seeds)}."
     )
     epochs, batches = (_one_of(getattr(run.config, name) for run in runs) for name in ("epochs", "batch_size"))
     rates = _one_of(f"{run.config.lr:g}" for run in runs)

@@ -7,7 +7,7 @@ from ...results.comparison import Comparison, Pair
 from ...results.metrics import Metric
 from ..document.parts import Table, Text
 from . import amounts
-from .subject import Answer, Subject, ids
+from .subject import Answer, Subject, compared, ids
 
 
 def table(answer: Answer, where: str) -> Table:
@@ -26,7 +26,7 @@ def table(answer: Answer, where: str) -> Table:
 
 
 def _row(answer: Answer, comparison: Comparison, pair: Pair) -> tuple[Text, ...]:
-    runs, metric, p = ids(answer.of(pair)), comparison.metric, pair.verdict.p
+    runs, metric, p = compared(answer.of(pair)), comparison.metric, pair.verdict.p
     places = wording.decimals_of(metric, pair.interval, pair.difference)
     shown = wording.number(metric, pair.difference, places)
     difference = amounts.computed(shown, pair.difference, runs, f"{path(pair, metric)}.difference")
@@ -35,7 +35,7 @@ def _row(answer: Answer, comparison: Comparison, pair: Pair) -> tuple[Text, ...]
         ends = amounts.interval(metric, pair.interval, places, runs, f"{path(pair, metric)}.interval")
     if p is not None:
         tested = (amounts.computed(amounts.p_value(p), p, runs, f"{path(pair, metric)}.p"),)
-    beats = amounts.computed(f"{pair.beats:.2f}", pair.beats, runs, f"beats({metric.name})")
+    beats = amounts.computed(f"{pair.beats:.2f}", pair.beats, ids(answer.of(pair)), f"beats({metric.name})")
     return (f"{pair.a} against {pair.b}",), (pair.word,), (difference,), ends, tested, (beats,)
 
 

@@ -24,7 +24,7 @@ class Reference:
     def text(self) -> str:
         """The source in one line."""
         given = self.fields
-        author, year = given.get("author", "").replace(" and ", ", "), given.get("year", "")
+        author, year = given.get("author", "").strip("{}").replace(" and ", ", "), given.get("year", "")
         where = ", ".join(filter(None, (given.get("journal"), given.get("note"), _place(given))))
         return ". ".join(filter(None, (f"{author} {f'({year})' if year else ''}".strip(), given["title"], where))) + "."
 

@@ -8,7 +8,7 @@ from ...artifacts.runs import Run
 from ...results.comparison import ArmResult
 from ..document.parts import Block, RunName, Section, Table, Text
 from . import amounts, dots
-from .subject import Answer, Subject, size_of
+from .subject import Answer, Subject, learned, size_of
 
 _RATES = {"top-1": "results.test.top1", "top-3": "results.test.top3", "top-5": "results.test.top5"}
 _ERRORS = {"RMSE": "results.test.rmse", "MAE": "results.test.mae", "R²": "results.test.r2"}
@@ -59,7 +59,7 @@ def _of_arms(answer: Answer, size: str, arms: list[ArmResult]) -> Table:
     for arm in arms:
         more: Text = amounts.NONE
         if arm.one_more:
-            more = amounts.interval(metric, arm.one_more, places, arm.run_ids, f"one-more({metric.name})")
+            more = amounts.interval(metric, arm.one_more, places, learned(arm), f"one-more({metric.name})")
         rows.append((
             (arm.title,),
             (amounts.computed(amounts.count(arm.parameters), arm.parameters, arm.run_ids[:1], "parameters.total"),),

@@ -7,7 +7,6 @@ from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
-from ...artifacts.runs import Run
 from ...errors import InputError
 from ...results import wording
 from ...results.by_size import BySize, by_size
@@ -17,7 +16,7 @@ from ..canvas import Canvas
 from ..document import svg
 from ..document.parts import Block, Bullets, Figure, Paragraph, Section, Table, Text
 from ..series import series_of
-from . import amounts
+from . import amounts, matched
 from .subject import Answer, Subject
 
 
@@ -39,19 +38,13 @@ def has_sizes(answer: Answer) -> bool:
     return answer.comparison is not None and len({arm.size for arm in answer.arms.values()}) > 1
 
 
-def compared(answer: Answer) -> list[Run]:
-    """Return the runs of the comparison."""
-    wanted = {run_id for arm in answer.arms.values() for run_id in arm.run_ids}
-    return [run for run in answer.runs if run.record.run_id in wanted]
-
-
 def drawings(answer: Answer, width: float) -> dict[str, tuple[Drawing, str]]:
     """Return the drawings of a dataset by name, each with its title and caption."""
     if not has_sizes(answer):
         return {}
     found, captions = _means(answer), list[str]()
     canvas = Canvas(width=width, caption=False, say=captions.append)
-    drawn = {"scaling": growth.figure(series_of(compared(answer)), found, (), canvas)}
+    drawn = {"scaling": growth.figure(series_of(matched.compared(answer)), found, (), canvas)}
     fitted = _fitted(answer)
     if not isinstance(fitted, str):
         drawn["scaling-fit"] = exponents.figure(*fitted, canvas)
@@ -63,13 +56,13 @@ def drawings(answer: Answer, width: float) -> dict[str, tuple[Drawing, str]]:
 
 def _means(answer: Answer) -> BySize:
     assert answer.comparison, "means are of a comparison"
-    return by_size([growth.arm_of(each) for each in series_of(compared(answer))], answer.comparison.metric)
+    return by_size([growth.arm_of(each) for each in series_of(matched.compared(answer))], answer.comparison.metric)
 
 
 def _fitted(answer: Answer) -> tuple[Any, Fits, BySize] | str:
     """Return the fits, or why there are none."""
     try:
-        return exponents.fitted(compared(answer))
+        return exponents.fitted(matched.compared(answer))
     except InputError as error:
         return str(error).removesuffix(". Train more sizes, or omit --fit")
 

@@ -91,3 +91,17 @@ def size_of(model: str, size: str) -> str:
 def ids(arms: Sequence[ArmResult]) -> tuple[str, ...]:
     """Return the runs of arms."""
     return tuple(run_id for arm in arms for run_id in arm.run_ids)
+
+
+def learned(arm: ArmResult) -> tuple[str, ...]:
+    """Return the runs of an arm whose results its mean and spread are of: those that learned, or all if none did."""
+    if arm.learned is None or not any(arm.learned):
+        return arm.run_ids
+    return tuple(run_id for run_id, kept in zip(arm.run_ids, arm.learned, strict=True) if kept)
+
+
+def compared(arms: Sequence[ArmResult]) -> tuple[str, ...]:
+    """Return the runs of a pair whose results its difference is of: those that learned, if both arms have some."""
+    if any(arm.learned is not None and not any(arm.learned) for arm in arms):
+        return ids(arms)
+    return tuple(run_id for arm in arms for run_id in learned(arm))

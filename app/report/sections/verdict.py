@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from ...results import wording
 from ...results.comparison import Comparison, Pair
+from ...results.naive import Naive
 from ..document.parts import Block, Bullets, Code, Number, Paragraph, Section, Strong, Text
 from . import amounts, dots, forest, pairs
-from .subject import Answer, Subject, ids
+from .subject import Answer, Subject, compared, ids
 
 _MOST = 4  # pairs with a sentence each; of more, the table has all
 _SCOPES = {
@@ -66,7 +67,7 @@ def _answer(answer: Answer) -> Iterator[Block]:
     yield dots.figure(answer)
     if len(comparison.pairs) > 1:
         yield pairs.table(answer, "")
-    if remarks := [*_remarks(comparison)]:
+    if remarks := [*_remarks(answer, comparison)]:
         yield Bullets(tuple(remarks))
 
 
@@ -89,7 +90,7 @@ def _lead(answer: Answer, pair: Pair) -> Text:
     if difference == 0:
         return (f"{ahead} and {behind} have equal mean results",)
     shown = wording.amount(metric, difference, wording.decimals_of(metric, ends, difference))
-    runs = ids([answer.arms[ahead], answer.arms[behind]])
+    runs = compared([answer.arms[ahead], answer.arms[behind]])
     number = amounts.computed(shown, difference, runs, f"{pairs.path(pair, metric)}.difference")
     is_ahead = "is better than" if pair.word in ("better", "worse") else "is ahead of"
     return (f"{ahead} {is_ahead} {behind} by ", number, f" {'of' if metric.unit else 'in'} {metric.title}")
@@ -101,7 +102,7 @@ def _within(answer: Answer, pair: Pair) -> Text:
     assert comparison, "a pair is of a comparison"
     if ends is None:
         return ("no interval",)
-    metric, runs = comparison.metric, ids([answer.arms[ahead], answer.arms[behind]])
+    metric, runs = comparison.metric, compared([answer.arms[ahead], answer.arms[behind]])
     places = wording.decimals_of(metric, ends, difference)
     level = f"{100 * pair.verdict.level:.4g} % interval "
     return (level, *amounts.interval(metric, ends, places, runs, f"{pairs.path(pair, metric)}.interval"))
@@ -172,21 +173,38 @@ def _confounds(pair: Pair, *, several: bool) -> Iterator[Text]:
         yield (f"{pair.a} against {pair.b}: {each}" if several else each,)
 
 
+def _of_test(answer: Answer, pair: Pair, test: Naive) -> Iterator[Number]:
+    """Yield the numbers of the sentence on a common test: its p value, and the share of the examples."""
+    comparison = answer.comparison
+    assert comparison, "a pair is of a comparison"
+    runs, metric = ids(answer.of(pair)), comparison.metric.name
+    yield amounts.computed(f"{test.p:.2g}", test.p, runs, f"{test.test.lower().replace(' ', '-')}-test({metric}).p")
+    if test.test == "Welch" and pair.se and pair.examples_part is not None:
+        share = pair.examples_part / pair.se**2
+        path = f"{pairs.path(pair, comparison.metric)}.examples_share"
+        yield amounts.computed(f"{100 * share:.0f}", share, runs, path)
+
+
 def _with_code(text: str) -> Text:
     """Return a text whose words between backticks are code."""
     return tuple(Code(part) if place % 2 else part for place, part in enumerate(text.split("`")))
 
 
-def _remarks(comparison: Comparison) -> Iterator[Text]:
+def _remarks(answer: Answer, comparison: Comparison) -> Iterator[Text]:
     """Yield what a reader must know of how the comparison was made, and where common tests answer otherwise."""
     if comparison.look:
         yield (f"This is {comparison.look.line}.",)
     yield from ((*_with_code(note), ".") for note in comparison.notes)
     for pair in comparison.pairs:
         lead = f"{pair.a} against {pair.b}: " if len(comparison.pairs) > 1 else ""
-        yield from ((f"{lead}{each.why}.",) for each in pair.naive if each.why)
+        for each in pair.naive:
+            if each.why:
+                yield amounts.marked(f"{lead}{each.why}.", [*_of_test(answer, pair, each)])
         if pair.clumps:
-            learned = pair.clumps.learned
-            yield (f"Some runs did not learn: {learned[0]} of {pair.a} and {learned[1]} of {pair.b} did.",)
-    for each in comparison.exclusions:
-        yield (f"{each.line[:1].upper()}{each.line[1:]}.",)
+            one, other = (
+                amounts.computed(str(count), count, arm.run_ids, "learned")
+                for count, arm in zip(pair.clumps.learned, answer.of(pair), strict=True)
+            )
+            yield ("Some runs did not learn: ", one, f" of {pair.a} and ", other, f" of {pair.b} did.")
+    for excluded in comparison.exclusions:
+        yield (f"{excluded.line[:1].upper()}{excluded.line[1:]}.",)
