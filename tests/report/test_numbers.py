@@ -64,6 +64,13 @@ def folds(folder):
             (folder / f"{run.files.stem}_splits.parquet").touch()
 
 
+def two_datasets(folder):
+    few_examples(folder)
+    random = np.random.default_rng(9)
+    for (model, rate), seed in itertools.product({CLASSIC: 0.6, DIFF: 0.7}.items(), range(2)):
+        finished(folder, classified(random.random(200) < rate), dataset="cifar10", size="1M", model=model, seed=seed)
+
+
 def other_test_sets(folder):
     random = np.random.default_rng(4)
     for (model, rate), seed in itertools.product({CLASSIC: 0.5, DIFF: 0.8}.items(), range(3)):
@@ -100,6 +107,7 @@ def clumps(folder):
                                     "crossed(top1).p"}, marks=pytest.mark.slow),
         (folds, {}, 1, {"folds(top1).p", "folds(top1).interval.0", "folds(top1).se", "seeds per arm"}),
         pytest.param(other_test_sets, {}, 1, {"welch(top1).p", "welch(top1).interval.0"}, marks=pytest.mark.slow),
+        pytest.param(two_datasets, {}, 2, {"crossed(top1).p", "crossed(top1).interval.1"}, marks=pytest.mark.slow),
         (grouped_regression, {}, 1, {"crossed(rmse).interval.0", "groups", "by-size(rmse).difference.interval.0"}),
         pytest.param(clumps, {}, 1, {"learned", "mean(rmse)", "one-more(rmse).1"}, marks=pytest.mark.slow),
     ],

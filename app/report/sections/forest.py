@@ -16,7 +16,7 @@ from ..canvas import Canvas
 from ..document import svg
 from ..document.parts import Block, Bullets, Figure, Paragraph, Table, Text
 from . import amounts, dots, pairs
-from .subject import Answer, Subject, ids
+from .subject import Answer, Subject, compared
 
 Row = tuple[Answer, Comparison, Pair]
 _LETTERS = 24  # of a label's line
@@ -29,8 +29,8 @@ def blocks(subject: Subject) -> Iterator[Block]:
     if len({answer.dataset for answer, *_ in found}) < 2:
         return
     yield figure(found)
-    compared = [answer.comparison for answer in subject.answers if answer.comparison]
-    if signs := Family(comparisons=tuple(compared)).signs:
+    comparisons = tuple(answer.comparison for answer in subject.answers if answer.comparison)
+    if signs := Family(comparisons=comparisons).signs:
         yield Bullets(tuple((f"{each.line}.",) for each in signs))
 
 
@@ -105,7 +105,7 @@ def _table(found: Sequence[Row]) -> Table:
 
 
 def _cells(answer: Answer, comparison: Comparison, pair: Pair) -> tuple[Text, ...]:
-    metric, runs, path = comparison.metric, ids(answer.of(pair)), pairs.path(pair, comparison.metric)
+    metric, runs, path = comparison.metric, compared(answer.of(pair)), pairs.path(pair, comparison.metric)
     places = wording.decimals_of(metric, pair.interval, pair.difference)
     shown = wording.amount(metric, pair.difference, places)
     ends, tested = amounts.NONE, amounts.NONE
