@@ -19,7 +19,7 @@ from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
-from . import checks, effects, matching
+from . import checks, effects, matching, recipes
 from . import resolve as resolving
 from .facts import DatasetFacts, dataset_facts
 from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
@@ -27,6 +27,7 @@ from .sizing import Sized
 
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
 _TOLD = ("classes", "channels", "native")  # by the dataset, which is already in the name
+_NAMES = ("recipe",)  # of settings that are fields too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +192,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
         identity = {
             field.name: getattr(self, field.name)
             for field, *_ in _declarations(own)
-            if field.name not in _TOLD and getattr(self, field.name) != field.default
+            if field.name not in (*_TOLD, *_NAMES) and getattr(self, field.name) != field.default
         }
         return identity | {"stored_side": self.stored_side, "resize": RESIZE}
 
@@ -228,6 +229,7 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
             f"the weights of --init {request['init']} are unknown until they are read. Give init_sha256 as well"
         )
     row = row or model_row(request.get("model", DEFAULT_MODEL))
+    request = recipes.filled(request, row, facts)
     if matching.asked(request):
         other = resolve(matching.of_the_other(request), facts)
         request = matching.matched(row, request, resolving.protocol_of(facts.name, row), other.sized)

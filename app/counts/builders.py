@@ -205,6 +205,20 @@ def check_name(name: str) -> None:
         raise InputError(f"timm has no weights {tag!r} of {architecture}. Valid values: {', '.join(known) or 'none'}")
 
 
+def side_of_weights(name: str) -> int:
+    """Return the side in pixels of the images that the published weights of a model were trained on.
+
+    Raises InputError for a name that timm does not have, and for a model without published weights.
+    """
+    import timm
+
+    check_name(name)
+    shape = timm.models.get_pretrained_cfg(name)
+    if shape is None or not shape.has_weights:
+        raise InputError(f"timm has no weights for {name}. Use another model, or another --recipe")
+    return int(shape.input_size[-1])
+
+
 def _is_fixed(name: str) -> bool:
     """Return whether the model is built for one fixed image side."""
     import timm

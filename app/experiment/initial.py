@@ -15,8 +15,10 @@ from .. import models
 from ..artifacts import checkpoint, parts
 from ..config.run import RunConfig
 from ..errors import InputError
+from ..models import pretrained
 from ..sharing import named
 from ..system.durable import sha256
+from ..tables.models import TIMM
 from ..tables.shape import CELLS
 from .options import Options
 
@@ -171,6 +173,8 @@ def _text(shape: tuple[int, ...]) -> str:
 
 def begun(config: RunConfig, options: Options, class_names: list[str], say: Say) -> parts.Init | None:
     """Return the record's entry for the initial weights of a run, and report it. None for random weights."""
+    if config.pretrained:
+        return _published(config, say)
     if not config.init_sha256:
         return None
     weights = _same(config, options, say)
@@ -186,6 +190,18 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
     say(said)
     return parts.Init(
         source=options.init or "", path=str(weights.path), sha256=weights.sha256, run_id=weights.run_id, head=head
+    )
+
+
+def _published(config: RunConfig, say: Say) -> parts.Init:
+    """Return the entry for the published weights of a timm model, and report it."""
+    name = config.model.removeprefix(TIMM)
+    path, digest = pretrained.source(name), sha256(pretrained.weights(name))
+    replaced = pretrained.classes(name) != config.classes
+    head = f". The head for {config.classes:,} classes is new" if replaced else ""
+    say(f"starting from the published weights {path} (sha256 {digest[:16]}){head}")
+    return parts.Init(
+        source=config.model, path=str(path), sha256=digest, run_id=None, head="replaced" if replaced else "kept"
     )
 
 

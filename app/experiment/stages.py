@@ -21,6 +21,7 @@ from ..artifacts.runs import Run
 from ..computing import execution, trials
 from ..computing.arithmetic import Arithmetic
 from ..computing.memory import state_bytes
+from ..config import recipes
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
 from ..models.compiling import compiled
@@ -72,7 +73,7 @@ def prepare(
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
     notes = (clamped, length.small_split(config, len(splits.train)), *objective.notes(config, kept.data))
-    _tell(screen, kept.data.warning, *notes, ledger.note(kept))
+    _tell(screen, recipes.described(config, config.row), kept.data.warning, *notes, ledger.note(kept))
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import HubUnavailable, InputError
 from ..system.hub import api, call
@@ -12,6 +13,17 @@ _FILE = "model.safetensors"
 _SAFE = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # other files of the repository
 
 
+class Source(NamedTuple):
+    """A file of weights on the Hub."""
+
+    repository: str
+    file: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"hf://{self.repository}@{self.revision}/{self.file}"
+
+
 def weights(name: str) -> Path:
     """Return the file with the weights of timm's model of a name, including its tag if it has one.
 
@@ -19,18 +31,33 @@ def weights(name: str) -> Path:
     reached.
     """
     import huggingface_hub
+
+    repository, file, revision = source(name)
+    cached = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return Path(cached) if isinstance(cached, str) else _download(name, repository, file, revision)
+
+
+def source(name: str) -> Source:
+    """Return where the Hub has the weights of timm's model of a name. Raises InputError if it has none."""
     import timm
 
     if not timm.models.is_model_pretrained(name):
         raise InputError(f"timm has no weights for {name}. Omit --pretrained")
-    source = timm.models.get_pretrained_cfg(name)
-    if source is None or not source.hf_hub_id:
+    known = timm.models.get_pretrained_cfg(name)
+    if known is None or not known.hf_hub_id:
         raise InputError(f"the weights of timm/{name} are not on the Hub. Omit --pretrained")
-    repository, _, tag = source.hf_hub_id.partition("@")
-    given, revision = source.hf_hub_filename or _FILE, tag or "main"
+    repository, _, tag = known.hf_hub_id.partition("@")
+    given, revision = known.hf_hub_filename or _FILE, tag or "main"
     file = given if given.endswith(".safetensors") else _SAFE.get(given, _FILE)
-    cached = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
-    return Path(cached) if isinstance(cached, str) else _download(name, repository, file, revision)
+    return Source(repository, file, revision)
+
+
+def classes(name: str) -> int:
+    """Return the number of classes of the published weights."""
+    import timm
+
+    known = timm.models.get_pretrained_cfg(name)
+    return int(known.num_classes) if known else 0
 
 
 def _download(name: str, repository: str, file: str, revision: str) -> Path:

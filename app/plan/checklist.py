@@ -20,4 +20,5 @@ def of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findin
         *readiness.batch(config, extent),
         findings.dataset(config, extent, offline=readiness.is_offline()),
         *findings.heads(config),
+        *findings.recipe(config),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..config import schedules
+from ..config import recipes, schedules
 from ..config.matching import counted
 from ..config.run import RunConfig
 from ..counts.vit import head_width
@@ -35,6 +35,12 @@ def warmup(config: RunConfig, steps: int | None) -> Finding:
             WARN, "warm-up", clamped or f"{share} is more than {100 * _LONG_WARMUP:.0f} %. Lower --warmup-steps"
         )
     return Finding(PASS, "warm-up", share)
+
+
+def recipe(config: RunConfig) -> list[Finding]:
+    """Return the settings of the run's recipe, if it has one."""
+    text = recipes.described(config, config.row)
+    return [Finding(PASS, "recipe", text)] if text else []
 
 
 def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:

@@ -84,6 +84,9 @@ def began(config: RunConfig, init: Init | None) -> str:
     """Return the weights that the training started from."""
     if init is None:
         return "fine-tuned from timm's published weights" if config.pretrained else "trained from scratch"
+    if config.pretrained:
+        head = ", with a new head" if init.head == "replaced" else ""
+        return f"fine-tuned from timm's published weights {code(init.path)} (sha256 `{init.sha256[:16]}`){head}"
     whose = f"of run {code(init.run_id)}" if init.run_id else "in a file"
     head = ", with a new head" if init.head == "replaced" else ""
     return f"fine-tuned from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"

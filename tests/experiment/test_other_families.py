@@ -1,5 +1,6 @@
 """Runs of models without attention of ours: they go through the whole program as the ViTs do."""
 
+import hashlib
 import os
 import signal
 from contextlib import nullcontext
@@ -171,4 +172,8 @@ def test_published_weights_begin_a_run_and_are_not_laid_in_again_when_it_goes_on
     name = "layer1.0.conv1.weight"
     far = [(load_file(run.files.weights)[name] - published[name]).abs().max() for run in (ended, plain)]
     assert far[0] < 1e-6 and far[1] > 1e-3
-    assert "fine-tuned from timm's published weights" in card.run_card(ended, "hf://owner/name/x")
+    began = ended.record.init
+    assert (began.source, began.head) == ("timm/test_resnet", "replaced") and began.path.startswith("hf://timm/")
+    assert began.sha256 == hashlib.sha256((tmp_path / "published.safetensors").read_bytes()).hexdigest()
+    card_of = card.run_card(ended, "hf://owner/name/x")
+    assert "fine-tuned from timm's published weights" in card_of and began.sha256[:16] in card_of

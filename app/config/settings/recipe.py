@@ -8,6 +8,7 @@ from typing import Any
 
 from ...tables.optimizers import OPTIMIZERS, Betas, spelled_betas
 from ...tables.protocols import SCHEDULES
+from ...tables.recipes import RECIPES
 from .declaring import MOST, derived, setting
 from .model import PANEL as MODEL
 from .model import TIMM
@@ -34,6 +35,10 @@ def _of_optimizers(setting_: str, spell: Callable[[Any], str] = "{:g}".format) -
 class Recipe:
     """How the model is trained. The defaults come from the dataset's protocol."""
 
+    recipe: str = setting(
+        "none", panel=PANEL, choices=tuple(RECIPES), decides=False,
+        help="Fill settings that are not given from this recipe, whose values then decide the run.", differs="harmless",
+    )  # fmt: skip
     batch_size: int = setting(
         panel=PANEL,
         shown=_PROTOCOL,

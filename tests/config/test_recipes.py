@@ -1,0 +1,102 @@
+"""Recipes fill what a command does not give; the resolved settings, not the name, decide the run."""
+
+from pathlib import Path
+
+import pytest
+
+from app.config import recipes
+from app.config.run import RunConfig
+from app.errors import InputError
+from app.tables.models import model_row
+from app.tables.recipes import IMAGE_OF_WEIGHTS, RECIPES
+
+MODELS = {"airbench": "resnet18", "transfer": "timm/test_vit.r160_in1k"}
+NAMES = [name for name in RECIPES if name != "none"]
+
+
+def config(recipe, **given):
+    """A run on CIFAR-10 with a recipe, for a model that the recipe is for."""
+    return RunConfig.from_strings(
+        {"dataset": "cifar10", "model": MODELS.get(recipe, "vit_classic"), "recipe": recipe} | given
+    )
+
+
+def shown(value):
+    """A value as the page has it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return {"True": "on", "None": "10 % of the steps", IMAGE_OF_WEIGHTS: "that of the weights"}.get(str(value), value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_sets_every_one_of_its_values(name):
+    made, row = config(name), RECIPES[name]
+    for setting, value in row.settings.items():
+        if value != IMAGE_OF_WEIGHTS:
+            assert getattr(made, setting) in (value, None), setting  # None is the optimiser's default
+    assert "changed" not in recipes.described(made, made.row)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_settings_name_the_run_and_not_the_recipe(name):
+    made = config(name)
+    given = {setting: getattr(made, setting) for setting, value in RECIPES[name].settings.items()}
+    given = {setting: value for setting, value in given.items() if value is not None}
+    written = RunConfig.from_strings({"dataset": "cifar10", "model": made.model} | given)
+    if made.warmup_steps is not None:  # None is the tenth of the schedule, which no option writes out
+        assert written.run_id == made.run_id and written.recipe == "none" != made.recipe
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_given_setting_wins_and_is_reported(name):
+    made = config(name, epochs=3, weight_decay=0.125)
+    assert (made.epochs, made.weight_decay) == (3, 0.125)
+    said = recipes.described(made, made.row)
+    assert said.startswith(f"recipe {name}: ") and "changed: " in said
+    assert f"epochs=3 (recipe: {RECIPES[name].settings['epochs']})" in said
+    assert made.run_id != config(name).run_id
+
+
+def test_none_is_the_dataset_s_protocol():
+    plain = RunConfig.from_strings({"dataset": "cifar10", "model": "vit_classic"})
+    assert config("none") == plain and recipes.described(plain, plain.row) == ""
+
+
+def test_values_without_effect_are_omitted():
+    other = config("airbench", optimizer="adamw")
+    assert other.momentum is None and other.nesterov is None and other.lr == 0.4
+    unmixed = config("vit_small_data", mixup=0, cutmix=0)
+    assert unmixed.mix_prob == 1.0 and unmixed.augment == RECIPES["vit_small_data"].settings["augment"]
+
+
+def test_a_family_has_its_values():
+    assert [config("zoo", model=name).lr for name in ("vit_classic", "resnet18", "mlpmixer")] == [1e-4, 1e-3, 1e-3]
+
+
+@pytest.mark.parametrize(("name", "model"), [("airbench", "vit_classic"), ("transfer", "resnet18")])
+def test_a_recipe_for_other_models_is_refused(name, model):
+    with pytest.raises(InputError, match=f"--recipe {name} is not for {model}. Use it with --model"):
+        config(name, model=model)
+
+
+def test_transfer_takes_the_side_of_the_weights_unless_one_is_given():
+    assert config("transfer").image == 160 and config("transfer").pretrained
+    assert config("transfer", image=64).image == 64
+    with pytest.raises(InputError, match="timm has no model"):
+        config("transfer", model="timm/no_such_model")
+
+
+def test_every_recipe_s_models_exist_and_their_values_are_settings():
+    for name, row in RECIPES.items():
+        assert row.does and row.source and row.proven
+        for setting in (*row.settings, *(key for values in row.of_family.values() for key in values)):
+            assert setting in recipes._ASKED or setting == "image", (name, setting)
+    assert model_row("resnet18").family in RECIPES["airbench"].families
+
+
+def test_the_page_has_the_table_s_values_and_sources():
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    for name, row in RECIPES.items():
+        assert f"| `{name}` | {row.does} | {row.proven} |" in page and row.source in page
+        for setting, value in row.settings.items():
+            assert f"`{setting}` {shown(value)}" in page, (name, setting)
