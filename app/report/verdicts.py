@@ -138,6 +138,8 @@ def _verdict(found: Comparison, pair: Pair) -> Iterator[str]:
         yield _one_more(found, pair)
     if pair.remedy:
         yield f"what would change it: {pair.remedy.text}"
+    if pair.forecast:
+        yield pair.forecast.text
     yield f"P({pair.a} beats {pair.b}) = {pair.beats:.2f} over all pairs of runs{_parts(pair)}"
     yield from (each.why for each in pair.naive if each.why)
     yield f"budget: {'; '.join(_budgets(pair.audit))}"

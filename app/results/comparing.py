@@ -13,9 +13,10 @@ from ..errors import InputError
 from ..statistics import crossed
 from ..statistics.crossed import Target
 from ..statistics.verdict import Verdict
-from . import audit, clumped, joining, tuning, wording
+from . import audit, clumped, forecast, joining, tuning, wording
 from .arms import Arm, Chosen
 from .comparison import OUTSIDE, ArmResult, Comparison, Pair
+from .forecast import Forecast
 from .joining import Table
 from .looks import Look
 from .metrics import Metric, metric_of
@@ -139,6 +140,7 @@ def _pair(
         p=found.p if estimate.p is None else estimate.p, delta=delta,
         beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([sentence, *_also(about.confounds)]),
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
+        forecast=_forecast(table, arms, pairing, about, entries, word, found.level),
         naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=apart, audit=about,
     )  # fmt: skip
 
@@ -161,6 +163,21 @@ def _remedy(
     return remedy(
         pairing.estimate, about.budgets, delta=delta, level=level, margin=named, of_folds=pairing.folded is not None
     )
+
+
+def _forecast(
+    table: Table, arms: Sequence[Arm], pairing: Pairing, about: audit.Audit, entries: Sequence[Entry], word: str,
+    level: float,
+) -> Forecast | None:  # fmt: skip
+    """Return what three seeds of each would give where an arm has one, None without pilots and for folds."""
+    if word != "one seed" or pairing.folded or not table.same_rows:
+        return None
+    others = {arm.title: table.results(number) for number, arm in enumerate(arms)}
+    configs = [arms[pairing.a].config, arms[pairing.b].config]
+    pilots = forecast.pilot(table.metric, others, configs, entries)
+    if pilots is None:
+        return None
+    return forecast.forecast(pilots, pairing.estimate, table.metric, about.budgets, level=level)
 
 
 def _also(confounds: Sequence[str]) -> Iterator[str]:

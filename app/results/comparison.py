@@ -10,6 +10,7 @@ from ..statistics.verdict import Verdict
 from .arms import Exclusion
 from .audit import Audit
 from .clumped import Clumped
+from .forecast import Forecast
 from .looks import Look
 from .metrics import Metric
 from .naive import Naive
@@ -56,6 +57,7 @@ class Pair:
     within: bool | None  # of one run against several: whether it is in the interval of one more run of the others
     sentence: str
     remedy: Remedy | None  # what would change the verdict
+    forecast: Forecast | None  # of a model with one seed: what three of each would give
     naive: tuple[Naive, ...]
     clumps: Clumped | None
     audit: Audit
@@ -106,6 +108,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "p_adjusted": verdict.p, "verdict": pair.word, "at_least_delta": verdict.at_least_delta,
         "real_but_small": verdict.real_but_small, "beats": pair.beats, "within_one_more_run": pair.within,
         "sentence": pair.sentence, "remedy": asdict(pair.remedy) if pair.remedy else None,
+        "forecast": asdict(pair.forecast) if pair.forecast else None,
         "naive": [asdict(each) for each in pair.naive], "clumps": asdict(pair.clumps) if pair.clumps else None,
         "audit": pair.audit.to_json(),
     })  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -122,15 +121,8 @@ def plan(spread: Spread, delta: float | None) -> Plan:
 
 
 def _least(spread: Spread, seeds: int) -> float:
-    """Return the least difference that so many seeds detect with 80 % power, by bisection."""
-    low, high = 0.0, 1e-12 + 100 * math.sqrt(sum(spread.runs) + spread.known_examples)
-    while high - low > 1e-4 * high:
-        middle = (low + high) / 2
-        if planning.power(seeds, *spread.runs, spread.known_examples, middle) < WANTED:
-            low = middle
-        else:
-            high = middle
-    return high
+    """Return the least difference that so many seeds detect with 80 % power."""
+    return planning.least_difference(seeds, *spread.runs, spread.known_examples, wanted=WANTED)
 
 
 def _needed(spread: Spread, needed: planning.Needed, margin: float) -> Iterator[str]:

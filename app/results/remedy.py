@@ -85,7 +85,7 @@ def _seeds(estimate: Estimate, budgets: tuple[Budget, ...], needed: planning.Nee
         text = f"More than {needed.most_seeds} seeds of each are needed to detect {margin} with 80 % power."
         return Remedy(seeds=None, seeds_upper=None, examples=None, more=None, seconds=None, dollars=None, text=text)
     more = (max(0, needed.seeds - estimate.seeds[0]), max(0, needed.seeds - estimate.seeds[1]))
-    took, cost = (_price(name, budgets, more) for name in ("seconds", "dollars"))
+    took, cost = (price(name, budgets, more) for name in ("seconds", "dollars"))
     upper = f"{needed.seeds_upper}" if needed.seeds_upper else f"more than {needed.most_seeds}"
     within = "" if needed.seeds_upper == needed.seeds else f" ({upper} if the runs vary more than these do)"
     text = f"{needed.seeds} seeds of each{within} detect {margin} with 80 % power"
@@ -105,9 +105,10 @@ def _seeds(estimate: Estimate, budgets: tuple[Budget, ...], needed: planning.Nee
     )  # fmt: skip
 
 
-def _price(name: str, budgets: tuple[Budget, ...], more: tuple[int, int]) -> float | None:
-    budget = next(each for each in budgets if each.name == name)
-    return None if budget.a is None or budget.b is None else budget.a * more[0] + budget.b * more[1]
+def price(name: str, budgets: tuple[Budget, ...], more: tuple[int, int]) -> float | None:
+    """Return the seconds or dollars of further runs of A and B, or None if unknown."""
+    budget = next((each for each in budgets if each.name == name), None)
+    return None if budget is None or budget.a is None or budget.b is None else budget.a * more[0] + budget.b * more[1]
 
 
 def _only(text: str) -> Remedy:

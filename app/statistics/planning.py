@@ -75,6 +75,20 @@ def needed_seeds(
     return Needed(seeds=fewest(1), seeds_upper=upper, examples=None, most_seeds=_MOST_SEEDS)
 
 
+def least_difference(
+    k: int, v_a: float, v_b: float, w: float, *, wanted: float = 0.8, level: float = 0.95
+) -> float:  # fmt: skip
+    """Return the least true difference that k seeds per arm show with power `wanted`, by bisection."""
+    low, high = 0.0, 1e-12 + 100 * math.sqrt(v_a + v_b + w)
+    while high - low > 1e-4 * high:
+        middle = (low + high) / 2
+        if power(k, v_a, v_b, w, middle, level) < wanted:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 def upper_factor(runs: tuple[int, int]) -> float:
     """Return the factor from a pilot's variance to its upper limit, `df / chi2(0.2, df)` with df = k_A + k_B - 2."""
     df = sum(runs) - 2
