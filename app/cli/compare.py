@@ -205,6 +205,9 @@ def _looked(drafts: Sequence[Draft], study: StudyRuns | None, looks: str | None)
         return [*drafts]
     asked = looking.parsed(looks) if looks else None
     return [
-        dataclasses.replace(each, look=looking.of_arms(study.folder, each.chosen, complete=study.complete, asked=asked))
+        dataclasses.replace(
+            each,
+            look=looking.of_arms(study.folder, each.chosen, seeds=study.seeds, complete=study.complete, asked=asked),
+        )
         for each in drafts
     ]

@@ -135,7 +135,7 @@ def _source(name: str, checkpoints: Path, screen: Screen) -> Source:
     return Source(
         name=found.study.folder.name, folder=found.study.folder, checkpoints=checkpoints, file=file, runs=runs,
         missing={each.run_id: each.settings for each in found.study.kept if each.run_id not in there},
-        complete=found.study.complete,
+        complete=found.study.complete, seeds=found.study.seeds,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 from ..errors import Stopped
 from ..system import relaunch, signals
+
+_LIMIT = "ISOSCALE_LIMIT"  # set if a worker limits the training: the option of its study that ends it
 
 
 class Reason(NamedTuple):
@@ -21,6 +24,11 @@ class Reason(NamedTuple):
 
 
 GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # a rank's wish at a step's end; all ranks follow the largest wish
+
+
+def variable(option: str) -> dict[str, str]:
+    """Return the environment variable with which a training names the option of its study that ends it."""
+    return {_LIMIT: option}
 
 
 def wish_of(reason: Reason | None) -> int:
@@ -54,7 +62,7 @@ def stop_requests(
         nonlocal read
         read = True
         if not asked and deadline is not None and time.monotonic() >= deadline:
-            asked.append(Reason("by --max-minutes", in_time=True))
+            asked.append(Reason(f"by {os.environ.get(_LIMIT) or '--max-minutes'}", in_time=True))
         if not asked and relaunch.is_orphan():
             asked.append(Reason("since the command that started it ended"))
         return asked[0] if asked else None

@@ -38,6 +38,7 @@ class Source:
     runs: Sequence[Run]
     missing: Mapping[str, Mapping[str, str]]
     complete: Callable[[str], int]  # the seeds of the complete study on a dataset
+    seeds: Callable[[str], int]  # those that every model has a result of
 
 
 def gathered(
@@ -82,7 +83,10 @@ def _answers(
         with _reasoned(reasons, place):
             drafts[place] = comparing.draft(chosen, asked=asked)
     of = {
-        place: replace(each, look=looks.of_arms(source.folder, each.chosen, complete=source.complete, asked=planned))
+        place: replace(
+            each,
+            look=looks.of_arms(source.folder, each.chosen, seeds=source.seeds, complete=source.complete, asked=planned),
+        )
         for place, each in drafts.items()
     }
     found = dict(zip(of, comparing.of_family([*of.values()], entries) if of else (), strict=True))

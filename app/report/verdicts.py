@@ -178,7 +178,8 @@ def _budget(budget: Budget, value: float) -> str:
 def _matched(budget: Budget) -> str:
     if budget.ratio is None or budget.name not in ("parameters", "training FLOPs"):
         return ""
-    return f" ({'matched' if budget.matched else 'not matched'}: {100 * abs(budget.ratio - 1):.2g} % apart)"
+    apart = 100 * (1 - min(budget.ratio, 1 / budget.ratio))  # of the larger one
+    return f" ({'matched' if budget.matched else 'not matched'}: {apart:.2g} % apart)"
 
 
 def _audit(audit: Audit) -> Iterator[str]:

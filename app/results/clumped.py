@@ -30,7 +30,9 @@ def of(pairing: Pairing, a: str, b: str) -> Clumped:
         f"{count} of {of_all} runs of {title} ({100 * low:.0f} to {100 * high:.0f} %)"
         for count, of_all, title, (low, high) in zip(learned, runs, (a, b), found.intervals, strict=True)
     ]
-    compared = " The runs that learned are compared." if min(learned) else ""
+    compared = " The runs that learned are compared."
+    if pairing.unlearned:
+        compared = " No run of one model learned, so D is the median of the differences of all pairs of runs."
     text = (
         f"The log MSE of the runs has two clumps, so some did not learn: {' and '.join(parts)} learned (Fisher's exact "
         f"p = {found.fisher_p:.2g}; all runs, Mann-Whitney: p = {found.mann_whitney_p:.2g}).{compared}"

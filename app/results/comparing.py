@@ -22,7 +22,7 @@ from .looks import Look
 from .metrics import Metric, metric_of
 from .naive import naive
 from .procedure import Pairing, Part, paired_arms, pairs_of, words
-from .remedy import remedy
+from .remedy import remedy, unlearned
 
 LEVEL = 0.95
 
@@ -61,15 +61,16 @@ def draft(chosen: Chosen, *, asked: Asked | None = None) -> Draft:
     metric = metric_of(asked.metric, task_name=config.task, classes=config.classes)
     table = joining.table(arms, metric)
     pairings = tuple(paired_arms(table, a, b, asked.target) for a, b in pairs_of(arms))
-    return Draft(chosen=chosen, asked=asked, part=Part(table, pairings, _margin(metric, asked.delta, table)))
+    delta = _margin(metric, asked.delta, table, pairings)
+    return Draft(chosen=chosen, asked=asked, part=Part(table, pairings, delta))
 
 
 def of_family(drafts: Sequence[Draft], entries: Sequence[Entry]) -> list[Comparison]:
     """Return the comparisons of several datasets or metrics, whose pairs are one family."""
     level = max(each.level for each in drafts)
     found = words([each.part for each in drafts], level=level)
-    pairs = sum(map(len, found))
-    return [_comparison(each, verdicts, entries, level, pairs) for each, verdicts in zip(drafts, found, strict=True)]
+    tested = sum(each.estimate.p is not None for draft in drafts for each in draft.part.pairings)
+    return [_comparison(each, verdicts, entries, level, tested) for each, verdicts in zip(drafts, found, strict=True)]
 
 
 def compare(
@@ -109,13 +110,14 @@ def _require_folds(arms: Sequence[Arm]) -> None:
         )
 
 
-def _margin(metric: Metric, asked: float | None, table: Table) -> float | None:
-    """Return the margin in the metric's unit, None if there is none."""
+def _margin(metric: Metric, asked: float | None, table: Table, pairings: Sequence[Pairing]) -> float | None:
+    """Return the margin in the metric's unit, None if there is none. Runs that did not learn do not widen it."""
     if asked is not None:
         return asked / metric.scale
     if metric.delta is None or not metric.relative:
         return metric.delta
-    results = [each.result for arm in table.arms for each in arm]
+    learned = [number for number in range(len(table.arms)) if any(_learned(number, pairings) or [True])]
+    results = np.concatenate([_kept(table, number, pairings) for number in learned])
     return metric.delta * float(np.mean(results)) or None
 
 
@@ -136,12 +138,13 @@ def _pair(
     sentence = f"{apart.text} {sentence}" if apart else sentence
     return Pair(
         a=one.title, b=other.title, procedure=pairing.procedure, difference=estimate.difference, verdict=found,
-        word=word, se=estimate.se, df=estimate.df, examples_part=_known(estimate.examples_part),
-        p=found.p if estimate.p is None else estimate.p, delta=delta,
+        word=word, se=None if pairing.unlearned else estimate.se, df=None if pairing.unlearned else estimate.df,
+        examples_part=_known(estimate.examples_part),
+        p=found.p if estimate.p is None or pairing.unlearned else estimate.p, delta=delta,
         beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([sentence, *_also(about.confounds)]),
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
         forecast=_forecast(table, arms, pairing, about, entries, word, found.level),
-        naive=naive(table, a, b, estimate, alpha=1 - found.level), clumps=apart, audit=about,
+        naive=naive(table, pairing, alpha=1 - found.level), clumps=apart, audit=about,
     )  # fmt: skip
 
 
@@ -159,10 +162,13 @@ def _remedy(
 ) -> Any:
     if word not in ("undecided", "one seed"):
         return None
+    if pairing.unlearned:
+        return unlearned()
     named = wording.margin(metric, delta) if delta else ""
     return remedy(
-        pairing.estimate, about.budgets, delta=delta, level=level, margin=named, of_folds=pairing.folded is not None
-    )
+        pairing.estimate, about.budgets, delta=delta, level=level, margin=named, of_folds=pairing.folded is not None,
+        of_examples=pairing.procedure not in ("test set", "Welch"),
+    )  # fmt: skip
 
 
 def _forecast(
@@ -187,23 +193,29 @@ def _also(confounds: Sequence[str]) -> Iterator[str]:
 
 def _arm(arm: Arm, table: Table, number: int, asked: Asked, pairings: Sequence[Pairing]) -> ArmResult:
     results = np.array([each.result for each in table.arms[number]])
+    kept = _kept(table, number, pairings)
     budgets = audit.budgets(arm, arm, usd_per_hour=asked.usd_per_hour)
     record = arm.runs[0].record
-    apart = next((_learned(each, number) for each in pairings if each.clumps and number in (each.a, each.b)), None)
-    kept = results[np.array(apart)] if apart and any(apart) else results
     several = len(kept) > 1 and not arm.of_folds
     return ArmResult(
         title=arm.title, model=record.model, size=record.size, run_ids=arm.run_ids, seeds=arm.seeds,
-        results=tuple(map(float, results)), learned=apart, mean=float(kept.mean()),
+        results=tuple(map(float, results)), learned=_learned(number, pairings), mean=float(kept.mean()),
         sd=float(kept.std(ddof=1)) if len(kept) > 1 else None,
         one_more=crossed.one_more_run(kept) if several else None, parameters=record.parameters.total,
         budget={each.name: each.a for each in budgets if each.name != "parameters"},
     )  # fmt: skip
 
 
-def _learned(pairing: Pairing, number: int) -> tuple[bool, ...]:
-    assert pairing.clumps, "some runs did not learn"
-    return pairing.clumps.learned[0 if number == pairing.a else 1]
+def _kept(table: Table, number: int, pairings: Sequence[Pairing]) -> np.ndarray:
+    """Return the results of an arm's runs that learned, or of all if none did."""
+    results, apart = np.array([each.result for each in table.arms[number]]), _learned(number, pairings)
+    return results[np.array(apart)] if apart and any(apart) else results
+
+
+def _learned(number: int, pairings: Sequence[Pairing]) -> tuple[bool, ...] | None:
+    """Return which runs of an arm learned, or None if no run of its first pair failed to."""
+    found = ((each.clumps, number == each.a) for each in pairings if number in (each.a, each.b))
+    return next((clumps.learned[0 if is_a else 1] for clumps, is_a in found if clumps), None)
 
 
 def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
@@ -214,7 +226,8 @@ def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
             "runs is used"
         )
     if table.groups is not None:
-        of = f"{table.examples:,} test rows are of {len(np.unique(table.groups)):,} groups ({table.alike[0].about})"
+        groups = _counted(len(np.unique(table.groups)), "group")
+        of = f"{table.examples:,} test rows are of {groups} ({table.alike[0].about})"
         single = table.metric.name == "top1" and max(map(len, table.arms)) == 1
         unless = ", except in McNemar's test" if single else ""
         yield f"{of}, and each group counts as one example{unless}"
@@ -222,10 +235,17 @@ def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
     if len(pairs_of(arms)) < len(arms) * (len(arms) - 1) // 2:
         yield "Models of different sizes are not compared with each other. Name two of them to compare them"
     if family > 1:
-        of = "all pairs" if family == len(pairs_of(arms)) else f"all {family} pairs of all datasets and metrics"
+        pairs = len(pairs_of(arms))
+        of = "all pairs" if family == pairs else f"the {family} pairs with a p value"
+        if family > pairs:
+            of = f"all {family} pairs of all datasets and metrics"
         yield f"Verdicts follow p values after Holm's adjustment for {of}. Intervals are simultaneous (Bonferroni)"
     if max(len(arm) for arm in table.arms) < 10:
         yield "P(A beats B) is a share of pairs of runs. With fewer than 10 runs of each it is coarse"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _known(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,15 +95,20 @@ class Table:
 def table(arms: Sequence[Arm], metric: Metric) -> Table:
     """Return the tests of the arms' runs by a metric.
 
-    Raises InputError for runs whose test rows or labels differ, unless every arm has the same several test sets, and
-    for predictions that are not numbers; Damaged for a damaged file.
+    Raises InputError for runs whose test rows or labels differ, unless every arm has the same several test sets
+    equally often, and for predictions that are not numbers; Damaged for a damaged file.
     """
     search = Search()
     found = tuple(tuple(_tests(arm, metric, search)) for arm in arms)
-    sets = [{_key(each) for each in tests} for tests in found]
-    same = len(set.union(*sets)) == 1
-    if not same and (len(sets[0]) == 1 or any(each != sets[0] for each in sets)):
+    sets = [Counter(map(_key, tests)) for tests in found]
+    same = len(set().union(*sets)) == 1
+    if not same and (len(sets[0]) == 1 or any({*each} != {*sets[0]} for each in sets)):
         _refuse([each for tests in found for each in tests])
+    if any(each != sets[0] for each in sets) and not same:
+        raise InputError(
+            f"the runs have {len(sets[0])} test sets, and the models were not tested on each of them equally often, so "
+            "that one may have had easier sets. Name runs of the same splits for each model"
+        )
     return Table(metric=metric, arms=found, same_rows=same, alike=tuple(search.all))
 
 
@@ -127,7 +133,7 @@ def _tested(
     try:
         values, result = scores.values_of(found, metric, _blocks(names, len(found.rows)))
     except ValueError as error:
-        raise InputError(f"--metric {metric.name} of run {ids[0]}: {error}") from None
+        raise InputError(f"--metric {metric.name} of run {ids[0]}: {error}. Use another metric") from None
     if not np.isfinite(values).all():
         raise InputError(f"--metric {metric.name} of run {ids[0]} is not finite. Use another metric")
     classes = found.task is task.classes
@@ -155,10 +161,18 @@ def _require_numbers(run_id: str, found: Predictions) -> None:
     """Raise InputError for outputs that are NaN, for a row that is there twice, and for no rows."""
     if not len(found.rows):
         raise InputError(f"run {run_id} has no predictions. Run `evaluate {run_id} --again`")
-    if missing := int(np.isnan(found.logits).any(1).sum()):
-        raise InputError(f"run {run_id} predicts NaN for {missing:,} of {len(found.rows):,} test rows. Omit this run")
+    for what, odd in (("NaN", np.isnan(found.logits)), ("an infinite value", _infinite(found))):
+        if rows := int(odd.any(1).sum()):
+            raise InputError(
+                f"run {run_id} predicts {what} for {rows:,} of {len(found.rows):,} test rows. Omit this run"
+            )
     if len(twice := found.rows[1:][np.diff(found.rows) == 0]):
         raise InputError(f"run {run_id} predicts row {twice[0]} twice. Run `evaluate {run_id} --again`")
+
+
+def _infinite(found: Predictions) -> np.ndarray:
+    """Return which outputs are infinite. A logit of -inf is a probability of 0."""
+    return np.isinf(found.logits) if found.task is task.values else np.isposinf(found.logits)
 
 
 def _key(tested: Tested) -> tuple[bytes, bytes]:

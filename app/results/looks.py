@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 
 from ..errors import Damaged, InputError
 from ..statistics import planning
-from ..system import clock
+from ..system import clock, locks
 from ..system.durable import text, write_text
 from .arms import Chosen
 
@@ -29,7 +29,7 @@ class Look:
     """One look at a study's comparison."""
 
     number: int  # of all looks, from 1
-    seeds: int  # the fewest seeds of an arm
+    seeds: int  # that each model has
     plan: tuple[int, ...]  # the seeds of each planned look
     planned: bool  # whether the plan has this look
     level: float  # of its intervals
@@ -38,7 +38,8 @@ class Look:
     def line(self) -> str:
         """The look for a reader."""
         counts = ", ".join(map(str, self.plan))
-        plan = f"the plan has {len(self.plan)} look{'s' if len(self.plan) > 1 else ''}, at {counts} seeds"
+        of = "1 seed" if self.plan == (1,) else f"{counts} seeds"
+        plan = f"the plan has {len(self.plan)} look{'s' if len(self.plan) > 1 else ''}, at {of}"
         look = f"look {self.number} at this study, with {self.seeds} seed{'' if self.seeds == 1 else 's'}"
         return f"{look}: {plan}" if self.planned else f"{look}, is outside the plan: {plan}. It takes no verdict word"
 
@@ -70,14 +71,27 @@ def parsed(looks: str) -> tuple[int, ...]:
 def take(
     folder: Path, dataset: str, run_ids: Collection[str], *, seeds: int, complete: int, asked: Sequence[int] | None
 ) -> Look:
-    """Return the look at these runs of a study, and store it in the study's folder if it is a new one.
+    """Return the look at these runs of a study, and store it if it is a new one.
 
-    `seeds` is the fewest number of seeds of an arm, and `complete` that of the complete study. `asked` is the plan of
+    `seeds` are those that each model has, and `complete` those of the complete study. `asked` is the plan of
     `--looks`, None for none: then the stored plan is used or, before the first look, one look at the complete study.
-    Raises InputError for a plan that is not the stored one, and Damaged for a damaged file.
+    Two processes take their looks one after the other. Raises InputError for a plan that is not the stored one, and
+    Damaged for a damaged file.
     """
     path = folder / NAME
-    lines = _read(path)
+    with locks.lock(path.with_name(f".{NAME}.lock"), wait=True):
+        lines = _read(path)
+        look, new = _next(lines, dataset, run_ids, seeds=seeds, complete=complete, asked=asked)
+        if new:
+            write_text(path, "".join(msgspec.json.encode(line).decode() + "\n" for line in (*lines, *new)))
+    return look
+
+
+def _next(
+    lines: Sequence[_Line], dataset: str, run_ids: Collection[str], *, seeds: int, complete: int,
+    asked: Sequence[int] | None,
+) -> tuple[Look, list[_Line]]:  # fmt: skip
+    """Return the look at these runs, and the lines that a new one adds to the file."""
     plans = [line.plan for line in lines if line.dataset == dataset and line.plan]
     plan = _plan(plans[0] if plans else None, asked, complete)
     digest = hashlib.sha256(" ".join(sorted(run_ids)).encode()).hexdigest()[:16]
@@ -85,27 +99,25 @@ def take(
     level = planning.look_level(len(plan))
     for number, line in enumerate(taken, 1):
         if line.runs == digest:
-            return Look(number=number, seeds=line.seeds, plan=plan, planned=line.planned, level=level)
+            return Look(number=number, seeds=line.seeds, plan=plan, planned=line.planned, level=level), []
     now = clock.utc(time.time())
     planned = seeds in plan and not any(line.planned and line.seeds == seeds for line in taken)
     new = [] if plans else [_Line(dataset=dataset, time=now, plan=[*plan])]
     new.append(_Line(dataset=dataset, time=now, runs=digest, run_ids=sorted(run_ids), seeds=seeds, planned=planned))
-    _write(path, [*lines, *new])
-    return Look(number=len(taken) + 1, seeds=seeds, plan=plan, planned=planned, level=level)
+    return Look(number=len(taken) + 1, seeds=seeds, plan=plan, planned=planned, level=level), new
 
 
 def of_arms(
-    folder: Path, chosen: Chosen, *, complete: Callable[[str], int], asked: Sequence[int] | None
+    folder: Path, chosen: Chosen, *, seeds: Callable[[str], int], complete: Callable[[str], int],
+    asked: Sequence[int] | None,
 ) -> Look:  # fmt: skip
     """Return the look at the arms of a study's dataset, and store it if it is a new one.
 
-    `complete` gives the seeds of the complete study on a dataset.
+    `seeds` gives those that every model of the study has on a dataset, and `complete` those of the complete study.
     """
-    runs = [run for arm in chosen.arms for run in arm.runs]
-    seeds = min(len({(run.config.seed, run.config.repeat) for run in arm.runs}) for arm in chosen.arms)
-    dataset = runs[0].config.dataset
-    ids = [run.record.run_id for run in runs]
-    return take(folder, dataset, ids, seeds=seeds, complete=complete(dataset), asked=asked)
+    dataset = chosen.arms[0].config.dataset
+    ids = [run_id for arm in chosen.arms for run_id in arm.run_ids]
+    return take(folder, dataset, ids, seeds=seeds(dataset), complete=complete(dataset), asked=asked)
 
 
 def _plan(stored: Sequence[int] | None, asked: Sequence[int] | None, complete: int) -> tuple[int, ...]:
@@ -130,7 +142,3 @@ def _read(path: Path) -> list[_Line]:
         raise Damaged(
             f"{path} is damaged ({str(error)[:80]}), and it counts the looks at this study. Restore it from a copy"
         ) from error
-
-
-def _write(path: Path, lines: Iterable[_Line]) -> None:
-    write_text(path, "".join(msgspec.json.encode(line).decode() + "\n" for line in lines))

@@ -9,6 +9,7 @@ import numpy as np
 from ..statistics import crossed, paired
 from ..statistics.crossed import Estimate
 from .joining import Table
+from .procedure import Pairing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +21,14 @@ class Naive:
     why: str  # empty if both answers agree
 
 
-def naive(found: Table, a: int, b: int, estimate: Estimate, *, alpha: float) -> tuple[Naive, ...]:
+def naive(found: Table, pairing: Pairing, *, alpha: float) -> tuple[Naive, ...]:
     """Return Welch's t over runs and, of top-1 accuracy, McNemar's test of the first runs and of all pairs."""
-    if found.first.folds is not None:
+    a, b, estimate = pairing.a, pairing.b, pairing.estimate
+    if found.first.folds is not None or pairing.unlearned:
         return ()  # a t test over folds counts the training rows that they share several times
     ours = estimate.p is not None and estimate.p < alpha
     tests: list[tuple[str, float, str]] = []
-    over_runs = crossed.welch(found.results(a), found.results(b)).p
+    over_runs = crossed.welch(*_results(found, pairing)).p
     if over_runs is not None and found.same_rows:
         tests.append(("Welch", over_runs, _of_welch(found, estimate)))
     rates = found.metric.name == "top1"
@@ -39,6 +41,14 @@ def naive(found: Table, a: int, b: int, estimate: Estimate, *, alpha: float) -> 
             both = paired.mcnemar(correct_a[:runs].reshape(-1), correct_b[:runs].reshape(-1)).p_exact
             tests.append(("pooled McNemar", both, _of_pooled(found, runs)))
     return tuple(Naive(test=name, p=p, why=_why(name, p, why, ours, alpha)) for name, p, why in tests)
+
+
+def _results(found: Table, pairing: Pairing) -> list[np.ndarray]:
+    """Return the results of both arms, of the runs that are compared."""
+    results = [found.results(pairing.a), found.results(pairing.b)]
+    if not pairing.clumps:
+        return results
+    return [each[np.array(learned)] for each, learned in zip(results, pairing.clumps.learned, strict=True)]
 
 
 def _why(name: str, p: float, why: str, ours: bool, alpha: float) -> str:

@@ -214,9 +214,9 @@ def _require_same_examples(joined: dict[int, Predictions], *, limited: bool) -> 
 def _score(found: Predictions) -> Score:
     """Return the pooled test of one repeat."""
     if found.task is task.values:
-        told = found.task.metrics(found.labels, found.logits, found.names)
-        interval = None if told["rmse_interval"] is None else tuple(told["rmse_interval"])
-        return Score(metric="rmse", n=len(found.rows), value=told["rmse"], interval=interval)
+        metrics = found.task.metrics(found.labels, found.logits, found.names)
+        interval = None if metrics["rmse_interval"] is None else tuple(metrics["rmse_interval"])
+        return Score(metric="rmse", n=len(found.rows), value=metrics["rmse"], interval=interval)
     known = ~np.isnan(found.logits).any(1)  # of equal logits the first class counts, as in `scoring.correct_at`
     correct, n = int((known & (found.logits.argmax(1) == found.labels)).sum()), len(found.rows)
     return Score(metric="accuracy", n=n, value=correct / n, interval=wilson(correct, n), correct=correct)

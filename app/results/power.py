@@ -10,15 +10,19 @@ import numpy as np
 
 from .. import task
 from ..errors import InputError
-from ..statistics import crossed, planning
+from ..statistics import planning
+from ..statistics.crossed import Estimate
 from ..system.duration import spoken
-from . import joining, wording
+from . import audit, joining, wording
 from .arms import Arm
 from .audit import dollars, seconds
+from .joining import Table
 from .metrics import METRICS, Metric, metric_of
+from .procedure import paired_arms
 
 _SHOWN = (3, 5, 10)  # seeds for which the least detectable difference is printed
 WANTED = 0.8
+_MOST = 1e9  # of a stated standard deviation
 _MANY = 1000  # classes: a stated spread is of any number of them
 
 
@@ -34,6 +38,7 @@ class Spread:
     seconds: float | None = None  # of a run
     dollars: float | None = None  # of a run
     source: str = ""
+    mean: float | None = None  # result of the pilot; None: stated
 
     @property
     def known_examples(self) -> float:
@@ -63,24 +68,41 @@ class Plan:
 def of_runs(arms: tuple[Arm, ...], metric_name: str | None, usd_per_hour: float | None) -> Spread:
     """Return the spread of pilot runs: of two architectures, or of one, whose examples' part is unknown.
 
-    Raises InputError for fewer than two runs of an architecture.
+    Runs of a regression that did not learn are omitted. Raises InputError for fewer than two runs of an architecture,
+    for runs that do not vary, and for several test sets.
     """
     for arm in arms:
         if len(arm.runs) < 2 or arm.of_folds:
             raise InputError(f"--like needs two or more seeds of a model, and {arm.title} has {len(arm.seeds)}")
+    audit.require_comparable(arms)
     config = arms[0].config
     metric = metric_of(metric_name, task_name=config.task, classes=config.classes)
     table = joining.table(arms, metric)
     other = 1 if len(arms) > 1 else 0
-    found = crossed.crossed(table.scores(0), table.scores(other), groups=table.units)
+    found = _pilot(table, other)
     records = [run.record for arm in arms for run in arm.runs]
-    source = " and ".join(f"{len(arm.runs)} runs of {arm.title}" for arm in arms[:2])
-    pilot = found.seeds if other else (len(arms[0].runs), 1)
+    source = " and ".join(f"{count} runs of {arm.title}" for count, arm in zip(found.seeds, arms, strict=False))
+    known = len(arms) > 1 and math.isfinite(found.examples_part)
     return Spread(
-        metric=metric, runs=(found.sds[0] ** 2, found.sds[1] ** 2), examples=found.examples_part if other else None,
-        n=table.examples, pilot=pilot, seconds=_mean([seconds(each) for each in records]),
+        metric=metric, runs=(found.sds[0] ** 2, found.sds[1] ** 2), examples=found.examples_part if known else None,
+        n=table.examples, pilot=found.seeds if other else (found.seeds[0], 1), mean=abs(float(np.mean(found.means))),
+        seconds=_mean([seconds(each) for each in records]),
         dollars=_mean([dollars(each, usd_per_hour) for each in records]), source=source,
     )  # fmt: skip
+
+
+def _pilot(table: Table, other: int) -> Estimate:
+    """Return the estimate of two arms of pilot runs, or of one and itself."""
+    if not table.same_rows:
+        raise InputError("the runs of --like have different test sets. Name runs with one test set")
+    found = paired_arms(table, 0, other, "examples").estimate
+    if min(found.seeds) < 2:
+        raise InputError("--like needs two or more runs of a model that learned. Name others, or state --sd")
+    if not any(found.sds):
+        raise InputError(
+            "the runs of --like have equal results, so the spread over seeds is unknown. Name more runs, or state --sd"
+        )
+    return found
 
 
 def stated(metric_name: str | None, *, sd: float, examples_sd: float | None, n: int | None) -> Spread:
@@ -88,6 +110,11 @@ def stated(metric_name: str | None, *, sd: float, examples_sd: float | None, n: 
 
     `sd` is that of a run's result over seeds, and `examples_sd` that of the models' expected difference over examples.
     """
+    for option, spread in (("--sd", sd), ("--examples-sd", examples_sd)):
+        if spread is not None and not spread <= _MOST:
+            raise InputError(f"{option} {spread:g} is too large. Use at most {_MOST:g}")
+    if not sd and not examples_sd:
+        raise InputError("--sd 0 means that runs never differ, so one seed suffices. State a number above 0")
     name = metric_name or "top1"
     known = METRICS.get(name)
     metric = metric_of(name, task_name=known.task if known else task.classes.name, classes=_MANY)
@@ -104,7 +131,7 @@ def plan(spread: Spread, delta: float | None) -> Plan:
     Raises InputError if the metric has no default margin and none is given.
     """
     metric, runs = spread.metric, spread.runs
-    margin = metric.delta if delta is None and not metric.relative else delta and delta / metric.scale
+    margin = _default(spread) if delta is None else delta / metric.scale
     if not margin:
         raise InputError(
             f"--metric {metric.name} has no default margin here. Give --delta, the difference that matters"
@@ -118,6 +145,14 @@ def plan(spread: Spread, delta: float | None) -> Plan:
         metric=metric.name, delta=margin, seeds=needed.seeds, seeds_upper=needed.seeds_upper,
         examples=needed.examples if spread.n else None, least=least, seconds=took, dollars=cost, text="\n".join(lines),
     )  # fmt: skip
+
+
+def _default(spread: Spread) -> float | None:
+    """Return the metric's default margin, a part of the pilot's result for the RMSE; None if there is none."""
+    metric = spread.metric
+    if metric.delta is None or not metric.relative:
+        return metric.delta
+    return None if spread.mean is None else metric.delta * spread.mean
 
 
 def _least(spread: Spread, seeds: int) -> float:
@@ -136,14 +171,24 @@ def _needed(spread: Spread, needed: planning.Needed, margin: float) -> Iterator[
         upper = needed.seeds_upper or f"more than {needed.most_seeds}"
         within = f" (up to {upper}, since the pilot's variance is uncertain)" if spread.pilot else ""
         yield f"{needed.seeds} seeds of each model{within} detect a difference of {shown} with 80 % power."
-        if spread.pilot:
-            yield f"If the pilot's runs are compared too, plan a look at them: --looks {_looks(spread, needed)}."
+        yield from _looks(spread, needed.seeds, margin)
 
 
-def _looks(spread: Spread, needed: planning.Needed) -> str:
-    """Return the plan of two looks: at the pilot's seeds, and at those that are needed."""
-    assert spread.pilot and needed.seeds, "a pilot was made, and a number of seeds suffices"
-    return ",".join(map(str, sorted({max(2, min(max(spread.pilot), needed.seeds)), needed.seeds})))
+def _looks(spread: Spread, seeds: int, margin: float) -> Iterator[str]:
+    """Yield the plan of two looks, at the pilot's seeds and at those that the level of two looks needs."""
+    pilot = spread.pilot and max(2, *spread.pilot)
+    if pilot and pilot >= seeds:
+        yield f"If the pilot's runs are compared, plan one look at them: --looks {pilot}."
+    elif pilot:
+        level = planning.look_level(2)
+        last = planning.needed_seeds(
+            *spread.runs, spread.known_examples, margin, examples=spread.n or 1, level=level
+        ).seeds  # fmt: skip
+        if last:
+            yield (
+                f"If the pilot's runs are compared too, plan both looks: --looks {pilot},{last}. Each then has a "
+                f"{100 * level:.4g} % interval, which needs {last} seeds of each model."
+            )
 
 
 def _costs(runs: int | None, took: float | None, cost: float | None) -> Iterator[str]:

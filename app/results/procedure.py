@@ -34,6 +34,11 @@ class Pairing:
     clumps: Clumps | None = None  # of a regression in which some runs did not learn
 
     @property
+    def unlearned(self) -> bool:
+        """Whether no run of one arm learned, so that there are no results of it to compare."""
+        return self.clumps is not None and not all(map(any, self.clumps.learned))
+
+    @property
     def learned(self) -> tuple[int, int] | None:
         """How many runs of each arm learned, if some did not."""
         return (sum(self.clumps.learned[0]), sum(self.clumps.learned[1])) if self.clumps else None
@@ -62,15 +67,19 @@ def pairs_of(arms: Sequence[Arm]) -> list[tuple[int, int]]:
 def paired_arms(table: Table, a: int, b: int, target: Target) -> Pairing:
     """Return the estimate of two arms by the procedure that fits their runs."""
     if table.first.folds is not None:
-        found = folds.folded(table.scores(a), table.scores(b), table.folds(a, b), groups=table.units)
-        return Pairing(a=a, b=b, estimate=found.estimate, procedure="folds", folded=found)
+        folded = folds.folded(table.scores(a), table.scores(b), table.folds(a, b), groups=table.units)
+        return Pairing(a=a, b=b, estimate=folded.estimate, procedure="folds", folded=folded)
     apart = _clumps(table, a, b)
     if not table.same_rows:
         estimate = crossed.welch(*_that_learned((table.results(a), table.results(b)), apart))
-        return Pairing(a=a, b=b, estimate=estimate, procedure="Welch", clumps=apart)
-    scores = _that_learned((table.scores(a), table.scores(b)), apart)
-    estimate = crossed.crossed(*scores, groups=table.units, target=target)
-    return Pairing(a=a, b=b, estimate=estimate, procedure=_named(table, estimate, target), clumps=apart)
+        found = Pairing(a=a, b=b, estimate=estimate, procedure="Welch", clumps=apart)
+    else:
+        scores = _that_learned((table.scores(a), table.scores(b)), apart)
+        estimate = crossed.crossed(*scores, groups=table.units, target=target)
+        found = Pairing(a=a, b=b, estimate=estimate, procedure=_named(table, estimate, target), clumps=apart)
+    if not found.unlearned:
+        return found
+    return replace(found, estimate=replace(estimate, difference=clumps.shift(table.results(a), table.results(b))))
 
 
 def _that_learned(arms: tuple[np.ndarray, np.ndarray], apart: Clumps | None) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +137,7 @@ def _special(table: Table, pairing: Pairing, found: Verdict) -> Verdict:
         inner = paired.mcnemar(one[0], other[0], 2 * found.level - 1).interval
         shown: dict[str, Any] = {"interval": test.interval, "inner": inner, "p": test.p_exact}
         return Verdict(word=found.word, level=found.level, **shown)
-    if pairing.clumps and min(pairing.learned or (1,)) == 0:
+    if pairing.clumps and pairing.unlearned:
         p = pairing.clumps.mann_whitney_p
         ahead = "better" if pairing.clumps.a_beats_b > 0.5 else "worse"
         word: Any = ahead if p < 1 - found.level else "undecided"

@@ -35,24 +35,27 @@ def remedy(
     level: float,
     margin: str,
     of_folds: bool = False,
+    of_examples: bool = True,
 ) -> Remedy | None:
     """Return what would decide an undecided comparison; None without a margin.
 
     `margin` is the margin for a reader. `of_folds` says that the arms are cross-validations, whose repeats share their
-    training rows.
+    training rows. `of_examples` says that the answer is about new examples too, whose part seeds cannot narrow.
     """
     if delta is None:
         return _only("Give --delta, the difference that matters, to learn how many seeds or examples detect it.")
     if of_folds:
         return _folds(estimate, delta=delta, level=level, margin=margin)
     v_a, v_b = (sd**2 for sd in estimate.sds)
-    if not np.isfinite([v_a, v_b, estimate.examples_part]).all():
+    if not np.isfinite([v_a, v_b]).all():
         return _only("Train at least 3 seeds of each: one seed shows nothing about other seeds.")
+    w = estimate.examples_part if of_examples else 0.0
+    if not np.isfinite(w):
+        unit = "group of test examples" if estimate.examples > 1 else "test example"
+        return _only(f"Test on more: one {unit} shows nothing about others. `--target test-set` asks about it alone.")
     if estimate.se is None:
         return _only("Train more seeds: the runs of each model have equal results, so their spread is unknown.")
-    needed = planning.needed_seeds(
-        v_a, v_b, estimate.examples_part, delta, examples=estimate.examples, runs=estimate.seeds, level=level
-    )
+    needed = planning.needed_seeds(v_a, v_b, w, delta, examples=estimate.examples, runs=estimate.seeds, level=level)
     if needed.examples is not None:
         text = (
             f"No number of seeds can detect {margin} on these {estimate.examples:,} test examples: at least "
@@ -62,6 +65,11 @@ def remedy(
             seeds=None, seeds_upper=None, examples=needed.examples, more=None, seconds=None, dollars=None, text=text
         )
     return _seeds(estimate, budgets, needed, margin)
+
+
+def unlearned() -> Remedy:
+    """Return what would decide a comparison with a model of which no run learned."""
+    return _only("Find out first why no run of one model learned, for instance with another learning rate.")
 
 
 def _folds(estimate: Estimate, *, delta: float, level: float, margin: str) -> Remedy:

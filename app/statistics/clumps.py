@@ -63,6 +63,16 @@ def clumps(a_log_mse: np.ndarray, b_log_mse: np.ndarray, level: float = 0.95) ->
     )  # fmt: skip
 
 
+def shift(a_results: np.ndarray, b_results: np.ndarray) -> float:
+    """Return the median of all differences of a run of A and one of B (k_A,), (k_B,), whatever single runs are.
+
+    It is positive where A beats B in more than half of the pairs. Source: Hodges and Lehmann 1963,
+    doi:10.1214/aoms/1177704172.
+    """
+    a, b = checked_results(a_results, "A"), checked_results(b_results, "B")
+    return float(np.median(a[:, None] - b[None]))
+
+
 def mann_whitney(a: np.ndarray, b: np.ndarray) -> float:
     """Return the exact two-sided p value of two sets of results, twice the smaller tail (Mann and Whitney 1947).
 

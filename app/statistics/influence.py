@@ -34,7 +34,7 @@ def log_mse_values(errors2: np.ndarray) -> np.ndarray:
     """
     squares, mean = _squares(errors2)
     if not (mean > 0).all():
-        raise ValueError("a run has no error on any example, and log MSE is infinite. Compare the RMSE")
+        raise ValueError("a run has no error on any example, and log MSE is infinite")
     return np.log(mean) + (squares - mean) / mean
 
 

@@ -31,17 +31,16 @@ class Budget:
                     f"--max-usd needs the price of the machine, and {cell.where} has none above 0. Add --usd-per-hour"
                 )
 
-    def minutes_left(self, cell: Cell, found: Sequence[Progress]) -> float | None:
-        """Return the minutes that a run may train now; None for no limit. Raises Stopped where nothing is left."""
+    def left(self, cell: Cell, found: Sequence[Progress]) -> list[tuple[float, str]]:
+        """Return the minutes that a run may train now by each option. Raises Stopped where nothing is left."""
         took = totals(found)
         hours, dollars = took.get("seconds_occupied", 0.0) / 3600, took.get("dollars", 0.0)
         if self.hours is not None and hours >= self.hours:
             raise Stopped(_spent("--max-hours", f"{hours:,.2f} h of {self.hours:,.2f} h"), saved=True, complete=True)
         if self.usd is not None and dollars >= self.usd:
             raise Stopped(_spent("--max-usd", f"{dollars:,.2f} USD of {self.usd:,.2f} USD"), saved=True, complete=True)
-        left = [] if self.hours is None else [60 * (self.hours - hours)]
-        left += [] if self.usd is None else [60 * (self.usd - dollars) / _price(cell)]
-        return min(left, default=None)
+        left = [] if self.hours is None else [(60 * (self.hours - hours), "--max-hours")]
+        return left + ([] if self.usd is None else [(60 * (self.usd - dollars) / _price(cell), "--max-usd")])
 
 
 def _price(cell: Cell) -> float:

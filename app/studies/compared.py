@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.runs import Run
-from ..errors import InputError
+from ..errors import Diverged, InputError
 from ..results import requested
 from ..results.arms import Exclusion
 from ..tables.datasets import dataset_name
@@ -28,20 +28,34 @@ class StudyRuns:
 
     folder: Path
     kept: tuple[Kept, ...]
+    runs: tuple[Run, ...] = ()  # those that exist
 
     def complete(self, dataset: str) -> int:
-        """Return the fewest seeds of a configuration on a dataset, once the study is complete.
+        """Return the most seeds of a configuration on a dataset, once the study is complete."""
+        return max(map(len, self._replicates(dataset)), default=0)
+
+    def seeds(self, dataset: str) -> int:
+        """Return the seeds that every configuration has a result of, `complete` if the study is complete.
+
+        A configuration with all of its seeds does not limit them. A run that diverged has no result to wait for.
+        """
+        over = {run.record.run_id for run in self.runs if (run.done and run.record.tested) or _diverged(run)}
+        counts = [(sum(ids <= over for ids in each), len(each)) for each in self._replicates(dataset)]
+        return min((there for there, of_all in counts if there < of_all), default=self.complete(dataset))
+
+    def _replicates(self, dataset: str) -> list[list[set[str]]]:
+        """Return the run IDs of each seed (of its folds, several) of each configuration.
 
         A folder is named otherwise in its runs than in the study. If no run of the study names the dataset, all count.
         """
-        counts: dict[object, set[tuple[str, str]]] = {}
+        found: dict[object, dict[tuple[str, str], set[str]]] = {}
         of_it = [each for each in self.kept if _dataset_of(each, dataset) == dataset]
         for each in of_it or self.kept:
-            settings = dict(each.settings)
+            settings = {**each.settings, "dataset": _dataset_of(each, dataset)}
             replicate = settings.pop("seed", ""), settings.pop("repeat", "")
             settings.pop("fold", None)
-            counts.setdefault(frozenset(settings.items()), set()).add(replicate)
-        return min(map(len, counts.values()), default=0)
+            found.setdefault(frozenset(settings.items()), {}).setdefault(replicate, set()).add(each.run_id)
+        return [[*seeds.values()] for seeds in found.values()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +79,14 @@ def named(names: Sequence[str], checkpoints: Path, screen: Screen) -> Named:
             continue
         if len(names) > 1:
             raise InputError(f"{name} is a study, and {len(names)} arguments are given. Compare one study at a time")
-        study = its
         found[name] = requested.of_ids((each.run_id for each in its.kept), checkpoints, screen.say)
+        study = replace(its, runs=tuple(found[name]))
         missing = _missing(its.kept, found[name])
     return Named(parts=found, study=study, exclusions=missing)
+
+
+def _diverged(run: Run) -> bool:
+    return run.record.failure is not None and run.record.failure.kind == Diverged.kind
 
 
 def _dataset_of(kept: Kept, default: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
 from ..errors import DiskFull, Stopped
-from ..experiment import claiming
+from ..experiment import claiming, stopping
 from ..system import clock, outcome, relaunch, signals, ticket
 from . import versions
 from .budget import Budget
@@ -49,6 +49,7 @@ class Worker:
     _reasons: dict[str, outcome.Outcome | None] = field(default_factory=dict)  # of the same
     _asked: bool = False  # whether this command was asked to stop
     _ends: float = float("inf")  # of time.monotonic(): when the newest training is to end
+    _limited_by: str = ""  # the option that ends it then
     _began: float = field(default_factory=time.monotonic)
 
     def complete(self) -> list[Progress]:
@@ -156,6 +157,7 @@ class Worker:
         command = relaunch.command(*words, ranks=self.ranks)
         environment = relaunch.environment(ends_with_this=self.ranks == 1)  # a rank is a child of `torchrun`
         environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
+        environment |= stopping.variable(self._limited_by)
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
         with closing(outcome.Pipe()) as pipe:
@@ -173,14 +175,14 @@ class Worker:
 
     def _limit(self, cell: Cell) -> list[str]:
         """Return the option that ends a training with the study's time or budget; raise Stopped where one is over."""
-        budget = self.budget.minutes_left(cell, self.progress()) if self.budget.limited else None
-        left = [] if budget is None else [budget]
+        left = self.budget.left(cell, self.progress()) if self.budget.limited else []
         if self.max_minutes is not None:
-            left.append(self.max_minutes - (time.monotonic() - self._began) / 60)
-            if left[-1] <= 0:
+            left.append((self.max_minutes - (time.monotonic() - self._began) / 60, "--max-minutes"))
+            if left[-1][0] <= 0:
                 raise Stopped("the study stopped by --max-minutes", saved=True)
-        self._ends = time.monotonic() + 60 * min(left, default=float("inf"))
-        return ["--max-minutes", f"{min(left):.3f}"] if left else []
+        minutes, self._limited_by = min(left, default=(float("inf"), ""))
+        self._ends = time.monotonic() + 60 * minutes
+        return ["--max-minutes", f"{minutes:.3f}"] if left else []
 
     def _is_late(self) -> bool:
         """Return whether the training that ended was to end by now."""

@@ -55,6 +55,26 @@ def test_the_answer_is_a_table_then_the_verdict_the_budget_and_the_audit(call, m
         assert words in text, words
 
 
+def test_a_comparison_that_is_refused_is_no_look_and_fixes_no_plan(call, made, work):
+    files = study(work / "checkpoints", made)
+    assert call("compare grid --metric rmse").code == 2
+    broken = made[0].files.predictions.read_bytes()
+    made[0].files.predictions.write_bytes(broken[:100])
+    assert call("compare grid").code == 4 and not (files.folder / "looks.jsonl").exists()
+    made[0].files.predictions.write_bytes(broken)
+    assert "look 1 at this study, with 5 seeds: the plan has 2 looks" in call("compare grid --looks 3,5").out
+
+
+def test_a_look_at_a_study_in_which_a_model_has_no_run_yet_is_outside_the_plan(call, made, work):
+    missing = [
+        changes.Kept(run_id=f"{seed:08}", where="", settings={"dataset": "digits", "model": "cnn", "seed": str(seed)})
+        for seed in range(5)
+    ]
+    study(work / "checkpoints", made, more=missing)
+    out = call("compare grid").out
+    assert "look 1 at this study, with 0 seeds, is outside the plan: the plan has 1 look, at 5 seeds" in out
+
+
 def test_json_is_one_object_with_the_numbers_of_the_table(call, made):
     ended = call(f"compare --json model={DIFF} model={VIT}")
     found = json.loads(ended.out)

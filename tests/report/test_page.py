@@ -25,7 +25,7 @@ def subject_of(folder, page=None, *, missing=None, asked=None):
     runs = find_runs(folder)
     source = gathering.Source(
         name="made", folder=folder / "studies" / "made", checkpoints=folder, file=Path("made.csv"), runs=runs,
-        missing=missing or {}, complete=lambda _: 3,
+        missing=missing or {}, complete=lambda _: 3, seeds=lambda _: 3,
     )  # fmt: skip
     return gathering.gathered(
         source, indexed(folder, print), asked=asked or Asked(), planned=None,
@@ -375,3 +375,14 @@ def test_names_of_others_are_shown_and_never_obeyed(tmp_path):
     page = Page(text)
     assert "script" not in {tag for tag, _ in page.elements} and "img" not in {tag for tag, _ in page.elements}
     ElementTree.fromstring(text.partition("\n")[2])
+
+
+def test_the_page_names_the_model_that_learned_as_the_better_one(tmp_path):
+    random = np.random.default_rng(9)
+    for model, scales in (("cnn", [0.02] * 7 + [1e4]), ("resnet18", [1e3] * 8)):
+        for seed, scale in enumerate(scales):
+            errors = fitted(scale * random.normal(size=60))
+            finished(tmp_path, errors, dataset="nested_cylinder", model=model, seed=seed)
+    text = markdown.to_markdown(page_of(tmp_path)[0])
+    assert "**Better**: cnn is better than resnet18 by" in text and "resnet18 is better" not in text
+    assert "0 of resnet18 and 7 of cnn did. Their difference is the median" in text

@@ -1,6 +1,7 @@
 """Looks at a study: planned before the first, counted by new sets of runs, and without a verdict outside the plan."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -58,6 +59,18 @@ def test_another_plan_and_a_bad_one_are_refused_and_nothing_is_written(tmp_path)
     take(tmp_path, 3, asked=(3, 5))
     with pytest.raises(InputError, match=r"--looks 3,7 is not the plan of this study.*3,5"):
         take(tmp_path, 3, asked=(3, 7))
+
+
+def test_processes_that_look_at_once_are_counted_one_after_the_other(tmp_path):
+    def look(number):
+        return looks.take(tmp_path, "digits", [f"run{number}"], seeds=3, complete=3, asked=None)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(look, range(24))]
+    assert sorted(each.number for each in found) == [*range(1, 25)] and sum(each.planned for each in found) == 1
+    lines = [json.loads(line) for line in (tmp_path / looks.NAME).read_text().splitlines()]
+    assert len(lines) == 25 and sum("plan" in line for line in lines) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [looks.NAME]
 
 
 def test_a_damaged_file_is_not_overwritten(tmp_path):

@@ -5,6 +5,7 @@ from report import made_up_run
 from test_cells import Quiet
 
 from app.errors import InputError, Stopped
+from app.experiment import stopping
 from app.studies import axes, cells, progress, rows
 from app.studies.budget import Budget
 from app.studies.study import Study
@@ -36,6 +37,26 @@ def test_a_training_gets_what_is_left_of_every_limit(worker, limits, minutes):
     made = worker(**limits)
     option, value = made._limit(made.study.cells[1])
     assert option == "--max-minutes" and float(value) == pytest.approx(minutes, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("limits", "option"),
+    [({"hours": 2}, "--max-hours"), ({"usd": 4, "hours": 2}, "--max-usd"),
+     ({"hours": 9, "max_minutes": 7}, "--max-minutes")],
+)  # fmt: skip
+def test_a_training_names_the_option_of_its_study_that_ends_it(worker, limits, option, monkeypatch):
+    made = worker(**limits)
+    made._limit(made.study.cells[1])
+    for name, value in stopping.variable(made._limited_by).items():
+        monkeypatch.setenv(name, value)
+    with stopping.stop_requests(deadline=0) as asked:
+        assert asked() == stopping.Reason(f"by {option}", in_time=True)
+
+
+def test_a_training_without_a_study_names_its_own_option(monkeypatch):
+    monkeypatch.delenv("ISOSCALE_LIMIT", raising=False)
+    with stopping.stop_requests(deadline=0) as asked:
+        assert asked() == stopping.Reason("by --max-minutes", in_time=True)
 
 
 def test_there_is_no_limit_by_default(worker):

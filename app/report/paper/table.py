@@ -32,7 +32,8 @@ def _table(answer: Answer, comparison: Comparison) -> str:
         "verdict",
     )
     lines = [
-        r"\begin{table}", r"\centering", rf"\caption{{{_caption(answer, comparison)}}}",
+        r"\begin{table}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{_caption(answer, comparison)}}}",
         rf"\label{{tab:{answer.key}}}", r"\begin{tabular}{lrrrrrrl}", r"\toprule", " & ".join(heads) + r" \\",
         r"\midrule", *_rows(comparison, places), r"\bottomrule", r"\end{tabular}", r"\end{table}",
     ]  # fmt: skip

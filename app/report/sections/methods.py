@@ -52,7 +52,8 @@ def _training(answer: Answer) -> Iterator[str]:
     epochs, batches = (_one_of(getattr(run.config, name) for run in runs) for name in ("epochs", "batch_size"))
     rates = _one_of(f"{run.config.lr:g}" for run in runs)
     yield (
-        f"Every run had {epochs} epochs of batch size {batches} with a peak learning rate of {rates}, computed in "
+        f"Every run had {epochs} epoch{'' if epochs == '1' else 's'} of batch size {batches} with a peak learning rate "
+        f"of {rates}, computed in "
         f"{_one_of(_precision(run) for run in runs)} on {_one_of(run.record.places[-1].device for run in runs)}."
     )
     if config.folds:
@@ -83,7 +84,7 @@ def _analysis(answer: Answer) -> Iterator[str]:
         )
     level = f"{100 * comparison.level:.4g}"
     if comparison.family > 1:
-        of = "" if comparison.family == len(comparison.pairs) else " of all datasets"
+        of = "" if comparison.family <= len(comparison.pairs) else " of all datasets"
         yield (
             f"The {comparison.family} p values{of} were adjusted by Holm's method (Holm 1979), and intervals are "
             f"simultaneous {level} % intervals (Bonferroni)."

@@ -80,7 +80,7 @@ def _row(name: str, answer: Answer, pair: Pair) -> tuple[Text, ...]:
     se, part = amounts.NONE, amounts.NONE
     if pair.se is not None:
         se = (amounts.computed(f"{metric.scale * pair.se:.3g} {metric.unit}".strip(), pair.se, runs, f"{path}.se"),)
-        if pair.examples_part is not None and pair.se > 0:
+        if pair.examples_part is not None and pair.se > 0 and pair.procedure in ("crossed", "folds"):
             share = pair.examples_part / pair.se**2
             part = (amounts.computed(f"{100 * share:.0f} % of SE²", share, runs, f"{path}.examples_share"),)
     return (

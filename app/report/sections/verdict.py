@@ -110,7 +110,7 @@ def _within(answer: Answer, pair: Pair) -> Text:
 
 def _ordered(pair: Pair) -> tuple[str, str, float, tuple[float, float] | None]:
     """Return the arm that is ahead, the other, their difference and its interval."""
-    if pair.difference >= 0:
+    if pair.word == "better" or (pair.word != "worse" and pair.difference >= 0):
         return pair.a, pair.b, pair.difference, pair.interval
     ends = None if pair.interval is None else (-pair.interval[1], -pair.interval[0])
     return pair.b, pair.a, -pair.difference, ends
@@ -205,6 +205,8 @@ def _remarks(answer: Answer, comparison: Comparison) -> Iterator[Text]:
                 amounts.computed(str(count), count, arm.run_ids, "learned")
                 for count, arm in zip(pair.clumps.learned, answer.of(pair), strict=True)
             )
-            yield ("Some runs did not learn: ", one, f" of {pair.a} and ", other, f" of {pair.b} did.")
+            median = " Their difference is the median of the differences of all pairs of runs."
+            more = "" if all(pair.clumps.learned) else median
+            yield ("Some runs did not learn: ", one, f" of {pair.a} and ", other, f" of {pair.b} did.{more}")
     for excluded in comparison.exclusions:
         yield (f"{excluded.line[:1].upper()}{excluded.line[1:]}.",)
