@@ -46,17 +46,18 @@ def train(**settings: Any) -> Run:
     return run
 
 
-def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
+def load(where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
 
     Its `classes` are the class names in the order of the K logits or, for a regression, the target's name (K = 1). Its
     `preprocess` makes such inputs from images, fields or signals. Its `run_id` is the ID of the run.
 
     `where` is a run's folder, its stem, one of its files, its ID if it is below ./checkpoints, or hf://owner/name/path,
-    which is downloaded to the cache. With `best` the weights are those that were best on validation. Raises InputError
-    for a run that does not exist or is not finished, and RunFailed for damaged files.
+    which is downloaded to the cache. With `best` the weights are those that were best on validation, and with `ema`
+    the average of a run with `--ema`. Raises InputError for a run that does not exist, is not finished or has no such
+    weights, and RunFailed for damaged files.
     """
     _require_supported()
     from .experiment.loading import load
 
-    return load(where, best=best, device=device)
+    return load(where, best=best, ema=ema, device=device)

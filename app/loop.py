@@ -50,6 +50,7 @@ class Schedule:
     learning_rate: Callable[[int], float]
     train_batches: int | None = None  # random batches of an epoch; None: every example once
     val_batches: int | None = None  # of an epoch's validation pass
+    first_step: int = 1  # of this process: the one after that of the state
 
 
 class Arithmetic(Protocol):
@@ -81,10 +82,20 @@ class Arithmetic(Protocol):
         """Return the peak memory of any process. Each process calls this in the same order."""
 
 
+class Average(Protocol):
+    """An average of the model's weights. Each process keeps the same one."""
+
+    def take(self, step: int) -> None:
+        """Add the weights after a step."""
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """Return a context in which the model computes with the average."""
+
+
 class Batch(NamedTuple):
     """One batch, or one full validation pass, was computed."""
 
-    split: str  # train, val, val_full
+    split: str  # train, val, val_full, val_ema
     step: int
     epoch: int  # from 1
     examples: int
@@ -121,16 +132,16 @@ def fit(
     schedule: Schedule,
     arithmetic: Arithmetic,
     observers: Sequence[Observer],
-    first_step: int = 1,
+    average: Average | None = None,
 ) -> None:
-    """Run steps `first_step` to the last. The results do not depend on where an earlier call stopped."""
+    """Run the schedule's first step to the last. The results do not depend on where an earlier call stopped."""
 
     def tell(event: Event) -> None:
         for observer in observers:
             observer(event)
 
-    batches = pairwise(_batches(train, schedule, first_step))
-    for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, first_step):
+    batches = pairwise(_batches(train, schedule))
+    for step, ((epoch, examples), (following_epoch, following)) in enumerate(batches, schedule.first_step):
         ends = following_epoch != epoch
         whole = _whole(val, schedule, epoch) if ends else [_NONE]
         seen = val_examples(step, len(val), schedule.val_batch_size)
@@ -139,27 +150,28 @@ def fit(
         lr = schedule.learning_rate(step)
         made = update(model, optimizer, train, examples, epoch=epoch, lr=lr, schedule=schedule, arithmetic=arithmetic)
         train.expect(_mine(arithmetic, following)[: schedule.micro_batch_size])
+        if average:
+            average.take(step)
         total = arithmetic.total(made.sums)
         tell(Batch("train", step, epoch + 1, len(examples), lr, total, made.waited, grad_norm=made.grad_norm))
         sums = validate(model, val, seen, arithmetic=arithmetic, following=whole[0])
         tell(Batch("val", step, epoch + 1, len(seen), lr, arithmetic.total(sums)))
         if ends:
-            parts = [
-                validate(model, val, part, arithmetic=arithmetic, at_k=True, following=after)
-                for part, after in pairwise([*whole, _NONE])
-            ]
-            total, peak = arithmetic.total(torch.stack(parts).sum(0)), arithmetic.peak_bytes()
-            tell(Batch("val_full", step, epoch + 1, sum(map(len, whole)), lr, total, peak_bytes=peak))
+            total, peak, n = _pass(model, val, whole, arithmetic), arithmetic.peak_bytes(), sum(map(len, whole))
+            tell(Batch("val_full", step, epoch + 1, n, lr, total, peak_bytes=peak))
+            if average:
+                with average.in_place():
+                    tell(Batch("val_ema", step, epoch + 1, n, lr, _pass(model, val, whole, arithmetic)))
             tell(EpochEnd(step, epoch + 1))
         tell(StepEnd(step))
 
 
-def _batches(train: Examples, schedule: Schedule, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
+def _batches(train: Examples, schedule: Schedule) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (epoch, examples) of each step from the first on, then the next epoch without examples."""
     size, per_epoch = None, steps_per_epoch(len(train), schedule.batch_size)
     if schedule.train_batches:
         size, per_epoch = schedule.train_batches * schedule.batch_size, schedule.train_batches
-    first_epoch, skipped = divmod(first_step - 1, per_epoch)
+    first_epoch, skipped = divmod(schedule.first_step - 1, per_epoch)
     for epoch in range(first_epoch, schedule.epochs):
         order = np.asarray(train.order(epoch, size) if size else train.order(epoch))
         for start in range(skipped * schedule.batch_size, len(order), schedule.batch_size):
@@ -174,6 +186,15 @@ def _whole(val: Examples, schedule: Schedule, epoch: int) -> list[np.ndarray]:
     if schedule.val_batches:
         examples = val.order(epoch, schedule.val_batches * schedule.val_batch_size)
     return np.split(examples, range(schedule.val_batch_size, len(examples), schedule.val_batch_size))
+
+
+def _pass(model: nn.Module, val: Examples, batches: list[np.ndarray], arithmetic: Arithmetic) -> Tensor:
+    """Return the sums of all processes over a validation pass."""
+    parts = [
+        validate(model, val, part, arithmetic=arithmetic, at_k=True, following=after)
+        for part, after in pairwise([*batches, _NONE])
+    ]
+    return arithmetic.total(torch.stack(parts).sum(0))
 
 
 def _mine(arithmetic: Arithmetic, examples: np.ndarray) -> np.ndarray:

@@ -134,12 +134,12 @@ def test_an_epoch_of_so_many_batches_ends_after_them_and_validates_on_so_many_wh
         model, events = nn.Linear(1, 3).double(), []
         schedule = train.Schedule(
             epochs=3, batch_size=4, val_batch_size=2, micro_batch_size=4, clip_norm=None,
-            train_batches=5, val_batches=3, learning_rate=lambda step: 0.1,
+            train_batches=5, val_batches=3, learning_rate=lambda step: 0.1, first_step=first_step,
         )  # fmt: skip
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         train.fit(
             model, optimizer, train=Points(10), val=Points(7), schedule=schedule, arithmetic=Part(),
-            observers=[events.append], first_step=first_step,
+            observers=[events.append],
         )  # fmt: skip
         return [event[:4] for event in events if isinstance(event, train.Batch)]
 

@@ -65,7 +65,7 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     spent: dict[str, Number]  # seconds of each stage, and of the machines' occupation
     energy_kwh: Number | None = None
     dollars: Number | None = None
-    results: dict[str, dict[str, Any]]  # the tests of the final, best and kept weights, without _LONG
+    results: dict[str, dict[str, Any]]  # the tests of the final, best, averaged and kept weights, without _LONG
 
     @property
     def path(self) -> PurePosixPath:
@@ -201,7 +201,7 @@ def _spent(found: Record) -> dict[str, Number]:
 
 def _tests(found: Record) -> dict[str, dict[str, Any]]:
     """Return the numbers of a run's tests on its test split."""
-    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best", "test_kept")}
+    tests = {name: getattr(found.results, name, None) for name in ("test", "test_best", "test_ema", "test_kept")}
     numbers = {name: msgspec.to_builtins(test) for name, test in tests.items() if test}
     return {name: {key: value for key, value in test.items() if key not in _LONG} for name, test in numbers.items()}
 

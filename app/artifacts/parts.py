@@ -171,11 +171,11 @@ class Failure(Part, kw_only=True):
 
 
 class Measured(Part, kw_only=True):
-    """The data and weights of a test, if not final or best weights on the run's test rows."""
+    """The data and weights of a test, if not final, best or averaged weights on the run's test rows."""
 
     path: str | None = None
     version: str | None = None
-    weights: str | None = None  # final | best
+    weights: str | None = None  # final | best | ema
     epoch: int | None = None  # of kept weights
     reading: dict[str, Any] | None = None
     measured: str | None = None  # when
@@ -218,10 +218,11 @@ class Errors(Measured, kw_only=True):
 
 
 class Results(Part, Generic[Test], kw_only=True):
-    """The tests of the final, best and kept weights, and those on other files by fingerprint and weights."""
+    """The tests of the final, best, averaged and kept weights, and those on other files by fingerprint and weights."""
 
     test: Test | None = None
     test_best: Test | None = None
+    test_ema: Test | None = None  # of the average of the weights, of a run with --ema
     test_kept: Test | None = None  # of those with the lowest validation loss that `--keep-every` kept
     elsewhere: dict[str, Test] | None = None
 

@@ -116,9 +116,11 @@ _SUFFIXES = {
     "record": ".json",
     "weights": ".safetensors",
     "best": "_best.safetensors",
+    "ema": "_ema.safetensors",
     "log": "_training.log",
     "predictions": "_predictions.parquet",
     "best_predictions": "_best_predictions.parquet",
+    "ema_predictions": "_ema_predictions.parquet",
     "kept_predictions": "_kept_predictions.parquet",
     "splits": "_splits.parquet",
     "loss_png": "_loss.png",
@@ -132,5 +134,7 @@ _SUFFIXES = {
     "push": ".push",
     "holder": ".holder",
 }
-_SUMMED = ("weights", "best", "log", "predictions", "best_predictions", "kept_predictions", "splits")
+_SUMMED = (
+    "weights", "best", "ema", "log", "predictions", "best_predictions", "ema_predictions", "kept_predictions", "splits",
+)  # fmt: skip
 _UNFINISHED = ("state", "lock", "push", "holder")

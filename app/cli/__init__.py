@@ -132,15 +132,11 @@ def command() -> Any:
     return typer.main.get_command(app)
 
 
-@remembered
-def _switches() -> dict[str, str]:
-    """Return each switch of any command, and the flag that turns it off."""
-    return dict(spelling.switches_of(command()))
-
-
 def spelled(arguments: list[str]) -> list[str]:
     """Return the arguments as Typer takes them: `--batch_size 8` as `--batch-size 8`, `--upload true` as `--upload`."""
-    words = spelling.seed_named(spelling.env_file_first(spelling.spelled(arguments, _switches)))
+    words = spelling.seed_named(
+        spelling.env_file_first(spelling.spelled(arguments, lambda: spelling.switches_of(command(), arguments)))
+    )
     return spelling.study_run(words, study_options.COMMANDS)
 
 

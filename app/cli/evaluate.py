@@ -15,6 +15,7 @@ from .screen import Screen, result, result_json
 if TYPE_CHECKING:
     from ..artifacts.parts import Errors, Rates
     from ..artifacts.runs import Run
+    from ..artifacts.which import Which
 
 Where = Annotated[
     str | None,
@@ -42,6 +43,7 @@ def evaluate(
     size: o.OfSize = None,
     dataset: o.OfDataset = None,
     best: o.Best = False,
+    ema: o.Ema = False,
     top_k: o.TopK = None,
     again: o.Again = False,
     data: o.DataAt = None,
@@ -59,7 +61,8 @@ def evaluate(
 ) -> None:
     """Report the test results of a finished run on its test set or on other data, and store the predictions."""
     with Screen() as screen:
-        found = _find(where, run, {"model": model, "size": size, "dataset": dataset}, checkpoints, screen)
+        triple, which = {"model": model, "size": size, "dataset": dataset}, _which(best=best, ema=ema)
+        found = _find(where, run, triple, checkpoints, screen)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         given = o.given({"grid": grid, "label_column": label_column, "image_column": image_column})
@@ -67,14 +70,22 @@ def evaluate(
         options = experiment.Options(device=device or "auto", threads=threads, verify=verify, **files)
         if on:
             _require_alone(again=again, data=data, top_k=top_k)
-            done = experiment.evaluate_on(found, options, screen, given=given, best=best)
-            return _elsewhere(done, experiment.latest(done), as_json=as_json)
-        _require_with_on(data, design=design, filelist=filelist, **given)
-        _require_again(again, verify=verify)
-        done = experiment.evaluate(found, options, screen, best=best, again=again)
+            found = experiment.evaluate_on(found, options, screen, given=given, which=which)
+            return _elsewhere(found, experiment.latest(found), as_json=as_json)
+        _require_with_on(data, again=again, verify=verify, design=design, filelist=filelist, **given)
+        done = experiment.evaluate(found, options, screen, which=which, again=again)
     _draw(done)
-    more = experiment.top_k(done, top_k, best=best) if top_k else {}
-    return result_json(_result(done, best) | more) if as_json else result(_text(done, best, more))
+    _print(done, which, experiment.top_k(done, top_k, which=which) if top_k else {}, as_json=as_json)
+
+
+def _print(run: Run, which: Which, more: dict[str, Any], *, as_json: bool) -> None:
+    result_json(_result(run, which) | more) if as_json else result(_text(run, which, more))
+
+
+def _which(*, best: bool, ema: bool) -> Which:
+    from ..artifacts.which import chosen
+
+    return chosen(best=best, ema=ema)
 
 
 def _require_alone(**others: Any) -> None:
@@ -95,10 +106,11 @@ def _require_again(again: bool, *, verify: bool) -> None:
         )
 
 
-def _require_with_on(data: str | None, **others: str | None) -> None:
-    """Raise InputError for an option that describes files that are not named."""
+def _require_with_on(data: str | None, *, again: bool, verify: bool, **others: str | None) -> None:
+    """Raise InputError for an option that describes files that are not named, or that are not read."""
     from ..errors import InputError
 
+    _require_again(again, verify=verify)
     with_data = ("design", "filelist")
     if given := [name for name, value in others.items() if value and not (name in with_data and data)]:
         option = f"--{given[0].replace('_', '-')}"
@@ -169,12 +181,11 @@ def _draw(run: Run) -> None:
     testing.draw_once(run)
 
 
-def _result(run: Run, best: bool) -> dict[str, Any]:
+def _result(run: Run, which: Which) -> dict[str, Any]:
     """Return the object that `--json` prints."""
     from ..artifacts.record import plain
 
-    weights = "best" if best else "final"
-    return _names(run) | {"split": "test", "weights": weights, **plain(_test(run, best)), **_classes(run)}
+    return _names(run) | {"split": "test", "weights": which.name, **plain(_test(run, which)), **_classes(run)}
 
 
 def _names(run: Run) -> dict[str, str]:
@@ -189,27 +200,29 @@ def _classes(run: Run) -> dict[str, list[str]]:
     return {} if is_regression(run) else {"class_names": run.record.data.class_names}
 
 
-def _test(run: Run, best: bool) -> Rates | Errors:
+def _test(run: Run, which: Which) -> Rates | Errors:
     """Return the results that were just made."""
     assert run.record.results
-    found: Rates | Errors | None = run.record.results.test_best if best else run.record.results.test
+    found: Rates | Errors | None = getattr(run.record.results, which.test)
     assert found
     return found
 
 
-def _text(run: Run, best: bool, more: dict[str, Any] | None = None) -> str:
+def _text(run: Run, which: Which, more: dict[str, Any] | None = None) -> str:
     from ..artifacts.parts import Errors
     from ..sharing.card import percent, test_lines
 
-    test, about = _test(run, best), run.record
-    what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {'best' if best else 'final'} weights"
+    test, about = _test(run, which), run.record
+    what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {which.title}"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
     lines = [what, *test_lines(run, test), *asked]
-    figure = [] if best else [run.files.truth_png if isinstance(test, Errors) else run.files.confusion_png]
+    figure = (
+        [] if which.name != "final" else [run.files.truth_png if isinstance(test, Errors) else run.files.confusion_png]
+    )
     if not isinstance(test, Errors):
         files = _named("all classes and the confusion matrix", run.files.record, *figure)
     else:
-        kept = run.files.best_predictions if best else run.files.predictions
+        kept = getattr(run.files, which.predictions)
         files = _named("all predictions with their true values", kept, *figure)
     warning = about.data.warning
     return "\n".join(map(printable, [*lines, *([f"note: {warning}"] if warning else []), files]))

@@ -190,6 +190,7 @@ AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, f
 Best = Annotated[
     bool, _flag("--best/--no-best", help="Use the weights with the lowest validation loss. Default: the final weights.")
 ]
+Ema = Annotated[bool, _flag("--ema/--no-ema", help="Use the average of a run with --ema. Default: the final weights.")]
 TopK = Annotated[
     int | None, _option("--top-k", min=1, help="Also report top-K accuracy for this K. Default: top-1, 3 and 5 only.")
 ]

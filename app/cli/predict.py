@@ -48,6 +48,7 @@ def predict(
     inputs: Inputs,
     out: Out = None,
     best: o.Best = False,
+    ema: o.Ema = False,
     batch_size: BatchSize = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -55,10 +56,12 @@ def predict(
     as_json: o.AsJson = False,
 ) -> None:
     """Write the class and the probabilities of each image to CSV and parquet, and report unreadable files by name."""
+    from ..artifacts.which import chosen
     from ..sharing import named
     from .screen import Screen
 
     with Screen() as screen:
+        which = chosen(best=best, ema=ema)
         screen.stage("looking for the run")
         found = named.run_of(run, checkpoints, screen.say)
         screen.stage("predicting")
@@ -67,11 +70,11 @@ def predict(
 
         options = Options(device=device or "auto", threads=threads)
         target = _target(out, found.record.run_id, inputs)
-        done = predicting.predict(found, inputs, target, options, screen, best=best, batch_size=batch_size)
+        done = predicting.predict(found, inputs, target, options, screen, which=which, batch_size=batch_size)
         if done.skipped:
             screen.say(f"skipped {_files(len(done.skipped))} that cannot be read: {predicting.shown(done.skipped)}")
     if as_json:
-        return result_json(_result(found, done, best=best))
+        return result_json(_result(found, done, which.name))
     return result(_text(done))
 
 
@@ -87,11 +90,11 @@ def _target(out: Path | None, run_id: str, inputs: list[str]) -> Path:
     return out.with_suffix("") if out.suffix in (".csv", ".parquet") else out
 
 
-def _result(run: Run, done: Predicted, *, best: bool) -> dict[str, Any]:
+def _result(run: Run, done: Predicted, weights: str) -> dict[str, Any]:
     """Return the object that `--json` prints."""
     return {
         "run_id": run.record.run_id,
-        "weights": "best" if best else "final",
+        "weights": weights,
         "n": done.n,
         "csv": str(done.csv),
         "parquet": str(done.parquet),

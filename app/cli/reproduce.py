@@ -79,6 +79,7 @@ def reproduce(
     into: Into = None,
     fresh: Fresh = False,
     best: o.Best = False,
+    ema: o.Ema = False,
     data: DataAt = None,
     design: Design = None,
     filelist: Filelist = None,
@@ -89,15 +90,16 @@ def reproduce(
 ) -> None:
     """Recompute a published result from its weights and data, or by training again, and report whether it holds."""
     trains = retrain or new_seed is not None
-    _require_one(retrain=retrain, new_seed=new_seed, best=best)
+    _require_one(retrain=retrain, new_seed=new_seed, best=best, ema=ema)
     _require_training(trains, into=into, fresh=fresh)
     _require_data(data, design=design, filelist=filelist)
     files = {"data": data, "design": design, "filelist": filelist}
     with Screen() as screen:
         screen.stage("looking for the run")
+        from ..artifacts.which import chosen
         from ..results import published
 
-        found = published.found(run, checkpoints, screen.say, best=best)
+        found = published.found(run, checkpoints, screen.say, which=chosen(best=best, ema=ema))
         options = _options(device=device or "auto", threads=threads, fresh=fresh, **files)
         if trains:
             done = _trained(found, options, screen, into, checkpoints, new_seed)
@@ -140,14 +142,17 @@ def _trained(
     return retraining.new_seed(found, options, screen, known=checkpoints, seed=seed)
 
 
-def _require_one(*, retrain: bool, new_seed: str | None, best: bool) -> None:
+def _require_one(*, retrain: bool, new_seed: str | None, best: bool, ema: bool) -> None:
     """Raise InputError for options that exclude each other, and for a seed that is no number."""
     if retrain and new_seed is not None:
         raise InputError("--retrain and --new-seed are two experiments. Omit one of them")
     if new_seed not in (None, NEXT) and not new_seed.isdecimal():
         raise InputError(f"--new-seed {new_seed!r} is not a seed. Use a whole number from 0, or no value")
-    if best and (retrain or new_seed is not None):
-        raise InputError("--best compares the stored predictions of the best weights. Omit it, or train without it")
+    for given, name, title in ((best, "--best", "best"), (ema, "--ema", "averaged")):
+        if given and (retrain or new_seed is not None):
+            raise InputError(
+                f"{name} compares the stored predictions of the {title} weights. Omit it, or train without it"
+            )
 
 
 def _require_training(trains: bool, **others: Any) -> None:

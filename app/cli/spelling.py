@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,20 @@ def _switched(name: str, value: str, switches: Callable[[], Mapping[str, str]]) 
     return name if value.lower() in TRUE else switches()[name]
 
 
-def switches_of(command: Any) -> Iterator[tuple[str, str]]:
-    """Return the name of each switch of a command and of its groups' commands, and the one that turns it off."""
+def switches_of(command: Any, arguments: Iterable[str] = ()) -> dict[str, str]:
+    """Return the name of each switch of the command that is meant, and the one that turns it off.
+
+    It is the command that the arguments name, or all of its groups' commands if they name none: `evaluate --ema` is a
+    switch, and `train --ema 1` a number.
+    """
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    return dict(_all_switches(command))
+
+
+def _all_switches(command: Any) -> Iterator[tuple[str, str]]:
     for option in command.params:
         if option.secondary_opts:
             yield option.opts[0], option.secondary_opts[0]
     for inner in getattr(command, "commands", {}).values():
-        yield from switches_of(inner)
+        yield from _all_switches(inner)

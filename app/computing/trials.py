@@ -89,7 +89,7 @@ def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointi
 
         def attempt(size: int) -> None:
             model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
-            floats = OPTIMIZERS[config.optimizer].floats + (size < config.batch_size)
+            floats = OPTIMIZERS[config.optimizer].floats + (size < config.batch_size) + (config.ema is not None)
             aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(floats)]
             images = torch.randn(size, *config.input_shape, device=place.device)
             with place.autocast():

@@ -15,6 +15,7 @@ from ..artifacts import checkpoint, provenance, record
 from ..artifacts.parts import Errors, Rates, Results, tested
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
+from ..artifacts.which import FINAL, Which
 from ..computing import execution
 from ..computing.execution import Wishes
 from ..config import effects
@@ -33,7 +34,7 @@ _COLUMNS = ("label_column", "image_column")
 
 
 def evaluate_on(
-    run: Run, options: Options, screen: Screen, *, given: Mapping[str, str] | None = None, best: bool = False
+    run: Run, options: Options, screen: Screen, *, given: Mapping[str, str] | None = None, which: Which = FINAL
 ) -> Run:
     """Return the run with its metrics on the files at `options.data`, under `elsewhere` and their fingerprint.
 
@@ -43,14 +44,15 @@ def evaluate_on(
     other inputs than the run's.
     """
     run.require_done()
+    which.require(run)
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, dict(given or {}))
         cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)
         here = training.place_of_evaluation(run, options, screen.say)
         split = _split(run, here, cached, screen)
-        predictions = predicted(run, split, here, options, screen, weights="best" if best else "weights")
+        predictions = predicted(run, split, here, options, screen, weights=which.file)
         found = tested({
-            "path": options.data, "version": cached.manifest.version, "weights": "best" if best else "final",
+            "path": options.data, "version": cached.manifest.version, "weights": which.name,
             "reading": _reading(ask), "measured": provenance.now(),
             "rows_left_out": cached.manifest.rows["test"] - len(split), **_unreadable(cached),
             **evaluation.metrics(predictions),

@@ -24,9 +24,13 @@ def shown(config: RunConfig, train: int) -> int:
 
 
 def evaluated(config: RunConfig, *, train: int, val: int, test: int) -> int:
-    """Return the inputs computed without gradients: next to each step, at the end of each epoch, and in the test."""
+    """Return the inputs computed without gradients: next to each step, at the end of each epoch, and in the test.
+
+    A run with --ema validates its average at the end of each epoch too.
+    """
     full = config.val_batches * config.val_batch_size if config.val_batches else val
-    return steps(config, train) * min(config.val_batch_size, val) + config.epochs * full + test
+    passes = config.epochs * (2 if config.ema else 1)
+    return steps(config, train) * min(config.val_batch_size, val) + passes * full + test
 
 
 def flops(config: RunConfig, *, train: int, val: int, test: int) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .. import models, place
 from ..artifacts import checkpoint
 from ..artifacts.runs import Run
+from ..artifacts.which import chosen
 from ..computing import execution
 from ..computing.execution import Wishes
 from ..config.run import RunConfig
@@ -122,12 +123,14 @@ def span_of(run: Run) -> tuple[int, int] | None:
     return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
-def load(where: str | Path, *, best: bool = False, device: str = "auto") -> nn.Module:
+def load(where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto") -> nn.Module:
     """Return the model of a finished run, as `isoscale.load` describes it."""
     run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
     run.require_done()
+    which = chosen(best=best, ema=ema)
+    which.require(run)
     with place.own_threads():
-        return _loaded(run, place.choose(device=str(device)), best=best)
+        return _loaded(run, place.choose(device=str(device)), which.file)
 
 
 def preprocess_of(run: Run, device: torch.device) -> Preprocess:
@@ -136,11 +139,11 @@ def preprocess_of(run: Run, device: torch.device) -> Preprocess:
     return Preprocess(run.config, mean=data.mean, std=data.std, span=span_of(run), device=device)
 
 
-def _loaded(run: Run, here: place.Place, *, best: bool) -> nn.Module:
-    run.require_whole("best" if best else "weights")
-    chosen = execution.again(run.record.stored_execution, run.config, here, Wishes(), lambda _: None)
-    model = here.laid_out(models.build(run.config, **chosen.of_the_model).to(here.device))
-    checkpoint.load_weights(run.files.best if best else run.files.weights, model)
+def _loaded(run: Run, here: place.Place, weights: str) -> nn.Module:
+    run.require_whole(weights)
+    how = execution.again(run.record.stored_execution, run.config, here, Wishes(), lambda _: None)
+    model = here.laid_out(models.build(run.config, **how.of_the_model).to(here.device))
+    checkpoint.load_weights(getattr(run.files, weights), model)
     names, preprocess = tuple(run.record.data.class_names), preprocess_of(run, here.device)
     vars(model).update(classes=names, preprocess=preprocess, run_id=run.record.run_id)
     return model.eval()

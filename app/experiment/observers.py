@@ -18,6 +18,7 @@ from ..errors import Stopped
 from ..log import Row, TrainingLog
 from ..loop import Batch, EpochEnd, Event, StepEnd
 from ..place import Place
+from .learner import Learner
 from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
 
 
@@ -201,11 +202,10 @@ class Stopping:
 
 @dataclass
 class Saving:
-    """Save a state when one is due or requested: weights, the optimiser's state, the log's length, the best epoch."""
+    """Save a state when one is due or requested: what learns, the log's length, the best epoch."""
 
     files: RunFiles
-    model: nn.Module  # as it is saved
-    optimizer: torch.optim.Optimizer
+    learner: Learner
     logging: Logging
     best: Best
     total_steps: int
@@ -233,9 +233,8 @@ class Saving:
         """Write a state from which the run resumes after `step`, after checking the losses so far."""
         log = self.logging.log
         log_bytes = log.drain()
-        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments, trees = checkpoint.optimizer_state(self.model, self.optimizer)
-        tensors = weights | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
+        moments, trees = checkpoint.optimizer_state(self.learner.model, self.learner.optimizer)
+        tensors = self.learner.tensors() | {f"optimizer/{name}": tensor for name, tensor in moments.items()}
         facts = Facts(
             best=self.best.found,
             log_bytes=log_bytes,
@@ -272,9 +271,3 @@ class Pushing:
         if self._asked or wish >= STOP_IN_TIME:
             self.offer(step)
             self._at = time.monotonic()
-
-
-def restore(state: checkpoint.State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Load a state's weights and optimiser state."""
-    model.load_state_dict(state.part("model"))
-    checkpoint.restore_optimizer(model, optimizer, state.part("optimizer"), state.facts.optimizer)

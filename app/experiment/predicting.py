@@ -16,6 +16,7 @@ from torch import nn
 from ..artifacts import table as tables
 from ..artifacts.runs import Run
 from ..artifacts.table import Table
+from ..artifacts.which import FINAL, Which
 from ..config import effects
 from ..errors import InputError
 from ..place import Place
@@ -45,7 +46,7 @@ class Predicted:
 
 
 def predict(
-    run: Run, given: Sequence[str], out: Path, options: Options, screen: Screen, *, best: bool = False,
+    run: Run, given: Sequence[str], out: Path, options: Options, screen: Screen, *, which: Which = FINAL,
     batch_size: int | None = None,
 ) -> Predicted:  # fmt: skip
     """Write the class and the probabilities of each image to `out`.csv and `out`.parquet, which appear when complete.
@@ -54,6 +55,7 @@ def predict(
     be read are skipped and reported. Raises InputError if none can be read.
     """
     run.require_done()
+    which.require(run)
     _require_images(run)
     _require_apart(run, out)
     done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))
@@ -61,7 +63,7 @@ def predict(
     found = pictures.found(given)
     config = run.config
     here = stages.place_of_evaluation(run, options, screen.say)
-    model = restored(run, here, options, screen, weights="best" if best else "weights")
+    model = restored(run, here, options, screen, weights=which.file)
     done.others = found.others
     preprocess = loading.preprocess_of(run, here.device)
     names, size, read = run.record.data.class_names, batch_size or config.val_batch_size, 0

@@ -17,6 +17,7 @@ from ..artifacts.paths import RunFiles, kept_name
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
 from ..artifacts.runs import Run, place_of
+from ..artifacts.which import FINAL, Which
 from ..config.run import RunConfig
 from ..errors import NO_TEXT, InputError, Stopped, is_text
 from ..sharing import arrival
@@ -170,19 +171,21 @@ def _seconds_left(stopped: Stopped, grace: float) -> float:
     return max(_LEAST, since + grace - _TO_EXIT - time.monotonic())
 
 
-def evaluate(run: Run, options: Options, screen: Screen, *, best: bool = False, again: bool = False) -> Run:
+def evaluate(run: Run, options: Options, screen: Screen, *, which: Which = FINAL, again: bool = False) -> Run:
     """Return the run with its test results, from the stored predictions, or with `again` from its weights and data.
 
-    Raises InputError for an unfinished run, for damaged files, and unless every test row was predicted exactly once.
+    Raises InputError for an unfinished run, for weights that it does not have, for damaged files, and unless every test
+    row was predicted exactly once.
     """
     run.require_done()
+    which.require(run)
     if options.data and not again:
         raise InputError("--data has an effect with --again only. Add --again, or omit --data")
     with lock(run.files.lock, wait=False):
-        return _evaluated(run, options, screen, best=best, again=again)
+        return _evaluated(run, options, screen, which, again=again)
 
 
-def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
+def top_k(run: Run, k: int, *, which: Which = FINAL) -> dict[str, Any]:
     """Return `topK` and `topK_interval` of an evaluated run.
 
     Raises InputError for a regression, or k above its classes.
@@ -194,8 +197,7 @@ def top_k(run: Run, k: int, *, best: bool = False) -> dict[str, Any]:
             f"--top-k {k} is more than the {run.config.classes} classes of {run.config.dataset}. Use "
             f"{run.config.classes} or less"
         )
-    kept = run.files.best_predictions if best else run.files.predictions
-    return evaluation.top_k(Predictions.load(kept), k)
+    return evaluation.top_k(Predictions.load(getattr(run.files, which.predictions)), k)
 
 
 def evaluate_kept(run: Run, options: Options, screen: Screen, *, epoch: int) -> Run:
@@ -209,11 +211,10 @@ def evaluate_kept(run: Run, options: Options, screen: Screen, *, epoch: int) -> 
         return _measured(run, "kept_predictions", "test_kept", epoch=epoch)
 
 
-def _evaluated(run: Run, options: Options, screen: Screen, *, best: bool, again: bool) -> Run:
-    name = "best_predictions" if best else "predictions"
-    if again or not getattr(run.files, name).exists():
-        run = _predicted(run, options, screen, weights="best" if best else "weights", into=name)
-    return _measured(run, name, "test_best" if best else "test")
+def _evaluated(run: Run, options: Options, screen: Screen, which: Which, *, again: bool) -> Run:
+    if again or not getattr(run.files, which.predictions).exists():
+        run = _predicted(run, options, screen, weights=which.file, into=which.predictions)
+    return _measured(run, which.predictions, which.test)
 
 
 def _predicted(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> Run:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import nn
-
-from .. import __version__, data, evaluation, log, loop, models, optim, place, task
+from .. import data, log, loop, models, optim, place, task
 from ..artifacts import checkpoint, parts, provenance, record, split_rows
 from ..artifacts.paths import RunFiles
-from ..artifacts.predictions import Predictions
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
-from ..computing import execution, trials
+from ..computing import execution
 from ..computing.arithmetic import Arithmetic
-from ..computing.memory import state_bytes
+from ..computing.memory import average_bytes, state_bytes
 from ..config import recipes
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
-from ..models.compiling import compiled
 from ..place import Place
 from ..system.durable import require_allowed, require_space
-from . import forecast, initial, keeping, ledger, length, objective, shortage
+from . import building, finishing, forecast, initial, keeping, ledger, length, objective, shortage
 from .job import Job
-from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping, restore
+from .learner import Learner
+from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping
 from .options import Options
 from .pace import CtrlC, Pace
 from .pushing import Pusher
@@ -113,7 +108,7 @@ def _cached(config: RunConfig, kept: Record | None, path: str | None, options: O
 
 def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None:
     """Remove all files of the run. Raise DiskFull if the disk has no room for its states and kept weights."""
-    room = checkpoint.state_room(config.parameters, state_bytes(config)) + _SMALL_FILES
+    room = checkpoint.state_room(config.parameters, state_bytes(config) + average_bytes(config)) + _SMALL_FILES
     room += keeping.room(config.parameters, epochs=config.epochs, every=every)
     require_space(files.folder, room, f"the run {files.stem}")
     require_allowed()
@@ -148,18 +143,18 @@ def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
     with recorded(job.files, job.kept):
         pace = Pace(job.screen.say, job.kept.schedule.total_steps)
         with CtrlC(pace) as answer, stop_requests(deadline=deadline, alone=job.here.ranks == 1, answer=answer) as asked:
-            job, model, saving = shortage.survived(
+            job, learner, saving = shortage.survived(
                 job, lambda job: _trained(job, pusher, lambda: asked() or (pusher.verdict() if pusher else None), pace)
             )
-        return _finish(job, model, saving)
+        return finishing.finish(job, learner, saving)
 
 
 def _trained(
     job: Job, pusher: Pusher | None, stop_asked: Callable[[], Reason | None], pace: Pace
-) -> tuple[Job, nn.Module, Saving]:
+) -> tuple[Job, Learner, Saving]:
     """Run the loop with the observers of the rank that writes."""
     job.screen.stage("building the model")
-    model, optimizer = _model(job)
+    learner = building.built(job)
     compiling = "" if job.chosen.compile == "off" else "compiling the model and "
     job.screen.stage(f"{compiling}computing the first step")
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
@@ -170,9 +165,9 @@ def _trained(
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
         logging = Logging.after(rows, job.here, state.facts if state else None)
-        best = Best(job.files, model, rows, found=state.facts.best if state else None)
+        best = Best(job.files, learner.model, rows, found=state.facts.best if state else None)
         saving = Saving(
-            job.files, model, optimizer, logging, best, total_steps=total, every=job.options.state_every,
+            job.files, learner, logging, best, total_steps=total, every=job.options.state_every,
             seconds_before=state.facts.seconds if state else 0.0, energy=job.stay.energy,
         )  # fmt: skip
         push = job.options.push
@@ -184,15 +179,13 @@ def _trained(
             if job.task is task.classes
             else []
         )
-        every = job.options.keep_every
-        keepers = [keeping.KeepingEpochs(job.files, model, rows, every, _metadata(job.kept))] if every else []
+        every, about = job.options.keep_every, finishing.metadata(job.kept)
+        keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about)] if every else []
         try:
-            _fit(
-                job, model, optimizer, [Begun(stop_asked), logging, best, *keepers, progress, *sinking, pace, stopping]
-            )
+            _fit(job, learner, [Begun(stop_asked), logging, best, *keepers, progress, *sinking, pace, stopping])
         finally:
             ledger.enter(job.kept, job.stay, saving)
-    return job, model, saving
+    return job, learner, saving
 
 
 def follow(
@@ -210,88 +203,33 @@ def follow(
         stay=ledger.Stay.begin(here),
     )  # fmt: skip
     here.take_threads(job.chosen.threads)
-    model, optimizer = _model(job)
+    learner = building.built(job)
     with CtrlC(Pace(screen.say)) as answer, stop_requests(deadline=deadline, answer=answer) as stop_asked:
         total = job.kept.schedule.total_steps
-        shortage.together(job, lambda: _fit(job, model, optimizer, [Stopping(here, stop_asked, total)]))
-    _tested(job, model)
+        shortage.together(job, lambda: _fit(job, learner, [Stopping(here, stop_asked, total)]))
+    finishing.tested(job, learner.model)
 
 
-def _model(job: Job) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Return the model and its optimiser, from the state or from the seed."""
-    torch.manual_seed(job.config.seed)
-    job.here.forget_peak()
-    pretrained = job.config.pretrained and not job.state
-    model = job.here.laid_out(
-        models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
-    )
-    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
-    if job.config.init_sha256 and not job.state:
-        initial.load(model, job.config, job.options)
-    optimizer = optim.of(job.config, model)
-    if job.state:
-        restore(job.state, model, optimizer)
-    return model, optimizer
-
-
-def _fit(job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, observers: Sequence[loop.Observer]) -> None:
+def _fit(job: Job, learner: Learner, observers: Sequence[loop.Observer]) -> None:
     """Run this rank's share of the loop to the last step."""
     config = job.config
     schedule = loop.Schedule(
         epochs=config.epochs, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
         micro_batch_size=job.chosen.micro_batch_size, clip_norm=config.clip_norm,
         train_batches=config.train_batches, val_batches=config.val_batches,
+        first_step=job.state.step + 1 if job.state else 1,
         learning_rate=lambda step: optim.learning_rate(
             step, lr=config.lr, total_steps=job.kept.schedule.total_steps, warmup_steps=job.kept.schedule.warmup_steps,
             schedule=config.schedule, lr_min=config.lr_min, epochs=config.epochs,
         ),
     )  # fmt: skip
     if job.here.ranks > 1 and job.here.device.type == "cuda":
-        models.share_statistics(model)
+        models.share_statistics(learner.model)
     loop.fit(
-        job.here.spread(model, gradients=job.chosen.gradients), optimizer, train=job.splits.train,
+        job.here.spread(learner.model, gradients=job.chosen.gradients), learner.optimizer, train=job.splits.train,
         val=job.splits.val, schedule=schedule, observers=observers,
         arithmetic=Arithmetic(
             place=job.here, seed=config.seed, task=job.task, class_weights=objective.class_weights(job)
         ),
-        first_step=job.state.step + 1 if job.state else 1,
+        average=learner.average,
     )  # fmt: skip
-
-
-def _finish(job: Job, model: nn.Module, saving: Saving) -> Run:
-    """Save final and best weights, test the final ones, and complete the record. Only then delete the state."""
-    best = saving.best.found
-    assert best is not None, "no epoch ended"
-    files, kept, text = job.files, job.kept, _metadata(job.kept)
-    job.screen.stage(f"testing on {kept.data.rows.test:,} rows")
-    checkpoint.save_weights(files.weights, model, text)
-    began = time.monotonic()
-    predictions = _tested(job, model)
-    assert predictions, "the first rank has them all"
-    evaluation.require_numbers(predictions)
-    predictions.save(files.predictions)
-    kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
-    kept.kept = keeping.listed(files)
-    ledger.enter_test(kept, job.stay, time.monotonic() - began)
-    kept.peak_bytes = saving.logging.peak_bytes
-    kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))
-    checkpoint.load_weights(files.state / best.file, model)
-    checkpoint.save_weights(files.best, model, text)
-    kept.status, kept.finished, kept.files = "done", provenance.now(), files.sums()
-    record.write(files.record, kept)
-    require_allowed()
-    shutil.rmtree(files.state)
-    return Run(files, kept)
-
-
-def _tested(job: Job, model: nn.Module) -> Predictions | None:
-    """Return the predictions of the test set, of which every rank computes its share, or None on all but the first."""
-    return evaluation.predict(
-        model, job.splits.test, task=job.task, batch_size=job.config.val_batch_size, place=job.here
-    )
-
-
-def _metadata(kept: Record) -> dict[str, Any]:
-    """Return the metadata of the weights, from which the model can be rebuilt without other files."""
-    names = kept.data.class_names
-    return {"version": __version__, "run_id": kept.run_id, "config": kept.config, "class_names": names}

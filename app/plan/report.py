@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.run import RunConfig
+from ..config.settings.declaring import spelled_numbers
 from ..data import Understood
 from ..system.findings import Finding
 from ..system.printable import printable
@@ -91,6 +92,8 @@ class Plan:
 
 def _shown(value: Any) -> str:
     """Return a setting's value as an option accepts it."""
+    if isinstance(value, tuple):
+        return spelled_numbers(value)
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 

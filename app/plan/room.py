@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..artifacts import checkpoint
 from ..computing.execution import Execution, Wishes
-from ..computing.memory import state_bytes
+from ..computing.memory import average_bytes, state_bytes
 from ..config.effects import kind_of
 from ..config.run import RunConfig
 from ..experiment import keeping
@@ -35,6 +35,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
         "gradients": _FLOAT * found.parameters,
         "moments": state_bytes(config),
         "activations": activations // 2 if here.precision == "bf16" else activations,
+        **({"average": 2 * average} if (average := average_bytes(config)) else {}),  # and the weights, while it is used
     }
 
 
@@ -56,8 +57,8 @@ def disk(
     total = 0 if extent.cached else None if extent.total is None else extent.total * each
     return {
         "cache": total,
-        "weights": 2 * _FLOAT * parameters,
-        "state": checkpoint.state_room(parameters, state_bytes(config)),
+        "weights": 2 * _FLOAT * parameters + average_bytes(config),
+        "state": checkpoint.state_room(parameters, state_bytes(config) + average_bytes(config)),
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
         **(kept if keep_every else {}),
     }

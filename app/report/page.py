@@ -93,7 +93,7 @@ def _results(run: Run) -> Iterator[tuple[str, object]]:
     record = run.record
     tests = {"final weights": record.test if record.tested else None}
     if record.results:
-        tests["best weights"] = record.results.test_best
+        tests |= {"best weights": record.results.test_best, "averaged weights": record.results.test_ema}
         kept = record.results.test_kept
         tests |= {f"epoch {kept.epoch}": kept} if kept else {}
         tests |= {f"on {test.path}": test for test in (record.results.elsewhere or {}).values()}

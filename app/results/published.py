@@ -16,6 +16,7 @@ from ..artifacts.paths import RunFiles
 from ..artifacts.predictions import Predictions
 from ..artifacts.record import plain
 from ..artifacts.runs import Run
+from ..artifacts.which import FINAL, Which
 from ..errors import Damaged, Diverged, InputError
 from ..sharing import entry, index, named, store
 from ..system import repositories
@@ -35,26 +36,27 @@ class Published:
     origin: str
     commit: str | None
     sealed: bool
-    best: bool = False  # the weights with the lowest validation loss are meant
+    which: Which = FINAL  # the weights that are meant
 
     @property
     def weights(self) -> str:
         """The name of the weights in `RunFiles`."""
-        return "best" if self.best else "weights"
+        return self.which.file
 
     @property
     def predictions(self) -> Path:
         """The file with the published predictions of these weights."""
-        return self.run.files.best_predictions if self.best else self.run.files.predictions
+        path: Path = getattr(self.run.files, self.which.predictions)
+        return path
 
     @property
     def test(self) -> Any:
         """The published test of these weights, or None."""
         results = self.run.record.results
-        return results and (results.test_best if self.best else results.test)
+        return results and getattr(results, self.which.test)
 
 
-def found(name: str, checkpoints: Path, say: Say, *, best: bool = False) -> Published:
+def found(name: str, checkpoints: Path, say: Say, *, which: Which = FINAL) -> Published:
     """Return the run that a name means: a path, an ID, or an address on the Hub, whose newest commit is downloaded.
 
     A run whose record was changed is found too. Raises InputError unless the run is finished and tested, and its
@@ -71,7 +73,7 @@ def found(name: str, checkpoints: Path, say: Say, *, best: bool = False) -> Publ
     except Damaged:
         run, sealed = _changed(where, checkpoints), False
     published = Published(
-        run=run, origin=name if commit else str(run.files.record), commit=commit, sealed=sealed, best=best
+        run=run, origin=name if commit else str(run.files.record), commit=commit, sealed=sealed, which=which
     )
     _require_complete(published)
     return published
@@ -94,9 +96,12 @@ def _changed(where: str, checkpoints: Path) -> Run:
 def _require_complete(published: Published) -> None:
     run = published.run
     run.require_done()
+    published.which.require(run)
     if published.test is None:
-        which = "results of its best weights. Omit --best" if published.best else "test results. Evaluate it first"
-        raise InputError(f"run {run.record.run_id} has no {which}")
+        which = published.which
+        lacks = "test results" if which is FINAL else f"results of its {which.title}"
+        fix = "Evaluate it first" if which is FINAL else f"Omit --{which.name}"
+        raise InputError(f"run {run.record.run_id} has no {lacks}. {fix}")
     for path in (getattr(run.files, published.weights), published.predictions):
         if not path.is_file():
             raise InputError(
@@ -159,7 +164,7 @@ def _numbers(published: Published) -> Fact:
 def _card(published: Published) -> list[Fact]:
     """Return whether the card next to a run has the numbers of its record, or nothing without a card."""
     run, path = published.run, published.run.files.folder / "README.md"
-    readme = "" if published.best or not path.is_file() else text(path, errors="replace")
+    readme = "" if published.which is not FINAL or not path.is_file() else text(path, errors="replace")
     if not (given := index.numbers_of(readme, run.files.stem)):
         return []
     wanted = index.numbers(entry.index_entry(run))

@@ -49,7 +49,7 @@ def reevaluated(published: Published, options: Options, screen: Screen) -> Repro
 def _report(published: Published, facts: list[Fact], here: place.Place) -> Reproduction:
     return Reproduction(
         record=published.run.record, origin=published.origin, commit=published.commit, how=EVALUATION,
-        weights="best" if published.best else "final", facts=tuple(facts),
+        weights=published.which.name, facts=tuple(facts),
         differences=differences(published.run.record, here.describe()),
     )  # fmt: skip
 

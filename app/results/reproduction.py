@@ -40,7 +40,7 @@ class Reproduction:
     origin: str  # a path or an address on the Hub
     commit: str | None  # of the Hub's repository
     how: str  # evaluation | retraining | new seed
-    weights: str  # final | best
+    weights: str  # final | best | ema
     facts: tuple[Fact, ...]
     differences: Mapping[str, tuple[Any, Any]]  # of versions and machines, by name: published, here
 

@@ -100,7 +100,7 @@ def _tested_again(runs: Sequence[Run]) -> list[Finding]:
     for run in runs:
         results = run.record.results
         assert results, "the runs are tested"
-        again += [run.record.run_id] if results.test_best or results.test_kept else []
+        again += [run.record.run_id] if results.test_best or results.test_ema or results.test_kept else []
     if not again:
         return []
     text = (

@@ -11,7 +11,7 @@ from .. import log
 from ..artifacts.runs import Run, find_runs
 from ..errors import Explained, InputError
 
-WEIGHTS = ("weights", "best", "predictions", "splits")  # files that must be equal in every byte
+WEIGHTS = ("weights", "best", "ema", "predictions", "splits")  # files that must be equal in every byte
 FACTS = ("config", "parameters", "data", "execution", "schedule", "best", "results")  # of the record
 _MEASURED = ("seconds", "wait_ms", "peak_bytes")  # of a log's row
 
@@ -53,7 +53,11 @@ def differences(reference: Path, other: Path) -> list[str]:
 
 def _unequal(one: Run, two: Run) -> list[Path]:
     pairs = [(getattr(one.files, name), getattr(two.files, name)) for name in WEIGHTS]
-    return [right for left, right in pairs if not right.exists() or left.read_bytes() != right.read_bytes()]
+    there = [(left, right) for left, right in pairs if left.exists() or right.exists()]  # few runs have an average
+    return [
+        right for left, right in there
+        if not (left.exists() and right.exists()) or left.read_bytes() != right.read_bytes()
+    ]  # fmt: skip
 
 
 def _first_difference(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> str:

@@ -20,6 +20,8 @@ def expected(run: Run) -> Iterator[tuple[int, int, str, int]]:
             yield step, epoch, "train", min(config.batch_size, counts.train - start)
             yield step, epoch, "val", min(config.val_batch_size, counts.val)
         yield step, epoch, "val_full", counts.val
+        if config.ema:
+            yield step, epoch, "val_ema", counts.val
 
 
 def faults(run: Run) -> list[str]:

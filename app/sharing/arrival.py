@@ -120,7 +120,8 @@ class Finished:
         if run.record.data.streamed:
             raise InputError("an earlier version trained it from the stream")
         sums = run.record.files or {}
-        if lacking := [name for name in _NEEDED if name not in sums]:
+        needed = (*_NEEDED, *(["ema"] if run.config.ema else []))
+        if lacking := [name for name in needed if name not in sums]:
             raise Damaged(f"its record names no {lacking[0]}")
         for name, path in run.files.named(sums).items():
             if not path.is_file() or sha256(path) != sums[name]:

@@ -132,7 +132,15 @@ def _best(run: Run) -> str:
     best = run.record.best
     assert best, "a finished run has a best epoch"
     return f"""The weights with the lowest validation loss (epoch {best.epoch}, loss {best.val_loss:.4g}) are in
-{code(run.files.best.name)}."""
+{code(run.files.best.name)}.{_average(run)}"""
+
+
+def _average(run: Run) -> str:
+    """Return a sentence on the average of the weights, or "" for a run without one."""
+    if run.config.ema is None:
+        return ""
+    return f"""
+Their average over the steps, with a half-life of {run.config.ema:g} epochs, is in {code(run.files.ema.name)}."""
 
 
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:

@@ -32,6 +32,8 @@ def optimiser(config: RunConfig) -> str:
         parts.append(f"learning rate times {config.layer_decay:g} for each layer below the head")
     if config.eps != EPS:
         parts.append(f"epsilon {config.eps:g}")
+    if config.ema is not None:
+        parts.append(f"weights averaged with a half-life of {config.ema:g} epochs")
     if config.clip_norm is not None:
         parts.append(f"gradients clipped to norm {config.clip_norm:g}")
     return ", ".join(parts)

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 _SECONDS = ("training", "waiting", "validation", "test", "lost", "occupied")
 _RATES = {"top1": True, "top3": True, "top5": True, "balanced_accuracy": False}  # metrics: whether with an interval
 _ERRORS = {"rmse": True, "mae": True, "r2": True}
-_BEST = "best_"  # before the metrics of the best weights
+_BEST, _EMA = "best_", "ema_"  # before the metrics of the best and of the averaged weights
 _SETTINGS = {field.name: types_of(field) for field in dataclasses.fields(RunConfig) if declared(field).help}
 
 
@@ -42,7 +42,7 @@ def columns() -> Mapping[str, type]:
         "parameters": int, "flops_per_image": float, "tokens": int, "total_steps": int,
         **{f"seconds_{name}": float for name in _SECONDS}, "energy_kwh": float, "dollars": float,
         **metrics, "best_epoch": int, "best_val_loss": float,
-        **{f"{_BEST}{name}": kind for name, kind in metrics.items()},
+        **{f"{before}{name}": kind for before in (_BEST, _EMA) for name, kind in metrics.items()},
         "started": str, "finished": str,
     }  # fmt: skip
 
@@ -110,6 +110,7 @@ def _of_entry(entry: Entry) -> dict[str, Any]:
         "total_steps": entry.total_steps, **{f"seconds_{name}": entry.spent.get(name) for name in _SECONDS},
         "energy_kwh": entry.energy_kwh, "dollars": entry.dollars,
         **_metrics(entry.results.get("test") or {}), **_metrics(entry.results.get("test_best") or {}, _BEST),
+        **_metrics(entry.results.get("test_ema") or {}, _EMA),
         "best_epoch": entry.best.epoch if entry.best else None,
         "best_val_loss": entry.best.val_loss if entry.best else None,
         "started": entry.started or None, "finished": entry.finished or None,

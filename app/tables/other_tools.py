@@ -137,7 +137,9 @@ _TABLE = (
         "--clip-norm", "It is the largest norm of the gradients"),
     Row("--random-seed --manual-seed --seed-everything --rng-seed",
         "--seed", "It sets initial weights and data order"),
-    Row("--model-ema --ema --ema-decay --swa --early-stopping --patience --early-stop --lr-patience --lr-find",
+    Row("--model-ema --ema-decay --model-ema-decay --use-ema",
+        "--ema", "It is a half-life in epochs, such as 2, so that it fits runs of any length"),
+    Row("--swa --early-stopping --patience --early-stop --lr-patience --lr-find",
         "", "It is unsupported: every run of a comparison trains for all of its epochs. Omit it"),
     Row("--class-weight --weighted-loss --balanced", "--class-weights", "Its values are none and balanced"),
     # reports, the Hub, other commands

@@ -12,6 +12,7 @@ from report import made_up_run
 
 from app.artifacts import parts, record
 from app.artifacts.runs import Run
+from app.artifacts.which import FINAL
 from app.cli import evaluate
 from app.config.facts import dataset_facts
 from app.config.run import resolve
@@ -53,7 +54,7 @@ def changed(record, path, *value):
 def used(run):
     """What cards and `evaluate` make of a record."""
     card.run_card(run, "hf://tester/runs/a")
-    evaluate._text(run, best=False)
+    evaluate._text(run, FINAL)
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,12 @@ def masks(first_step=1):
     """The masks of each step of the loop, from a step on."""
     model = Masked()
     schedule = train.Schedule(
-        epochs=3, batch_size=4, val_batch_size=4, micro_batch_size=4, clip_norm=None, learning_rate=lambda step: 0.1
-    )
+        epochs=3, batch_size=4, val_batch_size=4, micro_batch_size=4, clip_norm=None, learning_rate=lambda step: 0.1,
+        first_step=first_step,
+    )  # fmt: skip
     train.fit(
         model, torch.optim.SGD(model.parameters(), lr=0.1), train=Ones(), val=Ones(), schedule=schedule,
-        arithmetic=Arithmetic(place=HERE, seed=5, task=task.classes), observers=[], first_step=first_step,
+        arithmetic=Arithmetic(place=HERE, seed=5, task=task.classes), observers=[],
     )  # fmt: skip
     return model.masks
 

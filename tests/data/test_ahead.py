@@ -144,13 +144,14 @@ def test_in_a_run_every_batch_but_the_first_is_gathered_ahead_and_none_in_vain(c
     reading, place, hooks = Reading("digits", limit_train=97, limit_val=40), Apart(), Noting(rank, ranks)
     splits = data.splits(reading.config, place, reading.cached, lambda _: None)
     schedule = train.Schedule(
-        epochs=3, batch_size=32, val_batch_size=16, micro_batch_size=8, clip_norm=1.0, learning_rate=lambda _: 0.1
-    )  # 4 steps an epoch, the last of one example
+        epochs=3, batch_size=32, val_batch_size=16, micro_batch_size=8, clip_norm=1.0, learning_rate=lambda _: 0.1,
+        first_step=first_step,
+    )  # fmt: skip  # 4 steps an epoch, the last of one example
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).to(place.device)
     train.fit(
         model, torch.optim.SGD(model.parameters()), train=splits.train, val=splits.val, schedule=schedule,
         arithmetic=hooks,
-        observers=[hooks], first_step=first_step,
+        observers=[hooks],
     )  # fmt: skip
     assert hooks.steps == [*range(first_step, 13)] and hooks.rows.count("val_full") == 3
     at_once = [number for number, thread in enumerate(place.threads) if thread is threading.main_thread()]

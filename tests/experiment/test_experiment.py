@@ -17,6 +17,7 @@ from app import place as place_of_run
 from app.artifacts import checkpoint
 from app.artifacts import record as records
 from app.artifacts.runs import find_runs
+from app.artifacts.which import BEST
 from app.errors import Damaged, Diverged, Held, InputError, Stopped
 from app.experiment import run as experiment
 from app.experiment import stages
@@ -196,7 +197,7 @@ def test_evaluate_repeats_the_numbers_from_predictions_and_from_weights(tmp_path
     stored = experiment.evaluate(run, options, Quiet())
     again = experiment.evaluate(run, options, Quiet(), again=True)
     assert stored.record.results.test == again.record.results.test == run.record.results.test
-    best = experiment.evaluate(run, options, Quiet(), best=True)
+    best = experiment.evaluate(run, options, Quiet(), which=BEST)
     assert best.record.results.test_best.n == 60 and best.files.best_predictions.exists()
     assert "best_predictions" in best.record.files and "best_predictions" not in run.record.files
 

@@ -14,6 +14,7 @@ from app.artifacts.paths import RunFiles
 from app.artifacts.states import Facts
 from app.computing.arithmetic import Arithmetic
 from app.errors import Stopped
+from app.experiment.learner import Learner
 from app.experiment.observers import Best, Diverging, Logging, Progress, Pushing, Saving, Stopping
 from app.experiment.stopping import Reason
 from app.log import TrainingLog
@@ -82,7 +83,7 @@ def writers(place, files, model, optimizer, *, stop_asked, every=1e9, push=None)
     """The observers of the rank that writes, as a run has them."""
     log = TrainingLog(files.log, header={})
     logging, best = Logging(log, place), Best(files, model, log)
-    saving = Saving(files, model, optimizer, logging, best, total_steps=6, every=every)
+    saving = Saving(files, Learner(model, optimizer), logging, best, total_steps=6, every=every)
     keepers = [saving, *([Pushing(push, every)] if push else [])]
     return [logging, best, Progress(Quiet(), log, 6), Stopping(place, stop_asked, 6, keepers)], saving
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from safetensors.numpy import load_file
 
 from app import data, log, place
 from app.artifacts.predictions import Predictions
@@ -146,3 +147,15 @@ def test_an_optimiser_on_two_ranks_has_the_losses_of_one(tmp_path, shared_cache,
     assert not stopped.done
     two, said = trained(tmp_path / "2", shared_cache, *more, ranks=2)
     assert "resumes at step 2" in said and max(gaps(one, two)) < 1e-3
+
+
+@pytest.mark.long
+def test_the_average_on_two_ranks_is_that_of_one(tmp_path, shared_cache):
+    more = ("--ema", "0.5", "--epochs", "2", "--optimizer", "lion", "--lr", "1e-4")
+    one, _ = trained(tmp_path / "1", shared_cache, *more)
+    stopped, _ = trained(tmp_path / "2", shared_cache, *more, "--max-minutes", "0", ranks=2, code=1)
+    assert not stopped.done
+    two, _ = trained(tmp_path / "2", shared_cache, *more, ranks=2)
+    assert max(gaps(one, two)) < 1e-3 and [place.ranks for place in two.record.places] == [2, 2]
+    averages = [load_file(run.files.ema) for run in (one, two)]
+    assert all(np.allclose(tensor, averages[1][name], atol=1e-3) for name, tensor in averages[0].items())

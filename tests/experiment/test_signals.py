@@ -13,7 +13,7 @@ from conftest import TINY
 from app import evaluation, loop
 from app.artifacts.runs import find_runs
 from app.errors import Stopped
-from app.experiment import stages
+from app.experiment import finishing, stages
 
 from .runs import Quiet, train
 
@@ -87,7 +87,7 @@ def test_during_validation_the_step_is_ended_with_it(tmp_path, whole, monkeypatc
     resumed(tmp_path, whole, step + 1)
 
 
-@pytest.mark.parametrize("where", [(evaluation, "_predicted"), (stages, "_tested")], ids=["predicting", "testing"])
+@pytest.mark.parametrize("where", [(evaluation, "_predicted"), (finishing, "tested")], ids=["predicting", "testing"])
 def test_during_the_final_test_the_state_of_the_last_step_stays(tmp_path, whole, monkeypatch, where):
     with monkeypatch.context() as patch:
         patch.setattr(*where, at_call(1, "SIGXCPU", getattr(*where)))

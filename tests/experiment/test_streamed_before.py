@@ -4,6 +4,7 @@ import pytest
 
 from app.artifacts import record
 from app.artifacts.runs import Run
+from app.artifacts.which import BEST
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 
@@ -50,4 +51,4 @@ def test_a_streamed_run_is_evaluated_from_its_stored_predictions_only(tmp_path):
     with pytest.raises(InputError, match=r"Evaluate its stored predictions \(without --again\), or train with --fresh"):
         experiment.evaluate(run, options, Quiet(), again=True)
     with pytest.raises(InputError, match=SENTENCE):  # which are not stored
-        experiment.evaluate(run, options, Quiet(), best=True)
+        experiment.evaluate(run, options, Quiet(), which=BEST)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.artifacts.which import FINAL
 from app.cli import evaluate
 from app.errors import InputError
 from app.report import confusion, loss, scaling, testing, truth
@@ -49,7 +50,7 @@ def test_other_tasks_and_runs_without_a_test_are_refused_with_what_to_do(run, tm
 
 
 def test_terminal_card_and_index_name_errors_and_no_accuracy(run):
-    text, whole = evaluate._text(run, best=False), card.run_card(run, "hf://tester/runs/a")
+    text, whole = evaluate._text(run, FINAL), card.run_card(run, "hf://tester/runs/a")
     for told in (text, whole):
         assert "RMSE" in told and "R2" in told and "accuracy" not in told
     assert "bootstrap interval" in text and "standard deviation of the targets" in text

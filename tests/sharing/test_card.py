@@ -10,6 +10,7 @@ from report import made_up_run
 
 from app.artifacts.parts import Init, Rates
 from app.artifacts.runs import Run
+from app.artifacts.which import FINAL
 from app.cli import evaluate
 from app.sharing import card, licence, public, table, using
 from app.system import project
@@ -133,8 +134,8 @@ def test_the_project_is_named_and_linked_only_to_an_address_that_the_package_sta
 def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_path, dataset, says):
     run = made_up_run(tmp_path, dataset=dataset)
     assert ("| top-5 accuracy |" in card.run_card(run, "hf://tester/runs/a")) is says
-    assert ("top-5" in evaluate._text(run, best=False)) is says
-    assert "top5" in evaluate._result(run, best=False)
+    assert ("top-5" in evaluate._text(run, FINAL)) is says
+    assert "top5" in evaluate._result(run, FINAL)
 
 
 def test_a_card_says_which_fold_the_test_rows_are(tmp_path):

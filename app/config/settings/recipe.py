@@ -163,6 +163,11 @@ class Recipe:
         help="Scale gradients down to this norm if theirs is larger.",
         differs="confound",
     )
+    ema: float | None = setting(
+        None, panel=PANEL, shown="no average", above=0, metavar="EPOCHS",
+        help="Also average the weights with this half-life in epochs, and validate and keep the average.",
+        differs="confound",
+    )  # fmt: skip
     seed: int = setting(
         0, panel=PANEL, least=0, most=2**63 - 1,
         help="Set the seed of initial weights, data order, augmentation and dropout.", differs="harmless",

@@ -1,0 +1,31 @@
+"""What learns in a run: the model, its optimiser and the average of its weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..artifacts import checkpoint
+from ..optim.average import Average
+
+
+class Learner(NamedTuple):
+    """Everything that changes with the steps of a run."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average | None = None  # of a run with --ema
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of a state, each named by its part, but for those of the optimiser."""
+        parts = {"model": self.model.state_dict(), "ema": self.average.tensors if self.average else {}}
+        return {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+
+    def restore(self, state: checkpoint.State) -> None:
+        """Load a state: weights, the optimiser's state, the average."""
+        self.model.load_state_dict(state.part("model"))
+        checkpoint.restore_optimizer(self.model, self.optimizer, state.part("optimizer"), state.facts.optimizer)
+        if self.average:
+            self.average.load(state.part("ema"))
