@@ -75,11 +75,11 @@ def evaluate(
         _require_with_on(data, again=again, verify=verify, design=design, filelist=filelist, **given)
         done = experiment.evaluate(found, options, screen, which=which, again=again)
     _draw(done)
-    _print(done, which, experiment.top_k(done, top_k, which=which) if top_k else {}, as_json=as_json)
+    return _print(done, which, experiment.top_k(done, top_k, which=which) if top_k else {}, as_json=as_json)
 
 
 def _print(run: Run, which: Which, more: dict[str, Any], *, as_json: bool) -> None:
-    result_json(_result(run, which) | more) if as_json else result(_text(run, which, more))
+    return result_json(_result(run, which) | more) if as_json else result(_text(run, which, more))
 
 
 def _which(*, best: bool, ema: bool) -> Which:
