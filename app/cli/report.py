@@ -42,7 +42,7 @@ Form = Annotated[
 Paper = Annotated[
     Path | None,
     _option("--paper", metavar="FOLDER", help="Also write the files of a paper into this folder: table.tex, "
-            "results.csv, figures/*.pdf, methods.tex and references.bib. Default: none."),
+            "results.csv, figures/*.pdf, methods.tex, references.bib and checklist.tex. Default: none."),
 ]  # fmt: skip
 Upload = Annotated[
     bool,

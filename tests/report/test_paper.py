@@ -2,14 +2,17 @@
 
 import csv
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 from results import arms, classified, finished
 
 from app.errors import InputError
-from app.report.paper import files, latex, table
+from app.report.paper import checklist, files, latex, table
 from app.report.sections import methods, references
+from report.test_numbers import few_examples, folds, grouped_regression, two_datasets
 from report.test_page import subject_of
 
 
@@ -36,7 +39,7 @@ def test_the_files_have_the_numbers_of_the_records_and_the_methods_cite_what_was
     figures = [name for name in found if name.startswith("figures/")]
     kinds = [f"figures/{kind}_digits_{width}.pdf" for width in ("column", "text") for kind in ("verdict", "classes-1")]
     assert figures == kinds
-    assert found.keys() - {*figures} == {"table.tex", "results.csv", "methods.tex", "references.bib"}
+    assert found.keys() - {*figures} == {"table.tex", "results.csv", "methods.tex", "references.bib", "checklist.tex"}
     rows = list(csv.DictReader(found["results.csv"].open()))
     assert len(rows) == 4 and {row["top1"] for row in rows} == {"0.3"} and "confusion" not in rows[0]
     bib, text = found["references.bib"].read_text(), found["methods.tex"].read_text()
@@ -59,6 +62,62 @@ def test_every_cited_name_of_the_methods_is_a_reference():
     text = " ".join(methods.PROCEDURES.values())
     assert set(methods.CITED.values()) == set(references.METHODS)
     assert all(name in methods.CITED for name in re.findall(r"\(([A-Z][\w ]+ \d{4})\)", text))
+
+
+def checked(folder):
+    """The items of the checklist of all runs below a folder, by title."""
+    return {each.title: each for each in checklist.items(subject_of(folder))}
+
+
+def test_the_checklist_answers_what_follows_from_the_study_and_leaves_the_rest(tmp_path):
+    arms(tmp_path, {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=3, n=80)
+    found = checked(tmp_path)
+    significance = found["Experiment Statistical Significance"]
+    assert significance.answer == "Yes" and significance.tables == ("tab:digits",)
+    for telling in ("two-sided 95 %", "n = 80", "3 seeds of each", "the training seed", "Assumptions: seeds are"):
+        assert telling in significance.reason
+    assert "0 unfinished and failed runs" in found["Experiments Compute Resources"].reason
+    assert "The licence of Optical digits is unknown" in found["Licenses for existing assets"].reason
+    left = [title for title, each in found.items() if each.answer == checklist.TODO]
+    assert {"Claims", "Theory Assumptions and Proofs", "Broader Impacts", "Licenses for existing assets"} < {*left}
+    assert len(found) == 15
+
+
+def test_single_runs_are_no_statistical_significance_and_folds_name_their_factors(tmp_path):
+    arms(tmp_path / "one", {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=1, n=80)
+    folds(tmp_path / "folds")
+    one, other = (checked(tmp_path / name)["Experiment Statistical Significance"] for name in ("one", "folds"))
+    assert one.answer == "No" and "no spread over seeds" in one.reason
+    assert other.answer == "Yes" and "the partition of the examples" in other.reason and "3 repeats" in other.reason
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("bibtex")), reason="needs pdflatex and bibtex")
+@pytest.mark.parametrize(
+    "study", [few_examples, folds, grouped_regression, two_datasets], ids=lambda each: each.__name__
+)
+def test_the_files_compile_with_every_citation_and_label_within_the_width_of_a_page(tmp_path, study):
+    study(tmp_path / "runs")
+    folder = next(iter(written(tmp_path / "runs", tmp_path).values())).parent
+    shown = "".join(
+        rf"\par\noindent\includegraphics{{{path}}}" for path in sorted((folder / "figures").glob("*_text.pdf"))
+    )
+    (folder / "main.tex").write_text(
+        r"\documentclass{article}\usepackage[textwidth=5.5in]{geometry}\usepackage{booktabs,natbib,graphicx}"
+        r"\begin{document}\sloppy\input{methods}\input{table}"
+        rf"{shown}\bibliographystyle{{plainnat}}\bibliography{{references}}\input{{checklist}}\end{{document}}"
+    )
+    for command in (["pdflatex"], ["bibtex"], ["pdflatex"], ["pdflatex"]):
+        options = ["-interaction=nonstopmode", "-halt-on-error"] if command == ["pdflatex"] else []
+        made = subprocess.run(
+            [*command, *options, "main"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert made.returncode == 0, made.stdout[-2000:]
+    log = (folder / "main.log").read_text(errors="replace")
+    warned = re.findall(r"Warning--(.*)", (folder / "main.blg").read_text())
+    assert not re.search(r"undefined (?:references|citations)|Citation .* undefined|Reference .* undefined", log)
+    assert all(re.search(r"(?:author|year|author or key) in model\w+$", each) for each in warned), warned
+    assert max([0.0, *map(float, re.findall(r"Overfull \\hbox \(([\d.]+)pt", log))]) < 2  # the width of NeurIPS
 
 
 def test_special_characters_are_shown_by_latex():

@@ -85,4 +85,5 @@ def test_numbers_of_a_sentence_are_marked_in_their_order_and_never_inside_anothe
 
 
 def test_the_authors_of_a_reference_are_listed_without_braces():
-    assert re.match(r"The isoscale authors\. isoscale:", _program("1").text) and "{{The" in _program("1").bibtex
+    found = _program("1", "2026")
+    assert re.match(r"The isoscale authors \(2026\)\. isoscale:", found.text) and "{{The" in found.bibtex

@@ -1,4 +1,4 @@
-"""Writes the files of a paper: table.tex, results.csv, methods.tex, references.bib and the figures as PDF."""
+"""Writes the files of a paper: table, results, methods, references, a draft of the checklist, and figures as PDF."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .. import style
 from ..canvas import Canvas
 from ..sections import classes, curves, disagreed, dots, forest, methods, references, scaling
 from ..sections.subject import Subject
-from . import latex, table
+from . import checklist, latex, table
 
 WIDTHS = {"column": 3.25, "text": 5.5}  # inches: a column of ICML and CVPR, the text of NeurIPS
 _FIGURES = "figures"
@@ -31,7 +31,7 @@ def write(subject: Subject, folder: Path) -> list[Path]:
     require(subject, folder)
     texts = {
         "table.tex": table.text(subject), "results.csv": _csv(subject.runs), "methods.tex": _methods(subject),
-        "references.bib": references.bibtex(references.of(subject)),
+        "references.bib": references.bibtex(references.of(subject)), "checklist.tex": checklist.text(subject),
     }  # fmt: skip
     (folder / _FIGURES).mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

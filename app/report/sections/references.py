@@ -100,7 +100,7 @@ def of(subject: Subject) -> list[Reference]:
     for model in dict.fromkeys(run.config.model for run in subject.runs):
         reference = _of_model(model)
         found += [reference] if reference.key not in {each.key for each in found} else []
-    return [*found, _program(subject.version)]
+    return [*found, _program(subject.version, subject.written[:4])]
 
 
 def used(subject: Subject) -> list[str]:
@@ -140,9 +140,9 @@ def _of_model(model: str) -> Reference:
     return Reference(key=re.sub(r"\W+", "", f"model{model}"), kind="misc", fields=fields)
 
 
-def _program(version: str) -> Reference:
+def _program(version: str, year: str) -> Reference:
     title = "isoscale: vision architectures compared at equal budget, data and seed"
     return Reference(
         key="isoscale", kind="misc",
-        fields={"author": "{The isoscale authors}", "title": title, "note": f"version {version}"},
+        fields={"author": "{The isoscale authors}", "year": year, "title": title, "note": f"version {version}"},
     )  # fmt: skip
