@@ -23,10 +23,22 @@ Runs = Sequence[str]
 
 
 class Recomputed:
-    """The numbers of a page, by their runs and paths. `delta` is the margin as a fraction, or None for the RMSE's."""
+    """The numbers of a page, by their runs and paths. `delta` is the margin as a fraction.
 
-    def __init__(self, files: Files, shown: Sequence[Shown], *, delta: float = 0.01, pairs: int = 1) -> None:
+    `pairs` are those of the family of verdicts, and `calibrated` those of one dataset, which proper scores compare.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        shown: Sequence[Shown],
+        *,
+        delta: float = 0.01,
+        pairs: int = 1,
+        calibrated: int | None = None,
+    ) -> None:
         self.files, self.shown, self.delta, self.alpha = files, shown, delta, 0.05 / pairs
+        self.calibration = 0.05 / (calibrated or pairs)
 
     def of(self, each: Shown) -> float:
         """The value that a number should have. Raises AssertionError for an unknown path."""
@@ -157,7 +169,8 @@ class Recomputed:
         if part == "examples_share":
             return found["w"] / found["se"] ** 2
         if part.startswith("interval"):
-            half = found.get("half") or stats.t.ppf(1 - self.alpha / 2, found["df"]) * found["se"]
+            alpha = self.calibration if metric in ("nll", "brier", "ece") else self.alpha
+            half = found.get("half") or stats.t.ppf(1 - alpha / 2, found["df"]) * found["se"]
             return found["difference"] + (half if part.endswith("1") else -half)
         return found[part]
 
