@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import compare_power as of_power
+from . import compare_published as of_published
 from . import options as o
 from .examples import page
 from .screen import Screen, result, result_json
@@ -66,12 +67,6 @@ UsdPerHour = Annotated[
             "their record. Default: none."),
 ]  # fmt: skip
 
-Best = Annotated[
-    bool,
-    _option("--best/--no-best", metavar="", help="Compare the tests of the best checkpoints in LANL's published "
-            "files. Default: those of the final weights."),
-]  # fmt: skip
-
 _WORDS = (
     "Verdicts: better, worse, equivalent (within --delta), undecided, one seed, identical. The command ends with exit "
     "code 0 whatever the verdict, and with 2 if the runs are not comparable."
@@ -92,7 +87,7 @@ def compare(
     looks: Looks = None,
     form: Form = "text",
     usd_per_hour: UsdPerHour = None,
-    best: Best = False,
+    best: of_published.Best = False,
     power: of_power.Power = False,
     like: of_power.Like = None,
     sd: of_power.Sd = None,
@@ -109,16 +104,14 @@ def compare(
     given = {"like": like, "sd": sd, "examples_sd": examples_sd, "examples": examples}
     datasets, metrics = _datasets(dataset), [*dict.fromkeys(metric or ())]
     _require(asked, form=form)
+    others = {"--dataset": datasets, "--metric": metrics, "--looks": looks, "--power": power}
+    if of_published.is_answered(names or (), asked, others, form, best=best, as_json=as_json):
+        return None
     if power:
         _require_alone(names=names, looks=looks, datasets=datasets, metrics=metrics)
         asked |= {"metric": metrics[0] if metrics else None}
         return of_power.power(asked, given, datasets[0] if datasets else None, checkpoints, as_json=as_json)
     of_power.require_with_power(given)
-    if names and _are_published(names):
-        _require_alone_published(asked, datasets=datasets, metrics=metrics, looks=looks)
-        return _published(names, asked["delta"], form, best=best, as_json=as_json)
-    if best:
-        raise _without_files()
     found = _compared(names or (), datasets, metrics, asked, looks, checkpoints, quiet=as_json)
     if as_json:
         return result_json(found.to_json())
@@ -145,47 +138,6 @@ def _compared(
         found = of_family(_looked(drafts, study, looks), indexed(checkpoints, lambda _: None))
         several = len(found) > 1 or notes
         return family.Family(comparisons=tuple(found), notes=tuple(notes)) if several else found[0]
-
-
-def _are_published(names: Sequence[str]) -> bool:
-    """Return whether an argument is a folder or a file of LANL's published results."""
-    from pathlib import Path
-
-    if not any(Path(name).is_dir() or name.endswith(".csv") for name in names):
-        return False
-    from ..studies.legacy import published
-
-    return published.are_published(names)
-
-
-def _published(names: Sequence[str], delta: float | None, form: str, *, best: bool, as_json: bool) -> None:
-    """Print the comparison of published results, one arm per argument."""
-    from ..report import unpaired as shown
-    from ..results import unpaired
-    from ..studies.legacy import published
-
-    found = unpaired.compare(published.arms(names, best=best), delta=delta)
-    result_json(found.to_json()) if as_json else result(shown.shown(found, form))
-
-
-def _require_alone_published(
-    asked: dict[str, Any], *, datasets: Sequence[str], metrics: Sequence[str], looks: str | None
-) -> None:
-    """Raise InputError for an option without effect on published results, which are compared by log MSE."""
-    from ..errors import InputError
-
-    given = {"--dataset": datasets, "--looks": looks, "--usd-per-hour": asked["usd_per_hour"] is not None}
-    given |= {"--target": asked["target"] != "examples", "--metric": [each for each in metrics if each != "log-mse"]}
-    if names := [name for name, value in given.items() if value]:
-        raise InputError(
-            f"{names[0]} has no effect on published results, which are compared by log MSE and as runs. Omit it"
-        )
-
-
-def _without_files() -> Exception:
-    from ..errors import InputError
-
-    return InputError("--best is for LANL's published files, and none are named. Name a folder of them per model")
 
 
 def _require(asked: dict[str, Any], *, form: str) -> None:

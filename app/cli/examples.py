@@ -35,7 +35,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "compare": (
         "compare model=vit_classic,size=10M model=vit_differential,size=10M --dataset cifar100",
         "compare grid.csv --looks 3,5,10",
-        "compare CNN_Models T2T_ViT_Models",
         "compare --power --delta 1 --sd 0.5 --examples-sd 20 --dataset cifar100",
     ),
     "plan": (

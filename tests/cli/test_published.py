@@ -89,7 +89,8 @@ def test_the_command_prints_both_clumps_in_every_format_and_refuses_what_has_no_
     assert answer["pairs"][0]["verdict"] == "equivalent"
     assert r"\begin{tabular}" in call("compare CNN_Models T2T_ViT_Models --format latex").out
     assert "| --- |" in call("compare CNN_Models T2T_ViT_Models --format md --best").out
-    for more in ("--metric rmse", "--looks 3,5", "--dataset digits", "--target test-set", "--usd-per-hour 1"):
+    for more in ("--metric rmse", "--looks 3,5", "--dataset digits", "--target test-set", "--usd-per-hour 1",
+                 "--power --sd 1"):  # fmt: skip
         assert call(f"compare CNN_Models T2T_ViT_Models {more}").code == 2, more
     assert call("compare CNN_Models").code == 2 and call("compare CNN_Models model=cnn").code == 2
     assert "none are named" in call("compare --best").err
