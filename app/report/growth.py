@@ -198,6 +198,7 @@ def _facts(series: Sequence[Series], found: BySize, missing: Sequence[Run]) -> l
     several = any(len(each.results) > 1 for each in found.means)
     first = found.means[0].architecture
     better = "higher" if found.metric.higher else "lower"
+    at = " at the same size" if all(gap.of_one_size for gap in found.gaps) else ""
     return [
         f"n = {' or '.join(f'{n:,}' for n in counts)} test {selection.examples(runs)}{grouped},",
         f"{selection.seeds(runs)}, final weights.",
@@ -205,8 +206,9 @@ def _facts(series: Sequence[Series], found: BySize, missing: Sequence[Run]) -> l
         _covered(found) if several else "",
         f"A single run has the interval over its test {selection.examples(runs)} only."
         if any(len(each.results) == 1 and each.interval for each in found.means) else "",
-        f"The lower panel shows the {found.metric.title} of each architecture minus that of {first} at the same size "
-        f"({better} is better)." if found.gaps else "",
+        f"The lower panel shows the {found.metric.title} of each architecture minus that of {first}{at} ({better} is "
+        "better)." if found.gaps else "",
+        *_of_sizes(found),
         "A difference without a bar is one of single runs, which is no answer about architectures."
         if found.basis != "folds" and any(each.interval is None for each in found.gaps) else "",
         "Architectures of one size are drawn next to each other." if len({each.place for each in series}) > 1 else "",
@@ -215,6 +217,15 @@ def _facts(series: Sequence[Series], found: BySize, missing: Sequence[Run]) -> l
         if missing else "",
         "The runs are trials on a limited dataset." if any(run.config.limited for run in runs) else "",
         selection.warning(runs),
+    ]  # fmt: skip
+
+
+def _of_sizes(found: BySize) -> list[str]:
+    """Return the caption's sentences on differences between architectures of different sizes."""
+    return [
+        f"{gap.architecture} has {gap.parameters / 1e6:.3g}M parameters and {gap.minus} "
+        f"{gap.minus_parameters / 1e6:.3g}M: their difference is also one of size."
+        for gap in found.gaps if not gap.of_one_size
     ]  # fmt: skip
 
 

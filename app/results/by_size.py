@@ -20,6 +20,7 @@ from .metrics import Metric
 Interval = tuple[float, float]
 Basis = Literal["examples", "runs", "folds"]
 _CONSTANT = 3  # runs of an arm whose scores are all 0, against which an interval of one arm is that of a difference
+_ONE_SIZE = 0.05  # relative difference of parameters, at most
 _IN_RECORDS = {"top1": ("top1", "top1_interval"), "rmse": ("rmse", "rmse_interval")}
 
 
@@ -47,15 +48,24 @@ class Mean:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """The result of an architecture minus that of the first one at the same size, with its 95 % interval."""
+    """The result of an architecture minus that of the first one at the same size, with its 95 % interval.
+
+    Architectures of which each has one size are compared at their sizes, which may differ.
+    """
 
     architecture: str
     minus: str
     size: str
     parameters: int
+    minus_parameters: int
     x: float
     difference: float
     interval: Interval | None
+
+    @property
+    def of_one_size(self) -> bool:
+        """Whether both have the same parameters, up to 5 % as for every size: else the difference is also of sizes."""
+        return abs(self.parameters - self.minus_parameters) <= _ONE_SIZE * self.minus_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +91,7 @@ class BySize:
                   "x": each.x, "run_ids": [*each.run_ids], "results": [*each.results], "mean": each.value,
                   "interval": each.interval and [*each.interval]} for each in self.means]  # fmt: skip
         gaps = [{"architecture": each.architecture, "minus": each.minus, "size": each.size,
+                 "parameters": each.parameters, "minus_parameters": each.minus_parameters,
                  "x": each.x, "difference": each.difference, "interval": each.interval and [*each.interval]}
                 for each in self.gaps]  # fmt: skip
         return {
@@ -183,8 +194,9 @@ def _gap(
     else:
         estimate = welch(*(metric.sign * np.array(means[place].results) for place in places))
     return Gap(
-        architecture=one.architecture, minus=other.architecture, size=one.size, parameters=one.parameters, x=one.x,
-        difference=one.value - other.value, interval=None if basis == "folds" else _directed(estimate, metric),
+        architecture=one.architecture, minus=other.architecture, size=one.size, parameters=one.parameters,
+        minus_parameters=other.parameters, x=one.x, difference=one.value - other.value,
+        interval=None if basis == "folds" else _directed(estimate, metric),
     )  # fmt: skip
 
 

@@ -79,9 +79,13 @@ def take(
     Damaged for a damaged file.
     """
     path = folder / NAME
+    asks: dict[str, Any] = {"seeds": seeds, "complete": complete, "asked": asked}
+    look, new = _next(_read(path), dataset, run_ids, **asks)
+    if not new:
+        return look  # also in a folder that is read-only
     with locks.lock(path.with_name(f".{NAME}.lock"), wait=True):
         lines = _read(path)
-        look, new = _next(lines, dataset, run_ids, seeds=seeds, complete=complete, asked=asked)
+        look, new = _next(lines, dataset, run_ids, **asks)
         if new:
             write_text(path, "".join(msgspec.json.encode(line).decode() + "\n" for line in (*lines, *new)))
     return look

@@ -57,8 +57,9 @@ def ladder(sizes: np.ndarray, errors: np.ndarray, *, groups: Iterable[Hashable] 
         raise ValueError(f"{len(each)} runs need as many positive sizes")
     if len(steps := np.unique(found)) < _FEWEST_SIZES or len(found) < _FEWEST_SIZES + 1:
         raise ValueError(
-            f"a fit over sizes needs at least {_FEWEST_SIZES} sizes and {_FEWEST_SIZES + 1} runs. There are "
-            f"{len(steps)} sizes and {len(found)} runs"
+            f"a fit over sizes needs at least {_FEWEST_SIZES} sizes and {_FEWEST_SIZES + 1} runs. There "
+            f"{'is 1 size' if len(steps) == 1 else f'are {len(steps)} sizes'} and {len(found)} "
+            f"run{'' if len(found) == 1 else 's'}"
         )
     means = each.mean(1, keepdims=True)
     if not (means > 0).all():

@@ -68,6 +68,19 @@ def test_architectures_of_one_size_are_drawn_next_to_each_other(tmp_path):
     assert not one & other and max(one) < min(other)
 
 
+@pytest.mark.parametrize(("sizes", "apart"), [(("1M", "1M"), False), (("1M", "2M"), True)])
+def test_a_difference_between_architectures_of_different_sizes_is_said_to_be_one_of_size(tmp_path, sizes, apart):
+    runs = [
+        run for size, (model, rate) in zip(sizes, MODELS.items(), strict=True)
+        for run in runs_of(tmp_path, sizes=(size,), models={model: rate})
+    ]  # fmt: skip
+    text = text_of(drawn(runs))
+    assert ("minus that of Classic ViT at the same size" in text) == (not apart)
+    assert ("has 1.99M parameters and Classic ViT 0.996M: their difference is also one of size" in text) == apart
+    found = by_size([growth.arm_of(each) for each in series_of(runs)], METRICS["top1"]).to_json()["differences"]
+    assert (found[0]["parameters"] > 1.05 * found[0]["minus_parameters"]) == apart
+
+
 def test_a_figure_over_runs_only_says_so_and_a_regression_has_its_error(tmp_path):
     runs = runs_of(tmp_path / "a")
     runs[0].files.predictions.unlink()

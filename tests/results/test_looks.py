@@ -73,6 +73,18 @@ def test_processes_that_look_at_once_are_counted_one_after_the_other(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [looks.NAME]
 
 
+def test_a_look_that_was_taken_is_read_without_writing(tmp_path, monkeypatch):
+    first = take(tmp_path, 10)
+
+    def refuse(*_, **__):
+        raise OSError("Read-only file system")
+
+    monkeypatch.setattr(looks.locks, "lock", refuse)
+    assert take(tmp_path, 10) == first
+    with pytest.raises(OSError, match="Read-only"):
+        take(tmp_path, 3)
+
+
 def test_a_damaged_file_is_not_overwritten(tmp_path):
     (tmp_path / looks.NAME).write_text("{broken\n")
     with pytest.raises(Damaged, match=r"counts the looks"):
