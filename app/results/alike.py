@@ -61,7 +61,7 @@ def _alike(run: Run, found: Predictions) -> Alike:
     except Explained as error:
         return _without_inputs(run, named, kind, f"{error}")
     if cached is None:
-        return _without_inputs(run, named, kind, "its data are not in the cache of this machine")
+        return _without_inputs(run, named, kind, "the data are not in the cache of this machine")
     split = run.record.data.test_from or "test"
     places = _places(cached, split, found.rows)
     if places is None:

@@ -65,5 +65,5 @@ def test_data_that_are_not_in_the_cache_are_stated_in_one_line(tmp_path, monkeyp
         finished(tmp_path, classified(np.arange(50) % 4 > 0), dataset="digits", size="1M", model=model)
     notes = compare(choosing.chosen({"": find_runs(tmp_path)}), ()).notes
     assert [note for note in notes if "duplicates" in note] == [
-        "exact duplicates among the test examples were not looked for: its data are not in the cache of this machine"
+        "exact duplicates among the test examples were not looked for: the data are not in the cache of this machine"
     ]
