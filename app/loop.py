@@ -66,8 +66,8 @@ class Arithmetic(Protocol):
     def share(self, examples: np.ndarray) -> np.ndarray:
         """Return the part of a batch that this process computes. The parts of all processes make up the batch."""
 
-    def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
-        """Return a context around forward and backward."""
+    def micro_batch(self, model: nn.Module, examples: np.ndarray, *, last: bool) -> AbstractContextManager:
+        """Return a context around forward and backward, after making the draws that are keyed by example."""
 
     def autocast(self) -> AbstractContextManager:
         """Return a context around forward."""
@@ -234,7 +234,7 @@ def update(
         inputs, targets = train.batch(mine[start:end], epoch=epoch)
         waited += time.perf_counter() - asked
         train.expect(mine[end : end + schedule.micro_batch_size])
-        with arithmetic.micro_batch(model, last=end >= len(mine)):
+        with arithmetic.micro_batch(model, mine[start:end], last=end >= len(mine)):
             with arithmetic.autocast():
                 outputs = model(inputs)
             batch_sums = arithmetic.training_sums(outputs, targets) * weight

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from . import scoring
+from . import losses, scoring
+from .losses import Objective
 
 if TYPE_CHECKING:  # numpy and torch are imported where they compute: checks, logs and cards of a task need neither
     import numpy as np
@@ -50,6 +51,9 @@ class Task(Protocol):
 
     def blended(self, mixed: Mixed, outputs: Tensor) -> Tensor:
         """Return the targets that `losses` compares outputs of mixed examples with."""
+
+    def objective(self, outputs: Tensor, targets: Tensor, how: Objective) -> Tensor:
+        """Return the sum of a batch's training losses: (B, outputs), targets or blended ones -> ()."""
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return the columns of a log row from its sums over `examples`."""
@@ -103,6 +107,10 @@ class Classes:
         classes, share = outputs.shape[1], mixed.share[:, None]
         theirs, others = (F.one_hot(each, classes).to(share.dtype) for each in (mixed.targets, mixed.partners))
         return theirs * share + others * (1 - share)
+
+    def objective(self, outputs: Tensor, targets: Tensor, how: Objective) -> Tensor:
+        """Return the sum of the losses that `losses.Objective` describes."""
+        return losses.summed(_wide(outputs), targets, how)
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss`, `correct` and, if they were counted, `correct_at_3` and `correct_at_5`."""
@@ -184,6 +192,11 @@ class Values:
         """Return the weighted mean of both values: (B,)."""
         del outputs
         return mixed.targets * mixed.share + mixed.partners * (1 - mixed.share)
+
+    def objective(self, outputs: Tensor, targets: Tensor, how: Objective) -> Tensor:
+        """Return the sum of the squared errors. No other loss is available."""
+        assert how.is_plain, "the configuration refuses it"
+        return self.losses(outputs, targets).sum()
 
     def columns(self, sums: Sequence[float], examples: int) -> dict[str, Any]:
         """Return `loss` and `mae`."""

@@ -128,9 +128,10 @@ class Schedule(Part, kw_only=True):
 
 
 class Best(Part, kw_only=True):
-    """The epoch with the lowest loss over the validation split."""
+    """The epoch with the lowest loss over the validation split, or with --best-by accuracy the highest accuracy."""
 
     val_loss: Number
+    correct: int | None = None  # of the validation split, with --best-by accuracy
     step: int | None = None
     epoch: int
 

@@ -188,7 +188,7 @@ Yes = Annotated[
 ]
 AsJson = Annotated[bool, _flag("--json/--no-json", help="Print JSON on stdout, for machines. Default: off.")]
 Best = Annotated[
-    bool, _flag("--best/--no-best", help="Use the weights with the lowest validation loss. Default: the final weights.")
+    bool, _flag("--best/--no-best", help="Use the best weights on validation. Default: the final weights.")
 ]
 Ema = Annotated[bool, _flag("--ema/--no-ema", help="Use the average of a run with --ema. Default: the final weights.")]
 TopK = Annotated[

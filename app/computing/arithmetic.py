@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .. import draws
+from ..losses import PLAIN, Objective
+from ..models import drop_path
+from ..models.drop_path import DropPath
 from ..place import Place
 from ..task import Mixed, Task
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Arithmetic:
     """The loop's arithmetic on a place, for a run of that seed and task. Each call on one rank is made on all ranks."""
 
     place: Place
     seed: int
     task: Task
-    class_weights: Tensor | None = None  # float32 (K,) on the place's device: those of the training loss
+    objective: Objective = PLAIN  # the training loss
+    dropping: list[DropPath] = field(default_factory=list)  # the modules of stochastic depth
+    _step: int = 0
 
     def begin(self, *, step: int) -> None:
         """Seed dropout by seed and step, and by rank if there are several."""
+        self._step = step
         rank = (self.place.rank,) if self.place.rank else ()
         torch.manual_seed(draws.key(draws.DROPOUT, self.seed, step, *rank))
 
@@ -33,8 +38,13 @@ class Arithmetic:
         """Return this rank's part of a batch."""
         return self.place.share(examples)
 
-    def micro_batch(self, model: nn.Module, *, last: bool) -> AbstractContextManager:
-        """Return a context in which ranks exchange gradients at the last micro-batch only."""
+    def micro_batch(self, model: nn.Module, examples: np.ndarray, *, last: bool) -> AbstractContextManager:
+        """Return a context in which ranks exchange gradients at the last micro-batch only.
+
+        Stochastic depth is drawn for these examples.
+        """
+        if self.dropping:
+            drop_path.draw(self.dropping, examples, place=self.place, key=(self.seed, self._step))
         return self.place.alone(model, last=last)
 
     def autocast(self) -> AbstractContextManager:
@@ -42,26 +52,20 @@ class Arithmetic:
         return self.place.autocast()
 
     def training_sums(self, outputs: Tensor, targets: Tensor | Mixed) -> Tensor:
-        """Return the task's sums. The loss is weighted by class if there are weights. The counts never are.
+        """Return the task's sums, with the training loss in place of the task's own. Counts are never weighted.
 
         The loss of mixed examples is that of their mixed targets. Counts compare with the targets before mixing.
 
-        The loss of a batch of B examples is (1 / B) sum_i w[y_i] CE_i, and of mixed targets (1 / B) sum_i sum_k w[k]
-        t_ik (-log p_ik). It is divided by the count B and not by the sum of the weights, as torch's `reduction="mean"`
-        does, so that micro-batches and ranks add up to the batch exactly.
+        The loss of a batch of B examples is divided by the count B and not by the sum of class weights, as torch's
+        `reduction="mean"` does, so that micro-batches and ranks add up to the batch exactly.
         """
-        if isinstance(targets, Mixed):
-            sums, targets = self.task.sums(outputs, targets.targets), self.task.blended(targets, outputs)
-        else:
+        if not isinstance(targets, Mixed):
             sums = self.task.sums(outputs, targets)
-            if self.class_weights is None:
+            if self.objective.is_plain:
                 return sums
-        if self.class_weights is None:
-            loss = self.task.losses(outputs, targets).sum()
         else:
-            wide = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-            loss = F.cross_entropy(wide, targets, weight=self.class_weights.to(wide.dtype), reduction="sum")
-        return torch.cat([loss[None], sums[1:]])
+            sums, targets = self.task.sums(outputs, targets.targets), self.task.blended(targets, outputs)
+        return torch.cat([self.task.objective(outputs, targets, self.objective)[None], sums[1:]])
 
     def total(self, sums: Tensor) -> Tensor:
         """Return the sums over all ranks."""

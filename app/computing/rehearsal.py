@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .. import loop, models, optim, task
 from ..config.run import RunConfig
+from ..models import drop_path
 from ..models.compiling import compiled
 from ..place import Place
 from ..system import memory
@@ -96,7 +97,9 @@ class Rehearsal:
         self._optimizer = optim.of(config, model)
         self._model = here.spread(model)
         self._place = here
-        self._arithmetic = Arithmetic(place=here, seed=config.seed, task=task.of(config.task))
+        self._arithmetic = Arithmetic(
+            place=here, seed=config.seed, task=task.of(config.task), dropping=drop_path.paths(model)
+        )
         self._schedule = loop.Schedule(
             epochs=1, batch_size=config.batch_size, val_batch_size=config.val_batch_size,
             micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,

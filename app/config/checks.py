@@ -91,8 +91,7 @@ def check_folds(data: Data) -> None:
 
 def check_recipe(recipe: Recipe, *, task: str) -> None:
     """Raise InputError for a training setting that does not fit the task."""
-    if recipe.class_weights != "none" and task == "regression":
-        raise InputError(f"class_weights={recipe.class_weights} has no effect on a regression. Omit --class-weights")
+    _check_loss(recipe, task=task)
     _check_optimizer(recipe)
     if recipe.lr_min and recipe.schedule == "constant":
         raise InputError(f"lr_min={recipe.lr_min:g} has no effect with --schedule constant. Omit --lr-min")
@@ -124,6 +123,20 @@ def _check_mixing(recipe: Recipe) -> None:
         raise InputError(
             f"mix_epochs={recipe.mix_epochs} has no effect on {recipe.epochs} epochs. Use a smaller number, or omit "
             "--mix-epochs"
+        )
+
+
+def _check_loss(recipe: Recipe, *, task: str) -> None:
+    """Raise InputError for a training loss that does not fit the task."""
+    defaults = {"class_weights": "none", "label_smoothing": 0.0, "loss": "cross_entropy", "best_by": "loss"}
+    given = [name for name, default in defaults.items() if getattr(recipe, name) != default]
+    if given and task == "regression":
+        name = given[0]
+        raise InputError(f"{name}={getattr(recipe, name)} has no effect on a regression. Omit {flag(name)}")
+    if recipe.loss == "bce" and recipe.class_weights != "none":
+        raise InputError(
+            f"class_weights={recipe.class_weights} weights the cross-entropy, not loss=bce. Omit --class-weights, or "
+            "use --loss cross_entropy"
         )
 
 

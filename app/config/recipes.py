@@ -15,7 +15,7 @@ from .settings import Data, Model, Recipe, declared, options_of
 _ASKED = options_of(Model, Data, Recipe)
 _OF_OPTIMIZERS = ("betas", "momentum", "nesterov", "eps")
 _OF_MIXING = ("mix_prob", "mix_switch", "mix_mode", "mix_epochs")
-_OF_CLASSES = ("label_smoothing",)
+_OF_CLASSES = ("label_smoothing", "loss", "best_by")
 
 
 def filled(request: Mapping[str, Any], row: ModelRow, facts: DatasetFacts) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def cait(
     heads: int,
     mlp_ratio: float,
     dropout: float = 0.0,
+    drop_path: float = 0.0,
 ) -> nn.Module:
     """Return a CaiT (arXiv:2103.17239): talking heads, LayerScale by depth (table 1), two blocks of class attention."""
     from timm.models.cait import Cait
@@ -43,7 +44,7 @@ def cait(
     return Cait(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model, depth=depth,
         num_heads=heads, mlp_ratio=mlp_ratio, mlp_ratio_token_only=mlp_ratio, qkv_bias=False, init_values=scale,
-        pos_drop_rate=dropout, proj_drop_rate=dropout,
+        pos_drop_rate=dropout, proj_drop_rate=dropout, drop_path_rate=drop_path,
     )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def swin(
     classes: int,
     width: int,
     dropout: float = 0.0,
+    drop_path: float = 0.0,
 ) -> nn.Module:
     """Return a Swin-T (arXiv:2103.14030) with windows of 4 x 4. `width` is that of its first stage."""
     from timm.models.swin_transformer import SwinTransformer
@@ -62,7 +64,7 @@ def swin(
     return SwinTransformer(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=width,
         depths=(2, 2, 6, 2), num_heads=SWIN_HEADS, window_size=SWIN_WINDOW, qkv_bias=False,
-        proj_drop_rate=dropout, drop_path_rate=0.0,
+        proj_drop_rate=dropout, drop_path_rate=drop_path,
     )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ def mlpmixer(
     depth: int,
     mlp_ratio: float,
     dropout: float = 0.0,
+    drop_path: float = 0.0,
 ) -> nn.Module:
     """Return an MLP-Mixer (arXiv:2105.01601).
 
@@ -98,7 +101,7 @@ def mlpmixer(
 
     return MlpMixer(
         img_size=image, patch_size=patch, in_chans=channels, num_classes=classes, embed_dim=d_model,
-        num_blocks=depth, mlp_ratio=(0.5, mlp_ratio), proj_drop_rate=dropout,
+        num_blocks=depth, mlp_ratio=(0.5, mlp_ratio), proj_drop_rate=dropout, drop_path_rate=drop_path,
     )  # fmt: skip
 
 
@@ -149,7 +152,9 @@ def vgg(*, image: int, channels: int, classes: int, width: int, dropout: float =
     return model
 
 
-def named(*, name: str, image: int, channels: int, classes: int, dropout: float = 0.0, **more: Any) -> nn.Module:
+def named(
+    *, name: str, image: int, channels: int, classes: int, dropout: float = 0.0, drop_path: float = 0.0, **more: Any
+) -> nn.Module:
     """Return timm's model of a name (`resnet18`, `vit_base_patch16_384.augreg_in1k`).
 
     A model that is built for a fixed image side gets the given one. `more` is passed to timm's `create_model`. Raises
@@ -159,10 +164,12 @@ def named(*, name: str, image: int, channels: int, classes: int, dropout: float 
 
     check_name(name)
     arguments = more | ({"img_size": image} if _is_fixed(name) else {}) | ({"drop_rate": dropout} if dropout else {})
+    arguments |= {"drop_path_rate": drop_path} if drop_path else {}
     try:
         model = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
     except (OSError, ValueError, RuntimeError, AssertionError, TypeError) as error:
-        given = ", ".join(f"{option}={value}" for option, value in (("image", image), ("dropout", dropout)))
+        options = {"image": image, "dropout": dropout} | ({"drop_path": drop_path} if drop_path else {})
+        given = ", ".join(f"{option}={value}" for option, value in options.items())
         raise InputError(
             f"timm/{name} cannot be built with {given}, channels={channels} ({first_line(error)}). Change these "
             "values, or use another model"

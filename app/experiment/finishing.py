@@ -32,7 +32,7 @@ def finish(job: Job, learner: Learner, saving: Saving) -> Run:
     assert predictions, "the first rank has them all"
     evaluation.require_numbers(predictions)
     predictions.save(files.predictions)
-    kept.best = parts.Best(val_loss=best.val_loss, step=best.step, epoch=best.epoch)
+    kept.best = parts.Best(val_loss=best.val_loss, correct=best.correct, step=best.step, epoch=best.epoch)
     kept.kept = keeping.listed(files)
     ledger.enter_test(kept, job.stay, time.monotonic() - began)
     kept.peak_bytes = saving.logging.peak_bytes

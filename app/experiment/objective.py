@@ -1,4 +1,4 @@
-"""The weights of classes in a run's training loss, and the notes on uneven classes."""
+"""The training loss of a run, the weights of its classes, and the notes on uneven classes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import task
 from ..artifacts.parts import DataRecord
 from ..config.run import RunConfig
+from ..losses import Objective
 from ..sharing import recipe
 from .job import Job
 
@@ -22,6 +23,17 @@ def class_weights(job: Job) -> Tensor | None:
     if job.config.class_weights == "none":
         return None
     return torch.tensor(balanced(_training_rows(job.kept.data)), dtype=torch.float32, device=job.here.device)
+
+
+def of(job: Job) -> Objective:
+    """Return the training loss of a run."""
+    config = job.config
+    return Objective(config.loss, config.label_smoothing, class_weights(job))
+
+
+def guess_loss(config: RunConfig) -> float:
+    """Return the training loss of a model that answers with equal probabilities for all classes."""
+    return Objective(config.loss).guess(config.classes)
 
 
 def balanced(counts: Sequence[int]) -> list[float]:
@@ -38,10 +50,13 @@ def balanced(counts: Sequence[int]) -> list[float]:
 def header(config: RunConfig) -> dict[str, Any]:
     """Return the log header's entries on training losses that differ from those of validation, and on their counts."""
     plain, weighted = task.of(config.task).loss_name, config.class_weights != "none"
-    mixes = config.mixup or config.cutmix
-    if not weighted and not mixes:
+    mixes, smoothed = config.mixup or config.cutmix, config.label_smoothing
+    if not weighted and not mixes and not smoothed and config.loss == "cross_entropy":
         return {}
-    train = plain + (" of mixed targets" if mixes else "") + (", weighed by class with n / (K n_c)" if weighted else "")
+    train = plain if config.loss == "cross_entropy" else "binary cross-entropy, the mean over the classes"
+    train += " of mixed targets" if mixes else ""
+    train += f", labels smoothed by {smoothed:g}" if smoothed else ""
+    train += ", weighed by class with n / (K n_c)" if weighted else ""
     found: dict[str, Any] = {"class_weights": config.class_weights} if weighted else {}
     found |= {"losses": {"train": train, "val": plain, "val_full": plain}}
     if mixes:

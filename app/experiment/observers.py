@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -90,34 +89,43 @@ class Logging:
 
 @dataclass
 class Best:
-    """Keep the weights of the epoch with the lowest full validation loss, or of the first one of equal losses."""
+    """Keep the weights of the epoch with the lowest full validation loss, or of the first one of equal losses.
+
+    By accuracy it is the epoch with the most correct examples, of equal ones the one with the lowest loss.
+    """
 
     files: RunFiles
     model: nn.Module
     log: TrainingLog
     found: BestWeights | None = None
+    by: str = "loss"  # loss | accuracy
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, EpochEnd):
             return
         self.log.drain()
-        loss = self.log.last["val_full"]["loss"]
-        if self.found is None or loss < self.found.val_loss:
+        row = self.log.last["val_full"]
+        loss, correct = row["loss"], row["correct"] if self.by == "accuracy" else None
+        if self._is_better(loss, correct):
             name = f"best-{event.step}.safetensors"
             checkpoint.save_weights(self.files.state / name, self.model, {"run_id": self.files.stem})
-            self.found = BestWeights(val_loss=loss, step=event.step, epoch=event.epoch, file=name)
+            self.found = BestWeights(val_loss=loss, correct=correct, step=event.step, epoch=event.epoch, file=name)
+
+    def _is_better(self, loss: float, correct: int | None) -> bool:
+        found = self.found
+        return found is None or (-(correct or 0), loss) < (-(found.correct or 0), found.val_loss)
 
 
 @dataclass
 class Diverging:
-    """Report an epoch, from the second on, in which no training batch had a loss below 1.1 ln K, for K classes.
+    """Report an epoch, from the second on, in which no training batch had a loss below 1.1 times that of a guess.
 
-    A model that knows nothing, and answers with equal probabilities, has a loss of ln K.
+    A model that knows nothing, and answers with equal probabilities for K classes, has a cross-entropy of ln K.
     """
 
     place: Place
     say: Callable[[str], None]
-    classes: int
+    guess: float  # the loss of equal probabilities for all classes
     steps_per_epoch: int
     _steps: int = 0  # of this epoch, in this process
     _lowest: Tensor | None = None  # loss of a training batch in them
@@ -129,14 +137,13 @@ class Diverging:
         elif isinstance(event, EpochEnd) and self._lowest is not None:
             [lowest], complete = self.place.fetch(self._lowest.reshape(1))(), self._steps == self.steps_per_epoch
             self._lowest, self._steps = None, 0
-            if event.epoch > 1 and complete and lowest > 1.1 * math.log(self.classes):
+            if event.epoch > 1 and complete and lowest > 1.1 * self.guess:
                 self._warn(event.epoch)
 
     def _warn(self, epoch: int) -> None:
-        equal = math.log(self.classes)
         self.say(
-            f"warning: the run is diverging. In epoch {epoch} every training loss was above {1.1 * equal:.2f}, but "
-            f"equal probabilities for all {self.classes} classes give {equal:.2f}. Stop it, then train another run "
+            f"warning: the run is diverging. In epoch {epoch} every training loss was above {1.1 * self.guess:.2f}, "
+            f"but equal probabilities for all classes give {self.guess:.2f}. Stop it, then train another run "
             "with a lower --lr or with --clip-norm 1"
         )
 

@@ -19,6 +19,7 @@ from ..computing.memory import average_bytes, state_bytes
 from ..config import recipes
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
+from ..models import drop_path
 from ..place import Place
 from ..system.durable import require_allowed, require_space
 from . import building, finishing, forecast, initial, keeping, ledger, length, objective, shortage
@@ -165,7 +166,7 @@ def _trained(
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
         logging = Logging.after(rows, job.here, state.facts if state else None)
-        best = Best(job.files, learner.model, rows, found=state.facts.best if state else None)
+        best = Best(job.files, learner.model, rows, found=state.facts.best if state else None, by=config.best_by)
         saving = Saving(
             job.files, learner, logging, best, total_steps=total, every=job.options.state_every,
             seconds_before=state.facts.seconds if state else 0.0, energy=job.stay.energy,
@@ -175,7 +176,7 @@ def _trained(
         stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
         progress = Progress(job.screen, rows, total)
         sinking = (
-            [Diverging(job.here, job.screen.say, config.classes, total // config.epochs)]
+            [Diverging(job.here, job.screen.say, objective.guess_loss(config), total // config.epochs)]
             if job.task is task.classes
             else []
         )
@@ -229,7 +230,8 @@ def _fit(job: Job, learner: Learner, observers: Sequence[loop.Observer]) -> None
         job.here.spread(learner.model, gradients=job.chosen.gradients), learner.optimizer, train=job.splits.train,
         val=job.splits.val, schedule=schedule, observers=observers,
         arithmetic=Arithmetic(
-            place=job.here, seed=config.seed, task=job.task, class_weights=objective.class_weights(job)
+            place=job.here, seed=config.seed, task=job.task, objective=objective.of(job),
+            dropping=drop_path.paths(learner.model),
         ),
         average=learner.average,
     )  # fmt: skip

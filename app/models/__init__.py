@@ -11,6 +11,7 @@ from torch import nn
 from ..config.run import RunConfig
 from ..counts import meta
 from ..tables.models import TIMM, ModelRow
+from . import drop_path
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -51,7 +52,10 @@ def build(
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
     if pretrained:
         cells |= {"pretrained": True}
-    return constructor(config.row)(**cells, dropout=config.dropout)
+    if not config.drop_path:
+        return constructor(config.row)(**cells, dropout=config.dropout)
+    model = constructor(config.row)(**cells, dropout=config.dropout, drop_path=config.drop_path)
+    return model if config.row.family in _FAMILIES else drop_path.keyed(model)
 
 
 def require_known(row: ModelRow) -> None:

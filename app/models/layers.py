@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .drop_path import DropPath
+
 EPS = 1e-6  # of our norms
 
 
@@ -113,18 +115,24 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)), with any attention that maps (B, N, D) -> (B, N, D)."""
+    """x + attention(norm(x)), then x + mlp(norm(x)), with any attention that maps (B, N, D) -> (B, N, D).
 
-    def __init__(self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: Norm) -> None:
+    Each of the two branches is dropped by itself, at the rate `drop_path`.
+    """
+
+    def __init__(
+        self, attention: nn.Module, *, d_model: int, hidden: int, dropout: float, norm: Norm, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         self.norm_attention = norm(d_model)
         self.attention = attention
         self.norm_mlp = norm(d_model)
         self.mlp = MLP(d_model=d_model, hidden=hidden, dropout=dropout)
+        self.drop_attention, self.drop_mlp = DropPath(drop_path), DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm_attention(x))
-        return x + self.mlp(self.norm_mlp(x))
+        x = x + self.drop_attention(self.attention(self.norm_attention(x)))
+        return x + self.drop_mlp(self.mlp(self.norm_mlp(x)))
 
 
 def through(blocks: Iterable[nn.Module], x: Tensor, *, checkpointing: bool) -> Tensor:

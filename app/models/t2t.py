@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..counts.t2t import TOKENIZERS
 from ..tables.shape import Extent, plane
 from .attention import ATTENTION_CLASSES
+from .drop_path import rates
 from .layers import EPS, Block, through
 from .tokens_to_token import TokensToToken
 
@@ -27,12 +28,13 @@ def sinusoids(tokens: int, d_model: int) -> Tensor:
 class T2TViT(nn.Module):
     """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
 
-    images (B, channels, H, W) -> logits (B, classes). `image` is (H, W) in pixels, or the side of a square. `tokenizer`
-    is a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v + attention(norm(x)), where v are
-    its values, as in LANL's form. Dropout acts on embeddings, projections and MLPs, and with `token_dropout` also on
-    those of the tokens-to-token module. The authors' performer always drops 0.1 there, and their transformer nothing.
-    Here a run at dropout 0 has no random dropout. Raises ValueError for an image too small. With `checkpointing` the
-    backward pass recomputes each block and stage instead of keeping its activations.
+    images (B, channels, H, W) -> logits (B, classes). `image` is (H, W) in pixels, or the side of a square.
+    `tokenizer` is a name of `app.counts.t2t.TOKENIZERS`. With `value_skip` a block computes x + v +
+    attention(norm(x)), where v are its values, as in LANL's form. `drop_path` is the rate of stochastic depth in
+    the last block. Dropout acts on embeddings, projections and MLPs, and with `token_dropout` also on those of the
+    tokens-to-token module. The authors' performer always drops 0.1 there, and their transformer nothing. Here a run
+    at dropout 0 has no random dropout. Raises ValueError for an image too small. With `checkpointing` the backward
+    pass recomputes each block and stage instead of keeping its activations.
     """
 
     positions: Tensor
@@ -51,7 +53,7 @@ class T2TViT(nn.Module):
         qkv_bias: bool = False,
         tokenizer: str = "performer", value_skip: bool = False,
         norm_eps: float = EPS,
-        dropout: float = 0.0, token_dropout: bool = True,
+        dropout: float = 0.0, drop_path: float = 0.0, token_dropout: bool = True,
         attention_path: str = "sdpa", checkpointing: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -73,7 +75,7 @@ class T2TViT(nn.Module):
         )  # fmt: skip
         norms = partial(nn.LayerNorm, eps=norm_eps)
         block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
-        self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
+        self.blocks = nn.ModuleList(block(make(layer=i), drop_path=r) for i, r in enumerate(rates(drop_path, depth)))
         self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise()

@@ -12,18 +12,20 @@ from torch.nn import functional as F
 from ..counts.vit import check_patches, grid
 from ..tables.shape import Extent, extent
 from .attention import ATTENTION_CLASSES
+from .drop_path import rates
 from .layers import EPS, NORMS, PATCHINGS, Block, sincos, through
 
 
 class ViT(nn.Module):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
-    images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches of a
-    signal. The last stretch is padded with zeros if the length is not a multiple of `patch`. Dropout acts on
-    embeddings, projections and MLPs. With `pooling="mean"` there is no cls token, and the head reads the mean of all
-    tokens. `positions="sincos"` are fixed (a cls token has none). `norm` is that of blocks and head, not of shifted
-    patches or of an attention's heads. `norm_eps` is that of layer norms, including those of shifted patches. With
-    `checkpointing` the backward pass recomputes each block instead of keeping its activations.
+    images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches
+    of a signal. The last stretch is padded with zeros if the length is not a multiple of `patch`. Dropout acts on
+    embeddings, projections and MLPs. `drop_path` is the rate of stochastic depth in the last block. With
+    `pooling="mean"` there is no cls token, and the head reads the mean of all tokens. `positions="sincos"` are
+    fixed (a cls token has none). `norm` is that of blocks and head, not of shifted patches or of an attention's
+    heads. `norm_eps` is that of layer norms, including those of shifted patches. With `checkpointing` the backward
+    pass recomputes each block instead of keeping its activations.
     """
 
     positions: Tensor
@@ -45,7 +47,7 @@ class ViT(nn.Module):
         norm: str = "layer", norm_eps: float = EPS,
         pooling: str = "cls",
         positions: str = "learned", patching: str = "linear",
-        dropout: float = 0.0,
+        dropout: float = 0.0, drop_path: float = 0.0,
         attention_path: str = "sdpa", checkpointing: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -63,7 +65,7 @@ class ViT(nn.Module):
         )  # fmt: skip
         norms = partial(NORMS[norm], eps=norm_eps)
         block = partial(Block, d_model=d_model, hidden=int(d_model * mlp_ratio), dropout=dropout, norm=norms)
-        self.blocks = nn.ModuleList(block(make(layer=layer)) for layer in range(depth))
+        self.blocks = nn.ModuleList(block(make(layer=i), drop_path=r) for i, r in enumerate(rates(drop_path, depth)))
         self.norm = norms(d_model)
         self.head = nn.Linear(d_model, classes)
         self.initialise(depth)

@@ -131,7 +131,8 @@ These are the final weights after {run.config.epochs:,} epochs. The test set was
 def _best(run: Run) -> str:
     best = run.record.best
     assert best, "a finished run has a best epoch"
-    return f"""The weights with the lowest validation loss (epoch {best.epoch}, loss {best.val_loss:.4g}) are in
+    by = "lowest validation loss" if best.correct is None else "highest validation accuracy"
+    return f"""The weights with the {by} (epoch {best.epoch}, loss {best.val_loss:.4g}) are in
 {code(run.files.best.name)}.{_average(run)}"""
 
 
@@ -164,6 +165,7 @@ def _how(run: Run) -> str:
         "schedule": recipe.schedule(config, record.schedule),
         "epochs": recipe.epochs(config),
         "regularisation": recipe.regularisation(config, kind_of(config.dataset)),
+        **recipe.training_loss(config),
         **recipe.class_weights(config),
         "seed": f"{config.seed}",
         "computed on": f"{' and '.join(places)}, {seconds.training:,.0f} s{memory}",

@@ -57,6 +57,7 @@ def epochs(config: RunConfig) -> str:
 def regularisation(config: RunConfig, kind: str) -> str:
     """Return dropout, the augmentation of images, and the mixing of examples."""
     parts = [f"dropout {config.dropout:g}"]
+    parts += [f"stochastic depth to {config.drop_path:g} in the last block"] if config.drop_path else []
     parts += [f"augmentation {config.augment}"] if kind == "image" else []
     return ", ".join([*parts, *([mixing(config)] if mixing(config) else [])])
 
@@ -73,6 +74,13 @@ def mixing(config: RunConfig) -> str:
     prob = f", applied with probability {config.mix_prob:g}" if config.mix_prob < 1 else ""
     until = f", in the first {config.mix_epochs:,} epochs" if config.mix_epochs else ""
     return f"{' or '.join(parts)} {of}{prob}{until}"
+
+
+def training_loss(config: RunConfig) -> dict[str, str]:
+    """Return the row of a training loss that is not the task's own, if it is none."""
+    parts = ["binary cross-entropy, the mean over the classes"] if config.loss == "bce" else []
+    parts += [f"labels smoothed by {config.label_smoothing:g}"] if config.label_smoothing else []
+    return {"training loss": f"{', '.join(parts)}; validation and test use the cross-entropy"} if parts else {}
 
 
 def class_weights(config: RunConfig) -> dict[str, str]:

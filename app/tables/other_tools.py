@@ -104,8 +104,10 @@ _TABLE = (
     Row("--mixup-switch-prob", "--mix-switch", "It is the probability of CutMix if --mixup is given too"),
     Row("--mixup-mode", "--mix-mode", "Its values are batch and element"),
     Row("--mixup-off-epoch", "--mix-epochs", "It counts the first epochs, which are mixed"),
-    Row("--smoothing --label-smoothing --drop-path "
-        "--drop-path-rate --drop-block --bce-loss --mosaic --copy-paste --distillation-type --teacher-model",
+    Row("--smoothing", "--label-smoothing", "It is a share, such as 0.1"),
+    Row("--drop-path-rate --stochastic-depth --drop-connect", "--drop-path", "It is the rate of the last block"),
+    Row("--bce-loss --criterion --loss-fn", "--loss", "Its values are cross_entropy and bce"),
+    Row("--drop-block --mosaic --copy-paste --distillation-type --teacher-model",
         "", "It is unsupported. Omit it"),
     # recipe
     Row("--bs --batch --train-batch-size --per-device-train-batch-size --batch-per-gpu --batchsize -b",

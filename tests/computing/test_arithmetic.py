@@ -9,6 +9,7 @@ from torch import nn
 from app import loop as train
 from app import task
 from app.computing.arithmetic import Arithmetic
+from app.losses import Objective
 from app.place import Place
 
 HERE = Place(torch.device("cpu"), "fp32")
@@ -82,7 +83,7 @@ def test_each_step_of_a_training_has_its_own_mask_wherever_it_resumed():
 WEIGHTS = torch.tensor([3.0, 0.5, 1.0], dtype=torch.float64)
 LOGITS = torch.randn(30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 LABELS = torch.arange(30) % 3
-WEIGHED = Arithmetic(place=HERE, seed=0, task=task.classes, class_weights=WEIGHTS)
+WEIGHED = Arithmetic(place=HERE, seed=0, task=task.classes, objective=Objective(weights=WEIGHTS))
 
 
 def test_weights_of_classes_multiply_the_loss_of_each_example_and_no_count():

@@ -16,6 +16,7 @@ from app.data.splits.resident import Split
 from app.data.transforms import chain, mixing
 from app.data.transforms.mixing import Mixing
 from app.data.transforms.normalise import AsFloat
+from app.losses import Objective
 from app.place import Place
 
 HERE = Place(torch.device("cpu"), "fp32")
@@ -145,7 +146,7 @@ def test_an_example_that_is_not_mixed_is_unchanged():
 @pytest.mark.parametrize("weights", [None, (0.5, 1.0, 2.0, 1.0, 0.5)])
 def test_the_loss_is_that_of_the_mixed_targets_and_the_count_that_of_the_example(weights):
     weights = None if weights is None else torch.tensor(weights)
-    arithmetic = Arithmetic(place=HERE, seed=0, task=task.classes, class_weights=weights)
+    arithmetic = Arithmetic(place=HERE, seed=0, task=task.classes, objective=Objective(weights=weights))
     outputs = torch.randn(9, 5, generator=torch.Generator().manual_seed(0))
     mixed = task.Mixed(torch.arange(9) % 5, (torch.arange(9) * 2) % 5, torch.linspace(0, 1, 9))
     loss, correct = arithmetic.training_sums(outputs, mixed)

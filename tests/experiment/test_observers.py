@@ -1,5 +1,6 @@
 """The observers of the first rank and of the others meet in the same order, and each keeps what it says."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,11 +138,21 @@ def test_a_state_is_saved_when_it_is_due_at_the_last_step_and_where_a_rank_stops
     assert steps(stop_asked=lambda: Reason("by a test")) == [1, "stopped"]
 
 
+def test_by_accuracy_the_most_correct_examples_win_and_of_equal_ones_the_lower_loss(files):
+    model, log = nn.Linear(1, 3), SimpleNamespace(drain=lambda: None, last={})
+    best, found = Best(files, model, log, by="accuracy"), []
+    for epoch, (loss, correct) in enumerate([(2.0, 5), (1.0, 4), (2.5, 6), (2.4, 6), (2.4, 6)], start=1):
+        log.last["val_full"] = {"loss": loss, "correct": correct}
+        best(EpochEnd(step=epoch, epoch=epoch))
+        found.append(best.found.epoch)
+    assert found == [1, 1, 3, 4, 4] and (best.found.correct, best.found.val_loss) == (6, 2.4)
+
+
 def test_of_equally_good_epochs_the_first_is_the_best_and_a_lower_loss_wins(files):
     model, log = nn.Linear(1, 3), SimpleNamespace(drain=lambda: None, last={})
     best, found = Best(files, model, log), []
     for epoch, loss in enumerate([2.0, 2.0, 1.5, 1.5, 1.6], start=1):
-        log.last["val_full"] = {"loss": loss}
+        log.last["val_full"] = {"loss": loss, "correct": 0}
         nn.init.constant_(model.weight, epoch)
         best(EpochEnd(step=10 * epoch, epoch=epoch))
         found.append(best.found.epoch)
@@ -163,7 +174,7 @@ def test_a_push_is_offered_when_it_is_time_and_when_the_run_stops():
 def diverging(losses, *, steps_per_epoch=2, first_epoch=1):
     """What the observer says of epochs with these training losses, in sums over four examples of ten classes."""
     said = []
-    observer = Diverging(Place(torch.device("cpu"), "fp32"), said.append, 10, steps_per_epoch)
+    observer = Diverging(Place(torch.device("cpu"), "fp32"), said.append, math.log(10), steps_per_epoch)
     for epoch, batches in enumerate(losses, first_epoch):
         for loss in batches:
             observer(Batch("train", 1, epoch, 4, 0.1, torch.tensor([4 * loss, 0.0])))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ...losses import LOSSES
 from ...tables.optimizers import OPTIMIZERS, Betas, spelled_betas
 from ...tables.protocols import SCHEDULES
 from ...tables.recipes import RECIPES
@@ -17,8 +18,10 @@ PANEL = "Recipe"
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 MIX_MODES = ("batch", "element")
 CLASS_WEIGHTS = ("none", "balanced")
+BEST_BY = ("loss", "accuracy")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most batches of an epoch
+_WITH_PATHS = ("vit", "t2t", "cait", "swin", "mlpmixer", "timm")
 _WITH_LAYERS = ("vit", "t2t", "cait", "swin", "convmixer", "mlpmixer", "mobilevit", "vgg", "timm")
 
 
@@ -117,6 +120,11 @@ class Recipe:
         panel=MODEL, shown=_PROTOCOL, least=0, below=1,
         help="Drop this fraction of embeddings, projections and MLP activations in training.", differs="confound",
     )  # fmt: skip
+    drop_path: float = setting(
+        0.0, panel=PANEL, least=0, below=1, families=_WITH_PATHS,
+        help="Skip the residual branches of the last block for this share of the examples, and fewer before it.",
+        differs="confound",
+    )  # fmt: skip
     pretrained: bool = setting(
         False,
         panel=TIMM,
@@ -125,12 +133,12 @@ class Recipe:
         differs="confound",
     )
     mixup: float = setting(
-        0.0, panel=PANEL, least=0, most=100, shown="off",
+        0.0, panel=PANEL, least=0, most=100,
         help="Mix each training example with another by shares from a Beta distribution with this parameter.",
         differs="confound",
     )  # fmt: skip
     cutmix: float = setting(
-        0.0, panel=PANEL, kinds=("image", "field"), least=0, most=100, shown="off",
+        0.0, panel=PANEL, kinds=("image", "field"), least=0, most=100,
         help="Replace a box of each training image by another's, of an area from a Beta distribution with this "
         "parameter.", differs="confound",
     )  # fmt: skip
@@ -148,6 +156,15 @@ class Recipe:
     mix_epochs: int | None = setting(
         None, panel=PANEL, shown="all", above=0, most=MOST, help="Mix in this many first epochs only.",
         differs="confound",
+    )  # fmt: skip
+    loss: str = setting(
+        "cross_entropy", panel=PANEL, kinds=("image", "signal"), choices=LOSSES,
+        help="Select the training loss of a classification; bce is the binary cross-entropy of each class.",
+        differs="confound",
+    )  # fmt: skip
+    label_smoothing: float = setting(
+        0.0, panel=PANEL, kinds=("image", "signal"), least=0, below=1,
+        help="Give this share of each training label to all classes equally.", differs="confound",
     )  # fmt: skip
     class_weights: str = setting(
         "none", panel=PANEL, kinds=("image", "signal"), choices=CLASS_WEIGHTS,
@@ -167,6 +184,11 @@ class Recipe:
         None, panel=PANEL, shown="no average", above=0, metavar="EPOCHS",
         help="Also average the weights with this half-life in epochs, and validate and keep the average.",
         differs="confound",
+    )  # fmt: skip
+    best_by: str = setting(
+        "loss", panel=PANEL, choices=BEST_BY,
+        help="Choose the best weights by the lowest validation loss or by the highest validation accuracy.",
+        differs="harmless",
     )  # fmt: skip
     seed: int = setting(
         0, panel=PANEL, least=0, most=2**63 - 1,
