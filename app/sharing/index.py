@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import msgspec
 
-from . import table
+from ..artifacts.runs import Run
+from . import pooled, table
 from .entry import LIBRARY
 from .front import Unreadable, Unwritable, front, read
 from .table import BEGIN, END
@@ -17,9 +18,17 @@ from .table import BEGIN, END
 MOST_BYTES = 5 * 10**6  # of a README
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 EARLIER_HEADER = "| dataset | model | size | parameters | seed | result | interval | n | run |"  # of earlier versions
-_EARLIER_CLAIM = """\
+_EARLIER_CLAIMS = (  # of earlier versions, in place of the introduction
+    """\
 Vision architectures compared at equal budget, data and seed. A rate is test top-1 of the final weights with its 95 %
-Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval."""
+Wilson interval; of a number that is learned it is the RMSE with its 95 % bootstrap interval.""",
+    """\
+Test results of vision architectures that isoscale trained. Each table has the runs of one protocol.
+A classification shows the top-1 accuracy of the final weights with its 95 % Wilson interval.
+A regression shows the RMSE with its 95 % bootstrap interval.
+A row with several seeds shows their mean, and the lowest and the highest seed in place of the interval.
+A line above a table names the models that were trained at equal budget, data and seed.""",
+)
 _LICENCE = ("license", "license_name", "license_link")
 _TABLE = re.compile(rf"^{re.escape(EARLIER_HEADER)}\r?\n(?:\|.*(?:\r?\n|\Z))*", re.MULTILINE)
 _MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?", re.DOTALL)
@@ -131,25 +140,34 @@ def numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def extended(
-    repository: str, readme: str | None, new: Mapping[str, dict[str, Any]], where: Mapping[str, str]
+    repository: str, readme: str | None, new: Mapping[str, dict[str, Any]], where: Mapping[str, str],
+    runs: Collection[Run] = (),
 ) -> str:  # fmt: skip
     """Return the README with the new entries in its index, and without those of runs that no longer exist.
 
-    All other text is kept. Without a README, a new one is made. Raises Foreign if there is no place for the index.
+    The seeds of one model are also pooled, with the predictions that are next to those of `runs` on this machine. All
+    other text is kept. Without a README, a new one is made. Raises Foreign if there is no place for the index.
     """
     if readme is None:
-        return table.index_card(repository, [entry for name, entry in new.items() if name in where], where)
+        found = {name: entry for name, entry in new.items() if name in where}
+        means = pooled.entries_of(found.values(), pooled.places_of(found, runs))
+        return table.index_card(repository, [*found.values()], where, means)
     metadata, body, place = _opened(readme)
-    old = entries_of(readme)
+    old, listed = entries_of(readme), metadata.get("model-index") or []
     entries = {name: entry for name, entry in {**old, **new}.items() if name in where}
-    others = [entry for entry in metadata.get("model-index") or [] if not is_ours(entry)]
+    before = [entry for entry in listed if pooled.is_pooled(entry)]
+    others = [entry for entry in listed if not is_ours(entry) and entry not in before]
+    means = pooled.entries_of(entries.values(), pooled.places_of(entries, runs), before)
     try:
-        merged = _merged(metadata, table.index_metadata(old.values()), table.index_metadata(entries.values()), others)
-        tables = table.index_table(entries.values(), where)
+        earlier, now = (table.index_metadata(*each) for each in ((old.values(), before), (entries.values(), means)))
+        merged = _merged(metadata, earlier, now, others)
+        tables = table.index_table(entries.values(), where, means)
         beginning = front(merged)
     except (Unwritable, ValueError, RecursionError) as error:
         raise Foreign("its metadata cannot be rewritten") from error
-    above = body[: place.start()].replace(_EARLIER_CLAIM, table.INTRODUCTION)
+    above = body[: place.start()]
+    for claim in _EARLIER_CLAIMS:
+        above = above.replace(claim, table.INTRODUCTION)
     return f"{beginning}{above}{BEGIN}\n{tables}\n{END}\n{body[place.end() :]}"
 
 

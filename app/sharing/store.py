@@ -106,7 +106,7 @@ def _index(repository: str, parent: str, there: dict[str, Any], parcel: Parcel, 
         theirs = _readme(repository, parent, there)
         if brought:
             new = index.entries_of(theirs) | index.entries_of(mine) | new
-        return {"README.md": index.extended(repository, mine if brought else theirs, new, where)}
+        return {"README.md": index.extended(repository, mine if brought else theirs, new, where, parcel.runs.values())}
     except index.Foreign as error:
         say(
             f"the README.md of {repository} stays as it is, without a table of the runs ({error}). For the table, "

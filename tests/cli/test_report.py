@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hub.server import HubServer
 from report.readings import Page
 from results import arms
@@ -93,6 +94,10 @@ def test_the_studys_folder_on_the_hub_has_the_report_the_results_and_a_card_with
     } <= {*files}
     card = files["studies/grid/README.md"].decode()
     assert "**Better**" in card and "report.html" in card and str(study) not in card
+    means = yaml.safe_load(card.split("---\n")[1])["model-index"]
+    about = [each["results"][0]["metrics"][0]["args"] for each in means]
+    assert [(each["model"], each["seeds"]) for each in about] == [("vit_classic", 3), ("vit_differential", 3)]
+    assert all(each["n"] and each["interval_covers"] for each in about)
 
 
 def test_a_finished_study_uploads_its_results(study, call, online, monkeypatch):

@@ -230,7 +230,7 @@ def test_the_index_groups_runs_by_protocol_and_pools_the_seeds_of_one_model():
     ]  # fmt: skip
     rows = found[f"{first}, protocol p"][1]
     assert [row[0] for row in rows] == ["vit_classic", "vit_differential"]
-    assert rows[0][3:8] == ["50", "0.0001", "0, 0, 1", "46.67 % (mean of 3)", "40.00 % to 50.00 % (seeds)"]
+    assert rows[0][3:8] == ["50", "0.0001", "0, 0, 1", "46.67 % (mean of 3)", "40.00 % to 50.00 % (range)"]
     assert rows[0][-1] == "[old](f/old) 50.00 %, [y](f/y) 50.00 %, [x](f/x) 40.00 %"
     assert found["CIFAR100: protocol not recorded"][0][0].startswith("An earlier version")
 

@@ -36,7 +36,7 @@ def metadata_of(content):
 def runs_of(content):
     """The runs in the metadata, and in the table."""
     found = ModelCard(content.decode()).data.eval_results or []
-    listed = {result.metric_args["run_id"] for result in found if result.metric_args}
+    listed = {result.metric_args["run_id"] for result in found if "run_id" in (result.metric_args or {})}
     tables = content.decode().partition(BEGIN)[2].partition(END)[0]
     assert all(f"[{run_id}](" in tables for run_id in listed)
     return listed
@@ -107,7 +107,7 @@ def of_an_earlier_version(run, place):
     fields = {"library_name": "isoscale", "tags": ["isoscale"], "model-index": [made]}
     row = f"| Optical digits (trial) | vit_differential | 100K | 1 | 0 | 1 % | 0 % to 2 % | 60 | [x]({place}) |"
     return (
-        f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n\n# runs\n\n{index._EARLIER_CLAIM}\n\n"
+        f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n\n# runs\n\n{index._EARLIER_CLAIMS[0]}\n\n"
         f"{index.EARLIER_HEADER}\n|---|---|---|---|---|---|---|---|---|\n{row}\n"
     )
 
