@@ -21,7 +21,8 @@ REPOSITORY = "tester/runs"
 def listed(server):
     """The names in the root README's model-index."""
     content = server.files(REPOSITORY)["README.md"].decode()
-    return {result.metric_args["run_id"] for result in ModelCard(content).data.eval_results if result.metric_args}
+    found = ModelCard(content).data.eval_results
+    return {result.metric_args["run_id"] for result in found if "run_id" in (result.metric_args or {})}
 
 
 def another(run, seed):
