@@ -28,7 +28,9 @@ def filled(request: Mapping[str, Any], row: ModelRow, facts: DatasetFacts) -> di
     if values.get("image") == IMAGE_OF_WEIGHTS:
         values["image"] = _image_of_weights(row)
     found = {**values, **request}
-    return {name: value for name, value in found.items() if name in request or _has_effect(name, found, row, facts)}
+    used = {name: value for name, value in found.items() if name in request or _has_effect(name, found, row, facts)}
+    # a warm-up that no command gives is shortened in a short run, as that of a protocol
+    return used | ({"clamp_warmup": True} if "warmup_steps" in used.keys() - request.keys() else {})
 
 
 def described(config: Recipe, row: ModelRow) -> str:

@@ -1,10 +1,11 @@
 """Recipes fill what a command does not give; the resolved settings, not the name, decide the run."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from app.config import recipes
+from app.config import recipes, schedules
 from app.config.run import RunConfig
 from app.errors import InputError
 from app.tables.models import model_row
@@ -41,10 +42,16 @@ def test_a_recipe_sets_every_one_of_its_values(name):
 def test_the_settings_name_the_run_and_not_the_recipe(name):
     made = config(name)
     given = {setting: getattr(made, setting) for setting, value in RECIPES[name].settings.items()}
-    given = {setting: value for setting, value in given.items() if value is not None}
+    given = {setting: value for setting, value in given.items() if value is not None and setting != "warmup_steps"}
     written = RunConfig.from_strings({"dataset": "cifar10", "model": made.model} | given)
-    if made.warmup_steps is not None:  # None is the tenth of the schedule, which no option writes out
-        assert written.run_id == made.run_id and written.recipe == "none" != made.recipe
+    same = dataclasses.replace(made, warmup_steps=written.warmup_steps, clamp_warmup=written.clamp_warmup)
+    assert written.run_id == same.run_id and written.recipe == "none" != made.recipe
+
+
+def test_a_recipe_s_warm_up_is_shortened_in_a_short_run_and_a_given_one_is_not():
+    assert config("airbench").clamp_warmup and config("airbench", epochs=2).clamp_warmup
+    assert not config("airbench", warmup_steps=420).clamp_warmup
+    assert schedules.warmup(420, 880, clamp=True)[0] == 88
 
 
 @pytest.mark.parametrize("name", NAMES)
