@@ -69,7 +69,7 @@ RECIPES = {
         proven="unproven here",
         settings={
             "optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "warmup_steps": None, "weight_decay": 0.05,
-            "batch_size": 128, "epochs": 100, "dropout": 0.0,
+            "batch_size": 128, "epochs": 100, "dropout": 0.0, "label_smoothing": 0.1, "drop_path": 0.1,
             "augment": "flip_crop+trivial+erasing_noise", "mixup": 1.0, "cutmix": 1.0, "mix_prob": 0.5,
         },
     ),
@@ -81,7 +81,7 @@ RECIPES = {
         settings={
             "pretrained": True, "image": IMAGE_OF_WEIGHTS, "optimizer": "adamw", "lr": 5e-4, "layer_decay": 0.75,
             "schedule": "cosine", "warmup_steps": None, "weight_decay": 0.05, "batch_size": 128, "epochs": 10,
-            "dropout": 0.0, "augment": "resized_crop:0.35+flip",
+            "dropout": 0.0, "label_smoothing": 0.1, "augment": "resized_crop:0.35+flip",
         },
         families=("timm",),
     ),
