@@ -91,10 +91,10 @@ def _answers(
     }
     found = dict(zip(of, comparing.of_family([*of.values()], entries) if of else (), strict=True))
     for place, runs in enumerate(parts):
-        calibrated = tuple(_calibration(of[place].chosen, entries)) if place in of else ()
+        calibrated, without = _calibration(of[place].chosen, entries) if place in of else ((), ())
         yield Answer(
             dataset=runs[0].config.dataset, runs=tuple(runs), comparison=found.get(place),
-            reason=reasons.get(place, ""), calibration=calibrated,
+            reason=reasons.get(place, ""), calibration=calibrated, uncalibrated=without,
         )  # fmt: skip
 
 
@@ -107,11 +107,18 @@ def _reasoned(reasons: dict[int, str], place: int) -> Iterator[None]:
         reasons[place] = f"{error}."
 
 
-def _calibration(chosen: Chosen, entries: Sequence[Entry]) -> list[Comparison]:
-    """Return the comparisons by proper scores; of a regression none."""
+def _calibration(chosen: Chosen, entries: Sequence[Entry]) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
+    """Return the comparisons by proper scores, and why there is none by others; of a regression neither."""
     if chosen.arms[0].config.task == "regression":
-        return []
-    return [comparing.compare(chosen, entries, asked=Asked(metric=metric)) for metric in calibration.METRICS]
+        return (), ()
+    found: list[Comparison] = []
+    without: list[str] = []
+    for metric in calibration.METRICS:
+        try:
+            found.append(comparing.compare(chosen, entries, asked=Asked(metric=metric)))
+        except InputError as error:
+            without.append(f"{error}.")
+    return tuple(found), tuple(without)
 
 
 def _waiting(source: Source, partial: Sequence[Run], entries: Sequence[Entry]) -> list[Waiting]:

@@ -386,3 +386,11 @@ def test_the_page_names_the_model_that_learned_as_the_better_one(tmp_path):
     text = markdown.to_markdown(page_of(tmp_path)[0])
     assert "**Better**: cnn is better than resnet18 by" in text and "resnet18 is better" not in text
     assert "0 of resnet18 and 7 of cnn did. Their difference is the median" in text
+
+
+def test_a_score_that_a_test_set_does_not_give_is_named_and_the_page_is_written(tmp_path):
+    for model in ("vit_classic", "vit_differential"):
+        for seed in range(2):
+            finished(tmp_path, classified(np.array([True])), dataset="digits", size="1M", model=model, seed=seed)
+    text = markdown.to_markdown(page_of(tmp_path)[0])
+    assert "## Calibration" in text and "--metric ece of run" in text and "Brier" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...results import wording
 from ...results.comparison import Comparison
-from ..document.parts import Block, Paragraph, Section, Table, Text
+from ..document.parts import Block, Bullets, Paragraph, Section, Table, Text
 from . import amounts, pairs
 from .subject import Answer, Subject, ids
 
@@ -15,7 +15,7 @@ def section(subject: Subject) -> Section | None:
     """Return the section, or None without a classification that was compared."""
     inner = [
         Section(key=f"calibration-{place}", title=answer.title, blocks=_answer(answer))
-        for place, answer in enumerate(subject.answers, 1) if answer.calibration
+        for place, answer in enumerate(subject.answers, 1) if answer.calibration or answer.uncalibrated
     ]  # fmt: skip
     if not inner:
         return None
@@ -31,6 +31,9 @@ def section(subject: Subject) -> Section | None:
 
 def _answer(answer: Answer) -> tuple[Block, ...]:
     found = answer.calibration
+    without = [Bullets(tuple((text,) for text in answer.uncalibrated))] if answer.uncalibrated else []
+    if not found:
+        return tuple(without)
     rows = []
     for place, arm in enumerate(found[0].arms):
         cells: list[Text] = []
@@ -46,7 +49,7 @@ def _answer(answer: Answer) -> tuple[Block, ...]:
         caption=f"Calibration on {answer.title}: means over runs, and the standard deviation of a run",
         heads=("model", *heads), rows=tuple(rows), right=frozenset(range(1, 1 + len(heads))),
     )  # fmt: skip
-    return means, _differences(answer)
+    return (*without, means, _differences(answer))
 
 
 def _differences(answer: Answer) -> Table:

@@ -30,6 +30,7 @@ class Answer:
     comparison: Comparison | None
     reason: str = ""  # why there is no comparison
     calibration: tuple[Comparison, ...] = ()  # the same arms by proper scores
+    uncalibrated: tuple[str, ...] = ()  # why there is none by another score
 
     @property
     def title(self) -> str:
