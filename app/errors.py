@@ -24,6 +24,7 @@ _PRIMITIVES = ("could not create a primitive", "could not execute a primitive") 
 _NOT_LOADED = ("failed to map segment", "annot allocate memory")  # messages of the system's loader about a library
 NO_TEXT = "its name has bytes that are not UTF-8, and the libraries that write files need UTF-8. Rename it"
 NO_FOLDER = "the current folder was removed. Change to an existing folder (cd), and run the command again"
+PRUNED = "pruned"  # the kind of Stopped by a sweep's early termination
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, quota exceeded, or file too large
 
 
@@ -113,15 +114,15 @@ class Stopped(BaseException):
     Like KeyboardInterrupt it is not an Exception, so that no handler mistakes it for an error and continues. `saved`
     means that training stopped at a step's end with its state saved, and `in_time` that nobody is about to kill the
     process. `since` is when the signal arrived, in seconds of `time.monotonic()`. `complete` means that the message
-    states what resumes the run.
+    states what resumes the run. `kind` is stopped, or pruned if a sweep's rule stopped the run.
     """
 
     def __init__(
         self, message: str, *, saved: bool = False, in_time: bool = False, since: float | None = None,
-        complete: bool = False,
+        complete: bool = False, kind: str = "stopped",
     ) -> None:  # fmt: skip
         super().__init__(message)
-        self.saved, self.in_time, self.since, self.complete = saved, in_time, since, complete
+        self.saved, self.in_time, self.since, self.complete, self.kind = saved, in_time, since, complete, kind
 
 
 def is_out_of_memory(error: BaseException) -> bool:

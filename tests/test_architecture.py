@@ -13,6 +13,7 @@ APP = ROOT / "app"
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"sweeps"},
     {"report", "studies"},
     {"results"},
     {"plan", "export"},

@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 GROUPS = PROJECT["dependency-groups"]
+EXTRA = PROJECT["project"]["optional-dependencies"]["sweep"]
 WANTED = {
-    "cuda12": PROJECT["project"]["dependencies"] + GROUPS["cuda12"],
-    "cuda13": PROJECT["project"]["dependencies"] + GROUPS["cuda13"],
+    "cuda12": PROJECT["project"]["dependencies"] + EXTRA + GROUPS["cuda12"],
+    "cuda13": PROJECT["project"]["dependencies"] + EXTRA + GROUPS["cuda13"],
     "torch-cuda12": GROUPS["cuda12"],
     "torch-cuda13": GROUPS["cuda13"],
     "tools": GROUPS["dev"] + GROUPS["docs"] + GROUPS["lint"],

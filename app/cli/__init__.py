@@ -57,6 +57,8 @@ from . import (
     spelling,
     study,
     study_options,
+    sweep,
+    sweep_options,
     tables,
     train,
 )  # fmt: skip
@@ -65,11 +67,11 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor",
+    "study", "sweep", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor",
     "launch", "report", "bench", "selftest",
 )  # fmt: skip
-_COMPUTE = ("train", "study", "evaluate", "predict", "reproduce")  # commands that load torch
-_SAVES = ("train", "study", "reproduce")  # commands that save a state
+_COMPUTE = ("train", "study", "sweep", "evaluate", "predict", "reproduce")  # commands that load torch
+_SAVES = ("train", "study", "sweep", "reproduce")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
@@ -90,8 +92,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, compare, report, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data, cache,
-    bench, selftest, doctor, launch,
+    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data,
+    cache, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 
@@ -137,7 +139,7 @@ def spelled(arguments: list[str]) -> list[str]:
     words = spelling.seed_named(
         spelling.env_file_first(spelling.spelled(arguments, lambda: spelling.switches_of(command(), arguments)))
     )
-    return spelling.study_run(words, study_options.COMMANDS)
+    return spelling.run_named(words, {"study": study_options.COMMANDS, "sweep": sweep_options.COMMANDS})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -199,7 +201,8 @@ def _run(given: list[str]) -> int:
     except (NotUploaded, NotReproduced) as error:
         return end(str(error), NOT_UPLOADED if isinstance(error, NotUploaded) else NOT_REPRODUCED, printed=True)
     except Stopped as error:
-        return end(f"{error}{_how_to_go_on(error) if error.saved else _what_is_left(given)}", STOPPED)
+        text = f"{error}{_how_to_go_on(error) if error.saved else _what_is_left(given)}"
+        return end(text, STOPPED, kind=error.kind)
     except (KeyboardInterrupt, typer.Abort):
         return end(f"interrupted{_what_is_left(given)}", INTERRUPTED)
     except SystemExit:  # Typer's end at any broken pipe

@@ -32,6 +32,15 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "study status": ("study status grid.csv", "study status --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "study best": ("study best grid.csv", "study best --dataset digits --epochs 2 --cross seed=0-1 --json"),
     "study clean": ("study clean grid.csv", "study clean grid.csv --yes"),
+    "sweep": ("sweep search.yaml --dataset digits", "sweep top search.yaml --dataset digits"),
+    "sweep run": (
+        "sweep search.yaml --dataset digits",
+        "sweep search.yaml --dataset digits --trials 20 --jobs 2",
+    ),
+    "sweep status": ("sweep status search.yaml --dataset digits",),
+    "sweep top": ("sweep top search.yaml --dataset digits", "sweep top search.yaml --dataset digits --count 10 --json"),
+    "sweep promote": ("sweep promote 4 search.yaml --dataset digits",),
+    "sweep verify": ("sweep verify search.yaml --dataset digits",),
     "compare": (
         "compare model=vit_classic,size=10M model=vit_differential,size=10M --dataset cifar100",
         "compare grid.csv --looks 3,5,10",

@@ -12,7 +12,7 @@ from . import options as o
 from . import study_options, study_read
 from .examples import page
 from .screen import Screen
-from .spelling import study_run
+from .spelling import run_named
 
 if TYPE_CHECKING:
     from ..studies.rows import Row
@@ -40,7 +40,7 @@ def checked(words: list[str], *, shared: bool) -> Launched:
     """Return a `train` or `study` command; `shared` says that the place mounts a folder. Raises their errors."""
     from ..errors import InputError
 
-    words = study_run(words, study_options.COMMANDS)
+    words = run_named(words, {"study": study_options.COMMANDS})
     if words[0] == "train":
         return _train(words)
     if words[:2] == ["study", "run"]:

@@ -48,17 +48,18 @@ def seed_named(arguments: list[str]) -> list[str]:
     return out
 
 
-def study_run(arguments: list[str], commands: Collection[str]) -> list[str]:
-    """Return `study FILE ...` as `study run FILE ...`, if the word after `study` is none of the group's commands."""
+def run_named(arguments: list[str], groups: Mapping[str, Collection[str]]) -> list[str]:
+    """Return `study FILE ...` as `study run FILE ...`, if the word after a group is none of its commands."""
     option, words = apart(arguments)
-    if words[:1] != ["study"] or not words[1:] or words[1] in {*commands, "-h", "--help"}:
+    commands = groups.get(words[0], ()) if words else ()
+    if not commands or not words[1:] or words[1] in {*commands, "-h", "--help"}:
         return arguments
     if words[1].isalpha() and not Path(words[1]).exists():
         from difflib import get_close_matches
 
         if get_close_matches(words[1], commands, n=1):
             return arguments  # a slip in a command's name, for which the group has an answer
-    return [*option, "study", "run", *words[1:]]
+    return [*option, words[0], "run", *words[1:]]
 
 
 def apart(arguments: list[str]) -> tuple[list[str], list[str]]:

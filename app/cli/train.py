@@ -79,13 +79,14 @@ def trained(command: Command, *, text: str) -> Run | None:
         screen.stage("loading torch")
         from .. import data
         from ..experiment import run as experiment
+        from ..sweeps import pruning
 
         screen.stage("looking up the dataset")
         config = experiment.plan(command.request, screen, command.config, checkpoints=command.keeping.checkpoints)
         if command.keeping.upload:
             screen.stage("asking the Hub whether HF_TOKEN may write")
             require_writable(screen, private=command.keeping.private)
-        options = experiment.Options.of(command, text=text)
+        options = experiment.Options.of(command, text=text, judge=pruning.of_environment())
         run = experiment.train_run(config, options, screen, path=data.where(command.request)["path"])
         if run:
             screen.stage("drawing the figures")

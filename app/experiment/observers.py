@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..artifacts.states import BestWeights, Facts
-from ..errors import Stopped
+from ..errors import PRUNED, Stopped
 from ..log import Row, TrainingLog
 from ..loop import Batch, EpochEnd, Event, StepEnd
 from ..place import Place
@@ -203,8 +203,9 @@ class Stopping:
         if wish >= STOP_IN_TIME:
             why = reason.why if reason else "by another rank"
             text = f"stopped {why} after step {event.step} of {self.total_steps}. Its state is saved"
-            since = reason.since if reason else None
-            raise Stopped(text, saved=True, in_time=wish == STOP_IN_TIME, since=since)
+            since, kind = (reason.since, reason.kind) if reason else (None, "stopped")
+            in_time, pruned = wish == STOP_IN_TIME, kind == PRUNED
+            raise Stopped(text, saved=True, in_time=in_time, since=since, complete=pruned, kind=kind)
 
 
 @dataclass

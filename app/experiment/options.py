@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,20 +11,23 @@ from ..config.command import Command
 from ..config.settings import Computing, Files, Keeping
 from .pushing import Push
 
+Judge = Callable[[Sequence[Mapping[str, Any]]], str | None]  # rows of full validation passes -> why the run is to stop
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Keeping, Computing, Files):
     """How a run is computed and stored, and where its files are. None of these belongs to its ID."""
 
     command: str = ""  # as it was typed
+    judge: Judge | None = None  # asked at each epoch's end but the last
 
     @classmethod
-    def of(cls, command: Command, *, text: str = "") -> Options:
+    def of(cls, command: Command, *, text: str = "", judge: Judge | None = None) -> Options:
         """Return the options of a `train` command."""
         given: dict[str, Any] = {}
         for group in (command.keeping, command.computing, command.files):
             given |= {field.name: getattr(group, field.name) for field in fields(group)}
-        return cls(**given, command=text)
+        return cls(**given, command=text, judge=judge)
 
     @property
     def push(self) -> Push | None:

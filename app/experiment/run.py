@@ -156,7 +156,8 @@ def _pushed(config: RunConfig, files: RunFiles, options: Options, push: Push, sc
         there = pusher.close(seconds=_seconds_left(stopped, options.grace), release=True)
         if not stopped.saved:
             raise
-        raise Stopped(f"{stopped}, {'and on the Hub' if there else 'but not on the Hub'}", saved=True) from stopped
+        where = "and on the Hub" if there else "but not on the Hub"
+        raise Stopped(f"{stopped}, {where}", saved=True, complete=stopped.complete, kind=stopped.kind) from stopped
     except BaseException as error:
         pusher.close(seconds=_INTERRUPTED if isinstance(error, KeyboardInterrupt) else _AT_ONCE, release=True)
         raise

@@ -22,7 +22,7 @@ from ..data.splits.division import Splits
 from ..models import drop_path
 from ..place import Place
 from ..system.durable import require_allowed, require_space
-from . import building, finishing, forecast, initial, keeping, ledger, length, objective, shortage
+from . import building, finishing, forecast, initial, judging, keeping, ledger, length, objective, shortage
 from .job import Job
 from .learner import Learner
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping
@@ -171,9 +171,9 @@ def _trained(
             job.files, learner, logging, best, total_steps=total, every=job.options.state_every,
             seconds_before=state.facts.seconds if state else 0.0, energy=job.stay.energy,
         )  # fmt: skip
-        push = job.options.push
+        push, judges = job.options.push, judging.observers(job, rows)
         pushing = [Pushing(pusher.offer, push.every)] if pusher and push else []
-        stopping = Stopping(job.here, stop_asked, total, keepers=[saving, *pushing])
+        stopping = Stopping(job.here, judging.asked(stop_asked, judges), total, keepers=[saving, *pushing])
         progress = Progress(job.screen, rows, total)
         sinking = (
             [Diverging(job.here, job.screen.say, objective.guess_loss(config), total // config.epochs)]
@@ -183,7 +183,8 @@ def _trained(
         every, about = job.options.keep_every, finishing.metadata(job.kept)
         keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about)] if every else []
         try:
-            _fit(job, learner, [Begun(stop_asked), logging, best, *keepers, progress, *sinking, pace, stopping])
+            seen: list[loop.Observer] = [Begun(stop_asked), logging, best, *judges, *keepers, progress, *sinking]
+            _fit(job, learner, [*seen, pace, stopping])
         finally:
             ledger.enter(job.kept, job.stay, saving)
     return job, learner, saving

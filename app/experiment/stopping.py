@@ -21,6 +21,7 @@ class Reason(NamedTuple):
     why: str
     in_time: bool = False
     since: float | None = None  # of time.monotonic(): when a signal arrived, after which the process may be killed
+    kind: str = "stopped"
 
 
 GO_ON, SAVE, STOP_IN_TIME, STOP = range(4)  # a rank's wish at a step's end; all ranks follow the largest wish

@@ -35,7 +35,7 @@ def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[s
     `path` may also be a data URL that contains the file. `options` are settings that every row may override. Raises
     InputError.
     """
-    text, named = _text(path), embedded.named(path)
+    content_of, named = text(path), embedded.named(path)
     ending = named.suffix.lower()
     if ending not in ("", ".csv", *_OF_YAML):
         raise InputError(
@@ -43,7 +43,7 @@ def of_file(path: Path, *, options: Mapping[str, Any], axes: Mapping[str, list[s
             "Rename the file"
         )
     found = _of_yaml if ending in _OF_YAML else _of_csv
-    rows = list(itertools.islice(found(text, named.name, options, axes), MOST_ROWS + 1))
+    rows = list(itertools.islice(found(content_of, named.name, options, axes), MOST_ROWS + 1))
     if not rows:
         raise InputError(f"{named} has no runs. Write a CSV with a header and one run per line, or `cross:` in YAML")
     return _limited(rows)
@@ -80,22 +80,25 @@ def _shown(cells: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in cells.items())
 
 
-def _text(path: Path) -> str:
-    """Return the text of a study's file, without the mark of its encoding. Raises InputError."""
+def text(path: Path, what: str = "study", instead: str = "Give a CSV or YAML file, or axes with --cross") -> str:
+    """Return the text of a file or data URL, without the mark of its encoding. Raises InputError.
+
+    `what` and `instead` are for messages: what the file is, and what to give for a path without a file.
+    """
     if embedded.is_url(path):
-        return _decoded(embedded.content(path), embedded.named(path))
+        return _decoded(embedded.content(path), embedded.named(path), what)
     if not path.is_file():
-        raise InputError(f"the study {path} is not a file. Give a CSV or YAML file, or axes with --cross")
-    return _decoded(content(path), path)
+        raise InputError(f"the {what} {path} is not a file. {instead}")
+    return _decoded(content(path), path, what)
 
 
-def _decoded(raw: bytes, path: Path) -> str:
+def _decoded(raw: bytes, path: Path, what: str) -> str:
     if len(raw) > _MOST_BYTES:
-        raise InputError(f"the study {path} has {len(raw):,} bytes, and {_MOST_BYTES:,} are allowed. Divide it")
+        raise InputError(f"the {what} {path} has {len(raw):,} bytes, and {_MOST_BYTES:,} are allowed. Divide it")
     try:
-        text = raw.decode("utf-8-sig")
+        found = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"the study {path} is not text in UTF-8 (at byte {error.start}). Save it as UTF-8") from None
-    if "\0" in text:
-        raise InputError(f"the study {path} has NUL bytes. Save it as text in UTF-8")
-    return text
+        raise InputError(f"the {what} {path} is not text in UTF-8 (at byte {error.start}). Save it as UTF-8") from None
+    if "\0" in found:
+        raise InputError(f"the {what} {path} has NUL bytes. Save it as text in UTF-8")
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
-from ..errors import DiskFull, Stopped
+from ..errors import PRUNED, DiskFull, Stopped
 from ..experiment import claiming, stopping
 from ..system import clock, outcome, relaunch, signals, ticket
 from . import versions
@@ -42,7 +42,10 @@ class Worker:
     ranks: int = 1  # processes of each training, which `torchrun` starts
     ahead: int = 0  # missing runs that are left to workers which start at the same time
     budget: Budget = field(default_factory=Budget)
+    environment: dict[str, str] = field(default_factory=dict)  # in addition, of each training
+    title: Callable[[Cell], str] | None = None  # which run a training is of; None: its number in the study
     not_uploaded: set[str] = field(default_factory=set)
+    pruned: dict[str, str] = field(default_factory=dict)  # runs that need no more training, and why
     _tries: dict[str, int] = field(default_factory=dict)  # of this command
     _refused: set[str] = field(default_factory=set)
     _codes: dict[str, int] = field(default_factory=dict)  # of the newest training of a cell
@@ -55,14 +58,14 @@ class Worker:
     def complete(self) -> list[Progress]:
         """Train what is missing; return the progress of all cells. Raises Stopped, DiskFull and KeyboardInterrupt."""
         with signals.ending():
-            self._wait_for_all()
+            self.train_missing()
             self._upload_left()
         found = self.progress()
         if all(each.done for each in found):
             ticket.clear(self.study.files.claims)
         return found
 
-    def _wait_for_all(self) -> None:
+    def train_missing(self) -> None:
         """Train what can be trained, until no other worker trains a cell that might become free."""
         reported = float("-inf")
         while (others := self._pass()) and not relaunch.is_orphan():
@@ -120,7 +123,7 @@ class Worker:
         todo.rotate(-self.ahead)
         self.ahead = 0
         others = [each.cell for each in found if each.state == "running"]
-        total = len(self.study.cells)
+        cells = self.study.cells
         while todo:
             cell = todo.popleft()
             (now,) = self.study.progress(self.say, [cell])  # other workers went on while this one trained
@@ -130,7 +133,11 @@ class Worker:
             self._require_unasked()
             if relaunch.is_orphan():
                 raise Stopped("the study stopped since the command that started this worker ended", saved=True)
-            self.say(f"run {self.study.cells.index(cell) + 1:,} of {total:,}: {described(cell)}")
+            self.say(
+                self.title(cell)
+                if self.title
+                else f"run {cells.index(cell) + 1:,} of {len(cells):,}: {described(cell)}"
+            )
             code = self._train(cell)
             after = self._after(cell, code)
             if after.state == "running":  # another process was faster
@@ -143,7 +150,7 @@ class Worker:
     def _is_due(self, found: Progress) -> bool:
         """Return whether a cell is to be trained now."""
         tries = self._tries.get(found.cell.run_id, 0)
-        if found.state in ("done", "running") or tries > RETRIES or found.cell.run_id in self._refused:
+        if found.state in ("done", "running") or tries > RETRIES or found.cell.run_id in {*self._refused, *self.pruned}:
             return False
         return found.state != "failed" or found.retried or (self.retry_failed and not tries)
 
@@ -157,7 +164,7 @@ class Worker:
         command = relaunch.command(*words, ranks=self.ranks)
         environment = relaunch.environment(ends_with_this=self.ranks == 1)  # a rank is a child of `torchrun`
         environment |= claiming.variable(self.study.files.claims, self.claim_seconds)
-        environment |= stopping.variable(self._limited_by)
+        environment |= stopping.variable(self._limited_by) | self.environment
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is None or closed
             sys.stderr.flush()
         with closing(outcome.Pipe()) as pipe:
@@ -206,6 +213,9 @@ class Worker:
         self._codes[cell.run_id] = code
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
+        if code == _STOPPED and (reason := self._reasons.get(cell.run_id)) and reason.kind == PRUNED:
+            self.pruned[cell.run_id] = reason.sentence
+            return after
         if code == _STOPPED and (self._asked or self._is_late()):  # else it lost its claim, and other cells are left
             raise Stopped("the study stopped", saved=True)
         if after.kind == DiskFull.kind and after.state == "failed":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 from ..config.settings.declaring import WRITTEN, types_of
 from ..errors import InputError
+from . import yamltext
 from .axes import SETTINGS, expanded, named
 
 _PARTS = ("base", "cross", "runs")
@@ -26,7 +26,9 @@ def read(text: str, name: str) -> Parts:
     Every value is the text that stands in the file, as a cell of a CSV is: in YAML's own reading `range: 10:80` is the
     number 680, and `size: 1_0` another.
     """
-    given = _mapping(_loaded(text, name), f"{name} is not a study. Write `cross:` or `runs:` with settings below it")
+    given = _mapping(
+        yamltext.document(text, name), f"{name} is not a study. Write `cross:` or `runs:` with settings below it"
+    )
     for part in given:
         if part not in _PARTS:
             raise InputError(f"{name}: unknown part {part!r}. Valid values: {', '.join(_PARTS)}")
@@ -94,41 +96,3 @@ def _values(name: str, value: Any, where: str) -> list[str]:
             f"{where}: {name} has several values in one place. Write a list of plain values such as [0, 1]"
         )
     return expanded(name, [_text(name, each, where) for each in values], where)
-
-
-def _loaded(text: str, name: str) -> Any:
-    """Return lists, mappings and texts; raise InputError for a text that is not YAML, or that repeats a key."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        loader = yaml.BaseLoader(text)
-        node = loader.get_single_node()
-        _require_once(node, name, set())
-        return loader.construct_document(node) if node else None
-    except InputError:
-        raise
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1} of " if error.problem_mark else ""
-        raise InputError(f"{line}{name} cannot be read as YAML ({error.problem}). Fix that line") from None
-    except yaml.reader.ReaderError as error:
-        at = text.count("\n", 0, error.position) + 1
-        raise InputError(
-            f"line {at} of {name} cannot be read as YAML, because it has the character U+{error.character:04X}. "
-            "Remove it"
-        ) from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{name} cannot be read as YAML ({' '.join(str(error).split())}). Fix that line") from None
-
-
-def _require_once(node: Any, name: str, seen: set[int]) -> None:
-    """Raise InputError for a key that stands twice in a mapping, of which YAML would keep the last in silence."""
-    if id(node) in seen or not isinstance(getattr(node, "value", None), list):
-        return
-    seen.add(id(node))
-    keys = [key.value for key, _ in node.value if key.id == "scalar"] if node.id == "mapping" else []
-    if len(keys) > len(set(keys)):
-        key, _ = Counter(keys).most_common(1)[0]
-        raise InputError(f"{name}: line {node.start_mark.line + 1} begins a mapping with {key!r} twice. Keep one")
-    for child in node.value:
-        for each in child if isinstance(child, tuple) else (child,):
-            _require_once(each, name, seen)

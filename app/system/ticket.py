@@ -56,7 +56,8 @@ class Holder(NamedTuple):
     def is_dead(self) -> bool:
         """Return whether the process is known to have ended.
 
-        That is known for processes of this machine since its last start.
+        That is known for processes of this machine since its last start. One that ended, but whose parent did not ask
+        for its exit code (a zombie), has ended too: in a container, its new parent may never ask.
         """
         if (self.host, self.boot) != (_host(), _boot()):
             return False
@@ -66,7 +67,16 @@ class Holder(NamedTuple):
             return True
         except OSError:
             return False
+        return _is_zombie(self.process)
+
+
+def _is_zombie(process: int) -> bool:
+    """Return whether Linux lists a process as ended."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:  # another system, or the process has just gone
         return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 @dataclass

@@ -1,0 +1,151 @@
+"""`sweep`: search over settings as a W&B sweep file describes it, and what its trials reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from . import options as o
+from . import sweep_options as so
+from .examples import group, page
+from .repository import require_writable
+from .screen import Screen, note, result, result_json
+from .sweep_read import search_of, sweep_of, worker_of
+
+if TYPE_CHECKING:
+    from ..sweeps.lines import Content
+    from ..sweeps.ranking import Trial
+    from ..sweeps.sweep import Sweep
+
+_METRIC = (
+    "The metric is always that of the full validation split at the end of each epoch, and never that of the test "
+    "split. A trial's value is that of its best epoch."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group. `sweep FILE` is `sweep run FILE`, as `spelling` makes it."""
+    sweep = typer.Typer(help="Search over settings by a W&B sweep file.", no_args_is_help=True, **group("sweep"))
+    sweep.command(**page("sweep run", _METRIC))(run)
+    for command in (status, top, promote, verify):
+        sweep.command(**page(f"sweep {command.__name__}"))(command)
+    app.add_typer(sweep, name="sweep")
+
+
+@o.takes(**so.OF_EVERY_COMMAND, **so.OF_RUN)
+def run(
+    *, trials: int | None, jobs: int, claim: float | None, mixed_versions: bool, as_json: bool, **given: Any
+) -> None:
+    """Draw trials by grid, random or bayes, train each as a run, and stop bad ones early.
+
+    Options of `train` are settings of every trial. If it is interrupted, run the same command again: it resumes the
+    unfinished trials and draws the same ones.
+    """
+    how = {"trials": trials, "claim": claim, "mixed_versions": mixed_versions}
+    with Screen(quiet=as_json) as screen:
+        from ..sweeps import drawing
+
+        sweep, cap = sweep_of(given, screen, trials=trials)
+        drawing.require(sweep.file, cap)
+        screen.say(_begun(sweep, cap))
+        if given.get("upload"):
+            require_writable(screen, private=bool(given.get("private")))
+    uploaded = jobs == 1 or _work_together(jobs, given | how)
+    content = search_of(sweep, given, cap=cap, how=how).complete()
+    show(sweep, content, count=None, as_json=as_json)
+    if not uploaded:
+        from ..errors import NotUploaded
+
+        raise NotUploaded("runs of the sweep are finished, but not uploaded. Run the same command again")
+
+
+def _begun(sweep: Sweep, cap: int | None) -> str:
+    file, metric = sweep.file, sweep.file.metric
+    count = "1 trial" if cap == 1 else f"{cap:,} trials"
+    return (
+        f"sweep {file.name}: {file.method}, {count}, sweep seed {sweep.seed}, {metric.goal} {metric.name}. A trial's "
+        f"value is its best epoch on the full validation split, and never depends on the test. Lines: {sweep.path}"
+    )
+
+
+def _work_together(count: int, options: dict[str, Any]) -> bool:
+    """Let several processes search; return whether all their runs are uploaded that are to be.
+
+    Raises Stopped and KeyboardInterrupt.
+    """
+    from ..errors import Stopped
+    from ..studies import jobs
+
+    parts = jobs.shares(count, jobs.devices(on_cpu=options.get("device") == "cpu"), threads=options.get("threads"))
+    codes = jobs.work(worker_of(options), parts, note)
+    if 130 in codes:
+        raise KeyboardInterrupt
+    if 75 in codes:
+        raise Stopped("the sweep stopped", saved=True)
+    return 3 not in codes
+
+
+@o.takes(**so.OF_EVERY_COMMAND, as_json=(o.AsJson, False))
+def status(*, as_json: bool, **given: Any) -> None:
+    """Report how far every trial of a sweep is."""
+    sweep, content = _read(given, as_json=as_json)
+    show(sweep, content, count=None, as_json=as_json, by_number=True)
+
+
+@o.takes(**so.OF_EVERY_COMMAND, count=(so.Count, 3), as_json=(o.AsJson, False))
+def top(*, count: int, as_json: bool, **given: Any) -> None:
+    """Print the best trials of a sweep by their validation metric."""
+    sweep, content = _read(given, as_json=as_json)
+    show(sweep, content, count=count, as_json=as_json)
+
+
+@o.takes(number=(so.Number, ...), **so.OF_EVERY_COMMAND, as_json=(o.AsJson, False))
+def promote(*, number: int, as_json: bool, **given: Any) -> None:
+    """Train a pruned trial to its end, from its saved state."""
+    with Screen(quiet=as_json) as screen:
+        sweep, _ = sweep_of(given, screen)
+    content = search_of(sweep, given, cap=None, how={}).promote(number)
+    show(sweep, content, count=None, as_json=as_json)
+
+
+@o.takes(**so.OF_EVERY_COMMAND, as_json=(o.AsJson, False))
+def verify(*, as_json: bool, **given: Any) -> None:
+    """Recompute every draw of a sweep, and report the first one that differs."""
+    from ..errors import NotReproduced
+
+    with Screen(quiet=as_json) as screen:
+        from ..sweeps import verifying
+
+        sweep, _ = sweep_of(given, screen)
+        content = sweep.read()
+        difference = verifying.first_difference(sweep, content, screen)
+    count = len(content.drawn)
+    if as_json:
+        result_json({"trials": count, "reproduced": difference is None, "difference": difference})
+    elif not difference:
+        result(f"all {count:,} draws are equal" if count > 1 else "the draw is equal")
+    if difference:
+        raise NotReproduced(f"a draw of the sweep is not reproduced: {difference}")
+
+
+def _read(given: dict[str, Any], *, as_json: bool) -> tuple[Sweep, Content]:
+    with Screen(quiet=as_json) as screen:
+        sweep, _ = sweep_of(given, screen)
+        return sweep, sweep.read()
+
+
+def show(sweep: Sweep, content: Content, *, count: int | None, as_json: bool, by_number: bool = False) -> None:
+    """Print the trials, the best ones first or by number; `count` of them, or all."""
+    from ..sweeps import ranking
+    from ..system import ticket
+    from ..system.columns import columns
+
+    metric = sweep.file.metric
+    found = ranking.trials(content, metric, ticket.holders(sweep.files.claims))
+    chosen: list[Trial] = (found if by_number else ranking.ranked(found))[:count]
+    if as_json:
+        return result_json([trial.to_json() for trial in chosen], indent=1)
+    note(ranking.summary(sweep.file.name, found))
+    names = [each.name for each in sweep.file.parameters if not each.is_constant]
+    return result(columns(ranking.heads(metric, names), [trial.cells(names) for trial in chosen], folds=("run",)))

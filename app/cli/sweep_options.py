@@ -1,0 +1,42 @@
+"""The options of `sweep` that no single trial decides."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options as o
+from . import study_options
+
+_option = partial(typer.Option, show_default=False)
+COMMANDS = ("run", "status", "top", "promote", "verify")
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", show_default=False, help="Read the sweep from this YAML file of W&B's schema, "
+                         "or from a data URL that contains one."),
+]  # fmt: skip
+Number = Annotated[
+    int, typer.Argument(metavar="N", min=0, show_default=False, help="Promote the trial with this number.")
+]
+SweepSeed = Annotated[
+    int | None, _option("--sweep-seed", metavar="N", min=0, max=2**63 - 1, help="Draw other trials; the seed of the "
+                        "trainings is that of --seed. Default: 0."),
+]  # fmt: skip
+Trials = Annotated[
+    int | None, _option("--trials", metavar="N", min=1, max=100_000, help="Stop after this many trials of the sweep, "
+                        "in all commands together. Default: the file's run_cap, else all of a grid."),
+]  # fmt: skip
+Count = Annotated[
+    int, _option("--count", metavar="N", min=1, help="Print this many trials, the best one first. Default: 3.")
+]
+Jobs = Annotated[
+    int, _option("--jobs", metavar="N", min=1, help="Train this many trials at once on this machine, each on one GPU "
+                 "or on a share of the cores. Default: 1."),
+]  # fmt: skip
+OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {"file": (File, ...), "sweep_seed": (SweepSeed, None)}
+OF_RUN: dict[str, tuple[Any, Any]] = {
+    "trials": (Trials, None), "jobs": (Jobs, 1), "claim": (study_options.Claim, None),
+    "mixed_versions": (study_options.MixedVersions, False), "as_json": (o.AsJson, False),
+}  # fmt: skip

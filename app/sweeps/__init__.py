@@ -1,0 +1,1 @@
+"""Sweeps: searches over settings as files of W&B describe them, each trial a run."""

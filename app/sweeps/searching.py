@@ -1,0 +1,223 @@
+"""The search of a sweep: draw a trial, train its run, and write how it ended, until no trial is left.
+
+It trains by the worker of studies. Several processes may search at once: a trial has a ticket, and the lines a lock.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ..artifacts.paths import RunFiles
+from ..errors import Held, InputError, Stopped, Unavailable
+from ..studies.cells import Cell
+from ..studies.progress import Progress
+from ..studies.study import Study
+from ..studies.worker import Worker
+from ..system import relaunch, signals, ticket
+from ..system.ticket import Ticket
+from . import curves, drawing, pruning
+from .lines import DONE, FAILED, PRUNED, Content, Drawn, Ended, Writer
+from .ranking import shown
+from .sweep import Sweep
+
+if TYPE_CHECKING:
+    from ..experiment.observers import Screen
+
+_POLL = 1.0  # seconds between looks at trials of other workers
+
+
+@dataclass
+class Search:
+    """One process that searches. `worker` trains the runs, and has no cells of its own."""
+
+    sweep: Sweep
+    worker: Worker
+    screen: Screen
+    trials: int | None  # how many trials the sweep may have; None: all of a grid
+    _cells: dict[int, Cell] = field(default_factory=dict)
+    _ticket: Ticket | None = None
+    _began: float = field(default_factory=time.monotonic)
+
+    def complete(self) -> Content:
+        """Train all trials; return the lines. Raises Stopped, KeyboardInterrupt, DiskFull and InputError."""
+        minutes = self.worker.max_minutes
+        with signals.ending():
+            while trial := self._next():
+                self._require_time(minutes)
+                self._train(trial)
+            self._upload_left()
+        ticket.clear(self.sweep.files.claims)
+        return self.sweep.read()
+
+    def promote(self, number: int) -> Content:
+        """Train a pruned trial to its end; return the lines. Raises InputError for any other trial."""
+        content = self.sweep.read()
+        if number not in content.drawn:
+            raise InputError(f"trial {number} does not exist. The sweep has {len(content.drawn):,} trials, from 0")
+        if number not in content.ended or content.ended[number].state != PRUNED:
+            state = content.ended[number].state if number in content.ended else "not finished"
+            raise InputError(f"trial {number} is {state}. Only a pruned trial can be promoted")
+        if not self._claim(number):
+            raise Held(f"another worker promotes trial {number}. Wait until it ends")
+        with signals.ending():
+            self._train(content.drawn[number], judged=False)
+            self._upload_left()
+        ticket.clear(self.sweep.files.claims)
+        return self.sweep.read()
+
+    def _require_time(self, minutes: float | None) -> None:
+        """Raise Stopped if --max-minutes are over, or the command that started this one ended."""
+        if minutes is not None and time.monotonic() - self._began >= 60 * minutes:
+            self._release()
+            raise Stopped("the sweep stopped by --max-minutes", saved=True)
+        if relaunch.is_orphan():
+            self._release()
+            raise Stopped("the sweep stopped since the command that started this worker ended", saved=True)
+
+    def _next(self) -> Drawn | None:
+        """Return the trial to train now, whose ticket this process has, or None once all trials ended."""
+        reported = False
+        while True:
+            with self.sweep.writing() as writer:
+                self._settle(writer)
+                for trial in writer.content.open:
+                    if self._claim(trial.trial):
+                        return trial
+                if self._may_draw(writer.content):
+                    number = len(writer.content.drawn)
+                    writer.append(self.sweep.drawn(number, writer.content, self.screen))
+                    continue  # its run may be there already, or cannot be trained
+                if not writer.content.open:
+                    return None
+            if not reported:
+                self.screen.say("waiting for trials that other workers train")
+                reported = True
+            self._require_time(self.worker.max_minutes)
+            time.sleep(_POLL)
+
+    @property
+    def most(self) -> int | None:
+        """How many trials the sweep may have."""
+        ends = [each for each in (self.trials, drawing.most(self.sweep.file)) if each is not None]
+        return min(ends, default=None)
+
+    def _may_draw(self, content: Content) -> bool:
+        """Return whether the sweep may have another trial."""
+        assert self.most is not None, "a search without an end is refused"
+        reached = any(self.sweep.file.metric.reaches(line.curve) for line in content.ended.values())
+        return len(content.drawn) < self.most and not reached
+
+    def _claim(self, number: int) -> bool:
+        """Take the ticket of a trial. Return whether no other living process has it."""
+        asked = Ticket(self.sweep.files.claims / f"trial-{number}", self.worker.claim_seconds)
+        if asked.take():
+            return False
+        self._ticket = asked
+        return True
+
+    def _release(self) -> None:
+        if self._ticket:
+            self._ticket.give_back()
+        self._ticket = None
+
+    def _settle(self, writer: Writer) -> None:
+        """Write the end of trials whose run ended before their line was written."""
+        held = ticket.holders(self.sweep.files.claims)
+        for trial in writer.content.open:
+            if f"trial-{trial.trial}" in held:
+                continue
+            cell = self._cell(trial)
+            if cell is None:
+                writer.append(Ended(trial=trial.trial, state=FAILED, curve=(), why=self._refusal(trial)))
+                continue
+            (found,) = self._study(cell).progress(self.screen.say)
+            if ended := self._ended(trial, found, writer.content):
+                writer.append(ended)
+
+    def _train(self, trial: Drawn, *, judged: bool = True) -> None:
+        """Train a trial's run and write how it ended."""
+        cell = self._cell(trial)
+        assert cell and self._ticket, "only trials that can be trained are claimed"
+        self.worker.study = self._study(cell)
+        of = "" if self.most is None else f" of {self.most:,}"
+        self.worker.title = lambda cell: f"trial {trial.trial}{of}: {shown(trial.values)} (run {cell.run_id})"
+        judge = pruning.variable(trial.trial, self.sweep.checkpoints, self.sweep.path)
+        self.worker.environment = judge if judged else {}
+        try:
+            with self._ticket.renewed():
+                self.worker.train_missing()
+            (found,) = self.worker.progress()
+            with self.sweep.writing() as writer:
+                if trial.trial not in writer.content.ended or not judged:
+                    self._write_end(trial, found, writer)
+        finally:
+            self._release()
+
+    def _write_end(self, trial: Drawn, found: Progress, writer: Writer) -> None:
+        if sentence := self.worker.pruned.get(trial.run_id):
+            curve = curves.saved(self._files(found), self.sweep.file.metric)
+            again = pruning.first(writer.content, trial.trial, curve, self.sweep.checkpoints)
+            why = again[1] if again and again[0] == len(curve) else sentence  # else other workers changed the rule
+            writer.append(Ended(trial=trial.trial, state=PRUNED, curve=curve, why=why))
+        elif ended := self._ended(trial, found, writer.content):
+            writer.append(ended)
+        elif found.state != "running":
+            curve = curves.of_run(self._files(found), self.sweep.file.metric)
+            writer.append(Ended(trial=trial.trial, state=FAILED, curve=curve, why=f"{found.kind}: {found.sentence}"))
+
+    def _ended(self, trial: Drawn, found: Progress, content: Content) -> Ended | None:
+        """Return the end of a trial by its run's files, or None if it is to be trained."""
+        metric = self.sweep.file.metric
+        if found.done:
+            if found.at_hub:
+                raise Unavailable(
+                    f"run {trial.run_id} of trial {trial.trial} is finished on the Hub only, and a sweep needs its "
+                    "log. Download it with `run.py download`"
+                )
+            return Ended(trial=trial.trial, state=DONE, curve=curves.of_run(self._files(found), metric))
+        if found.state == "failed" and not found.retried:
+            curve = curves.of_run(self._files(found), metric)
+            return Ended(trial=trial.trial, state=FAILED, curve=curve, why=f"{found.kind}: {found.sentence}")
+        if found.state == "stopped":
+            curve = curves.saved(self._files(found), metric)
+            if stops := pruning.first(content, trial.trial, curve, self.sweep.checkpoints):
+                return Ended(trial=trial.trial, state=PRUNED, curve=curve[: stops[0]], why=stops[1])
+        return None
+
+    def _upload_left(self) -> None:
+        """Upload the finished runs whose upload failed."""
+        cells = {cell.run_id: cell for cell in self._cells.values()}
+        left = [cells[name] for name in sorted(self.worker.not_uploaded)]
+        if left:
+            self.worker.study = replace(self.worker.study, cells=left)
+            self.worker.complete()
+
+    def _files(self, found: Progress) -> RunFiles:
+        return found.run.files if found.run else RunFiles.of(self.sweep.checkpoints, found.cell.config)
+
+    def _study(self, cell: Cell) -> Study:
+        return replace(self.worker.study, cells=[cell])
+
+    def _cell(self, trial: Drawn) -> Cell | None:
+        """Return the run of a trial, or None if its settings cannot be trained."""
+        if not trial.run_id:
+            return None
+        if trial.trial not in self._cells:
+            cell = self.sweep.cell(trial.trial, trial.values, self.screen)
+            if cell.run_id != trial.run_id:
+                raise InputError(
+                    f"trial {trial.trial} of {self.sweep.path} has run {trial.run_id}, and its values make run "
+                    f"{cell.run_id} here. The dataset or isoscale changed since. Use another --sweep-seed"
+                )
+            self._cells[trial.trial] = cell
+        return self._cells[trial.trial]
+
+    def _refusal(self, trial: Drawn) -> str:
+        """Return why the settings of a trial cannot be trained."""
+        try:
+            self.sweep.cell(trial.trial, trial.values, self.screen)
+        except InputError as error:
+            return f"bad input: {error}"
+        return "bad input"
