@@ -81,8 +81,12 @@ def _rank(name: str, panel: int) -> tuple[int, int]:
 
 
 def _first(hint: Any) -> Any:
-    """Return the type that Typer converts an option to: the first of a union's."""
-    return next(iter(typing.get_args(hint)), hint)
+    """Return the type that Typer converts an option to: the first of a union's.
+
+    Of a tuple, which is one text with a parser here, Typer would want as many words as it has types.
+    """
+    first = next(iter(typing.get_args(hint)), hint)
+    return str if typing.get_origin(first) is tuple else first
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -35,7 +35,7 @@ _COMMANDS = (
     ("benchmark speed profile time", "Use `run.py bench`"),
     ("estimate cost dry-run", "Use `run.py plan` with the options of `train`"),
     ("rent cloud submit slurm deploy", "`run.py launch` prints the command for a rented GPU"),
-    ("sweep tune search", "Unsupported. `run.py study grid.csv` trains the runs of a table"),
+    ("tune search", "Use `run.py sweep FILE.yaml`, with a W&B sweep file"),
     ("export convert onnx", "Unsupported; a run's weights are a .safetensors file in checkpoints"),
 )  # fmt: skip
 

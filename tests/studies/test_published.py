@@ -25,6 +25,7 @@ RUNS = {  # by file; those of the zoo are counted by building models of timm's
     "diffraction/space_group.yaml": 9,
     "cifar_zoo/cifar_zoo.yaml": 16,
 }
+SWEEPS = ["adan/adan_betas_decay.yaml"]
 COMMAND = re.compile(r"(?:^|`)python run\.py (.*?)(?:`|$)", flags=re.M)
 COMMANDS = [
     pytest.param(line, id=f"{folder.name}: {line}")
@@ -84,7 +85,7 @@ def test_a_published_study_resolves_to_its_runs(resolved, name):
 
 def test_every_file_of_a_study_is_in_this_table():
     there = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file()}
-    assert there == {*RUNS, *(f"{folder.name}/README.md" for folder in FOLDERS)}
+    assert there == {*RUNS, *SWEEPS, *(f"{folder.name}/README.md" for folder in FOLDERS)}
 
 
 @pytest.mark.parametrize("line", COMMANDS)

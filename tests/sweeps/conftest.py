@@ -1,14 +1,11 @@
 """A sweep whose trainings are computed in memory: each epoch's loss is a formula of the trial's values."""
 
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from pretended import Quiet, Study, Worker, World
 
-from app.studies.progress import Progress
-from app.sweeps import curves, pruning, sweepfile
+from app.sweeps import curves, sweepfile
 from app.sweeps.searching import Search
 from app.sweeps.sweep import Sweep
 
@@ -22,85 +19,6 @@ parameters:
   dropout: {{min: 0.0, max: 0.5}}
 early_terminate: {{type: hyperband, min_iter: 1, eta: 2, strict: true}}
 """
-
-
-class Killed(BaseException):
-    """What ends the process, as SIGKILL does."""
-
-
-class Quiet:
-    """A screen that prints nothing."""
-
-    def say(self, text): ...
-
-    def reading(self, *about): ...
-
-    def stage(self, text): ...
-
-
-@dataclass
-class World:
-    """What is on the disk: the curve of each run and its state; `left` is how many epochs remain until a kill."""
-
-    runs: dict = field(default_factory=dict)  # run ID -> [state, curve]
-    left: float = float("inf")
-    trained: list = field(default_factory=list)  # run ID of each epoch that was trained
-
-    def epoch(self, config):
-        """Train one more epoch of a run."""
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-        state = self.runs.setdefault(config.run_id, ["stopped", []])
-        distance = abs(config.lr - 0.013) * 30 + config.dropout
-        state[1].append(distance + 1 / (len(state[1]) + 1))
-        self.trained.append(config.run_id)
-        return state
-
-
-@dataclass
-class Study:
-    """The cells of one trial, and what the world has of them."""
-
-    world: World
-    cells: list
-
-    def progress(self, say, cells=None):
-        states = [(cell, self.world.runs.get(cell.run_id, ["missing", []])[0]) for cell in cells or self.cells]
-        return [Progress(cell=cell, state=state) for cell, state in states]
-
-
-@dataclass
-class Worker:
-    """It trains as a process would, and asks the judge of its environment after each epoch but the last."""
-
-    study: Study
-    claim_seconds: float = 60.0
-    max_minutes: float | None = None
-    pruned: dict = field(default_factory=dict)
-    not_uploaded: set = field(default_factory=set)
-    environment: dict = field(default_factory=dict)
-
-    def train_missing(self):
-        (cell,) = self.study.cells
-        judge = pruning.Judge(*_parts(self.environment)) if self.environment else None
-        while True:
-            state = self.study.world.epoch(cell.config)
-            if len(state[1]) == cell.config.epochs:
-                state[0] = "done"
-                return
-            passes = [{"loss": loss} for loss in state[1]]
-            if judge and (why := judge(passes)):
-                self.pruned[cell.run_id] = why
-                return
-
-    def progress(self):
-        return self.study.progress(None)
-
-
-def _parts(environment):
-    number, *paths = environment[pruning.VARIABLE].split(os.pathsep)
-    return int(number), *map(Path, paths)
 
 
 @pytest.fixture

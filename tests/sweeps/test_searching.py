@@ -4,8 +4,8 @@ import itertools
 import random
 
 import pytest
-from conftest import Killed
 from msgspec.structs import replace
+from pretended import Killed
 
 from app.errors import InputError
 from app.sweeps import lines, ranking, searching, verifying

@@ -1,6 +1,7 @@
 """A W&B sweep file: what is read, what is noted, and what is refused."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -112,3 +113,18 @@ def test_names_of_the_zoo_and_nested_ones_are_mapped_and_noted():
 def test_a_name_that_is_unknown_or_ambiguous_is_refused(names, says):
     with pytest.raises(InputError, match=says):
         Names(names)
+
+
+def test_the_published_sweep_of_adan_is_read_and_its_values_are_settings():
+    from app.config.run import RunConfig
+
+    path = sweepfile.Path(__file__).resolve().parents[2] / "studies" / "adan" / "adan_betas_decay.yaml"
+    file = sweepfile.read(path)
+    names = Names(each.name for each in file.parameters)
+    given = names.given(drawing.draw(replace(file, method="random"), 0, 0, ()).values)
+    config = RunConfig.from_strings({"dataset": "cifar10"} | given)
+    assert (config.model, config.epochs, config.optimizer) == ("vit_small", 5, "adan")
+    assert file.early_terminate.bands[:2] == (3, 9) and file.run_cap is None
+    shares = [1 - kept for kept in config.betas]
+    ends = ((0.01, 0.05), (0.05, 0.15), (0.005, 0.03))
+    assert all(low - 1e-9 <= share <= high + 1e-9 for share, (low, high) in zip(shares, ends, strict=True))

@@ -1,0 +1,151 @@
+"""`sweep` on the command line: real trainings of tiny runs, killed ones too, its tables, and what is refused."""
+
+import json
+import random
+import shlex
+import subprocess
+import time
+
+import pytest
+
+from app.artifacts.runs import find_runs
+from app.sweeps import lines
+from app.system import relaunch
+
+TINY = (
+    "--dataset digits --model vit_classic --size 100K --d-model 64 --epochs 4 --val-batch-size 16 --limit-train 160 "
+    "--limit-val 40 --limit-test 60 --threads 1 --state-every 0"
+)
+SEARCH = """
+method: {method}
+metric: {{name: val_loss, goal: minimize}}
+parameters:
+  lr: {{distribution: q_log_uniform_values, min: 1e-4, max: 1e-1, q: 1e-4}}
+  dropout: {{min: 0.0, max: 0.5}}
+early_terminate: {{type: hyperband, min_iter: 1, eta: 2, strict: true}}
+"""
+
+
+@pytest.fixture
+def file(work):
+    (work / "search.yaml").write_text(SEARCH.format(method="random"))
+
+
+def started(line, folder):
+    """The sweep in another process, with its file of lines below the folder."""
+    words = shlex.split(f"sweep search.yaml {TINY} --trials 3 --checkpoints {folder} {line}")
+    with folder.with_suffix(".txt").open("a") as said:
+        return subprocess.Popen(
+            relaunch.command(*words), env=relaunch.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+
+
+def text_of(folder):
+    (path,) = folder.glob("sweeps/*/trials.jsonl")
+    return path.read_text()
+
+
+def weights_of(folder):
+    return {run.files.stem: run.files.weights.read_bytes() for run in find_runs(folder) if run.record.done}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("file")
+def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
+    ended = call(f"sweep search.yaml {TINY} --trials 4 --json")
+    assert ended.code == 0, ended.err
+    trials = json.loads(ended.out)
+    assert [trial["value"] for trial in trials] == sorted(trial["value"] for trial in trials)
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert len(trials) == 4 and pruned and "early_terminate" in pruned[0]["why"]
+    again = call(f"sweep search.yaml {TINY} --trials 4 --json")
+    assert again.out == ended.out and "begins" not in again.err
+    assert call(f"sweep verify search.yaml {TINY}").out == "all 4 draws are equal\n"
+    promoted = call(f"sweep promote {pruned[0]['trial']} search.yaml {TINY} --json")
+    (found,) = (each for each in json.loads(promoted.out) if each["trial"] == pruned[0]["trial"])
+    assert (found["state"], found["epochs"]) == ("done", 4) and promoted.err.count("resumes at step") == 1
+    top = call(f"sweep top search.yaml {TINY} --count 1")
+    assert len(top.out.splitlines()) == 3 and "test" not in top.out + top.err.replace("never depends on the test", "")
+    (path,) = work.glob("checkpoints/sweeps/*/trials.jsonl")
+    path.write_text(path.read_text().replace('"lr":0.0', '"lr":0.1', 1))
+    changed = call(f"sweep verify search.yaml {TINY}")
+    assert changed.code == 5 and "trial" in changed.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "kills"), [("random", 3), pytest.param("bayes", 15, marks=pytest.mark.long)])
+def test_a_sweep_that_is_killed_at_random_moments_equals_an_uninterrupted_one(work, method, kills):
+    if method == "bayes":
+        pytest.importorskip("optuna")
+    (work / "search.yaml").write_text(SEARCH.format(method=method))
+    assert started("", work / "whole").wait() == 0
+    drawn = random.Random(method)
+    for _ in range(kills):
+        killed = started("", work / "killed")
+        time.sleep(drawn.uniform(1, 8))
+        killed.kill()
+        killed.wait()
+    assert started("", work / "killed").wait() == 0
+    assert text_of(work / "killed") == text_of(work / "whole")
+    assert weights_of(work / "killed") == weights_of(work / "whole") != {}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("file")
+def test_two_workers_share_a_sweep_and_each_trial_is_trained_once(work):
+    workers = [started("", work / "shared") for _ in range(2)]
+    assert [each.wait() for each in workers] == [0, 0]
+    (path,) = (work / "shared").glob("sweeps/*/trials.jsonl")
+    content = lines.read(path)
+    assert sorted(content.drawn) == sorted(content.ended) == [0, 1, 2]
+    said = (work / "shared.txt").read_text()
+    assert said.count(" begins: ") == 3 and not list(path.parent.glob("claims/*"))
+
+
+@pytest.mark.slow
+def test_a_regression_on_signals_is_searched_by_its_errors(call, work):
+    (work / "search.yaml").write_text(
+        "method: grid\nmetric: {name: val_rmse}\nparameters: {lr: {values: [1e-4, 1e-3]}}\n"
+    )
+    made = "--dataset diffraction --target volume --model resnet1d --size 1M --epochs 1 --batch-size 8 --threads 1"
+    assert call("data make diffraction --out patterns --patterns 20 --target volume").code == 0
+    ended = call(f"sweep search.yaml {made} --data patterns --json")
+    assert ended.code == 0, ended.err
+    assert all(trial["value"] > 0 and trial["state"] == "done" for trial in json.loads(ended.out))
+
+
+REFUSED = {
+    "never ends by itself": ("", "sweep search.yaml --dataset digits"),
+    "--lr is also a parameter": ("", "sweep search.yaml --dataset digits --trials 2 --lr 0.1"),
+    "first delete them": ("", "sweep search.yaml --dataset digits --trials 2 --fresh"),
+    "not available for regression": ("val_loss, goal: minimize|val_acc, goal: maximize", "sweep search.yaml --trials 1 "
+                                     "--dataset nested_cylinder --data fields"),
+    "is not a file": ("", "sweep other.yaml --dataset digits"),
+    "unknown setting 'learning'": ("  lr:|  learning:", "sweep search.yaml --dataset digits --trials 1"),
+    "has no trials": ("", "sweep verify search.yaml --dataset digits"),
+    "trial 3 does not exist": ("", "sweep promote 3 search.yaml --dataset digits"),
+    "`run.py sweep FILE.yaml`": ("", "tune search.yaml"),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("says", [each for each in REFUSED if "regression" not in each])
+def test_a_sweep_that_cannot_be_is_refused_with_what_to_do(call, work, says):
+    change, line = REFUSED[says]
+    if change:
+        path = work / "search.yaml"
+        path.write_text(path.read_text().replace(*change.split("|")))
+    ended = call(line)
+    assert ended.code == 2 and says in " ".join(ended.err.split())
+    assert not list(work.glob("checkpoints/sweeps/*/trials.jsonl"))
+
+
+@pytest.mark.usefixtures("file")
+def test_a_sweep_without_trials_has_an_empty_table(call):
+    ended = call("sweep status search.yaml --dataset digits --json")
+    assert (ended.code, json.loads(ended.out)) == (0, [])
+
+
+def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
+    ended = call("plan --dataset digits --size 1M --optimizer adan --betas 0.98,0.9,0.99")
+    assert ended.code == 0 and "betas 0.98,0.9,0.99" in " ".join(ended.out.split())
