@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from data import measured
 
 from app.artifacts.runs import find_runs
 from app.sweeps import lines
@@ -50,26 +51,33 @@ def weights_of(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("file")
 def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
-    ended = call(f"sweep search.yaml {TINY} --trials 4 --json")
+    (work / "search.yaml").write_text(
+        "method: grid\nmetric: {name: val_loss}\nparameters: {lr: {values: [0.004, 0.002, 0.5]}}\n"
+        "early_terminate: {type: hyperband, min_iter: 1, eta: 2}\n"
+    )
+    ended = call(f"sweep search.yaml {TINY} --json")
     assert ended.code == 0, ended.err
     trials = json.loads(ended.out)
     assert [trial["value"] for trial in trials] == sorted(trial["value"] for trial in trials)
     pruned = [trial for trial in trials if trial["state"] == "pruned"]
-    assert len(trials) == 4 and pruned and "early_terminate" in pruned[0]["why"]
-    again = call(f"sweep search.yaml {TINY} --trials 4 --json")
+    assert len(trials) == 3 and len(pruned) == 1 and "early_terminate" in pruned[0]["why"]
+    again = call(f"sweep search.yaml {TINY} --json")
     assert again.out == ended.out and "begins" not in again.err
-    assert call(f"sweep verify search.yaml {TINY}").out == "all 4 draws are equal\n"
+    assert call(f"sweep verify search.yaml {TINY}").out == "all 3 draws are equal\n"
     promoted = call(f"sweep promote {pruned[0]['trial']} search.yaml {TINY} --json")
     (found,) = (each for each in json.loads(promoted.out) if each["trial"] == pruned[0]["trial"])
-    assert (found["state"], found["epochs"]) == ("done", 4) and promoted.err.count("resumes at step") == 1
+    assert (found["state"], found["epochs"]) == ("done", 4)
+    (run,) = (run for run in find_runs(work / "checkpoints") if run.record.run_id == found["run_id"])
+    assert [place.from_step or 0 for place in run.record.places] == [0, 3]  # it was pruned after epoch 1 of 3 steps
     top = call(f"sweep top search.yaml {TINY} --count 1")
     assert len(top.out.splitlines()) == 3 and "test" not in top.out + top.err.replace("never depends on the test", "")
     (path,) = work.glob("checkpoints/sweeps/*/trials.jsonl")
-    path.write_text(path.read_text().replace('"lr":0.0', '"lr":0.1', 1))
+    path.write_text(path.read_text().replace('"lr":0.002', '"lr":0.003', 1))
     changed = call(f"sweep verify search.yaml {TINY}")
-    assert changed.code == 5 and "trial" in changed.err
+    assert changed.code == 5 and "trial 1: its line has lr=0.003, and the draw is 0.002" in " ".join(
+        changed.err.split()
+    )
 
 
 @pytest.mark.slow
@@ -103,15 +111,25 @@ def test_two_workers_share_a_sweep_and_each_trial_is_trained_once(work):
 
 
 @pytest.mark.slow
-def test_a_regression_on_signals_is_searched_by_its_errors(call, work):
+@pytest.mark.parametrize(
+    ("write", "metric", "asked"),
+    [
+        (lambda work: measured.fields(work / "own"), "val_rmse", "--dataset nested_cylinder --field rho "
+         "--crop 0:40,0:12 --model cnn --depth 1 --epochs 1 --train-batches 3 --val-batches 2"),
+        (lambda work: measured.patterns(work / "own" / "a.pt"), "val_acc, goal: maximize", "--dataset diffraction "
+         "--model vit_classic --size 100K --d-model 64 --patch 8 --epochs 1 --batch-size 16"),
+    ],
+    ids=["regression on fields", "classification of signals"],
+)  # fmt: skip
+def test_other_kinds_of_data_are_searched(call, work, write, metric, asked):
+    write(work)
     (work / "search.yaml").write_text(
-        "method: grid\nmetric: {name: val_rmse}\nparameters: {lr: {values: [1e-4, 1e-3]}}\n"
+        f"method: grid\nmetric: {{name: {metric}}}\nparameters: {{lr: {{values: [1e-4, 1e-3]}}}}\n"
     )
-    made = "--dataset diffraction --target volume --model resnet1d --size 1M --epochs 1 --batch-size 8 --threads 1"
-    assert call("data make diffraction --out patterns --patterns 20 --target volume").code == 0
-    ended = call(f"sweep search.yaml {made} --data patterns --json")
+    ended = call(f"sweep search.yaml {asked} --data own --threads 1 --json")
     assert ended.code == 0, ended.err
-    assert all(trial["value"] > 0 and trial["state"] == "done" for trial in json.loads(ended.out))
+    trials = json.loads(ended.out)
+    assert [trial["state"] for trial in trials] == ["done"] * 2 and all(trial["value"] >= 0 for trial in trials)
 
 
 REFUSED = {
