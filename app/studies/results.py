@@ -30,6 +30,7 @@ _RATES = {"top1": True, "top3": True, "top5": True, "balanced_accuracy": False} 
 _ERRORS = {"rmse": True, "mae": True, "r2": True}
 _BEST, _EMA = "best_", "ema_"  # before the metrics of the best and of the averaged weights
 _SETTINGS = {field.name: types_of(field) for field in dataclasses.fields(RunConfig) if declared(field).help}
+_COLUMN = {name: name for name in _SETTINGS} | {"loss": "loss_function"}  # `loss` is that of the test
 
 
 @cache
@@ -38,7 +39,7 @@ def columns() -> Mapping[str, type]:
     metrics = {"n": int, "loss": float} | dict.fromkeys(_named_metrics(), float)
     return {
         "run_id": str, "state": str, "failure": str, "tag": str, "number": int, "task": str,
-        **{name: _kind(types) for name, types in _SETTINGS.items()},
+        **{_COLUMN[name]: _kind(types) for name, types in _SETTINGS.items()},
         "parameters": int, "flops_per_image": float, "tokens": int, "total_steps": int,
         **{f"seconds_{name}": float for name in _SECONDS}, "energy_kwh": float, "dollars": float,
         **metrics, "best_epoch": int, "best_val_loss": float,
@@ -77,7 +78,7 @@ def row_of(found: Progress) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(columns())
     row |= {"run_id": cell.run_id, "state": found.state, "failure": found.kind or None, "number": cell.rows[0].number}
     row |= {"tag": cell.given.get("tag"), "task": config.task}
-    row |= {name: _plain(getattr(config, name)) for name in _SETTINGS}
+    row |= {_COLUMN[name]: _plain(getattr(config, name)) for name in _SETTINGS}
     return row | _of_entry(found.run.entry) if found.run else row
 
 

@@ -54,8 +54,19 @@ def test_a_row_has_settings_counts_costs_and_metrics(written):
         "seconds_training": "90.0", "seconds_occupied": "108.2", "energy_kwh": "0.25", "dollars": "0.5", "n": "1000",
         "top1": "0.3", "top1_low": "0.29", "top1_high": "0.31", "top5": "0.3", "loss": "2.0", "rmse": "",
         "best_epoch": "1", "best_val_loss": "1.0", "best_top1": "", "task": "classification",
+        "loss_function": "cross_entropy",
     }  # fmt: skip
     assert {name: row[name] for name in wanted} == wanted
+
+
+def test_no_setting_and_result_share_a_column(found):
+    settings = {*results._SETTINGS}
+    assert len(results.columns()) == len({*results.columns()} | settings - {"loss"})
+    row = results.row_of(found[2])  # a missing run has its settings only
+    assert {name for name in settings if row[results._COLUMN[name]] is None} == {
+        name for name in settings if getattr(found[2].cell.config, name) is None
+    }
+    assert row["loss"] is None and row["loss_function"] == "cross_entropy"
 
 
 def test_a_run_that_failed_or_is_missing_has_its_settings_and_no_results(written):
