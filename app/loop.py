@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .draws import steps_per_epoch
+from .events import Batch, EpochEnd, Event, Observer, StepEnd
 from .task import Mixed, Task
 
 _NONE = np.empty(0, np.int64)  # no examples
@@ -53,6 +54,19 @@ class Schedule:
     first_step: int = 1  # of this process: the one after that of the state
 
 
+class Scaler(Protocol):
+    """The scale of the loss in fp16."""
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """Return the loss times the scale."""
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Divide the gradients by the scale."""
+
+    def step(self, optimizer: torch.optim.Optimizer) -> float:
+        """Make a step unless a gradient is not finite. Return the scale, negative for a skipped step."""
+
+
 class Arithmetic(Protocol):
     """The way in which this process computes a step: its part of a batch, its precision, and its random draws."""
 
@@ -75,6 +89,10 @@ class Arithmetic(Protocol):
     def training_sums(self, outputs: Tensor, targets: Tensor | Mixed) -> Tensor:
         """Return the sums of a training batch for its task. The first one is minimised."""
 
+    @property
+    def scaler(self) -> Scaler | None:
+        """The scale of the loss, with a precision that needs one."""
+
     def total(self, sums: Tensor) -> Tensor:
         """Return the sums over all processes, each of which calls this in the same order."""
 
@@ -90,37 +108,6 @@ class Average(Protocol):
 
     def in_place(self) -> AbstractContextManager[None]:
         """Return a context in which the model computes with the average."""
-
-
-class Batch(NamedTuple):
-    """One batch, or one full validation pass, was computed."""
-
-    split: str  # train, val, val_full, val_ema
-    step: int
-    epoch: int  # from 1
-    examples: int
-    lr: float
-    sums: Tensor  # over all processes, as the task makes them
-    waited: float = 0.0  # seconds for inputs
-    peak_bytes: int | None = None  # of any process, with val_full
-    grad_norm: Tensor | None = None  # with train, before clipping; None where nothing is clipped
-
-
-class EpochEnd(NamedTuple):
-    """The full validation pass of an epoch was computed."""
-
-    step: int
-    epoch: int
-
-
-class StepEnd(NamedTuple):
-    """A step is complete. An observer may save a state, or raise an exception to stop the run here."""
-
-    step: int
-
-
-Event = Batch | EpochEnd | StepEnd
-Observer = Callable[[Event], None]  # the loop calls them in the list's order with each event
 
 
 def fit(
@@ -153,7 +140,7 @@ def fit(
         if average:
             average.take(step)
         total = arithmetic.total(made.sums)
-        tell(Batch("train", step, epoch + 1, len(examples), lr, total, made.waited, grad_norm=made.grad_norm))
+        tell(Batch("train", step, epoch + 1, len(examples), lr, total, made.waited, None, *made[2:]))
         sums = validate(model, val, seen, arithmetic=arithmetic, following=whole[0])
         tell(Batch("val", step, epoch + 1, len(seen), lr, arithmetic.total(sums)))
         if ends:
@@ -209,6 +196,7 @@ class Update(NamedTuple):
     sums: Tensor  # as the task makes them
     waited: float  # seconds for inputs
     grad_norm: Tensor | None  # of all gradients, before clipping, on the device; None where nothing is clipped
+    loss_scale: float | None  # in fp16; negative for a skipped step
 
 
 def update(
@@ -238,16 +226,29 @@ def update(
             with arithmetic.autocast():
                 outputs = model(inputs)
             batch_sums = arithmetic.training_sums(outputs, targets) * weight
-            (batch_sums[0] / len(examples)).backward()
+            loss = batch_sums[0] / len(examples)
+            (arithmetic.scaler.scaled(loss) if arithmetic.scaler else loss).backward()
         sums.append(batch_sums.detach())
-    norm = None
-    if schedule.clip_norm is not None:
-        norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip_norm)
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)  # x * 1.0 is x, exactly
-    optimizer.step()
+    return Update(torch.stack(sums).sum(0), waited, *_stepped(model, optimizer, schedule.clip_norm, arithmetic.scaler))
+
+
+def _stepped(
+    model: nn.Module, optimizer: torch.optim.Optimizer, clip_norm: float | None, scaler: Scaler | None
+) -> tuple[Tensor | None, float | None]:
+    """Make the optimiser's step on the gradients. Return their norm if they are clipped, and the scale in fp16."""
+    norm, scale = None, None
+    if scaler:
+        scaler.unscale(optimizer)
+    if clip_norm is not None:
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if scaler:
+        scale = scaler.step(optimizer)
+    else:
+        optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return Update(torch.stack(sums).sum(0), waited, norm)
+    return norm, scale
 
 
 def val_examples(step: int, total: int, batch_size: int) -> np.ndarray:

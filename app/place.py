@@ -19,6 +19,7 @@ from .system import float32, machine, memory
 from .system.ranks import rank
 from .tables.computing import meant
 
+_MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}  # of precisions
 _DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # until a rank stops waiting for another; torchrun ends all if one dies
@@ -26,7 +27,7 @@ _PATIENCE = timedelta(hours=12)  # until a rank stops waiting for another; torch
 
 @dataclass(frozen=True)
 class Place:
-    """One device and how it computes. `precision` is resolved to fp32, bf16 or tf32.
+    """One device and how it computes. `precision` is resolved to fp32, bf16, fp16 or tf32.
 
     Under `torchrun` it is one of several ranks, which compute the same step, each on its share of the batch.
     """
@@ -100,8 +101,9 @@ class Place:
         return model.no_sync() if waits else nullcontext()  # type: ignore[operator]
 
     def autocast(self) -> AbstractContextManager:
-        """Return the context of mixed precision for the forward pass. bf16 needs no loss scaling."""
-        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        """Return the context of mixed precision for the forward pass. bf16 needs no loss scaling, fp16 does."""
+        dtype = _MIXED.get(self.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
 
     def hold(self, array: np.ndarray) -> tuple[Tensor, str]:
         """Return a memory-mapped array in the fastest memory that has room for it now, and the name of that memory.

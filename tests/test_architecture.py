@@ -26,7 +26,7 @@ LAYERS = [
     {"place", "log", "launch", "doctor"},
     {"tables", "system", "loop"},
     {"task"},
-    {"scoring", "draws", "errors", "statistics", "trackers", "losses"},
+    {"scoring", "draws", "errors", "statistics", "trackers", "losses", "events"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
 FILES = sorted(APP.rglob("*.py"))

@@ -48,6 +48,8 @@ class Part:
     def share(self, examples):
         return np.array_split(examples, self.ranks)[self.rank]
 
+    scaler = None
+
     def micro_batch(self, model, examples, *, last):
         return contextlib.nullcontext()
 

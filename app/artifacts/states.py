@@ -18,6 +18,13 @@ class BestWeights(Best, kw_only=True):
     file: str
 
 
+class LossScale(Part, kw_only=True):
+    """The scale of the loss of a run in fp16, and the steps since it last changed."""
+
+    scale: Number
+    steps: int
+
+
 class Facts(Part, kw_only=True):
     """The facts of a run at the end of a step, in addition to its tensors."""
 
@@ -30,6 +37,7 @@ class Facts(Part, kw_only=True):
     energy_kwh: Number | None = None  # since this process started
     peak_bytes: int | None = None
     optimizer: dict[str, Any] | None = None  # the trees of an optimiser's state that are not dicts of tensors
+    scaler: LossScale | None = None  # of a run in fp16
 
 
 class Manifest(Part, kw_only=True):

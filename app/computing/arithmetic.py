@@ -15,6 +15,7 @@ from ..models import drop_path
 from ..models.drop_path import DropPath
 from ..place import Place
 from ..task import Mixed, Task
+from .scaling import Scaler
 
 
 @dataclass(kw_only=True)
@@ -26,6 +27,7 @@ class Arithmetic:
     task: Task
     objective: Objective = PLAIN  # the training loss
     dropping: list[DropPath] = field(default_factory=list)  # the modules of stochastic depth
+    scaler: Scaler | None = None  # in fp16
     _step: int = 0
 
     def begin(self, *, step: int) -> None:

@@ -18,6 +18,7 @@ from ..system import memory
 from . import trials
 from .arithmetic import Arithmetic
 from .execution import Execution
+from .scaling import Scaler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,11 @@ class Rehearsal:
         self._model = here.spread(model)
         self._place = here
         self._arithmetic = Arithmetic(
-            place=here, seed=config.seed, task=task.of(config.task), dropping=drop_path.paths(model)
+            place=here,
+            seed=config.seed,
+            task=task.of(config.task),
+            dropping=drop_path.paths(model),
+            scaler=Scaler(here.device.type) if here.precision == "fp16" else None,
         )
         self._schedule = loop.Schedule(
             epochs=1, batch_size=config.batch_size, val_batch_size=config.val_batch_size,

@@ -7,6 +7,7 @@ from torch import nn
 
 from .. import models, optim
 from ..computing import trials
+from ..computing.scaling import Scaler
 from ..models.compiling import compiled
 from ..optim.average import Average
 from . import initial
@@ -25,7 +26,8 @@ def built(job: Job) -> Learner:
     model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
     if job.config.init_sha256 and not job.state:
         initial.load(model, job.config, job.options)
-    learner = Learner(model, optim.of(job.config, model), _average(job, model))
+    scaler = Scaler(job.here.device.type) if job.here.precision == "fp16" else None
+    learner = Learner(model, optim.of(job.config, model), _average(job, model), scaler)
     if job.state:
         learner.restore(job.state)
     return learner

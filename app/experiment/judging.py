@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import log
 from ..errors import PRUNED
-from ..loop import EpochEnd, Event
+from ..events import EpochEnd, Event
 from .job import Job
 from .options import Judge
 from .stopping import Reason

@@ -14,8 +14,8 @@ from ..artifacts import checkpoint
 from ..artifacts.parts import KeptWeights
 from ..artifacts.paths import RunFiles
 from ..errors import InputError
+from ..events import EpochEnd, Event
 from ..log import TrainingLog
-from ..loop import EpochEnd, Event
 
 
 @dataclass

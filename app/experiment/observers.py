@@ -14,8 +14,8 @@ from ..artifacts import checkpoint
 from ..artifacts.paths import RunFiles
 from ..artifacts.states import BestWeights, Facts
 from ..errors import PRUNED, Stopped
+from ..events import Batch, EpochEnd, Event, StepEnd
 from ..log import Row, TrainingLog
-from ..loop import Batch, EpochEnd, Event, StepEnd
 from ..place import Place
 from .learner import Learner
 from .stopping import SAVE, STOP_IN_TIME, Reason, wish_of
@@ -78,6 +78,9 @@ class Logging:
         if event.peak_bytes is not None:
             fields["peak_bytes"] = event.peak_bytes
             self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
+        if event.loss_scale is not None:
+            fields["loss_scale"] = abs(event.loss_scale)
+            fields |= {"skipped": True} if event.loss_scale < 0 else {}
         if event.split == "train":
             fields["wait_ms"] = round(1000 * event.waited, 3)
             self.waiting += event.waited
@@ -253,6 +256,7 @@ class Saving:
             energy_kwh=self.energy(),
             peak_bytes=self.logging.peak_bytes,
             optimizer=trees or None,
+            scaler=self.learner.loss_scale(),
         )
         best = self.best.found.file if self.best.found else None
         checkpoint.save_state(self.files.state, checkpoint.State(step, tensors, facts), best=best)

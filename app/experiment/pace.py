@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from ..loop import Event, StepEnd
+from ..events import Event, StepEnd
 from ..system.duration import spoken
 
 _TIMED = 3  # steps, after the first, by which the end of the run is estimated

@@ -19,6 +19,7 @@ from ..computing.memory import average_bytes, state_bytes
 from ..config import recipes
 from ..config.run import RunConfig
 from ..data.splits.division import Splits
+from ..events import Observer
 from ..models import drop_path
 from ..place import Place
 from ..system.durable import require_allowed, require_space
@@ -183,7 +184,7 @@ def _trained(
         every, about = job.options.keep_every, finishing.metadata(job.kept)
         keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about)] if every else []
         try:
-            seen: list[loop.Observer] = [Begun(stop_asked), logging, best, *judges, *keepers, progress, *sinking]
+            seen: list[Observer] = [Begun(stop_asked), logging, best, *judges, *keepers, progress, *sinking]
             _fit(job, learner, [*seen, pace, stopping])
         finally:
             ledger.enter(job.kept, job.stay, saving)
@@ -212,7 +213,7 @@ def follow(
     finishing.tested(job, learner.model)
 
 
-def _fit(job: Job, learner: Learner, observers: Sequence[loop.Observer]) -> None:
+def _fit(job: Job, learner: Learner, observers: Sequence[Observer]) -> None:
     """Run this rank's share of the loop to the last step."""
     config = job.config
     schedule = loop.Schedule(
@@ -232,7 +233,7 @@ def _fit(job: Job, learner: Learner, observers: Sequence[loop.Observer]) -> None
         val=job.splits.val, schedule=schedule, observers=observers,
         arithmetic=Arithmetic(
             place=job.here, seed=config.seed, task=job.task, objective=objective.of(job),
-            dropping=drop_path.paths(learner.model),
+            dropping=drop_path.paths(learner.model), scaler=learner.scaler,
         ),
         average=learner.average,
     )  # fmt: skip

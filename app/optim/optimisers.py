@@ -69,9 +69,12 @@ def _adam(model: nn.Module, groups: Groups, n: Numbers) -> torch.optim.Optimizer
 
 
 def _sgd(model: nn.Module, groups: Groups, n: Numbers) -> torch.optim.Optimizer:
-    """Return SGD, whose weight decay is a part of the gradient."""
+    """Return SGD, whose weight decay is a part of the gradient.
+
+    It is not torch's fused form, whose momentum is not initialised if the first step is skipped in fp16 (torch 2.15).
+    """
     del model
-    return torch.optim.SGD(groups, lr=n.lr, momentum=n.momentum, nesterov=n.nesterov, fused=True)
+    return torch.optim.SGD(groups, lr=n.lr, momentum=n.momentum, nesterov=n.nesterov, foreach=True)
 
 
 def _adan(model: nn.Module, groups: Groups, n: Numbers) -> torch.optim.Optimizer:

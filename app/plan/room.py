@@ -26,7 +26,7 @@ _MARGIN = 1 << 24  # bytes of small files
 
 
 def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
-    """Return the bytes of device memory by use. Activations are in closed form, halved if most of them are bf16."""
+    """Return the bytes of device memory by use. Activations are in closed form, halved if most of them have 16 bits."""
     kept = chosen.attention_path in KEEPING_MAPS
     found = counts(config, maps_kept=kept, checkpointing=chosen.checkpointing)
     activations = chosen.micro_batch_size * found.activation_bytes
@@ -34,7 +34,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
         "moments": state_bytes(config),
-        "activations": activations // 2 if here.precision == "bf16" else activations,
+        "activations": activations // 2 if here.precision in ("bf16", "fp16") else activations,
         **({"average": 2 * average} if (average := average_bytes(config)) else {}),  # and the weights, while it is used
     }
 

@@ -17,7 +17,7 @@ from .reproduction import Fact, Reproduction
 from .surroundings import differences, on_cpu_in_fp32
 
 _EXACT = 1e-4  # on CPUs in fp32, whatever the machine
-_ROUNDING = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 1e-1}  # elsewhere, as a part of the largest output
+_ROUNDING = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 1e-1}  # elsewhere, as a part of the largest output
 EVALUATION = "evaluation"
 
 

@@ -50,7 +50,7 @@ _TABLE = (
     Row("--amp --bf16 --half --amp-dtype --mixed-precision --use-amp --native-amp --autocast --bfloat16",
         "--precision", "Omit it on a GPU with bf16 units, where bf16 is the default, or write --precision bf16"),
     Row("--fp16 --float16 --fp16-full-eval",
-        "", "fp16 is unsupported. Omit it: bf16 is the default on GPUs with bf16 units, and fp32 elsewhere"),
+        "--precision", "Write --precision fp16; bf16 is the default on GPUs with bf16 units"),
     Row("--fp32 --float32 --no-amp", "--precision", "Write --precision fp32"),
     Row("--tf32 --allow-tf32", "--precision", "Write --precision tf32"),
     Row("--torch-compile --torchcompile --jit --torchscript",

@@ -12,7 +12,7 @@ CASES = [
     ("bench step --dataset cifar1000", r"unknown dataset 'cifar1000'. Did you mean `cifar100`\?"),
     ("bench step --image 30", "image=30 is not a multiple of patch=8. Use 6 or 10"),
     ("bench step --batch-size 0", "batch_size=0 is out of range. Use a number above 0"),
-    ("bench step --precision fp16", "unknown precision 'fp16'. Did you mean"),
+    ("bench step --precision fp8", "unknown precision 'fp8'. Valid values"),
     ("bench step --device gpu", "unknown device 'gpu'. Use cuda$"),
     ("bench step --attention-path flsh --device cpu", "unknown attention path 'flsh'. Valid values: plain"),
     (

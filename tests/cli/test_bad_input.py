@@ -85,8 +85,8 @@ CASES = [
     ("train --augment rand_augment", r"unknown augment 'rand_augment'. Did you mean `randaugment`\?", None),
     ("train --augment flipcrop", r"unknown augment 'flipcrop'. Did you mean `flip_crop`\?", None),
     (
-        "train --precision fp16",
-        r"unknown precision 'fp16'. Did you mean `bf16`\? Valid values: auto, fp32, bf16, tf32",
+        "train --precision fp8",
+        r"unknown precision 'fp8'. Valid values: auto, fp32, bf16, fp16, tf32",
         None,
     ),
     ("train --epochs 0", "epochs=0 is out of range. Use a number above 0", None),

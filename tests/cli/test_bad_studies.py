@@ -48,7 +48,7 @@ CSV = [
     ("compile\nmaybe\n", "line 2 .*compile='maybe'"),
     ("state_every\n5d\n", "line 2 .*state_every='5d'|line 2 .*'5d'"),
     ("augment\nflipcrop\n", "line 2 .*'flipcrop'.*Did you mean `flip_crop`"),
-    ("precision\nfp16\n", "line 2 .*'fp16'"),
+    ("precision\nfp8\n", "line 2 .*'fp8'"),
     ("dataset,patch\ndigits,3\n", "line 2 .*patch=3"),
     ("model,patch\nresnet18,4\n", "line 2 .*--patch has no effect on resnet18"),
     ("size,depth\n1M,40\n", "line 2 .*size=1M"),

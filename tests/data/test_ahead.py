@@ -117,6 +117,8 @@ class Noting:
     def share(self, examples):
         return np.array_split(examples, self.ranks)[self.rank]
 
+    scaler = None
+
     def micro_batch(self, model, examples, *, last):
         return contextlib.nullcontext()
 

@@ -185,7 +185,7 @@ EXITS = (
     "train --model vit_classic --heads 5", "train --d-model 255", "train --attention differntial",
     "train --attention classic", "train --match params", "train --like vit_classic",
     "train --match param --like vit_classic", "train --match flops --like vit_classic --depth 9",
-    "train --augment flipcrop", "train --precision fp16", "train --epochs 0", "train --epochs -3", "train --lr nan",
+    "train --augment flipcrop", "train --precision fp8", "train --epochs 0", "train --epochs -3", "train --lr nan",
     "train --lr inf", "train --mlp-ratio nan", "train --dropout 1", "train --val-fraction 1.5", "train --seed -1",
     "train --threads 0", "train --state-every 5d", "train --max-minutes -1", "train --push-every 30m",
     "train --if-held refuse", "train --attention-path flash", "train --gradients fp16", "train --norm batch",

@@ -15,7 +15,7 @@ from .model import PANEL as MODEL
 from .model import TIMM
 
 PANEL = "Recipe"
-PRECISIONS = ("auto", "fp32", "bf16", "tf32")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "tf32")
 MIX_MODES = ("batch", "element")
 CLASS_WEIGHTS = ("none", "balanced")
 BEST_BY = ("loss", "accuracy")
@@ -196,6 +196,6 @@ class Recipe:
     )  # fmt: skip
     precision: str = setting(
         "auto", panel=PANEL, choices=PRECISIONS,
-        help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere, and tf32 is fp32 with "
-        "rounded products on GPUs.", differs="confound",
+        help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere, fp16 scales the loss, "
+        "and tf32 is fp32 with rounded products on GPUs.", differs="confound",
     )  # fmt: skip
