@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .. import task
-from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..errors import Explained
-from ..statistics import influence
-from ..statistics.crossed import Estimate, crossed, welch
+
+if TYPE_CHECKING:  # numpy and scipy are imported where they compute: a command with a wrong option needs neither
+    import numpy as np
+
+    from ..artifacts.predictions import Predictions
+    from ..statistics.crossed import Estimate
 
 Entry = dict[str, Any]
 _CONSTANT = 3  # runs whose scores are all 0, against which an interval of one model is that of a difference
@@ -84,6 +85,10 @@ def _name(entry: Entry) -> tuple[Any, ...]:
 
 def _pooled(found: Sequence[Entry], places: Mapping[str, Path], earlier: Mapping[tuple[Any, ...], Entry]) -> Entry:
     """Return the entry of the seeds of one model."""
+    import numpy as np
+
+    from ..statistics.crossed import welch
+
     first = found[0]["results"][0]
     metric, facts = first["metrics"][0], about(found[0])
     values = [float(each["results"][0]["metrics"][0]["value"]) for each in found]
@@ -107,7 +112,7 @@ def _pooled(found: Sequence[Entry], places: Mapping[str, Path], earlier: Mapping
 
 
 def _agree(before: Entry, values: Sequence[float]) -> bool:
-    return np.allclose(about(before).get("values", []), values, rtol=0, atol=0) if before else False
+    return bool(before) and about(before).get("values") == [*values]
 
 
 def _crossed(paths: Sequence[Path | None], values: Sequence[float]) -> Estimate | None:
@@ -115,6 +120,11 @@ def _crossed(paths: Sequence[Path | None], values: Sequence[float]) -> Estimate 
 
     The seeds are compared with a model whose scores are all 0, so that the interval is that of the mean.
     """
+    import numpy as np
+
+    from ..artifacts.predictions import Predictions
+    from ..statistics.crossed import crossed
+
     tests = []
     for path in paths:
         try:
@@ -135,6 +145,10 @@ def _crossed(paths: Sequence[Path | None], values: Sequence[float]) -> Estimate 
 
 def _scores(found: Predictions) -> np.ndarray:
     """Return what a run gets right (n,), or pseudo-values of its RMSE."""
+    import numpy as np
+
+    from ..statistics import influence
+
     if found.task is task.classes:
         return (found.logits.argmax(1) == found.labels).astype(np.float64)
     squares = (found.logits[:, 0].astype(np.float64) - found.labels) ** 2

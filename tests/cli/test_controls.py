@@ -31,7 +31,7 @@ def pictures(folder, *, shuffled):
     return folder
 
 
-def tested(call, data, checkpoints):
+def accuracy_of(call, data, checkpoints):
     """The test of a tiny model that was trained on a folder of images: accuracy and its interval."""
     shape = "--size 11K --image 8 --patch 4 --augment none --batch-size 32 --epochs 20"
     made = call(f"{TINY} --dataset {data} {shape} --checkpoints {checkpoints}")
@@ -42,9 +42,9 @@ def tested(call, data, checkpoints):
 
 @pytest.mark.slow
 def test_a_model_trained_on_shuffled_labels_is_at_chance(call, tmp_path):
-    accuracy, (low, high) = tested(call, pictures(tmp_path / "shuffled", shuffled=True), tmp_path / "a")
+    accuracy, (low, high) = accuracy_of(call, pictures(tmp_path / "shuffled", shuffled=True), tmp_path / "a")
     assert low < 0.1 < high
-    accuracy, (low, _) = tested(call, pictures(tmp_path / "true", shuffled=False), tmp_path / "b")
+    accuracy, (low, _) = accuracy_of(call, pictures(tmp_path / "true", shuffled=False), tmp_path / "b")
     assert accuracy > 0.4 and low > 0.3  # the same recipe learns from true labels
 
 
