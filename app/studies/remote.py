@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..artifacts import index
 from ..artifacts.index import Entry
 from ..artifacts.paths import RunFiles
-from ..errors import Explained, HubUnavailable
+from ..errors import Damaged, Explained, HubUnavailable
 from ..sharing.branch import Branch
 from ..sharing.holder import read_holder
 from ..system import clock, hub, repositories
@@ -76,6 +76,21 @@ class Remote:
             elif f"run-{cell.run_id}" in branches and (there := self._begun(cell)):
                 found[cell.run_id] = there
         return found
+
+    def log_of(self, cell: Cell) -> RunFiles:
+        """Return the files of a run that is finished on the Hub, of which its log was downloaded to the study's folder.
+
+        Raises HubUnavailable, and Damaged for a run without a log.
+        """
+        files = RunFiles.of(Path(), cell.config)
+        local, sha = RunFiles(self.records, files.stem), repositories.head(self.repository)
+        name = (files.folder / files.stem / files.log.name).as_posix()
+        there = repositories.listing(self.repository, sha).get(name)
+        if not there:
+            raise Damaged(f"run {cell.run_id} is finished in {self.repository}, which has no {name}. Upload it again")
+        if not repositories.matches(local.log, there):
+            repositories.fetch(self.repository, sha, there, local.log)
+        return local
 
     def _entry(self, sha: str, file: Any) -> Entry | None:
         """Return the entry of a finished run, whose record is downloaded unless it is here already."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..artifacts.paths import RunFiles
-from ..errors import Held, InputError, Stopped, Unavailable
+from ..errors import Held, InputError, Stopped
 from ..studies.cells import Cell
 from ..studies.progress import Progress
 from ..studies.study import Study
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..experiment.observers import Screen
 
 _POLL = 1.0  # seconds between looks at trials of other workers
+_POLL_HUB = 10.0  # seconds between such looks if they are on the Hub
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Search:
             with self.sweep.writing() as writer:
                 self._settle(writer)
                 for trial in writer.content.open:
-                    if self._claim(trial.trial):
+                    if not self._is_elsewhere(trial) and self._claim(trial.trial):
                         return trial
                 if self._may_draw(writer.content):
                     number = len(writer.content.drawn)
@@ -95,7 +96,14 @@ class Search:
                 self.screen.say("waiting for trials that other workers train")
                 reported = True
             self._require_time(self.worker.max_minutes)
-            time.sleep(_POLL)
+            time.sleep(_POLL_HUB if self.worker.study.remote else _POLL)
+
+    def _is_elsewhere(self, trial: Drawn) -> bool:
+        """Return whether a machine that shares no folder with this one trains the run of a trial, by its claim."""
+        if not self.worker.study.remote or not (cell := self._cell(trial)):
+            return False
+        (found,) = self._study(cell).progress(self.screen.say)
+        return found.state == "running" and bool(found.claim and found.claim.until)
 
     @property
     def most(self) -> int | None:
@@ -171,11 +179,6 @@ class Search:
         """Return the end of a trial by its run's files, or None if it is to be trained."""
         metric = self.sweep.file.metric
         if found.done:
-            if found.at_hub:
-                raise Unavailable(
-                    f"run {trial.run_id} of trial {trial.trial} is finished on the Hub only, and a sweep needs its "
-                    "log. Download it with `run.py download`"
-                )
             return Ended(trial=trial.trial, state=DONE, curve=curves.of_run(self._files(found), metric))
         if found.state == "failed" and not found.retried:
             curve = curves.of_run(self._files(found), metric)
@@ -195,6 +198,11 @@ class Search:
             self.worker.complete()
 
     def _files(self, found: Progress) -> RunFiles:
+        """Return the files of a run, of which the log is on this machine."""
+        if found.at_hub and found.done and self.worker.study.remote:
+            return self.worker.study.remote.log_of(found.cell)
+        if found.at_hub:
+            return RunFiles.of(self.sweep.checkpoints, found.cell.config)
         return found.run.files if found.run else RunFiles.of(self.sweep.checkpoints, found.cell.config)
 
     def _study(self, cell: Cell) -> Study:

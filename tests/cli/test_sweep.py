@@ -8,6 +8,7 @@ import time
 
 import pytest
 from data import measured
+from hub.server import HubServer
 
 from app.artifacts.runs import find_runs
 from app.sweeps import lines
@@ -32,12 +33,16 @@ def file(work):
     (work / "search.yaml").write_text(SEARCH.format(method="random"))
 
 
-def started(line, folder):
+def started(line, folder, **more):
     """The sweep in another process, with its file of lines below the folder."""
     words = shlex.split(f"sweep search.yaml {TINY} --trials 3 --checkpoints {folder} {line}")
     with folder.with_suffix(".txt").open("a") as said:
         return subprocess.Popen(
-            relaunch.command(*words), env=relaunch.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            relaunch.command(*words),
+            env=relaunch.environment() | more,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
 
 
@@ -108,6 +113,20 @@ def test_two_workers_share_a_sweep_and_each_trial_is_trained_once(work):
     assert sorted(content.drawn) == sorted(content.ended) == [0, 1, 2]
     said = (work / "shared.txt").read_text()
     assert said.count(" begins: ") == 3 and not list(path.parent.glob("claims/*"))
+
+
+@pytest.mark.slow
+def test_machines_that_share_a_repository_only_divide_a_grid(work):
+    (work / "search.yaml").write_text("method: grid\nparameters: {lr: {values: [0.004, 0.002, 0.001]}}\n")
+    with HubServer() as hub:
+        places = hub.environment() | {"HF_REPOSITORY": "tester/runs"}
+        workers = [started("--upload --push-every 1s", work / name, **places) for name in "ab"]
+        assert [each.wait() for each in workers] == [0, 0], (work / "a.txt").read_text()
+        there = {name.split("/")[1] for name in hub.files("tester/runs") if name.startswith("vit_")}
+    said = "".join((work / f"{name}.txt").read_text() for name in "ab")
+    assert len(there) == 3 and said.count(" begins: ") == 3
+    ends = [lines.read(path).ended for path in work.glob("[ab]/sweeps/*/trials.jsonl")]
+    assert len(ends) == 2 and ends[0] == ends[1] and all(len(each.curve) == 4 for each in ends[0].values())
 
 
 @pytest.mark.slow

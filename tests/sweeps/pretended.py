@@ -48,6 +48,7 @@ class Study:
 
     world: World
     cells: list
+    remote: None = None
 
     def progress(self, say, cells=None):
         states = [(cell, self.world.runs.get(cell.run_id, ["missing", []])[0]) for cell in cells or self.cells]
