@@ -121,8 +121,8 @@ def _check_mixing(recipe: Recipe) -> None:
             )
     if recipe.mix_epochs is not None and recipe.mix_epochs >= recipe.epochs:
         raise InputError(
-            f"mix_epochs={recipe.mix_epochs} has no effect on {recipe.epochs} epochs. Use a smaller number, or omit "
-            "--mix-epochs"
+            f"mix_epochs={recipe.mix_epochs} does not end before epochs={recipe.epochs}, so it has no effect. Use a "
+            "smaller number, or omit --mix-epochs"
         )
 
 
@@ -160,8 +160,8 @@ def _check_betas(betas: Betas, optimizer: str, own: Betas) -> None:
     """Raise InputError for too few or too many betas, or if they are shares of new information."""
     if len(betas) != len(own):
         raise InputError(
-            f"betas={spelled_betas(betas)} has {len(betas)} numbers, and {optimizer} takes {len(own)}. Write "
-            f"--betas {spelled_betas(own)}, for example"
+            f"betas={spelled_betas(betas)} has {len(betas)} number{'s' * (len(betas) > 1)}, and {optimizer} takes "
+            f"{len(own)}. Write --betas {spelled_betas(own)}, for example"
         )
     if len(own) > 2 and are_new_shares(betas):
         raise InputError(

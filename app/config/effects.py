@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError
 from ..tables.datasets import DATASETS, DatasetRow, dataset_row, is_local
 from ..tables.families import FAMILIES, FamilyRow
-from ..tables.models import ModelRow
+from ..tables.models import ModelRow, examples_of
 from ..tables.reading import reading_of
 from ..tables.shape import CELLS, normal
 from .settings import Data, Files, Model, Recipe, Setting, declared, flag, options_of
@@ -69,8 +69,10 @@ def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow
     for name, field in _OF_SOME_MODELS.items():
         its = declared(field)
         if family.name not in its.families and values.get(name, field.default) != field.default:
-            only = " and ".join(f"{each}/NAME" if each == "timm" else each for each in its.families)
-            raise InputError(f"{flag(name)} has no effect on {row.name}. It is for --model {only}. {its.otherwise}")
+            raise InputError(
+                f"{flag(name)} has no effect on {row.name}. It is for models such as {examples_of(its.families)}. "
+                f"{its.otherwise}"
+            )
 
 
 def require(request: Mapping[str, Any]) -> None:

@@ -55,8 +55,12 @@ def _has_effect(name: str, found: Mapping[str, Any], row: ModelRow, facts: Datas
     its = declared(_ASKED[name])
     if facts.kind not in its.kinds or (its.families and row.family not in its.families):
         return False
+    if name == "nesterov" and found.get("momentum") == 0:
+        return False
     if name in _OF_OPTIMIZERS:
         return name in OPTIMIZERS[found["optimizer"]].takes
+    if name == "pretrained":
+        return not found.get("init_sha256")
     if name in _OF_MIXING:
         return bool(found.get("mixup") or found.get("cutmix"))
     return name not in _OF_CLASSES or facts.task == "classification"

@@ -43,14 +43,15 @@ def paths(model: nn.Module) -> list[DropPath]:
 
 
 def draw(dropping: list[DropPath], examples: np.ndarray, *, place: Place, key: tuple[int, int]) -> None:
-    """Give each module its factors for a micro-batch of these examples, at a (seed, step).
+    """Give each module its factors for a micro-batch of these examples, (B,) int64 or pairs, at a (seed, step).
 
-    A draw depends on the seed, the step, the module's place in the model and the example only. So neither the
-    micro-batch, the ranks nor an interruption change it.
+    A pair of `data.transforms.mixing` counts as its first example. A draw depends on the seed, the step, the module's
+    place in the model and the example only. So neither the micro-batch, the ranks nor an interruption change it.
     """
+    numbers = examples["example"] if examples.dtype.names else examples
     streams = [draws.key(draws.DROP_PATH, *key, at) for at in range(len(dropping))]
     stream: Any = np.array(streams, np.int64)[:, None]
-    uniform = draws.uniform(stream, np.asarray(examples, np.int64)[None])  # (M, B)
+    uniform = draws.uniform(stream, np.asarray(numbers, np.int64)[None])  # (M, B)
     kept = 1 - np.array([module.rate for module in dropping])[:, None]
     factors = place.send(torch.from_numpy(np.where(uniform < kept, 1 / kept, 0).astype(np.float32)))
     for module, own in zip(dropping, factors, strict=True):

@@ -115,6 +115,10 @@ def check(text: str, *, square: bool, channels: int) -> None:
 def _part(text: str, within: str) -> Part:
     name, colon, number = text.partition(":")
     row = AUGMENTATIONS.get(name)
+    if row is None and name == NONE:
+        raise InputError(
+            f"augment={within} joins none with other augmentations. Use --augment none alone, or omit none"
+        )
     if row is None:
         raise InputError(f"unknown augment {name!r}. {suggestion(name, [*AUGMENTS])}")
     if not colon:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -231,6 +231,13 @@ ALIASES = {  # other spellings
     "res101": "resnet101",
     "vgg19": "vgg",
 }
+
+
+def examples_of(families: Iterable[str]) -> str:
+    """Return the first model of each family, as `--model` spells it: `vit_classic, cait or timm/NAME`."""
+    first = {row.family: row.name for row in reversed(MODELS.values())} | {"timm": f"{TIMM}NAME"}
+    *others, last = [first[family] for family in families]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def model_row(name: str) -> ModelRow:

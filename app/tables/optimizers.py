@@ -83,9 +83,10 @@ def parsed_betas(text: str) -> Betas:
     try:
         if not all(part.isascii() and "_" not in part for part in parts):
             raise ValueError
-        return normal_betas([float(part) for part in parts])
+        numbers = [float(part) for part in parts]
     except ValueError:
         raise InputError(f"betas={text!r} are not numbers. {_HOW}") from None
+    return normal_betas(numbers)
 
 
 def spelled_betas(betas: Iterable[float]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from .models import TIMM, ModelRow
+from .models import ModelRow, examples_of
 
 NONE = "none"
 IMAGE_OF_WEIGHTS = "image_of_weights"  # the side that the published weights of a timm model were trained at
@@ -92,6 +92,8 @@ def of(name: str, row: ModelRow) -> dict[str, Any]:
     """Return the settings of a recipe for a model. Raises InputError for a model that the recipe is not for."""
     recipe = RECIPES[name]
     if recipe.families and row.family not in recipe.families:
-        models = " or ".join(f"--model {family if family != 'timm' else TIMM + 'NAME'}" for family in recipe.families)
-        raise InputError(f"--recipe {name} is not for {row.name}. Use it with {models}, or another recipe")
+        raise InputError(
+            f"--recipe {name} is not for {row.name}. Use it with --model {examples_of(recipe.families)}, or another "
+            "recipe"
+        )
     return {**recipe.settings, **recipe.of_family.get(row.family, {})}

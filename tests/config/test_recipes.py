@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.config import recipes, schedules
-from app.config.run import RunConfig
+from app.config.facts import dataset_facts
+from app.config.run import RunConfig, resolve
 from app.errors import InputError
+from app.tables.datasets import DATASETS
 from app.tables.models import model_row
 from app.tables.recipes import IMAGE_OF_WEIGHTS, RECIPES
 
@@ -73,6 +75,7 @@ def test_values_without_effect_are_omitted():
     other = config("airbench", optimizer="adamw")
     assert other.momentum is None and other.nesterov is None and other.lr == 0.4
     unmixed = config("vit_small_data", mixup=0, cutmix=0)
+    assert not config("airbench", momentum=0).nesterov
     assert unmixed.mix_prob == 1.0 and unmixed.augment == RECIPES["vit_small_data"].settings["augment"]
 
 
@@ -82,8 +85,17 @@ def test_a_family_has_its_values():
 
 @pytest.mark.parametrize(("name", "model"), [("airbench", "vit_classic"), ("transfer", "resnet18")])
 def test_a_recipe_for_other_models_is_refused(name, model):
-    with pytest.raises(InputError, match=f"--recipe {name} is not for {model}. Use it with --model"):
+    with pytest.raises(InputError, match=f"--recipe {name} is not for {model}. Use it with --model") as refused:
         config(name, model=model)
+    first = str(refused.value).split("--model ")[1].split(",")[0]
+    assert model_row(first).family in RECIPES[name].families
+
+
+def test_given_weights_win_over_the_published_ones_of_transfer():
+    assert config("transfer").pretrained
+    request = {"dataset": "cifar10", "model": MODELS["transfer"], "recipe": "transfer", "image": 32}
+    made = resolve(request | {"init": "w.safetensors", "init_sha256": "0" * 64}, dataset_facts(DATASETS["cifar10"]))
+    assert not made.pretrained and made.init_sha256 and made.layer_decay == 0.75
 
 
 def test_transfer_takes_the_side_of_the_weights_unless_one_is_given():

@@ -38,7 +38,7 @@ def test_order_and_numbers_are_part_of_the_run():
     [("flipcrop", r"Did you mean `flip_crop`\?"), ("flip_crop+", "unknown augment ''"), ("rand:31", "from 0 to 30"),
      ("rand:8.5", "whole number"), ("rand:x", "'x'"), ("rand:", "''"), ("erasing:nan", "'nan'"),
      ("flip:2", "Use flip"), ("flip+flip", "repeats"), ("flip+flip_crop", "repeats"), ("erasing+flip", "last"),
-     ("erasing+erasing_noise", "repeats"), ("none+flip", "unknown augment 'none'"), ("resized_crop:0", "from 0.01")],
+     ("erasing+erasing_noise", "repeats"), ("none+flip", "Use --augment none alone"), ("resized_crop:0", "from 0.01")],
 )  # fmt: skip
 def test_a_fault_is_named_with_what_to_do(text, says):
     with pytest.raises(InputError, match=says):

@@ -181,7 +181,7 @@ class Recipe:
         differs="confound",
     )
     ema: float | None = setting(
-        None, panel=PANEL, shown="no average", above=0, metavar="EPOCHS",
+        None, panel=PANEL, shown="no average", above=0, most=MOST, metavar="EPOCHS",
         help="Also average the weights with this half-life in epochs, and validate and keep the average.",
         differs="confound",
     )  # fmt: skip
