@@ -166,7 +166,7 @@ def small(name):
 
 
 SLOW_TO_LEARN = (
-    "mobilevit", "resnet18", "convmixer", "swin", "vgg", "resnet1d", "vit_differential_h32",
+    "mobilevit", "resnet18", "convmixer", "swin", "vgg", "resnet1d", "vit_differential_h32", "cait",
     "vit_classic", "vit_differential",
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ def of(its):
     return found
 
 
-def shares(its, count=100_000):
+def shares(its, count=20_000):
     values = Counter(of(its).at((at + 0.5) / count) for at in range(count))
     return {value: round(number / count, 3) for value, number in sorted(values.items())}
 
