@@ -20,7 +20,6 @@ from .zoo import SWIN_HEADS, SWIN_WINDOW
 if TYPE_CHECKING:
     from torch import nn
 
-CONVMIXER_KERNEL = 8
 _VGG19 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 4, 0, 8, 8, 8, 8, 0, 8, 8, 8, 8, 0)  # widths of `width`; 0 is a max-pool
 
 
@@ -69,14 +68,22 @@ def swin(
 
 
 def convmixer(
-    *, image: int, patch: int, channels: int, classes: int, d_model: int, depth: int, dropout: float = 0.0
+    *,
+    image: int,
+    patch: int,
+    channels: int,
+    classes: int,
+    d_model: int,
+    depth: int,
+    kernel: int = 8,
+    dropout: float = 0.0,
 ) -> nn.Module:
-    """Return a ConvMixer (arXiv:2201.09792) with kernels of 8, for any image that its patches divide."""
+    """Return a ConvMixer (arXiv:2201.09792), for any image that its patches divide. `kernel` is in patches."""
     from timm.models.convmixer import ConvMixer
 
     assert image % patch == 0
     return ConvMixer(
-        dim=d_model, depth=depth, kernel_size=CONVMIXER_KERNEL, patch_size=patch, in_chans=channels,
+        dim=d_model, depth=depth, kernel_size=kernel, patch_size=patch, in_chans=channels,
         num_classes=classes, drop_rate=dropout,
     )  # fmt: skip
 

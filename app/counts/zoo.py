@@ -76,7 +76,7 @@ def check_vgg(shape: Shape) -> None:
 CHECKS: dict[str, Callable[[Shape], None]] = {
     "cait": check_cait,
     "swin": check_swin,
-    "convmixer": _checked("patch", "d_model", "depth"),
+    "convmixer": _checked("patch", "d_model", "depth", "kernel"),
     "mlpmixer": check_mlpmixer,
     "mobilevit": check_mobilevit,
     "vgg": check_vgg,

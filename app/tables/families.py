@@ -60,7 +60,7 @@ FAMILIES = {
         # timm's
         FamilyRow("cait",      "depth",    ("patch", "d_model", "depth", "heads", "mlp_ratio")),
         FamilyRow("swin",      "width",    ("patch", "width"), step=3),  # three heads in the first stage
-        FamilyRow("convmixer", "d_model",  ("patch", "d_model", "depth")),
+        FamilyRow("convmixer", "d_model",  ("patch", "d_model", "depth", "kernel"), defaults={"kernel": 8}),
         FamilyRow("mlpmixer",  "depth",    ("patch", "d_model", "depth", "mlp_ratio")),
         FamilyRow("mobilevit", "width",    ("width",)),
         FamilyRow("vgg",       "width",    ("width",)),

@@ -39,6 +39,7 @@ class Shape:
     value_skip: bool = _ABSENT
     features: int = _ABSENT
     width: int = _ABSENT
+    kernel: int = _ABSENT  # side of a depthwise convolution's, in tokens
     stem_pool: bool = _ABSENT
     projection: str = _ABSENT  # first | every
     stem_dropout: bool = _ABSENT

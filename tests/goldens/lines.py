@@ -24,6 +24,8 @@ TRAININGS = {
     "digits-classic": f"{_DIGITS} {_C}",
     "digits-differential": f"{_DIGITS} {_D}",
     "digits-differential-v2": f"{_DIGITS} {_D} --size 110K --attention differential_v2",
+    "digits-adan": f"{_DIGITS} {_C} --optimizer adan --ema 1 --drop-path 0.1 --label-smoothing 0.1 --schedule wsd",
+    "digits-muon": f"{_DIGITS} {_C} --optimizer muon --layer-decay 0.8 --loss bce --schedule linear",
     "digits-1M-classic": f"{_DIGITS} --model vit_classic",
     "digits-1M-differential": f"{_DIGITS} --model vit_differential",
     "digits-match-params": f"{_DIGITS} --model cnn --match params --like vit_differential --size 1M --depth 3",
@@ -165,6 +167,11 @@ IDENTITIES = {
     " --seed 9 --precision bf16 --dropout 0 --augment randaugment",
     "every data option": "--split-seed 3 --val-fraction 0.2 --test-fraction 0.3 --limit-train 100 --limit-val 50"
     " --limit-test 60 --image 64 --patch 8 --image-column img --size 1M",
+    "every option of adan": "--optimizer adan --betas 0.97,0.9,0.98 --eps 1e-7 --schedule wsd --lr-min 1e-6"
+    " --layer-decay 0.8 --ema 2 --label-smoothing 0.1 --drop-path 0.1 --best-by accuracy",
+    "every option of sgd": "--optimizer sgd --momentum 0.8 --nesterov --schedule linear --loss bce --precision fp16",
+    "lion by epoch": "--optimizer lion --schedule cosine_epoch",
+    "muon": "--optimizer muon",
     "integers for floats": "--lr 1 --dropout 0 --weight-decay 1 --clip-norm 2 --mlp-ratio 4",
     "the protocol's own values": "--image 224 --patch 8 --batch-size 512 --epochs 50 --lr 1e-4 --weight-decay 0.01"
     " --dropout 0.2 --augment none --size 10M --model vit_differential --attention differential --seed 0",

@@ -11,9 +11,14 @@ from ...tables.shape import Extent
 from .declaring import MOST, derived, setting
 
 PANEL = "Model"
-TRANSFORMERS, T2T, WIDTHS = "Model: transformers", "Model: T2T-ViT", "Model: CNN, ResNet, Swin, MobileViT and VGG"
+TRANSFORMERS, T2T, WIDTHS = (
+    "Model: transformers",
+    "Model: T2T-ViT",
+    "Model: CNN, ResNet, Swin, MobileViT, VGG and ConvMixer",
+)
 RESNET1D, TIMM = "Model: 1-D ResNet", "Model: timm"
 PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM)  # one panel per family that has separate options
+MOST_KERNEL = 1023  # patches: more than any image has
 MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
 
@@ -79,6 +84,10 @@ class Model:
         shown="the model's own",
         panel=WIDTHS,
     )
+    kernel: int = _cell(
+        "Set the side of the depthwise convolutions of ConvMixer, in patches.", shown="8", panel=WIDTHS, above=0,
+        most=MOST_KERNEL,
+    )  # fmt: skip
     stem_pool: bool = _cell("Max-pool after the stem of the 1-D ResNet.", panel=RESNET1D)
     projection: str = _cell(
         "Project the shortcut in the first block or in every block of a stage of the 1-D ResNet.",
