@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sweep run": (
         "sweep search.yaml --dataset digits",
         "sweep search.yaml --dataset digits --trials 20 --jobs 2",
+        "sweep search.yaml --dataset digits --models vit_classic,vit_differential --into best.csv",
     ),
     "sweep status": ("sweep status search.yaml --dataset digits",),
     "sweep top": ("sweep top search.yaml --dataset digits", "sweep top search.yaml --dataset digits --count 10 --json"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import options as o
+from . import sweep_models
 from . import sweep_options as so
 from .examples import group, page
 from .repository import require_writable
@@ -34,30 +35,38 @@ def register(app: typer.Typer) -> None:
 
 
 @o.takes(**so.OF_EVERY_COMMAND, **so.OF_RUN)
-def run(
-    *, trials: int | None, jobs: int, claim: float | None, mixed_versions: bool, as_json: bool, **given: Any
-) -> None:
+def run(*, as_json: bool, **options: Any) -> None:
     """Draw trials by grid, random or bayes, train each as a run, and stop bad ones early.
 
     Options of `train` are settings of every trial. If it is interrupted, run the same command again: it resumes the
     unfinished trials and draws the same ones.
     """
-    how = {"trials": trials, "claim": claim, "mixed_versions": mixed_versions}
+    how = {name: options.pop(name) for name in so.OF_RUN if name != "as_json"}
+    models = sweep_models.asked(how["models"], options, into=how["into"])
+    if not models:
+        sweep, content = _searched(options, how, as_json=as_json)
+        return show(sweep, content, count=None, as_json=as_json)
+    found = [_searched(options | {"model": model}, how, as_json=as_json) for model in models]
+    return sweep_models.show(found, into=how["into"], as_json=as_json)
+
+
+def _searched(given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> tuple[Sweep, Content]:
+    """Search to the end; return the sweep and its lines. Raises NotUploaded."""
     with Screen(quiet=as_json) as screen:
         from ..sweeps import drawing
 
-        sweep, cap = sweep_of(given, screen, trials=trials)
+        sweep, cap = sweep_of(given, screen, trials=how["trials"])
         drawing.require(sweep.file, cap)
         screen.say(_begun(sweep, cap))
         if given.get("upload"):
             require_writable(screen, private=bool(given.get("private")))
-    uploaded = jobs == 1 or _work_together(jobs, given | how)
+    uploaded = how["jobs"] == 1 or _work_together(how["jobs"], given | how)
     content = search_of(sweep, given, cap=cap, how=how).complete()
-    show(sweep, content, count=None, as_json=as_json)
     if not uploaded:
         from ..errors import NotUploaded
 
         raise NotUploaded("runs of the sweep are finished, but not uploaded. Run the same command again")
+    return sweep, content
 
 
 def _begun(sweep: Sweep, cap: int | None) -> str:

@@ -28,6 +28,14 @@ Trials = Annotated[
     int | None, _option("--trials", metavar="N", min=1, max=100_000, help="Stop after this many trials of the sweep, "
                         "in all commands together. Default: the file's run_cap, else all of a grid."),
 ]  # fmt: skip
+Models = Annotated[
+    str | None, _option("--models", metavar="A,B", help="Search for each of these models with the same trials, and "
+                        "compare what the searches reached. Default: one search, for --model."),
+]  # fmt: skip
+Into = Annotated[
+    Path | None, _option("--into", metavar="FILE.csv", help="Write the best settings of each model into this study "
+                         "file, with --models. Default: none."),
+]  # fmt: skip
 Count = Annotated[
     int, _option("--count", metavar="N", min=1, help="Print this many trials, the best one first. Default: 3.")
 ]
@@ -37,6 +45,7 @@ Jobs = Annotated[
 ]  # fmt: skip
 OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {"file": (File, ...), "sweep_seed": (SweepSeed, None)}
 OF_RUN: dict[str, tuple[Any, Any]] = {
-    "trials": (Trials, None), "jobs": (Jobs, 1), "claim": (study_options.Claim, None),
-    "mixed_versions": (study_options.MixedVersions, False), "as_json": (o.AsJson, False),
+    "trials": (Trials, None), "models": (Models, None), "into": (Into, None), "jobs": (Jobs, 1),
+    "claim": (study_options.Claim, None), "mixed_versions": (study_options.MixedVersions, False),
+    "as_json": (o.AsJson, False),
 }  # fmt: skip

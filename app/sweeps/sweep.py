@@ -81,8 +81,11 @@ class Sweep:
 
     def _settings(self) -> dict[str, str]:
         """Return the settings of all trials that decide their results."""
-        decisive = {name: value for name, value in self.given.items() if declared(SETTINGS[name]).decides}
-        return {name: str(value) for name, value in sorted(decisive.items())}
+        return {name: str(value) for name, value in sorted(self.deciding().items())}
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings of all trials that decide their results."""
+        return {name: value for name, value in self.given.items() if declared(SETTINGS[name]).decides}
 
     def header(self) -> Header:
         """Return the first line of the file."""

@@ -161,6 +161,9 @@ REFUSED = {
     "unknown setting 'learning'": ("  lr:|  learning:", "sweep search.yaml --dataset digits --trials 1"),
     "has no trials": ("", "sweep verify search.yaml --dataset digits"),
     "trial 3 does not exist": ("", "sweep promote 3 search.yaml --dataset digits"),
+    "Omit one of them": ("", "sweep search.yaml --trials 1 --model vit_classic --models vit_classic,resnet18"),
+    "is not a comparison": ("", "sweep search.yaml --dataset digits --trials 1 --models vit_classic"),
+    "with --models only": ("", "sweep search.yaml --dataset digits --trials 1 --into best.csv"),
     "`run.py sweep FILE.yaml`": ("", "tune search.yaml"),
 }  # fmt: skip
 

@@ -1,0 +1,107 @@
+"""The comparison of models by equal searches: the expected best of n trials, edges, and the best settings."""
+
+import itertools
+import statistics
+
+import pytest
+from pretended import Quiet, Study, Worker
+from test_searching import GRID
+
+from app.errors import InputError, StudyFailed
+from app.studies import cells, rows
+from app.sweeps import expected, fair, lines, parameters, ranking
+from app.sweeps.metric import DEFAULT, of_mapping
+from app.sweeps.searching import Search
+
+
+def trial(number, *curve, state="done", metric=DEFAULT, u=None, **values):
+    drawn = lines.Drawn(trial=number, run_id=str(number), run="", values=values, u=u or {}, finished="")
+    return ranking.Trial(drawn, lines.Ended(trial=number, state=state, curve=curve), metric)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_expected_best_of_n_is_the_mean_over_all_samples_of_n(n):
+    costs = [0.5, 0.1, 0.7, 0.1]
+    samples = itertools.product(costs, repeat=n)
+    assert expected.best_of(costs, n) == pytest.approx(statistics.mean(map(min, samples)), rel=1e-12)
+
+
+def test_a_trial_without_a_value_counts_as_the_worst_one_in_the_direction_of_the_metric():
+    accuracy = of_mapping({"name": "val_acc", "goal": "maximize"})
+    found = [
+        trial(0, 10.0, 30.0, metric=accuracy),
+        trial(1, 50.0, metric=accuracy),
+        trial(2, state="failed", metric=accuracy),
+    ]
+    assert expected.curve(found, accuracy, [1, 2, 9]) == pytest.approx({1: 110 / 3, 2: (50 * 5 + 30 * 4) / 9})
+    assert expected.curve(found[2:], accuracy, [1]) == {}
+
+
+SEARCHED = {
+    "lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1},
+    "dropout": {"distribution": "q_uniform", "min": 0.0, "max": 0.5, "q": 0.1},
+    "depth": {"values": [2, 4, 8]},
+    "optimizer": {"values": ["adam", "adamw", "sgd"]},
+    "eps": {"distribution": "log_normal"},
+    "seed": {"value": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "u", "edges"),
+    [
+        ({"lr": 0.01, "dropout": 0.2, "depth": 4}, {"lr": 0.6, "eps": 0.99}, []),
+        ({"lr": 0.09, "dropout": 0.2, "depth": 4}, {"lr": 0.97}, ["lr at its upper end"]),
+        ({"lr": 0.01, "dropout": 0.5, "depth": 2}, {"lr": 0.6}, ["depth at its lower end", "dropout at its upper end"]),
+    ],
+)
+def test_values_at_an_end_of_what_was_searched_are_flagged(values, u, edges):
+    found = trial(0, 1.0, u=u, **values, optimizer="adam", eps=9.0, seed=3)
+    assert expected.edges(parameters.of_mapping(SEARCHED), found) == edges
+
+
+@pytest.fixture
+def searched(world, sweep_of):
+    """The searches of two models with the same file."""
+    found = []
+    for model in ("vit_classic", "vit_differential"):
+        sweep = sweep_of(GRID.format(method="grid", cap=12), model=model)
+        content = Search(sweep, Worker(Study(world, [])), Quiet(), None).complete()
+        found.append(fair.Searched.of(sweep, content))
+    return found
+
+
+def test_each_model_has_the_same_trials_and_its_own_lines(searched):
+    one, other = searched
+    assert [t.drawn.values for t in one.trials] == [t.drawn.values for t in other.trials]
+    assert one.sweep.path != other.sweep.path
+    assert not {t.drawn.run_id for t in one.trials} & {t.drawn.run_id for t in other.trials}
+
+
+def test_the_table_has_the_best_trial_that_was_trained_to_its_end(searched):
+    heads, lines_of = fair.table(searched)
+    counts = [f"best of {n}" for n in (1, 2, 4, 8, 12)]
+    assert heads == ("model", "trials", "best val_loss", *counts, "at the edge")
+    assert [line[:2] for line in lines_of] == [("vit_classic", 12), ("vit_differential", 12)]
+    best = searched[0].best
+    assert best.state == "done" and best.value == min(t.value for t in searched[0].trials if t.state == "done")
+    assert any("edge" in note for note in fair.notes(searched)) == any(each.edges for each in searched)
+
+
+def test_the_study_of_the_best_settings_resolves_to_the_runs_of_the_best_trials(searched, tmp_path):
+    path = tmp_path / "best.csv"
+    fair.write_study(searched, path)
+    fair.write_study(searched, path)  # the same content is no conflict
+    found = cells.resolved(rows.of_file(path, options={}, axes={}), Quiet(), checkpoints=tmp_path)
+    assert [cell.run_id for cell in found] == [each.best.drawn.run_id for each in searched]
+    seeds = rows.of_file(path, options={}, axes={"seed": ["1", "2"]})
+    assert [row.cells["seed"] for row in seeds] == ["1", "2"] * 2
+    path.write_text("model\n")
+    with pytest.raises(InputError, match="other settings"):
+        fair.write_study(searched, path)
+
+
+def test_a_model_without_a_complete_trial_is_an_error(searched):
+    nothing = fair.Searched("vit_classic", searched[0].sweep, [trial(0, 1.0, state="pruned")])
+    with pytest.raises(StudyFailed, match="no trial of vit_classic"):
+        _ = nothing.best
