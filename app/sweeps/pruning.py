@@ -5,6 +5,7 @@ The worker names the trial and the file of lines in the environment. The decisio
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ VARIABLE = "ISOSCALE_TRIAL"  # set for a trial's training: its number, the folde
 
 def variable(number: int, checkpoints: Path, path: Path) -> dict[str, str]:
     """Return the environment variable by which a training process finds the judge of its trial."""
-    return {VARIABLE: os.pathsep.join([str(number), str(checkpoints.absolute()), str(path.absolute())])}
+    return {VARIABLE: json.dumps([number, str(checkpoints.absolute()), str(path.absolute())])}
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,13 @@ def of_environment() -> Judge | None:
     """Return the judge of this process's trial, or None if it trains no trial."""
     if not (asked := os.environ.get(VARIABLE)):
         return None
-    number, *paths = asked.split(os.pathsep, 2)
-    if len(paths) != 2 or not number.isdecimal():
-        raise InputError(f"{VARIABLE}={asked} is not a trial. It is set by `sweep` for its trainings. Unset it")
-    return Judge(int(number), *map(Path, paths))
+    try:
+        number, checkpoints, path = json.loads(asked)
+        return Judge(int(number), Path(checkpoints), Path(path))
+    except (ValueError, TypeError):
+        raise InputError(
+            f"{VARIABLE}={asked} is not a trial. It is set by `sweep` for its trainings. Unset it"
+        ) from None
 
 
 def first(content: Content, number: int, curve: Sequence[float], checkpoints: Path) -> tuple[int, str] | None:

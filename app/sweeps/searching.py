@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..artifacts.paths import RunFiles
-from ..errors import Held, InputError, Stopped
+from ..errors import Diverged, Held, InputError, OutOfMemory, Stopped, StudyFailed
 from ..studies.cells import Cell
-from ..studies.progress import Progress
+from ..studies.progress import REFUSED, Progress
 from ..studies.study import Study
 from ..studies.worker import Worker
 from ..system import relaunch, signals, ticket
@@ -25,6 +25,7 @@ from .sweep import Sweep
 if TYPE_CHECKING:
     from ..experiment.observers import Screen
 
+_FINAL = (Diverged.kind, OutOfMemory.kind, REFUSED)  # failures that the same values would meet again
 _POLL = 1.0  # seconds between looks at trials of other workers
 _POLL_HUB = 10.0  # seconds between such looks if they are on the Hub
 
@@ -172,8 +173,7 @@ class Search:
         elif ended := self._ended(trial, found, writer.content):
             writer.append(ended)
         elif found.state != "running":
-            curve = curves.of_run(self._files(found), self.sweep.file.metric)
-            writer.append(Ended(trial=trial.trial, state=FAILED, curve=curve, why=f"{found.kind}: {found.sentence}"))
+            writer.append(self._failed(trial, found, writer.content))
 
     def _ended(self, trial: Drawn, found: Progress, content: Content) -> Ended | None:
         """Return the end of a trial by its run's files, or None if it is to be trained."""
@@ -181,13 +181,29 @@ class Search:
         if found.done:
             return Ended(trial=trial.trial, state=DONE, curve=curves.of_run(self._files(found), metric))
         if found.state == "failed" and not found.retried:
-            curve = curves.of_run(self._files(found), metric)
-            return Ended(trial=trial.trial, state=FAILED, curve=curve, why=f"{found.kind}: {found.sentence}")
+            return self._failed(trial, found, content)
         if found.state == "stopped":
             curve = curves.saved(self._files(found), metric)
             if stops := pruning.first(content, trial.trial, curve, self.sweep.checkpoints):
                 return Ended(trial=trial.trial, state=PRUNED, curve=curve[: stops[0]], why=stops[1])
         return None
+
+    def _failed(self, trial: Drawn, found: Progress, content: Content) -> Ended:
+        """Return the end of a trial whose values fail.
+
+        Raises StudyFailed for what another try may not meet, such as a network that does not answer, and InputError if
+        `train` refuses the first training: neither says anything about the values.
+        """
+        why = f"{found.kind}: {found.sentence}"
+        if found.kind not in _FINAL:
+            raise StudyFailed(
+                f"trial {trial.trial} (run {trial.run_id}) has not ended, {why}. Fix this, and run the same command "
+                "again"
+            )
+        if found.kind == REFUSED and not any(line.curve for line in content.ended.values()):
+            raise InputError(f"trial {trial.trial} cannot be trained: {found.sentence}")
+        curve = curves.of_run(self._files(found), self.sweep.file.metric)
+        return Ended(trial=trial.trial, state=FAILED, curve=curve, why=why)
 
     def _upload_left(self) -> None:
         """Upload the finished runs whose upload failed."""

@@ -40,7 +40,13 @@ def _difference(sweep: Sweep, before: Content, line: Drawn, screen: Screen) -> s
     }
     if differing:
         name, (there, here) = next(iter(differing.items()))
-        return f"its line has {name}={there!r}, and the draw is {here!r}"
+        return f"its line has {name}={there!r}, and the draw is {here!r}{_versions(sweep, before)}"
     if line.run_id != again.run_id:
         return f"its line has run {line.run_id or 'none'}, and its values make run {again.run_id or 'none'}"
     return ""
+
+
+def _versions(sweep: Sweep, before: Content) -> str:
+    """Return a clause on the version of Optuna if the sweep was begun with another one."""
+    begun, here = before.header and before.header.optuna, sweep.header().optuna
+    return f", with Optuna {begun} at the beginning and {here} here" if begun != here else ""

@@ -1,6 +1,6 @@
 """Trainings that are computed in memory: each epoch's loss is a formula of the trial's values."""
 
-import os
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class World:
     runs: dict = field(default_factory=dict)  # run ID -> [state, curve]
     left: float = float("inf")
     trained: list = field(default_factory=list)  # run ID of each epoch that was trained
+    fails: list = field(default_factory=list)  # the kinds of failures of the next trainings; None: it does not fail
 
     def epoch(self, config):
         """Train one more epoch of a run."""
@@ -51,8 +52,12 @@ class Study:
     remote: None = None
 
     def progress(self, say, cells=None):
-        states = [(cell, self.world.runs.get(cell.run_id, ["missing", []])[0]) for cell in cells or self.cells]
-        return [Progress(cell=cell, state=state) for cell, state in states]
+        runs = [(cell, self.world.runs.get(cell.run_id, ["missing", []])[0]) for cell in cells or self.cells]
+        return [
+            Progress(cell=cell, state="failed", kind=state.removeprefix("failed "), sentence="why", failures=9)
+            if state.startswith("failed") else Progress(cell=cell, state=state)
+            for cell, state in runs
+        ]  # fmt: skip
 
 
 @dataclass
@@ -68,6 +73,9 @@ class Worker:
 
     def train_missing(self):
         (cell,) = self.study.cells
+        if self.study.world.fails and (kind := self.study.world.fails.pop(0)):
+            self.study.world.runs[cell.run_id] = [f"failed {kind}", []]
+            return
         judge = pruning.Judge(*_parts(self.environment)) if self.environment else None
         while True:
             state = self.study.world.epoch(cell.config)
@@ -84,5 +92,5 @@ class Worker:
 
 
 def _parts(environment):
-    number, *paths = environment[pruning.VARIABLE].split(os.pathsep)
-    return int(number), *map(Path, paths)
+    number, *paths = json.loads(environment[pruning.VARIABLE])
+    return number, *map(Path, paths)
