@@ -19,6 +19,7 @@ def of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findin
         findings.rows_per_class(config, extent),
         *readiness.batch(config, extent),
         findings.dataset(config, extent, offline=readiness.is_offline()),
+        *findings.rate(config),
         *findings.heads(config),
         *findings.recipe(config),
     ]

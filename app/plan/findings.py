@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from ..config import recipes, schedules
 from ..config.matching import counted
+from ..config.resolve import protocol_of
 from ..config.run import RunConfig
 from ..counts.vit import head_width
 from ..system import machine, storage
 from ..system.findings import FAIL, NOTE, PASS, WARN, Finding
 from ..tables.datasets import DatasetRow
+from ..tables.recipes import NONE
 from ..tables.shape import with_unit
 from ..tables.sizes import TOLERANCE
 from .extent import Extent
@@ -21,6 +23,11 @@ _FEW_ROWS = 50  # of a class
 _EQUAL = 0.001  # relative difference of matched models
 _FEW_HEADS = 8  # or fewer (arXiv:2410.05258)
 _RESTRICTED = re.compile(r"(^|-)(nc|nd)(-|$)|non-?commercial|no-?deriv", re.IGNORECASE)
+_RATES = {
+    "lion": "Its authors advise a rate 3 to 10 times smaller, and a weight decay as many times larger",
+    "sgd": "SGD usually needs a larger one",
+    "muon": "Muon's steps have AdamW's size, so it can stay",
+}  # what to do about AdamW's learning rate
 _SLOW_ON_CPU = 1e9  # floating-point operations of an image's forward pass: hours on a CPU
 
 
@@ -41,6 +48,17 @@ def recipe(config: RunConfig) -> list[Finding]:
     """Return the settings of the run's recipe, if it has one."""
     text = recipes.described(config, config.row)
     return [Finding(PASS, "recipe", text)] if text else []
+
+
+def rate(config: RunConfig) -> list[Finding]:
+    """Return a note if another optimiser than the protocol's has the protocol's learning rate, else nothing."""
+    protocol = protocol_of(config.dataset, config.row)
+    alike = ("adam", "adamw")
+    if config.recipe != NONE or config.lr != protocol.lr or config.optimizer in (*alike, protocol.optimizer):
+        return []
+    hint = _RATES.get(config.optimizer, "Choose one with --lr")
+    says = f"{config.lr:g} is the protocol's, for {protocol.optimizer}, and this run uses {config.optimizer}. {hint}"
+    return [Finding(NOTE, "learning rate", says)]
 
 
 def labels_of_test(row: DatasetRow | None, extent: Extent) -> Finding:

@@ -50,3 +50,14 @@ def test_weights_that_a_run_lacks_or_two_at_once_end_with_2(call, run, line):
     lacks, both = call(f"{line} --ema"), call(f"{line} --ema --best")
     assert lacks.code == both.code == 2
     assert "was trained without --ema" in lacks.err and "choose different weights" in both.err
+
+
+def test_the_average_goes_to_the_hub_and_comes_back(call, averaged, online, work):
+    folder = f"vit_differential/{averaged.files.stem}"
+    assert call(f"{TRAIN} --upload").code == 0
+    assert f"{folder}/{averaged.files.ema.name}" in online.files("tester/runs")
+    assert call(f"download {folder} back/{averaged.files.stem}").code == 0
+    back = next((work / "back").rglob("*_ema.safetensors"))
+    assert back.read_bytes() == averaged.files.ema.read_bytes()
+    here, there = (json.loads(call(f"evaluate {where} --ema --again --json").out) for where in ("checkpoints", "back"))
+    assert here == there

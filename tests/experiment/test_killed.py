@@ -56,3 +56,21 @@ def test_a_run_killed_twice_at_random_steps_ends_in_the_same_bytes(tmp_path, sha
     rows = [log.read(next(folder.rglob("*.log")))[1] for folder in (whole, cut)]
     for one, other in zip(*rows, strict=True):
         assert one | MEASURED == other | MEASURED
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "adan", "adan_lucidrains", "lion", "muon"])
+def test_every_state_of_a_recipe_survives_a_kill(tmp_path, shared_cache, optimizer):
+    more = f"--optimizer {optimizer} --lr 1e-3 --ema 1 --drop-path 0.3 --layer-decay 0.8 --precision fp16 --loss bce"
+    command = [*COMMAND, "--model", "vit_classic", *more.split(), "--schedule", "wsd", "--best-by", "accuracy"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    assert killed_at(command, cut, shared_cache, random.Random(optimizer).randrange(5, 50))
+    for folder in (whole, cut):
+        subprocess.run(command, cwd=folder, env=environment(shared_cache), check=True, capture_output=True)
+    names = {path.relative_to(whole) for path in whole.rglob("*") if path.suffix in (".safetensors", ".parquet")}
+    assert len(names) == 5
+    for name in names:
+        assert (whole / name).read_bytes() == (cut / name).read_bytes(), name

@@ -159,3 +159,16 @@ def test_the_average_on_two_ranks_is_that_of_one(tmp_path, shared_cache):
     assert max(gaps(one, two)) < 1e-3 and [place.ranks for place in two.record.places] == [2, 2]
     averages = [load_file(run.files.ema) for run in (one, two)]
     assert all(np.allclose(tensor, averages[1][name], atol=1e-3) for name, tensor in averages[0].items())
+
+
+@pytest.mark.long
+def test_stochastic_depth_and_a_scaled_loss_on_two_ranks_are_those_of_one(tmp_path, shared_cache):
+    more = ("--drop-path", "0.4", "--epochs", "2", "--label-smoothing", "0.1", "--clip-norm", "1")
+    one, _ = trained(tmp_path / "1", shared_cache, *more)
+    two, _ = trained(tmp_path / "2", shared_cache, *more, ranks=2)
+    assert max(gaps(one, two)) < 1e-3
+    scaled = [
+        trained(tmp_path / f"scaled on {ranks}", shared_cache, *more, "--precision", "fp16", ranks=ranks)[0]
+        for ranks in (1, 2)
+    ]
+    assert max(gaps(*scaled)) < 0.05 and all(run.record.places[0].precision == "fp16" for run in scaled)

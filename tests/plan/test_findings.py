@@ -3,14 +3,19 @@
 import re
 
 import pytest
+import torch
 
+from app.computing.execution import Execution
 from app.config.facts import DatasetFacts, dataset_facts
 from app.config.run import resolve
 from app.data.splits.holdout import counted as divided
+from app.place import Place
 from app.plan import costs, findings, room
 from app.plan.extent import Extent
 from app.system import checks, machine
+from app.system.findings import NOTE
 from app.tables.datasets import DATASETS
+from app.tables.optimizers import OPTIMIZERS
 
 FACTS = {name: dataset_facts(row) for name, row in DATASETS.items()}
 
@@ -213,3 +218,45 @@ def test_rows_are_divided_as_they_are_carved():
     assert divided(config_of(), 50_000, 10_000, own_test=True) == (45_000, 5_000, 10_000)
     assert divided(config_of("bach"), 400, None, own_test=False) == (270, 30, 100)
     assert divided(config_of(limit_train=7, limit_test=3), None, 10, own_test=True) == (None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"optimizer": "lion"}, "0.0001 is the protocol's, for adamw, and this run uses lion. Its authors advise"),
+        ({"optimizer": "sgd"}, "usually needs a larger one"),
+        ({"optimizer": "adan"}, "Choose one with --lr"),
+    ],
+)
+def test_the_protocol_s_rate_under_another_optimiser_is_noted(request_, says):
+    (found,) = findings.rate(config_of(**request_))
+    assert found.verdict == NOTE and says in found.says
+    assert not findings.rate(config_of(**request_, lr=1e-3))
+
+
+def test_an_adam_and_the_protocol_s_own_optimiser_are_not_noted():
+    assert not findings.rate(config_of(optimizer="adam")) and not findings.rate(config_of())
+    assert not findings.rate(config_of("cifar10", model="resnet18", recipe="airbench"))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adan", "lion", "muon"])
+def test_memory_and_disk_have_room_for_the_state_of_the_optimiser_and_for_the_average(name):
+    plain, averaged = (config_of("digits", optimizer=name, **more) for more in ({}, {"ema": 2}))
+    here, chosen = Place(torch.device("cpu"), "fp32"), Execution(attention_path="plain", micro_batch_size=8, threads=1)
+    weights, floats = 4 * plain.parameters, OPTIMIZERS[name].floats
+    found, more = (room.memory(config, here, chosen) for config in (plain, averaged))
+    assert (
+        (weights * floats * 0.5 < found["moments"] < weights * floats)
+        if name == "muon"
+        else (found["moments"] == weights * floats)
+    )
+    assert more == found | {"average": 2 * weights}
+    disk, larger = (room.disk(config, extent(total=400), 10) for config in (plain, averaged))
+    assert disk["weights"] == 2 * weights and larger["weights"] == 3 * weights
+    assert larger["state"] - disk["state"] == 3 * weights and disk["state"] == 4 * weights + 3 * found["moments"]
+
+
+def test_the_pass_over_validation_with_the_average_is_counted():
+    plain, averaged = (config_of("digits", epochs=7, **more) for more in ({}, {"ema": 2}))
+    counts = [costs.evaluated_inputs(config, extent(train=100, val=50, test=10)) for config in (plain, averaged)]
+    assert counts[1] - counts[0] == 7 * 50
