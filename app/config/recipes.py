@@ -41,9 +41,10 @@ def described(config: Recipe, row: ModelRow) -> str:
     used, other = [], []
     for name, value in values.items():
         now = getattr(config, name)
+        value = _image_of_weights(row) if value == IMAGE_OF_WEIGHTS else value
         if now is None and name in _OF_OPTIMIZERS:
             now = getattr(OPTIMIZERS[config.optimizer], name)
-        if value in (IMAGE_OF_WEIGHTS, now):
+        if value == now:
             used.append(f"{name}={_text(now)}")
         else:
             other.append(f"{name}={_text(now)} (recipe: {_text(value)})")

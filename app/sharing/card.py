@@ -141,7 +141,7 @@ def _average(run: Run) -> str:
     if run.config.ema is None:
         return ""
     return f"""
-Their average over the steps, with a half-life of {run.config.ema:g} epochs, is in {code(run.files.ema.name)}."""
+Their average over the steps, with a half-life of {run.config.ema:g} epoch{"s" * (run.config.ema != 1)}, is in {code(run.files.ema.name)}."""
 
 
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:

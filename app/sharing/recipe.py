@@ -33,7 +33,7 @@ def optimiser(config: RunConfig) -> str:
     if config.eps != EPS:
         parts.append(f"epsilon {config.eps:g}")
     if config.ema is not None:
-        parts.append(f"weights averaged with a half-life of {config.ema:g} epochs")
+        parts.append(f"weights averaged with a half-life of {config.ema:g} epoch{'s' * (config.ema != 1)}")
     if config.clip_norm is not None:
         parts.append(f"gradients clipped to norm {config.clip_norm:g}")
     return ", ".join(parts)

@@ -101,6 +101,8 @@ def test_given_weights_win_over_the_published_ones_of_transfer():
 def test_transfer_takes_the_side_of_the_weights_unless_one_is_given():
     assert config("transfer").image == 160 and config("transfer").pretrained
     assert config("transfer", image=64).image == 64
+    made = config("transfer", image=64)
+    assert "image=64 (recipe: 160)" in recipes.described(made, made.row)
     with pytest.raises(InputError, match="timm has no model"):
         config("transfer", model="timm/no_such_model")
 
