@@ -39,9 +39,10 @@ def described(config: Recipe, row: ModelRow) -> str:
     if not values:
         return ""
     used, other = [], []
+    if values.get("image") == IMAGE_OF_WEIGHTS:
+        values["image"] = _image_of_weights(row)
     for name, value in values.items():
         now = getattr(config, name)
-        value = _image_of_weights(row) if value == IMAGE_OF_WEIGHTS else value
         if now is None and name in _OF_OPTIMIZERS:
             now = getattr(OPTIMIZERS[config.optimizer], name)
         if value == now:

@@ -140,8 +140,9 @@ def _average(run: Run) -> str:
     """Return a sentence on the average of the weights, or "" for a run without one."""
     if run.config.ema is None:
         return ""
+    half_life = f"{run.config.ema:g} epoch{'s' * (run.config.ema != 1)}"
     return f"""
-Their average over the steps, with a half-life of {run.config.ema:g} epoch{"s" * (run.config.ema != 1)}, is in {code(run.files.ema.name)}."""
+Their average over the steps, with a half-life of {half_life}, is in {code(run.files.ema.name)}."""
 
 
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:

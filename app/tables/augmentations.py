@@ -119,6 +119,8 @@ def _part(text: str, within: str) -> Part:
         raise InputError(
             f"augment={within} joins none with other augmentations. Use --augment none alone, or omit none"
         )
+    if row is None and "," in name:
+        raise InputError(f"augment={within} has a comma. Join augmentations with +, such as flip_crop+rand:9")
     if row is None:
         raise InputError(f"unknown augment {name!r}. {suggestion(name, [*AUGMENTS])}")
     if not colon:

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from app.optim.lion import Lion
 from app.optim.muon import Muon, newton_schulz
 from app.optim.optimisers import OPTIMISERS, Numbers
 from app.tables.optimizers import OPTIMIZERS, kept_shares
+from benchmarks import optimisers as comparing
 
 STEPS, LR, DECAY = 10, 0.01, 0.05
 
@@ -187,3 +189,11 @@ def test_muon_steps_hidden_matrices_and_adamw_the_rest_at_one_rate():
         group["lr"] = 0.0
     before = [parameter.clone() for parameter in network.parameters()]
     assert all(map(torch.equal, before, trained(network, optimizer)))
+
+
+def test_the_table_of_differences_has_every_optimiser_and_no_difference_above_rounding():
+    table = Path("docs/optimisers.md").read_text().split("## Differences from the references")[1].split("## ")[0]
+    assert {name.split()[0] for name in comparing.REFERENCES} == OPTIMIZERS.keys()
+    for name, (reference, *_) in comparing.REFERENCES.items():
+        assert f"| `{name}` | {reference} | " in table
+        assert comparing.difference(name, seed=0) <= 1e-12, name

@@ -36,6 +36,7 @@ def test_order_and_numbers_are_part_of_the_run():
 @pytest.mark.parametrize(
     ("text", "says"),
     [("flipcrop", r"Did you mean `flip_crop`\?"), ("flip_crop+", "unknown augment ''"), ("rand:31", "from 0 to 30"),
+     ("flip_crop,cutout", r"Join augmentations with \+"),
      ("rand:8.5", "whole number"), ("rand:x", "'x'"), ("rand:", "''"), ("erasing:nan", "'nan'"),
      ("flip:2", "Use flip"), ("flip+flip", "repeats"), ("flip+flip_crop", "repeats"), ("erasing+flip", "last"),
      ("erasing+erasing_noise", "repeats"), ("none+flip", "Use --augment none alone"), ("resized_crop:0", "from 0.01")],
