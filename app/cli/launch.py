@@ -20,8 +20,8 @@ Place = Annotated[str, typer.Argument(help="Select a place: docker, vast, runpod
 Command = Annotated[
     list[str],
     typer.Argument(
-        metavar="-- train|study ...",
-        help="Give the train or study command with its options, as you would type it on this machine.",
+        metavar="-- train|study|sweep ...",
+        help="Give the train, study or sweep command with its options, as you would type it on this machine.",
     ),
 ]
 Image = Annotated[
@@ -36,8 +36,8 @@ Image = Annotated[
 Name = Annotated[str, _option("--name", help="Name the job, container or machine. Default: isoscale.")]
 Workers = Annotated[
     int,
-    _option("--workers", min=1, max=MOST_WORKERS, help="Start this many workers of a study, each on one machine. "
-            "Default: 1."),
+    _option("--workers", min=1, max=MOST_WORKERS, help="Start this many workers of a study or sweep, each on one "
+            "machine. Default: 1."),
 ]  # fmt: skip
 Gpu = Annotated[
     str | None, _option("--gpu", help="Select a GPU by the place's name for it. Default: the place's usual GPU.")

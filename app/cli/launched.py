@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from . import options as o
-from . import study_options, study_read
+from . import study_options, study_read, sweep_options, sweep_read
 from .examples import page
 from .screen import Screen
 from .spelling import run_named
@@ -37,18 +37,24 @@ class Launched(NamedTuple):
 
 
 def checked(words: list[str], *, shared: bool) -> Launched:
-    """Return a `train` or `study` command; `shared` says that the place mounts a folder. Raises their errors."""
+    """Return a `train`, `study` or `sweep` command. Raises their errors.
+
+    `shared` says that the place mounts a folder.
+    """
     from ..errors import InputError
 
-    words = run_named(words, {"study": study_options.COMMANDS})
+    words = run_named(words, {"study": study_options.COMMANDS, "sweep": sweep_options.COMMANDS})
     if words[0] == "train":
         return _train(words)
     if words[:2] == ["study", "run"]:
         return of_study(_parsed("study run", study_options.OF_RUN, words[2:]), shared=shared)
-    typed = " ".join(words[:2]) if words[0] == "study" else words[0]
+    if words[:2] == ["sweep", "run"]:
+        own = sweep_options.OF_EVERY_COMMAND | sweep_options.OF_RUN
+        return _sweep(_parsed("sweep run", own, words[2:]), shared=shared)
+    typed = " ".join(words[:2]) if words[0] in ("study", "sweep") else words[0]
     raise InputError(
-        f"{typed!r} after -- is not a train or study command. Write: launch PLACE -- train ..., or launch PLACE -- "
-        "study FILE ..."
+        f"{typed!r} after -- is not a train, study or sweep command. Write: launch PLACE -- train ..., launch PLACE -- "
+        "study FILE ..., or launch PLACE -- sweep FILE ..."
     )
 
 
@@ -84,6 +90,26 @@ def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
     words = study_read.worker_of({**options, "file": file if stays or file is None else _embedded(file)})
     gpus = None if options.get("device") == "cpu" else (options.get("jobs") or 1) * (options.get("ranks") or 1)
     return Launched(tuple(words), bool(options.get("upload")), gpus, (str(file),) if file and stays else ())
+
+
+def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
+    """Return a worker of a sweep, whose file is checked. Raises InputError."""
+    from ..errors import InputError
+    from ..sweeps import drawing
+
+    for name in ("as_json", "models", "into"):
+        if options.get(name):
+            raise InputError(f"--{name.removeprefix('as_')} of `sweep` is not available for `launch`. Omit it")
+    _require_paths(options)
+    with Screen() as screen:
+        sweep, cap = sweep_read.sweep_of(options, screen, trials=options.get("trials"))
+        drawing.require(sweep.file, cap)
+    file, jobs = options["file"], options.get("jobs") or 1
+    stays = shared and _is_below(file)
+    words = sweep_read.worker_of({**options, "file": file if stays else _embedded(file)})
+    words += ["--jobs", str(jobs)] if jobs > 1 else []
+    gpus = None if options.get("device") == "cpu" else jobs
+    return Launched(tuple(words), bool(options.get("upload")), gpus, (str(file),) if stays else ())
 
 
 def _are_here(rows: list[Row], screen: Screen) -> bool:

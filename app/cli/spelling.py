@@ -92,7 +92,7 @@ def require_values(arguments: list[str]) -> None:
 def require_separator(arguments: list[str], program: str) -> None:
     """Raise InputError for `launch PLACE train --option` without `--`: `launch` would take options of `train`."""
     words = apart(arguments)[1]
-    inner = next((word for word in words if word in ("train", "study")), None)
+    inner = next((word for word in words if word in ("train", "study", "sweep")), None)
     if words[:1] != ["launch"] or "--" in words or inner is None:
         return
     at = words.index(inner)

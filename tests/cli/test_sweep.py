@@ -189,3 +189,17 @@ def test_a_sweep_without_trials_has_an_empty_table(call):
 def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
     ended = call("plan --dataset digits --size 1M --optimizer adan --betas 0.98,0.9,0.99")
     assert ended.code == 0 and "betas 0.98,0.9,0.99" in " ".join(ended.out.split())
+
+
+@pytest.mark.usefixtures("file")
+def test_a_sweep_is_launched_with_its_file_in_the_text(call, monkeypatch):
+    monkeypatch.setenv("HF_REPOSITORY", "owner/name")
+    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --upload"
+    ended = call(f"launch docker --gpus 2 -- {line}")
+    assert ended.code == 0, ended.err
+    text = " ".join(ended.out.replace("\\\n", " ").split())
+    assert "sweep run 'data:application/yaml;name=search.yaml;base64," in text
+    assert "--trials 3" in text and "--sweep-seed 4" in text and "--jobs 2" in text and "--upload" in text
+    assert call("launch docker -- sweep search.yaml --dataset digits").code == 2
+    assert "not available for `launch`" in call(f"launch docker -- {line} --models vit_classic,resnet18").err
+    assert "study or sweep command" in call("launch docker -- sweep top search.yaml").err

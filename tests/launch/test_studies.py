@@ -229,7 +229,7 @@ def test_a_worker_s_command_is_read_as_the_study_that_was_typed(call):
         ("launch vast --gpus 2 -- study grid.csv", "--gpus 2 does not fit the study, which trains on 1 per machine"),
         ("launch vast -- study grid.csv --jobs 2 --ranks 2", "which trains on 4 per machine"),
         ("study grid.csv --launch slurm --jobs 2", "Use `launch PLACE --gpus 2 -- study ...`"),
-        ("launch vast -- study status grid.csv", "'study status' after -- is not a train or study command"),
+        ("launch vast -- study status grid.csv", "'study status' after -- is not a train, study or sweep command"),
         ("launch vast -- study grid.csv --plan", "--plan has no effect on a rented machine. Omit it"),
         ("study grid.csv --json --launch vast", "--json has no effect on a rented machine. Omit it"),
         ("study grid.csv --workers 2", "--workers 2 has no effect without --launch"),

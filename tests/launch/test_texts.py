@@ -285,7 +285,7 @@ def test_the_command_prints_a_place_s_text_without_the_token_s_value(call, place
     [
         (("vst", "--", "train"), "unknown place 'vst'. Did you mean `vast`?"),
         (("vast", "--hours", "3", "--", "train"), "--hours has no effect on vast"),
-        (("vast", "--", "plan"), "'plan' after -- is not a train or study command"),
+        (("vast", "--", "plan"), "'plan' after -- is not a train, study or sweep command"),
         (("vast",), "Missing argument"),
         (("vast", "--", "train", "--sise", "3"), "No such option: --sise. Did you mean `--size`?"),
         (
