@@ -10,6 +10,7 @@ from app import loop as train
 from app import task
 from app.computing.arithmetic import Arithmetic
 from app.losses import Objective
+from app.models.drop_path import DropPath
 from app.place import Place
 
 HERE = Place(torch.device("cpu"), "fp32")
@@ -107,3 +108,14 @@ def test_weighed_sums_add_up_over_parts_of_a_batch_and_are_float32_at_least():
     parts = sum(WEIGHED.training_sums(LOGITS[s : s + 7], LABELS[s : s + 7]) for s in range(0, 30, 7))
     torch.testing.assert_close(parts, WEIGHED.training_sums(LOGITS, LABELS), rtol=1e-12, atol=1e-12)
     assert WEIGHED.training_sums(LOGITS.bfloat16(), LABELS).dtype == torch.float32
+
+
+def test_the_draws_of_stochastic_depth_follow_seed_and_step():
+    def factors(seed, step):
+        dropping = [DropPath(0.5)]
+        arithmetic = Arithmetic(place=HERE, seed=seed, task=task.classes, dropping=dropping)
+        arithmetic.begin(step=step)
+        arithmetic.micro_batch(torch.nn.Identity(), np.arange(40), last=True)
+        return tuple(dropping[0].factors.tolist())
+
+    assert factors(1, 2) == factors(1, 2) and len({factors(1, 2), factors(1, 3), factors(2, 2)}) == 3

@@ -1,13 +1,16 @@
 """A run with --ema keeps, validates, tests and resumes the average of its weights, for every kind of data."""
 
 import pytest
+from msgspec.structs import replace
 from safetensors.torch import load_file
 
+from app.artifacts import record
 from app.artifacts.which import EMA
 from app.config.facts import dataset_facts
 from app.config.run import resolve
-from app.errors import InputError, Stopped
+from app.errors import Damaged, InputError, Stopped
 from app.experiment import run as experiment
+from app.sharing import arrival
 from app.tables.datasets import DATASETS
 from tests.experiment import kinds
 from tests.experiment.runs import Quiet, interrupted, rows
@@ -67,3 +70,13 @@ def test_a_run_without_an_average_has_none_to_test(tmp_path):
 def test_a_half_life_is_above_0(value):
     with pytest.raises(InputError, match="ema="):
         resolve({"ema": value}, dataset_facts(DATASETS["digits"]))
+
+
+def test_a_finished_run_without_its_average_does_not_arrive_from_the_hub(tmp_path):
+    run = kinds.train("images", tmp_path, "runs", ema=1)
+    arriving = arrival.Finished(run.config, run.files, print)
+    arriving._require_finished(run.files.folder)
+    sums = {name: digest for name, digest in run.record.files.items() if name != "ema"}
+    record.write(run.files.record, replace(run.record, files=sums))
+    with pytest.raises(Damaged, match="its record names no ema"):
+        arriving._require_finished(run.files.folder)
