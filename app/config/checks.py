@@ -119,6 +119,11 @@ def _check_mixing(recipe: Recipe) -> None:
                 f"mix_switch={recipe.mix_switch} has no effect with {flag(used[0])} alone. Give --mixup and --cutmix, "
                 f"or omit {option}"
             )
+    if used and recipe.batch_size == 1:
+        raise InputError(
+            f"{used[0]}={getattr(recipe, used[0]):g} has no effect with batch_size=1, since an example is mixed with "
+            f"another of its batch. Use a larger --batch-size, or omit {flag(used[0])}"
+        )
     if recipe.mix_epochs is not None and recipe.mix_epochs >= recipe.epochs:
         raise InputError(
             f"mix_epochs={recipe.mix_epochs} does not end before epochs={recipe.epochs}, so it has no effect. Use a "

@@ -34,8 +34,8 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
         "moments": state_bytes(config),
-        "activations": activations // 2 if here.precision in ("bf16", "fp16") else activations,
         **({"average": 2 * average} if (average := average_bytes(config)) else {}),  # and the weights, while it is used
+        "activations": activations // 2 if here.precision in ("bf16", "fp16") else activations,
     }
 
 

@@ -86,6 +86,7 @@ def test_shares_of_new_information_become_kept_shares_without_rounding_errors():
         ({"ema": 1e300}, "ema=1e.300 is out of range"),
         ({"ema": 0}, "ema=0"),
         ({"mixup": 0.1, "epochs": 1, "mix_epochs": 1}, "mix_epochs=1 does not end before epochs=1"),
+        ({"mixup": 0.1, "batch_size": 1}, "mixup=0.1 has no effect with batch_size=1"),
         ({"lr": 1e-3, "lr_min": 1e-3}, "lr_min=0.001 is not below lr=0.001"),
     ],
 )
