@@ -65,7 +65,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Return the predictions in a file. Raise Damaged if it is damaged or lacks a required value."""
+        """Return the predictions in a file. Raise Damaged if it is missing, damaged or lacks a required value."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -73,6 +73,10 @@ class Predictions:
             with parquet.ParquetFile(require_file(path)) as file:
                 table = file.read()
             return cls._of({name: table[name] for name in table.column_names})
+        except FileNotFoundError as error:
+            raise Damaged(
+                f"the predictions {path} are missing. Run `evaluate --again` to recompute them, or restore the file"
+            ) from error
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise Damaged(
                 f"the predictions {path} are damaged ({_reason(error)}). Run `evaluate --again` to recompute them"

@@ -17,7 +17,7 @@ from . import selection, style
 from .canvas import CANVAS, Canvas
 from .growth import arm_of
 from .scaling import tested
-from .series import Series, pair_title, pairs, series_of
+from .series import Series, of_sizes, pair_title, pairs, series_of
 
 _LETTERS, _LEGEND = 9, 12.5  # points, of a class name and of the legend
 _ROW = 1.55  # height of a row relative to its letters
@@ -128,5 +128,6 @@ def _facts(a: Series, b: Series, gaps: Sequence[ClassGap], shown: Sequence[Class
         if known < len(gaps) else "",
         f"The {len(gaps) - len(shown):,} classes between the {len(shown) // 2} highest and the {len(shown) // 2} lowest"
         " are omitted." if len(shown) < len(gaps) else "",
+        of_sizes((a, b)),
         selection.warning(runs),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,13 +24,13 @@ from . import inputs, selection, style
 from .canvas import CANVAS, Canvas
 from .growth import arm_of
 from .scaling import tested
-from .series import Series, pair_title, pairs, series_of
+from .series import Series, of_sizes, pair_title, pairs, series_of
 
 _COUNT, _COUNT_NARROW = 12, 6
 _MOST = 0.5  # of the seeds: more than it are most
 _COLUMNS, _COLUMNS_NARROW = 6, 3
 _LETTERS, _HEAD, _HEAD_ROW = 9, 13, 2.2  # points of the texts and of a grid's title; height of its row, relative to it
-_LETTER = 0.5  # width of a letter relative to its size
+_LETTER, _BOLD = 0.5, 0.7  # width of a letter and of a bold one relative to its size
 _FLAT = 0.6  # height of a signal relative to its width
 
 Classes = npt.NDArray[np.int64]
@@ -110,12 +111,13 @@ def figure(
     with style.house_style(canvas):
         names = f"{pair[0].architecture} and {pair[1].architecture}"
         made = style.blank(f"Disagreements on {pair_title(pair)}: {names}", canvas)
-        heights = _heights(held, columns, canvas)
+        titles = [_title(pair, found, at, canvas) for at in (0, 1)]
+        heights = _heights(held, titles, columns, canvas)
         grid = made.add_gridspec(len(heights), columns, height_ratios=heights)
         column, row = [], 0
         for at in (0, 1):
             column.append(made.add_subplot(grid[row, :]))
-            _head(column[-1], pair, found, at, canvas)
+            _head(column[-1], pair[at], titles[at], canvas)
             row += 1
             for place, example in enumerate(chosen[at]):
                 axes = made.add_subplot(grid[row + place // columns, place % columns])
@@ -128,24 +130,34 @@ def figure(
     return made
 
 
-def _heights(held: Sequence[npt.NDArray[Any]], columns: int, canvas: Canvas) -> list[float]:
+def _heights(
+    held: Sequence[npt.NDArray[Any]], titles: Sequence[str], columns: int, canvas: Canvas
+) -> list[float]:
     """Return the heights of the rows in inches: a title and the images of each grid."""
     wide = 0.92 * canvas.inches / columns
     heights = []
-    for each in held:
+    for each, title in zip(held, titles, strict=True):
         shape = min(each.shape[-2] / each.shape[-1], 2.0) if each.ndim == 4 else _FLAT
-        heights += [_HEAD_ROW * canvas.points(_HEAD) / 72, *[shape * wide] * -(-len(each) // columns)]
+        lines = _HEAD_ROW + 1.2 * title.count("\n")
+        heights += [lines * canvas.points(_HEAD) / 72, *[shape * wide] * -(-len(each) // columns)]
     return heights
 
 
-def _head(axes: Axes, pair: tuple[Series, Series], found: Tests, at: int, canvas: Canvas) -> None:
-    """Print the title of a grid: which architecture is right, and on how many of all examples."""
-    axes.axis("off")
+def _title(pair: tuple[Series, Series], found: Tests, at: int, canvas: Canvas) -> str:
+    """Return the title of a grid in lines: which architecture is right, and on how many of all examples."""
     total = len(found.only(at))
     text = f"only {pair[at].architecture} is right ({total:,} of {len(found.rows):,})"
-    look = {**pair[at].look, "linestyle": "none", "markersize": 7 * canvas.scale}
+    if not total:
+        text += f": no such {selection.examples(pair[at].runs).rstrip('s')}"
+    return "\n".join(textwrap.wrap(text, int(72 * 0.9 * canvas.inches / (_BOLD * canvas.points(_HEAD)))))
+
+
+def _head(axes: Axes, series: Series, title: str, canvas: Canvas) -> None:
+    """Print the title of a grid with the marker of the architecture that is right."""
+    axes.axis("off")
+    look = {**series.look, "linestyle": "none", "markersize": 7 * canvas.scale}
     axes.legend(
-        handles=[Line2D([], [], label=text if total else f"{text}: no such image", **look)], loc="lower left",
+        handles=[Line2D([], [], label=title, **look)], loc="lower left",
         prop={"size": canvas.points(_HEAD), "weight": "bold"}, borderaxespad=0, borderpad=0, handlelength=1,
     )  # fmt: skip
 
@@ -188,5 +200,6 @@ def _facts(pair: tuple[Series, Series], found: Tests, shown: Sequence[int]) -> l
         f"All runs of one are right and all of the other wrong on {both[0]:,} and {both[1]:,} examples.",
         "The second line at an example has the wrong predictions with their numbers of runs, the third the runs that",
         "are right. Two sets of runs of one architecture disagree, too: the figure illustrates and tests nothing.",
+        of_sizes(pair),
         selection.warning(runs),
     ]  # fmt: skip

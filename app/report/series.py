@@ -89,6 +89,17 @@ def pair_title(pair: tuple[Series, Series]) -> str:
     return f"{dataset}, {one.size}" if one.size == other.size else dataset
 
 
+def of_sizes(pair: tuple[Series, Series]) -> str:
+    """Return a caption's sentence on the parameters of a pair of different sizes, or an empty text."""
+    one, other = pair
+    if one.size == other.size:
+        return ""
+    return (
+        f"{one.architecture} has {one.millions:.3g}M parameters and {other.architecture} {other.millions:.3g}M: their "
+        "difference is also one of size."
+    )
+
+
 def panels_of(series: Sequence[Series]) -> dict[str, list[Series]]:
     """Return the series of each panel, by its title: one panel per size if architectures share most of the sizes.
 

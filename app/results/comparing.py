@@ -201,7 +201,8 @@ def _arm(arm: Arm, table: Table, number: int, asked: Asked, pairings: Sequence[P
         title=arm.title, model=record.model, size=record.size, run_ids=arm.run_ids, seeds=arm.seeds,
         results=tuple(map(float, results)), learned=_learned(number, pairings), mean=float(kept.mean()),
         sd=float(kept.std(ddof=1)) if len(kept) > 1 else None,
-        one_more=crossed.one_more_run(kept) if several else None, parameters=record.parameters.total,
+        one_more=table.metric.cut(crossed.one_more_run(kept)) if several else None,
+        parameters=record.parameters.total,
         budget={each.name: each.a for each in budgets if each.name != "parameters"},
     )  # fmt: skip
 

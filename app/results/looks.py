@@ -33,6 +33,7 @@ class Look:
     plan: tuple[int, ...]  # the seeds of each planned look
     planned: bool  # whether the plan has this look
     level: float  # of its intervals
+    others: int = 0  # looks in the same file at runs of another study with this name
 
     @property
     def line(self) -> str:
@@ -41,6 +42,8 @@ class Look:
         of = "1 seed" if self.plan == (1,) else f"{counts} seeds"
         plan = f"the plan has {len(self.plan)} look{'s' if len(self.plan) > 1 else ''}, at {of}"
         look = f"look {self.number} at this study, with {self.seeds} seed{'' if self.seeds == 1 else 's'}"
+        if self.others:
+            look += f" (not counted: {self.others} earlier with none of these runs, of another study with this name)"
         return f"{look}: {plan}" if self.planned else f"{look}, is outside the plan: {plan}. It takes no verdict word"
 
     def to_json(self) -> dict[str, Any]:
@@ -75,8 +78,9 @@ def take(
 
     `seeds` are those that each model has, and `complete` those of the complete study. `asked` is the plan of
     `--looks`, None for none: then the stored plan is used or, before the first look, one look at the complete study.
-    Two processes take their looks one after the other. Raises InputError for a plan that is not the stored one, and
-    Damaged for a damaged file.
+    Looks of another study with the same name, which share no run with this one, are not counted. Two processes take
+    their looks one after the other. Raises InputError for a plan that is not the stored one, and Damaged for a damaged
+    file.
     """
     path = folder / NAME
     asks: dict[str, Any] = {"seeds": seeds, "complete": complete, "asked": asked}
@@ -96,19 +100,42 @@ def _next(
     asked: Sequence[int] | None,
 ) -> tuple[Look, list[_Line]]:  # fmt: skip
     """Return the look at these runs, and the lines that a new one adds to the file."""
-    plans = [line.plan for line in lines if line.dataset == dataset and line.plan]
+    own, others = _of_study([line for line in lines if line.dataset == dataset], run_ids)
+    plans = [line.plan for line in own if line.plan]
     plan = _plan(plans[0] if plans else None, asked, complete)
     digest = hashlib.sha256(" ".join(sorted(run_ids)).encode()).hexdigest()[:16]
-    taken = [line for line in lines if line.dataset == dataset and line.runs]
-    level = planning.look_level(len(plan))
+    taken = [line for line in own if line.runs]
+    about: dict[str, Any] = {"plan": plan, "level": planning.look_level(len(plan)), "others": others}
     for number, line in enumerate(taken, 1):
         if line.runs == digest:
-            return Look(number=number, seeds=line.seeds, plan=plan, planned=line.planned, level=level), []
+            return Look(number=number, seeds=line.seeds, planned=line.planned, **about), []
     now = clock.utc(time.time())
     planned = seeds in plan and not any(line.planned and line.seeds == seeds for line in taken)
     new = [] if plans else [_Line(dataset=dataset, time=now, plan=[*plan])]
     new.append(_Line(dataset=dataset, time=now, runs=digest, run_ids=sorted(run_ids), seeds=seeds, planned=planned))
-    return Look(number=len(taken) + 1, seeds=seeds, plan=plan, planned=planned, level=level), new
+    return Look(number=len(taken) + 1, seeds=seeds, planned=planned, **about), new
+
+
+def _of_study(lines: Sequence[_Line], run_ids: Collection[str]) -> tuple[list[_Line], int]:
+    """Return the lines of the study that has these runs, and the number of looks of other studies.
+
+    Two tables of runs of one name, in different folders, have one file. A plan begins a study, and a study is known by
+    its runs. Lines without IDs may be of any study, so they count.
+    """
+    own: list[_Line] = []
+    others = 0
+    parts: list[list[_Line]] = []
+    for line in lines:
+        if line.plan or not parts:
+            parts.append([])
+        parts[-1].append(line)
+    for part in parts:
+        looks = [line for line in part if line.runs]
+        if not looks or any(line.run_ids is None or not {*line.run_ids}.isdisjoint(run_ids) for line in looks):
+            own += part
+        else:
+            others += len(looks)
+    return own, others
 
 
 def of_arms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .. import task
@@ -23,6 +24,12 @@ class Metric:
     relative: bool = False  # whether the margin is a fraction of the arms' mean result
     classes: int = 0  # fewest classes for which the metric is of use
     blocks: bool = False  # whether its pseudo-values are those of blocks of examples
+    least: float = 0.0  # possible result, unscaled
+    most: float = math.inf
+
+    def cut(self, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the part of an interval that contains possible results: no accuracy is above 1."""
+        return None if interval is None else (max(interval[0], self.least), min(interval[1], self.most))
 
     @property
     def sign(self) -> int:
@@ -37,8 +44,9 @@ class Metric:
 
 def _rate(name: str, title: str, *, delta: float | None = 0.01, classes: int = 0, blocks: bool = False) -> Metric:
     return Metric(
-        name=name, title=title, task=_CLASSES, scale=100, unit="points", delta=delta, classes=classes, blocks=blocks
-    )
+        name=name, title=title, task=_CLASSES, scale=100, unit="points", delta=delta, classes=classes, blocks=blocks,
+        most=1,
+    )  # fmt: skip
 
 
 _CLASSES, _VALUES = task.classes.name, task.values.name
@@ -49,15 +57,15 @@ METRICS = {
         _rate("top3", "top-3 accuracy", classes=4),
         _rate("top5", "top-5 accuracy", classes=6),
         Metric(name="nll", title="negative log-likelihood", task=_CLASSES, higher=False, unit="nats", delta=0.02),
-        Metric(name="brier", title="Brier score", task=_CLASSES, higher=False, delta=0.005),
+        Metric(name="brier", title="Brier score", task=_CLASSES, higher=False, delta=0.005, most=2),
         _rate("balanced-accuracy", "balanced accuracy", blocks=True),
         _rate("macro-f1", "macro F1", delta=None, blocks=True),
         Metric(name="ece", title="expected calibration error", task=_CLASSES, higher=False, scale=100, unit="points",
-               blocks=True),
+               blocks=True, most=1),
         Metric(name="rmse", title="RMSE", task=_VALUES, higher=False, delta=0.05, relative=True),
-        Metric(name="log-mse", title="log MSE", task=_VALUES, higher=False, delta=0.10),
+        Metric(name="log-mse", title="log MSE", task=_VALUES, higher=False, delta=0.10, least=-math.inf),
         Metric(name="mae", title="MAE", task=_VALUES, higher=False),
-        Metric(name="r2", title="R2", task=_VALUES, blocks=True),
+        Metric(name="r2", title="R2", task=_VALUES, blocks=True, least=-math.inf, most=1),
     )
 }  # fmt: skip
 

@@ -14,6 +14,9 @@ from ..config.run import RunConfig
 from ..config.settings import declared
 from ..errors import InputError
 from ..sharing import named
+from ..tables.datasets import DATASETS
+from ..tables.models import MODELS
+from ..tables.sizes import SIZES
 from .arms import Exclusion, about
 
 Say = Callable[[str], None]
@@ -32,12 +35,24 @@ def of_name(name: str, checkpoints: Path, say: Say) -> list[Run]:
     name that fits no run.
     """
     if "=" not in name or Path(name).exists():
+        _require_no_setting(name)
         return [named.run_of(name, checkpoints, say)]
     asked = conditions(_parts(name))
     found = [entry for entry in indexed(checkpoints, say) if all(each.fits(entry.settings) for each in asked)]
     if not found:
         raise InputError(f"no run under {checkpoints} fits {name}. `run.py runs` lists the runs with their settings")
     return _loaded(checkpoints, found)
+
+
+def _require_no_setting(name: str) -> None:
+    """Raise InputError for the name of a model, a size or a dataset, which are written as a selection."""
+    if Path(name).exists() or Path(f"{name}.json").exists():
+        return
+    lists = {"model": MODELS, "size": {row.size for row in SIZES}, "dataset": DATASETS}
+    if setting := next((setting for setting, names in lists.items() if name in names), None):
+        raise InputError(
+            f"{name} is a {setting} and not a run. Use {setting}={name} to name its runs, or give the ID or path of one"
+        )
 
 
 def of_ids(run_ids: Iterable[str], checkpoints: Path, say: Say) -> list[Run]:
@@ -55,10 +70,7 @@ def of_dataset(dataset: str | None, checkpoints: Path, say: Say) -> tuple[list[R
     entries = [entry for entry in indexed(checkpoints, say) if dataset in (None, entry.dataset)]
     done = [entry for entry in entries if entry.status == "done" and not _is_trial(entry)]
     if not done:
-        of = f" of {dataset}" if dataset else ""
-        raise InputError(
-            f"there is no finished run{of} under {checkpoints}. Name runs, or train some with `run.py study`"
-        )
+        raise InputError(_none_of(dataset, checkpoints, trials=sum(entry.status == "done" for entry in entries)))
     newest = done[-1]
     kept: list[Entry] = []
     others: list[Exclusion] = []
@@ -68,6 +80,18 @@ def of_dataset(dataset: str | None, checkpoints: Path, say: Say) -> tuple[list[R
             others += [_excluded(entry, reason)] if reason else []
             kept += [] if reason else [entry]
     return _loaded(checkpoints, kept), others
+
+
+def _none_of(dataset: str | None, checkpoints: Path, *, trials: int) -> str:
+    """Return the message on a dataset without a finished run, or with trials only."""
+    of = f" of {dataset}" if dataset else ""
+    if trials:
+        number = "the only finished run" if trials == 1 else f"all {trials} finished runs"
+        return (
+            f"{number}{of} under {checkpoints} had --limit-train, --limit-val or --limit-test. Trials are compared "
+            "only if you name them, for example with model=vit_classic model=vit_differential"
+        )
+    return f"there is no finished run{of} under {checkpoints}. Name runs, or train some with `run.py study`"
 
 
 def _parts(selection: str) -> list[str]:

@@ -71,9 +71,9 @@ def new_seed(published: Published, options: Options, screen: Screen, *, known: P
     there = siblings.known(published, known, screen.say)
     if there.interval is None:
         raise InputError(
-            f"the prediction interval needs two finished seeds of run {run.record.run_id}, and {len(there.results)} is "
-            f"known under {known}. Train or download another seed (its train command with another --seed), or use "
-            "--retrain"
+            f"the prediction interval needs two finished seeds of run {run.record.run_id} with different results, and "
+            f"{_known(there)} known under {known}. Train or download another seed (its train command with another "
+            "--seed), or use --retrain"
         )
     if seed in there.results:
         seeds = ", ".join(map(str, there.results))
@@ -184,16 +184,23 @@ def _result(run: Run, new: Run, there: Known) -> Fact:
     interval = difference_interval(run, new, there.metric)
     if interval is None:
         raise InputError(
-            f"run {run.record.run_id} has one known seed and no interval of its {there.metric}, so {ours:.4g} "
-            f"(published {theirs:.4g}) cannot be judged. Download or train a second seed into --checkpoints"
+            f"run {run.record.run_id} has no known spread of seeds and no interval of its {there.metric}, so "
+            f"{ours:.4g} (published {theirs:.4g}) cannot be judged. Download or train a second seed into --checkpoints"
         )
     text = (
         f"{there.metric} {ours:.4g}, published {theirs:.4g}: difference {ours - theirs:+.4g}, 95 % interval "
-        f"{interval[0]:+.4g} to {interval[1]:+.4g} ({_changed(run, new)}without the spread of seeds, because one seed "
-        "is known)"
+        f"{interval[0]:+.4g} to {interval[1]:+.4g} ({_changed(run, new)}without the spread of seeds, because "
+        f"{_known(there)} known)"
     )
     values = {"metric": there.metric, "published": theirs, "here": ours, "interval_of_difference": list(interval)}
     return Fact(what="result", holds=interval[0] <= 0 <= interval[1], text=text, values=values)
+
+
+def _known(there: Known) -> str:
+    """Return the seeds whose results show no spread, for a message."""
+    if len(there.results) == 1:
+        return "one seed is"
+    return f"only the equal results of {len(there.results)} seeds are"
 
 
 def _changed(run: Run, new: Run) -> str:

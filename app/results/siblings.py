@@ -16,6 +16,7 @@ from ..artifacts.runs import Run
 from ..config.run import RunConfig
 from ..sharing import siblings as at_hub
 from ..statistics.crossed import one_more_run
+from .metrics import METRICS
 from .published import Published
 
 Say = Callable[[str], None]
@@ -30,8 +31,13 @@ class Known:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % prediction interval of one more run, or None for fewer than two results."""
-        return one_more_run(np.array([*self.results.values()])) if len(self.results) > 1 else None
+        """The 95 % prediction interval of one more run, cut to possible results.
+
+        None for fewer than two results, and for equal ones, which show no spread.
+        """
+        if len({*self.results.values()}) < 2:
+            return None
+        return METRICS[self.metric].cut(one_more_run(np.array([*self.results.values()])))
 
     @property
     def unused(self) -> int:

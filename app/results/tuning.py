@@ -94,13 +94,16 @@ def _unlearned(runs: Sequence[Run]) -> list[Finding]:
     return [Finding(confound="", text=text)]
 
 
+def tested_again(run: Run) -> bool:
+    """Return whether other weights of a tested run than its final ones were tested on the same rows."""
+    results = run.record.results
+    assert results, "the run is tested"
+    return bool(results.test_best or results.test_ema or results.test_kept)
+
+
 def _tested_again(runs: Sequence[Run]) -> list[Finding]:
     """Return a remark on runs with several tests on the same test rows, of which the best could be chosen."""
-    again = []
-    for run in runs:
-        results = run.record.results
-        assert results, "the runs are tested"
-        again += [run.record.run_id] if results.test_best or results.test_ema or results.test_kept else []
+    again = [run.record.run_id for run in runs if tested_again(run)]
     if not again:
         return []
     text = (

@@ -38,7 +38,7 @@ def with_interval(test: Rates) -> str:
 def results(run: Run, test: Rates | Errors) -> dict[str, str]:
     """Return a test's numbers by name for a reader's table. Runs are compared by the first number."""
     if isinstance(test, Errors):
-        return _errors(test)
+        return _errors(test) | _grouped(run)
     found = {"top-1 accuracy": with_interval(test)}
     for k, rate in ((3, test.top3), (5, test.top5)):
         if run.config.classes > k and rate is not None:  # records of earlier versions lack top-3
@@ -48,7 +48,15 @@ def results(run: Run, test: Rates | Errors) -> dict[str, str]:
     named = zip(test.per_class, run.record.data.class_names, strict=True)
     lowest = sorted((recall, name) for recall, name in named if recall is not None)[:3]  # None: no test rows
     found["lowest recall"] = ", ".join(f"{printable(name, NAME)} ({percent(recall)})" for recall, name in lowest)
-    return found | {"cross-entropy": f"{test.loss:.4f}"}
+    return found | {"cross-entropy": f"{test.loss:.4f}"} | _grouped(run)
+
+
+def _grouped(run: Run) -> dict[str, str]:
+    """Return the remark that an interval of one run ignores the groups of its test rows, if they have any."""
+    if not run.config.group_column:
+        return {}
+    column = printable(run.config.group_column, NAME)
+    return {"interval": f"as if rows with one value of {column} were independent (`compare` counts each group once)"}
 
 
 def test_lines(run: Run, test: Rates | Errors) -> list[str]:

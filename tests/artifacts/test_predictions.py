@@ -95,6 +95,11 @@ SPOILT = {
 }
 
 
+def test_a_missing_file_is_called_missing(tmp_path):
+    with pytest.raises(Damaged, match=r"gone\.parquet are missing\. Run `evaluate --again`"):
+        Predictions.load(tmp_path / "gone.parquet")
+
+
 @pytest.mark.parametrize("case", SPOILT.values(), ids=SPOILT)
 def test_what_is_no_number_where_one_belongs_is_refused_as_damaged(tmp_path, case):
     columns, name, values, reason = case

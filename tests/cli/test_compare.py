@@ -179,6 +179,8 @@ def test_a_regression_reports_its_simulations(call, work):
         ("compare --metric rmse", "--metric rmse is for a regression"),
         ("compare --looks 3,5", "no study is named"),
         ("compare --dataset bach", "there is no finished run of bach"),
+        ("compare resnet18 vit_classic", "resnet18 is a model and not a run. Use model=resnet18"),
+        ("compare 10M 25M", "Use size=10M"),
         ("compare nothing.csv", "the study nothing.csv is not a file"),
         ("compare --sd 1", "--sd has an effect with --power only"),
         ("compare --power", "needs the variance over seeds"),

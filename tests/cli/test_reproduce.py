@@ -249,6 +249,13 @@ def test_a_new_seed_is_inside_the_interval_of_the_known_ones_or_outside(call, ru
     assert outside.code == 5 and "is outside" in outside.err
 
 
+def test_equal_results_of_known_seeds_show_no_spread(call, run):
+    for seed in (1, 2):
+        with_top1(reseeded(run, run.files.folder, seed), run.record.test.top1)
+    ended = call(f"reproduce {run.record.run_id} --new-seed {INTO}")
+    assert ended.code == 2 and "only the equal results of 3 seeds are known" in ended.err
+
+
 def test_seeds_of_the_hub_are_known_seeds_and_other_runs_are_not(call, run, online, work):
     from app.results import published, siblings
 

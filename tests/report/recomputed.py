@@ -19,6 +19,9 @@ from app.artifacts.predictions import Predictions
 from .readings import Files, Shown
 
 HIGHER = {"top1": True, "nll": False, "brier": False, "ece": False, "rmse": False}
+RANGE = {
+    "top1": (0.0, 1.0), "nll": (0.0, math.inf), "brier": (0.0, 2.0), "ece": (0.0, 1.0), "rmse": (0.0, math.inf),
+}  # fmt: skip
 Runs = Sequence[str]
 
 
@@ -225,7 +228,8 @@ class Recomputed:
     def one_more(self, runs: Runs, metric: str, end: str) -> float:
         found = self.results(runs, metric)
         half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) * math.sqrt(1 + 1 / len(found))
-        return float(found.mean() + (half if end == "1" else -half))
+        least, most = RANGE[metric]
+        return min(max(float(found.mean() + (half if end == "1" else -half)), least), most)
 
     def by_size(self, runs: Runs, metric: str, of: str | None = None, end: str | None = None) -> float:
         if of == "mean":

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
+from results import classified, finished
 
-from app.report import loss, style
+from app.artifacts.runs import find_runs
+from app.report import disagreements, loss, style
 from app.report.canvas import Canvas
+from app.report.series import series_of
 
 from . import kinds, made_up_run
 
@@ -45,6 +50,23 @@ def texts(monkeypatch):
         return [text for text in found if text.get_visible() and text.get_text().strip()]
 
     return of
+
+
+@pytest.mark.parametrize("width", [COLUMN, None])
+def test_long_names_and_no_disagreement_leave_a_figure_that_can_be_read(tmp_path, texts, width):
+    for model, more in (("vit_classic", {"size": "1M"}), ("resnet18", {"size": "10M"})):
+        finished(tmp_path, classified(np.ones(40, bool)), dataset="digits", model=model, **more)
+    pair = series_of(find_runs(tmp_path))
+    pair = [replace(each, architecture=f"{each.architecture}, pooling max, projection every block") for each in pair]
+    made = disagreements.figure(
+        (pair[0], pair[1]), disagreements.Tests.of(*pair), lambda rows: np.zeros((len(rows), 1, 8, 8), np.uint8),
+        canvas=Canvas(width),
+    )  # fmt: skip
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(made)]
+    assert not [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if overlap(a, b)]
+    assert all(box.x0 >= -1 and box.x1 <= made.bbox.x1 + 1 for _, box in boxes)
+    assert any("no such image" in " ".join(name.split()) for name, _ in boxes)
+    assert "their difference is also one of size" in made.get_supxlabel().replace("\n", " ")
 
 
 def test_texts_are_inside_the_figure_and_apart_from_each_other(drawn, texts):

@@ -7,8 +7,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from raw_records import put, raw
 from results import arms, classified, finished
 
+from app.artifacts.runs import find_runs
 from app.errors import InputError
 from app.report.paper import checklist, files, latex, table
 from app.report.sections import methods, references
@@ -46,6 +48,18 @@ def test_the_files_have_the_numbers_of_the_records_and_the_methods_cite_what_was
     cited = set(re.findall(r"\\citep\{(\w+)\}", text))
     assert "hillis2007comparison" in cited and cited == set(re.findall(r"@\w+\{(\w+),", bib))
     assert "Hillis 2007" not in text and r"vit\_classic" in text and bib.count("{") == bib.count("}")
+
+
+def test_the_methods_state_tests_of_other_weights_and_test_sets_that_differ(tmp_path):
+    arms(tmp_path, {"vit_classic": 0.5, "vit_differential": 0.6}, seeds=2, n=80)
+    once = " ".join(methods.paragraphs(subject_of(tmp_path)))
+    assert "The final weights were tested once on a test set that all runs share." in once
+    run = find_runs(tmp_path)[0]
+    values = raw(run)
+    values["results"]["test_best"] = values["results"]["test"]
+    put(run.files.record, values)
+    again = " ".join(methods.paragraphs(subject_of(tmp_path)))
+    assert "tested once" not in again and "Other weights of 1 of the 4 runs were tested on it, too." in again
 
 
 def test_a_figure_has_the_width_of_a_column_and_embedded_fonts(tmp_path):

@@ -106,6 +106,17 @@ def test_one_run_against_several_is_one_seed_with_the_interval_of_one_more_run(t
     assert (pair.word, pair.procedure, pair.within) == ("one seed", "one run", inside)
 
 
+@pytest.mark.parametrize("metric", ["top1", "brier"])
+def test_the_interval_of_one_more_run_has_possible_results_only(tmp_path, metric):
+    for seed, share in enumerate((0.6, 0.97, 1.0)):
+        finished(tmp_path, classified(np.arange(100) < 100 * share), model=VIT, seed=seed, **OF)
+    finished(tmp_path, classified(np.ones(100, bool)), model=DIFF, **OF)
+    found = answer(tmp_path, metric=metric)
+    (low, high) = next(each.one_more for each in found.arms if each.model == VIT)
+    assert (low, high)[metric == "top1"] == {"top1": 1, "brier": 0}[metric] and low < high
+    assert METRICS["log-mse"].cut((-9.0, 9.0)) == (-9, 9) and METRICS["rmse"].cut((-9.0, 9.0)) == (0, 9)
+
+
 def test_arms_may_have_different_numbers_of_seeds(tmp_path):
     arms(tmp_path, {VIT: 0.7}, seeds=2)
     arms(tmp_path, {DIFF: 0.9}, seeds=5)
@@ -343,6 +354,9 @@ def test_without_names_runs_that_agree_with_the_newest_are_compared_and_others_a
     reasons = {each.run_id: each.reason for each in others}
     assert len(runs) == 4 and "epochs is 3 (compared: 60)" in reasons[odd.record.run_id]
     assert "trial" in reasons[trial.record.run_id]
+    finished(tmp_path, classified(np.ones(400, bool)), model=VIT, dataset="cifar10", limit_train=10, minute=9)
+    with pytest.raises(InputError, match=r"the only finished run of cifar10 .* had --limit-train"):
+        requested.of_dataset("cifar10", tmp_path, print)
     with pytest.raises(InputError, match="no finished run of bach"):
         requested.of_dataset("bach", tmp_path, print)
 

@@ -31,7 +31,7 @@ def test_planned_looks_share_the_error_rate_and_are_used_once_each(tmp_path):
     first = take(tmp_path, 3, asked=(10, 3, 5))
     assert first.planned and first.plan == (3, 5, 10) and first.level == pytest.approx(1 - 0.05 / 3)
     assert not take(tmp_path, 4).planned and take(tmp_path, 5).planned
-    again = looks.take(tmp_path, "digits", ["x"], seeds=5, complete=10, asked=None)  # other runs, as many seeds
+    again = looks.take(tmp_path, "digits", ["a0", "x"], seeds=5, complete=10, asked=None)  # other runs, as many seeds
     assert (again.number, again.planned) == (4, False) and "look 4 at this study" in again.line
 
 
@@ -61,9 +61,20 @@ def test_another_plan_and_a_bad_one_are_refused_and_nothing_is_written(tmp_path)
         take(tmp_path, 3, asked=(3, 7))
 
 
+def test_looks_at_another_study_with_the_same_name_are_not_counted_and_this_is_printed(tmp_path):
+    take(tmp_path, 3, asked=(3, 5))
+    other = looks.take(tmp_path, "digits", ["x0", "y0"], seeds=1, complete=4, asked=None)
+    assert (other.number, other.plan, other.planned, other.others) == (1, (4,), False, 1)
+    assert "not counted: 1 earlier with none of these runs" in other.line and other.to_json()["others"] == 1
+    again = looks.take(tmp_path, "digits", ["x0", "y0", "x1"], seeds=4, complete=4, asked=None)
+    assert (again.number, again.planned, again.others) == (2, True, 1)
+    first = take(tmp_path, 5)
+    assert (first.number, first.plan, first.planned, first.others) == (2, (3, 5), True, 2)
+
+
 def test_processes_that_look_at_once_are_counted_one_after_the_other(tmp_path):
     def look(number):
-        return looks.take(tmp_path, "digits", [f"run{number}"], seeds=3, complete=3, asked=None)
+        return looks.take(tmp_path, "digits", ["first", f"run{number}"], seeds=3, complete=3, asked=None)
 
     with ThreadPoolExecutor(8) as pool:
         found = [*pool.map(look, range(24))]

@@ -22,6 +22,12 @@ def test_a_rate_stands_with_its_interval_and_n():
     assert card.with_interval(test) == "86.07 % (95 % Wilson interval 82.11 % to 89.27 %, n = 1,359)"
 
 
+def test_an_interval_of_grouped_rows_states_that_groups_are_ignored(run):
+    grouped = Run(run.files, replace(run.record, config=run.record.config | {"group_column": "patient"}))
+    of_groups, plain = (" ".join(card.test_lines(each, run.record.test)) for each in (grouped, run))
+    assert "as if rows with one value of patient were independent" in of_groups and "independent" not in plain
+
+
 def test_a_card_says_what_how_data_licence_numbers_command_and_the_way_back(run):
     text, record = card.run_card(run, "hf://tester/runs/a/b"), run.record
     command = record.command.partition(" --checkpoints ")[0]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...artifacts.runs import Run
-from ...results import wording
+from ...results import tuning, wording
 from ...results.comparison import Comparison
 from ..document.parts import Bullets, Commands, Paragraph, Section
 from . import references
@@ -62,7 +62,21 @@ def _training(answer: Answer) -> Iterator[str]:
             "repeat."
         )
     else:
-        yield "The final weights were tested once on a test set that all runs share."
+        yield from _tested(runs)
+
+
+def _tested(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what was tested, on which rows, and how many runs were tested more than once."""
+    shared = len({run.record.data.split_fingerprint for run in runs}) == 1
+    rows = "a test set that all runs share" if shared else "test sets that differ between runs"
+    again = sum(tuning.tested_again(run) for run in runs)
+    if not again:
+        yield f"The final weights were tested once on {rows}."
+        return
+    yield (
+        f"The results are those of the final weights on {rows}. Other weights of {again} of the {len(runs)} runs were "
+        "tested on it, too."
+    )
 
 
 def _precision(run: Run) -> str:
