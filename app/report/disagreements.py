@@ -130,9 +130,7 @@ def figure(
     return made
 
 
-def _heights(
-    held: Sequence[npt.NDArray[Any]], titles: Sequence[str], columns: int, canvas: Canvas
-) -> list[float]:
+def _heights(held: Sequence[npt.NDArray[Any]], titles: Sequence[str], columns: int, canvas: Canvas) -> list[float]:
     """Return the heights of the rows in inches: a title and the images of each grid."""
     wide = 0.92 * canvas.inches / columns
     heights = []

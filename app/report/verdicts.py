@@ -90,7 +90,7 @@ def _flat(found: Comparison, pair: Pair) -> dict[str, Any]:
 
 def _title(found: Comparison) -> str:
     unit = f", in {found.metric.unit}" if found.metric.unit and not found.metric.rate else ""
-    groups = f" in {found.groups:,} groups" if found.groups < found.examples else ""
+    groups = f" in {found.groups:,} group{'s' if found.groups > 1 else ''}" if found.groups < found.examples else ""
     better = "higher" if found.metric.higher else "lower"
     return (
         f"{found.metric.title} on {found.dataset} ({better} is better{unit}), n = {found.examples:,} test "

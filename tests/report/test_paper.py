@@ -50,7 +50,7 @@ def test_the_files_have_the_numbers_of_the_records_and_the_methods_cite_what_was
     assert "Hillis 2007" not in text and r"vit\_classic" in text and bib.count("{") == bib.count("}")
 
 
-def test_the_methods_state_tests_of_other_weights_and_test_sets_that_differ(tmp_path):
+def test_the_methods_state_tests_of_other_weights_and_name_the_metric_of_the_margin_once(tmp_path):
     arms(tmp_path, {"vit_classic": 0.5, "vit_differential": 0.6}, seeds=2, n=80)
     once = " ".join(methods.paragraphs(subject_of(tmp_path)))
     assert "The final weights were tested once on a test set that all runs share." in once
@@ -59,6 +59,9 @@ def test_the_methods_state_tests_of_other_weights_and_test_sets_that_differ(tmp_
     values["results"]["test_best"] = values["results"]["test"]
     put(run.files.record, values)
     again = " ".join(methods.paragraphs(subject_of(tmp_path)))
+    grouped_regression(tmp_path / "regression")
+    margin = re.search(r"The margin is ([\w. ]+);", " ".join(methods.paragraphs(subject_of(tmp_path / "regression"))))
+    assert margin and margin[1].endswith("of RMSE") and margin[1].count("RMSE") == 1
     assert "tested once" not in again and "Other weights of 1 of the 4 runs were tested on it, too." in again
 
 

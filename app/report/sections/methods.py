@@ -93,8 +93,8 @@ def _analysis(answer: Answer) -> Iterator[str]:
     yield from (text for name, text in PROCEDURES.items() if name in procedures)
     if "crossed" in procedures and comparison.groups != comparison.examples:
         yield (
-            f"The {comparison.examples:,} test examples are of {comparison.groups:,} groups, and a group counts as one "
-            "example."
+            f"The {comparison.examples:,} test examples are of {comparison.groups:,} "
+            f"group{'s' if comparison.groups > 1 else ''}, and a group counts as one example."
         )
     level = f"{100 * comparison.level:.4g}"
     if comparison.family > 1:
@@ -105,9 +105,10 @@ def _analysis(answer: Answer) -> Iterator[str]:
         )
     else:
         yield f"Intervals are two-sided {level} % intervals."
+    of = f" of {comparison.metric.title}" if comparison.metric.unit else ""  # without a unit, the margin names it
     if deltas := [pair.delta for pair in comparison.pairs if pair.delta]:
         yield (
-            f"The margin is {wording.margin(comparison.metric, deltas[0])} of {comparison.metric.title}; equivalence "
+            f"The margin is {wording.margin(comparison.metric, deltas[0])}{of}; equivalence "
             "needs two one-sided tests (Schuirmann 1987)."
         )
     yield from _looks(comparison)

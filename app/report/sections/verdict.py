@@ -138,7 +138,7 @@ def _size(answer: Answer, pair: Pair) -> Text:
     )
     if comparison.groups != comparison.examples:
         groups = amounts.computed(amounts.count(comparison.groups), comparison.groups, runs, "groups")
-        found = (*found, " in ", groups, " groups")
+        found = (*found, " in ", groups, " groups" if comparison.groups > 1 else " group")
     kind = "repeat" if pair.procedure == "folds" else "seed"
     counts = [amounts.computed(str(len(arm.results)), len(arm.results), arm.run_ids, "seeds") for arm in (a, b)]
     if counts[0].value == counts[1].value:
