@@ -175,6 +175,10 @@ def named(
     try:
         model = timm.create_model(name, num_classes=classes, in_chans=channels, **arguments)
     except (OSError, ValueError, RuntimeError, AssertionError, TypeError) as error:
+        if drop_path and "drop_path_rate" in str(error):
+            raise InputError(
+                f"drop_path={drop_path} has no effect on timm/{name}, which has no stochastic depth. Use --drop-path 0"
+            ) from error
         options = {"image": image, "dropout": dropout} | ({"drop_path": drop_path} if drop_path else {})
         given = ", ".join(f"{option}={value}" for option, value in options.items())
         raise InputError(
