@@ -263,5 +263,5 @@ def test_an_image_that_a_named_model_takes_passes(name, image):
 
 
 def test_a_model_without_stochastic_depth_says_how_to_go_without_it():
-    with pytest.raises(InputError, match="drop_path=0.1 has no effect on timm/vgg11, .* Use --drop-path 0"):
+    with pytest.raises(InputError, match=r"drop_path=0\.1 has no effect on timm/vgg11, .* Use --drop-path 0"):
         zoo.named(name="vgg11", image=32, channels=3, classes=10, drop_path=0.1)
