@@ -24,8 +24,9 @@ RUNS = {  # by file; those of the zoo are counted by building models of timm's
     "diffraction/bravais.yaml": 9,
     "diffraction/space_group.yaml": 9,
     "cifar_zoo/cifar_zoo.yaml": 16,
+    "adan/comparison.csv": 9,
 }
-SWEEPS = ["adan/adan_betas_decay.yaml"]
+SWEEPS = ["adan/adan_betas_decay.yaml", "adan/adam_decay.yaml", "adan/adamw_decay.yaml"]
 COMMAND = re.compile(r"(?:^|`)python run\.py (.*?)(?:`|$)", flags=re.M)
 COMMANDS = [
     pytest.param(line, id=f"{folder.name}: {line}")
