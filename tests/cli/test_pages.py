@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.figures]
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = {  # what a line has that this machine has not, or what it would take minutes for
-    r"--upload|^upload |^download |hf://": "a repository on the Hub",
+    r"--upload|^upload |^download |hf://|--model timm/": "a repository on the Hub",
     r"owner/name|^(train|study) .*(CIFAR-100|cifar10|bach)": "a download",
     r"^(train|evaluate) --model vit_\w+ --size 10M( --dataset CIFAR-100)?$": "the same",
     r"rruff|nestedcyl_design_file|model_(1f5e384f|00551d46)|^predict .* a.png": "files that others have",
@@ -27,7 +27,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)|^report": "finished runs of two models",
-    r"--init": "a run that its page describes and does not make",
+    r"--init|^evaluate RUN": "a run that its page describes and does not make",
 }
 SHORT = {"train --dataset digits": " --epochs 2"}  # 60 epochs take minutes, as 50 of a folder's protocol do
 ID = re.compile(r"(?<![\w_])[0-9a-f]{8}\b")  # of a run that the reader has

@@ -3,11 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
-from pretended import Quiet, Study, Worker, World
 
 from app.sweeps import curves, sweepfile
 from app.sweeps.searching import Search
 from app.sweeps.sweep import Sweep
+
+from .pretended import Quiet, Study, Worker, World
 
 GIVEN = {"dataset": "digits", "size": "100K", "d_model": 64, "model": "vit_classic", "epochs": 6}
 FILE = """

@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
-from pretended import Quiet
 
 from app.sweeps import drawing, lines, pruning, verifying
+
+from .pretended import Quiet
 
 GRID = """
 method: grid

@@ -4,14 +4,15 @@ import itertools
 import statistics
 
 import pytest
-from pretended import Quiet, Study, Worker
-from test_searching import GRID
 
 from app.errors import InputError, StudyFailed
 from app.studies import cells, rows
 from app.sweeps import expected, fair, lines, parameters, ranking
 from app.sweeps.metric import DEFAULT, of_mapping
 from app.sweeps.searching import Search
+
+from .pretended import Quiet, Study, Worker
+from .test_searching import GRID
 
 
 def trial(number, *curve, state="done", metric=DEFAULT, u=None, **values):

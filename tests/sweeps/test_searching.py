@@ -5,10 +5,11 @@ import random
 
 import pytest
 from msgspec.structs import replace
-from pretended import Killed
 
 from app.errors import InputError
 from app.sweeps import lines, ranking, searching, verifying
+
+from .pretended import Killed
 
 METHODS = ("random", "bayes", "grid")
 GRID = """
