@@ -32,7 +32,7 @@ _POLL_HUB = 10.0  # seconds between such looks if they are on the Hub
 
 @dataclass
 class Search:
-    """One process that searches. `worker` trains the runs, and has no cells of its own."""
+    """One process that searches. `worker` trains the runs, which this process hands to it one at a time."""
 
     sweep: Sweep
     worker: Worker

@@ -17,9 +17,9 @@ MIXED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", CASES)
-def test_it_ends_in_the_same_bits_after_a_stop_and_in_the_same_losses_in_micro_batches(tmp_path, kind):
-    more = CASES[kind] | {"dropout": 0, "drop_path": 0.5}
+def require_the_same(kind, tmp_path, more):
+    """The same bits after a stop, and the same losses in micro-batches, which differ from those without drop path."""
+    more = more | {"dropout": 0, "drop_path": 0.5}
     whole = kinds.train(kind, tmp_path, "whole", **more)
     with pytest.raises(Stopped):
         kinds.train(kind, tmp_path, "cut", interrupted(4), **more)
@@ -29,6 +29,11 @@ def test_it_ends_in_the_same_bits_after_a_stop_and_in_the_same_losses_in_micro_b
     plain = kinds.train(kind, tmp_path, "plain", **more | {"drop_path": 0})
     losses = [[row["loss"] for row in rows(run) if row["split"] == "train"] for run in (whole, parts, plain)]
     assert losses[1] == pytest.approx(losses[0], rel=2e-3) and losses[2][0] != pytest.approx(losses[0][0], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_it_ends_in_the_same_bits_after_a_stop_and_in_the_same_losses_in_micro_batches(tmp_path, kind):
+    require_the_same(kind, tmp_path, CASES[kind])
 
 
 @pytest.mark.parametrize(
@@ -37,13 +42,4 @@ def test_it_ends_in_the_same_bits_after_a_stop_and_in_the_same_losses_in_micro_b
 def test_with_mixed_examples_it_ends_in_the_same_bits_after_a_stop_and_in_the_same_losses_in_micro_batches(
     tmp_path, kind
 ):
-    more = CASES.get(kind, {}) | MIXED[kind] | {"dropout": 0, "drop_path": 0.5}
-    whole = kinds.train(kind, tmp_path, "whole", **more)
-    with pytest.raises(Stopped):
-        kinds.train(kind, tmp_path, "cut", interrupted(4), **more)
-    ended = kinds.train(kind, tmp_path, "cut", **more)
-    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes() and rows(ended) == rows(whole)
-    parts = kinds.train(kind, tmp_path, "parts", options={"micro_batch_size": 3}, **more)
-    plain = kinds.train(kind, tmp_path, "plain", **more | {"drop_path": 0})
-    losses = [[row["loss"] for row in rows(run) if row["split"] == "train"] for run in (whole, parts, plain)]
-    assert losses[1] == pytest.approx(losses[0], rel=2e-3) and losses[2][0] != pytest.approx(losses[0][0], rel=1e-4)
+    require_the_same(kind, tmp_path, CASES.get(kind, {}) | MIXED[kind])

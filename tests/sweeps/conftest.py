@@ -34,7 +34,7 @@ def world(monkeypatch):
 
 @pytest.fixture
 def sweep_of(tmp_path):
-    """Returns the sweep of a file's text, in a folder of its own where it is asked for."""
+    """Returns the sweep of a file's text, in a new folder if a test names one."""
 
     def sweep_of(text, folder="here", seed=0, **given):
         path = tmp_path / "search.yaml"
