@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from typer import Typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 from ..errors import InputError
 from . import other_tools, screen
@@ -53,6 +55,29 @@ class Group(_Page, TyperGroup):
             if says:
                 raise InputError(f"No such command '{args[0]}'. {says}")
         return super().resolve_command(ctx, args)
+
+
+def deferred(typers: Callable[[], Typer]) -> type[Group]:
+    """Return a class of groups that make their commands when they are first needed.
+
+    A command with the options of `train` takes milliseconds to make, and most commands need no other group's.
+    """
+
+    class Deferred(Group):
+        _made: dict[str, Any] | None = None
+
+        @property  # type: ignore[override]  # an attribute there
+        def commands(self) -> dict[str, Any]:
+            """The commands by name, made once."""
+            if self._made is None:
+                self._made = dict(get_group(typers()).commands)
+            return self._made
+
+        @commands.setter
+        def commands(self, none: Any) -> None:  # which Typer sets before they are needed
+            assert not none
+
+    return Deferred
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -12,6 +12,7 @@ from . import launch as of_launch
 from . import options as o
 from . import study_best, study_clean, study_options, study_read
 from .examples import group, page
+from .pages import deferred
 from .repository import require_writable
 from .screen import note
 from .study_shown import runs, show, tell_costs, tell_totals
@@ -31,12 +32,18 @@ _UNASKED = 100  # runs
 
 def register(app: typer.Typer) -> None:
     """Add the group. `study FILE` is `study run FILE`, as `spelling` makes it."""
-    study = typer.Typer(help="Train a table of runs, and report how far it is.", no_args_is_help=True, **group("study"))
+    look = group("study") | {"cls": deferred(_commands)}
+    study = typer.Typer(help="Train a table of runs, and report how far it is.", no_args_is_help=True, **look)
+    app.add_typer(study, name="study")
+
+
+def _commands() -> typer.Typer:
+    study = typer.Typer()
     study.command(**page("study run", o.WHERE_DEFAULTS_COME_FROM))(run)
     study.command(**page("study status"))(status)
     for command in (study_best, study_clean):
         command.register(study, study_options.OF_EVERY_COMMAND, _cells)
-    app.add_typer(study, name="study")
+    return study
 
 
 @o.takes(**study_options.OF_RUN)

@@ -10,6 +10,7 @@ from . import options as o
 from . import sweep_models
 from . import sweep_options as so
 from .examples import group, page
+from .pages import deferred
 from .repository import require_writable
 from .screen import Screen, note, result, result_json
 from .sweep_read import search_of, sweep_of, worker_of
@@ -27,11 +28,17 @@ _METRIC = (
 
 def register(app: typer.Typer) -> None:
     """Add the group. `sweep FILE` is `sweep run FILE`, as `spelling` makes it."""
-    sweep = typer.Typer(help="Search over settings by a W&B sweep file.", no_args_is_help=True, **group("sweep"))
+    look = group("sweep") | {"cls": deferred(_commands)}
+    sweep = typer.Typer(help="Search over settings by a W&B sweep file.", no_args_is_help=True, **look)
+    app.add_typer(sweep, name="sweep")
+
+
+def _commands() -> typer.Typer:
+    sweep = typer.Typer()
     sweep.command(**page("sweep run", _METRIC))(run)
     for command in (status, top, promote, verify):
         sweep.command(**page(f"sweep {command.__name__}"))(command)
-    app.add_typer(sweep, name="sweep")
+    return sweep
 
 
 @o.takes(**so.OF_EVERY_COMMAND, **so.OF_RUN)
