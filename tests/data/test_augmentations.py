@@ -11,6 +11,8 @@ from app.data.transforms import chain, operations
 from app.data.transforms.augment import flipped, turned
 from app.data.transforms.crops import boxes, central, resized_crop
 from app.data.transforms.erasing import cutout_mask, erasing_mask, noise
+from app.data.transforms.hue import drawn as hues_drawn
+from app.data.transforms.hue import jittered as hue_jittered
 from app.data.transforms.jitter import CONTRAST, ORDERS, SATURATION, drawn, jittered
 from app.data.transforms.randaugment import TRIVIAL, trivialaugment, trivially_drawn
 from app.data.transforms.transform import Draws
@@ -121,6 +123,16 @@ def test_jitter_is_torchvision_s_operations_in_the_drawn_order():
     factors, order = drawn(0.4, examples=MANY, **KEYS)
     assert factors.min() >= 0.6 and factors.max() <= 1.4 and near(factors.mean(), 1, 0.231)
     assert (torch.bincount(order, minlength=6) - len(MANY) / 6).abs().max() < 5 * math.sqrt(len(MANY) / 6)
+
+
+def test_turned_hues_are_torchvision_s_adjust_hue():
+    shares, got = hues_drawn(0.5, examples=EXAMPLES, **KEYS), hue_jittered(IMAGES, 0.5, examples=EXAMPLES, **KEYS)
+    grey = IMAGES[:1, :1].expand(1, 3, 24, 24)
+    for i, image in enumerate(IMAGES.float() / 255):
+        assert (got[i] - tv.adjust_hue(image, float(shares[i])) * 255).abs().max() <= 0.52
+    assert torch.equal(hue_jittered(grey, 0.5, examples=EXAMPLES[:1], **KEYS), grey)  # grey has no hue
+    shares = hues_drawn(0.1, examples=MANY, **KEYS)
+    assert shares.abs().max() <= 0.1 and near(shares.mean(), 0, 0.0577) and near(shares.abs().mean(), 0.05, 0.0289)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (16, 40)])

@@ -12,6 +12,7 @@ from ...tables.shape import Extent, plane
 from .augment import Flip, FlipCrop, Turn
 from .crops import ResizedCrop
 from .erasing import Cutout, Erasing
+from .hue import Hue
 from .jitter import Jitter
 from .normalise import Normalise
 from .randaugment import RandAugment, TrivialAugment
@@ -26,6 +27,7 @@ _OF_NAME: dict[str, Callable[[float], Transform]] = {  # by the number of a part
     "rot90": lambda _: Turn(),
     "resized_crop": ResizedCrop,
     "jitter": Jitter,
+    "hue": Hue,
     "rand": lambda magnitude: RandAugment(int(magnitude)),
     "trivial": lambda _: TrivialAugment(),
     "zoo_rand": ZooRandAugment,

@@ -1,4 +1,4 @@
-"""Colour jitter of a batch on its device, as torchvision's ColorJitter without hue. Draws are keyed by example."""
+"""Colour jitter of a batch on its device, as torchvision's ColorJitter; hue.py has its hue."""
 
 from __future__ import annotations
 
