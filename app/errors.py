@@ -94,6 +94,12 @@ class HubUnavailable(Unavailable):
     """The Hub did not answer, or reported an internal failure, after every retry."""
 
 
+class Inexact(RunFailed):
+    """An exported model computes other outputs than the run's model."""
+
+    kind = "inexact"
+
+
 class StudyFailed(RunFailed):
     """Runs of a study failed, and the others are finished."""
 

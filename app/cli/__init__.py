@@ -43,6 +43,7 @@ from . import (
     datasets,
     doctor,
     evaluate,
+    export,
     hub,
     launch,
     plan,
@@ -67,16 +68,16 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "sweep", "compare", "evaluate", "reproduce", "plan", "runs", "cache", "models", "datasets", "doctor",
-    "launch", "report", "bench", "selftest",
+    "study", "sweep", "compare", "evaluate", "reproduce", "export", "plan", "runs", "cache", "models", "datasets",
+    "doctor", "launch", "report", "bench", "selftest",
 )  # fmt: skip
-_COMPUTE = ("train", "study", "sweep", "evaluate", "predict", "reproduce")  # commands that load torch
+_COMPUTE = ("train", "study", "sweep", "evaluate", "predict", "reproduce", "export")  # commands that load torch
 _SAVES = ("train", "study", "sweep", "reproduce")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
 _EXIT_CODES = (
     "Exit codes: 0 done. 1 internal error (a bug in isoscale, not your input). 2 bad input or nothing to do. "
-    "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held or "
+    "3 trained but not uploaded. 4 failed while running: diverged, out of memory, disk full, damaged, held, inexact or "
     "unavailable (--json prints the kind). 5 not reproduced. 75 stopped by a signal or --max-minutes with the state "
     "saved (the same command resumes). 130 interrupted at once.",
 )
@@ -92,8 +93,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, runs, hub, plot, tables, datasets, data,
-    cache, bench, selftest, doctor, launch,
+    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, export, runs, hub, plot, tables, datasets,
+    data, cache, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

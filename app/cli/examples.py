@@ -61,6 +61,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict 3f2a91c0 ./new_photos",
         "predict hf://owner/name/vit_classic/run ./new_photos --out labels",
     ),
+    "export": (
+        "export 3f2a91c0 --format pt2",
+        "export hf://owner/name/vit_classic/run --format torchscript --preprocess --softmax --out model.pt",
+    ),
     "reproduce": (
         "reproduce 3f2a91c0",
         "reproduce hf://owner/name/vit_classic/run --retrain",

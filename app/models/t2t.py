@@ -91,6 +91,6 @@ class T2TViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.tokens_to_token(images)  # (B, N, D)
-        x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
         x = through(self.blocks, self.dropout(x), checkpointing=self.checkpointing)
         return self.head(self.norm(x[:, 0]))

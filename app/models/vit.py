@@ -94,7 +94,7 @@ class ViT(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = self.patches(images)  # (B, N, D)
         if self.cls is not None:
-            x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)  # (B, N + 1, D)
+            x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)  # (B, N + 1, D)
         x = self.dropout(x + self.positions)
         x = through(self.blocks, x, checkpointing=self.checkpointing)
         return self.head(self.norm(x.mean(1) if self.cls is None else x[:, 0]))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from . import fused
 from .layer import Attention, Maps, attend, attention_map, linear_in, split
-from .norm import UnitRMS
+from .norm import unit_rms
 from .tiled import tiled
 
 _EPS = 1e-5  # of the heads' norm
@@ -72,13 +72,13 @@ class DifferentialAttention(Attention):
             return out.transpose(1, 2)  # (B, H, N, 2 d) -> (B, N, H, 2 d)
         if self.path in ("tiled", "stored"):
             out = tiled(qkv, self.lambda_full(), self.heads, keep=self.path == "stored")
-            return UnitRMS.apply(out.unflatten(-1, (self.heads, -1)), _EPS)[0]
+            return unit_rms(out.unflatten(-1, (self.heads, -1)), _EPS)
         q1, q2, k1, k2, v = self.heads_of(qkv)
         if self.path == "plain":
             out = self.pair(q1, q2, k1, k2).combined @ v
         else:
             out = attend(q1, k1, v, self.path) - self.lambda_full().to(v.dtype) * attend(q2, k2, v, self.path)
-        return UnitRMS.apply(out.transpose(1, 2).contiguous(), _EPS)[0]
+        return unit_rms(out.transpose(1, 2).contiguous(), _EPS)
 
     def attended(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the heads' normed differences and the values: (B, N, D) -> (B, N, H 2 d) each."""

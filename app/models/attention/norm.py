@@ -17,9 +17,7 @@ class UnitRMS(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-        wide = torch.promote_types(x.dtype, torch.float32)
-        scale = (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
-        out = (x * scale).to(x.dtype)
+        out, scale = _normed(x, eps)
         ctx.save_for_backward(out, scale)
         return out, scale
 
@@ -28,3 +26,17 @@ class UnitRMS(torch.autograd.Function):
         out, scale = ctx.saved_tensors
         along = (gradient * out).mean(-1, keepdim=True, dtype=scale.dtype) + of_scale * scale / out.shape[-1]
         return (scale * (gradient - out * along)).to(gradient.dtype), None
+
+
+def unit_rms(x: Tensor, eps: float) -> Tensor:
+    """Return x / sqrt(mean(x^2) + eps) over the last axis, in the shape and dtype of x."""
+    if torch.jit.is_tracing():  # TorchScript has no autograd functions
+        return _normed(x, eps)[0]
+    return UnitRMS.apply(x, eps)[0]
+
+
+def _normed(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return the normed x, and the factor of each row: (..., d) -> (..., d), (..., 1)."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    scale = (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
+    return (x * scale).to(x.dtype), scale

@@ -1,0 +1,55 @@
+"""Files of torch: programs of torch.export (.pt2), and TorchScript (.pt)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from ..artifacts.runs import Run
+from ..errors import InputError, first_line
+from . import comparing
+from .exported import Exported, Request
+from .subject import Subject, subject
+
+_FACTS = "isoscale.json"  # the extra file of torch's archives
+
+
+def traced(made: Subject, request: Request) -> torch.export.ExportedProgram:
+    """Return the model as a graph whose batch is dynamic. Raises InputError if its code fixes the batch."""
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        with torch.no_grad():
+            return torch.export.export(made.module, (made.inputs(2),), dynamic_shapes=({0: batch},))
+    except (RuntimeError, ValueError) as error:
+        raise _not_exported(error, request) from error
+
+
+def pt2(run: Run, request: Request, path: Path) -> Exported:
+    """Write a program of torch.export, which `torch.export.load(path).module()` loads without this package."""
+    made = subject(run, request)
+    with path.open("wb") as file:
+        torch.export.save(traced(made, request), file, extra_files={_FACTS: comparing.written(made.facts)})
+    with path.open("rb") as file:
+        loaded = torch.export.load(file).module()
+    return comparing.compared(made, request, loaded)
+
+
+def torchscript(run: Run, request: Request, path: Path) -> Exported:
+    """Write a trace in TorchScript, which `torch.jit.load(path)` loads without this package."""
+    made = subject(run, request)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated; wrong constants in a trace are found by the comparison
+        try:
+            trace = torch.jit.trace(made.module, (made.inputs(2),), check_trace=False)
+        except RuntimeError as error:
+            raise _not_exported(error, request) from error
+        torch.jit.save(trace, str(path), _extra_files={_FACTS: comparing.written(made.facts)})
+        loaded = torch.jit.load(str(path))
+    return comparing.compared(made, request, loaded)
+
+
+def _not_exported(error: Exception, request: Request) -> InputError:
+    reason = first_line(error) or (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return InputError(f"this model cannot be exported to {request.format} ({reason}). Use another --format")

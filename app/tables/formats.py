@@ -1,0 +1,24 @@
+"""The formats that a run is exported to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatRow:
+    """One format: its name, what it writes, and the options of `export` that apply to it."""
+
+    name: str
+    title: str
+    ending: str  # of the file; empty for a folder
+    options: tuple[str, ...] = ()  # of --preprocess, --softmax and --opset
+
+
+FORMATS = {
+    row.name: row
+    for row in (
+        FormatRow(name="pt2", title="a program of torch.export", ending=".pt2", options=("preprocess", "softmax")),
+        FormatRow(name="torchscript", title="TorchScript", ending=".pt", options=("preprocess", "softmax")),
+    )
+}
