@@ -11,8 +11,10 @@ from torch import nn
 from .. import __version__, evaluation
 from ..artifacts import checkpoint, parts, provenance, record
 from ..artifacts.predictions import Predictions
+from ..artifacts.preprocessing import preprocessing
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
+from ..config.run import RunConfig
 from ..system.durable import require_allowed
 from . import keeping, ledger
 from .job import Job
@@ -24,7 +26,7 @@ def finish(job: Job, learner: Learner, saving: Saving) -> Run:
     """Save final, averaged and best weights, test the final ones, and complete the record. Then delete the state."""
     best = saving.best.found
     assert best is not None, "no epoch ended"
-    files, kept, text, model = job.files, job.kept, metadata(job.kept), learner.model
+    files, kept, text, model = job.files, job.kept, metadata(job.config, job.kept), learner.model
     job.screen.stage(f"testing on {kept.data.rows.test:,} rows")
     checkpoint.save_weights(files.weights, model, text)
     began = time.monotonic()
@@ -56,7 +58,12 @@ def tested(job: Job, model: nn.Module) -> Predictions | None:
     )
 
 
-def metadata(kept: Record) -> dict[str, Any]:
-    """Return the metadata of the weights, from which the model can be rebuilt without other files."""
-    names = kept.data.class_names
-    return {"version": __version__, "run_id": kept.run_id, "config": kept.config, "class_names": names}
+def metadata(config: RunConfig, kept: Record) -> dict[str, Any]:
+    """Return the metadata of the weights, from which model and preprocessing can be rebuilt without other files."""
+    return {
+        "version": __version__,
+        "run_id": kept.run_id,
+        "config": kept.config,
+        "class_names": kept.data.class_names,
+        "preprocessing": preprocessing(config, kept.data),
+    }

@@ -1,4 +1,4 @@
-"""The initial weights of a run: those of a finished run of the same architecture, or a .safetensors file."""
+"""The initial weights of a run: those of a finished run of the same architecture, a .safetensors file, or timm's."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..sharing import named
 from ..system.durable import sha256
 from ..tables.models import TIMM
 from ..tables.shape import CELLS
+from . import foreign
 from .options import Options
 
 Say = Callable[[str], None]
@@ -50,12 +51,15 @@ def found(where: str, checkpoints: Path, say: Say) -> Weights:
         raise InputError(
             f"--init {where} is not a .safetensors file, and pickled files are unsupported. To use it, {_CONVERT}"
         )
-    if path.suffix != ".safetensors":
+    if foreign.is_foreign(where):
+        path = foreign.file_of(where)
+    elif path.suffix != ".safetensors":
         path = _of_run(where, checkpoints, say)
     if not path.is_file():
         raise InputError(
-            f"--init {where}: this file does not exist. Give a finished run (its ID or path) or a .safetensors file. "
-            "A stopped run also resumes with --init sha256:DIGEST, where DIGEST is in its record under `init`"
+            f"--init {where}: this file does not exist. Give a finished run (its ID or path), a .safetensors file, "
+            "timm/NAME or hf-hub:owner/name. A stopped run also resumes with --init sha256:DIGEST, where DIGEST is in "
+            "its record under `init`"
         )
     about = checkpoint.metadata(path)
     run_id, classes = about.get("run_id"), about.get("class_names")
@@ -101,7 +105,7 @@ def require_fit(weights: Weights, config: RunConfig) -> str:
         return "kept"
     if weights.config:
         _require_shape(weights, weights.config, config)
-    theirs = checkpoint.shapes(weights.path)
+    theirs = foreign.translated(checkpoint.shapes(weights.path), config)
     ours = models.tensor_shapes(config)
     head, replaced = _head(ours, config), {}
     if any(theirs.get(name) != ours[name] for name in head):
@@ -179,7 +183,7 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
         return None
     weights = _same(config, options, say)
     head = require_fit(weights, config)
-    _tensors(weights)  # checked before a file of the run is written
+    _tensors(weights, config)  # checked before a file of the run is written
     whose = f"run {weights.run_id} ({weights.path})" if weights.run_id else str(weights.path)
     said = f"starting from the weights of {whose}"
     if head == "replaced":
@@ -209,17 +213,17 @@ def load(model: nn.Module, config: RunConfig, options: Options) -> None:
     """Put the initial weights of a run into its new model, on its device. A replaced head stays as it is."""
     weights = _same(config, options, lambda _: None)
     head = require_fit(weights, config)
-    tensors = _tensors(weights)
+    tensors = _tensors(weights, config)
     if head == "replaced":
         for name in _head(models.tensor_shapes(config), config):
             tensors.pop(name, None)
     model.load_state_dict(tensors, strict=False)  # the names of the tensors were checked
 
 
-def _tensors(weights: Weights) -> dict[str, Tensor]:
-    """Return the tensors by name. Raise InputError for values that are not numbers, or are encoded as integers."""
+def _tensors(weights: Weights, config: RunConfig) -> dict[str, Tensor]:
+    """Return the tensors by our names. Raise InputError for values that are not numbers, or are encoded as integers."""
     assert weights.path, "a digest alone has no tensors"
-    tensors = checkpoint.tensors(weights.path)
+    tensors = foreign.translated(checkpoint.tensors(weights.path), config)
     if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor)]:
         raise InputError(
             f"the weights {weights.path} contain values that are not numbers, first in {broken[0]}. Use other weights"

@@ -181,7 +181,7 @@ def _trained(
             if job.task is task.classes
             else []
         )
-        every, about = job.options.keep_every, finishing.metadata(job.kept)
+        every, about = job.options.keep_every, finishing.metadata(config, job.kept)
         keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about)] if every else []
         try:
             seen: list[Observer] = [Begun(stop_asked), logging, best, *judges, *keepers, progress, *sinking]

@@ -14,7 +14,7 @@ from ..artifacts import checkpoint, runs
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..config.run import RunConfig
-from ..errors import InputError, OtherData
+from ..errors import HubUnavailable, InputError, OtherData
 from ..experiment import initial, recomputing
 from ..experiment import run as experiment
 from ..experiment.observers import Screen
@@ -151,7 +151,7 @@ def _initial(run: Run, known: Path, screen: Screen) -> str | None:
     for name in filter(None, (began.source, began.path, began.run_id) if began else ()):
         try:
             weights = initial.found(name, known, screen.say)
-        except InputError:
+        except (InputError, HubUnavailable):
             continue
         if weights.path and weights.sha256 == config.init_sha256:
             return str(weights.path)

@@ -11,7 +11,7 @@ from ..artifacts.record import Record
 from ..tables.datasets import is_local
 
 _PLACES = ("checkpoints", "data", "design", "filelist", "env_file")  # options that only name places of files
-_EVERYWHERE = re.compile(r"[0-9a-f]{1,8}|hf://.*|sha256:.*")  # weights that another machine can find too
+_EVERYWHERE = re.compile(r"[0-9a-f]{1,8}|hf://.*|hf-hub:.*|timm/.*|sha256:.*")  # weights that others can find too
 _PATH = re.compile(r"(?:(?<=[\s=,('\"\[])|^)(?:~[\w.-]*)?/(?:[^\s/,;:()'\"]+/)*([^\s/,;:()'\"]+)/?")
 _CALL = "isoscale.train("
 

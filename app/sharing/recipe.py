@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..artifacts.parts import Init, Schedule
 from ..config.run import RunConfig
 from ..system.printable import code
+from ..tables.models import TIMM
 from ..tables.optimizers import EPS, spelled_betas
 
 _OPTIMIZERS = {
@@ -97,6 +98,7 @@ def began(config: RunConfig, init: Init | None) -> str:
     if config.pretrained:
         head = ", with a new head" if init.head == "replaced" else ""
         return f"fine-tuned from timm's published weights {code(init.path)} (sha256 `{init.sha256[:16]}`){head}"
-    whose = f"of run {code(init.run_id)}" if init.run_id else "in a file"
+    published = init.source.startswith((TIMM, "hf-hub:"))
+    whose = f"of run {code(init.run_id)}" if init.run_id else code(init.source) if published else "in a file"
     head = ", with a new head" if init.head == "replaced" else ""
     return f"fine-tuned from the weights {whose} (sha256 `{init.sha256[:16]}`){head}"

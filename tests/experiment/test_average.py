@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from safetensors.torch import load_file
 
-from app.artifacts import record
+from app.artifacts import checkpoint, record
 from app.artifacts.which import EMA
 from app.config.facts import dataset_facts
 from app.config.run import resolve
@@ -31,6 +31,9 @@ def test_a_run_stopped_after_some_steps_ends_with_the_average_of_one_that_is_not
     assert rows(ended) == rows(whole)
     average, final = load_file(ended.files.ema), load_file(ended.files.weights)
     assert average.keys() == final.keys() and any((average[name] != final[name]).any() for name in final)
+    stated = [checkpoint.metadata(getattr(ended.files, name))["preprocessing"] for name in ("weights", "best", "ema")]
+    assert stated[0]["input_shape"] == [*ended.config.input_shape] and all(each == stated[0] for each in stated)
+    assert stated[0].get("mean") == ended.record.data.mean and ("mean" in stated[0]) == kind.startswith("images")
 
 
 @pytest.mark.parametrize("kind", ["images", "fields"])

@@ -189,6 +189,11 @@ def test_the_weights_file_alone_tells_how_to_build_the_model(tmp_path):
     header = json.loads(safe_open(run.files.weights, framework="pt").metadata()["isoscale"])
     model = models.build(RunConfig.from_json(header["config"]), attention_path="plain")
     assert checkpoint.load_weights(run.files.weights, model)["class_names"] == [str(digit) for digit in range(10)]
+    data = run.record.data
+    assert header["preprocessing"] == {
+        "input_shape": [1, 8, 8], "mean": data.mean, "std": data.std, "interpolation": "bilinear", "stored_side": 8,
+    }  # fmt: skip
+    assert all(checkpoint.metadata(path) == header for path in (run.files.weights, run.files.best))
 
 
 def test_evaluate_repeats_the_numbers_from_predictions_and_from_weights(tmp_path):

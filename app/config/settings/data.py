@@ -169,7 +169,8 @@ class Files:
 
     init: str | None = setting(
         None, panel=MODEL, decides=False, metavar="RUN|FILE", shown="random weights",
-        help="Start from the weights of a finished run of this architecture (ID or path), or of a .safetensors file.",
+        help="Start from the weights of a finished run of this architecture (ID or path), of a .safetensors file, or "
+        "of timm (timm/NAME, or hf-hub:owner/name on the Hub).",
         differs="confound",
     )  # fmt: skip
 
