@@ -12,7 +12,7 @@ _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133
 _WORD = (1 << 64) - 1
 
 ORDER, AUGMENT, DROPOUT, CARVE, DROP_PATH = range(5)  # the purpose of a key, which is the first part of every key
-SWEEP = 100  # one more purpose: the trials of a sweep
+SWEEP, CORRUPTION = 100, 101  # two more purposes: the trials of a sweep, and corrupted test inputs
 
 
 def _signed(word: int) -> int:
