@@ -13,8 +13,8 @@ from .keyed import Keyed
 def glass_blur(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
     """Blur, copy pixels in scanning order, and blur again.
 
-    Offsets are integers in [-d, d), so that the image also moves by half a pixel on average. The scan goes from the last
-    row and column to the first. A pixel that is copied may itself be a copy.
+    Offsets are integers in [-d, d), so that the image also moves by half a pixel on average. The scan goes from the
+    last row and column to the first. A pixel that is copied may itself be a copy.
     """
     sigma, reach, rounds = c[0], max(1, round(c[1])), int(c[2])
     kernel = exact.gaussian(sigma)

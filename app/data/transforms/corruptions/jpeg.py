@@ -40,7 +40,8 @@ def jpeg_compression(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
     )  # fmt: skip
     luma = _coded(luma[:, None], _table(_LUMA, quality, x.device))[:, 0]
     halves = _halved(torch.stack([first, second], 1))
-    chroma = _doubled(_coded(halves, _table(_CHROMA, quality, x.device)))[:, :, :height, :width] - 128
+    coded = _coded(halves, _table(_CHROMA, quality, x.device))[:, :, :, : (width + 1) // 2]
+    chroma = _doubled(coded)[:, :, :height, :width] - 128
     blueness, redness = chroma.unbind(1)
     return torch.stack([
         luma + (redness * _fixed(1.402) + 0.5).floor(),
@@ -93,10 +94,13 @@ def _coded(x: Tensor, steps: Tensor) -> Tensor:
 
 
 def _halved(x: Tensor) -> Tensor:
-    """Return the mean of 2 x 2 pixels, rounded down and up in turn along a row, as libjpeg does."""
-    for axis in (2, 3):
-        if x.shape[axis] % 2:
-            x = torch.cat([x, x.narrow(axis, x.shape[axis] - 1, 1)], axis)
+    """Return the mean of 2 x 2 pixels, rounded down and up in turn along a row, as libjpeg does.
+
+    Before, rows are padded to a multiple of 16 pixels and columns to an even number, by repeating the last pixel.
+    """
+    for axis, unit in ((2, 2), (3, 16)):
+        more = -x.shape[axis] % unit
+        x = torch.cat([x, *[x.narrow(axis, x.shape[axis] - 1, 1)] * more], axis) if more else x
     sums = x[:, :, ::2, ::2] + x[:, :, 1::2, ::2] + x[:, :, ::2, 1::2] + x[:, :, 1::2, 1::2]
     bias = torch.arange(sums.shape[3], device=x.device) % 2 + 1
     return ((sums + bias) / 4).floor()

@@ -23,7 +23,7 @@ _WHITE = 128  # grey level of a cut square
 
 
 def blue_noise_sample(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
-    """Blacken each pixel where blue noise is at most 0.3 c - 2.5 standard deviations. The amplitude is the frequency."""
+    """Blacken pixels where blue noise, of amplitude f at frequency f, is at most 0.3 c - 2.5 standard deviations."""
     return x * (_noise(1, x, keyed, lambda away: away) > 0.3 * c[0] - 2.5)
 
 
