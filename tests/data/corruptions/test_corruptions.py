@@ -9,6 +9,7 @@ from scipy import stats
 
 from app.data.transforms.corruptions import noise, weather
 from app.data.transforms.corruptions.applied import corrupted
+from app.data.transforms.corruptions.jpeg import jpeg_compression
 from app.data.transforms.corruptions.keyed import Keyed
 from app.data.transforms.corruptions.motion import motion_blur
 from app.tables.corruptions import CORRUPTIONS, SEVERITIES, of_side
@@ -79,11 +80,13 @@ def test_colours_and_pixelate_equal_their_reference(name, severity):
     assert torch.equal(of(name, severity)[0].double(), (expected(name, severity) + 1e-6).floor())
 
 
-@pytest.mark.parametrize("severity", [1, 5])
-def test_jpeg_differs_from_libjpeg_by_roundings_only(severity):
-    gap = (of("jpeg_compression", severity)[0].double() - expected("jpeg_compression", severity)).abs()
-    assert gap.mean() < 0.5
-    assert (gap > 2).double().mean() < 0.02
+@pytest.mark.parametrize(("side", "quality"), [(21, 80), (21, 40), (32, 10)])
+def test_jpeg_differs_from_libjpeg_by_roundings_only(side, quality):
+    rows, columns = np.mgrid[:side, :side]
+    x = np.stack([rows * 8, columns * 7, (rows + columns) * 4], 2).astype(np.uint8)
+    made = jpeg_compression(torch.from_numpy(x).permute(2, 0, 1)[None].double(), (quality,), keyed("none", 1))
+    gap = np.abs(made.clamp(0, 255)[0].permute(1, 2, 0).numpy() - references.jpeg_compression(x, quality))
+    assert gap.mean() < 0.7 and np.quantile(gap, 0.9) <= 2  # a coefficient may be one quantisation step off
 
 
 @pytest.mark.parametrize("severity", [3, 5])
