@@ -46,7 +46,9 @@ def train(**settings: Any) -> Run:
     return run
 
 
-def load(where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto") -> nn.Module:
+def load(
+    where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto", model: str | None = None
+) -> nn.Module:
     """Return the model of a finished run, in eval mode on a device: float32 (B, C, H, W) or (B, C, L) -> (B, K).
 
     Its `classes` are the class names in the order of the K logits or, for a regression, the target's name (K = 1). Its
@@ -54,10 +56,11 @@ def load(where: str | Path, *, best: bool = False, ema: bool = False, device: st
 
     `where` is a run's folder, its stem, one of its files, its ID if it is below ./checkpoints, or hf://owner/name/path,
     which is downloaded to the cache. With `best` the weights are those that were best on validation, and with `ema`
-    the average of a run with `--ema`. Raises InputError for a run that does not exist, is not finished or has no such
+    the average of a run with `--ema`. `model` is the FILE.py:NAME of a run with a model of your own, whose code
+    is never run from a record. Raises InputError for a run that does not exist, is not finished or has no such
     weights, and RunFailed for damaged files.
     """
     _require_supported()
     from .experiment.loading import load
 
-    return load(where, best=best, ema=ema, device=device)
+    return load(where, best=best, ema=ema, device=device, model=model)

@@ -154,6 +154,15 @@ class Seconds(Part, kw_only=True):
     lost: Number | None = None  # of steps that were computed but not saved before a kill
 
 
+class Code(Part, kw_only=True):
+    """The file of a user's own model. Its text is for readers and is never run from a record."""
+
+    name: str  # of the class or function
+    path: str  # as the command named it
+    sha256: str  # of the file
+    source: str
+
+
 class Init(Part, kw_only=True):
     """The weights that a run started from, if they were not random."""
 

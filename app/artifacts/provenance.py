@@ -19,7 +19,8 @@ from ..data.splits.division import Splits
 from ..data.store.manifest import Manifest
 from ..system import checkout
 from ..system.printable import without_secrets
-from .parts import DataRecord, Execution, Parameters, Place, Schedule, part
+from ..tables import own
+from .parts import Code, DataRecord, Execution, Parameters, Place, Schedule, part
 from .record import FORMAT, Record
 
 _LIBRARIES = ("torch", "numpy", "datasets", "huggingface_hub", "safetensors")
@@ -41,6 +42,7 @@ def begun(
         started=now(),
         command=without_secrets(command),
         config=config.to_json(),
+        code=_code(config),
         parameters=Parameters(total=total, non_embedding=total - family.embedding_parameters(config.shape)),
         flops_per_image=family.flops(config.shape),
         tokens=config.tokens,
@@ -51,6 +53,14 @@ def begun(
         execution=execution,
         schedule=schedule,
     )
+
+
+def _code(config: RunConfig) -> Code | None:
+    """Return the file of a user's own model, or None for any other model."""
+    if config.model_sha256 is None:
+        return None
+    model = own.require(config.model, config.model_sha256)
+    return Code(name=model.name, path=model.path, sha256=model.sha256, source=model.source)
 
 
 def versions() -> dict[str, str]:

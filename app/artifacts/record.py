@@ -17,6 +17,7 @@ from ..errors import Damaged, InputError, UnknownRevision
 from ..system.durable import seal, text, write_text
 from .parts import (
     Best,
+    Code,
     Count,
     DataRecord,
     Errors,
@@ -57,6 +58,7 @@ class Record(Part, Generic[Test], kw_only=True):
     command: str
     tag: str | None = None  # the last value of --tag
     config: dict[str, Any]  # as it was written; `Run.config` fills in fields of later versions
+    code: Code | None = None  # None: a model of isoscale or of timm
     init: Init | None = None  # None: random weights, or the published ones of a model
     parameters: Parameters
     flops_per_image: Number | None = None

@@ -136,10 +136,13 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     """Return the run that is meant. Raise InputError if this is unclear."""
     from ..artifacts import runs as finding
     from ..errors import InputError
-    from ..tables.models import MODELS, TIMM, model_row
+    from ..tables import own
+    from ..tables.models import is_name, model_row
     from ..tables.sizes import parse_size
 
     named = {name: value for name, value in triple.items() if value is not None}
+    if (where or run) and [*named] == ["model"] and own.is_file(named["model"]):  # the run's own code
+        own.ask(named.pop("model"))
     if (ways := sum(map(bool, (where, run, named)))) != 1:
         problem = f"the run is named in {ways} ways, but one is allowed" if ways else "no run is named"
         raise InputError(
@@ -155,7 +158,7 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
     if "model" in named:
         named["model"] = model_row(named["model"]).name
     if "size" in named:
-        whole = named["size"] in MODELS or named["size"].startswith(TIMM)  # a model's own name
+        whole = is_name(named["size"])  # of a model that has one size
         named["size"] = named["size"] if whole else parse_size(named["size"])
     if "dataset" in named:
         named["dataset"] = _dataset_name(named["dataset"])

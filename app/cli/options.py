@@ -236,8 +236,15 @@ OnImageColumn = Annotated[
             "image column."),
 ]  # fmt: skip
 OfModel = Annotated[
-    str | None, _option("--model", help="Evaluate the newest finished run of this model. Default: any.")
-]
+    str | None,
+    _option("--model", help="Evaluate the newest finished run of this model, or name the FILE.py:NAME of a RUN with "
+            "your own model. Default: any."),
+]  # fmt: skip
+OwnModel = Annotated[
+    str | None,
+    _option("--model", metavar="FILE.py:NAME", help="Name the file of a run with a model of your own, whose code is "
+            "never run from a record. Default: none."),
+]  # fmt: skip
 OfSize = Annotated[str | None, _option("--size", help="Evaluate the newest finished run of this size. Default: any.")]
 OfDataset = Annotated[
     str | None,

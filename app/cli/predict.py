@@ -49,6 +49,7 @@ def predict(
     out: Out = None,
     best: o.Best = False,
     ema: o.Ema = False,
+    model: o.OwnModel = None,
     batch_size: BatchSize = None,
     device: o.Device = None,
     threads: o.Threads = None,
@@ -58,8 +59,10 @@ def predict(
     """Write the class and the probabilities of each image to CSV and parquet, and report unreadable files by name."""
     from ..artifacts.which import chosen
     from ..sharing import named
+    from ..tables import own
     from .screen import Screen
 
+    own.ask(model)
     with Screen() as screen:
         which = chosen(best=best, ema=ema)
         screen.stage("looking for the run")

@@ -129,10 +129,11 @@ def _meant_by(word: str) -> list[str]:
     """Return the options that a word may be a value of."""
     from pathlib import Path
 
+    from ..tables import own
     from ..tables.datasets import DATASETS
-    from ..tables.models import MODELS
+    from ..tables.models import is_name
 
-    if word in MODELS or word.startswith("timm/"):
+    if is_name(word) or own.is_file(word):
         return ["--model"]
     if re.fullmatch(r"\d+(\.\d+)?[KM]", word):
         return ["--size"]

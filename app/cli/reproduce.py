@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError, NotReproduced
+from ..tables import own
 from . import options as o
 from .examples import page
 from .screen import Screen, program, result, result_json
@@ -80,6 +81,7 @@ def reproduce(
     fresh: Fresh = False,
     best: o.Best = False,
     ema: o.Ema = False,
+    model: o.OwnModel = None,
     data: DataAt = None,
     design: Design = None,
     filelist: Filelist = None,
@@ -93,6 +95,7 @@ def reproduce(
     _require_one(retrain=retrain, new_seed=new_seed, best=best, ema=ema)
     _require_training(trains, into=into, fresh=fresh)
     _require_data(data, design=design, filelist=filelist)
+    own.ask(model)
     files = {"data": data, "design": design, "filelist": filelist}
     with Screen() as screen:
         screen.stage("looking for the run")

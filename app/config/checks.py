@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import task
 from ..errors import NO_TEXT, InputError, is_text
-from ..tables import augmentations, revisions
+from ..tables import augmentations, own, revisions
 from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
 from ..tables.optimizers import EPS, OPTIMIZERS, Betas, are_new_shares, kept_shares, spelled_betas, takers
 from ..tables.reading import reading_of
@@ -25,8 +25,19 @@ def check_model(model: Model, sized: Sized) -> None:
         raise InputError(f"{row.name} has one size. Omit --size")
     if model.attention is not None:
         _check_attention(row, model.attention)
+    _check_file(model, row)
     effects.require_on_model(vars(model), row, sized.family)
     sized.family.check(sized.shape)
+
+
+def _check_file(model: Model, row: ModelRow) -> None:
+    """Raise InputError unless the digest of a user's file is that in the model's name, and no other model has one."""
+    named = row.name.rpartition("-")[2] if row.family == own.FAMILY else None
+    if (model.model_sha256 or "")[:8] != (named or ""):
+        raise InputError(
+            f"model_sha256={model.model_sha256} is not the digest in model={model.model}. Name the model as "
+            "FILE.py:NAME"
+        )
 
 
 def _check_attention(row: ModelRow, attention: str) -> None:
@@ -184,12 +195,12 @@ def check_size(sized: Sized) -> None:
         return
     if sized.size != (spelled := parse_size(sized.size)):
         raise InputError(f"size={sized.size} is not written in its shortest form. Use {spelled}")
-    if sized.tabled or abs(sized.missed_by) <= TOLERANCE:
+    if sized.tabled or not sized.countable or abs(sized.missed_by) <= TOLERANCE:
         return
     family, shape = sized.family, sized.shape
-    grown = [name for name in dict.fromkeys(("d_model", family.growth)) if getattr(shape, name) is not None]
+    grown = {"d_model": shape.d_model, sizing.axis_of(family, shape).name: getattr(shape, family.growth)}
     near = sizing.nearest(family, shape, budget(sized.size))
-    cells = " ".join(f"{name}={getattr(shape, name)}" for name in grown)
+    cells = " ".join(f"{name}={value}" for name, value in grown.items() if value is not None)
     raise InputError(
         f"size={sized.size} does not fit {cells}: this shape has {sized.parameters:,} parameters "
         f"({100 * sized.missed_by:+.1f} %), and 5 % is allowed. Reachable sizes: "

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..tables.datasets import dataset_name
-from ..tables.models import MODELS, TIMM, model_row
+from ..tables.models import is_name, model_row
 from ..tables.sizes import parse_size
 from .run import RunConfig
 from .settings import Keeping, declared, declaring, options_of
@@ -83,7 +83,7 @@ def _value(field: dataclasses.Field[Any], text: str) -> Any:
 
 def _size(text: str) -> str:
     """Return a budget as the tables spell it. The size of a model without a budget is its name."""
-    return text if text in MODELS or text.startswith(TIMM) else parse_size(text)
+    return text if is_name(text) else parse_size(text)
 
 
 _NAMED = {"model": lambda text: model_row(text).name, "size": _size, "dataset": dataset_name}

@@ -62,7 +62,7 @@ def require_on_model(values: Mapping[str, Any], row: ModelRow, family: FamilyRow
     """Raise InputError for a setting that is not at its default and has no effect on this model."""
     for name in CELLS:
         if name not in family.cells and values.get(name) is not None:
-            own = ", ".join(map(flag, family.cells))
+            own = ", ".join(flag(each) for each in family.cells if each in _ASKED)
             raise InputError(
                 f"{flag(name)} has no effect on {row.name}. The options of its shape are: {own or 'none'}. Omit it"
             )

@@ -7,7 +7,9 @@ from typing import Any
 
 from ..counts import Family, family_for
 from ..errors import InputError
+from ..tables import own
 from ..tables.families import FAMILIES
+from ..tables.keywords import Axis
 from ..tables.models import ModelRow, model_row
 from ..tables.protocols import Protocol
 from ..tables.shape import CELLS, Shape
@@ -39,7 +41,7 @@ def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in request.items() if name not in _OWN}
     if "patch" not in family.cells:
         found.pop("patch", None)
-    if "match" not in request and (row.preset or not family.growth):
+    if "match" not in request and (row.preset or not family.growth or row.family == own.FAMILY):
         found.pop("size", None)
     return found | {"model": row.name}
 
@@ -71,9 +73,9 @@ def matched(row: ModelRow, request: Mapping[str, Any], protocol: Protocol, other
         return counted(family, sizing.grown(family, shape, value), match)
 
     wanted = counted(other.family, other.shape, match)
-    value = sizing.nearest_by(count, wanted, step=family.step)
+    value = sizing.nearest_by(count, wanted, step=sizing.axis_of(family, shape).step)
     if abs(count(value) / wanted - 1) > TOLERANCE:
-        raise InputError(_missed(row, family, other, match, count, value))
+        raise InputError(_missed(row, sizing.axis_of(family, shape), other, match, count, value))
     reached = start | {family.growth: value}
     parameters = family.parameters(sizing.grown(family, shape, value))
     sizes = [] if other.whole else [other.size]
@@ -94,13 +96,13 @@ def _require_freedom(row: ModelRow, family: Family, request: Mapping[str, Any]) 
         )
 
 
-def _missed(row: ModelRow, family: Family, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
+def _missed(row: ModelRow, axis: Axis, other: Sized, match: str, count: Callable[[int], int], value: int) -> str:
     """Return the message for a model that no integer brings close to another, with the counts that are possible."""
     scale, unit = (1e6, "M parameters") if match == "params" else (1e9, " GFLOPs")
     wanted = counted(other.family, other.shape, match) / scale
-    values = sorted({max(family.step, value - family.step), value, value + family.step})
-    near = ", ".join(f"{count(each) / scale:.3g} at {family.growth}={each}" for each in values)
+    values = sorted({max(axis.step, value - axis.step), value, value + axis.step})
+    near = ", ".join(f"{count(each) / scale:.3g} at {axis.name}={each}" for each in values)
     return (
-        f"no {family.growth} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} of "
+        f"no {axis.name} of {row.name} comes within {100 * TOLERANCE:g} % of the {wanted:.3g}{unit} of "
         f"{other.row.name}. Reachable: {near}. Use another --size"
     )

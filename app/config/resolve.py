@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..tables import revisions
+from ..errors import InputError
+from ..tables import own, revisions
 from ..tables.datasets import DATASETS, DatasetRow
 from ..tables.models import ModelRow
 from ..tables.optimizers import EPS, OPTIMIZERS
@@ -43,7 +44,7 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
     found |= _of_optimizer(found, request)
     found |= {"model": row.name, "dataset": facts.name, "native": facts.native, "fingerprint": facts.fingerprint}
     found |= {"task": facts.task, "classes": facts.classes, "channels": facts.channels}
-    found |= {"model_revision": row.revision}
+    found |= {"model_revision": row.revision, "model_sha256": row.sha256} | _without_dropout(row, request)
     present = revisions.present(facts.name)
     found |= present | {"layout_revision": max(present["layout_revision"], facts.layout_revision)}
     if facts.image is not None:
@@ -54,6 +55,18 @@ def values(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow) -> di
         found |= {name: None for name, value in _named_by(known).items() if found.get(name) == value}
     return found | sizing.sized(row, request, protocol, dataset=facts.name, image=found["image"],
                                 classes=facts.classes, channels=facts.channels)  # fmt: skip
+
+
+def _without_dropout(row: ModelRow, request: Mapping[str, Any]) -> dict[str, float]:
+    """Return the dropout of a user's own model whose constructor takes none. Raises InputError if it is requested."""
+    if row.family != own.FAMILY:
+        return {}
+    model = own.require(row.name, row.sha256)
+    if own.DROPOUT in model.keywords:
+        return {}
+    if request.get("dropout"):
+        raise InputError(f"--dropout has no effect on {model}: its constructor has no keyword dropout. Omit it")
+    return {"dropout": 0.0}
 
 
 def _of_optimizer(found: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:

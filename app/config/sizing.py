@@ -11,6 +11,8 @@ from ..counts import Family, family_for
 from ..counts.t2t import TOKENIZERS
 from ..counts.vit import ATTENTIONS
 from ..errors import InputError
+from ..tables import keywords, own
+from ..tables.keywords import Axis
 from ..tables.models import ModelRow
 from ..tables.protocols import PROTOCOLS, UNKNOWN, Protocol
 from ..tables.shape import CELLS, Extent, Shape
@@ -34,6 +36,11 @@ class Sized:
     def whole(self) -> bool:
         """Whether the model has its default size, without a budget."""
         return not self.row.sized and self.size == self.row.name
+
+    @property
+    def countable(self) -> bool:
+        """Whether the model can be counted here: one of a user's file needs the file."""
+        return self.row.family != own.FAMILY or own.known(self.row.name) is not None
 
     @property
     def parameters(self) -> int:
@@ -146,6 +153,8 @@ def _of_whole(
 ) -> dict[str, Any]:
     """Return a model at its default size, or its growth axis at the requested budget."""
     if "size" not in request:
+        if cells["grow"] is not None:
+            raise InputError(f"--grow {cells['grow']} has an effect with --size or --match only. Add --size 10M")
         return cells | {"size": row.name}
     size = parse_size(request["size"])
     if family.growth in request:
@@ -153,9 +162,24 @@ def _of_whole(
     if not family.growth:
         raise InputError(f"{row.name} has one size. Omit --size")
     shape = family.shape({**cells, **common})
+    _require_axis(row, shape)
     if not family.closed:
         family.check(shape)  # before it is built to be counted
     return cells | {"size": size, family.growth: nearest(family, shape, budget(size))}
+
+
+def _require_axis(row: ModelRow, shape: Shape) -> None:
+    """Raise InputError for a budget of a user's own model, if no keyword of its constructor is to grow."""
+    if row.family == own.FAMILY and shape.grow is None:
+        raise InputError(
+            f"{row.title} has one size until a keyword of its constructor may grow. Add --grow width, or omit --size "
+            "and --match"
+        )
+
+
+def axis_of(family: Family, shape: Shape) -> Axis:
+    """Return the name of what grows with a budget, and the step in which it grows."""
+    return keywords.axis(shape.grow) if shape.grow else Axis(family.growth, family.step)
 
 
 def grown(family: Family, shape: Shape, value: int) -> Shape:
@@ -170,7 +194,7 @@ def nearest(family: Family, shape: Shape, wanted: int) -> int:
     def count(value: int) -> int:
         return family.parameters(grown(family, shape, value))
 
-    return nearest_by(count, wanted, step=family.step)
+    return nearest_by(count, wanted, step=axis_of(family, shape).step)
 
 
 def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
@@ -192,7 +216,8 @@ def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
 
 def reachable(family: Family, shape: Shape, near: int) -> str:
     """Return the sizes around a value of the growth axis, for a message."""
-    values = sorted({max(family.step, near - family.step), near, near + family.step})
+    axis = axis_of(family, shape)
+    values = sorted({max(axis.step, near - axis.step), near, near + axis.step})
     counts = {value: family.parameters(grown(family, shape, value)) for value in values}
     digits = 2 if min(counts.values()) > 1e5 else 4
-    return ", ".join(f"{count / 1e6:.{digits}f}M at {family.growth}={value}" for value, count in counts.items())
+    return ", ".join(f"{count / 1e6:.{digits}f}M at {axis.name}={value}" for value, count in counts.items())

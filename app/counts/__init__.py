@@ -12,9 +12,10 @@ from typing import Any
 
 from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import ModelRow, model_row
+from ..tables.own import FAMILY as OF_FILES
 from ..tables.shape import Shape
 from . import cnn, resnet, resnet1d, t2t, vit
-from .measured import Measured
+from .measured import Measured, Own
 
 CLOSED: dict[str, Any] = {"vit": vit, "t2t": t2t, "cnn": cnn, "resnet": resnet, "resnet1d": resnet1d}
 
@@ -38,7 +39,7 @@ COUNTS = ("check", "parameters", "embedding_parameters", "flops", "tokens", "act
 def family_for(row: ModelRow) -> Family:
     """Return the family of a model's row, with the functions that count the model."""
     closed = CLOSED.get(row.family)
-    counts = closed or Measured(row)
+    counts = closed or (Own(row) if row.family == OF_FILES else Measured(row))
     functions: dict[str, Any] = {name: getattr(counts, name) for name in COUNTS}
     return Family(**vars(FAMILIES[row.family]), closed=closed is not None, **functions)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from ..tables import own as files
 from ..tables.families import FAMILIES
 from ..tables.models import ModelRow
 from ..tables.shape import Shape
-from . import zoo
+from . import own, zoo
 
-_CODE = ("builders.py", "meta.py")  # in addition to this file: what a remembered count depends on
+_CODE = ("builders.py", "meta.py", "own.py")  # in addition to this file: what a remembered count depends on
+_META = "it cannot be counted on torch's meta device, where tensors have shapes and no values"
 
 
 @dataclass(frozen=True)
@@ -57,25 +60,49 @@ class Measured:
 
     def _found(self, what: str, shape: Shape) -> Any:
         names = ("image", "channels", "classes", *FAMILIES[self.row.family].cells)
-        return _found(what, self.row.family, self.row.name, tuple((name, getattr(shape, name)) for name in names))
+        cells = tuple((name, getattr(shape, name)) for name in names)
+        return _found(what, self.row.family, self.row.name, cells, self._digest())
+
+    def _digest(self) -> str:
+        """Return the digest of the code that the counts depend on in addition to this version's."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Own(Measured):
+    """The counts of a model of the user's file. Raises InputError if this process was not asked for the file.
+
+    A check without the file passes: the configuration was checked with it when the run began.
+    """
+
+    def check(self, shape: Shape) -> None:
+        """Raise InputError for keywords that the constructor lacks or needs, if its file is known."""
+        if found := files.known(self.row.name):
+            own.check(found, shape)
+
+    def _digest(self) -> str:
+        return files.require(self.row.name).sha256
 
 
 @cache
-def _found(what: str, family: str, model: str, cells: tuple[tuple[str, Any], ...]) -> Any:
+def _found(what: str, family: str, model: str, cells: tuple[tuple[str, Any], ...], digest: str) -> Any:
     """Return a count of a model's shape: from this process, from the cache folder, or measured now."""
     from ..system.home import remembered
 
-    key = {"model": model, **dict(cells), **_versions()}
+    key = {"model": model, **dict(cells), **_versions()} | ({"digest": digest} if digest else {})
     return remembered(what, key, lambda: _measure(what, family, model, dict(cells)))
 
 
 def _measure(what: str, family: str, model: str, cells: Mapping[str, Any]) -> Any:
     from . import builders, meta
 
-    build = partial(builders.constructor(family, model), **cells)
-    if what == "parameters":
-        return meta.parameters(build)
-    return dataclasses.asdict(meta.counted(build, cells["channels"], cells["image"]))
+    make = own.constructor(model) if family == files.FAMILY else builders.constructor(family, model)
+    build = partial(make, **cells)
+    counting = own.blamed(files.require(model), _META) if family == files.FAMILY else nullcontext()
+    with counting:
+        if what == "parameters":
+            return meta.parameters(build)
+        return dataclasses.asdict(meta.counted(build, cells["channels"], cells["image"]))
 
 
 @cache

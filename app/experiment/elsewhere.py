@@ -45,6 +45,7 @@ def evaluate_on(
     """
     run.require_done()
     which.require(run)
+    models.require_file(run.config)
     with lock(run.files.lock, wait=False), place.own_threads():
         ask = _ask(run, options, dict(given or {}))
         cached = data.prepare(ask, screen.say, screen.reading, verify=options.verify)

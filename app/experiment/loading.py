@@ -26,6 +26,7 @@ from ..data.transforms.transform import Draws
 from ..errors import InputError
 from ..sharing import named
 from ..system.durable import content
+from ..tables import own
 from ..tables.decoding import decoding_of
 
 _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
@@ -123,12 +124,16 @@ def span_of(run: Run) -> tuple[int, int] | None:
     return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
-def load(where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto") -> nn.Module:
+def load(
+    where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto", model: str | None = None
+) -> nn.Module:
     """Return the model of a finished run, as `isoscale.load` describes it."""
+    own.ask(model)
     run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
     run.require_done()
     which = chosen(best=best, ema=ema)
     which.require(run)
+    models.require_file(run.config)
     with place.own_threads():
         return _loaded(run, place.choose(device=str(device)), which.file)
 

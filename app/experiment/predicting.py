@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import models
 from ..artifacts import table as tables
 from ..artifacts.runs import Run
 from ..artifacts.table import Table
@@ -56,6 +57,7 @@ def predict(
     """
     run.require_done()
     which.require(run)
+    models.require_file(run.config)
     _require_images(run)
     _require_apart(run, out)
     done = Predicted(csv=out.with_name(f"{out.name}.csv"), parquet=out.with_name(f"{out.name}.parquet"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import evaluation, place, task
+from .. import evaluation, models, place, task
 from ..artifacts import record, split_rows
 from ..artifacts.parts import Results, tested
 from ..artifacts.paths import RunFiles, kept_name
@@ -220,6 +220,7 @@ def _evaluated(run: Run, options: Options, screen: Screen, which: Which, *, agai
 
 def _predicted(run: Run, options: Options, screen: Screen, *, weights: str, into: str) -> Run:
     """Return the run with the recomputed predictions of `weights` in the file `into`, both names in `RunFiles`."""
+    models.require_file(run.config)
     with place.own_threads():
         _predict(run, options, screen, weights=weights, into=into)
     sums = {part: sha256(getattr(run.files, part)) for part in (into, "splits")}

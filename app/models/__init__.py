@@ -10,8 +10,9 @@ from torch import nn
 
 from ..config.run import RunConfig
 from ..counts import meta
+from ..tables import own as files
 from ..tables.models import TIMM, ModelRow
-from . import drop_path
+from . import drop_path, own
 from .cnn import CNN
 from .resnet1d import ResNet1d
 from .t2t import T2TViT
@@ -29,6 +30,8 @@ def constructor(row: ModelRow) -> Callable[..., nn.Module]:
     """
     if row.family in _FAMILIES:
         return _FAMILIES[row.family]
+    if row.family == files.FAMILY:
+        return own.constructor(row.name)
     if row.family == "resnet":
         from .resnet import ResNet
 
@@ -44,11 +47,11 @@ def build(
     """Return the config's model, newly initialised from torch's global generator on the current default device.
 
     With `pretrained`, one of timm's models has its published weights, as the first step of a run needs them.
-    Measurements, and models that get a run's weights, do not need them.
+    Measurements, and models that get a run's weights, do not need them. Raises InputError for the code of a user's file
+    that this process was not asked for, or that fails.
     """
-    own = config.family.cells
-    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *own)}
-    if "attention" in own:
+    cells = _cells(config)
+    if "attention" in cells:
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
     if pretrained:
         cells |= {"pretrained": True}
@@ -56,6 +59,18 @@ def build(
         return constructor(config.row)(**cells, dropout=config.dropout)
     model = constructor(config.row)(**cells, dropout=config.dropout, drop_path=config.drop_path)
     return model if config.row.family in _FAMILIES else drop_path.keyed(model)
+
+
+def _cells(config: RunConfig) -> dict[str, Any]:
+    """Return the input, the classes and the cells of a config's model. Raises InputError without a user's file."""
+    require_file(config)
+    return {name: getattr(config.shape, name) for name in (*_INPUT, *config.family.cells)}
+
+
+def require_file(config: RunConfig) -> None:
+    """Raise InputError for a model of a user's file that this process was not asked for, or that has other content."""
+    if config.model_sha256:
+        files.require(config.model, config.model_sha256)
 
 
 def require_known(row: ModelRow) -> None:
@@ -73,6 +88,9 @@ def require(config: RunConfig) -> None:
     """
     if config.family.closed:
         return
+    if config.model_sha256:
+        own.require_trainable(config, lambda: build(config, attention_path="none"))
+        return
     from . import zoo
 
     what: dict[str, Any] = {"image": config.image, "channels": config.channels, "classes": config.classes}
@@ -85,9 +103,8 @@ def require(config: RunConfig) -> None:
 
 def tensor_shapes(config: RunConfig, *, classes: int | None = None) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor of the config's weights, or of the same model for other `classes`, by name."""
-    own = config.family.cells
-    cells = {name: getattr(config.shape, name) for name in (*_INPUT, *own)} | ({"classes": classes} if classes else {})
-    if "attention" in own:
+    cells = _cells(config) | ({"classes": classes} if classes else {})
+    if "attention" in cells:
         cells["attention_path"] = "plain"
     model = meta.built(lambda: constructor(config.row)(**cells, dropout=config.dropout))
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -18,7 +18,7 @@ from ..tables.shape import CELLS
 from .overview import cell
 
 # may differ within a set: the shape, if it follows from size and model, what the dataset decides, and the seed
-_FREE = {"model", "size", "seed", *CELLS, "classes", "channels", "native"}
+_FREE = {"model", "model_sha256", "size", "seed", *CELLS, "classes", "channels", "native"}
 _SHAPE = tuple(name for name in CELLS if name not in ("patch", "attention"))
 _LONGEST = 24  # letters of a value in a label; a digest is cut
 _WORDS = {"split_fingerprint": "split", "version": "data version"}

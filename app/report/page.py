@@ -70,6 +70,8 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
     if record.peak_bytes is not None:
         yield "peak memory", storage.spoken(record.peak_bytes)
     yield "parameters", f"{record.parameters.total:,} ({record.parameters.non_embedding:,} without embeddings)"
+    if record.code:
+        yield "code of", f"{record.code.path}:{record.code.name} (sha256 {record.code.sha256[:16]})"
     if record.init:
         yield "weights from", f"{record.init.source} (sha256 {record.init.sha256[:16]})"
     yield "command", record.command

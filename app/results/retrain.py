@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import place
+from .. import models, place
 from ..artifacts import checkpoint, runs
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
@@ -110,6 +110,7 @@ def _trained(published: Published, config: RunConfig, options: Options, screen: 
     """Return the finished run of a config that was trained as the published run was, on the same data."""
     run = published.run
     _require_apart(run, config, options.checkpoints)
+    models.require_file(config)
     screen.stage("looking for the run's data")
     try:
         cached = recomputing.cached_of(run, options, screen)

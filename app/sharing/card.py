@@ -10,6 +10,7 @@ from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
 from ..config.effects import kind_of
 from ..system.printable import NAME, block, code, escaped, printable
+from ..tables import keywords
 from ..tables.families import FamilyRow
 from ..tables.models import model_row
 from ..tables.shape import CELLS, with_unit
@@ -156,6 +157,8 @@ Their average over the steps, with a half-life of {half_life}, is in {code(run.f
 def cells_of(config: Mapping[str, Any], family: FamilyRow) -> str:
     """Return the shape of a model in its family's cells, as a phrase: `patch 8, d_model 256, depth 12`."""
     given = {name: config[name] for name in CELLS if name in family.cells and config.get(name) is not None}
+    if (axis := given.pop("grow", None)) and family.growth in given:
+        given[keywords.axis(axis).name] = given.pop(family.growth)
     cells = [f"{name} {f'{value:g}' if type(value) is float else value}" for name, value in given.items()]
     return ", ".join(cells) or "its own"
 

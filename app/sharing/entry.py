@@ -15,6 +15,7 @@ from ..config.effects import kind_of
 from ..config.run import RunConfig
 from ..config.settings import Data, Recipe
 from ..errors import InputError
+from ..tables import own
 from ..tables.datasets import DATASETS
 from ..tables.models import model_row
 from . import licence
@@ -30,6 +31,7 @@ TAGS: Mapping[str, tuple[str, ...]] = {  # of each family
     "vit": (_TRANSFORMER,), "t2t": (_TRANSFORMER,), "cait": (_TRANSFORMER,), "swin": (_TRANSFORMER,),
     "mobilevit": (_TRANSFORMER,), "cnn": (_CONVOLUTIONS,), "resnet": (_CONVOLUTIONS,), "resnet1d": (_CONVOLUTIONS,),
     "vgg": (_CONVOLUTIONS,), "convmixer": (_CONVOLUTIONS,), "mlpmixer": ("mlp-mixer",), "timm": ("timm",),
+    own.FAMILY: (),
 }  # fmt: skip
 _NO_PROTOCOL = ("seed", "dataset", "fingerprint", "task", "classes", "channels", "native")
 

@@ -14,10 +14,11 @@ from .entry import LIBRARY, is_regression
 
 def section(run: Run, address: str) -> str:
     """Return the part of a card that shows how to load the weights, how to evaluate them, and the program."""
-    back = (["download", address, run.files.stem], ["evaluate", run.files.stem])
+    own = ["--again", "--model", f"FILE.py:{run.record.code.name}"] if run.record.code else []
+    back = (["download", address, run.files.stem], ["evaluate", run.files.stem, *own])
     return f"""## Load the weights
 
-{_python(*_load(run, address))}
+{_about_code(run)}{_python(*_load(run, address))}
 
 {_about_inputs(run)}
 
@@ -38,11 +39,29 @@ def _load(run: Run, address: str) -> list[str]:
     return [
         "import isoscale",
         "import torch",
-        f"model = isoscale.load({_quoted(address)})",
+        f"model = isoscale.load({_quoted(address)}{_code(run)})",
         "with torch.no_grad():",
         f"    {output} = model(model.preprocess({given}))",
         f"print({shown})",
     ]
+
+
+def _code(run: Run) -> str:
+    """Return the argument that names the file of the author's own model, or "" for any other model."""
+    return f', model="FILE.py:{run.record.code.name}"' if run.record.code else ""
+
+
+def _about_code(run: Run) -> str:
+    """Return a paragraph on the file that a reader needs to use the weights, or "" without such a file."""
+    about = run.record.code
+    if not about:
+        return ""
+    named = f"{code(about.name)} of a file with the sha256 {code(about.sha256)}"
+    return f"""The model is code of the author: {named}.
+Its text is in the record, under {code("code.source")}. isoscale never runs code of a record. Read the text, save it byte
+for byte as {code("FILE.py")}, and name the file as shown.
+
+"""
 
 
 def _shape(run: Run) -> str:

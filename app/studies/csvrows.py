@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..tables import own
 from ..tables.datasets import DATASETS
-from ..tables.models import MODELS
+from ..tables.models import is_name
 from .axes import is_setting, named
 
 STUDY = "studyIDX"  # the number of a study of LANL's, which is also its seed
@@ -88,7 +89,7 @@ def _require_header(cells: list[str], where: str) -> None:
 
 def _is_value(cell: str) -> bool:
     """Return whether a cell is a number, or the name of a size, a model or a dataset."""
-    return bool(_NUMBER.fullmatch(cell)) or cell in MODELS or cell in DATASETS
+    return bool(_NUMBER.fullmatch(cell)) or is_name(cell) or own.is_file(cell) or cell in DATASETS
 
 
 def _line(columns: list[str], cells: list[str], where: str) -> Line:

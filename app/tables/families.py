@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import own
 from .shape import Shape
 
 _IMAGES, _SIGNALS = ("image", "field"), ("signal",)
@@ -65,5 +66,7 @@ FAMILIES = {
         FamilyRow("mobilevit", "width",    ("width",)),
         FamilyRow("vgg",       "width",    ("width",)),
         FamilyRow("timm",      "",         ()),  # any model by name, of one size
+        # the user's files
+        FamilyRow(own.FAMILY,  "grow_to",  ("model_args", "grow", "grow_to"), kinds=(*_IMAGES, *_SIGNALS)),
     )
 }  # fmt: skip

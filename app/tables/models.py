@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UnknownRevision
+from . import own
 from .names import look_up
 
 TIMM = "timm/"  # before the name of any model of timm's
@@ -27,6 +28,7 @@ class ModelRow:
     sized: bool = False
     preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
+    sha256: str | None = None  # of the file of a user's own model
     revision: int = 1  # of the row's meaning, raised by a default or an initialisation that changes results
     earlier: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # revision -> cells that it left to None
 
@@ -233,9 +235,17 @@ ALIASES = {  # other spellings
 }
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text is the name of a model, which is also its size if it has no budget."""
+    return text in MODELS or text.startswith(TIMM) or own.title(text) is not None
+
+
 def examples_of(families: Iterable[str]) -> str:
     """Return the first model of each family, as `--model` spells it: `vit_classic, cait or timm/NAME`."""
-    first = {row.family: row.name for row in reversed(MODELS.values())} | {"timm": f"{TIMM}NAME"}
+    first = {row.family: row.name for row in reversed(MODELS.values())} | {
+        "timm": f"{TIMM}NAME",
+        own.FAMILY: "FILE.py:NAME",
+    }
     *others, last = [first[family] for family in families]
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -244,8 +254,19 @@ def model_row(name: str) -> ModelRow:
     """Return the row of a model's name or of one of its other spellings. Raises InputError with the nearest name.
 
     `timm/NAME` has a row for any NAME. Only timm knows whether it exists (app.counts.builders.check_name).
+    `FILE.py:NAME` has the row of that file's content, and `own/NAME-DIGEST` the same without the file.
     """
     asked = ALIASES.get(name.lower(), name)
     if asked.startswith(TIMM):
         return ModelRow(name=asked, title=asked.removeprefix(TIMM), family="timm", source="timm")
+    if own.is_file(asked):
+        found = own.read(asked)
+        return _own_row(found.model, found.sha256)
+    if own.title(asked):
+        return _own_row(asked)
     return look_up("model", asked, MODELS)
+
+
+def _own_row(model: str, sha256: str | None = None) -> ModelRow:
+    title = own.title(model) or model
+    return ModelRow(name=model, title=title, family=own.FAMILY, source="code of the user", sha256=sha256)

@@ -44,6 +44,9 @@ class Shape:
     projection: str = _ABSENT  # first | every
     stem_dropout: bool = _ABSENT
     discriminator: bool = _ABSENT
+    model_args: str = _ABSENT  # of a model of a file: NAME=VALUE,...
+    grow: str = _ABSENT  # its keyword that grows, NAME or NAME:STEP
+    grow_to: int = _ABSENT  # the value of that keyword
 
 
 CELLS = tuple(name for name in Shape.__dataclass_fields__ if name not in ("image", "channels", "classes"))

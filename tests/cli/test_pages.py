@@ -27,7 +27,8 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)|^report": "finished runs of two models",
-    r"--init|^evaluate RUN": "a run that its page describes and does not make",
+    r"--init|^(evaluate|predict|reproduce) RUN": "a run that its page describes and does not make",
+    r"matched\.csv": "the same, in minutes",
 }
 SHORT = {"train --dataset digits": " --epochs 2"}  # 60 epochs take minutes, as 50 of a folder's protocol do
 ID = re.compile(r"(?<![\w_])[0-9a-f]{8}\b")  # of a run that the reader has
@@ -67,6 +68,8 @@ def had(train_once, tmp_path_factory):
         photos(folder / name)
     assert main(f"data make nested_cylinder --simulations 21 --frames 2 --out {folder}/fields".split()) == 0
     assert main(f"data make diffraction --target bravais --patterns 20 --out {folder}/patterns".split()) == 0
+    page = (ROOT / "docs" / "own-models.md").read_text()
+    (folder / "net.py").write_text(re.search(r"```python\n(.*?)```", page, flags=re.S)[1])
     return folder
 
 

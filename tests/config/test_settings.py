@@ -46,7 +46,7 @@ def test_every_setting_and_every_field_of_a_config_says_what_a_difference_in_it_
     lacking = [field.name for field in fields if declared(field).differs not in DIFFERENCES]
     assert not lacking, f"{lacking} need differs= one of {DIFFERENCES}"
     cells = {field.name for field in fields if declared(field).cell}
-    assert cells | {"model", "size", "match", "like", "model_revision"} == {
+    assert cells | {"model", "model_sha256", "size", "match", "like", "model_revision"} == {
         field.name for field in fields if declared(field).differs == "architecture"
     }
 

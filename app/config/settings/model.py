@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...counts.vit import ATTENTIONS
+from ...tables import keywords
 from ...tables.models import DEFAULT_MODEL
 from ...tables.shape import Extent
 from .declaring import MOST, derived, setting
@@ -16,8 +17,8 @@ TRANSFORMERS, T2T, WIDTHS = (
     "Model: T2T-ViT",
     "Model: CNN, ResNet, Swin, MobileViT, VGG and ConvMixer",
 )
-RESNET1D, TIMM = "Model: 1-D ResNet", "Model: timm"
-PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM)  # one panel per family that has separate options
+RESNET1D, TIMM, OWN = "Model: 1-D ResNet", "Model: timm", "Model: your own file"
+PANELS = (PANEL, TRANSFORMERS, T2T, WIDTHS, RESNET1D, TIMM, OWN)  # one panel per family that has separate options
 MOST_KERNEL = 1023  # patches: more than any image has
 MATCHES = {"params": "parameters", "flops": "FLOPs"}
 
@@ -33,11 +34,11 @@ def _count(help_: str, *, shown: str = "the size table's", panel: str = PANEL) -
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The model to train. The cells from attention to discriminator are those of the model's shape."""
+    """The model to train. The cells from attention to grow_to are those of the model's shape."""
 
     model: str = setting(
         panel=PANEL, shown=DEFAULT_MODEL,
-        help="Name a model: vit_classic, resnet18 or any other that `run.py models` lists, or timm/NAME.",
+        help="Name a model: vit_classic, resnet18 or any other that `run.py models` lists, timm/NAME, or FILE.py:NAME.",
         differs="architecture",
     )  # fmt: skip
     size: str = setting(
@@ -98,6 +99,18 @@ class Model:
     discriminator: bool = _cell(
         "Build the second head of the 1-D ResNet, which supervised training never uses.", panel=RESNET1D
     )
+    model_args: str | None = setting(
+        None, panel=OWN, metavar="NAME=VALUE,...", spelled=keywords.canonical, cell=True,
+        help="Set keywords of the constructor of a FILE.py:NAME model.", shown="the file's defaults",
+        differs="architecture",
+    )  # fmt: skip
+    grow: str | None = setting(
+        None, panel=OWN, metavar="NAME[:STEP]", spelled=keywords.canonical_axis, cell=True,
+        help="Name the keyword of a FILE.py:NAME model that --size or --match sets, in multiples of STEP.",
+        differs="architecture",
+    )  # fmt: skip
+    grow_to: int = derived(None, cell=True, above=0, most=MOST, differs="architecture")
+    model_sha256: str | None = derived(None, differs="architecture")  # of the file of a FILE.py:NAME model
     image: Extent = setting(
         panel=PANEL, shown="the dataset's protocol", kinds=("image",), metavar="SIDE",
         otherwise="Select a part with --crop for fields or with --range for signals",

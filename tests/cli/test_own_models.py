@@ -1,0 +1,48 @@
+"""Commands with a model of the user's file: as a user types them, on the example of its page."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.artifacts.runs import find_runs
+from app.tables import own
+
+pytestmark = pytest.mark.slow
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own-models.md").read_text()
+SHORT = "--dataset digits --epochs 1 --limit-train 64 --limit-val 16 --limit-test 16"
+
+
+@pytest.fixture
+def net(work):
+    """The page's example in the working folder."""
+    (work / "net.py").write_text(re.search(r"```python\n(.*?)```", PAGE, flags=re.S)[1])
+    return work / "net.py"
+
+
+def test_a_run_is_evaluated_and_predicts_with_its_file_and_with_no_other(call, net, work):
+    assert call(f"train --model net.py:ConvNet --model-args width=8,depth=1 {SHORT}").code == 0
+    (run,) = find_runs(work / "checkpoints")
+    again = f"evaluate {run.record.run_id} --again"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own, "_READ", {})  # as a new process has it
+        refused = call(again)
+        assert refused.code == 2 and "never run" in refused.err
+        (work / "changed.py").write_text(net.read_text() + "# changed\n")
+        refused = call(f"{again} --model changed.py:ConvNet")
+        assert refused.code == 2 and run.config.model_sha256 in refused.err and "changed.py" in refused.err
+        assert call(f"evaluate {run.record.run_id}").code == 0  # from stored predictions
+        assert call(f"{again} --model net.py:ConvNet").code == 0
+        assert call("evaluate --model net.py:ConvNet").code == 0
+        assert call(f"runs show {run.record.run_id}").code == 0
+
+
+def test_a_study_matches_the_model_to_another_and_compares_both(call, net, work):
+    table = re.search(r"(model,size,grow.*?)```", PAGE, flags=re.S)[1]
+    (work / "matched.csv").write_text(table)
+    done = call(f"study matched.csv --cross seed=0-1 {SHORT}")
+    assert done.code == 0, done.err
+    counts = {run.record.model: run.record.parameters.total for run in find_runs(work / "checkpoints")}
+    assert len(counts) == 2 and max(counts.values()) / min(counts.values()) < 1.05
+    compared = call("compare matched.csv --json")
+    assert compared.code == 0, compared.err

@@ -1,0 +1,210 @@
+"""Models of the user's files: named by content, run only if named, checked before step 0, on every kind of data."""
+
+import pytest
+import torch
+
+from app import models
+from app.artifacts import record
+from app.config.command import Command
+from app.config.facts import DatasetFacts
+from app.config.run import RunConfig, resolve
+from app.errors import InputError, Stopped
+from app.experiment import run as experiment
+from app.experiment.loading import load
+from app.tables import own
+from tests.experiment.runs import Quiet, interrupted
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, *, image, channels, classes, width=4, depth=1, dropout=0.0):
+        super().__init__()
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.rest = nn.Sequential(*(nn.Conv2d(width, width, 1) for _ in range(depth)), nn.Dropout(dropout))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        return self.head(self.rest(self.first(x).relu()).mean((2, 3)))
+"""
+LINE = """
+from torch import nn
+
+def line(*, length, channels, outputs, width: int = 2):
+    return nn.Sequential(nn.Flatten(), nn.Linear(length * channels, width), nn.ReLU(), nn.Linear(width, outputs))
+"""
+RUN = {"dataset": "digits", "epochs": 1, "limit_train": 64, "limit_val": 16, "limit_test": 16, "batch_size": 32}
+
+
+def written(folder, text, name="net.py"):
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def config_of(file, name="Net", **more):
+    return RunConfig.from_strings({"model": f"{file}:{name}", "dataset": "digits", **more})
+
+
+def trained(folder, file, screen=None, **more):
+    """A run of seconds of the model `Net` of a file."""
+    config = experiment.plan(RUN | {"model": f"{file}:Net"} | more, screen or Quiet())
+    return experiment.train_run(config, experiment.Options(checkpoints=folder), screen or Quiet())
+
+
+def refused(text, **more):
+    with pytest.raises(InputError) as error:
+        config_of(text, **more)
+    return str(error.value)
+
+
+def tried(config):
+    with pytest.raises(InputError) as error:
+        models.require(config)
+    return str(error.value)
+
+
+def test_a_run_is_named_by_the_content_of_the_file_and_not_by_its_path(tmp_path):
+    first = config_of(written(tmp_path / "a", NET))
+    moved = config_of(written(tmp_path / "b", NET, "other.py"))
+    changed = config_of(written(tmp_path / "c", NET + "\n"))
+    assert (first.run_id, first.model) == (moved.run_id, moved.model)
+    assert changed.run_id != first.run_id and changed.model != first.model
+    assert first.stem == f"model_{first.run_id}_own--Net-{first.model_sha256[:8]}_digits"
+    assert first.folder == f"own--Net-{first.model_sha256[:8]}"
+    assert RunConfig.from_json(first.to_json()).run_id == first.run_id
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "says"),
+    [
+        (None, "gone.py:Net", "cannot be read"),
+        (NET, "net.py", "Net"),
+        (NET, "net.py:Nett", "no class or function 'Nett'"),
+        ("class Net:\n    def __init__(self, *, image, channels): pass", "net.py:Net", "classes or outputs"),
+        ("class Net:\n    def __init__(self, *, channels, classes): pass", "net.py:Net", "image or length"),
+        ("class Net: pass", "net.py:Net", "no __init__"),
+        ("class Net(:", "net.py:Net", "line 1"),
+        ("from other import x\n" + NET, "net.py:Net", "another file"),
+        ("from . import x\n" + NET, "net.py:Net", "another file"),
+    ],
+)
+def test_a_file_without_such_a_model_is_refused_before_it_is_run(tmp_path, monkeypatch, text, asked, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.py").write_text("x = 1")
+    if text is not None:
+        written(tmp_path, text)
+    with pytest.raises(InputError, match=r"\.py") as error:
+        Command.of({"model": asked, "dataset": "digits"})
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"size": "10K"}, "--grow width"),
+        ({"grow": "width"}, "--size or --match only"),
+        ({"grow": "heads", "size": "10K"}, "heads is not a keyword"),
+        ({"model_args": "channels=3"}, "set by the data"),
+        ({"model_args": "width=8", "grow": "width", "size": "10K"}, "both set width"),
+        ({"d_model": "64"}, "--model-args, --grow"),
+        ({"drop_path": "0.1"}, "no effect on"),
+        ({"grow": "width:100", "size": "10K"}, "Reachable sizes: 0.0121M at width=100"),
+    ],
+)
+def test_settings_that_do_not_fit_the_constructor_are_refused(tmp_path, more, says):
+    assert says in refused(written(tmp_path, NET), **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("import torch\n", "import torch\n1 / 0\n"), ":Net, line 3: this file cannot be imported (ZeroDivisionError"),
+        (("super().__init__()", "raise RuntimeError('no')"), "line 7: it cannot be built"),
+        (("width, classes)", "width, 7)"), "returns (3, 7)"),
+        (("relu()).mean", "relu()).sum() * torch.ones(1).mean"), "line 13"),
+        ((".mean((2, 3))", ".mean((2, 3)) / 0"), "not finite"),
+        (
+            ("self.head =", "import random; self.bias = nn.Parameter(torch.tensor(random.random())); self.head ="),
+            "seed",
+        ),
+        (("self.head =", "self.again = self.first; self.head ="), "share memory"),
+        (("def forward(self, x):", "def forward(self, x):\n        x = x.view(3, -1, 8, 8)"), "(1, 1, 8, 8)"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_with_its_file_and_line(tmp_path, change, says):
+    file = written(tmp_path, NET.replace(*change))
+    problem = tried(config_of(file))
+    assert str(file) in problem and says in problem
+
+
+@pytest.mark.parametrize("kind", ["signal", "regression", "rectangle"])
+def test_signals_values_and_rectangles_reach_the_constructor_as_plain_values(tmp_path, kind):
+    facts = {
+        "signal": DatasetFacts(name="diffraction", classes=14, channels=1, kind="signal", image=(40,)),
+        "regression": DatasetFacts(name="nested_cylinder", classes=1, channels=1, kind="field", image=(12, 10),
+                                   task="regression"),
+        "rectangle": DatasetFacts(name="digits", classes=10, channels=1, native=8),
+    }[kind]  # fmt: skip
+    file = written(tmp_path, LINE if kind == "signal" else NET)
+    request = {"model": f"{file}:{'line' if kind == 'signal' else 'Net'}", "dataset": facts.name}
+    request |= {"image": (8, 4)} if kind == "rectangle" else {}
+    config = resolve(request, facts)
+    models.require(config)
+    model = models.build(config, attention_path="none")
+    assert model(torch.zeros(5, *config.input_shape)).shape == (5, facts.classes)
+    assert config.parameters == models.count(model)
+
+
+def test_images_need_the_keyword_image(tmp_path):
+    assert "has no keyword image, and the dataset contains images" in refused(written(tmp_path, LINE), name="line")
+
+
+def test_a_budget_sets_the_keyword_that_may_grow_in_its_steps(tmp_path):
+    config = config_of(written(tmp_path, NET), size="10K", grow="width:8", model_args="depth=2")
+    assert config.grow_to % 8 == 0 and abs(config.parameters / 1e4 - 1) < 0.05
+    built = models.build(config, attention_path="none")
+    assert built.first.out_channels == config.grow_to and len(built.rest) == 3
+    same = config_of(written(tmp_path, NET), size="10k", grow="width: 8", model_args=" depth=2 ")
+    assert same.run_id == config.run_id
+
+
+def test_dropout_is_passed_to_a_constructor_that_takes_it_and_refused_for_another(tmp_path):
+    assert models.build(config_of(written(tmp_path, NET), dropout="0.3"), attention_path="none").rest[-1].p == 0.3
+    plain = written(tmp_path / "b", NET.replace(", dropout=0.0", "").replace("dropout", "0.0"))
+    assert "no keyword dropout" in refused(plain, dropout="0.3")
+    assert config_of(plain).dropout == 0
+
+
+def test_a_record_is_read_without_the_file_and_its_code_is_never_run(tmp_path, monkeypatch):
+    run = trained(tmp_path / "runs", written(tmp_path, NET))
+    code = run.record.code
+    assert (code.name, code.source, code.sha256) == ("Net", NET, run.config.model_sha256)
+    monkeypatch.setattr(own, "_READ", {})  # as in another process
+    kept = record.read(run.files.record)
+    assert kept.config["model_sha256"] == code.sha256
+    with pytest.raises(InputError, match=r"never run.*--model FILE.py:Net"):
+        load(run.files.record)
+    other = written(tmp_path / "b", NET + "# changed\n")
+    with pytest.raises(InputError, match="the same file") as error:
+        load(run.files.record, model=f"{other}:Net")
+    assert code.sha256 in str(error.value) and own.read(f"{other}:Net").sha256 in str(error.value)
+    assert load(run.files.record, model=f"{written(tmp_path / 'c', NET)}:Net").classes == tuple("0123456789")
+
+
+def test_batch_statistics_are_found_so_that_a_batch_is_not_split(tmp_path):
+    normed = NET.replace("nn.Dropout(dropout)", "nn.BatchNorm2d(width)")
+    assert models.has_batch_statistics(config_of(written(tmp_path / "a", normed)))
+    assert not models.has_batch_statistics(config_of(written(tmp_path / "b", NET)))
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
+    file, more = written(tmp_path, NET), {"epochs": 2, "dropout": 0.1}
+    complete = trained(tmp_path / "complete", file, **more)
+    with pytest.raises(Stopped):
+        trained(tmp_path / "stopped", file, interrupted(3), **more)
+    resumed = trained(tmp_path / "stopped", file, **more)
+    assert complete.files.weights.read_bytes() == resumed.files.weights.read_bytes()
