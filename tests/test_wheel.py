@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.S)
+PAGE = (ROOT / "docs" / "python.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +51,26 @@ def run(installed, tmp_path, shared_cache):
 
 
 def test_the_examples_of_the_docs_train_and_predict(run):
-    train, predict = EXAMPLES
+    train, predict, *_ = EXAMPLES
     assert re.fullmatch(r"[0-9a-f]{8} \d+\.\d% of 359 images\n", run("python", "-c", train).stdout)
     assert re.fullmatch(r"\d \d+\.\d%\n", run("python", "-c", predict).stdout)
+
+
+def test_the_examples_of_arrays_and_comparisons_print_what_the_page_shows(run):
+    for example in EXAMPLES[2:]:
+        shown = re.search(re.escape(example) + r"```\n\n```\n(.*?)```", PAGE, re.S)[1]
+        ended = run("python", "-c", example)
+        assert (ended.stdout, ended.stderr) == (shown, "")
+
+
+def test_the_notebook_s_script_runs_from_the_wheel(run, tmp_path):
+    script = (ROOT / "docs" / "notebook.py").read_text()
+    cut = script.replace("EPOCHS = 4", "EPOCHS = 1").replace('"nvidia-smi"', '"no-such-program"')
+    assert cut.count("EPOCHS = 1") == 1 and cut.count("no-such-program") == 1
+    (tmp_path / "notebook.py").write_text(cut)
+    said = run("python", "notebook.py").stdout
+    assert re.search(r"run [0-9a-f]{8}: \d+\.\d% of 359 test images", said) and "report.html: " in said
+    assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
 def test_the_command_has_the_project_s_name(run):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..report.answer import Answer
     from ..results.arms import Chosen
     from ..results.comparing import Draft
     from ..results.comparison import Comparison
@@ -118,6 +119,26 @@ def compare(
     from ..report import families
 
     return result(families.shown(found, form))
+
+
+def answered(
+    names: Sequence[str], *, checkpoints: str | Path = "checkpoints", dataset: str | Sequence[str] | None = None,
+    metric: str | Sequence[str] | None = None, looks: str | None = None, **asked: Any,
+) -> Answer:  # fmt: skip
+    """Return the answer of `compare` to a Python program. Raises InputError, also for an unknown option."""
+    from pathlib import Path
+
+    from ..errors import InputError
+    from ..report.answer import Answer
+
+    given = {"delta": None, "target": "examples", "usd_per_hour": None}
+    if strange := sorted(asked.keys() - given.keys()):
+        options = ", ".join(["dataset", "metric", "looks", *given])
+        raise InputError(f"compare has no option {strange[0]}. Its options: {options} and checkpoints")
+    given |= asked
+    _require(given, form="text")
+    datasets, metrics = ([each] if isinstance(each, str) else [*(each or ())] for each in (dataset, metric))
+    return Answer(_compared(names, _datasets(datasets), metrics, given, looks, Path(checkpoints), quiet=True))
 
 
 def _compared(

@@ -67,6 +67,7 @@ def export(
     out: Out = None,
     best: o.Best = False,
     ema: o.Ema = False,
+    model: o.OwnModel = None,
     preprocess: Preprocess = False,
     softmax: Softmax = False,
     opset: Opset = None,
@@ -78,7 +79,9 @@ def export(
     from ..artifacts.which import chosen
     from ..export.exported import Request
     from ..sharing import named
+    from ..tables import own
 
+    own.ask(model)
     choices: dict[str, Any] = {"preprocess": preprocess, "softmax": softmax, "opset": opset}
     request = Request(format=form, which=chosen(best=best, ema=ema), **choices)
     request.require()

@@ -13,15 +13,18 @@ import typer
 from . import options as o
 from .examples import page
 from .repository import require_writable
-from .screen import program, result, result_json
+from .screen import Screen, program, result, result_json
 from .spelling import apart
 from .study_folds import is_study
 from .study_options import OF_TRAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..artifacts.runs import Run
     from ..config.command import Command
     from ..config.settings import Keeping
+    from ..data import Cached
     from ..errors import NotUploaded
 
 
@@ -70,12 +73,17 @@ def _train_one(*, as_json: bool, **options: Any) -> None:
         raise failed
 
 
-def trained(command: Command, *, text: str) -> Run | None:
-    """Train and draw; return the run, None on all ranks but the first. `text` is the command as the record has it."""
+def _screen(*, verbose: bool) -> Screen:
+    """Return the screen of the first rank's command, or one that prints nothing."""
     from ..system.ranks import rank
-    from .screen import Screen
+    from .silent import Silent
 
-    with Screen(quiet=rank() > 0) as screen:
+    return Screen(quiet=rank() > 0) if verbose else Silent()
+
+
+def trained(command: Command, *, text: str, verbose: bool = True) -> Run | None:
+    """Train and draw; return the run, None on all ranks but the first. `text` is the command as the record has it."""
+    with _screen(verbose=verbose) as screen:
         screen.stage("loading torch")
         from .. import data
         from ..experiment import run as experiment
@@ -94,6 +102,21 @@ def trained(command: Command, *, text: str) -> Run | None:
     return run
 
 
+def cached(settings: Mapping[str, Any], *, verbose: bool = True) -> Cached:
+    """Return the dataset of a `train` command in the cache, reading it if it is not there. Raises InputError."""
+    from ..config.command import Command
+
+    command = Command.of(settings)
+    with _screen(verbose=verbose) as screen:
+        screen.stage("looking up the dataset")
+        from .. import data
+        from ..experiment import run as experiment
+
+        config = experiment.plan(command.request, screen, command.config)
+        ask = data.ask_of(config.to_json(), **data.where(command.request))
+        return data.prepare(ask, screen.say, screen.reading)
+
+
 def _draw(run: Run) -> None:
     """Draw the run's own figures, unless they exist."""
     from ..report import testing
@@ -105,18 +128,17 @@ def _draw(run: Run) -> None:
     testing.draw_once(run)
 
 
-def kept_at_the_hub(run: Run, keeping: Keeping) -> tuple[str | None, NotUploaded | None]:
+def kept_at_the_hub(run: Run, keeping: Keeping, *, verbose: bool = True) -> tuple[str | None, NotUploaded | None]:
     """Return the address of the run's commit if it is to be uploaded, or the error with the command that retries."""
     if not keeping.upload:
         return None, None
     from ..errors import NotUploaded
     from ..sharing import store
-    from .screen import Screen
 
     local, folder = run.files.folder / run.files.stem, f"{run.config.folder}/{run.files.stem}"
     try:
         message = f"Add run {run.record.run_id}"
-        with Screen() as screen:
+        with _screen(verbose=verbose) as screen:
             screen.stage("uploading the run")
             address = store.upload(local, folder, say=screen.say, private=keeping.private, message=message)
     except Exception as error:  # whatever it is, the run is safe here and its result is printed  # noqa: BLE001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,35 @@ def span_of(run: Run) -> tuple[int, int] | None:
     return None if pixels is None or pixels.low is None or pixels.high is None else (pixels.low, pixels.high)
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """The answers of a run to some inputs, in their order."""
+
+    probabilities: np.ndarray | None  # float32 (B, K) of a classification, in the order of `classes`
+    names: list[str] | None  # (B,) the most probable class of each input
+    values: np.ndarray | None  # float32 (B,) of a regression
+
+
+def _predictor(model: nn.Module, config: RunConfig, classes: tuple[str, ...], preprocess: Preprocess) -> Any:
+    """Return `predict` of a loaded model."""
+
+    def predict(given: Any, *, batch_size: int = 64) -> Predictions:
+        """Return the answers to one input or a list of inputs, as `preprocess` takes them. Raises InputError."""
+        inputs = given if isinstance(given, list | tuple) else [given]
+        with torch.no_grad():
+            parts = [
+                model(preprocess(inputs[at : at + batch_size])).float().cpu()
+                for at in range(0, max(1, len(inputs)), batch_size)
+            ]
+        outputs = torch.cat(parts)
+        if config.task == "regression":
+            return Predictions(None, None, outputs[:, 0].numpy())
+        probabilities = outputs.softmax(1).numpy()
+        return Predictions(probabilities, [classes[index] for index in probabilities.argmax(1)], None)
+
+    return predict
+
+
 def load(
     where: str | Path, *, best: bool = False, ema: bool = False, device: str = "auto", model: str | None = None
 ) -> nn.Module:
@@ -151,4 +181,5 @@ def _loaded(run: Run, here: place.Place, weights: str) -> nn.Module:
     checkpoint.load_weights(getattr(run.files, weights), model)
     names, preprocess = tuple(run.record.data.class_names), preprocess_of(run, here.device)
     vars(model).update(classes=names, preprocess=preprocess, run_id=run.record.run_id)
+    vars(model).update(predict=_predictor(model, run.config, names, preprocess))
     return model.eval()

@@ -58,8 +58,8 @@ def _about_code(run: Run) -> str:
         return ""
     named = f"{code(about.name)} of a file with the sha256 {code(about.sha256)}"
     return f"""The model is code of the author: {named}.
-Its text is in the record, under {code("code.source")}. isoscale never runs code of a record. Read the text, save it byte
-for byte as {code("FILE.py")}, and name the file as shown.
+Its text is in the record, under {code("code.source")}. isoscale never runs code of a record. Read the text, save it
+byte for byte as {code("FILE.py")}, and name the file as shown.
 
 """
 

@@ -21,7 +21,7 @@ from app.tables.reading import FieldReading, SignalReading
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text()
 SMALL = {
     "parameters": parts.Parameters, "schedule": parts.Schedule, "best": parts.Best, "seconds": parts.Seconds,
-    "failure": parts.Failure, "init": parts.Init, "kept": parts.KeptWeights,
+    "failure": parts.Failure, "code": parts.Code, "init": parts.Init, "kept": parts.KeptWeights,
 }  # fmt: skip
 WITHIN_DATA = {"rows": parts.Rows, "inputs": parts.Inputs, "pixels": parts.Pixels}
 PLACES = {"places": parts.Place, "execution": parts.Execution}

@@ -33,6 +33,7 @@ def test_a_run_is_evaluated_and_predicts_with_its_file_and_with_no_other(call, n
         assert refused.code == 2 and run.config.model_sha256 in refused.err and "changed.py" in refused.err
         assert call(f"evaluate {run.record.run_id}").code == 0  # from stored predictions
         assert call(f"{again} --model net.py:ConvNet").code == 0
+        assert call(f"export {run.record.run_id} --format pt2 --model net.py:ConvNet").code == 0
         assert call("evaluate --model net.py:ConvNet").code == 0
         assert call(f"runs show {run.record.run_id}").code == 0
 
