@@ -103,7 +103,7 @@ def grids_equal(searched: dict[str, Any]) -> bool:
     from sweeps import next_runs
 
     ours = parameters.of_mapping(searched)
-    mine = list(itertools.product(*(each.grid() for each in ours)))
+    mine = list(itertools.product(*(each.grid for each in ours)))
     runs = next_runs({"method": "grid", "parameters": searched}, [], n=len(mine) + 1)
     theirs = [tuple(run.config[each.name]["value"] for each in ours) for run in runs if run]
     return runs[-1] is None and len(mine) == len(theirs) and all(

@@ -29,6 +29,11 @@ class RunFiles:
         """Return the paths of a config's run below the checkpoints folder."""
         return cls(checkpoints / config.folder, config.stem)
 
+    @classmethod
+    def at(cls, checkpoints: Path, run: str) -> RunFiles:
+        """Return the paths of a run that is named by its folder below the checkpoints folder and its stem."""
+        return cls((checkpoints / run).parent, Path(run).name)
+
     def __getattr__(self, name: str) -> Path:
         if name in _SUFFIXES:
             return self.folder / f"{self.stem}{_SUFFIXES[name]}"

@@ -127,7 +127,7 @@ def promote(*, number: int, as_json: bool, **given: Any) -> None:
 
 @o.takes(**so.OF_EVERY_COMMAND, as_json=(o.AsJson, False))
 def verify(*, as_json: bool, **given: Any) -> None:
-    """Recompute every draw of a sweep, and report the first one that differs."""
+    """Recompute every draw of a sweep, compare its values with the logs, and report the first that differs."""
     from ..errors import NotReproduced
 
     with Screen(quiet=as_json) as screen:
@@ -136,13 +136,15 @@ def verify(*, as_json: bool, **given: Any) -> None:
         sweep, _ = sweep_of(given, screen)
         content = sweep.read()
         difference = verifying.first_difference(sweep, content, screen)
-    count = len(content.drawn)
+        compared, other = verifying.first_other_value(sweep, content)
+    count, found = len(content.drawn), difference or other
     if as_json:
-        result_json({"trials": count, "reproduced": difference is None, "difference": difference})
-    elif not difference:
-        result(f"all {count:,} draws are equal" if count > 1 else "the draw is equal")
-    if difference:
-        raise NotReproduced(f"a draw of the sweep is not reproduced: {difference}")
+        result_json({"trials": count, "logs": compared, "reproduced": found is None, "difference": found})
+    elif not found:
+        draws = f"all {count:,} draws are" if count > 1 else "the draw is"
+        result(f"{draws} equal, and so are the values of the {compared:,} ended trials whose logs are here")
+    if found:
+        raise NotReproduced(f"the sweep is not reproduced: {found}")
 
 
 def _read(given: dict[str, Any], *, as_json: bool) -> tuple[Sweep, Content]:

@@ -11,14 +11,14 @@ from ..errors import InputError
 def document(text: str, name: str, *, typed: bool = False) -> Any:
     """Return the lists, mappings and texts of a YAML file. With `typed`, also its numbers and switches, as YAML 1.1.
 
-    Raises InputError for a text that is not YAML, or that repeats a key.
+    Raises InputError for a text that is not YAML, that repeats a key, or whose aliases contain themselves.
     """
     import yaml  # type: ignore[import-untyped]
 
     try:
         loader = (yaml.SafeLoader if typed else yaml.BaseLoader)(text)
         node = loader.get_single_node()
-        _require_once(node, name, set())
+        _require_once(node, name, {})
         return loader.construct_document(node) if node else None
     except InputError:
         raise
@@ -35,15 +35,22 @@ def document(text: str, name: str, *, typed: bool = False) -> Any:
         raise InputError(f"{name} cannot be read as YAML ({' '.join(str(error).split())}). Fix that line") from None
 
 
-def _require_once(node: Any, name: str, seen: set[int]) -> None:
-    """Raise InputError for a key that stands twice in a mapping, of which YAML would keep the last in silence."""
-    if id(node) in seen or not isinstance(getattr(node, "value", None), list):
+def _require_once(node: Any, name: str, complete: dict[int, bool]) -> None:
+    """Raise InputError for a key that is twice in a mapping, of which YAML would keep the last in silence.
+
+    `complete` has each node that was met, and whether all below it was. An alias inside of its anchor never ends.
+    """
+    if not isinstance(getattr(node, "value", None), list) or complete.get(id(node)):
         return
-    seen.add(id(node))
+    line = node.start_mark.line + 1
+    if id(node) in complete:
+        raise InputError(f"{name}: what begins in line {line} contains itself by an alias. Write its content instead")
+    complete[id(node)] = False
     keys = [key.value for key, _ in node.value if key.id == "scalar"] if node.id == "mapping" else []
     if len(keys) > len(set(keys)):
         key, _ = Counter(keys).most_common(1)[0]
-        raise InputError(f"{name}: line {node.start_mark.line + 1} begins a mapping with {key!r} twice. Keep one")
+        raise InputError(f"{name}: line {line} begins a mapping with {key!r} twice. Keep one")
     for child in node.value:
         for each in child if isinstance(child, tuple) else (child,):
-            _require_once(each, name, seen)
+            _require_once(each, name, complete)
+    complete[id(node)] = True

@@ -11,7 +11,7 @@ from .. import draws
 from ..errors import InputError
 from . import bayes
 from .bayes import Finished
-from .parameters import Parameter
+from .parameters import MOST_TRIALS, Parameter
 from .sweepfile import SweepFile
 
 _LEAST = 2.0**-53  # quantile functions are infinite at 0 and 1
@@ -41,7 +41,7 @@ def most(file: SweepFile) -> int | None:
     """Return how many trials a sweep can have: the combinations of a grid, else None for no end."""
     if file.method != "grid":
         return None
-    return math.prod(len(each.grid()) for each in file.parameters)
+    return math.prod(len(each.grid) for each in file.parameters)
 
 
 def uniform(seed: int, number: int, name: str) -> float:
@@ -51,7 +51,11 @@ def uniform(seed: int, number: int, name: str) -> float:
 
 
 def require(file: SweepFile, cap: int | None) -> None:
-    """Raise InputError for a grid without lists of values, and for a search that would never end."""
+    """Raise InputError for a grid without lists of values, and for a search without an end or with a far one."""
+    if cap is not None and cap > MOST_TRIALS:
+        raise InputError(
+            f"the sweep has {cap:,} trials, and at most {MOST_TRIALS:,} are allowed. Give fewer with --trials"
+        )
     if file.method == "grid":
         most(file)
     elif cap is None:
@@ -65,6 +69,6 @@ def _combination(searched: Sequence[Parameter], number: int) -> dict[str, Any]:
     """Return the values of a grid's trial: all combinations in W&B's order, the last parameter fastest."""
     values: dict[str, Any] = {}
     for each in reversed(searched):
-        number, at = divmod(number, len(each.grid()))
-        values[each.name] = each.grid()[at]
+        number, at = divmod(number, len(each.grid))
+        values[each.name] = each.grid[at]
     return dict(reversed(values.items()))

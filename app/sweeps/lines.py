@@ -6,7 +6,7 @@ A line is complete with its newline. A torn last line is cut back before the nex
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,9 @@ def read(path: Path) -> Content:
     except FileNotFoundError:
         return Content(())
     complete = data[: data.rfind(b"\n") + 1].splitlines()
-    return Content(tuple(_line(path, number, text) for number, text in enumerate(complete, 1)))
+    found = tuple(_line(path, number, text) for number, text in enumerate(complete, 1))
+    _require_order(path, found)
+    return Content(found)
 
 
 @contextmanager
@@ -151,9 +153,28 @@ def _line(path: Path, number: int, text: bytes) -> Line:
         ) from None
     if isinstance(found, Header) and found.format != FORMAT:
         raise InputError(f"{path} has format {found.format}, and this version reads {FORMAT}. Update isoscale")
-    if isinstance(found, Header) != (number == 1):
-        raise Damaged(f"line {number} of {path} is out of order. Restore a copy, or cut the file before this line")
     return found
+
+
+def _require_order(path: Path, found: Sequence[Line]) -> None:
+    """Raise Damaged unless a header is first, trials are drawn by number, and each ends in one state after that.
+
+    A pruned trial may end in another state, since it may be promoted.
+    """
+    drawn, states = 0, dict[int, str]()
+    for number, line in enumerate(found, 1):
+        if isinstance(line, Header):
+            right = number == 1
+        elif isinstance(line, Drawn):
+            right, drawn = number > 1 and line.trial == drawn, drawn + 1
+        else:
+            right = 0 <= line.trial < drawn and states.get(line.trial, PRUNED) in (PRUNED, line.state)
+            states[line.trial] = line.state
+        if not right:
+            raise Damaged(
+                f"line {number} of {path} is out of order, so a line before it is missing or was added. Restore a "
+                "copy, or cut the file before this line"
+            )
 
 
 _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)

@@ -6,6 +6,7 @@ W&B's names of accuracy and loss are mapped. An accuracy is in percent, as in th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,14 +89,14 @@ def of_mapping(given: Any) -> Metric:
         raise InputError(f"metric {name} has the unknown {wrong}. Valid values: {', '.join(allowed)}")
     if (goal == "maximize") != (column == "accuracy"):
         right = "maximize" if column == "accuracy" else "minimize"
-        default = "" if "goal" in given else ", W&B's default,"
-        raise InputError(f"metric {name} has the goal {goal}{default} which is the worst end. Write goal: {right}")
+        default = "" if "goal" in given else " by W&B's default"
+        raise InputError(f"metric {name} has the goal {goal}{default}, which is the worst end. Write goal: {right}")
     return Metric(name=name, column=column, goal=goal, target=_target(name, column, given), impute=impute)
 
 
 def _column(name: str) -> str:
     """Return the column of a metric's name. Raises InputError."""
-    if "test" in name.lower():
+    if re.search(r"(?<![a-z])test", name.lower()):  # not in `latest`
         raise InputError(
             f"metric {name} is of the test split, and a sweep chooses by the validation split only. Use val_acc or "
             "val_loss"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..errors import InputError
@@ -14,6 +15,8 @@ from .quantiles import FORMS, clean, quantile
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _POSITIVE = ("log_uniform_values", "q_log_uniform_values", "inv_log_uniform_values")  # whose logarithms are taken
+_EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")  # whose min and max are exponents of e
+MOST_TRIALS = 100_000  # of one sweep
 _NUMBERS = ("min", "max", "mu", "sigma", "a", "b", "q")
 _INFERRED = (
     "Give `value`, `values` or `min` and `max`, or name its `distribution`. W&B infers int_uniform from two whole "
@@ -34,15 +37,22 @@ class Parameter:
         """Whether every trial has the same value."""
         return self.distribution == "constant"
 
+    @property
+    def is_fractional(self) -> bool:
+        """Whether draws may have digits after the decimal point."""
+        kind, q = self.distribution, self.its.get("q", 0.5)
+        return kind not in ("constant", "categorical", "categorical_w_probabilities", "int_uniform") and q % 1 != 0
+
     def at(self, u: float) -> Any:
         """Return the value at a quantile, without digits of rounding."""
         steps = (self.its["q"],) if "q" in self.its else ()
         return clean(quantile(self.distribution, self.its, u), *steps)
 
-    def grid(self) -> list[Any]:
-        """Return the values that a grid search tries, as W&B does: q_uniform ends before `max`.
+    @cached_property
+    def grid(self) -> Sequence[Any]:
+        """The values that a grid search tries, as W&B does: q_uniform ends before `max`.
 
-        Raises InputError for a distribution that has no list of values.
+        Raises InputError for a distribution that has no list of values, and for a list of more than 100,000.
         """
         its = self.its
         if self.is_constant:
@@ -50,13 +60,38 @@ class Parameter:
         if self.distribution == "categorical":
             return _once(its["values"])
         if self.distribution == "int_uniform":
-            return list(range(its["min"], its["max"] + 1))
+            return range(its["min"], its["min"] + self._few(its["max"] - its["min"] + 1))
         if self.distribution == "q_uniform":
-            count = math.ceil((its["max"] - its["min"]) / its["q"])
+            count = self._few(math.ceil((its["max"] - its["min"]) / its["q"]))
             return [clean(its["min"] + at * its["q"], its["min"], its["q"]) for at in range(count)]
         raise InputError(
             f"parameter {self.name}: {self.distribution} has no list of values for `method: grid`. Use values, value, "
             "int_uniform or q_uniform, or another method"
+        )
+
+    def _few(self, count: int) -> int:
+        """Return how many values a grid has. Raises InputError for too many."""
+        if count > MOST_TRIALS:
+            raise InputError(
+                f"parameter {self.name} has {count:,} values for `method: grid`, and a sweep has at most "
+                f"{MOST_TRIALS:,} trials. Use a shorter range, a larger q, or `method: random`"
+            )
+        return count
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The least and the largest value that are drawn between `min` and `max`; None without these."""
+        return (self.at(1e-12), self.at(1 - 1e-12)) if "min" in self.its else None
+
+    @property
+    def note(self) -> str:
+        """A sentence on a range that a reader may take for another one; empty for any other."""
+        if self.distribution not in _EXPONENTS or not self.ends:
+            return ""
+        low, high = self.ends
+        return (
+            f"{self.name} is drawn from {low:.4g} to {high:.4g}, because min and max of {self.distribution} are "
+            f"exponents of e. {self.distribution}_values takes the values"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +102,8 @@ class Parameter:
 def of_mapping(given: Any, where: str = "parameters", prefix: str = "") -> list[Parameter]:
     """Return the parameters of a mapping, sorted by name at each level as W&B sorts them. Raises InputError."""
     if not isinstance(given, Mapping) or not given:
-        raise InputError(f"{where} has no parameters. Write names with `value`, `values` or a distribution below it")
+        wrong = f"is {given!r}" if given else "has no parameters"
+        raise InputError(f"{where} {wrong}. Write names with `value`, `values` or a distribution below it")
     return list(_nested(given, where, prefix))
 
 
@@ -141,7 +177,7 @@ def _require_range(name: str, kind: str, its: Mapping[str, Any]) -> None:
             f"parameter {name}: min {its['min']} of {kind} has no logarithm. Use a number above 0. Exponents of e are "
             f"for {kind.removesuffix('_values')}"
         )
-    if kind in ("log_uniform", "q_log_uniform", "inv_log_uniform") and max(abs(its["min"]), abs(its["max"])) > 700:
+    if kind in _EXPONENTS and max(abs(its["min"]), abs(its["max"])) > 700:
         raise InputError(
             f"parameter {name}: min and max of {kind} are exponents of e. Use {kind}_values for the values"
         )
@@ -153,7 +189,10 @@ def _require_values(name: str, its: Mapping[str, Any]) -> None:
         raise InputError(f"parameter {name}: values is {values!r}. Write a list of at least one value, such as [1, 2]")
     for value in values:
         if not _is_plain(value):
-            raise InputError(f"parameter {name} has the value {value!r}. Use numbers, texts, switches or lists of them")
+            raise InputError(
+                f"parameter {name} has the value {value!r}. Use numbers, texts, switches, lists of them, or null for "
+                "the default"
+            )
     shares = its.get("probabilities")
     if shares is None:
         return
@@ -173,8 +212,8 @@ def _is_share(value: Any) -> bool:
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(not isinstance(each, list) and _is_plain(each) for each in value)
-    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+        return bool(value) and all(not isinstance(each, list | None) and _is_plain(each) for each in value)
+    return isinstance(value, str | bool | int | None) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _once(values: list[Any]) -> list[Any]:

@@ -61,14 +61,19 @@ def of_environment() -> Judge | None:
         ) from None
 
 
-def first(content: Content, number: int, curve: Sequence[float], checkpoints: Path) -> tuple[int, str] | None:
-    """Return the first epoch at whose end a trial with this curve would stop, and why, or None."""
+def first(
+    content: Content, number: int, curve: Sequence[float], checkpoints: Path, *, epochs: int
+) -> tuple[int, str] | None:
+    """Return the first epoch at whose end a trial with this curve would stop, and why, or None.
+
+    As in training, nothing is compared after the last of its epochs.
+    """
     header = content.header
     if not header or not header.early_terminate:
         return None
     costs = header.metric.costs(curve)
     others = [header.metric.costs(each) for each in _others(content, number, header.metric, checkpoints)]
-    for epoch in range(1, len(curve) + 1):
+    for epoch in range(1, min(len(curve), epochs - 1) + 1):
         if found := why(header.metric, header.early_terminate.decision(costs[:epoch], others)):
             return epoch, found
     return None
@@ -91,7 +96,6 @@ def _others(content: Content, number: int, metric: Metric, checkpoints: Path) ->
     found: list[Sequence[float]] = [line.curve for trial, line in content.ended.items() if trial != number]
     for line in content.open:
         if line.trial != number and line.run:
-            files = RunFiles((checkpoints / line.run).parent, Path(line.run).name)
             with suppress(Damaged):  # a run that just begins
-                found.append(curves.of_run(files, metric))
+                found.append(curves.of_run(RunFiles.at(checkpoints, line.run), metric))
     return [curve for curve in found if curve]

@@ -159,7 +159,8 @@ class Search:
                 self.worker.train_missing()
             (found,) = self.worker.progress()
             with self.sweep.writing() as writer:
-                if trial.trial not in writer.content.ended or not judged:
+                ended = writer.content.ended.get(trial.trial)
+                if ended is None or (ended.state == PRUNED and not judged):
                     self._write_end(trial, found, writer)
         finally:
             self._release()
@@ -167,7 +168,7 @@ class Search:
     def _write_end(self, trial: Drawn, found: Progress, writer: Writer) -> None:
         if sentence := self.worker.pruned.get(trial.run_id):
             curve = curves.saved(self._files(found), self.sweep.file.metric)
-            again = pruning.first(writer.content, trial.trial, curve, self.sweep.checkpoints)
+            again = self._pruned(trial, found, curve, writer.content)
             why = again[1] if again and again[0] == len(curve) else sentence  # else other workers changed the rule
             writer.append(Ended(trial=trial.trial, state=PRUNED, curve=curve, why=why))
         elif ended := self._ended(trial, found, writer.content):
@@ -184,9 +185,16 @@ class Search:
             return self._failed(trial, found, content)
         if found.state == "stopped":
             curve = curves.saved(self._files(found), metric)
-            if stops := pruning.first(content, trial.trial, curve, self.sweep.checkpoints):
+            if stops := self._pruned(trial, found, curve, content):
                 return Ended(trial=trial.trial, state=PRUNED, curve=curve[: stops[0]], why=stops[1])
         return None
+
+    def _pruned(
+        self, trial: Drawn, found: Progress, curve: tuple[float, ...], content: Content
+    ) -> tuple[int, str] | None:
+        """Return the epoch at which early termination stops a trial, and why, or None."""
+        epochs = found.cell.config.epochs
+        return pruning.first(content, trial.trial, curve, self.sweep.checkpoints, epochs=epochs)
 
     def _failed(self, trial: Drawn, found: Progress, content: Content) -> Ended:
         """Return the end of a trial whose values fail.

@@ -47,6 +47,7 @@ class Sweep:
     _cells: dict[str, Cell] = field(default_factory=dict)  # by the values
 
     def __post_init__(self) -> None:
+        self.names.require_whole(self.file.parameters)
         for name in sorted(self.names.settings & self.given.keys()):
             raise InputError(
                 f"--{name.replace('_', '-')} is also a parameter of {self.file.name}. Omit the option, or remove the "

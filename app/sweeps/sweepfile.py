@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _OF_WANDB = (  # what W&B's service and agents read; it has no effect here
     "program", "command", "project", "entity", "controller", "job", "image_uri", "apiVersion", "kind", "description",
     "name",
 )  # fmt: skip
+_UNSUPPORTED = ("scheduler", "metrics")
 _KEYS = ("method", "metric", "parameters", "early_terminate", "run_cap", *_OF_WANDB)
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # which YAML 1.1 reads as text unless it has . and a sign
 
@@ -52,35 +53,41 @@ def read(path: Path) -> SweepFile:
         raise InputError(f"{named.name}: {error}") from None
 
 
-def _sweep(given: dict[Any, Any], named: Path) -> SweepFile:
-    _require_known(given)
+def _sweep(written: dict[Any, Any], named: Path) -> SweepFile:
+    _require_known(written)
     numbers: list[str] = []
-    searched = _with_numbers(given.get("parameters"), "", numbers)
+    given = {
+        key: value if key in _OF_WANDB else _with_numbers(value, "" if key == "parameters" else key, numbers)
+        for key, value in written.items()
+    }
     rule = given.get("early_terminate")
+    searched = parameters.of_mapping(given.get("parameters"))
     return SweepFile(
         name=re.sub(r"[^\w.-]", "-", named.stem),
         method=given["method"],
         metric=_metric(given),
-        parameters=tuple(parameters.of_mapping(searched)),
+        parameters=tuple(searched),
         early_terminate=None if rule is None else hyperband.of_mapping(rule),
         run_cap=_run_cap(given),
-        notes=tuple(_notes(given, numbers)),
+        notes=tuple(_notes(given, numbers, searched)),
     )
 
 
 def _require_known(given: Mapping[Any, Any]) -> None:
     """Raise InputError for a method or a key that is unknown or not supported."""
     method = given.get("method")
-    if method == "custom" or "scheduler" in given or "metrics" in given:
+    for key in given:
+        if key not in (*_KEYS, *_UNSUPPORTED):
+            raise InputError(f"unknown key {key!r}. {suggestion(str(key), list(_KEYS))}")
+    if method == "custom" or not given.keys().isdisjoint(_UNSUPPORTED):
         raise InputError(
             "`method: custom`, `scheduler` and `metrics` are not supported, because they name a program of W&B's own. "
             f"Use one of the methods {', '.join(METHODS)} and one `metric`"
         )
+    if "method" not in given:
+        raise InputError(f"the file has no method. Write `method: random`, for example. Methods: {', '.join(METHODS)}")
     if method not in METHODS:
-        raise InputError(f"method is {method!r}. Valid values: {', '.join(METHODS)}")
-    for key in given:
-        if key not in _KEYS:
-            raise InputError(f"unknown key {key!r}. {suggestion(str(key), list(_KEYS))}")
+        raise InputError(f"method is {method!r}. {suggestion(str(method), list(METHODS))}")
 
 
 def _metric(given: Mapping[str, Any]) -> Metric:
@@ -94,9 +101,11 @@ def _metric(given: Mapping[str, Any]) -> Metric:
 
 def _run_cap(given: Mapping[str, Any]) -> int | None:
     cap = given.get("run_cap")
-    if cap is not None and (type(cap) is not int or cap < 1):
+    if cap is None:
+        return None
+    if type(cap) not in (int, float) or cap < 1 or not float(cap).is_integer():
         raise InputError(f"run_cap is {cap!r}. Use a whole number of at least 1")
-    return cap
+    return int(cap)
 
 
 def _with_numbers(given: Any, where: str, numbers: list[str]) -> Any:
@@ -111,7 +120,10 @@ def _with_numbers(given: Any, where: str, numbers: list[str]) -> Any:
     return given
 
 
-def _notes(given: Mapping[str, Any], numbers: list[str]) -> Iterator[str]:
+def _notes(given: Mapping[str, Any], numbers: list[str], searched: Sequence[Parameter]) -> Iterator[str]:
+    yield from (note for each in searched if (note := each.note))
+    if (given.get("metric") or {}).get("impute_while_running") not in (None, False, "false"):
+        yield "impute_while_running of the metric has no effect here, because draws depend on ended trials only"
     if numbers:
         yield f"YAML reads these numbers as texts, and they are read as numbers here: {', '.join(numbers)}"
     unused = [key for key in _OF_WANDB if key in given and key not in ("name", "description")]

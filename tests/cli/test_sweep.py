@@ -69,7 +69,9 @@ def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
     assert len(trials) == 3 and len(pruned) == 1 and "early_terminate" in pruned[0]["why"]
     again = call(f"sweep search.yaml {TINY} --json")
     assert again.out == ended.out and "begins" not in again.err
-    assert call(f"sweep verify search.yaml {TINY}").out == "all 3 draws are equal\n"
+    assert call(f"sweep verify search.yaml {TINY}").out.startswith(
+        "all 3 draws are equal, and so are the values of the 3"
+    )
     promoted = call(f"sweep promote {pruned[0]['trial']} search.yaml {TINY} --json")
     (found,) = (each for each in json.loads(promoted.out) if each["trial"] == pruned[0]["trial"])
     assert (found["state"], found["epochs"]) == ("done", 4)
@@ -83,6 +85,9 @@ def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
     assert changed.code == 5 and "trial 1: its line has lr=0.003, and the draw is 0.002" in " ".join(
         changed.err.split()
     )
+    path.write_text(path.read_text().replace('"lr":0.003', '"lr":0.002', 1).replace('"curve":[', '"curve":[9', 1))
+    changed = json.loads(call(f"sweep verify search.yaml {TINY} --json").out)
+    assert changed["logs"] == 1 and "trial 0: its line has val_loss=9" in changed["difference"]
 
 
 @pytest.mark.slow

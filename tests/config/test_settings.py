@@ -101,7 +101,7 @@ def test_one_line_gives_a_setting_its_option_its_json_key_its_place_in_the_id_it
     assert dataclasses.replace(config, label_smoothing=0).run_id == config.run_id  # 0 and 0.0 are one run
     for wrong, says in (
         (1.0, "label_smoothing=1.0 is out of range. Use at least 0 and less than 1"),
-        ("x", "wrong type. Use float"),
+        ("x", "wrong type. Use a number"),
     ):
         with pytest.raises(InputError, match=says):
             dataclasses.replace(config, label_smoothing=wrong)
@@ -164,7 +164,7 @@ def test_a_text_becomes_a_value_of_the_declared_type(name, text, value):
         ({"dataset": "digits", "group_column": "x"}, "--group-column has no effect on the dataset digits"),
         ({"dataset": "digits", "data": "x"}, "--data has no effect on the dataset digits"),
         ({"seed": "1_0"}, "seed='1_0' is not a whole number"), ({"seed": "\u0663"}, "is not a whole number"),
-        ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] has the wrong type. Use float"),
+        ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] has the wrong type. Use a number"),
     ],
     ids=str,
 )  # fmt: skip

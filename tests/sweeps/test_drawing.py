@@ -55,6 +55,7 @@ def test_a_changed_run_and_a_changed_list_of_finished_trials_are_found(sweep_of)
     content, name = sweep.read(), sweep.read().drawn[1].run_id
     assert verifying.first_difference(sweep, content, Quiet()) is None
     for before, after, says in (
+        ('"eta":2', '"eta":3', "the first line has early_terminate="),
         (f'"{name}"', '"0a1b2c3d"', "its values make run"),
         ('"finished":"0"', '"finished":""', "lists"),
     ):
@@ -69,8 +70,9 @@ def test_the_own_earlier_end_of_a_trial_is_no_other_curve(sweep_of, number):
     header = sweep_of(RANDOM).header()
     ended = [lines.Ended(trial=at, state="done", curve=(value,)) for at, value in enumerate((3.0, 1.0, 3.0))]
     content = lines.Content((header, *ended))
-    assert pruning.first(content, number, [3.0], None) is None  # of 1, 3, 3 the value of rank 1 is 3
-    assert pruning.first(content, 1, [4.0], None)[0] == 1
+    assert pruning.first(content, number, [3.0], None, epochs=6) is None  # of 1, 3, 3 the value of rank 1 is 3
+    assert pruning.first(content, 1, [4.0], None, epochs=6)[0] == 1
+    assert pruning.first(content, 1, [4.0], None, epochs=1) is None  # nothing is left to save after the last epoch
 
 
 def test_a_run_that_was_trained_beyond_the_epoch_of_its_pruning_is_pruned_there(search, world):

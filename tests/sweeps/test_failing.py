@@ -48,6 +48,24 @@ def test_a_line_that_is_damaged_is_named(tmp_path, text, error):
         lines.read(path)
 
 
+def test_a_line_that_is_missing_or_twice_is_found_when_the_lines_are_read(search):
+    made = search(method="random", cap=4)
+    made.complete()
+    path, lost = made.sweep.path, 0
+    text = path.read_text().splitlines(keepends=True)
+    assert made.sweep.read().lines[1].trial == 0
+    for at in range(len(text)):
+        for changed in ([*text[:at], *text[at + 1 :]], [*text[: at + 1], *text[at:]]):
+            path.write_text("".join(changed))
+            try:
+                made.sweep.read()
+            except Damaged as error:
+                assert "out of order" in str(error)
+                lost += 1
+    # not found: a lost or repeated `ended`, which the next command writes again, and a lost `drawn` of the last trial
+    assert lost == 2 + 2 * 4
+
+
 def test_lines_of_a_later_format_are_refused(search):
     made = search(method="random", cap=1)
     made.complete()

@@ -94,9 +94,17 @@ def test_nested_parameters_have_dotted_names_and_are_sorted_at_each_level():
 def test_a_grid_has_each_value_once_and_q_uniform_ends_before_max():
     grids = ({"values": [1, 2, 2.0, True]}, {"min": 2, "max": 4}, {"value": 7},
              {"distribution": "q_uniform", "min": 0.0, "max": 0.3, "q": 0.1})  # fmt: skip
-    assert [of(its).grid() for its in grids] == [[1, 2, True], [2, 3, 4], [7], [0.0, 0.1, 0.2]]
+    assert [list(of(its).grid) for its in grids] == [[1, 2, True], [2, 3, 4], [7], [0.0, 0.1, 0.2]]
     with pytest.raises(InputError, match="no list of values"):
-        of({"min": 0.0, "max": 1.0}).grid()
+        _ = of({"min": 0.0, "max": 1.0}).grid
+
+
+@pytest.mark.parametrize(
+    "its", [{"min": 0, "max": 10**12}, {"distribution": "q_uniform", "min": 0.0, "max": 1.0, "q": 1e-9}]
+)
+def test_a_grid_of_more_values_than_a_sweep_has_trials_is_refused_before_they_are_listed(its):
+    with pytest.raises(InputError, match=r",000,00\d values .* 100,000 trials"):
+        _ = of(its).grid
 
 
 BAD = {

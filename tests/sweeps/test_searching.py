@@ -87,6 +87,17 @@ def test_draws_are_verified_and_the_first_one_that_was_changed_is_named(search, 
     assert verifying.first_difference(sweep, sweep.read(), made.screen).startswith("trial 2: its line has dropout=0.9")
 
 
+def test_a_value_that_differs_from_the_log_of_its_run_is_named(search, world):
+    made = search(method="random", cap=3)
+    content = made.complete()
+    assert verifying.first_other_value(made.sweep, content) == (3, None)
+    world.runs[content.drawn[1].run_id][1][0] += 1
+    compared, says = verifying.first_other_value(made.sweep, content)
+    assert compared == 2 and says.startswith("trial 1: its line has val_loss=") and "at epoch 1, and the log of" in says
+    del world.runs[content.drawn[1].run_id]
+    assert verifying.first_other_value(made.sweep, content) == (2, None)
+
+
 def test_bayes_draws_depend_on_the_values_of_the_trials_that_finished_before(search):
     made = search(cap=14)
     content = made.complete()

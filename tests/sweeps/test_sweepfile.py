@@ -9,14 +9,15 @@ from app.errors import InputError
 from app.sweeps import drawing, metric, sweepfile
 from app.sweeps.naming import Names
 
-FILE = """
-program: train_cifar10.py
-method: bayes
-metric: {name: val_acc, goal: maximize}
-parameters:
+SEARCHED = """parameters:
   lr: {distribution: q_log_uniform_values, min: 1e-4, max: 2e-3, q: 1e-4}
   bs: {value: 64}
-early_terminate: {type: hyperband, min_iter: 3}
+"""
+FILE = f"""
+program: train_cifar10.py
+method: bayes
+metric: {{name: val_acc, goal: maximize}}
+{SEARCHED}early_terminate: {{type: hyperband, min_iter: 3}}
 """
 
 
@@ -43,6 +44,17 @@ def test_what_has_no_effect_here_and_the_default_of_strict_are_noted(read):
     assert "strict" not in " ".join(read(FILE.replace("min_iter: 3", "min_iter: 3, strict: true")).notes)
 
 
+def test_numbers_as_text_are_read_in_all_parts_and_exponents_of_e_are_noted_with_their_values(read):
+    text = FILE.replace("method: bayes", "method: bayes\nrun_cap: 1e1").replace("maximize}", "maximize, target: 9e1}")
+    file = read(text.replace("q_log_uniform_values, min: 1e-4, max: 2e-3, q: 1e-4", "log_uniform, min: 1e-4, max: 0.1"))
+    assert (file.run_cap, file.metric.target) == (10, 90.0)
+    assert file.notes[0].startswith(
+        "lr is drawn from 1 to 1.105, because min and max of log_uniform are exponents of e"
+    )
+    assert "1e1 of run_cap" in file.notes[1] and "9e1 of metric.target" in file.notes[1]
+    assert "impute_while_running" in read(FILE.replace("maximize}", "maximize, impute_while_running: latest}")).notes[0]
+
+
 def test_a_data_url_is_a_file():
     data = base64.urlsafe_b64encode(FILE.encode()).decode()
     url = sweepfile.Path(f"data:application/yaml;name=s.yaml;base64,{data}")
@@ -51,7 +63,12 @@ def test_a_data_url_is_a_file():
 
 BAD = {
     "method is 'byes'": ("bayes", "byes"),
-    "method is None": ("method: bayes\n", ""),
+    "no method. Write": ("method: bayes\n", ""),
+    "Did you mean `bayes`": ("method: bayes", "method: BAYES"),
+    "parameters is \\['lr'\\]": (SEARCHED, "parameters: [lr]\n"),
+    "contains itself by an alias": ("bs: {value: 64}", "bs: &here {parameters: *here}"),
+    "run_cap is True": ("method: bayes", "method: bayes\nrun_cap: true"),
+    "latest_val_acc is unknown": ("val_acc", "latest_val_acc"),
     "`method: custom`, `scheduler` and `metrics` are not supported": ("method: bayes", "method: custom"),
     "unknown key 'runcap'. Did you mean `run_cap`": ("method: bayes", "method: bayes\nruncap: 3"),
     "run_cap is 0": ("method: bayes", "method: bayes\nrun_cap: 0"),
@@ -79,6 +96,8 @@ def test_a_search_without_an_end_needs_a_number_of_trials(read):
     with pytest.raises(InputError, match="--trials"):
         drawing.require(read(FILE), None)
     drawing.require(read(FILE), 3)
+    with pytest.raises(InputError, match="has 100,001 trials"):
+        drawing.require(read(FILE), 100_001)
 
 
 def test_metrics_are_of_the_validation_rows_of_a_log(read):
@@ -99,6 +118,20 @@ def test_names_of_the_zoo_and_nested_ones_are_mapped_and_noted():
                      "betas": "0.965,0.92,0.985"}  # fmt: skip
     assert "net is read as model" in names.notes() and "optimizer.lr is read as lr" in names.notes()
     assert not [note for note in names.notes() if note.startswith("weight_decay")]
+
+
+def test_nested_shares_are_betas_and_null_leaves_a_setting_at_its_default():
+    given = Names(["optim.adan_beta1", "optim.adan_beta3", "dropout"]).given
+    assert given({"optim.adan_beta1": 0.035, "optim.adan_beta3": None, "dropout": None}) == {"betas": "0.965,0.92,0.99"}
+    with pytest.raises(InputError, match="'low', not a share"):
+        given({"optim.adan_beta1": "low"})
+
+
+@pytest.mark.parametrize("its", ["min: 1.0, max: 9.0", "distribution: log_uniform_values, min: 1, max: 9"])
+def test_fractions_of_a_setting_that_is_a_whole_number_are_refused_before_the_first_trial(read, sweep_of, its):
+    with pytest.raises(InputError, match=r"parameter bs: .* draws fractions, and batch_size is a whole number"):
+        sweep_of(FILE.replace("value: 64", its))
+    sweep_of(FILE.replace("value: 64", "distribution: q_uniform, min: 8, max: 64, q: 8"))
 
 
 @pytest.mark.parametrize(

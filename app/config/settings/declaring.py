@@ -156,8 +156,14 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     if not any(isinstance(value, _TYPES[name]) for name in types if name in _TYPES) or (
         isinstance(value, bool) and "bool" not in types
     ):
-        raise InputError(f"{field.name}={value!r} has the wrong type. Use {' | '.join(types)}")
+        raise InputError(f"{field.name}={value!r} has the wrong type. Use {_spelled_types(types)}")
     return value
+
+
+def _spelled_types(types: tuple[str, ...]) -> str:
+    """Return the types of a field for a reader."""
+    words = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+    return " or ".join(words.get(name, name) for name in types if name != "None")
 
 
 def spelled_numbers(value: Collection[Any]) -> str:
