@@ -19,9 +19,10 @@ from .runs import Run
 def best_of(run: Run) -> KeptWeights | None:
     """Return the kept checkpoint with the lowest validation loss, or None.
 
-    Of equal ones it is the first.
+    With `--best-by accuracy` it is the one with the most correct validation examples. Records of earlier versions lack
+    that number, and then the loss decides. Of equal ones it is the first.
     """
-    return min(run.record.kept or (), key=lambda each: (each.val_loss, each.epoch), default=None)
+    return min(run.record.kept or (), key=lambda each: (-(each.correct or 0), each.val_loss, each.epoch), default=None)
 
 
 def is_tested(run: Run) -> bool:

@@ -142,6 +142,7 @@ class KeptWeights(Part, kw_only=True):
     epoch: Count  # from 1
     step: int
     val_loss: Number
+    correct: Count | None = None  # of the validation split, with --best-by accuracy
 
 
 class Seconds(Part, kw_only=True):

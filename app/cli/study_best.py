@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 CellsOf = Callable[[dict[str, Any], Screen], tuple["list[Cell]", Path]]
 
 _RULE = (
-    "The checkpoints are those of --keep-every. The choice is by the loss over the validation split, never by the "
-    "test. The test is stored as results.test_kept, and the tests of the final and the best weights stay as they are."
+    "The checkpoints are those of --keep-every. The choice is by the loss over the validation split, or by the "
+    "accuracy there of a run with --best-by accuracy, and never by the test. The test is stored as results.test_kept, "
+    "and the tests of the final and the best weights stay as they are."
 )
 
 

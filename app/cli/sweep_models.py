@@ -46,6 +46,7 @@ def show(found: Sequence[tuple[Sweep, Content]], *, into: Path | None, as_json: 
         result(columns(*fair.table(searched)))
     for line in fair.notes(searched):
         note(f"note: {line}")
+    fair.require_complete(searched)
     if into:
         fair.write_study(searched, into)
         note(

@@ -73,6 +73,23 @@ def check_vgg(shape: Shape) -> None:
         raise InputError(f"image={shape.image} is too small for vgg's five max-pools. Use {VGG_SMALLEST} or more")
 
 
+def idle_kernel(shape: Shape) -> str:
+    """Return a sentence if weights of a ConvMixer's kernel meet no patch, else an empty text.
+
+    Around a map of n x n patches are zeros, so a kernel reaches n - 1 patches in each direction.
+    """
+    if shape.kernel is None or shape.patch is None:
+        return ""
+    patches = side_of(shape.image) // shape.patch
+    if shape.kernel < 2 * patches:
+        return ""
+    return (
+        f"--kernel {shape.kernel} reaches beyond the map of {patches} x {patches} patches from each of them: "
+        f"{shape.kernel**2 - (2 * patches - 1) ** 2:,} of its {shape.kernel**2:,} weights see zeros only. Use --kernel "
+        f"{2 * patches - 1} or less, or a smaller --patch"
+    )
+
+
 CHECKS: dict[str, Callable[[Shape], None]] = {
     "cait": check_cait,
     "swin": check_swin,

@@ -30,12 +30,15 @@ class KeepingEpochs:
     log: TrainingLog
     every: int  # epochs
     metadata: Mapping[str, Any]
+    by: str = "loss"  # or accuracy: what the best weights are chosen by
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, EpochEnd) or event.epoch % self.every:
             return
         self.log.drain()
-        kept = KeptWeights(epoch=event.epoch, step=event.step, val_loss=self.log.last["val_full"]["loss"])
+        row = self.log.last["val_full"]
+        correct = row["correct"] if self.by == "accuracy" else None
+        kept = KeptWeights(epoch=event.epoch, step=event.step, val_loss=row["loss"], correct=correct)
         about = dict(self.metadata) | {"kept": msgspec.to_builtins(kept)}
         checkpoint.save_weights(self.files.kept_at(event.epoch), self.model, about)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..artifacts import parts
 from ..config.run import RunConfig
-from ..config.schedules import warmup
+from ..config.schedules import learning_rate, warmup
 from ..draws import steps_per_epoch
 
 if TYPE_CHECKING:
@@ -47,6 +47,22 @@ def small_split(config: RunConfig, train: int | None) -> str:
     return (
         f"--batch-size {config.batch_size} is more than the {rows}, so every epoch is one step on all of them. Use "
         f"--batch-size {train} or less"
+    )
+
+
+def still(config: RunConfig, train: int | None) -> str:
+    """Return a sentence if the learning rate is 0 at the only step of a run, else an empty text."""
+    if train is None or config.lr_min or steps(config, train) > 1:
+        return ""
+    warmup_steps, _ = warmup(config.warmup_steps, 1, clamp=config.clamp_warmup)
+    rate = learning_rate(
+        1, lr=config.lr, warmup_steps=warmup_steps, total_steps=1, schedule=config.schedule, epochs=config.epochs
+    )
+    if rate:
+        return ""
+    return (
+        f"the run has one step without warm-up, and --schedule {config.schedule} ends at a learning rate of 0, so that "
+        "nothing is learned. Use --warmup-steps 1, --schedule constant, or more epochs"
     )
 
 

@@ -18,6 +18,7 @@ from ..computing.arithmetic import Arithmetic
 from ..computing.memory import average_bytes, state_bytes
 from ..config import recipes
 from ..config.run import RunConfig
+from ..counts.zoo import idle_kernel
 from ..data.splits.division import Splits
 from ..events import Observer
 from ..models import drop_path
@@ -69,7 +70,9 @@ def prepare(
     from_step = state.step if state else 0
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
-    notes = (clamped, length.small_split(config, len(splits.train)), *objective.notes(config, kept.data))
+    rows = len(splits.train)
+    idle = (length.small_split(config, rows), length.still(config, rows), idle_kernel(config.shape))
+    notes = (clamped, *idle, *objective.notes(config, kept.data))
     _tell(screen, recipes.described(config, config.row), kept.data.warning, *notes, ledger.note(kept))
     record.write(files.record, kept)
     return Job(
@@ -182,7 +185,7 @@ def _trained(
             else []
         )
         every, about = job.options.keep_every, finishing.metadata(config, job.kept)
-        keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about)] if every else []
+        keepers = [keeping.KeepingEpochs(job.files, learner.model, rows, every, about, config.best_by)] if every else []
         try:
             seen: list[Observer] = [Begun(stop_asked), logging, best, *judges, *keepers, progress, *sinking]
             _fit(job, learner, [*seen, pace, stopping])

@@ -18,6 +18,7 @@ def of_data(config: RunConfig, extent: Extent, steps: int | None) -> list[Findin
         findings.classes(config, extent),
         findings.rows_per_class(config, extent),
         *readiness.batch(config, extent),
+        *readiness.idle(config, extent),
         findings.dataset(config, extent, offline=readiness.is_offline()),
         *findings.rate(config),
         *findings.heads(config),

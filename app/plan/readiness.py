@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..artifacts.listing import state_of
 from ..artifacts.runs import Run, place_of
 from ..config.run import RunConfig
+from ..counts.zoo import idle_kernel
 from ..errors import Explained, InputError
 from ..experiment import length
 from ..system import hub
@@ -81,3 +82,9 @@ def batch(config: RunConfig, extent: Extent) -> list[Finding]:
     """Return a warning if a batch is larger than the training split, else nothing."""
     says = length.small_split(config, extent.train)
     return [Finding(WARN, "batch size", says)] if says else []
+
+
+def idle(config: RunConfig, extent: Extent) -> list[Finding]:
+    """Return warnings if the only step of a run changes nothing, or if weights of a kernel meet no patch."""
+    found = {"learning rate": length.still(config, extent.train), "kernel": idle_kernel(config.shape)}
+    return [Finding(WARN, about, says) for about, says in found.items() if says]

@@ -20,6 +20,7 @@ from .batches import SPLITS, Curve, Frame, each_of, rows_of
 from .canvas import CANVAS, Canvas
 
 _PANEL = 4.55  # inches of height at the usual width
+_OF_EPOCHS = (("val_full", "validation", "o"), ("val_ema", "validation of the averaged weights", "^"))
 _THIN = 0.5  # of the usual line and marker, for each of several seeds
 
 
@@ -87,7 +88,9 @@ def draw_run(run: Run) -> list[Path]:
         for place, (split, curve) in enumerate(curves.items()):
             text = f"{SPLITS[split]}, batches of {curve.examples:,}, ends at {curve.line[-1]:#.3g}"
             _draw_line(axes, curve, place, text)
-        _draw_epochs(axes, [row for row in rows if row["split"] == "val_full"], drawn=config.val_batches is not None)
+        for split, of, marker in _OF_EPOCHS:
+            found = [row for row in rows if row["split"] == split]
+            _draw_epochs(axes, found, of, marker, drawn=config.val_batches is not None)
         _finish(axes, frame, [curves["train"]], [run], CANVAS)
         dropout = (
             f"The training loss is measured with dropout {config.dropout:g}, the validation loss without."
@@ -135,18 +138,18 @@ def _draw_line(axes: Axes, curve: Curve, place: int, text: str, *, thin: bool = 
         line.set_markersize(_THIN * line.get_markersize())
 
 
-def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], *, drawn: bool) -> None:
-    """Draw and label the loss at each epoch's end, on the complete validation split or a random part of it.
+def _draw_epochs(axes: Axes, rows: list[dict[str, Any]], of: str, marker: str, *, drawn: bool) -> None:
+    """Draw and label the loss `of` each epoch's end, on the complete validation split or a random part of it.
 
     The lowest loss is reported.
     """
     if rows:
         best = min(rows, key=lambda row: row["loss"])
         seen = f"{best['examples']:,} at random" if drawn else f"all {best['examples']:,}"
-        text = f"validation, {seen}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
+        text = f"{of}, {seen}, lowest {best['loss']:#.3g} after epoch {best['epoch']}"
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         axes.plot(
-            steps, losses, label=text, color="black", linestyle="none", marker="o", markersize=4.5, fillstyle="none"
+            steps, losses, label=text, color="black", linestyle="none", marker=marker, markersize=4.5, fillstyle="none"
         )
 
 

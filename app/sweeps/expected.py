@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .lines import FAILED
 from .metric import Metric
 from .parameters import Parameter
 from .ranking import Trial
@@ -24,8 +25,8 @@ def best_of(costs: Sequence[float], n: int) -> float:
 
 
 def curve(trials: Sequence[Trial], metric: Metric, ns: Sequence[int]) -> dict[int, float]:
-    """Return the expected best value of n trials by n; a trial without a value counts as the worst one."""
-    known = metric.costs([trial.value for trial in trials if trial.value is not None])
+    """Return the expected best value of n trials by n; a failed trial counts as the worst one."""
+    known = metric.costs([trial.value for trial in trials if trial.value is not None and trial.state != FAILED])
     if not known:
         return {}
     costs = [*known, *[max(known)] * (len(trials) - len(known))]
@@ -38,21 +39,23 @@ def edges(parameters: Sequence[Parameter], best: Trial) -> list[str]:
     for each in parameters:
         if each.is_constant:
             continue
-        low, high = _ends(each)
         value = best.drawn.values[each.name]
-        u = best.drawn.u.get(each.name, 0.5)
-        ranged = "min" in each.its
-        if low is not None and (value == low or (ranged and u < _EDGE)):
+        low, high = _ends(each, listed=not best.drawn.u)  # a grid has no quantiles
+        at = best.drawn.u.get(each.name, 0.5) if "min" in each.its else 0.5
+        if low is not None and (value == low or at < _EDGE):
             found.append(f"{each.name} at its lower end")
-        elif high is not None and (value == high or (ranged and u > 1 - _EDGE)):
+        elif high is not None and (value == high or at > 1 - _EDGE):
             found.append(f"{each.name} at its upper end")
     return found
 
 
-def _ends(parameter: Parameter) -> tuple[float | None, float | None]:
-    """Return the least and the largest value that a search can draw; None for values without an order."""
-    values = parameter.its.get("values", [])
-    if values:
-        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        return (min(values), max(values)) if len(numbers) == len(values) > 2 else (None, None)
-    return (parameter.at(1e-12), parameter.at(1 - 1e-12)) if "min" in parameter.its else (None, None)
+def _ends(parameter: Parameter, *, listed: bool) -> tuple[float | None, float | None]:
+    """Return the least and the largest value that a search tries, a grid if `listed`.
+
+    Both are None for values without an order, and for two of them, of which each is an end.
+    """
+    if parameter.ends and not listed:
+        return parameter.ends
+    values = parameter.grid if listed else parameter.its.get("values", [])
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return (min(numbers), max(numbers)) if len(numbers) == len(values) > 2 else (None, None)

@@ -32,17 +32,15 @@ class Searched:
         return cls(str(sweep.given["model"]), sweep, ranking.trials(lines, sweep.file.metric))
 
     @property
-    def best(self) -> Trial:
-        """The best trial that was trained to its end. Raises StudyFailed if there is none."""
+    def best(self) -> Trial | None:
+        """The best trial that was trained to its end, or None if there is none."""
         done = [trial for trial in self.trials if trial.state == DONE and trial.value is not None]
-        if not done:
-            raise StudyFailed(f"no trial of {self.model} was trained to its end. `sweep status` prints why")
-        return ranking.ranked(done)[0]
+        return ranking.ranked(done)[0] if done else None
 
     @property
     def edges(self) -> list[str]:
         """The parameters whose best value is at an end of its range."""
-        return expected.edges(self.sweep.file.parameters, self.best)
+        return expected.edges(self.sweep.file.parameters, self.best) if self.best else []
 
     def curve(self, ns: Sequence[int]) -> dict[int, float]:
         """Return the expected best value of n trials."""
@@ -52,7 +50,7 @@ class Searched:
         """Return the search for a machine; `expected` has the expected best of n trials by n."""
         return {
             "model": self.model, "trials": len(self.trials), "metric": self.sweep.file.metric.name,
-            "best": self.best.to_json(), "at_the_edge": self.edges,
+            "best": self.best.to_json() if self.best else None, "at_the_edge": self.edges,
             "expected": {str(n): value for n, value in self.curve(range(1, len(self.trials) + 1)).items()},
         }  # fmt: skip
 
@@ -66,17 +64,22 @@ def numbers(searched: Sequence[Searched]) -> list[int]:
 def table(searched: Sequence[Searched]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     """Return the heads and the rows of the comparison."""
     ns, metric = numbers(searched), searched[0].sweep.file.metric
-    heads = ("model", "trials", f"best {metric.name}", *(f"best of {n}" for n in ns), "at the edge")
+    heads = ("model", "trials", f"best {metric.name}", *(f"best of {n}" for n in ns), "at the edge", "best settings")
     rows = []
     for each in searched:
-        curve = [f"{value:.4g}" for value in each.curve(ns).values()]
-        rows.append((each.model, len(each.trials), f"{each.best.value:.5g}", *curve, ", ".join(each.edges) or "-"))
+        best, curve = each.best, each.curve(ns)
+        values = [f"{curve[n]:.4g}" if n in curve else "-" for n in ns]
+        found = (f"{best.value:.5g}", ranking.shown(best.drawn.values)) if best else ("-", "-")
+        rows.append((each.model, len(each.trials), found[0], *values, ", ".join(each.edges) or "-", found[1]))
     return heads, rows
 
 
 def notes(searched: Sequence[Searched]) -> list[str]:
     """Return what limits the comparison."""
-    found = []
+    found = [
+        "the best value is too good an estimate, because it was chosen. Train the best settings with new seeds to "
+        "compare the models"
+    ]
     if any(each.edges for each in searched):
         found.append(
             "the best value of a parameter is at the edge of its range. The optimum may lie outside, and then the "
@@ -92,12 +95,14 @@ def notes(searched: Sequence[Searched]) -> list[str]:
 def study(searched: Sequence[Searched]) -> str:
     """Return a study as CSV: a row for each model, with the settings of all trials and its best values.
 
-    It has no seed, so that `--cross seed=1-5` multiplies its rows. Raises InputError for a value that has a `#`.
+    It has no seed, so that `--cross seed=1-5` multiplies its rows. Raises StudyFailed for a model without a complete
+    trial, and InputError for a value that has a `#`.
     """
+    require_complete(searched)
     rows = [
         each.sweep.deciding() | each.sweep.names.given(each.best.drawn.values) | {"model": each.model}
-        for each in searched
-    ]
+        for each in searched if each.best
+    ]  # fmt: skip
     columns = ["model", *sorted({name for row in rows for name in row} - {"model", "seed"})]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -107,8 +112,17 @@ def study(searched: Sequence[Searched]) -> str:
     return text.getvalue()
 
 
+def require_complete(searched: Sequence[Searched]) -> None:
+    """Raise StudyFailed if a model has no trial that was trained to its end."""
+    if nothing := [each.model for each in searched if not each.best]:
+        raise StudyFailed(
+            f"no trial of {' or '.join(nothing)} was trained to its end, so there is nothing to compare. `sweep "
+            "status` with --model prints why. Change the ranges or the settings of all models"
+        )
+
+
 def write_study(searched: Sequence[Searched], path: Path) -> None:
-    """Write the study of the best settings. Raises InputError for a file that has another content."""
+    """Write the study of the best settings. Raises InputError for a file of another content, and as `study`."""
     text = study(searched)
     if path.exists() and content(path) != text.encode():
         raise InputError(f"{path} exists and has other settings. Delete it, or choose another name for --into")

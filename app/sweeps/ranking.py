@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .lines import Content, Drawn, Ended
+from .lines import FAILED, Content, Drawn, Ended
 from .metric import Metric
 
 
@@ -61,8 +61,11 @@ def trials(content: Content, metric: Metric, held: Collection[str] = ()) -> list
 
 
 def ranked(found: Sequence[Trial]) -> list[Trial]:
-    """Return the trials, the best one first; those without a value come last, and the first of equal ones first."""
-    return sorted(found, key=lambda trial: (trial.value is None, *(trial.metric.costs([trial.value or 0.0]))))
+    """Return the trials, the best one first; failed ones and those without a value come last, and ties by number."""
+    return sorted(
+        found,
+        key=lambda trial: (trial.value is None, trial.state == FAILED, *(trial.metric.costs([trial.value or 0.0]))),
+    )
 
 
 def heads(metric: Metric, names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from app.artifacts import checkpoint
+from app.artifacts import checkpoint, kept
 from app.artifacts.paths import RunFiles
 from app.errors import InputError
 from app.experiment import keeping
@@ -39,6 +39,17 @@ def test_weights_of_every_nth_epoch_are_kept_with_their_validation_loss(files):
     listed = keeping.listed(files)
     assert [(each.epoch, each.step, each.val_loss) for each in listed] == [(3, 9, 1 / 3), (6, 18, 1 / 6)]
     assert checkpoint.metadata(files.kept_at(3))["run_id"] == "x"
+
+
+def test_the_best_kept_weights_follow_what_the_run_chooses_by(files):
+    log = SimpleNamespace(last={}, drain=lambda: 0)
+    for by, best in (("accuracy", 2), ("loss", 1)):
+        observer = keeping.KeepingEpochs(files, nn.Linear(1, 1), log, 1, {"run_id": "x"}, by)
+        for epoch, (loss, correct) in enumerate([(0.1, 5), (0.3, 9), (0.4, 9)], 1):
+            log.last = {"val_full": {"loss": loss, "correct": correct}}
+            observer(EpochEnd(epoch, epoch))
+        run = SimpleNamespace(record=SimpleNamespace(kept=keeping.listed(files)))
+        assert kept.best_of(run).epoch == best
 
 
 def test_a_run_that_resumes_drops_what_is_later_and_writes_it_once_more(files):

@@ -68,3 +68,15 @@ def test_a_batch_that_is_larger_than_the_training_split_is_one_step_per_epoch():
     assert line.verdict == "warn" and "--batch-size 512 is more than the 57 training rows" in line.says
     assert readiness.batch(config_of(), extent(train=512)) == [] == readiness.batch(config_of(), extent(train=None))
     assert length.small_split(config_of(train_batches=3), 57) == ""
+
+
+def test_a_step_at_a_learning_rate_of_zero_and_weights_of_a_kernel_that_meet_no_patch_are_noted():
+    one = {"epochs": 1, "batch_size": 512}
+    (line,) = readiness.idle(config_of(**one, warmup_steps=0), extent(train=100))
+    assert line.verdict == "warn" and "one step without warm-up" in line.says
+    for more in ({}, {"warmup_steps": 0, "schedule": "constant"}, {"warmup_steps": 0, "lr_min": 1e-5}):
+        assert readiness.idle(config_of(**one | more), extent(train=100)) == []
+    assert readiness.idle(config_of(**one, warmup_steps=0), extent(train=513)) == []
+    (line,) = readiness.idle(config_of(model="convmixer", image=32, patch=8, kernel=8), extent())
+    assert "15 of its 64 weights see zeros only. Use --kernel 7 or less" in line.says
+    assert readiness.idle(config_of(model="convmixer", image=32, patch=8, kernel=7), extent()) == []

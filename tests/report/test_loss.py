@@ -24,9 +24,14 @@ def test_the_study_has_four_loss_figures_in_two_formats(tmp_path):
     assert all(path.stat().st_size > 10_000 for path in paths)
 
 
-def test_a_run_has_its_own_loss_figure_beside_its_record(tmp_path):
+def test_a_run_has_its_own_loss_figure_beside_its_record_with_the_average_where_the_log_has_it(tmp_path, monkeypatch):
     run = made_up_run(tmp_path, steps=20)
+    full = {"split": "val_full", "epoch": 1, "step": 20, "loss": 3.0, "examples": 40}
+    rows, finish, labels = rows_of(run), loss._finish, []
+    monkeypatch.setattr(loss, "rows_of", lambda run: [*rows, full, full | {"split": "val_ema", "loss": 2.5}])
+    monkeypatch.setattr(loss, "_finish", lambda axes, *rest: labels.extend(axes.get_lines()) or finish(axes, *rest))
     assert loss.draw_run(run) == [run.files.loss_png, run.files.loss_svg]
+    assert "validation of the averaged weights, all 40, lowest 2.50 after epoch 1" in [at.get_label() for at in labels]
     assert run.files.loss_png.read_bytes().startswith(b"\x89PNG")
 
 

@@ -32,7 +32,7 @@ def test_a_trial_without_a_value_counts_as_the_worst_one_in_the_direction_of_the
     found = [
         trial(0, 10.0, 30.0, metric=accuracy),
         trial(1, 50.0, metric=accuracy),
-        trial(2, state="failed", metric=accuracy),
+        trial(2, 90.0, state="failed", metric=accuracy),  # it diverged after its best epoch
     ]
     assert expected.curve(found, accuracy, [1, 2, 9]) == pytest.approx({1: 110 / 3, 2: (50 * 5 + 30 * 4) / 9})
     assert expected.curve(found[2:], accuracy, [1]) == {}
@@ -61,6 +61,17 @@ def test_values_at_an_end_of_what_was_searched_are_flagged(values, u, edges):
     assert expected.edges(parameters.of_mapping(SEARCHED), found) == edges
 
 
+@pytest.mark.parametrize(("value", "edges"), [(0.0, ["x at its lower end"]), (0.1, []), (0.2, ["x at its upper end"])])
+def test_the_upper_end_of_a_grid_is_the_last_value_that_it_tries(value, edges):
+    searched = parameters.of_mapping({"x": {"distribution": "q_uniform", "min": 0.0, "max": 0.3, "q": 0.1}})
+    assert expected.edges(searched, trial(0, 1.0, x=value)) == edges
+
+
+def test_a_failed_trial_is_below_every_other_one_with_a_value():
+    found = [trial(0, 0.1, state="failed"), trial(1, 0.9), trial(2, 0.5, state="pruned"), trial(3, state="failed")]
+    assert [each.drawn.trial for each in ranking.ranked(found)] == [2, 1, 0, 3]
+
+
 @pytest.fixture
 def searched(world, sweep_of):
     """The searches of two models with the same file."""
@@ -82,7 +93,7 @@ def test_each_model_has_the_same_trials_and_its_own_lines(searched):
 def test_the_table_has_the_best_trial_that_was_trained_to_its_end(searched):
     heads, lines_of = fair.table(searched)
     counts = [f"best of {n}" for n in (1, 2, 4, 8, 12)]
-    assert heads == ("model", "trials", "best val_loss", *counts, "at the edge")
+    assert heads == ("model", "trials", "best val_loss", *counts, "at the edge", "best settings")
     assert [line[:2] for line in lines_of] == [("vit_classic", 12), ("vit_differential", 12)]
     best = searched[0].best
     assert best.state == "done" and best.value == min(t.value for t in searched[0].trials if t.state == "done")
@@ -104,5 +115,7 @@ def test_the_study_of_the_best_settings_resolves_to_the_runs_of_the_best_trials(
 
 def test_a_model_without_a_complete_trial_is_an_error(searched):
     nothing = fair.Searched("vit_classic", searched[0].sweep, [trial(0, 1.0, state="pruned")])
+    _, (row, _) = fair.table([nothing, searched[1]])
+    assert row[:3] == ("vit_classic", 1, "-") and nothing.to_json()["best"] is None
     with pytest.raises(StudyFailed, match="no trial of vit_classic"):
-        _ = nothing.best
+        fair.study([nothing, searched[1]])
