@@ -70,15 +70,18 @@ def prepare(
     from_step = state.step if state else 0
     keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
-    rows = len(splits.train)
-    idle = (length.small_split(config, rows), length.still(config, rows), idle_kernel(config.shape))
-    notes = (clamped, *idle, *objective.notes(config, kept.data))
+    notes = (clamped, *_idle(config, len(splits.train)), *objective.notes(config, kept.data))
     _tell(screen, recipes.described(config, config.row), kept.data.warning, *notes, ledger.note(kept))
     record.write(files.record, kept)
     return Job(
         config=config, files=files, kept=kept, splits=splits, here=here, chosen=chosen, state=state, options=options,
         screen=screen, stay=stay,
     )  # fmt: skip
+
+
+def _idle(config: RunConfig, rows: int) -> tuple[str, ...]:
+    """Return what has no effect in a run on `rows` training rows, each an empty text if it has one."""
+    return length.small_split(config, rows), length.still(config, rows), idle_kernel(config.shape)
 
 
 def _chosen(
