@@ -24,7 +24,7 @@ def test_the_study_has_four_loss_figures_in_two_formats(tmp_path):
     assert all(path.stat().st_size > 10_000 for path in paths)
 
 
-def test_a_run_has_its_own_loss_figure_beside_its_record_with_the_average_where_the_log_has_it(tmp_path, monkeypatch):
+def test_a_run_has_its_own_loss_figure_beside_its_record(tmp_path, monkeypatch):
     run = made_up_run(tmp_path, steps=20)
     full = {"split": "val_full", "epoch": 1, "step": 20, "loss": 3.0, "examples": 40}
     rows, finish, labels = rows_of(run), loss._finish, []
