@@ -228,6 +228,16 @@ class Errors(Measured, kw_only=True):
     r2_interval: Interval | UnsetType | None = UNSET
 
 
+class Temperature(Part, kw_only=True):
+    """The number that divides the logits such that the loss on the validation split is lowest."""
+
+    value: Number
+    n: int  # validation rows
+    nll_before: Number  # on them, in nats
+    nll_after: Number
+    measured: str  # when
+
+
 class Results(Part, Generic[Test], kw_only=True):
     """The tests of the final, best, averaged and kept weights, and those on other files by fingerprint and weights."""
 
@@ -236,6 +246,7 @@ class Results(Part, Generic[Test], kw_only=True):
     test_ema: Test | None = None  # of the average of the weights, of a run with --ema
     test_kept: Test | None = None  # of those with the lowest validation loss that `--keep-every` kept
     elsewhere: dict[str, Test] | None = None
+    temperatures: dict[str, Temperature] | None = None  # by the name of the weights: final, best, ema
 
 
 def tested(metrics: Mapping[str, Any]) -> Rates | Errors:

@@ -25,8 +25,9 @@ Where = Annotated[
 
 
 _METRICS = (
-    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, and the recall of "
-    "each class: the three lowest, or all of them with --json. Regression reports RMSE, MAE and R2 with 95 % bootstrap "
+    "Classification reports top-1, top-3 and top-5 accuracy with 95 % Wilson intervals, the loss, the recall of "
+    "each class (the three lowest, or all of them with --json), and calibration: negative log-likelihood, Brier score "
+    "and calibration error. Regression reports RMSE, MAE and R2 with 95 % bootstrap "
     "intervals."
 )
 
@@ -45,6 +46,7 @@ def evaluate(
     best: o.Best = False,
     ema: o.Ema = False,
     top_k: o.TopK = None,
+    temperature: o.Temperature = False,
     again: o.Again = False,
     data: o.DataAt = None,
     on: o.On = None,
@@ -69,17 +71,20 @@ def evaluate(
         files: dict[str, Any] = {"data": on or data, "design": design, "filelist": filelist}
         options = experiment.Options(device=device or "auto", threads=threads, verify=verify, **files)
         if on:
-            _require_alone(again=again, data=data, top_k=top_k)
+            _require_alone(again=again, data=data, top_k=top_k, temperature=temperature)
             found = experiment.evaluate_on(found, options, screen, given=given, which=which)
             return _elsewhere(found, experiment.latest(found), as_json=as_json)
-        _require_with_on(data, again=again, verify=verify, design=design, filelist=filelist, **given)
-        done = experiment.evaluate(found, options, screen, which=which, again=again)
-    _draw(done)
-    return _print(done, which, experiment.top_k(done, top_k, which=which) if top_k else {}, as_json=as_json)
+        _require_with_on(data, again=again or temperature, verify=verify, design=design, filelist=filelist, **given)
+        done = experiment.evaluate(found, options, screen, which=which, again=again, temperature=temperature)
+    return _print(_drawn(done), which, experiment.top_k(done, top_k, which=which) if top_k else {}, as_json=as_json)
 
 
 def _print(run: Run, which: Which, more: dict[str, Any], *, as_json: bool) -> None:
-    return result_json(_result(run, which) | more) if as_json else result(_text(run, which, more))
+    from . import calibrated
+
+    if as_json:
+        return result_json(_result(run, which) | more | calibrated.values(run, which))
+    return result(_text(run, which, more))
 
 
 def _which(*, best: bool, ema: bool) -> Which:
@@ -177,11 +182,12 @@ def _dataset_name(asked: str) -> str:
     return data.dataset_name(asked)
 
 
-def _draw(run: Run) -> None:
-    """Draw the figure of the test, unless it exists."""
+def _drawn(run: Run) -> Run:
+    """Return the run with the figure of its test, which is drawn unless it exists."""
     from ..report import testing
 
     testing.draw_once(run)
+    return run
 
 
 def _result(run: Run, which: Which) -> dict[str, Any]:
@@ -214,11 +220,12 @@ def _test(run: Run, which: Which) -> Rates | Errors:
 def _text(run: Run, which: Which, more: dict[str, Any] | None = None) -> str:
     from ..artifacts.parts import Errors
     from ..sharing.card import percent, test_lines
+    from . import calibrated
 
     test, about = _test(run, which), run.record
     what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {which.title}"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
-    lines = [what, *test_lines(run, test), *asked]
+    lines = [what, *test_lines(run, test), *asked, *calibrated.lines(run, which)]
     figure = (
         [] if which.name != "final" else [run.files.truth_png if isinstance(test, Errors) else run.files.confusion_png]
     )

@@ -201,6 +201,10 @@ TopK = Annotated[
 Again = Annotated[
     bool, _flag("--again/--no-again", help="Recompute the predictions from weights and data. Default: off.")
 ]
+Temperature = Annotated[
+    bool, _flag("--temperature/--no-temperature", help="Fit a temperature on the validation split, and report "
+                "calibration with it too. Default: off.")
+]  # fmt: skip
 DataAt = Annotated[
     str | None,
     _option("--data", metavar="FOLDER", help="Read the run's local dataset from this folder, with --again. "

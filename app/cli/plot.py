@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     commands.command(**page("plot accuracy"))(accuracy)
     commands.command(**page("plot classes"))(classes)
     commands.command(**page("plot disagreements"))(disagreements)
+    commands.command(**page("plot reliability"))(reliability)
     commands.command(**page("plot history"))(history)
     commands.command(**page("plot field"))(field)
     commands.command(**page("plot patterns"))(patterns)
@@ -148,6 +149,21 @@ def disagreements(
 
     draw = partial(figures.draw, count=count, say=Screen().say, canvas=_canvas(width, caption, formats))
     _draw(draw, run, checkpoints, out)
+
+
+def reliability(
+    run: o.RunIds = None,
+    width: p.Width = None,
+    caption: p.Caption = True,
+    formats: p.Format = p.USUAL_FORMATS,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: p.Folder = Path("figures"),
+) -> None:
+    """Draw accuracy against confidence for each architecture at each size, with the distribution of confidences."""
+    from ..report import diagram as figures
+    from .screen import Screen
+
+    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
 
 
 def history(

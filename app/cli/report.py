@@ -26,8 +26,9 @@ Study = Annotated[
 ]  # fmt: skip
 MetricName = Annotated[
     str | None,
-    _option("--metric", help="Compare by this metric. Choices: top1, top3, top5, nll, brier, balanced-accuracy, "
-            "macro-f1, ece; for a regression rmse, log-mse, mae, r2. Default: top1, or rmse for a regression."),
+    _option("--metric", help="Compare by this metric. Choices: top1, top3, top5, nll, brier, "
+            "balanced-accuracy, macro-f1, ece, ece-debiased; for a regression rmse, log-mse, mae, r2. Default: "
+            "top1, or rmse for a regression."),
 ]  # fmt: skip
 Out = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""The test of a finished run, recomputed from its data and weights as the run was. No file of the run is written."""
+"""A finished run's predictions, recomputed from its data and weights as the run was. No file of the run is written."""
 
 from __future__ import annotations
 
@@ -65,3 +65,9 @@ def tested(run: Run, options: Options, screen: Screen, *, weights: str) -> tuple
     here = training.place_of_evaluation(run, options, screen.say)
     found = splits_of(run, here, options, screen)
     return predicted(run, found.test, here, options, screen, weights=weights), found, here
+
+
+def validated(run: Run, options: Options, screen: Screen, *, weights: str) -> Predictions:
+    """Return the predictions of weights by their name in `RunFiles` for the validation split, as `tested` does."""
+    here = training.place_of_evaluation(run, options, screen.say)
+    return predicted(run, splits_of(run, here, options, screen).val, here, options, screen, weights=weights)

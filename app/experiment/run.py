@@ -26,6 +26,7 @@ from ..system.durable import sha256
 from ..system.locks import lock
 from . import keeping, pushing, recomputing
 from . import stages as training
+from . import temperature as fitting
 from .claiming import claimed
 from .earlier import as_begun, streamed
 from .elsewhere import evaluate_on, latest
@@ -172,17 +173,22 @@ def _seconds_left(stopped: Stopped, grace: float) -> float:
     return max(_LEAST, since + grace - _TO_EXIT - time.monotonic())
 
 
-def evaluate(run: Run, options: Options, screen: Screen, *, which: Which = FINAL, again: bool = False) -> Run:
+def evaluate(
+    run: Run, options: Options, screen: Screen, *, which: Which = FINAL, again: bool = False, temperature: bool = False
+) -> Run:
     """Return the run with its test results, from the stored predictions, or with `again` from its weights and data.
 
-    Raises InputError for an unfinished run, for weights that it does not have, for damaged files, and unless every test
-    row was predicted exactly once.
+    With `temperature` the results have one, fitted on validation. Raises InputError for an unfinished run, for weights
+    that it does not have, for damaged files, unless every test row was predicted exactly once, and as
+    `temperature.fitted`.
     """
     run.require_done()
     which.require(run)
-    if options.data and not again:
+    if options.data and not again and not temperature:
         raise InputError("--data has an effect with --again only. Add --again, or omit --data")
     with lock(run.files.lock, wait=False):
+        if temperature:
+            run = fitting.fitted(run, options, screen, which=which, again=again)
         return _evaluated(run, options, screen, which, again=again)
 
 

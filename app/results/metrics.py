@@ -62,6 +62,8 @@ METRICS = {
         _rate("macro-f1", "macro F1", delta=None, blocks=True),
         Metric(name="ece", title="expected calibration error", task=_CLASSES, higher=False, scale=100, unit="points",
                blocks=True, most=1),
+        Metric(name="ece-debiased", title="debiased calibration error", task=_CLASSES, higher=False, scale=100,
+               unit="points", blocks=True, least=-1, most=1),
         Metric(name="rmse", title="RMSE", task=_VALUES, higher=False, delta=0.05, relative=True),
         Metric(name="log-mse", title="log MSE", task=_VALUES, higher=False, delta=0.10, least=-math.inf),
         Metric(name="mae", title="MAE", task=_VALUES, higher=False),

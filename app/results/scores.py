@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..artifacts.predictions import Predictions
-from ..statistics import influence
+from ..statistics import influence, reliability
 from .metrics import Metric
 
-BINS = 15  # of the expected calibration error, of equal width, as torchmetrics and most papers have it
 _AT_ONCE = 1 << 20  # logits in float64
 
 Score = Callable[[Predictions], np.ndarray]
@@ -66,7 +65,7 @@ def _probabilities(found: Predictions) -> Iterator[tuple[slice, np.ndarray]]:
         yield part, shares
 
 
-def _nll(found: Predictions) -> np.ndarray:
+def nll(found: Predictions) -> np.ndarray:
     """Return -log p of each label in nats."""
     values = np.empty(len(found.logits))
     size = max(1, _AT_ONCE // found.logits.shape[1])
@@ -79,7 +78,7 @@ def _nll(found: Predictions) -> np.ndarray:
     return values
 
 
-def _brier(found: Predictions) -> np.ndarray:
+def brier(found: Predictions) -> np.ndarray:
     """Return sum_c (p_c - 1[c is the label])^2 of each example, from 0 to 2."""
     values = np.empty(len(found.logits))
     for part, shares in _probabilities(found):
@@ -88,7 +87,7 @@ def _brier(found: Predictions) -> np.ndarray:
     return values
 
 
-def _confidences(found: Predictions) -> np.ndarray:
+def confidences(found: Predictions) -> np.ndarray:
     """Return the highest probability of each example."""
     values = np.empty(len(found.logits))
     for part, shares in _probabilities(found):
@@ -120,14 +119,12 @@ def _macro_f1(found: Predictions) -> OfSome:
     return of_some
 
 
-def _ece(found: Predictions) -> OfSome:
-    """Return sum_b n_b/n |accuracy_b - confidence_b| over bins (lo, hi] of the top label's confidence."""
-    confidence, right = _confidences(found), correct(found)
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+def _of_confidence(found: Predictions, *, error: Callable[[np.ndarray, np.ndarray], float]) -> OfSome:
+    """Return a calibration error of the top label's confidence."""
+    confidence, right = confidences(found), correct(found)
 
     def of_some(chosen: np.ndarray) -> float:
-        gaps = np.bincount(bins[chosen], right[chosen] - confidence[chosen], minlength=BINS)
-        return float(np.abs(gaps).sum() / len(chosen))
+        return error(confidence[chosen], right[chosen])
 
     return of_some
 
@@ -151,10 +148,12 @@ def _absolute(found: Predictions) -> np.ndarray:
 
 
 _EACH: dict[str, Score] = {
-    "top1": correct, "top3": partial(correct, k=3), "top5": partial(correct, k=5), "nll": _nll, "brier": _brier,
+    "top1": correct, "top3": partial(correct, k=3), "top5": partial(correct, k=5), "nll": nll, "brier": brier,
     "rmse": partial(_of_errors, pseudo=influence.rmse_values),
     "log-mse": partial(_of_errors, pseudo=influence.log_mse_values), "mae": _absolute,
 }  # fmt: skip
 _OF_SOME: dict[str, Callable[[Predictions], OfSome]] = {
-    "balanced-accuracy": _balanced_accuracy, "macro-f1": _macro_f1, "ece": _ece, "r2": _r2,
+    "balanced-accuracy": _balanced_accuracy, "macro-f1": _macro_f1, "r2": _r2,
+    "ece": partial(_of_confidence, error=reliability.ece),
+    "ece-debiased": partial(_of_confidence, error=reliability.debiased),
 }  # fmt: skip

@@ -18,9 +18,10 @@ from app.artifacts.predictions import Predictions
 
 from .readings import Files, Shown
 
-HIGHER = {"top1": True, "nll": False, "brier": False, "ece": False, "rmse": False}
+HIGHER = {"top1": True, "nll": False, "brier": False, "ece": False, "ece-debiased": False, "rmse": False}
 RANGE = {
-    "top1": (0.0, 1.0), "nll": (0.0, math.inf), "brier": (0.0, 2.0), "ece": (0.0, 1.0), "rmse": (0.0, math.inf),
+    "top1": (0.0, 1.0), "nll": (0.0, math.inf), "brier": (0.0, 2.0), "ece": (0.0, 1.0), "ece-debiased": (-1.0, 1.0),
+    "rmse": (0.0, math.inf),
 }  # fmt: skip
 Runs = Sequence[str]
 
@@ -90,7 +91,7 @@ class Recomputed:
     def groups(self, runs: Runs, metric: str) -> np.ndarray:
         """The group of each example, from 0: blocks of a jackknife, names, or the example itself."""
         _, labels, _, names, _ = self.joined(self.units(runs)[0])
-        if metric == "ece":
+        if metric in _ERRORS:
             return np.arange(len(labels)) % 100
         return np.arange(len(labels)) if names is None else np.unique(names, return_inverse=True)[1]
 
@@ -172,7 +173,7 @@ class Recomputed:
         if part == "examples_share":
             return found["w"] / found["se"] ** 2
         if part.startswith("interval"):
-            alpha = self.calibration if metric in ("nll", "brier", "ece") else self.alpha
+            alpha = self.calibration if metric in ("nll", "brier", *_ERRORS) else self.alpha
             half = found.get("half") or stats.t.ppf(1 - alpha / 2, found["df"]) * found["se"]
             return found["difference"] + (half if part.endswith("1") else -half)
         return found[part]
@@ -320,6 +321,19 @@ class Recomputed:
         gaps = np.diff(logs)
         return len(logs) if gaps.max() <= max(3 * np.median(gaps), math.log(10)) else int(gaps.argmax()) + 1
 
+    def reliability(self, runs: Runs, place: str, part: str) -> float:
+        """A point of the reliability diagram: a bin's mean confidence and accuracy over the runs, and its interval."""
+        found = []
+        for run in runs:
+            _, labels, logits, _, _ = self.joined([run])
+            top, right = _confident(labels, logits)
+            chosen = _bins(top)[int(place) - 1]
+            found.append((top[chosen].mean(), right[chosen].mean(), len(chosen)))
+        confidence, accuracy, n = np.mean(found, axis=0)
+        roots = np.roots([1 + 1.959963984540054**2 / n, -(2 * accuracy + 1.959963984540054**2 / n), accuracy**2])
+        low, high = sorted(roots.real)  # Wilson: where (accuracy - p)^2 = z^2 p (1 - p) / n
+        return {"confidence": confidence, "accuracy": accuracy, "interval.0": low, "interval.1": high}[part]
+
     def examples(self, runs: Runs) -> int:
         return len(self.joined(self.units(self.two(runs)[0])[0])[0])
 
@@ -330,8 +344,8 @@ class Recomputed:
 def _metric(labels: np.ndarray, logits: np.ndarray, metric: str) -> float:
     if metric == "rmse":
         return float(np.sqrt(((logits[:, 0] - labels) ** 2).mean()))
-    if metric == "ece":
-        return _ece(labels, logits)
+    if metric in _ERRORS:
+        return _ERRORS[metric](labels, logits)
     return float(_values(labels, logits, metric).mean())
 
 
@@ -341,8 +355,8 @@ def _values(labels: np.ndarray, logits: np.ndarray, metric: str) -> np.ndarray:
         square = (logits[:, 0] - labels) ** 2
         root = math.sqrt(square.mean())
         return np.asarray(root + (square - square.mean()) / (2 * root))
-    if metric == "ece":
-        return _jackknife(labels, logits)
+    if metric in _ERRORS:
+        return _jackknife(labels, logits, _ERRORS[metric])
     if metric == "top1":
         return (logits.argmax(1) == labels).astype(float)
     shares = np.exp(logits - logits.max(1, keepdims=True))
@@ -352,18 +366,51 @@ def _values(labels: np.ndarray, logits: np.ndarray, metric: str) -> np.ndarray:
     return np.asarray(((shares - np.eye(logits.shape[1])[labels]) ** 2).sum(1))
 
 
-def _ece(labels: np.ndarray, logits: np.ndarray) -> float:
+def _confident(labels: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shares = np.exp(logits - logits.max(1, keepdims=True))
-    top, right = (shares / shares.sum(1, keepdims=True)).max(1), logits.argmax(1) == labels
+    return (shares / shares.sum(1, keepdims=True)).max(1), logits.argmax(1) == labels
+
+
+def _bins(top: np.ndarray) -> list[list[int]]:
+    """The examples of each bin; the bins are cut after each fifteenth of the examples."""
+    order, n = np.argsort(top), len(top)
+    count, parts = min(15, n // 2), list[list[int]]()
+    start = 0
+    for cut in [math.ceil(each * n / count) for each in range(1, count + 1)]:
+        end = int((top <= top[order[cut - 1]]).sum())  # equal confidences are in one bin
+        if end - start > 1:
+            parts.append([*order[start:end]])
+            start = end
+    parts[-1] += [*order[start:]]
+    return parts
+
+
+def _debiased(labels: np.ndarray, logits: np.ndarray) -> float:
+    """The signed root of the debiased squared error."""
+    top, right = _confident(labels, logits)
+    square, n = 0.0, len(top)
+    for part in _bins(top):
+        accuracy = right[part].mean()
+        square += len(part) / n * ((top[part].mean() - accuracy) ** 2 - accuracy * (1 - accuracy) / (len(part) - 1))
+    return math.copysign(math.sqrt(abs(square)), square)
+
+
+def _ece(labels: np.ndarray, logits: np.ndarray) -> float:
+    top, right = _confident(labels, logits)
     inside = [(top > low) & (top <= high) for low, high in itertools.pairwise(np.linspace(0, 1, 16))]
     return float(sum(abs((right[each] - top[each]).sum()) for each in inside) / len(top))
 
 
-def _jackknife(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+_ERRORS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"ece": _ece, "ece-debiased": _debiased}
+
+
+def _jackknife(
+    labels: np.ndarray, logits: np.ndarray, error: Callable[[np.ndarray, np.ndarray], float]
+) -> np.ndarray:  # fmt: skip
     """Pseudo-values of blocks of examples, each left out once."""
     n, blocks = len(labels), np.arange(len(labels)) % 100
-    sizes, complete = np.bincount(blocks), _ece(labels, logits)
-    gaps = [complete - _ece(labels[blocks != block], logits[blocks != block]) for block in range(len(sizes))]
+    sizes, complete = np.bincount(blocks), error(labels, logits)
+    gaps = [complete - error(labels[blocks != block], logits[blocks != block]) for block in range(len(sizes))]
     influence = len(sizes) / n * (n - sizes) * np.array(gaps)
     return np.asarray(((complete + influence - influence.mean()) * n / (len(sizes) * sizes))[blocks])
 
@@ -418,8 +465,8 @@ RULES: dict[str, Callable[..., float]] = {
     r"sum\((.+)\)": lambda page, runs, path: sum(page.files.at(run, path) for run in runs),
     r"mean\((training FLOPs|dollars|[a-z]+\..+)\)": Recomputed.mean,
     r"ratio\(mean\((.+)\)\)": Recomputed.ratio,
-    r"mean\((\w+)\)": lambda page, runs, metric: page.results(runs, metric).mean(),
-    r"sd\((\w+)\)": lambda page, runs, metric: page.results(runs, metric).std(ddof=1),
+    r"mean\(([\w-]+)\)": lambda page, runs, metric: page.results(runs, metric).mean(),
+    r"sd\(([\w-]+)\)": lambda page, runs, metric: page.results(runs, metric).std(ddof=1),
     r"beats\((\w+)\)": Recomputed.beats,
     r"one-more\((\w+)\)\.([01])": Recomputed.one_more,
     r"by-size\((\w+)\)(?:\.(mean|difference)\.interval\.([01]))?": Recomputed.by_size,
@@ -428,13 +475,14 @@ RULES: dict[str, Callable[..., float]] = {
     r"fit\((line|floor)\)\.b(?:\.interval\.([01]))?": Recomputed.fit,
     r"(welch|mcnemar|pooled-mcnemar)-test\((\w+)\)\.p": Recomputed.common_test,
     r"price-per-point\.(value|low|high)": Recomputed.price,
-    r"(crossed|test-set|one-run|mcnemar|welch|folds)\((\w+)\)\.([a-z_]+(?:\.[01])?)": Recomputed.pair,
+    r"(crossed|test-set|one-run|mcnemar|welch|folds)\(([\w-]+)\)\.([a-z_]+(?:\.[01])?)": Recomputed.pair,
+    r"reliability\((\d+)\)\.(confidence|accuracy|interval\.[01])": Recomputed.reliability,
     r"examples": Recomputed.examples,
     r"groups": Recomputed.groups_of,
     r"seeds": lambda page, runs: len(page.units(runs)),
     r"seeds per arm": lambda page, runs: len(page.units(page.two(runs)[0])),
     r"runs": lambda page, runs: len(runs),
     r"learned": Recomputed.learned,
-    r"(top1|rmse|nll|brier|ece)": lambda page, runs, metric: page.results(runs, metric).mean(),
+    r"(top1|rmse|nll|brier|ece|ece-debiased)": lambda page, runs, metric: page.results(runs, metric).mean(),
     r"([a-z_0-9]+(?:\.[a-z_0-9]+)+)": lambda page, runs, path: page.files.at(runs[0], path),
 }

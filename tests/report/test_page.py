@@ -82,7 +82,7 @@ def test_sums_means_and_spreads_are_those_of_the_runs_files(made):
             expected = sum(made.files.at(run_id, inner) for run_id in each.runs)
         elif kind == "mean" and inner in ("top1", "nll", "brier", "ece"):
             expected = made.files.results(each.runs, each.path[5:-1]).mean()
-        elif kind == "sd":
+        elif kind == "sd" and inner != "ece-debiased":  # which test_numbers.py recomputes
             expected = made.files.results(each.runs, each.path[3:-1]).std(ddof=1)
         elif kind == "beats":
             a, b = (made.files.results(arm, "top1") for arm in made.files.arms(each.runs))

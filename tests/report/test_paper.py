@@ -39,8 +39,8 @@ def test_the_files_have_the_numbers_of_the_records_and_the_methods_cite_what_was
     arms(tmp_path / "runs", {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=2, n=80)
     found = written(tmp_path / "runs", tmp_path)
     figures = [name for name in found if name.startswith("figures/")]
-    kinds = [f"figures/{kind}_digits_{width}.pdf" for width in ("column", "text") for kind in ("verdict", "classes-1")]
-    assert figures == kinds
+    names = ("verdict", "classes-1", "reliability-1M")
+    assert figures == [f"figures/{name}_digits_{width}.pdf" for width in ("column", "text") for name in names]
     assert found.keys() - {*figures} == {"table.tex", "results.csv", "methods.tex", "references.bib", "checklist.tex"}
     rows = list(csv.DictReader(found["results.csv"].open()))
     assert len(rows) == 4 and {row["top1"] for row in rows} == {"0.3"} and "confusion" not in rows[0]
