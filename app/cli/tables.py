@@ -126,6 +126,7 @@ def _model_rows(dataset: str, sizes: Sequence[str], only: Sequence[str]) -> list
     A model for another kind of data has rows for the first dataset of that kind.
     """
     from ..counts import family_for
+    from ..tables import own
     from ..tables.datasets import DATASETS
     from ..tables.models import MODELS, model_row
 
@@ -138,7 +139,7 @@ def _model_rows(dataset: str, sizes: Sequence[str], only: Sequence[str]) -> list
             continue  # models of images have a table of their own
         if not model.sized:
             rows.append(_model_row(row, {"model": model.name}))
-        if not model.preset:
+        if not model.preset and model.family != own.FAMILY:  # which grows by --grow only
             rows += [_model_row(row, {"model": model.name, "size": size}) for size in sizes]
     return rows
 

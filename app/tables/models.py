@@ -263,7 +263,8 @@ def model_row(name: str) -> ModelRow:
         found = own.read(asked)
         return _own_row(found.model, found.sha256)
     if own.title(asked):
-        return _own_row(asked)
+        known = own.known(asked)
+        return _own_row(asked, known.sha256 if known else None)
     return look_up("model", asked, MODELS)
 
 

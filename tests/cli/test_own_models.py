@@ -1,6 +1,10 @@
 """Commands with a model of the user's file: as a user types them, on the example of its page."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,8 @@ def test_a_run_is_evaluated_and_predicts_with_its_file_and_with_no_other(call, n
         assert call(f"{again} --model net.py:ConvNet").code == 0
         assert call(f"export {run.record.run_id} --format pt2 --model net.py:ConvNet").code == 0
         assert call("evaluate --model net.py:ConvNet").code == 0
+        listed = call("models --model net.py:ConvNet --dataset digits --json")
+        assert [row["parameters"] for row in json.loads(listed.out)] == [37_898] and not listed.err
         assert call(f"runs show {run.record.run_id}").code == 0
 
 
@@ -47,3 +53,32 @@ def test_a_study_matches_the_model_to_another_and_compares_both(call, net, work)
     assert len(counts) == 2 and max(counts.values()) / min(counts.values()) < 1.05
     compared = call("compare matched.csv --json")
     assert compared.code == 0, compared.err
+
+
+def test_a_run_goes_to_the_hub_with_its_text_and_comes_back_without_running_it(call, net, work, online):
+    train = f"train --model net.py:ConvNet --model-args width=8,depth=1 {SHORT} --upload"
+    assert call(train).code == 0
+    (run,) = find_runs(work / "checkpoints")
+    folder = f"{run.config.folder}/{run.files.stem}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own, "_READ", {})
+        net.rename(work / "elsewhere.py")
+        assert call(f"download {folder} back").code == 0
+        assert call(f"evaluate back/{run.files.stem}").code == 0
+        assert call(f"evaluate back/{run.files.stem} --again").code == 2
+        assert call(f"evaluate back/{run.files.stem} --again --model elsewhere.py:ConvNet").code == 0
+    card = (work / "back" / "README.md").read_text()
+    assert run.config.model_sha256 in card and 'model="FILE.py:ConvNet"' in card and "class ConvNet" not in card
+
+
+def test_two_ranks_train_the_run_of_one(net, work, shared_cache):
+    environment = os.environ | {"ISOSCALE_CACHE": str(shared_cache), "OMP_NUM_THREADS": "1"}
+    root = str(Path(__file__).resolve().parents[2] / "run.py")
+    words = f"{root} train --model net.py:ConvNet --model-args width=8,depth=1 {SHORT} --checkpoints two --device cpu"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launcher, *words.split()], cwd=work, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = find_runs(work / "two")
+    assert run.record.places[0].ranks == 2 and run.record.code.path == "net.py"

@@ -44,6 +44,15 @@ def test_an_image_is_a_path_its_bytes_a_picture_or_an_array(trained, tmp_path):
     assert wanted.shape == (1, 1, 8, 8)
 
 
+def test_predict_gives_the_probabilities_of_the_run_s_own_test_and_their_names(trained):
+    model = load(trained, device="cpu")
+    rows, logits = logits_of(trained)
+    found = model.predict(list(pictures()[rows]), batch_size=50)
+    assert np.allclose(found.probabilities, logits.softmax(1), atol=1e-5) and found.values is None
+    assert found.names == [str(index) for index in logits.argmax(1).tolist()]
+    assert model.predict(pictures()[rows[0]]).names == found.names[:1]
+
+
 @pytest.mark.slow
 def test_a_run_on_signals_takes_arrays_of_its_own_length(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path / "cache"))

@@ -1,5 +1,7 @@
 """Models of the user's files: named by content, run only if named, checked before step 0, on every kind of data."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -208,3 +210,16 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
         trained(tmp_path / "stopped", file, interrupted(3), **more)
     resumed = trained(tmp_path / "stopped", file, **more)
     assert complete.files.weights.read_bytes() == resumed.files.weights.read_bytes()
+
+
+def test_a_file_whose_digest_agrees_only_in_the_part_that_the_name_has_is_refused(tmp_path, monkeypatch):
+    config = config_of(written(tmp_path, NET))
+    forged = dataclasses.replace(own.known(config.model), sha256=f"{config.model_sha256[:8]}{'0' * 56}")
+    monkeypatch.setitem(own._READ, config.model, forged)
+    with pytest.raises(InputError, match="the same file"):
+        models.build(config, attention_path="none")
+
+
+def test_a_name_of_a_record_without_its_file_cannot_be_trained():
+    with pytest.raises(InputError, match=r"--model FILE.py:Net"):
+        RunConfig.from_strings({"model": "own/Net-00000000", "dataset": "digits"})
