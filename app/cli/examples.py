@@ -74,7 +74,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "runs show": ("runs show 3f2a91c0", "runs show checkpoints --json"),
     "runs path": ("runs path 3f2a91c0",),
     "runs rm": ("runs rm 3f2a91c0", "runs rm --where dataset=digits --state failed --yes"),
-    "upload": ("upload checkpoints study", "upload figures study/figures --private"),
+    "upload": (
+        "upload checkpoints study",
+        "upload figures study/figures --private",
+        "upload 3f2a91c0 --as-model owner/name",
+    ),
     "download": ("download study checkpoints", "download hf://owner/name/study checkpoints"),
     "models": ("models", "models --dataset digits --sizes 1M,7.5M"),
     "datasets": ("datasets", "datasets digits", "datasets ./photos --class-level 2"),

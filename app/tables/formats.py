@@ -20,5 +20,7 @@ FORMATS = {
     for row in (
         FormatRow(name="pt2", title="a program of torch.export", ending=".pt2", options=("preprocess", "softmax")),
         FormatRow(name="torchscript", title="TorchScript", ending=".pt", options=("preprocess", "softmax")),
+        FormatRow(name="timm", title="a folder for timm", ending=""),
+        FormatRow(name="transformers", title="a folder for transformers", ending=""),
     )
 }
