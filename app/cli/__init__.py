@@ -45,6 +45,7 @@ from . import (
     evaluate,
     export,
     hub,
+    importing,
     launch,
     plan,
     plot,
@@ -93,8 +94,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, export, runs, hub, plot, tables, datasets,
-    data, cache, bench, selftest, doctor, launch,
+    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, export, runs, hub, importing, plot,
+    tables, datasets, data, cache, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

@@ -80,6 +80,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "upload 3f2a91c0 --as-model owner/name",
     ),
     "download": ("download study checkpoints", "download hf://owner/name/study checkpoints"),
+    "import": (
+        "import vit-cifar10-4-ckpt.t7",
+        "import res18-4-ckpt.t7 --out res18.safetensors",
+    ),
     "models": ("models", "models --dataset digits --sizes 1M,7.5M"),
     "datasets": ("datasets", "datasets digits", "datasets ./photos --class-level 2"),
     "selftest": ("selftest", "selftest --kill 5 --model vit_classic"),

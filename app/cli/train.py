@@ -121,7 +121,7 @@ def _draw(run: Run) -> None:
     """Draw the run's own figures, unless they exist."""
     from ..report import testing
 
-    if not testing.is_drawn(run.files.loss_png):
+    if run.config.epochs and not testing.is_drawn(run.files.loss_png):
         from ..report import loss
 
         loss.draw_run(run)

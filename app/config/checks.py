@@ -102,6 +102,8 @@ def check_folds(data: Data) -> None:
 
 def check_recipe(recipe: Recipe, *, task: str) -> None:
     """Raise InputError for a training setting that does not fit the task."""
+    if not recipe.epochs:
+        _check_untrained(recipe)
     _check_loss(recipe, task=task)
     _check_optimizer(recipe)
     if recipe.lr_min and recipe.schedule == "constant":
@@ -111,6 +113,16 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
     _check_mixing(recipe)
     if recipe.init_sha256 and recipe.pretrained:
         raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
+
+
+def _check_untrained(recipe: Recipe) -> None:
+    """Raise InputError for a run of 0 epochs that has no weights to test, or an average of none."""
+    if not (recipe.init_sha256 or recipe.pretrained):
+        raise InputError(
+            "epochs=0 is out of range. Use a number above 0, or test the weights of --init or --pretrained as they are"
+        )
+    if recipe.ema is not None:
+        raise InputError(f"ema={recipe.ema:g} has no effect with epochs=0. Omit --ema")
 
 
 def _check_mixing(recipe: Recipe) -> None:

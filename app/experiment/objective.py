@@ -47,6 +47,12 @@ def balanced(counts: Sequence[int]) -> list[float]:
     return [n / (there * count) if count else 0.0 for count in counts]
 
 
+def log_header(config: RunConfig) -> dict[str, Any]:
+    """Return the header of a run's log."""
+    found = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
+    return found | ({"task": config.task} if task.of(config.task) is not task.classes else {}) | header(config)
+
+
 def header(config: RunConfig) -> dict[str, Any]:
     """Return the log header's entries on training losses that differ from those of validation, and on their counts."""
     plain, weighted = task.of(config.task).loss_name, config.class_weights != "none"

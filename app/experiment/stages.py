@@ -24,7 +24,19 @@ from ..events import Observer
 from ..models import drop_path
 from ..place import Place
 from ..system.durable import require_allowed, require_space
-from . import building, finishing, forecast, initial, judging, keeping, ledger, length, objective, shortage
+from . import (
+    building,
+    finishing,
+    forecast,
+    initial,
+    judging,
+    keeping,
+    ledger,
+    length,
+    objective,
+    shortage,
+    untrained,
+)  # fmt: skip
 from .job import Job
 from .learner import Learner
 from .observers import Begun, Best, Diverging, Logging, Progress, Pushing, Saving, Screen, Stopping
@@ -68,7 +80,7 @@ def prepare(
     here.take_threads(chosen.threads)
     split_rows.save(files, splits)
     from_step = state.step if state else 0
-    keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // config.epochs)
+    keeping.drop_later(files, from_step, steps_per_epoch=schedule.total_steps // max(1, config.epochs))
     ledger.open_place(kept, here, stay, from_step=from_step, usd_per_hour=options.usd_per_hour)
     notes = (clamped, *_idle(config, len(splits.train)), *objective.notes(config, kept.data))
     _tell(screen, recipes.described(config, config.row), kept.data.warning, *notes, ledger.note(kept))
@@ -145,8 +157,14 @@ def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) 
 
 
 def train(job: Job, pusher: Pusher | None, *, deadline: float | None) -> Run:
-    """Train from the state, or from the start, to the end. Then test the final weights and complete the record."""
+    """Train from the state, or from the start, to the end. Then test the final weights and complete the record.
+
+    A run of 0 epochs tests the weights that it starts from.
+    """
     job.screen.say(job.headline())
+    if not job.config.epochs:
+        with recorded(job.files, job.kept):
+            return untrained.finish(job)
     forecast.warn(job)
     with recorded(job.files, job.kept):
         pace = Pace(job.screen.say, job.kept.schedule.total_steps)
@@ -166,8 +184,7 @@ def _trained(
     compiling = "" if job.chosen.compile == "off" else "compiling the model and "
     job.screen.stage(f"{compiling}computing the first step")
     config, state, total = job.config, job.state, job.kept.schedule.total_steps
-    header = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
-    header |= ({"task": config.task} if job.task is not task.classes else {}) | objective.header(config)
+    header = objective.log_header(config)
     if ledger.settle(job.kept, state, job.files.log):
         record.write(job.files.record, job.kept)
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
@@ -216,6 +233,8 @@ def follow(
     with CtrlC(Pace(screen.say)) as answer, stop_requests(deadline=deadline, answer=answer) as stop_asked:
         total = job.kept.schedule.total_steps
         shortage.together(job, lambda: _fit(job, learner, [Stopping(here, stop_asked, total)]))
+    if not config.epochs:
+        untrained.validated(job, learner.model)
     finishing.tested(job, learner.model)
 
 

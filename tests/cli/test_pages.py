@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from app.artifacts.runs import find_runs
 from app.cli import main
+from tests.studies import test_checkpoints
 
 pytestmark = [pytest.mark.slow, pytest.mark.figures]
 
@@ -70,6 +72,7 @@ def had(train_once, tmp_path_factory):
     assert main(f"data make diffraction --target bravais --patterns 20 --out {folder}/patterns".split()) == 0
     page = (ROOT / "docs" / "own-models.md").read_text()
     (folder / "net.py").write_text(re.search(r"```python\n(.*?)```", page, flags=re.S)[1])
+    torch.save({"net": test_checkpoints.weights("vit", classes=10)}, folder / "vit-cifar10-4-ckpt.t7")
     return folder
 
 

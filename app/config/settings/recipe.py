@@ -61,9 +61,9 @@ class Recipe:
     epochs: int = setting(
         panel=PANEL,
         shown=_PROTOCOL,
-        above=0,
+        least=0,
         most=MOST,
-        help="Set the number of passes over the training rows.",
+        help="Set the number of passes over the training rows; 0 tests the weights of --init or --pretrained.",
         differs="confound",
     )
     train_batches: int | None = setting(
