@@ -111,7 +111,8 @@ def normalised(found: Converted) -> Converted:
 
     if found.dataset != "cifar10":
         return found
-    shown = f"the zoo divides CIFAR-10 by {', '.join(f'{std:.4f}' for std in _ZOO_STD)}, and isoscale by the images' own deviation"
+    theirs = ", ".join(f"{std:.4f}" for std in _ZOO_STD)
+    shown = f"the zoo divides CIFAR-10 by {theirs}, and isoscale by the images' own deviation"
     first = "conv1.weight" if "conv1.weight" in found.weights else "patches.projection.weight"
     if "patches.norm.weight" in found.weights:
         return found._replace(note=f"{shown}. {found.model} normalises shifted patches, so its result may differ")
