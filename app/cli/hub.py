@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,20 @@ from .examples import page
 from .screen import Screen, result_line
 
 _option = partial(typer.Option, show_default=False)
-AsModel = Annotated[
+LocalPath = Annotated[Path, typer.Argument(help="Upload this run, named without an ending, or this folder or file.")]
+HubFolder = Annotated[
+    str,
+    typer.Argument(help="Put it into this folder of HF_REPOSITORY, or into hf://owner/name/folder. With --as-model: "
+                   "the repository, as owner/name."),
+]  # fmt: skip
+Message = Annotated[
     str | None,
-    _option("--as-model", metavar="OWNER/NAME", help="Upload a run, also given by its ID, as a model that timm or "
-            "transformers loads, to the top of this repository. Default: off."),
+    typer.Option("--message", help="Set the message of the commit. Default: Add NAME.", show_default=False),
+]
+AsModel = Annotated[
+    bool,
+    _option("--as-model/--no-as-model", metavar="", help="Upload a run, also given by its ID, as a model that timm or "
+            "transformers loads, to the top of the repository. Default: off."),
 ]  # fmt: skip
 Form = Annotated[
     str | None,
@@ -41,23 +52,11 @@ def register(app: typer.Typer) -> None:
 
 
 def upload(
-    local_path: Annotated[
-        str, typer.Argument(help="Upload this run, named without an ending, or this folder or file.")
-    ],
-    hub_folder: Annotated[
-        str | None,
-        typer.Argument(
-            help="Put it into this folder of HF_REPOSITORY, or into hf://owner/name/folder. Required without "
-            "--as-model.",
-            show_default=False,
-        ),
-    ] = None,
+    local_path: LocalPath,
+    hub_folder: HubFolder,
     private: o.Private = False,
-    message: Annotated[
-        str | None,
-        typer.Option("--message", help="Set the message of the commit. Default: Add NAME.", show_default=False),
-    ] = None,
-    as_model: AsModel = None,
+    message: Message = None,
+    as_model: AsModel = False,
     form: Form = None,
     best: o.Best = False,
     ema: o.Ema = False,
@@ -66,29 +65,20 @@ def upload(
 ) -> None:
     """Upload a run, a folder or a file to the Hub in one commit."""
     how: dict[str, Any] = {"private": private, "message": message}
-    if as_model is not None:
-        _require_none("with --as-model, which uses the top of the repository", hub_folder=hub_folder)
-        choices: dict[str, Any] = {
-            "form": form or "timm",
-            "best": best,
-            "ema": ema,
-            "force": force,
-            "checkpoints": checkpoints,
-        }
-        return _as_model(local_path, as_model, how, **choices)
-    _require_none("without --as-model", format=form, best=best, ema=ema, force=force)
-    if hub_folder is None:
-        raise _no_folder()
+    if as_model:
+        choices: dict[str, Any] = {"form": form or "timm", "best": best, "ema": ema, "force": force}
+        return _as_model(local_path, hub_folder, how, checkpoints=checkpoints, **choices)
+    _require_none(format=form, best=best, ema=ema, force=force)
     from ..sharing import store
 
     with Screen() as screen:
         screen.stage(f"uploading {local_path}")
-        address = store.upload(Path(local_path), hub_folder, say=screen.say, **how)
+        address = store.upload(local_path, hub_folder, say=screen.say, **how)
     return result_line(address)
 
 
 def _as_model(
-    name: str, repository: str, how: dict[str, Any], *, form: str, best: bool, ema: bool, force: bool,
+    path: Path, repository: str, how: dict[str, Any], *, form: str, best: bool, ema: bool, force: bool,
     checkpoints: Path,
 ) -> None:  # fmt: skip
     """Export a run to a folder, and commit that folder to the top of a repository."""
@@ -101,6 +91,7 @@ def _as_model(
     where = top.require_name(repository)
     request = Request(format=form, which=chosen(best=best, ema=ema))
     with Screen() as screen, tempfile.TemporaryDirectory() as scratch:
+        name = re.sub("^hf:/(?!/)", "hf://", str(path))  # a path has no double slash
         run = named.run_of(name, checkpoints, screen.say)
         screen.stage(f"exporting to {form}")
         from .. import export as exporting
@@ -115,23 +106,13 @@ def _as_model(
     result_line(address)
 
 
-def _no_folder() -> Exception:
-    from ..errors import InputError
-
-    return InputError(
-        "upload has no folder of the Hub to put it into. Write `upload LOCAL_PATH HUB_FOLDER`, or "
-        "`upload RUN --as-model owner/name`"
-    )
-
-
-def _require_none(where: str, **given: Any) -> None:
-    """Raise InputError for an argument or option that has no effect."""
+def _require_none(**given: Any) -> None:
+    """Raise InputError for an option that has an effect with --as-model only."""
     from ..errors import InputError
 
     for name, value in given.items():
         if value not in (None, False):
-            option = name if name == "hub_folder" else f"--{name}"
-            raise InputError(f"{option} has no effect {where}. Omit it")
+            raise InputError(f"--{name} has an effect with --as-model only. Omit it, or add --as-model")
 
 
 def download(

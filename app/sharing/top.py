@@ -22,7 +22,9 @@ def require_name(name: str) -> str:
     """Return `owner/name` of a repository, given so or as hf://owner/name. Raises InputError for anything else."""
     found = name.removeprefix("hf://").strip("/")
     if not hub.NAME.fullmatch(found):
-        raise InputError(f"--as-model {name} is not a repository of the form owner/name. Give such a name")
+        raise InputError(
+            f"{name} is not a repository of the form owner/name, which --as-model uploads to. Give such a name"
+        )
     return found
 
 
