@@ -204,7 +204,7 @@ def nearest_by(count: Callable[[int], int], wanted: int, *, step: int) -> int:
     a range needs fewer evaluations than bisection.
     """
     low, high = 1, 2  # in steps
-    while count(high * step) < wanted and high < _MOST:
+    while count(low * step) < count(high * step) < wanted and high < _MOST:  # or it does not grow with the axis
         low, high = high, 2 * high
     while high - low > 1:
         least, most = count(low * step), count(high * step)

@@ -61,7 +61,7 @@ def _loaded(model: OwnModel) -> Callable[..., Any]:
 
 
 @contextmanager
-def blamed(model: OwnModel, what: str) -> Iterator[None]:
+def blamed(model: OwnModel, what: str, *, hint: str = "") -> Iterator[None]:
     """Raise InputError with the file and the line for what the user's code raises."""
     try:
         yield
@@ -72,7 +72,7 @@ def blamed(model: OwnModel, what: str) -> Iterator[None]:
         line = f", line {frames[-1].lineno}" if frames else ""
         said = str(error).strip().split("\n")[0].rstrip(".")
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        raise InputError(f"{model}{line}: {what} ({said}). Fix the file, or the values that it gets") from error
+        raise InputError(f"{model}{line}: {what} ({said}). Fix the file, or the values that it gets{hint}") from error
 
 
 def constructor(name: str) -> Callable[..., nn.Module]:
@@ -93,7 +93,9 @@ def _built(
         given[own.DROPOUT] = dropout
     make = _loaded(model)
     shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
-    with blamed(model, f"it cannot be built with {shown}"):
+    steps = grow is not None and keywords.axis(grow).step == 1
+    hint = f". If only some values are possible, use --grow {grow}:8 for multiples of 8" if steps else ""
+    with blamed(model, f"it cannot be built with {shown}", hint=hint):
         found = make(**given)
     if not isinstance(found, nn.Module):
         raise InputError(f"{model} returns {type(found).__name__}, not a torch.nn.Module. Return the model")

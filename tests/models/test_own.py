@@ -14,6 +14,7 @@ from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 from app.experiment.loading import load
 from app.tables import own
+from tests.data import measured
 from tests.experiment.runs import Quiet, interrupted
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
@@ -173,6 +174,13 @@ def test_a_budget_sets_the_keyword_that_may_grow_in_its_steps(tmp_path):
     assert same.run_id == config.run_id
 
 
+def test_a_keyword_that_does_not_grow_the_model_and_one_that_not_every_value_fits_are_refused(tmp_path):
+    constant = written(tmp_path / "a", NET.replace("range(depth)", "range(1)"))
+    assert "Reachable sizes" in refused(constant, grow="depth", size="10K")
+    grouped = written(tmp_path / "b", NET.replace("nn.Dropout(dropout)", "nn.GroupNorm(4, width)"))
+    assert "--grow width:8" in refused(grouped, grow="width", size="10K")
+
+
 def test_dropout_is_passed_to_a_constructor_that_takes_it_and_refused_for_another(tmp_path):
     assert models.build(config_of(written(tmp_path, NET), dropout="0.3"), attention_path="none").rest[-1].p == 0.3
     plain = written(tmp_path / "b", NET.replace(", dropout=0.0", "").replace("dropout", "0.0"))
@@ -200,6 +208,25 @@ def test_batch_statistics_are_found_so_that_a_batch_is_not_split(tmp_path):
     normed = NET.replace("nn.Dropout(dropout)", "nn.BatchNorm2d(width)")
     assert models.has_batch_statistics(config_of(written(tmp_path / "a", normed)))
     assert not models.has_batch_statistics(config_of(written(tmp_path / "b", NET)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fields", "signals"])
+def test_a_run_on_fields_and_on_signals_is_trained_and_tested(tmp_path, kind):
+    if kind == "fields":
+        data = measured.fields(tmp_path / "fields")
+        text, name = NET.replace("classes", "outputs"), "Net"
+        cut = {"dataset": "nested_cylinder", "crop": "0:40,0:12", "train_batches": 3, "val_batches": 2}
+    else:
+        data, text, name = measured.patterns(tmp_path / "patterns" / "made.pt", classes=14, length=100), LINE, "line"
+        cut = {"dataset": "diffraction", "batch_size": 16}
+    request = cut | {"data": str(data), "epochs": 1, "model": f"{written(tmp_path, text)}:{name}"}
+    config = experiment.plan(request, Quiet())
+    options = experiment.Options(checkpoints=tmp_path / "runs", data=str(data))
+    run = experiment.train_run(config, options, Quiet(), path=str(data))
+    assert run.record.tested and run.record.parameters.total == config.parameters
+    found = load(run.files.record).predict(torch.zeros(config.input_shape).numpy())
+    assert (found.values is None) == (kind == "signals")
 
 
 @pytest.mark.slow
