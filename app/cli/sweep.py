@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -150,7 +151,22 @@ def verify(*, as_json: bool, **given: Any) -> None:
 def _read(given: dict[str, Any], *, as_json: bool) -> tuple[Sweep, Content]:
     with Screen(quiet=as_json) as screen:
         sweep, _ = sweep_of(given, screen)
-        return sweep, sweep.read()
+        content = sweep.read()
+        if not content.drawn:
+            screen.say(f"note: {_without_trials(sweep)}")
+        return sweep, content
+
+
+def _without_trials(sweep: Sweep) -> str:
+    """Return that a sweep has no trial yet, and the options of the other sweeps by its file."""
+    from ..studies.cells import words
+
+    found = []
+    for each in sweep.others():
+        seed = ["--sweep-seed", str(each.seed)] if each.seed else []
+        found.append(shlex.join([*words(each.settings), *seed]) or "none")
+    here = f"this sweep has no trial in {sweep.checkpoints}"
+    return f"{here}. Sweeps by {sweep.file.name} there have the options: {'; '.join(found)}" if found else here
 
 
 def show(sweep: Sweep, content: Content, *, count: int | None, as_json: bool, by_number: bool = False) -> None:

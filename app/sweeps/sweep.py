@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import time
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..experiment.observers import Screen
 
 _FOLDER = "sweeps"  # below the folder of the runs
+_DIGITS = 8  # of the digest in the name of a folder
 _LOCK_SECONDS = 60.0  # after which a process that does not answer loses the lock
 _POLL = 0.05  # seconds
 
@@ -63,7 +65,7 @@ class Sweep:
     def files(self) -> StudyFiles:
         """The folder of the sweep, named after its file and a digest of what its draws and runs depend on."""
         content = self._decides()
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_DIGITS]
         return StudyFiles(self.checkpoints / _FOLDER / f"{self.file.name}-{digest}")
 
     @property
@@ -105,6 +107,12 @@ class Sweep:
         """Return the lines so far."""
         return lines.read(self.path)
 
+    def others(self) -> list[Header]:
+        """Return the first lines of other sweeps by a file of this name, in the order of their folders."""
+        folders = sorted(self.files.folder.parent.glob(f"{glob.escape(self.file.name)}-{'?' * _DIGITS}"))
+        headers = (_header(folder / self.path.name) for folder in folders if folder != self.files.folder)
+        return [header for header in headers if header]
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Yield a writer of the lines, which no other process changes within the context."""
@@ -141,6 +149,14 @@ class Sweep:
             trial=number, run_id=config.run_id if config else "", values=drawn.values, u=drawn.u,
             run=(files.folder / files.stem).as_posix() if files else "", finished=lines.ranges(sorted(content.ended)),
         )  # fmt: skip
+
+
+def _header(path: Path) -> Header | None:
+    """Return the first line of a file, or None of one that cannot be read."""
+    try:
+        return lines.read(path).header
+    except (InputError, OSError):
+        return None
 
 
 def _finished(content: Content) -> list[Finished]:

@@ -12,6 +12,7 @@ from hub.server import HubServer
 
 from app.artifacts.runs import find_runs
 from app.sweeps import lines
+from app.sweeps.metric import Metric
 from app.system import relaunch
 
 TINY = (
@@ -189,6 +190,22 @@ def test_a_sweep_that_cannot_be_is_refused_with_what_to_do(call, work, says):
 def test_a_sweep_without_trials_has_an_empty_table(call):
     ended = call("sweep status search.yaml --dataset digits --json")
     assert (ended.code, json.loads(ended.out)) == (0, [])
+
+
+@pytest.mark.usefixtures("file")
+def test_a_sweep_without_trials_names_the_options_of_others_by_its_file(call, work):
+    metric = Metric(name="val_loss", column="loss", goal="minimize")
+    its = {"format": lines.FORMAT, "method": "random", "metric": metric, "early_terminate": None, "parameters": []}
+    other = lines.Header(name="search", seed=3, settings={"dataset": "digits"}, optuna=None, **its)
+    for name in ("search-01234567", "search-damaged1", "search2-01234567"):
+        path = work / "checkpoints" / "sweeps" / name / "trials.jsonl"
+        with lines.writing(path) as writer:
+            writer.append(other)
+        if "damaged" in name:
+            path.write_text("{\n")
+    ended = call("sweep top search.yaml --dataset cifar10")
+    named = "Sweeps by search there have the options: --dataset digits --sweep-seed 3\n"
+    assert ended.code == 0 and f"this sweep has no trial in checkpoints. {named}" in ended.err
 
 
 def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
