@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.paths import RunFiles
 from ..config.settings import declared
-from ..errors import InputError
+from ..errors import Damaged, InputError
 from ..studies import cells
 from ..studies.cells import Cell
 from ..studies.folder import StudyFiles
@@ -155,7 +155,7 @@ def _header(path: Path) -> Header | None:
     """Return the first line of a file, or None of one that cannot be read."""
     try:
         return lines.read(path).header
-    except (InputError, OSError):
+    except (Damaged, InputError, OSError):
         return None
 
 
