@@ -238,6 +238,19 @@ class Temperature(Part, kw_only=True):
     measured: str  # when
 
 
+class Robust(Part, kw_only=True):
+    """The results on corrupted test inputs under one set of conditions: accuracy as a fraction, or RMSE."""
+
+    weights: str  # final | best | ema
+    source: str  # generated | cifar-c | photographs
+    seed: int
+    side: str  # in pixels
+    n: int
+    clean: Number
+    values: dict[str, dict[str, Number]]  # by corruption, then by severity
+    measured: str
+
+
 class Results(Part, Generic[Test], kw_only=True):
     """The tests of the final, best, averaged and kept weights, and those on other files by fingerprint and weights."""
 
@@ -247,6 +260,7 @@ class Results(Part, Generic[Test], kw_only=True):
     test_kept: Test | None = None  # of those with the lowest validation loss that `--keep-every` kept
     elsewhere: dict[str, Test] | None = None
     temperatures: dict[str, Temperature] | None = None  # by the name of the weights: final, best, ema
+    robust: dict[str, Robust] | None = None  # by conditions
 
 
 def tested(metrics: Mapping[str, Any]) -> Rates | Errors:

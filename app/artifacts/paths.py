@@ -127,6 +127,7 @@ _SUFFIXES = {
     "best_predictions": "_best_predictions.parquet",
     "ema_predictions": "_ema_predictions.parquet",
     "kept_predictions": "_kept_predictions.parquet",
+    "robust": "_robust.parquet",
     "splits": "_splits.parquet",
     "loss_png": "_loss.png",
     "loss_svg": "_loss.svg",

@@ -53,6 +53,7 @@ from . import (
     refusing,
     report,
     reproduce,
+    robust,
     runs,
     screen,
     selftest,
@@ -69,10 +70,12 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "sweep", "compare", "evaluate", "reproduce", "export", "plan", "runs", "cache", "models", "datasets",
-    "doctor", "launch", "report", "bench", "selftest",
+    "study", "sweep", "compare", "evaluate", "robust", "reproduce", "export", "plan", "runs", "cache", "models",
+    "datasets", "doctor", "launch", "report", "bench", "selftest",
 )  # fmt: skip
-_COMPUTE = ("train", "study", "sweep", "evaluate", "predict", "reproduce", "export")  # commands that load torch
+_COMPUTE = (  # commands that load torch
+    "train", "study", "sweep", "evaluate", "robust", "predict", "reproduce", "export",
+)  # fmt: skip
 _SAVES = ("train", "study", "sweep", "reproduce")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
 
@@ -94,8 +97,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, sweep, compare, report, plan, evaluate, predict, reproduce, export, runs, hub, importing, plot,
-    tables, datasets, data, cache, bench, selftest, doctor, launch,
+    train, study, sweep, compare, report, plan, evaluate, robust, predict, reproduce, export, runs, hub, importing,
+    plot, tables, datasets, data, cache, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

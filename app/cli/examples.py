@@ -57,6 +57,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "evaluate checkpoints --best --top-k 2",
         "evaluate 3f2a91c0 --on ./more_photos",
     ),
+    "robust": (
+        "robust 3f2a91c0 --corruption primary",
+        "robust 3f2a91c0 5b77e210 --like 5b77e210 --limit-test 1000",
+    ),
     "predict": (
         "predict 3f2a91c0 ./new_photos",
         "predict hf://owner/name/vit_classic/run ./new_photos --out labels",

@@ -10,7 +10,22 @@ from torch import Tensor
 
 from ....tables.corruptions import CORRUPTIONS, Constants
 from ..transform import Draws
-from . import blurs, colour, elastic, exact, frost, glass, jpeg, motion, noise, pixelate, spatter, spectral, weather
+from . import (
+    blurs,
+    colour,
+    elastic,
+    exact,
+    frost,
+    glass,
+    jpeg,
+    motion,
+    noise,
+    pixelate,
+    spatter,
+    spectral,
+    stored,
+    weather,
+)  # fmt: skip
 from .keyed import Keyed
 
 Function = Callable[[Tensor, Constants, Keyed], Tensor]  # of grey levels 0..255, float64 (B, C, H, W)
@@ -64,3 +79,16 @@ class Corrupt:
         """Return the corrupted batch. Targets do not change."""
         rows = self.rows.index_select(0, draws.examples)
         return corrupted(inputs, self.name, self.severity, seed=self.seed, rows=rows, more=self.more), targets
+
+
+@dataclass(frozen=True)
+class AtSide:
+    """Stored images squashed to another side before they are corrupted."""
+
+    side: int
+    in_training_only = False
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the resized batch. Targets do not change."""
+        del draws
+        return stored.resized(inputs, self.side), targets

@@ -1,0 +1,214 @@
+"""`robust`: test finished runs on corrupted test images."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as o
+from .examples import page
+from .screen import Screen, result, result_json
+
+if TYPE_CHECKING:
+    from ..artifacts.runs import Run
+    from ..experiment.corrupting import Asked, Corrupted
+    from ..results.robust import Robustness
+
+_option = partial(typer.Option, show_default=False)
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", show_default=False, help="Name finished runs by ID, path or hf:// address."),
+]
+Corruptions = Annotated[
+    str,
+    _option("--corruption", metavar="NAMES", help="Apply these corruptions: names and sets, separated by commas. Sets: "
+            "benchmark (the 15 of ImageNet-C; frost needs --frost), primary (gaussian, shot and impulse noise), all. "
+            "Default: benchmark."),
+]  # fmt: skip
+Severity = Annotated[
+    str, _option("--severity", metavar="N-N", help="Apply these severities, such as 1-5, 3 or 1,5. Default: 1-5.")
+]
+Rows = Annotated[
+    int | None,
+    _option("--limit-test", min=1, help="Test on this many rows: a fixed part of the test set with all classes in "
+            "equal shares. Default: all rows."),
+]  # fmt: skip
+Seed = Annotated[int, _option("--seed", min=0, help="Draw the corruptions by this seed. Default: 0.")]
+At = Annotated[
+    int | None,
+    _option("--at", min=8, metavar="PIXELS", help="Resize images to this side before they are corrupted. Default: the "
+            "side that they are stored at."),
+]  # fmt: skip
+FrostFolder = Annotated[
+    Path | None,
+    _option("--frost", metavar="FOLDER", help="Take the photographs of frost from this folder. Default: none, and "
+            "frost is omitted from sets."),
+]  # fmt: skip
+CifarC = Annotated[
+    Path | None,
+    _option("--cifar-c", metavar="FOLDER", help="Read the published images of CIFAR-10-C or CIFAR-100-C from this "
+            "folder. Default: isoscale corrupts the images."),
+]  # fmt: skip
+Like = Annotated[
+    str | None,
+    _option("--like", metavar="RUN", help="Print the mean corruption error against this run. Default: no mCE."),
+]
+
+_NOTE = (
+    "The predictions for every row, corruption and severity are kept in _robust.parquet next to the run. If the "
+    "command is interrupted, run it again: it computes what is missing."
+)
+_OF_SET = {
+    "benchmark": "{} of the benchmark's 15 corruptions",
+    "primary": "the {} primary corruptions",
+    "all": "all {} corruptions",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(**page("robust", _NOTE))(robust)
+
+
+def robust(
+    names: Names,
+    corruption: Corruptions = "benchmark",
+    severity: Severity = "1-5",
+    limit_test: Rows = None,
+    seed: Seed = 0,
+    at: At = None,
+    frost: FrostFolder = None,
+    cifar_c: CifarC = None,
+    like: Like = None,
+    best: o.Best = False,
+    ema: o.Ema = False,
+    device: o.Device = None,
+    threads: o.Threads = None,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    as_json: o.AsJson = False,
+) -> None:
+    """Test finished runs on corrupted test images, and report the accuracy by corruption and severity."""
+    given: dict[str, Any] = {"rows": limit_test, "seed": seed, "side": at, "frost": frost, "cifar_c": cifar_c}
+    with Screen(quiet=as_json) as screen:
+        runs = _runs([*names, *([like] if like else [])], checkpoints, screen)
+        chosen, severities = _corruptions(corruption, runs, cifar_c, frost), _severities(severity)
+        from ..artifacts.which import chosen as chosen_weights
+        from ..experiment import corrupting  # torch, which a wrong name above should not wait for
+        from ..experiment.options import Options
+
+        asked = corrupting.Asked(corruptions=chosen, severities=severities, **given)
+        for run in runs:
+            corrupting.require_images(run, asked)
+        if not as_json and (note := _omitted(corruption, frost, cifar_c)):
+            screen.say(note)
+        options, which = Options(device=device or "auto", threads=threads), chosen_weights(best=best, ema=ema)
+        found = [corrupting.corrupt(run, asked, options, screen, which=which) for run in runs]
+    return _print(found, asked, which.name, with_reference=bool(like), as_json=as_json)
+
+
+def _runs(names: list[str], checkpoints: Path, screen: Screen) -> list[Run]:
+    from ..sharing import named
+
+    screen.stage("looking for the runs")
+    return [named.run_of(name, checkpoints, screen.say) for name in names]
+
+
+def _severities(text: str) -> tuple[int, ...]:
+    """Return the severities in `1-5`, `3` or `1,5`. Raise InputError for others."""
+    from ..errors import InputError
+    from ..tables.corruptions import SEVERITIES
+
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise InputError(f"--severity {text!r} is not a list of severities. Use numbers from 1 to 5, such as 1-5")
+        found |= {*range(int(first), int(last or first) + 1)}
+    if not found or not found <= {*SEVERITIES}:
+        raise InputError(f"--severity {text} is outside of 1 to 5. Use numbers from 1 to 5, such as 1-5")
+    return tuple(sorted(found))
+
+
+def _corruptions(asked: str, runs: list[Run], cifar_c: Path | None, frost: Path | None) -> tuple[str, ...]:
+    from ..config.corruptions import names_of
+
+    return names_of(asked, cifar_c, frost, channels=[run.config.channels for run in runs])
+
+
+def _omitted(asked: str, frost: Path | None, cifar_c: Path | None) -> str | None:
+    if asked in ("benchmark", "all") and not frost and not cifar_c:
+        return "note: frost is omitted, because its photographs are not part of isoscale. Give them with --frost FOLDER"
+    return None
+
+
+def _print(found: list[Corrupted], asked: Asked, weights: str, *, with_reference: bool, as_json: bool) -> None:
+    from ..results import robust as answers
+
+    results = [answers.robustness(each.clean, each.pairs) for each in found]
+    reference = results.pop() if with_reference else None
+    objects = []
+    for each, its in zip(found, results, strict=False):
+        ce = answers.against(its, reference) if reference else None
+        objects.append(_object(each, its, asked, weights) | ({"like": _like(found[-1], ce)} if ce else {}))
+        if not as_json:
+            result("\n".join(_lines(each, its, asked, weights, ce)))
+    if as_json:
+        result_json(objects)
+
+
+def _like(reference: Corrupted, ce: dict[str, Any]) -> dict[str, Any]:
+    return {"run_id": reference.run.record.run_id, **ce}
+
+
+def _object(each: Corrupted, its: Robustness, asked: Asked, weights: str) -> dict[str, Any]:
+    record = each.run.record
+    about = {"run_id": record.run_id, "model": record.model, "size": record.size, "dataset": record.dataset}
+    sources = sorted({pair.source for pair in each.pairs})
+    return about | {"weights": weights, "seed": asked.seed, "side": each.side, "sources": sources, **its.to_json()}
+
+
+def _lines(
+    each: Corrupted, its: Robustness, asked: Asked, weights: str, ce: dict[str, Any] | None
+) -> list[str]:  # fmt: skip
+    """Return the table of a run, one line per corruption, and the means with their intervals."""
+    from ..system.columns import columns
+    from ..system.printable import printable
+
+    about, show = each.run.record, _percent if its.metric == "top1" else _number
+    heads = ["corruption", *(f"severity {severity}" for severity in asked.severities), "mean"]
+    rows = [
+        [name, *(show(value) for value in found.values()), show(sum(found.values()) / len(found))]
+        for name, found in its.values.items()
+    ]
+    unit = "accuracy in %" if its.metric == "top1" else "RMSE"
+    lines = [
+        f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {weights} weights, {unit}, n {its.n:,} "
+        f"test rows, corrupted at {each.side} px, seed {asked.seed}",
+        columns(heads, rows),
+        f"clean: {_with_interval(its.clean, its.clean_interval, show)}",
+    ]
+    lines += [
+        f"mean over {_OF_SET[name].format(mean.corruptions)} at 5 severities: "
+        f"{_with_interval(mean.value, mean.interval, show)}"
+        for name, mean in its.means.items()
+    ]
+    if ce and ce["mce"] is not None:
+        relative = ce["relative_mce"]
+        known = f"{_percent(relative)} %" if relative is not None else "undefined (a corruption does not harm that run)"
+        lines.append(f"mCE: {_percent(ce['mce'])} %, relative mCE: {known}, over {ce['corruptions']} corruptions")
+    return [*lines, f"predictions: {printable(each.run.files.robust)}"]
+
+
+def _with_interval(value: float, interval: tuple[float, float] | None, show: Any) -> str:
+    return show(value) + (f" [{show(interval[0])}, {show(interval[1])}]" if interval else "")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,142 @@
+"""How a run's test result changes with corrupted inputs: accuracy or RMSE by corruption and severity, means, mCE.
+
+Definitions: Hendrycks and Dietterich 2019, arXiv:1903.12261, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..artifacts.robust_rows import Outcome, Pair
+from ..statistics import influence, student
+from ..tables.corruptions import CORRUPTIONS, PRIMARY, SEVERITIES
+
+Interval = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over corruptions and severities, with its 95 % interval over test rows. One model has one seed."""
+
+    corruptions: int
+    value: float
+    interval: Interval
+
+    def to_json(self, metric: str) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"corruptions": self.corruptions, metric: self.value, f"{metric}_interval": self.interval}
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The results of one run. `values` are by corruption, then by severity."""
+
+    metric: str  # top1 | rmse
+    n: int
+    clean: float
+    clean_interval: Interval
+    values: dict[str, dict[int, float]]
+    means: dict[str, Mean]  # benchmark | primary | all, of those whose five severities are there
+
+    def errors(self, name: str) -> float | None:
+        """Return the sum of a corruption's errors over five severities, or None if one is missing."""
+        found = self.values.get(name, {})
+        return sum(self.error(value) for value in found.values()) if len(found) == len(SEVERITIES) else None
+
+    def error(self, value: float) -> float:
+        """Return the error of a value: 1 - accuracy, or the RMSE."""
+        return 1 - value if self.metric == "top1" else value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        values = {name: {str(key): value for key, value in found.items()} for name, found in self.values.items()}
+        clean = {"clean": self.clean, "clean_interval": self.clean_interval}
+        means = {name: mean.to_json(self.metric) for name, mean in self.means.items()}
+        return {"metric": self.metric, "n": self.n, **clean, "corruptions": values, "means": means}
+
+
+def robustness(clean: Outcome, pairs: Mapping[Pair, Outcome]) -> Robustness:
+    """Return the results of a run from its outcomes, which are for the same rows."""
+    values: dict[str, dict[int, float]] = {}
+    scores: dict[str, list[np.ndarray]] = {}
+    for pair, found in sorted(pairs.items(), key=lambda item: (_place(item[0].corruption), item[0].severity)):
+        score = _scores(found)
+        values.setdefault(pair.corruption, {})[pair.severity] = found.value
+        scores.setdefault(pair.corruption, []).append(score)
+    complete = [name for name, found in values.items() if len(found) == len(SEVERITIES)]
+    sets = {
+        "benchmark": [name for name in complete if CORRUPTIONS[name].set == "benchmark"],
+        "primary": [name for name in complete if name in PRIMARY] if {*PRIMARY} <= {*complete} else [],
+        "all": complete,
+    }
+    means = {name: _mean(members, values, scores) for name, members in sets.items() if members}
+    means = {name: mean for name, mean in means.items() if sets[name] != sets["primary"] or name == "primary"}
+    if sets["all"] == sets["benchmark"]:
+        means.pop("all", None)
+    metric = "rmse" if clean.ranks is None else "top1"
+    return Robustness(metric, len(clean.rows), clean.value, _interval(_scores(clean)), values, means)
+
+
+def _place(name: str) -> int:
+    return [*CORRUPTIONS].index(name)
+
+
+def _squares(found: Outcome) -> np.ndarray:
+    return (found.predicted.astype(np.float64) - found.labels) ** 2
+
+
+def _scores(found: Outcome) -> np.ndarray:
+    """Return a number per row whose mean is the value: float64 (n,). Of an RMSE they are its influence values."""
+    if found.ranks is not None:
+        return (found.ranks == 0).astype(np.float64)
+    return np.asarray(influence.rmse_values(_squares(found)[None])[0])
+
+
+def _mean(names: list[str], values: Mapping[str, dict[int, float]], scores: Mapping[str, list[np.ndarray]]) -> Mean:
+    of_rows = np.mean([score for name in names for score in scores[name]], axis=0)
+    return Mean(len(names), float(np.mean([v for name in names for v in values[name].values()])), _interval(of_rows))
+
+
+def _interval(of_rows: np.ndarray) -> Interval:
+    """Return the 95 % t interval of a mean over rows, whose pairs belong together, or None for one row."""
+    count = len(of_rows)
+    if count < 2:
+        return None
+    return student.interval(float(of_rows.mean()), float(of_rows.std(ddof=1) / math.sqrt(count)), count - 1)
+
+
+def against(found: Robustness, reference: Robustness) -> dict[str, Any]:
+    """Return the corruption errors CE_c against a reference run, and the mean corruption errors, as fractions.
+
+    CE_c = sum_s E(s, c) / sum_s E_ref(s, c), and the relative one with E - E_clean in both sums. mCE is the mean over
+    the corruptions of the benchmark that both runs have. A sum of the reference that is not above 0 gives None.
+    """
+    shared = [
+        name for name in found.values
+        if CORRUPTIONS[name].set == "benchmark" and found.errors(name) is not None
+        and reference.errors(name) is not None
+    ]  # fmt: skip
+    plain, relative = {}, {}
+    for name in shared:
+        ours, theirs = found.errors(name) or 0.0, reference.errors(name) or 0.0
+        plain[name] = _ratio(ours, theirs)
+        ours -= len(SEVERITIES) * found.error(found.clean)
+        relative[name] = _ratio(ours, theirs - len(SEVERITIES) * reference.error(reference.clean))
+    return {
+        "corruptions": len(shared), "ce": plain, "mce": _average(plain), "relative_ce": relative,
+        "relative_mce": _average(relative),
+    }  # fmt: skip
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return above / below if below > 0 else None
+
+
+def _average(found: Mapping[str, float | None]) -> float | None:
+    values = [value for value in found.values() if value is not None]
+    return sum(values) / len(values) if values and len(values) == len(found) else None
