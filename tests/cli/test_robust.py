@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from data.pictures import noise
+from PIL import Image
 
 from app import evaluation
 from app.artifacts import record, robust_rows
@@ -50,6 +52,22 @@ def test_the_clean_result_and_the_record_are_those_of_the_run_and_its_file(call,
             assert found["corruptions"][pair.corruption][str(pair.severity)] == outcome.value
     text = call("robust checkpoints --corruption contrast,fog").out
     assert "clean:" in text and "mean over 2 of the benchmark's 15 corruptions at 5 severities" in text
+
+
+@pytest.mark.slow
+def test_photographs_and_another_side_are_conditions_of_their_own(call, run, work):
+    (work / "ice").mkdir()
+    for number in range(5):
+        Image.fromarray(noise(number, size=(120, 90))).save(work / "ice" / f"frost{number + 1}.png")
+    asked = "robust checkpoints --severity 3 --limit-test 30 --json"
+    for more in ("--corruption frost --frost ice --at 16", "--corruption fog --at 16", "--corruption fog"):
+        assert call(f"{asked} {more}").code == 0
+    pairs = [pair for pair in robust_rows.load(run.files.robust) if pair.severity]
+    assert [(pair.corruption, pair.side, pair.source[:11]) for pair in pairs] == [
+        ("fog", "16", "generated"), ("fog", "8", "generated"), ("frost", "16", "photographs"),
+    ]  # fmt: skip
+    (work / "ice" / "frost5.png").unlink()
+    assert "5 are needed" in call(f"{asked} --corruption frost --frost ice").err
 
 
 @pytest.mark.parametrize(
