@@ -36,7 +36,8 @@ _COMMANDS = (
     ("estimate cost dry-run", "Use `run.py plan` with the options of `train`"),
     ("rent cloud submit slurm deploy", "`run.py launch` prints the command for a rented GPU"),
     ("tune search", "Use `run.py sweep FILE.yaml`, with a W&B sweep file"),
-    ("export convert onnx", "Unsupported; a run's weights are a .safetensors file in checkpoints"),
+    ("convert onnx save-model",
+     "`run.py export RUN` writes ONNX and other formats, and `run.py import FILE` reads the CIFAR zoo's checkpoints"),
 )  # fmt: skip
 
 COMMANDS = {name: says for names, says in _COMMANDS for name in names.split()}

@@ -3,12 +3,14 @@
 import re
 from email.message import Message
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard, ModelCardData, metadata_load
 from msgspec.structs import replace
 from report import made_up_run
 
 from app.artifacts.parts import Init, Rates
+from app.artifacts.predictions import Predictions
 from app.artifacts.runs import Run
 from app.artifacts.which import FINAL
 from app.cli import evaluate
@@ -139,6 +141,8 @@ def test_the_project_is_named_and_linked_only_to_an_address_that_the_package_sta
 @pytest.mark.parametrize(("dataset", "says"), [("bach", False), ("digits", True)])
 def test_top_5_is_left_out_where_five_classes_or_fewer_are_all_there_are(tmp_path, dataset, says):
     run = made_up_run(tmp_path, dataset=dataset)
+    logits = np.eye(6, run.config.classes, dtype=np.float32)
+    Predictions(np.arange(6), np.arange(6) % 4, logits).save(run.files.predictions)
     assert ("| top-5 accuracy |" in card.run_card(run, "hf://tester/runs/a")) is says
     assert ("top-5" in evaluate._text(run, FINAL)) is says
     assert "top5" in evaluate._result(run, FINAL)

