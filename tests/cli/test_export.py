@@ -25,6 +25,7 @@ def test_a_program_answers_as_the_run_at_any_batch_and_states_its_facts(call, ru
     assert stated["run_id"] == run.record.run_id and json.loads(stated["classes"]) == run.record.data.class_names
 
 
+@pytest.mark.slow
 def test_an_existing_file_is_replaced_only_with_force_and_a_file_of_the_run_never(call, run, work):
     (work / "mine.pt2").write_text("mine")
     refused = call("export checkpoints --format pt2 --out mine.pt2")

@@ -98,7 +98,8 @@ def clumps(folder):
     [
         (one_seed, {}, 1, {"mcnemar(top1).p", "one-run(nll).difference"}),
         pytest.param(unequal_seeds, {}, 1, {"one-run(top1).difference", "one-more(top1).0"}, marks=pytest.mark.slow),
-        (undecided, {}, 1, {"crossed(top1).needed_seeds", "crossed(top1).further_dollars", "right"}),
+        pytest.param(undecided, {}, 1, {"crossed(top1).needed_seeds", "crossed(top1).further_dollars", "right"},
+                     marks=pytest.mark.slow),
         pytest.param(few_examples, {}, 1, {"crossed(top1).needed_examples", "class.adjusted_p"},
                      marks=pytest.mark.slow),
         pytest.param(few_examples, {"target": "test-set"}, 1, {"test-set(top1).p", "test-set(top1).interval.1"},

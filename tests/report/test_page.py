@@ -125,6 +125,7 @@ def test_each_difference_with_its_interval_and_p_is_recomputed_from_the_predicti
     assert len(seen) == 6
 
 
+@pytest.mark.slow
 def test_several_datasets_are_one_family_with_a_forest_plot_and_no_average(tmp_path):
     random = np.random.default_rng(4)
     for dataset in ("digits", "cifar10"):
@@ -342,6 +343,7 @@ def test_three_sizes_have_a_figure_and_exponents_that_follow_from_the_files(tmp_
     assert len(slopes) == 2
 
 
+@pytest.mark.slow
 def test_two_datasets_have_a_verdict_each_and_no_mean_over_them(tmp_path):
     arms(tmp_path, {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=3, n=60)
     for seed, model in itertools.product(range(3), ("vit_classic", "vit_differential")):

@@ -65,6 +65,7 @@ def test_the_methods_state_tests_of_other_weights_and_name_the_metric_of_the_mar
     assert "tested once" not in again and "Other weights of 1 of the 4 runs were tested on it, too." in again
 
 
+@pytest.mark.slow
 def test_a_figure_has_the_width_of_a_column_and_embedded_fonts(tmp_path):
     arms(tmp_path / "runs", {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=2, n=80)
     found = written(tmp_path / "runs", tmp_path)
