@@ -152,8 +152,8 @@ def _records(folder: Path, named: str, say: Say | None = None) -> list[Path]:
 
 
 def is_looked_at(name: str) -> bool:
-    """Return whether a name is neither hidden nor that of an unfinished run's state or upload folder."""
-    return visible(name) and not name.endswith((".state", ".push"))
+    """Return whether a name is neither hidden nor that of a run's folder: state, upload, tracking."""
+    return visible(name) and not name.endswith((".state", ".push", ".tracking", ".tensorboard"))
 
 
 def _opened(folder: Path, path: Path, say: Say | None) -> tuple[Entry, Record] | None:

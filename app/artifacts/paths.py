@@ -96,9 +96,11 @@ class RunFiles:
     def finished(self, names: Collection[str] | None = None) -> list[Path]:
         """Return the paths of all files that a finished run may have, without those that only an unfinished run needs.
 
+        What trackers write belongs to this machine and is not among them.
+
         `names` are those in the run's folder. Default: the folder is listed.
         """
-        unfinished = {getattr(self, name) for name in _UNFINISHED}
+        unfinished = {getattr(self, name) for name in (*_UNFINISHED, *_OF_THIS_MACHINE)}
         return [path for path in self.all(names) if path not in unfinished]
 
     def present(self) -> list[Path]:
@@ -139,8 +141,11 @@ _SUFFIXES = {
     "lock": ".lock",
     "push": ".push",
     "holder": ".holder",
+    "tracking": ".tracking",
+    "tensorboard": ".tensorboard",
 }
 _SUMMED = (
     "weights", "best", "ema", "log", "predictions", "best_predictions", "ema_predictions", "kept_predictions", "splits",
 )  # fmt: skip
 _UNFINISHED = ("state", "lock", "push", "holder")
+_OF_THIS_MACHINE = ("tracking", "tensorboard")  # where trackers write

@@ -63,6 +63,7 @@ from . import (
     sweep,
     sweep_options,
     tables,
+    track,
     train,
 )  # fmt: skip
 from .examples import group
@@ -98,7 +99,7 @@ app = typer.Typer(
 )
 for module in (
     train, study, sweep, compare, report, plan, evaluate, robust, predict, reproduce, export, runs, hub, importing,
-    plot, tables, datasets, data, cache, bench, selftest, doctor, launch,
+    plot, tables, datasets, data, cache, track, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

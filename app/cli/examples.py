@@ -90,6 +90,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "models": ("models", "models --dataset digits --sizes 1M,7.5M"),
     "datasets": ("datasets", "datasets digits", "datasets ./photos --class-level 2"),
+    "track": ("track 3f2a91c0 --to tensorboard", "track 3f2a91c0 --to trackio+wandb --track-every 100"),
     "selftest": ("selftest", "selftest --kill 5 --model vit_classic"),
     "doctor": ("doctor", "doctor --checkpoints runs --json"),
     "launch": (

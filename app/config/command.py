@@ -40,7 +40,7 @@ class Command:
         require_names(known, given)
         asked = {name: from_python(known[name], value) for name, value in given.items() if value is not None}
         found = checked(known, asked)
-        _require_upload(found)
+        _require_needed(found)
         request = {"dataset": DEFAULT_DATASET} | {name: found[name] for name in SETTINGS.keys() & found.keys()}
         row = model_row(request.get("model", DEFAULT_MODEL))
         if matching.asked(request):
@@ -70,11 +70,12 @@ def _of(group: type, given: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: given[field.name] for field in dataclasses.fields(group) if field.name in given}
 
 
-def _require_upload(given: Mapping[str, Any]) -> None:
-    """Raise InputError for a setting of the Hub without --upload."""
+def _require_needed(given: Mapping[str, Any]) -> None:
+    """Raise InputError for a setting that has an effect with another one only, such as --upload."""
     for name, field in _OTHERS.items():
-        if declared(field).needs_upload and not given.get("upload") and given.get(name, False) is not False:
-            raise InputError(f"{flag(name)} has an effect with --upload only. Omit it or add --upload")
+        needs = declared(field).needs
+        if needs and not given.get(needs) and given.get(name, False) is not False:
+            raise InputError(f"{flag(name)} has an effect with {flag(needs)} only. Omit it or add {flag(needs)}")
 
 
 def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:

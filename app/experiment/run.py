@@ -24,7 +24,7 @@ from ..sharing import arrival
 from ..system import signals
 from ..system.durable import sha256
 from ..system.locks import lock
-from . import keeping, pushing, recomputing
+from . import keeping, pushing, recomputing, tracking
 from . import stages as training
 from . import temperature as fitting
 from .claiming import claimed
@@ -82,6 +82,8 @@ def _trained(config: RunConfig, options: Options, screen: Screen, path: str | No
             if not kept:
                 tell_kin(config, options.checkpoints, screen.say)
             job = None if done else training.prepare(config, files, kept, path, options, screen, here, like)
+            if job:
+                held.enter_context(tracking.tracked(files, options.track, options.track_every, screen.say))
         here.agree(READY if job else DONE)
         if job is None:
             return done

@@ -134,7 +134,8 @@ def _make_room(config: RunConfig, files: RunFiles, *, every: int | None) -> None
     require_allowed()
     for path in files.present():
         path.unlink()
-    shutil.rmtree(files.state, ignore_errors=True)
+    for folder in (files.state, files.tracking, files.tensorboard):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: Callable[[str], None]) -> Place:

@@ -11,7 +11,7 @@ from ..artifacts.runs import Run, find_runs
 from ..errors import InputError
 
 ROOT = "."  # the repository's top folder
-_NEVER_UPLOADED = (".state", ".lock", ".push", ".holder", ".aside", ".scratch")
+_NEVER_UPLOADED = (".state", ".lock", ".push", ".holder", ".tracking", ".tensorboard", ".aside", ".scratch")
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Setting:
     kinds: tuple[str, ...] = KINDS  # of data for which it has an effect
     families: tuple[str, ...] = ()  # of models for which it has an effect; empty: all, or those with such a cell
     otherwise: str = "Omit it"  # what to do if it has no effect
-    needs_upload: bool = False  # whether it has an effect with --upload only
+    needs: str = ""  # the setting without which it has no effect
     off: str = ""  # the flag that turns a switch off, if it is not --no-NAME
     metavar: str | None = None
     cell: bool = False  # a cell of a model's shape: None if its family lacks it

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...tables.trackers import TRACKERS, canonical
 from .declaring import MOST, setting
 
 PANEL, HUB = "Keeping the run", "Hub"
@@ -18,7 +19,7 @@ def _keep(default: Any, help_: str, **more: Any) -> Any:
 
 
 def _hub(default: Any, help_: str, **more: Any) -> Any:
-    return _keep(default, help_, panel=HUB, needs_upload=True, **more)
+    return _keep(default, help_, panel=HUB, needs="upload", **more)
 
 
 def _time(default: float, help_: str, *, shown: str, at_hub: bool = True) -> Any:
@@ -51,6 +52,14 @@ class Keeping:
     usd_per_hour: float | None = _keep(
         None, "State the price of this machine in USD per hour, from which the dollars in the record follow.", least=0
     )
+    track: str | None = _keep(
+        None, "Send the curves of training to these trackers, joined by +.", words=tuple(TRACKERS), spelled=canonical,
+        metavar="NAME[+NAME]",
+    )  # fmt: skip
+    track_every: int = _keep(
+        10, "Send every Nth step of this number N, and the last one of each epoch, with --track.", above=0, most=MOST,
+        needs="track",
+    )  # fmt: skip
     fresh: bool = _keep(False, "Delete what exists of this run and train it again.")
     upload: bool = _keep(False, "Upload the run to HF_REPOSITORY, and its state while it trains.", panel=HUB)
     private: bool = _hub(False, "Make the repository private if it has to be created.", off="--public", shown="public")
