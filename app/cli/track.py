@@ -14,7 +14,7 @@ from .screen import note, result_json, result_line
 To = Annotated[
     str,
     typer.Option("--to", metavar="NAME[+NAME]", show_default=False, help="Send the curves to these trackers, joined by "
-                 "+. Names: trackio, wandb, tensorboard."),
+                 "+. Names: trackio, wandb, tensorboard. Default: none, so name one."),
 ]  # fmt: skip
 Every = Annotated[int | None, o.option(options_of(Keeping)["track_every"])]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name a run by its ID, its folder, or one of its files.")]
