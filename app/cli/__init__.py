@@ -72,7 +72,7 @@ DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERR
 # commands whose result is their stdout
 _PRINTS = (
     "study", "sweep", "compare", "evaluate", "robust", "reproduce", "export", "plan", "runs", "cache", "models",
-    "datasets", "doctor", "launch", "report", "bench", "selftest",
+    "datasets", "doctor", "launch", "report", "bench", "selftest", "track",
 )  # fmt: skip
 _COMPUTE = (  # commands that load torch
     "train", "study", "sweep", "evaluate", "robust", "predict", "reproduce", "export",
