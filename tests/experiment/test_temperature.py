@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("cache_folder")
 
 @pytest.mark.parametrize("kind", ["images", pytest.param("images normalised over the batch", marks=pytest.mark.slow)])
 def test_the_temperature_is_that_of_the_validation_rows(tmp_path, kind):
-    run = kinds.train(kind, tmp_path, "runs")
+    run = kinds.train(kind, tmp_path, "runs", epochs=8)
     options = experiment.Options(checkpoints=tmp_path / "runs")
     found = recomputing.validated(run, options, Quiet(), weights="weights")
     assert sorted(found.rows) == sorted(row["row"] for row in _split_rows(run) if row["split"] == "val")
