@@ -239,7 +239,7 @@ def test_a_page_of_thirty_runs_with_curves_has_less_than_a_megabyte(tmp_path):
     document, text = page_of(tmp_path, drawn=True)
     assert len(text.encode()) < 1_000_000
     page, files = Page(text), Files(tmp_path)
-    assert len(page.ids()) == len(set(page.ids())) and text.count("<svg") == 4
+    assert len(page.ids()) == len(set(page.ids())) and text.count("<svg") == 5
     lowest = [each for each in page.numbers if each.path == "best.val_loss"]
     assert len(lowest) == 60 and all(each.value == files.at(each.runs[0], each.path) for each in lowest)
     curves = next(section for section in document.sections if section.key == "curves")
