@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, distributed, nn
 
 from .errors import InputError
-from .system import float32, machine, memory
+from .system import devices, float32, machine, memory
 from .system.ranks import rank
 from .tables.computing import meant
 
 _MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}  # of precisions
-_DEVICES = ("cuda", "mps", "cpu")
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
 _PATIENCE = timedelta(hours=12)  # until a rank stops waiting for another; torchrun ends all if one dies
 
@@ -113,26 +112,25 @@ class Place:
         tensor = torch.from_numpy(array)
         if self.device.type == "cpu":
             return tensor, "memory-mapped"
-        cuda = self.device.type == "cuda"
-        free = torch.cuda.mem_get_info(self.device)[0] if cuda else memory.total()  # which MPS shares
-        if tensor.nbytes < _SHARE_FOR_DATA * free:
+        its = devices.limits(self.device)
+        if tensor.nbytes < _SHARE_FOR_DATA * its.room(self.device)[0]:
             return tensor.to(self.device), "device"
         taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
-        if taken < _SHARE_FOR_DATA * memory.free():
+        if its.pins and taken < _SHARE_FOR_DATA * memory.free():
             with suppress(RuntimeError):  # the driver may have lower limits
                 return tensor.pin_memory(), "pinned"
         return tensor, "mapped"
 
     def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return an empty tensor in host memory for `send`, which copies it to the device without waiting."""
-        return torch.empty(*shape, dtype=dtype, pin_memory=self.device.type == "cuda")
+        return torch.empty(*shape, dtype=dtype, pin_memory=devices.limits(self.device).pins)
 
     def send(self, tensor: Tensor) -> Tensor:
         """Return a tensor of host memory on the device, without waiting for the copy.
 
         torch manages the memory that is pinned for it, and reuses it only after the copy.
         """
-        if self.device.type == "cuda" and tensor.device.type == "cpu":
+        if devices.limits(self.device).pins and tensor.device.type == "cpu":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
@@ -159,7 +157,7 @@ class Place:
 
     def fetch(self, tensor: Tensor) -> Callable[[], Sequence[float]]:
         """Start copying a small tensor to the host. The returned function waits for it and returns its numbers."""
-        if self.device.type != "cuda":
+        if not devices.limits(self.device).pins:
             return tensor.tolist
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         host.copy_(tensor, non_blocking=True)
@@ -173,15 +171,8 @@ class Place:
         return numbers
 
     def peak_bytes(self) -> int:
-        """Return the peak memory so far: of the device on CUDA, else the resident memory of this process.
-
-        MPS has no peak. There it is the driver's current memory, which it seldom releases.
-        """
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
-        if self.device.type == "mps":
-            return torch.mps.driver_allocated_memory()
-        return memory.peak()
+        """Return the peak memory so far: of the device if it has a memory, else the resident memory of this process."""
+        return devices.limits(self.device).peak(self.device)
 
     def forget_peak(self) -> None:
         """Reset the peak of a CUDA device, so that trials before a run do not count."""
@@ -189,27 +180,25 @@ class Place:
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def room(self) -> tuple[int, int]:
-        """Return the free and the total bytes of memory, of the device on CUDA, else of the host's control group."""
-        if self.device.type == "cuda":
-            return torch.cuda.mem_get_info(self.device)
-        return memory.free(), memory.total()
+        """Return the free and the total bytes of memory: of the device, or of the host's control group for a CPU."""
+        return devices.limits(self.device).room(self.device)
 
     def architecture(self) -> tuple[tuple[int, int], list[str]] | None:
-        """Return a GPU's compute capability, and the architectures that this torch supports, or None without CUDA."""
-        if self.device.type != "cuda":
+        """Return an NVIDIA GPU's compute capability, and the architectures that this torch supports, or else None."""
+        if self.device.type != "cuda" or devices.is_amd():
             return None
         return torch.cuda.get_device_capability(self.device), torch.cuda.get_arch_list()
 
     def describe(self) -> dict[str, Any]:
         """Return the description of the machine for results, without a name or address of the host."""
-        cuda = self.device.type == "cuda"
         return {
-            "device": torch.cuda.get_device_name(self.device) if cuda else machine.cpu_name(),
+            "device": devices.name(self.device),
             "device_type": self.device.type,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
             "ranks": self.ranks,
-            "cuda": torch.version.cuda if cuda else None,
+            "cuda": torch.version.cuda if self.device.type == "cuda" else None,
+            **({"hip": torch.version.hip} if self.device.type == "cuda" and devices.is_amd() else {}),
             "platform": platform.system(),
         }
 
@@ -217,14 +206,14 @@ class Place:
 def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None, exact: bool = False) -> Place:
     """Return the place for a run. Raises InputError for a device that this machine does not have.
 
-    `auto` is CUDA, else Apple's MPS, else the CPU. `auto` precision is bf16 on a GPU with bf16 units, else fp32. A GPU
+    `auto` is CUDA or ROCm, else Apple's MPS, else Intel's XPU, else the CPU. `auto` precision is bf16 on a GPU with bf16 units, else fp32. A GPU
     that exists but is unusable is an error, since a CPU would take hours at a GPU's price. float32 is computed in full,
     except with precision `tf32`, which raises InputError on a device without TF32, or is fp32 there if `exact`.
     """
     if device == "auto":
-        if not torch.cuda.is_available():
+        device = devices.best()
+        if device == "cpu":
             machine.require_usable(cuda=torch.version.cuda)
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     local = os.environ.get("LOCAL_RANK")
     if local and device.startswith("cuda:"):
         raise InputError(
@@ -233,7 +222,7 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         )
     if local and device == "cuda":
         device = f"cuda:{local}"
-    if device.partition(":")[0] not in _DEVICES:
+    if device.partition(":")[0] not in devices.KINDS:
         raise InputError(f"unknown device {device!r}. Use {meant(device)}")
     try:
         found = torch.device(device)
@@ -265,12 +254,16 @@ def own_threads() -> Iterator[None]:
 def joined(place: Place) -> Iterator[Place]:
     """Yield the place among the ranks that `torchrun` started, after all have met, or the place alone without it.
 
-    The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the host by gloo.
+    The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the host by gloo. Raises InputError
+    for several ranks on a kind of device on which they cannot exchange numbers.
     """
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
         yield place
         return
-    backend = "cpu:gloo,cuda:nccl" if place.device.type == "cuda" else "gloo"
+    if (backend := devices.limits(place.device).backend) is None:
+        raise InputError(
+            f"{ranks} ranks cannot train on {place.device}, which supports one process. Start one without torchrun"
+        )
     distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield replace(place, rank=rank(), ranks=ranks)

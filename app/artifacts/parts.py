@@ -111,6 +111,7 @@ class Place(Part, kw_only=True):
     threads: int | None = None
     ranks: int | None = None
     cuda: str | UnsetType | None = UNSET
+    hip: str | None = None  # the version of ROCm, on AMD's GPUs
     platform: str | None = None
     from_step: int | None = None
     started: str | None = None

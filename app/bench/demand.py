@@ -7,11 +7,16 @@ import torch
 from ..config.run import RunConfig
 from ..counts.vit import ATTENTIONS
 from ..place import Place
-from ..system import memory
+from ..system import devices
 from ..tables.computing import KEEPING_MAPS
 
 _MOST_SECONDS = 60.0  # allowed for a call
-_RATES = {"cuda": 1e13, "mps": 1e12, "cpu": 1e10}  # operations per second that a device reaches, a CPU's per thread
+_RATES = {
+    "cuda": 1e13,
+    "mps": 1e12,
+    "xpu": 1e12,
+    "cpu": 1e10,
+}  # operations per second that a device reaches, a CPU's per thread
 _COPIES = 4  # copies of the maps at the peak of a backward pass: scores, maps and the gradients of both
 _WIDTHS = 16  # numbers per token and width at that peak: the input, qkv, the heads' outputs, and gradients
 
@@ -62,5 +67,5 @@ def _rate(device: str) -> float:
 
 def _room(device: torch.device) -> float:
     """Return half of the free bytes, or half of the host's memory if its system does not report how much is free."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.free() or memory.total()
-    return free / 2
+    free, total = devices.limits(device).room(device)
+    return (free or total) / 2

@@ -16,17 +16,15 @@ from ..errors import InputError, is_out_of_memory
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
 from ..models.compiling import missing
 from ..place import Place
-from ..system import memory
+from ..system import devices
 from ..tables.computing import KEEPING_MAPS
 from . import trials
 
 NO_PATH = "none"  # of a model without attention
 _OUT_OF_MEMORY = "out of memory"  # why a path was skipped
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
-_SHARE_OF_HOST = 0.5  # of the memory that a process here may have, for activations on a CPU
+_SHARE_OF_HOST = 0.5  # of the memory of the host or of a device without trials, for activations
 _LEAST_MICRO_BATCH = 8  # images below which activations are recomputed instead of kept
-_FASTEST = {"cuda": 4e14, "mps": 1e13, "cpu": 1e11}  # most operations per second, a CPU's per thread
-_LEAST_SECONDS_TO_COMPILE = {"cuda": 120.0, "mps": math.inf, "cpu": 3600.0}  # of a run; a trial takes one minute
 _IMAGES_ON_CPU = 4  # images in a trial: more take longer, and each takes the same time
 _PROGRAMS = 3  # of different batch sizes that a run compiles, about
 _ALIKE = 0.02  # relative difference of losses between ways to compute them
@@ -143,7 +141,7 @@ def micro_batch(
 
 def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool) -> int:
     """Return the optimiser's batch size, halved until its activations fit."""
-    if place.device.type == "cuda":
+    if devices.limits(place.device).fits_by_trial:
         shape: dict[str, Any] = {"attention_path": path, "checkpointing": checkpointing}
         room = {"batch_size": config.batch_size, "channels": config.channels, "classes": config.classes}
         key = trials.key_of(config, place) | shape | room | {"memory": place.memory()}
@@ -152,7 +150,7 @@ def _fitting(config: RunConfig, place: Place, path: str, *, checkpointing: bool)
         config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
     )
     size = config.batch_size
-    while size > 1 and size * per_image > _SHARE_OF_HOST * memory.total():
+    while size > 1 and size * per_image > _SHARE_OF_HOST * place.room()[1]:
         size = -(-size // 2)
     return size
 
@@ -169,9 +167,9 @@ def compiling(
 
     `chosen` contains attention_path, checkpointing and micro_batch_size.
     """
-    kind = place.device.type
-    fastest = _FASTEST[kind] * (torch.get_num_threads() if kind == "cpu" else 1)
-    if steps * _work(config) / fastest / place.ranks < _LEAST_SECONDS_TO_COMPILE[kind]:
+    kind, its = place.device.type, devices.limits(place.device)
+    fastest = its.operations * (torch.get_num_threads() if kind == "cpu" else 1)
+    if steps * _work(config) / fastest / place.ranks < its.compiles_after:
         return "off"
     if not (eager := _trial(config, place, chosen, "off", say)):
         return "off"

@@ -53,7 +53,7 @@ def product(device: torch.device) -> Finding:
     wanted = left @ right
     for dtype in (torch.float32, torch.bfloat16):
         try:
-            found = (left.to(device, dtype) @ right.to(device, dtype)).double().cpu()
+            found = (left.to(dtype).to(device) @ right.to(dtype).to(device)).cpu().double()
         except (RuntimeError, AssertionError) as error:  # AssertionError: torch has no CUDA at all
             says = f"{device} cannot multiply {dtype}: {str(error).splitlines()[0]}"
             return Finding(FAIL, "product", says, "take another host")

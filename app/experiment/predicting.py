@@ -146,7 +146,7 @@ def _probabilities(model: nn.Module, inputs: torch.Tensor, here: Place) -> np.nd
     """Return the softmax over the logits: float32 (B, K)."""
     with torch.inference_mode(), here.autocast():
         logits = model(inputs)
-    return np.asarray(logits.double().softmax(1).float().cpu().numpy())
+    return np.asarray(logits.cpu().double().softmax(1).float().numpy())
 
 
 def _write(table: Table, paths: list[str], probabilities: np.ndarray, names: list[str], done: Predicted) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-import torch
-
 from .. import models
 from ..artifacts import checkpoint, parts, record
 from ..computing import choosing
 from ..errors import OutOfMemory, first_line, is_out_of_memory
+from ..system import devices
 from .job import Job
 from .ledger import Stay, open_place
 
@@ -36,7 +35,7 @@ def survived(job: Job, train: Callable[[Job], Answer]) -> Answer:
             said = first_line(error)
         # here the error is freed, and with it the frames that kept the model and its activations
         gc.collect()
-        torch.cuda.empty_cache()  # without effect if there is no CUDA
+        devices.empty_cache(job.here.device)
         job = _smaller(job, said)
 
 

@@ -13,7 +13,7 @@ from ..config.effects import kind_of
 from ..config.run import RunConfig
 from ..experiment import keeping
 from ..place import Place
-from ..system import home, machine
+from ..system import devices, home, machine
 from ..tables.computing import KEEPING_MAPS
 from ..tables.reading import DTYPES
 from ..tables.shape import extent as axes_of
@@ -41,7 +41,7 @@ def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
 
 def is_tried(here: Place, wishes: Wishes) -> bool:
     """Return whether the micro-batch size was found by trials on the device."""
-    return here.device.type == "cuda" and wishes.micro_batch_size is None
+    return devices.limits(here.device).fits_by_trial and wishes.micro_batch_size is None
 
 
 def disk(

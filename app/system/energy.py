@@ -35,7 +35,7 @@ def gpus(device: torch.device, ranks: int) -> list[str]:
     """
     import torch
 
-    if device.type != "cuda" or int(os.environ.get("LOCAL_WORLD_SIZE", ranks)) != ranks:
+    if device.type != "cuda" or torch.version.hip or int(os.environ.get("LOCAL_WORLD_SIZE", ranks)) != ranks:
         return []
     devices = [device] if ranks == 1 else [torch.device("cuda", rank) for rank in range(ranks)]
     return [f"GPU-{torch.cuda.get_device_properties(each).uuid}" for each in devices]

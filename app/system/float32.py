@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from ..errors import InputError
-from . import checks
+from . import checks, devices
+
+_MIXED = ("bf16", "fp16")
 
 
 def resolved(precision: str, device: torch.device, *, exact: bool = False) -> str:
@@ -19,10 +21,12 @@ def resolved(precision: str, device: torch.device, *, exact: bool = False) -> st
     """
     if precision == "auto":
         precision = "bf16" if _is_of(checks.BF16_UNITS, device) else "fp32"
-    if precision == "tf32" and not _is_of(checks.TF32, device):
+    if precision in _MIXED and precision not in devices.limits(device).mixed:
+        raise InputError(f"--precision {precision} is unavailable on {device}. Use --precision fp32")
+    if precision == "tf32" and (devices.is_amd() or not _is_of(checks.TF32, device)):
         if not exact:
             raise InputError(
-                f"--precision tf32 is unavailable on {device}. It needs a GPU of compute capability 8.0 or newer. "
+                f"--precision tf32 is unavailable on {device}. It needs an NVIDIA GPU of compute capability 8.0 or newer. "
                 "Use --precision fp32"
             )
         precision = "fp32"

@@ -15,4 +15,4 @@ def meant(device: str) -> str:
         if len(numbers) > 1:
             return f"`torchrun --nproc-per-node {len(numbers)}` in front of the command for {len(numbers)} GPUs"
         return f"cuda:{int(device)}"
-    return "cuda" if device.lower() in ("gpu", "gpus", "nvidia") else "auto, cpu, cuda, cuda:N or mps"
+    return "cuda" if device.lower() in ("gpu", "gpus", "nvidia") else "auto, cpu, cuda, cuda:N, mps or xpu"

@@ -20,7 +20,9 @@ def _wish(help_: str, *, default: Any = None, **more: Any) -> Any:
 class Computing:
     """How a run is computed. None leaves a choice to the program, which stores it with the run."""
 
-    device: str = _wish("Compute on cpu, cuda, cuda:1, mps, or auto, which is the first available.", default="auto")
+    device: str = _wish(
+        "Compute on cpu, cuda, cuda:1, mps, xpu, or auto, which is the first available.", default="auto"
+    )
     threads: int | None = _wish(
         "Use this many CPU threads.", least=1, most=MOST_THREADS, shown="one per core, or 1 if a step has little work"
     )

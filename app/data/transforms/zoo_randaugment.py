@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ... import draws as keyed
+from ...system import devices
 from .operations import equalized
 from .transform import Draws
 
@@ -87,10 +88,13 @@ def applied(x: Tensor, which: Tensor, negative: Tensor, centre: Tensor, magnitud
 
 def _autocontrast(x: Tensor) -> Tensor:
     """Return `ImageOps.autocontrast`: int(v scale + offset), with scale and offset in float64."""
-    low, high = x.amin((2, 3), keepdim=True).double(), x.amax((2, 3), keepdim=True).double()
+    return devices.in_float64(_stretched, x)
+
+
+def _stretched(x: Tensor) -> Tensor:
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     scale = torch.full_like(low, 255) / (high - low).clamp(min=1)  # a number by a tensor is rounded twice
-    stretched = (x.double() * scale - low * scale).clamp(0, 255).floor()
-    return torch.where(high > low, stretched, x.double()).float()
+    return torch.where(high > low, (x * scale - low * scale).clamp(0, 255).floor(), x)
 
 
 def _solarized(x: Tensor, threshold: float) -> Tensor:
@@ -106,7 +110,7 @@ def _grey(x: Tensor) -> Tensor:
 def _blends(x: Tensor) -> dict[str, Tensor]:
     """Return the image that each enhancement blends with: grey, the mean grey level, black, and a blurred image."""
     grey = _grey(x)
-    mean = (grey.double().mean((2, 3), keepdim=True) + 0.5).floor().float()
+    mean = devices.in_float64(lambda levels: (levels.mean((2, 3), keepdim=True) + 0.5).floor(), grey)
     return {
         "Color": grey.expand_as(x), "Contrast": mean.expand_as(x), "Brightness": torch.zeros_like(x),
         "Sharpness": _smoothed(x),
@@ -135,7 +139,7 @@ def _cut(x: Tensor, centre: Tensor, size: float) -> Tensor:
     Both ends are part of it, so that it is a pixel larger than its size.
     """
     side = x.shape[-1]
-    first = (centre.double() * side - size / 2).clamp(min=0).floor()  # (2, B)
+    first = devices.in_float64(lambda middle: (middle * side - size / 2).clamp(min=0).floor(), centre)  # (2, B)
     last = (first + size).clamp(max=side).floor()
     along = torch.arange(side, device=x.device)
     rows, columns = ((along >= first[i, :, None]) & (along <= last[i, :, None]) for i in (0, 1))  # (B, S) each

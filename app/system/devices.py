@@ -1,0 +1,116 @@
+"""The limits of each kind of device: numbers, mixed precision, pinning, compiling, ranks, and how memory is asked for.
+
+MPS and XPU follow torch's documentation (docs/source/notes/mps.md, torch.xpu) and are untested on hardware. AMD's GPUs are
+`cuda` devices of a torch with `torch.version.hip`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import machine, memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a kind of device can do."""
+
+    largest_float: torch.dtype  # of a tensor there; creating a larger one raises TypeError on MPS
+    mixed: tuple[str, ...]  # precisions of autocast
+    pins: bool  # whether copies from pinned host memory run while the host goes on
+    fits_by_trial: bool  # whether too large a batch fails at once; elsewhere the system swaps or kills the process
+    backend: str | None  # in which ranks exchange gradients; None: one process only
+    operations: float  # per second at most, a CPU's per thread
+    compiles_after: float  # seconds of a run below which compiling never pays
+    room: Callable[[torch.device], tuple[int, int]]  # free and total bytes
+    peak: Callable[[torch.device], int]  # bytes, or those in use now where no peak is kept
+
+
+def _host(_: torch.device) -> tuple[int, int]:
+    return memory.free(), memory.total()
+
+
+def _apple(_: torch.device) -> tuple[int, int]:
+    """Return the memory below which macOS does not swap, without what this process has. The host shares it."""
+    total = torch.mps.recommended_max_memory()
+    return max(0, total - torch.mps.driver_allocated_memory()), total
+
+
+def _cuda(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.mem_get_info(device)
+
+
+def _xpu(device: torch.device) -> tuple[int, int]:
+    return torch.xpu.mem_get_info(device)
+
+
+_NEVER = float("inf")
+_LIMITS = {
+    "cpu": Limits(
+        largest_float=torch.float64, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend="gloo",
+        operations=1e11, compiles_after=3600.0, room=_host, peak=lambda _: memory.peak(),
+    ),
+    "cuda": Limits(
+        largest_float=torch.float64, mixed=("bf16", "fp16"), pins=True, fits_by_trial=True,
+        backend="cpu:gloo,cuda:nccl", operations=4e14, compiles_after=120.0, room=_cuda,
+        peak=lambda device: torch.cuda.max_memory_allocated(device),
+    ),
+    "mps": Limits(
+        largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
+        operations=1e13, compiles_after=_NEVER, room=_apple, peak=lambda _: torch.mps.driver_allocated_memory(),
+    ),
+    "xpu": Limits(  # Arc has no float64
+        largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
+        operations=1e14, compiles_after=_NEVER, room=_xpu,
+        peak=lambda device: torch.xpu.max_memory_allocated(device),
+    ),
+}  # fmt: skip
+KINDS = tuple(_LIMITS)
+
+
+def limits(device: torch.device) -> Limits:
+    """Return the limits of a device's kind."""
+    return _LIMITS[device.type]
+
+
+def best() -> str:
+    """Return the kind of device that `--device auto` uses: CUDA (or ROCm), else MPS, else XPU, else the CPU."""
+    there = {"cuda": torch.cuda, "mps": torch.backends.mps, "xpu": torch.xpu}
+    return next((kind for kind, module in there.items() if module.is_available()), "cpu")
+
+
+def in_float64(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return the float32 result of a function of float64 tensors.
+
+    It is computed on the tensors' device, or on the CPU if the device has no float64.
+    """
+    device = tensors[0].device
+    if limits(device).largest_float != torch.float64:
+        return on_host(function, *tensors).to(device)
+    return function(*(each.double() for each in tensors)).float()
+
+
+def on_host(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return the float32 result on the CPU of a function of float64 tensors."""
+    return function(*(each.cpu().double() for each in tensors)).float()
+
+
+def name(device: torch.device) -> str:
+    """Return the name of a GPU, or of the processor that MPS and a CPU belong to."""
+    named = {"cuda": torch.cuda.get_device_name, "xpu": torch.xpu.get_device_name}
+    return str(named[device.type](device)) if device.type in named else machine.cpu_name()
+
+
+def empty_cache(device: torch.device) -> None:
+    """Return the memory that torch keeps for reuse to the device."""
+    if device.type != "cpu":
+        {"cuda": torch.cuda, "mps": torch.mps, "xpu": torch.xpu}[device.type].empty_cache()
+
+
+def is_amd() -> bool:
+    """Return whether this torch is built for ROCm, whose GPUs it names `cuda`."""
+    return torch.version.hip is not None
