@@ -206,9 +206,10 @@ class Place:
 def choose(*, device: str = "auto", precision: str = "auto", threads: int | None = None, exact: bool = False) -> Place:
     """Return the place for a run. Raises InputError for a device that this machine does not have.
 
-    `auto` is CUDA or ROCm, else Apple's MPS, else Intel's XPU, else the CPU. `auto` precision is bf16 on a GPU with bf16 units, else fp32. A GPU
-    that exists but is unusable is an error, since a CPU would take hours at a GPU's price. float32 is computed in full,
-    except with precision `tf32`, which raises InputError on a device without TF32, or is fp32 there if `exact`.
+    `auto` is CUDA or ROCm, else Apple's MPS, else Intel's XPU, else the CPU. `auto` precision is bf16 on a GPU with
+    bf16 units, else fp32. A GPU that exists but is unusable is an error, since a CPU would take hours at a GPU's price.
+    float32 is computed in full, except with precision `tf32`, which raises InputError on a device without TF32, or is
+    fp32 there if `exact`.
     """
     if device == "auto":
         device = devices.best()
@@ -254,8 +255,8 @@ def own_threads() -> Iterator[None]:
 def joined(place: Place) -> Iterator[Place]:
     """Yield the place among the ranks that `torchrun` started, after all have met, or the place alone without it.
 
-    The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the host by gloo. Raises InputError
-    for several ranks on a kind of device on which they cannot exchange numbers.
+    The device's numbers are exchanged by NCCL on GPUs and by gloo otherwise, those of the host by gloo. Raises
+    InputError for several ranks on MPS and XPU, where they cannot exchange numbers.
     """
     if (ranks := int(os.environ.get("WORLD_SIZE", "1"))) == 1:
         yield place

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..system import checks, machine
+from ..system import checks, devices, machine
 from ..system.findings import FAIL, PASS, WARN, Finding
 
 _SIDE = 256  # side of the product's matrices: with entries -1, 0, 1, sums are exact even in bfloat16
@@ -15,12 +15,17 @@ _SIDE = 256  # side of the product's matrices: with entries -1, 0, 1, sums are e
 def look(root: Path) -> list[Finding]:
     """Return the checks of every GPU. Without a usable GPU, return the reason and check a product on the CPU."""
     if torch.cuda.is_available():
-        devices = range(torch.cuda.device_count())
-        return [_driver(root), *(line for number in devices for line in _one(torch.device("cuda", number)))]
+        numbered = [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+        if devices.is_amd():
+            return [line for device in numbered for line in _amd(device)]
+        return [_driver(root), *(line for device in numbered for line in _one(device))]
     if failure := machine.unusable(root, cuda=torch.version.cuda):
         return [failure]
-    if torch.backends.mps.is_available():
-        return [Finding(PASS, "GPU", "Apple's"), product(torch.device("mps"))]
+    if (kind := devices.best()) != "cpu":
+        return _untested(torch.device(kind))
+    if (root / "dev/kfd").exists() and not devices.is_amd():
+        fix = "install torch for ROCm from PyTorch's own index, if this GPU is supported by ROCm"
+        return [Finding(WARN, "GPU", "AMD's, but this torch is not built for ROCm", fix), product(torch.device("cpu"))]
     why = "hidden by CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "none"
     fix = "unset CUDA_VISIBLE_DEVICES" if machine.gpus(root) else "rent one (python run.py launch --help)"
     says = f"{why}: the study's models take very long on a CPU"
@@ -33,6 +38,28 @@ def _driver(root: Path) -> Finding:
     if version is None:
         return Finding(PASS, "driver", f"its version is unknown. CUDA {torch.version.cuda} starts")
     return machine.require_driver(version, torch.version.cuda)
+
+
+def _amd(device: torch.device) -> list[Finding]:
+    """Return the checks of an AMD GPU. NVIDIA's drivers and compute capabilities do not apply to it."""
+    built, name = torch.cuda.get_arch_list(), torch.cuda.get_device_name(device)
+    kind = str(torch.cuda.get_device_properties(device).gcnArchName).partition(":")[0]
+    says = f"{name}, {kind}; this torch is built with ROCm {torch.version.hip} for {', '.join(built)}"
+    if kind not in built:
+        return [Finding(FAIL, "architecture", says, "install another torch for ROCm, or use another GPU")]
+    found = Finding(PASS, "architecture", says)
+    return [found, product(device), checks.gpu_memory(*torch.cuda.mem_get_info(device))]
+
+
+def _untested(device: torch.device) -> list[Finding]:
+    """Return the checks of MPS or XPU, on which isoscale was never run."""
+    free, total = devices.limits(device).room(device)
+    says = f"{devices.name(device)} ({device}), on which isoscale is untested; without float64, one process only"
+    return [
+        Finding(WARN, "GPU", says, "run `selftest` and `bench step` once, and report what they print"),
+        product(device),
+        checks.gpu_memory(free, total),
+    ]
 
 
 def _one(device: torch.device) -> list[Finding]:

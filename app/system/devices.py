@@ -1,7 +1,7 @@
 """The limits of each kind of device: numbers, mixed precision, pinning, compiling, ranks, and how memory is asked for.
 
-MPS and XPU follow torch's documentation (docs/source/notes/mps.md, torch.xpu) and are untested on hardware. AMD's GPUs are
-`cuda` devices of a torch with `torch.version.hip`.
+MPS and XPU follow torch's documentation (docs/source/notes/mps.md, torch.xpu) and are untested on hardware. AMD's GPUs
+are `cuda` devices of a torch with `torch.version.hip`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _LIMITS = {
     "cuda": Limits(
         largest_float=torch.float64, mixed=("bf16", "fp16"), pins=True, fits_by_trial=True,
         backend="cpu:gloo,cuda:nccl", operations=4e14, compiles_after=120.0, room=_cuda,
-        peak=lambda device: torch.cuda.max_memory_allocated(device),
+        peak=torch.cuda.max_memory_allocated,
     ),
     "mps": Limits(
         largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
@@ -66,7 +66,7 @@ _LIMITS = {
     "xpu": Limits(  # Arc has no float64
         largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
         operations=1e14, compiles_after=_NEVER, room=_xpu,
-        peak=lambda device: torch.xpu.max_memory_allocated(device),
+        peak=torch.xpu.max_memory_allocated,
     ),
 }  # fmt: skip
 KINDS = tuple(_LIMITS)

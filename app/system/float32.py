@@ -26,8 +26,8 @@ def resolved(precision: str, device: torch.device, *, exact: bool = False) -> st
     if precision == "tf32" and (devices.is_amd() or not _is_of(checks.TF32, device)):
         if not exact:
             raise InputError(
-                f"--precision tf32 is unavailable on {device}. It needs an NVIDIA GPU of compute capability 8.0 or newer. "
-                "Use --precision fp32"
+                f"--precision tf32 is unavailable on {device}. It needs an NVIDIA GPU of compute capability "
+                "8.0 or newer. Use --precision fp32"
             )
         precision = "fp32"
     allow_tf32(precision == "tf32")
