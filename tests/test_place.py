@@ -116,8 +116,8 @@ def test_images_are_held_in_the_fastest_memory_that_is_half_empty_after_it(cuda,
 
 @pytest.mark.parametrize(("total", "where"), [(2 * 3000 + 1, "device"), (2 * 3000, "mapped")])
 def test_an_mps_device_holds_images_up_to_half_of_the_memory_that_it_shares(monkeypatch, total, where):
-    monkeypatch.setattr(memory, "total", lambda: total)
-    monkeypatch.setattr(memory, "free", lambda: 0)  # macOS does not say
+    monkeypatch.setattr("torch.mps.recommended_max_memory", lambda: total + 500)
+    monkeypatch.setattr("torch.mps.driver_allocated_memory", lambda: 500)
     monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
     assert Place(torch.device("mps"), "fp32").hold(ARRAY)[1] == where
 
