@@ -95,7 +95,7 @@ class HubUnavailable(Unavailable):
 
 
 class Inexact(RunFailed):
-    """An exported model computes other outputs than the run's model."""
+    """An exported model computes other outputs than the run's model, or none."""
 
     kind = "inexact"
 

@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 GROUPS = PROJECT["dependency-groups"]
-EXTRA = PROJECT["project"]["optional-dependencies"]["sweep"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+EXTRA = EXTRAS["sweep"]
 WANTED = {
     "cuda12": PROJECT["project"]["dependencies"] + EXTRA + GROUPS["cuda12"],
     "cuda13": PROJECT["project"]["dependencies"] + EXTRA + GROUPS["cuda13"],
     "torch-cuda12": GROUPS["cuda12"],
     "torch-cuda13": GROUPS["cuda13"],
-    "tools": GROUPS["dev"] + GROUPS["docs"] + GROUPS["lint"],
+    "tools": EXTRAS["onnx"] + GROUPS["dev"] + GROUPS["docs"] + GROUPS["lint"],
 }
 SUPPORTED = [
     {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "os_name": "posix",

@@ -46,6 +46,11 @@ Opset = Annotated[
     int | None,
     _option("--opset", min=18, max=24, help="Write ONNX of this opset version. Default: 20."),
 ]
+Runtime = Annotated[
+    Path | None,
+    _option("--runtime", metavar="FOLDER", help="Use the npm package onnxruntime-web in this folder, unpacked, for "
+            "--format web. Default: npm fetches it once."),
+]  # fmt: skip
 Force = Annotated[
     bool, _option("--force/--no-force", metavar="", help="Replace an existing export at this path. Default: off.")
 ]
@@ -71,6 +76,7 @@ def export(
     preprocess: Preprocess = False,
     softmax: Softmax = False,
     opset: Opset = None,
+    runtime: Runtime = None,
     force: Force = False,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
@@ -82,7 +88,7 @@ def export(
     from ..tables import own
 
     own.ask(model)
-    choices: dict[str, Any] = {"preprocess": preprocess, "softmax": softmax, "opset": opset}
+    choices: dict[str, Any] = {"preprocess": preprocess, "softmax": softmax, "opset": opset, "runtime": runtime}
     request = Request(format=form, which=chosen(best=best, ema=ema), **choices)
     request.require()
     with Screen() as screen:

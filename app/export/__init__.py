@@ -7,15 +7,17 @@ from pathlib import Path
 
 from ..artifacts.runs import Run
 from ..tables.formats import FORMATS
-from . import destinations, programs, timm, transformers
+from . import destinations, onnx, programs, timm, transformers, web
 from .exported import Exported, Request
 
 # Each function writes a run to a path that does not exist yet, checks it, and raises an error if it may not be kept.
 WRITERS: dict[str, Callable[[Run, Request, Path], Exported]] = {
+    "onnx": onnx.onnx_file,
     "pt2": programs.pt2,
     "torchscript": programs.torchscript,
     "timm": timm.timm,
     "transformers": transformers.transformers,
+    "web": web.page,
 }
 
 

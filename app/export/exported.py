@@ -20,10 +20,12 @@ class Request:
     preprocess: bool = False  # accept uint8 images at the stored side, and resize and normalise them
     softmax: bool = False  # return probabilities instead of logits
     opset: int | None = None  # of ONNX
+    runtime: Path | None = None  # the folder of onnxruntime-web
 
     def given(self) -> list[str]:
         """Return the names of the options that differ from their default."""
         values = {"preprocess": self.preprocess, "softmax": self.softmax, "opset": self.opset is not None}
+        values |= {"runtime": self.runtime is not None}
         return [name for name, value in values.items() if value]
 
     def require(self) -> None:

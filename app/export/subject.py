@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import models
+from .. import __version__, models
 from ..artifacts import checkpoint
 from ..artifacts.runs import Run
 from ..config import effects
+from ..config.run import RunConfig
 from ..data.transforms import chain
 from ..data.transforms.transform import Draws, Transform
 from ..errors import InputError
@@ -59,27 +60,37 @@ class Subject(NamedTuple):
 
 def subject(run: Run, request: Request) -> Subject:
     """Return the model of a run as a request asks for it. Raises InputError for a request without effect on the run."""
-    config = run.config
     _require(run, request)
-    attention = "plain" if "attention" in config.family.cells else "none"
-    model = models.build(config, attention_path=attention)
+    model = plain(run.config)
     checkpoint.load_weights(getattr(run.files, request.which.file), model)
-    transforms = _transforms(run) if request.preprocess else ()
+    made = deployed(model, run.config, request, _transforms(run) if request.preprocess else ())
+    return made._replace(facts=facts(run, request, made))
+
+
+def plain(config: RunConfig) -> nn.Module:
+    """Return a config's model, newly initialised, whose attention is computed without kernels for training."""
+    return models.build(config, attention_path="plain" if "attention" in config.family.cells else "none")
+
+
+def deployed(
+    model: nn.Module, config: RunConfig, request: Request, transforms: tuple[Transform, ...] = ()
+) -> Subject:  # fmt: skip
+    """Return a config's model as a request asks for it, without facts."""
     module = Deployed(model.float().eval().requires_grad_(False), transforms, softmax=request.softmax).eval()
-    shape = config.input_shape if not request.preprocess else (config.channels, *plane(config.stored_side))
+    shape = (config.channels, *plane(config.stored_side)) if transforms else config.input_shape
     output = "values" if config.task != "classification" else "probabilities" if request.softmax else "logits"
-    dtype = torch.uint8 if request.preprocess else torch.float32
-    found = Subject(module, tuple(shape), dtype, output, {})
+    made = Subject(module, tuple(shape), torch.uint8 if transforms else torch.float32, output, {})
     with torch.no_grad():
-        module(found.inputs(2))  # fills caches of constants with real tensors, which tracing would fill with fake ones
-    return found._replace(facts=facts(run, request, found))
+        module(made.inputs(2))  # fills caches of constants with real tensors, which tracing would fill with fake ones
+    return made
 
 
 def facts(run: Run, request: Request, made: Subject) -> dict[str, str]:
     """Return what a file states about its model, as texts by name. Lists and numbers are JSON."""
     record, config = run.record, run.config
     values: dict[str, Any] = {
-        "run_id": record.run_id, "model": record.model, "size": record.size, "dataset": record.dataset,
+        "isoscale": __version__, "run_id": record.run_id,
+        "model": record.model, "size": record.size, "dataset": record.dataset,
         "weights": request.which.name, "task": config.task, "classes": record.data.class_names,
         "input": {"shape": ["batch", *made.shape], "dtype": str(made.dtype).removeprefix("torch."),
                   "preprocessing": "inside" if request.preprocess else "outside"},

@@ -1,0 +1,101 @@
+"""No model fixes its batch, so that exported files take any batch: images, fields and signals, one output or many."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+
+from app import models
+from app.config.facts import DatasetFacts
+from app.config.run import RunConfig, resolve
+from app.export import comparing, onnx, programs, subject
+from app.export.exported import Request
+from app.tables.families import FAMILIES
+from app.tables.models import MODELS
+
+SOURCES = sorted(Path(models.__file__).parent.rglob("*.py"))
+FIELDS = DatasetFacts(name="nested_cylinder", classes=1, channels=1, kind="field", task="regression", image=(48, 32))
+SIGNALS = DatasetFacts(name="diffraction", classes=14, channels=1, kind="signal", image=(600,))
+_VIT = {"patch": 8, "d_model": 32, "depth": 1, "heads": 2, "mlp_ratio": 1.0}
+_T2T = {"d_model": 32, "depth": 1, "heads": 2, "mlp_ratio": 1.0}
+TINY = {
+    "vit_classic": {"size": "10K", "d_model": 16, "patch": 8},
+    "vit_differential": {"size": "10K", "d_model": 16, "patch": 8},
+    "vit_differential_h32": {"size": "64K", "d_model": 64, "patch": 8},
+    "cnn": {"features": 2, "depth": 1}, "resnet": {"width": 4}, "resnet1d": {"width": 4}, "t2t": _T2T, "vit": _VIT,
+    "cait": _VIT, "swin": {"width": 6}, "convmixer": {"patch": 8, "d_model": 8, "depth": 1},
+    "mlpmixer": {"patch": 8, "d_model": 16, "depth": 1}, "mobilevit": {"width": 4, "image": 64}, "vgg": {"width": 4},
+}  # fmt: skip
+
+
+def tiny(name, facts=None):
+    """The config of a small model of that name."""
+    row = MODELS.get(name)
+    cells = TINY.get(name) or TINY.get(row.family if row else "", {})
+    if facts is None:
+        cells = {"image": 32} | cells
+    elif "size" in cells:
+        cells = cells | {"size": "8.2K"}  # with two blocks
+    cells = cells | {"model": name, "dataset": facts.name if facts else "cifar10"}
+    return resolve(cells, facts) if facts else RunConfig.from_strings(cells)
+
+
+def made(config):
+    torch.manual_seed(0)
+    return subject.deployed(subject.plain(config), config, Request(format="pt2"))
+
+
+def test_no_forward_asks_a_tensor_for_its_length():
+    """`len(x)` is a Python number, so a trace would fix the batch; `x.shape[0]` is not."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name == "forward":
+                calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+                assert not [c.lineno for c in calls if ast.unparse(c.func) == "len"], f"{path.name}: {node.lineno}"
+
+
+EVERY = [
+    *((name, None if "image" in FAMILIES[row.family].kinds else SIGNALS) for name, row in MODELS.items()
+      if not row.preset or name in ("cnn_6", "resnet50", "resnet1d_layer", "t2t_vit_t_14", "t2t_lanl")),
+    ("cnn", FIELDS), ("t2t_vit", FIELDS), ("vit_classic", FIELDS), ("vit_differential", SIGNALS),
+    ("timm/test_vit", None),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "facts"), EVERY, ids=[f"{n}-{f.kind if f else 'image'}" for n, f in EVERY])
+def test_no_model_specialises_the_batch(name, facts):
+    if name.startswith("timm/"):
+        subjects = made(RunConfig.from_strings({"model": name, "dataset": "cifar10", "image": 160}))
+    else:
+        subjects = made(tiny(name, facts))
+    program = programs.traced(subjects, Request(format="pt2")).module()
+    done = comparing.compared(subjects, Request(format="pt2"), program)
+    assert done.error <= 1e-6 and done.output == ("values" if facts is FIELDS else "logits")
+
+
+SIX = [("vit_classic", None), ("vit_differential", SIGNALS), ("t2t_vit", None), ("cnn", FIELDS), ("resnet1d", SIGNALS),
+       ("swin", None)]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "facts"), SIX, ids=[name for name, _ in SIX])
+def test_every_format_computes_what_the_model_does(name, facts, tmp_path):
+    pytest.importorskip("onnxscript")
+    small = made(tiny(name, facts))
+    writers = {"onnx": onnx.write_onnx, "pt2": programs.write_pt2, "torchscript": programs.write_torchscript}
+    for form, write in writers.items():
+        assert write(small, Request(format=form), tmp_path / form).error <= 5e-6, form
+
+
+@pytest.mark.slow
+def test_a_model_that_fixes_its_batch_is_refused():
+    class Fixed(torch.nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :3] * len(x)
+
+    small = made(tiny("cnn"))
+    fixed = small._replace(module=subject.Deployed(Fixed()))
+    with pytest.raises(ValueError, match="cannot be exported"):
+        programs.traced(fixed, Request(format="pt2"))
