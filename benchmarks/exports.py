@@ -71,7 +71,8 @@ def measured(config: RunConfig, folder: Path) -> dict[str, dict[str, Any]]:
     made = subject.deployed(built(config), config, Request(format="pt2"))
     began = _cpu()
     program = programs.traced(made, Request(format="pt2"))  # of two formats
-    common, found = _cpu() - began, {}
+    common = _cpu() - began
+    found: dict[str, dict[str, Any]] = {}
     for name, ending in ENDINGS.items():
         request, path, began = Request(format=name), folder / f"model{ending}", _cpu()
         graph = {} if name == "torchscript" else {"program": program}

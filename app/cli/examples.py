@@ -66,7 +66,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict hf://owner/name/vit_classic/run ./new_photos --out labels",
     ),
     "export": (
-        "export 3f2a91c0 --format pt2",
+        "export 3f2a91c0 --format onnx --preprocess --softmax",
         "export hf://owner/name/vit_classic/run --format torchscript --preprocess --softmax --out model.pt",
     ),
     "reproduce": (

@@ -37,7 +37,8 @@ def runtime(folder: Path | None) -> Runtime:
     Raises InputError if the folder lacks one of them or npm is not installed, and Unavailable if npm cannot fetch it.
     """
     if folder is not None:
-        return Runtime(*(_given(folder, name) for name in FILES))
+        script, wasm = (_given(folder, name) for name in FILES)
+        return Runtime(script, wasm)
     kept = home.root() / f"onnxruntime-web-{VERSION}"
     if not all(_is_right(kept / name) for name in FILES):
         _fetch(kept)

@@ -56,6 +56,8 @@ def write_onnx(
 
 def graph(program: torch.export.ExportedProgram, request: Request) -> onnx.ModelProto:
     """Return a graph of torch as one of ONNX."""
+    from onnxscript import optimizer
+
     noisy = logging.getLogger("torch.onnx")
     level = noisy.level
     noisy.setLevel(logging.ERROR)
@@ -64,13 +66,16 @@ def graph(program: torch.export.ExportedProgram, request: Request) -> onnx.Model
             warnings.simplefilter("ignore")
             written = torch.onnx.export(
                 program, (), input_names=[INPUTS], output_names=[OUTPUTS], dynamo=True, verbose=False,
-                opset_version=request.opset or OPSET,
+                opset_version=request.opset or OPSET, optimize=False,
             )  # fmt: skip
+            assert written is not None
+            # the exporter's optimiser would also remove `+ 1e-8`, which it takes for `+ 0`
+            optimizer.fold_constants(written.model)
+            optimizer.remove_unused_nodes(written.model)
     except torch.onnx.errors.OnnxExporterError as error:
         raise programs.not_exported(error, request) from error
     finally:
         noisy.setLevel(level)
-    assert written is not None
     model = written.model_proto
     _clean(model)
     return model

@@ -99,3 +99,17 @@ def test_a_model_that_fixes_its_batch_is_refused():
     fixed = small._replace(module=subject.Deployed(Fixed()))
     with pytest.raises(ValueError, match="cannot be exported"):
         programs.traced(fixed, Request(format="pt2"))
+
+
+@pytest.mark.slow
+def test_a_small_constant_is_no_zero_in_onnx(tmp_path):
+    """torch's optimiser of ONNX graphs removes `+ 1e-8`, on which the performer of T2T-ViT depends."""
+    pytest.importorskip("onnxscript")
+
+    class Guarded(torch.nn.Module):
+        def forward(self, x):
+            small = 1e-8 * x.flatten(1).abs()
+            return small / (small + 1e-8)
+
+    small = made(tiny("cnn"))._replace(module=subject.Deployed(Guarded()))
+    assert onnx.write_onnx(small, Request(format="onnx"), tmp_path / "model.onnx").error <= 1e-6
