@@ -52,7 +52,7 @@ def _is_there(name: str, files: RunFiles, say: Callable[[str], None]) -> bool:
         return True
     say(
         f"note: --track {name} needs the package {row.package}, which is not installed, so the run trains without it. "
-        f"Install the extra `{name}` (uv sync --extra {name}, or pip install 'isoscale[{name}]'), then "
+        f"Install the extra `{name}` (uv sync --no-dev --extra {name}, or pip install 'isoscale[{name}]'), then "
         f"{_sends_the_rest(files, name)}"
     )
     return False

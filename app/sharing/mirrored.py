@@ -45,7 +45,7 @@ def require_installed(names: Collection[str]) -> None:
         if not trackers.is_installed(package):
             raise InputError(
                 f"--to {name} needs the package {package}, which is not installed. Install the extra `{name}`: "
-                f"uv sync --extra {name}, or pip install 'isoscale[{name}]'"
+                f"uv sync --no-dev --extra {name}, or pip install 'isoscale[{name}]'"
             )
 
 
