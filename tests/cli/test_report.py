@@ -39,6 +39,7 @@ def test_a_page_is_written_and_its_path_is_all_that_is_printed(study, call):
     assert call("report grid.csv").out.strip() == "checkpoints/studies/grid/report.html"
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_markdown_and_json_are_printed_with_the_same_verdict(study, call):
     text, found = call("report grid.csv --format md"), call("report grid.csv --format json")
@@ -81,6 +82,7 @@ def test_a_report_needs_no_torch(study):
     assert done.stderr.splitlines()[-1] == "0 False False", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_the_studys_folder_on_the_hub_has_the_report_the_results_and_a_card_with_the_verdict(study, call, online):
     assert isinstance(online, HubServer)

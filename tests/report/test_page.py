@@ -357,6 +357,7 @@ def test_two_datasets_have_a_verdict_each_and_no_mean_over_them(tmp_path):
     assert len(Page(text).ids()) == len(set(Page(text).ids())) and len(captions) == len(set(captions))
 
 
+@pytest.mark.slow
 def test_a_report_is_a_look_and_the_same_runs_are_one(tmp_path):
     arms(tmp_path, {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=3, n=60)
     for _ in range(2):

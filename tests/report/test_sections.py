@@ -6,6 +6,7 @@ import itertools
 import re
 
 import numpy as np
+import pytest
 from results import classified, finished
 
 from app.report import inputs
@@ -45,6 +46,7 @@ def test_disagreements_have_pictures_inside_the_page_and_their_numbers_in_a_tabl
     assert len(pictures) == 4 and all(each.startswith("data:image/png;base64,") for each in pictures)
 
 
+@pytest.mark.slow
 def test_without_the_inputs_the_examples_are_listed_and_the_reason_is_given_once(tmp_path):
     random = np.random.default_rng(1)
     for model, (size, shape), seed in itertools.product(MODELS, (("1M", {}), ("300K", {"d_model": 64})), range(2)):
@@ -65,6 +67,7 @@ def test_classes_have_a_row_each_and_are_exploratory(tmp_path):
     assert figure.tables[0].caption.endswith("Differential ViT minus Classic ViT.")
 
 
+@pytest.mark.slow
 def test_folds_say_why_classes_are_not_compared_and_a_regression_has_no_such_section(tmp_path):
     folds(tmp_path / "folds")
     grouped_regression(tmp_path / "regression")
