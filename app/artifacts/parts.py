@@ -143,7 +143,7 @@ class KeptWeights(Part, kw_only=True):
     epoch: Count  # from 1
     step: int
     val_loss: Number
-    correct: Count | None = None  # of the validation split, with --best-by accuracy
+    correct: int | None = None  # of the validation split, with --best-by accuracy; it may be 0
 
 
 class Seconds(Part, kw_only=True):

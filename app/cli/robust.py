@@ -85,6 +85,7 @@ def robust(
     like: Like = None,
     best: o.Best = False,
     ema: o.Ema = False,
+    model: o.OwnModel = None,
     device: o.Device = None,
     threads: o.Threads = None,
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
@@ -93,7 +94,7 @@ def robust(
     """Test finished runs on corrupted test images, and report the accuracy by corruption and severity."""
     given: dict[str, Any] = {"rows": limit_test, "seed": seed, "side": at, "frost": frost, "cifar_c": cifar_c}
     with Screen(quiet=as_json) as screen:
-        runs = _runs([*names, *([like] if like else [])], checkpoints, screen)
+        runs = _runs([*names, *([like] if like else [])], checkpoints, screen, model)
         chosen, severities = _corruptions(corruption, runs, cifar_c, frost), _severities(severity)
         from ..artifacts.which import chosen as chosen_weights
         from ..experiment import corrupting  # torch, which a wrong name above should not wait for
@@ -109,9 +110,12 @@ def robust(
     return _print(found, asked, which.name, with_reference=bool(like), as_json=as_json)
 
 
-def _runs(names: list[str], checkpoints: Path, screen: Screen) -> list[Run]:
+def _runs(names: list[str], checkpoints: Path, screen: Screen, model: str | None) -> list[Run]:
+    """Return the runs. `model` is the file of those with a user's own model, which is asked for here."""
     from ..sharing import named
+    from ..tables import own
 
+    own.ask(model)
     screen.stage("looking for the runs")
     return [named.run_of(name, checkpoints, screen.say) for name in names]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from .. import evaluation, place
+from .. import evaluation, models, place
 from ..artifacts import provenance
 from ..artifacts.parts import Results, Temperature
 from ..artifacts.runs import Run
@@ -28,6 +28,7 @@ def fitted(run: Run, options: Options, screen: Screen, *, which: Which, again: b
     known = results.temperatures or {}
     if which.name in known and not again:
         return run
+    models.require_file(run.config)
     found = known | {which.name: _fitted(run, options, screen, which)}
     return Run(run.files, replace(run.record, results=replace(results, temperatures=found)))
 
@@ -44,7 +45,8 @@ def _fitted(run: Run, options: Options, screen: Screen, which: Which) -> Tempera
             f"{run.record.run_id}: all of them are classified correctly, or the outputs say nothing about the labels. "
             "Omit --temperature, or train a run with more validation rows"
         )
-    before, after = (reliability.mean_nll(predictions.logits, predictions.labels, each) for each in (1.0, value))
+    before, after = (reliability.nll(predictions.logits, predictions.labels, each).mean() for each in (1.0, value))
     return Temperature(
-        value=value, n=len(predictions.rows), nll_before=before, nll_after=after, measured=provenance.now()
-    )
+        value=value, n=len(predictions.rows), nll_before=float(before), nll_after=float(after),
+        measured=provenance.now(),
+    )  # fmt: skip

@@ -71,10 +71,7 @@ def nll(found: Predictions) -> np.ndarray:
     size = max(1, _AT_ONCE // found.logits.shape[1])
     for start in range(0, len(values), size):
         part = slice(start, start + size)
-        logits = found.logits[part].astype(np.float64)
-        logits -= logits.max(1, keepdims=True)
-        own = np.take_along_axis(logits, found.labels[part, None], 1)[:, 0]
-        values[part] = np.log(np.exp(logits).sum(1)) - own
+        values[part] = reliability.nll(found.logits[part], found.labels[part])
     return values
 
 

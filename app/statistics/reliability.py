@@ -116,10 +116,10 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float | None:
     return 1 / inverse
 
 
-def mean_nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """Return the mean of `-log softmax(logits / T)[label]` in nats. `logits` is float (n, K), `labels` int (n,)."""
+def nll(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return `-log softmax(logits / T)[label]` in nats, float64 (n,). `logits` is float (n, K), `labels` int (n,)."""
     logits, own = _centred(logits, labels)
-    return float((np.log(np.exp(logits / temperature).sum(1)) - own / temperature).mean())
+    return np.asarray(np.log(np.exp(logits / temperature).sum(1)) - own / temperature)
 
 
 def _centred(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"--format web": "a package of npm",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)|^report": "finished runs of two models",
-    r"--init|^(evaluate|predict|reproduce|export) RUN": "a run that its page describes and does not make",
+    r"--init|^(evaluate|predict|reproduce|robust|export) RUN": "a run that its page describes and does not make",
     r"matched\.csv": "the same, in minutes",
 }
 SHORT = {"train --dataset digits": " --epochs 2"}  # 60 epochs take minutes, as 50 of a folder's protocol do

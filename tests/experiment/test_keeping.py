@@ -45,11 +45,11 @@ def test_the_best_kept_weights_follow_what_the_run_chooses_by(files):
     log = SimpleNamespace(last={}, drain=lambda: 0)
     for by, best in (("accuracy", 2), ("loss", 1)):
         observer = keeping.KeepingEpochs(files, nn.Linear(1, 1), log, 1, {"run_id": "x"}, by)
-        for epoch, (loss, correct) in enumerate([(0.1, 5), (0.3, 9), (0.4, 9)], 1):
+        for epoch, (loss, correct) in enumerate([(0.1, 0), (0.3, 9), (0.4, 9)], 1):
             log.last = {"val_full": {"loss": loss, "correct": correct}}
             observer(EpochEnd(epoch, epoch))
         run = SimpleNamespace(record=SimpleNamespace(kept=keeping.listed(files)))
-        assert kept.best_of(run).epoch == best
+        assert kept.best_of(run).epoch == best and len(run.record.kept) == 3
 
 
 def test_a_run_that_resumes_drops_what_is_later_and_writes_it_once_more(files):

@@ -13,7 +13,7 @@ from app.errors import InputError
 from app.experiment import recomputing
 from app.experiment import run as experiment
 from app.results.calibrated import calibrated
-from app.statistics.reliability import mean_nll, temperature
+from app.statistics.reliability import nll, temperature
 from tests.experiment import kinds
 from tests.experiment.runs import Quiet
 
@@ -33,7 +33,7 @@ def test_the_temperature_is_that_of_the_validation_rows(tmp_path, kind):
     assert kept.temperatures.keys() == {"final"}
     fitted = kept.temperatures["final"]
     assert fitted.value == temperature(found.logits, found.labels) and fitted.n == len(found.rows)
-    assert fitted.nll_before == mean_nll(found.logits, found.labels, 1.0) > fitted.nll_after
+    assert fitted.nll_before == nll(found.logits, found.labels).mean() > fitted.nll_after
     assert experiment.evaluate(done, options, Quiet(), temperature=True).record.results == kept  # it is fitted once
     both = experiment.evaluate(done, options, Quiet(), which=BEST, temperature=True).record.results
     assert both.temperatures.keys() == {"final", "best"} and both.temperatures["final"] == fitted

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from app.statistics.reliability import debiased, ece, equal_mass, mean_nll, reliability, temperature
+from app.statistics.reliability import debiased, ece, equal_mass, nll, reliability, temperature
 
 RANDOM = np.random.default_rng(5)
 
@@ -65,7 +65,7 @@ def test_the_temperature_is_that_of_another_optimiser_and_undoes_a_factor(factor
     values, labels = logits()
     found = temperature(values * factor, labels)
     expected = optimize.minimize_scalar(
-        lambda t: mean_nll(values * factor, labels, math.exp(t)), bounds=(-5, 7), method="bounded",
+        lambda t: nll(values * factor, labels, math.exp(t)).mean(), bounds=(-5, 7), method="bounded",
         options={"xatol": 1e-10},
     )  # fmt: skip
     assert found == pytest.approx(math.exp(expected.x), rel=1e-5)
