@@ -10,7 +10,6 @@ from ..artifacts.parts import Results, Temperature
 from ..artifacts.runs import Run
 from ..artifacts.which import Which
 from ..errors import InputError
-from ..statistics import reliability
 from . import recomputing
 from .observers import Screen
 from .options import Options
@@ -34,6 +33,8 @@ def fitted(run: Run, options: Options, screen: Screen, *, which: Which, again: b
 
 
 def _fitted(run: Run, options: Options, screen: Screen, which: Which) -> Temperature:
+    from ..statistics import reliability  # it needs scipy, which training does not wait for
+
     screen.stage("fitting a temperature on the validation split")
     with place.own_threads():
         predictions = recomputing.validated(run, options, screen, weights=which.file)
