@@ -41,9 +41,9 @@ Datasets = Annotated[
 Metrics = Annotated[
     list[str] | None,
     _option("--metric", metavar="NAME", help="Compare by this metric; repeat it for several, which are one family of "
-            "comparisons. Choices: top1, top3, top5, nll, brier, "
-            "balanced-accuracy, macro-f1, ece, ece-debiased; for a regression rmse, log-mse, mae, r2. Default: "
-            "top1, or rmse for a regression."),
+            "comparisons. Choices: top1, top3, top5, nll, brier, balanced-accuracy, macro-f1, ece, ece-debiased; after "
+            "`robust` noise, corrupted, slope; for a regression rmse, log-mse, mae, r2. Default: top1, or rmse for a "
+            "regression."),
 ]  # fmt: skip
 Delta = Annotated[
     float | None,

@@ -144,6 +144,22 @@ def _verdict(found: Comparison, pair: Pair) -> Iterator[str]:
     yield from (each.why for each in pair.naive if each.why)
     yield f"budget: {'; '.join(_budgets(pair.audit))}"
     yield from (f"audit: {line}" for line in _audit(pair.audit))
+    yield from _explored(found, pair)
+
+
+def _explored(found: Comparison, pair: Pair) -> Iterator[str]:
+    """Yield H of each corruption, which is exploratory."""
+    if not pair.explored:
+        return
+    yield f"exploratory, without a verdict: H of {pair.a} against {pair.b} by corruption, with 95 % intervals"
+    for each in pair.explored:
+        places = wording.decimals_of(found.metric, each.interval, each.difference)
+        among = f" (mean of {each.corruptions})" if each.corruptions > 1 else ""
+        among += f", n = {each.examples:,}" if each.examples < found.examples else ""
+        p = "" if each.adjusted is None else f", p = {p_value(each.adjusted)} (Benjamini-Hochberg)"
+        mark = " *" if each.marked else ""
+        ends = wording.within(found.metric, each.interval, 0.95, places)
+        yield f"  {each.name}{among}: {wording.amount(found.metric, each.difference, places)} ({ends}{p}){mark}"
 
 
 def _parts(pair: Pair) -> str:

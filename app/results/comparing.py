@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..statistics import crossed
 from ..statistics.crossed import Target
 from ..statistics.verdict import Verdict
-from . import audit, clumped, forecast, joining, tuning, wording
+from . import audit, clumped, exploring, forecast, joining, tuning, wording
 from .arms import Arm, Chosen
 from .comparison import OUTSIDE, ArmResult, Comparison, Pair
 from .forecast import Forecast
@@ -145,6 +145,7 @@ def _pair(
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
         forecast=_forecast(table, arms, pairing, about, entries, word, found.level),
         naive=naive(table, pairing, alpha=1 - found.level), clumps=apart, audit=about,
+        explored=exploring.explored(table, one, other),
     )  # fmt: skip
 
 
@@ -226,6 +227,8 @@ def _notes(table: Table, arms: Sequence[Arm], family: int) -> Iterator[str]:
             "WARNING: the runs have different test sets, so their examples cannot be paired. Welch's t test over the "
             "runs is used"
         )
+    if table.corrupted:
+        yield from table.corrupted.notes(table.metric, table.examples, table.first.tested)
     if table.groups is not None:
         groups = _counted(len(np.unique(table.groups)), "group")
         of = f"{table.examples:,} test rows are of {groups} ({table.alike[0].about})"

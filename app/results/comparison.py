@@ -10,6 +10,7 @@ from ..statistics.verdict import Verdict
 from .arms import Exclusion
 from .audit import Audit
 from .clumped import Clumped
+from .exploring import Explored
 from .forecast import Forecast
 from .looks import Look
 from .metrics import Metric
@@ -61,6 +62,7 @@ class Pair:
     naive: tuple[Naive, ...]
     clumps: Clumped | None
     audit: Audit
+    explored: tuple[Explored, ...] = ()  # of the metric `noise`: the change under each corruption
 
     @property
     def interval(self) -> Interval | None:
@@ -110,7 +112,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "sentence": pair.sentence, "remedy": asdict(pair.remedy) if pair.remedy else None,
         "forecast": asdict(pair.forecast) if pair.forecast else None,
         "naive": [asdict(each) for each in pair.naive], "clumps": asdict(pair.clumps) if pair.clumps else None,
-        "audit": pair.audit.to_json(),
+        "audit": pair.audit.to_json(), "explored": [each.to_json() for each in pair.explored],
     })  # fmt: skip
 
 

@@ -14,9 +14,10 @@ from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..errors import InputError
 from ..statistics import influence
-from . import pooled, scores
+from . import corrupted, pooled, scores
 from .alike import Alike, Search
 from .arms import Arm
+from .corrupted import Corrupted, Kept
 from .metrics import Metric
 
 _FIX = "Run `evaluate --again` to recompute it"
@@ -36,6 +37,7 @@ class Tested:
     correct: np.ndarray | None  # of a classification, bool (n,)
     mse: float | None  # of a regression
     folds: np.ndarray | None = None  # the fold of each row, int64 (n,)
+    tested: int = 0  # rows of the test set, of which `rows` may be a part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Table:
     arms: tuple[tuple[Tested, ...], ...]
     same_rows: bool  # False: the runs have different test sets, the same ones in every arm
     alike: tuple[Alike, ...] = ()  # of each set of test rows
+    corrupted: Corrupted | None = None  # of a metric of corrupted images
 
     @property
     def first(self) -> Tested:
@@ -99,7 +102,8 @@ def table(arms: Sequence[Arm], metric: Metric) -> Table:
     equally often, and for predictions that are not numbers; Damaged for a damaged file.
     """
     search = Search()
-    found = tuple(tuple(_tests(arm, metric, search)) for arm in arms)
+    more = corrupted.gathered([run for arm in arms for run in arm.runs], metric) if metric.corrupted else None
+    found = tuple(tuple(_tests(arm, metric, search, more)) for arm in arms)
     sets = [Counter(map(_key, tests)) for tests in found]
     same = len(set().union(*sets)) == 1
     if not same and (len(sets[0]) == 1 or any({*each} != {*sets[0]} for each in sets)):
@@ -109,39 +113,68 @@ def table(arms: Sequence[Arm], metric: Metric) -> Table:
             f"the runs have {len(sets[0])} test sets, and the models were not tested on each of them equally often, so "
             "that one may have had easier sets. Name runs of the same splits for each model"
         )
-    return Table(metric=metric, arms=found, same_rows=same, alike=tuple(search.all))
+    return Table(metric=metric, arms=found, same_rows=same, alike=tuple(search.all), corrupted=more)
 
 
-def _tests(arm: Arm, metric: Metric, search: Search) -> Iterator[Tested]:
+def _tests(arm: Arm, metric: Metric, search: Search, more: Corrupted | None) -> Iterator[Tested]:
     if arm.of_folds:
         for repeat, each in pooled.joined(arm.runs).items():
             members = [run for run in arm.runs if run.config.repeat == repeat]
-            yield _tested(members, each.predictions, metric, search, each.folds)
+            yield _tested(members, each.predictions, metric, search, folds=each.folds, more=more)
         return
     for run in arm.runs:
         run.require_whole("predictions", fix=_FIX)
-        yield _tested([run], Predictions.load(run.files.predictions), metric, search)
+        yield _tested([run], Predictions.load(run.files.predictions), metric, search, more=more)
 
 
 def _tested(
-    runs: Sequence[Run], found: Predictions, metric: Metric, search: Search, folds: np.ndarray | None = None
-) -> Tested:
+    runs: Sequence[Run], found: Predictions, metric: Metric, search: Search, *, folds: np.ndarray | None = None,
+    more: Corrupted | None = None,
+) -> Tested:  # fmt: skip
     ids = tuple(run.record.run_id for run in runs)
     found, folds = _sorted(found, folds)
     _require_numbers(ids[0], found)
+    tested, kept = len(found.rows), None
+    if more:
+        kept = more.of(runs)
+        at = _places(ids[0], found, kept)
+        found, folds = found.in_order(at), None if folds is None else folds[at]
     names = search.of(runs[0], found).groups
-    try:
-        values, result = scores.values_of(found, metric, _blocks(names, len(found.rows)))
-    except ValueError as error:
-        raise InputError(f"--metric {metric.name} of run {ids[0]}: {error}. Use another metric") from None
-    if not np.isfinite(values).all():
-        raise InputError(f"--metric {metric.name} of run {ids[0]} is not finite. Use another metric")
+    values, result = _values(ids[0], found, metric, names, more, kept)
     classes = found.task is task.classes
     return Tested(
         run_ids=ids, fingerprint=runs[0].record.data.split_fingerprint, rows=found.rows, labels=found.labels,
         names=names, values=values, result=result, correct=scores.correct(found) if classes else None,
-        mse=None if classes else float(scores.squared_errors(found).mean()), folds=folds,
+        mse=None if classes else float(scores.squared_errors(found).mean()), folds=folds, tested=tested,
     )  # fmt: skip
+
+
+def _values(
+    run_id: str, found: Predictions, metric: Metric, names: np.ndarray | None, more: Corrupted | None,
+    kept: Kept | None,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Return the scores of a run, such that higher is better, and its result in the metric's usual direction."""
+    if more and kept:
+        values = corrupted.scores(kept, metric, more.names)
+        return values, float(values.mean())
+    try:
+        values, result = scores.values_of(found, metric, _blocks(names, len(found.rows)))
+    except ValueError as error:
+        raise InputError(f"--metric {metric.name} of run {run_id}: {error}. Use another metric") from None
+    if not np.isfinite(values).all():
+        raise InputError(f"--metric {metric.name} of run {run_id} is not finite. Use another metric")
+    return values, result
+
+
+def _places(run_id: str, found: Predictions, kept: Kept) -> np.ndarray:
+    """Return the places of the corrupted rows among the rows of a test. Raise InputError if they do not fit."""
+    at = np.searchsorted(found.rows, kept.rows).clip(max=len(found.rows) - 1)
+    if not np.array_equal(found.rows[at], kept.rows) or not np.array_equal(found.labels[at], kept.labels):
+        raise InputError(
+            f"the predictions on corrupted images of run {run_id} are for other rows or labels than its test. Delete "
+            f"its _robust.parquet, and run `robust {run_id}` again"
+        )
+    return at
 
 
 def _sorted(found: Predictions, folds: np.ndarray | None) -> tuple[Predictions, np.ndarray | None]:

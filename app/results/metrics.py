@@ -26,6 +26,7 @@ class Metric:
     blocks: bool = False  # whether its pseudo-values are those of blocks of examples
     least: float = 0.0  # possible result, unscaled
     most: float = math.inf
+    corrupted: bool = False  # whether it is computed from the predictions that `robust` keeps
 
     def cut(self, interval: tuple[float, float] | None) -> tuple[float, float] | None:
         """Return the part of an interval that contains possible results: no accuracy is above 1."""
@@ -64,6 +65,12 @@ METRICS = {
                blocks=True, most=1),
         Metric(name="ece-debiased", title="debiased calibration error", task=_CLASSES, higher=False, scale=100,
                unit="points", blocks=True, least=-1, most=1),
+        Metric(name="noise", title="accuracy change under noise", task=_CLASSES, scale=100, unit="points", delta=0.01,
+               least=-1, most=1, corrupted=True),
+        Metric(name="corrupted", title="accuracy under corruption", task=_CLASSES, scale=100, unit="points",
+               delta=0.01, most=1, corrupted=True),
+        Metric(name="slope", title="accuracy change per severity", task=_CLASSES, scale=100, unit="points",
+               least=-1, most=1, corrupted=True),
         Metric(name="rmse", title="RMSE", task=_VALUES, higher=False, delta=0.05, relative=True),
         Metric(name="log-mse", title="log MSE", task=_VALUES, higher=False, delta=0.10, least=-math.inf),
         Metric(name="mae", title="MAE", task=_VALUES, higher=False),

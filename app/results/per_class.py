@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..statistics.crossed import crossed
-from ..statistics.several import benjamini_hochberg
+from ..statistics.several import discoveries
 from . import joining
 from .arms import Arm
 from .metrics import METRICS
@@ -59,7 +58,7 @@ def class_gaps(a: Arm, b: Arm) -> list[ClassGap]:
         own = labels == number
         groups = None if table.groups is None else table.groups[own]
         found.append(crossed(scores[0][:, own], scores[1][:, own], groups=groups))
-    adjusted = _adjusted([each.p for each in found])
+    adjusted = discoveries([each.p for each in found])
     gaps = [
         ClassGap(
             number=int(number), name=str(names[number]), examples=each.examples, difference=each.difference,
@@ -81,9 +80,3 @@ def shared_test(a: Arm, b: Arm) -> joining.Table:
     if not table.same_rows:
         raise InputError("the runs have different test sets, and classes cannot be paired. Name others with --run")
     return table
-
-
-def _adjusted(ps: Sequence[float | None]) -> list[float | None]:
-    """Return the p values adjusted among those that are known."""
-    known = iter(benjamini_hochberg([p for p in ps if p is not None]))
-    return [None if p is None else next(known) for p in ps]

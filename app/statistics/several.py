@@ -32,6 +32,12 @@ def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
     return _in_given_order(np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1), order)
 
 
+def discoveries(ps: Sequence[float | None]) -> list[float | None]:
+    """Return the p values adjusted by `benjamini_hochberg` among those that are known."""
+    known = iter(benjamini_hochberg([p for p in ps if p is not None]))
+    return [None if p is None else next(known) for p in ps]
+
+
 def bonferroni_level(level: float, comparisons: int) -> float:
     """Return the level of each interval such that all together contain their values with probability `level`."""
     return 1 - (1 - level) / comparisons
