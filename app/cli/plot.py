@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..errors import InputError
 from . import options as o
 from . import plot_options as p
 from .examples import group, page
+from .plot_published import published_file
 from .screen import note, result_line
 
 if TYPE_CHECKING:
     from ..artifacts.runs import Run
     from ..report.canvas import Canvas
-    from ..report.curves import Published
     from ..results.abscissa import Abscissa
 
 
@@ -31,6 +30,7 @@ def register(app: typer.Typer) -> None:
     commands.command(**page("plot classes"))(classes)
     commands.command(**page("plot disagreements"))(disagreements)
     commands.command(**page("plot reliability"))(reliability)
+    commands.command(**page("plot noise"))(noise)
     commands.command(**page("plot history"))(history)
     commands.command(**page("plot field"))(field)
     commands.command(**page("plot patterns"))(patterns)
@@ -166,6 +166,21 @@ def reliability(
     _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
 
 
+def noise(
+    run: o.RunIds = None,
+    width: p.Width = None,
+    caption: p.Caption = True,
+    formats: p.Format = p.USUAL_FORMATS,
+    checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
+    out: p.Folder = Path("figures"),
+) -> None:
+    """Draw accuracy against the severity of noise, noisy against clean accuracy, and the difference of both changes."""
+    from ..report import noise as figures
+    from .screen import Screen
+
+    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+
+
 def history(
     run: o.RunIds = None,
     threshold: p.Threshold = None,
@@ -197,30 +212,12 @@ def _draw_published(
     from ..report.selection import repeated
     from .screen import Screen
 
-    found, say = [_published(path) for path in files], Screen().say
+    found, say = [published_file(path) for path in files], Screen().say
     runs = [run for run in find_runs(checkpoints, say) if run.config.dataset == PUBLISHED_ON]
     if runs or named:
         runs = repeated(runs, named=named, say=say)[PUBLISHED_ON]
     for path in draw(runs, out, published=found):
         result_line(path)
-
-
-def _published(path: Path) -> Published:
-    """Return the losses in a file of LANL's: <group>/study_NNN/studyNNN_trainval_summary.csv. Raises InputError."""
-    from ..report.curves import Published
-    from ..studies.legacy import lanl
-    from ..system.durable import text
-
-    try:
-        rows = lanl.read_summary(text(path), str(path))
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"--published {path} cannot be read ({error}). Name a file of LANL's study") from None
-    if not rows:
-        raise InputError(f"--published {path} has no epochs. Name a file with at least one")
-    folders = path.resolve().parent
-    group = folders.parent.name if folders.name.startswith("study_") else folders.name
-    name = path.name.removesuffix("_trainval_summary.csv")
-    return Published(group, name, [row.train_loss for row in rows], [row.val_loss for row in rows])
 
 
 def field(

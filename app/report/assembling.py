@@ -12,6 +12,7 @@ from .sections import (
     disagreed,
     ledger,
     methods,
+    noise,
     remedy,
     results,
     scaling,
@@ -25,7 +26,7 @@ def document(subject: Subject) -> Document:
     sections = [
         verdict.section(subject), audit.section(subject), remedy.section(subject), results.section(subject),
         scaling.section(subject), classes.section(subject), disagreed.section(subject), curves.section(subject),
-        calibration.section(subject), ledger.section(subject),
+        noise.section(subject), calibration.section(subject), ledger.section(subject),
         closing.reproduction(subject), closing.limits(subject), closing.licences(subject), methods.section(subject),
     ]  # fmt: skip
     models = " and ".join(dict.fromkeys(run.config.model for run in subject.runs)) or "no finished runs"

@@ -92,9 +92,11 @@ def _answers(
     found = dict(zip(of, comparing.of_family([*of.values()], entries) if of else (), strict=True))
     for place, runs in enumerate(parts):
         calibrated, without = _calibration(of[place].chosen, entries) if place in of else ((), ())
+        noise, noiseless = _noise(of[place].chosen, entries) if place in of else (None, "")
         yield Answer(
             dataset=runs[0].config.dataset, runs=tuple(runs), comparison=found.get(place),
-            reason=reasons.get(place, ""), calibration=calibrated, uncalibrated=without,
+            reason=reasons.get(place, ""), calibration=calibrated, uncalibrated=without, noise=noise,
+            noiseless=noiseless,
         )  # fmt: skip
 
 
@@ -119,6 +121,17 @@ def _calibration(chosen: Chosen, entries: Sequence[Entry]) -> tuple[tuple[Compar
         except InputError as error:
             without.append(f"{error}.")
     return tuple(found), tuple(without)
+
+
+def _noise(chosen: Chosen, entries: Sequence[Entry]) -> tuple[Comparison | None, str]:
+    """Return the comparison by the change under noise, or why there is none; neither if `robust` tested no run."""
+    kept = [run.files.robust.exists() for arm in chosen.arms for run in arm.runs]
+    if chosen.arms[0].config.task == "regression" or not any(kept):
+        return None, ""
+    try:
+        return comparing.compare(chosen, entries, asked=Asked(metric="noise")), ""
+    except InputError as error:
+        return None, f"{error}."
 
 
 def _waiting(source: Source, partial: Sequence[Run], entries: Sequence[Entry]) -> list[Waiting]:

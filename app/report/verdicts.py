@@ -151,12 +151,15 @@ def _explored(found: Comparison, pair: Pair) -> Iterator[str]:
     """Yield H of each corruption, which is exploratory."""
     if not pair.explored:
         return
-    yield f"exploratory, without a verdict: H of {pair.a} against {pair.b} by corruption, with 95 % intervals"
+    yield (
+        f"exploratory, without a verdict: H of {pair.a} against {pair.b} by corruption, with 95 % intervals and p "
+        "values after Benjamini and Hochberg (* is below 0.05)"
+    )
     for each in pair.explored:
         places = wording.decimals_of(found.metric, each.interval, each.difference)
         among = f" (mean of {each.corruptions})" if each.corruptions > 1 else ""
         among += f", n = {each.examples:,}" if each.examples < found.examples else ""
-        p = "" if each.adjusted is None else f", p = {p_value(each.adjusted)} (Benjamini-Hochberg)"
+        p = "" if each.adjusted is None else f", p = {p_value(each.adjusted)}"
         mark = " *" if each.marked else ""
         ends = wording.within(found.metric, each.interval, 0.95, places)
         yield f"  {each.name}{among}: {wording.amount(found.metric, each.difference, places)} ({ends}{p}){mark}"

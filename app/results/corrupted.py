@@ -24,7 +24,7 @@ from .metrics import Metric
 
 _PUBLISHED = "cifar-c"  # the source of published arrays; all others are corrupted here
 _NAMED = 5  # runs in a message
-_SETS = {"other corruptions of the benchmark": "benchmark", "corruptions of C-bar": "c_bar"}  # of an exploratory table
+_SETS = {"rest of the benchmark": "benchmark", "C-bar": "c_bar"}  # of an exploratory table
 
 
 class Condition(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..statistics.crossed import Estimate, crossed
 from ..statistics.several import discoveries
+from ..tables.corruptions import PRIMARY
 from .arms import Arm
 from .corrupted import Corrupted
 from .joining import Table
@@ -46,6 +47,16 @@ class Explored:
         }  # fmt: skip
 
 
+def primary(table: Table, a: Arm, b: Arm) -> Explored:
+    """Return H of the primary corruptions for two arms, with its unadjusted p value. `table` is of these arms."""
+    assert table.corrupted, "the table is of corrupted images"
+    found = _estimate(table, table.corrupted, PRIMARY, a, b)
+    return Explored(
+        name="primary noises", corruptions=len(PRIMARY), examples=found.examples,
+        difference=found.difference, interval=found.interval(), adjusted=found.p,
+    )  # fmt: skip
+
+
 def explored(table: Table, a: Arm, b: Arm) -> tuple[Explored, ...]:
     """Return H of each set and corruption for two arms, without a family's correction of the intervals.
 
@@ -59,7 +70,7 @@ def explored(table: Table, a: Arm, b: Arm) -> tuple[Explored, ...]:
     adjusted = discoveries([each.p for each in found])
     return tuple(
         Explored(
-            name=name, corruptions=len(names), examples=each.examples, difference=each.difference,
+            name=name.replace("_", " "), corruptions=len(names), examples=each.examples, difference=each.difference,
             interval=each.interval(), adjusted=p,
         )
         for (name, names), each, p in zip(more.explored.items(), found, adjusted, strict=True)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from results import classified, finished
+from results.test_noise import PRIMARY, planted
 
-from app.artifacts.runs import Run
+from app.artifacts.runs import Run, find_runs
 from app.report import (
     accuracy,
     classes,
@@ -20,6 +21,7 @@ from app.report import (
     growth,
     history,
     loss,
+    noise,
     overlay,
     patterns,
     scaling,
@@ -33,7 +35,15 @@ from app.tables.symmetry import BRAVAIS
 from . import made_up_run
 
 PLOTTED = ("loss", "scaling", "history", "field", "patterns")  # by `plot`, on any canvas
-COMPARED = ("overlay", "accuracy", "growth", "classes", "disagreements", "exponents")  # of several architectures
+COMPARED = (
+    "overlay",
+    "accuracy",
+    "growth",
+    "classes",
+    "disagreements",
+    "exponents",
+    "noise",
+)  # of several architectures
 OF_A_RUN = ("own loss", "few classes", "many classes", "truth")  # by `train` and `evaluate`, on the usual one
 
 
@@ -94,6 +104,11 @@ def _disagreements(folder: Path, canvas: Canvas) -> None:
     images = np.tile(np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8), (len(found.rows), 1, 1, 1))
     made = disagreements.figure((one, other), found, lambda rows: images[: len(rows)], canvas=canvas)
     style.save(made, folder, canvas)
+
+
+def _noise(folder: Path, canvas: Canvas) -> None:
+    planted(folder, {"vit_classic": 0.0, "vit_differential": 0.1}, seeds=2, n=60, names=(*PRIMARY, "fog"))
+    noise.draw(find_runs(folder), folder, canvas=canvas)
 
 
 def _exponents(folder: Path, canvas: Canvas) -> None:

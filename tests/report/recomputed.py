@@ -12,18 +12,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from pyarrow import parquet
 from scipy import optimize, stats
 
 from app.artifacts.predictions import Predictions
 
 from .readings import Files, Shown
 
-HIGHER = {"top1": True, "nll": False, "brier": False, "ece": False, "ece-debiased": False, "rmse": False}
+HIGHER = {"top1": True, "nll": False, "brier": False, "ece": False, "ece-debiased": False, "rmse": False, "noise": True}
 RANGE = {
     "top1": (0.0, 1.0), "nll": (0.0, math.inf), "brier": (0.0, 2.0), "ece": (0.0, 1.0), "ece-debiased": (-1.0, 1.0),
-    "rmse": (0.0, math.inf),
+    "rmse": (0.0, math.inf), "noise": (-1.0, 1.0),
 }  # fmt: skip
 Runs = Sequence[str]
+PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")
+SETS = ("rest of the benchmark",)
 
 
 class Recomputed:
@@ -78,6 +81,8 @@ class Recomputed:
 
     def result(self, unit: Runs, metric: str) -> float:
         """The metric of a unit, in its usual direction."""
+        if metric == "noise":
+            return float(self.changes(unit[0], PRIMARY).mean())
         _, labels, logits, _, _ = self.joined(unit)
         return _metric(labels, logits, metric)
 
@@ -86,6 +91,8 @@ class Recomputed:
 
     def values(self, runs: Runs, metric: str) -> np.ndarray:
         """The scores or pseudo-values of an arm in the metric's usual direction: (units, n)."""
+        if metric == "noise":
+            return np.stack([self.changes(run, PRIMARY) for run in runs])
         return np.stack([_values(*self.joined(unit)[1:3], metric) for unit in self.units(runs)])
 
     def groups(self, runs: Runs, metric: str) -> np.ndarray:
@@ -200,6 +207,45 @@ class Recomputed:
             path = {"further_seconds": "seconds.training", "further_dollars": "dollars"}[part]
             return sum(count * self.mean(arm, path) for count, arm in zip(more, both, strict=True))
         return needed
+
+    # ---- under noise
+
+    def noisy(self, run: str, name: str, severity: int) -> np.ndarray:
+        """Which test rows a run classifies correctly under a corruption, in the order of the rows: bool (n,)."""
+        record = self.files.paths[run]
+        table = parquet.read_table(record.with_name(f"{record.stem}_robust.parquet")).to_pylist()
+        found = {each["row"]: each["rank"] == 0 for each in table
+                 if (each["corruption"], each["severity"]) == (name, severity)}  # fmt: skip
+        return np.array([found[row] for row in sorted(found)])
+
+    def changes(self, run: str, names: Sequence[str]) -> np.ndarray:
+        noisy = [self.noisy(run, name, severity) for name in names for severity in range(1, 6)]
+        return np.asarray(np.mean(noisy, axis=0) - self.noisy(run, "none", 0))
+
+    def under_noise(self, runs: Runs, what: str) -> float:
+        """The accuracy of runs on clean images, under the primary noises, or under these at one severity."""
+        if what in ("clean", "0"):
+            return float(np.mean([self.noisy(run, "none", 0) for run in runs]))
+        severities = range(1, 6) if what == "noisy" else [int(what)]
+        return float(np.mean([self.noisy(run, name, each) for run in runs for name in PRIMARY for each in severities]))
+
+    def noise_of(self, runs: Runs, name: str, part: str) -> float:
+        """H of a row of the exploratory table, its interval, or its adjusted p value."""
+        table = {each.path: each for each in self.shown if re.fullmatch(r"noise-of\(.*\)\.difference", each.path)}
+        others = [path[9:-12].replace(" ", "_") for path in table if path[9:-12] not in SETS]
+        found = {}
+        for path in table:
+            members = [each for each in others if each not in PRIMARY] if path[9:-12] in SETS else [path[9:-12]]
+            names = [each.replace(" ", "_") for each in members]
+            a, b = (np.stack([self.changes(run, names) for run in arm]) for arm in self.two(runs))
+            found[path[9:-12]] = _of_class(a, b) | {"examples": a.shape[1]}
+        if part in ("examples", "difference"):
+            return float(found[name][part])
+        ps = {key: 2 * stats.t.sf(abs(each["difference"]) / each["se"], each["df"]) for key, each in found.items()}
+        if part == "adjusted_p":
+            return dict(zip(ps, stats.false_discovery_control([*ps.values()]), strict=True))[name]
+        half = stats.t.ppf(0.975, found[name]["df"]) * found[name]["se"]
+        return found[name]["difference"] + (half if part.endswith("1") else -half)
 
     # ---- other numbers
 
@@ -477,6 +523,8 @@ RULES: dict[str, Callable[..., float]] = {
     r"price-per-point\.(value|low|high)": Recomputed.price,
     r"(crossed|test-set|one-run|mcnemar|welch|folds)\(([\w-]+)\)\.([a-z_]+(?:\.[01])?)": Recomputed.pair,
     r"reliability\((\d+)\)\.(confidence|accuracy|interval\.[01])": Recomputed.reliability,
+    r"under-noise\((\w+)\)": Recomputed.under_noise,
+    r"noise-of\((.+)\)\.(examples|difference|adjusted_p|interval\.[01])": Recomputed.noise_of,
     r"examples": Recomputed.examples,
     r"groups": Recomputed.groups_of,
     r"seeds": lambda page, runs: len(page.units(runs)),

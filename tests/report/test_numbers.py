@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from results import arms, classified, finished, fitted
+from results.test_noise import planted
 
 from app.results.comparing import Asked
 
@@ -49,6 +50,10 @@ def sizes(folder):
     for (size, error), model, seed in itertools.product(errors.items(), (CLASSIC, DIFF), range(2)):
         right = random.random(400) > error + ease - 0.15 * (model == DIFF)
         finished(folder, classified(right), dataset="digits", size=size, model=model, seed=seed, test=measured(right))
+
+
+def under_noise(folder):
+    planted(folder, {CLASSIC: 0.0, DIFF: 0.1}, seeds=3, n=120)
 
 
 def folds(folder):
@@ -108,6 +113,10 @@ def clumps(folder):
                          "crossed(ece-debiased).difference", "reliability(2).interval.1"}),
         pytest.param(sizes, {}, 5, {"fit(floor).b", "fit(line).b.interval.0", "by-size(top1).mean.interval.0",
                                     "crossed(top1).p"}, marks=pytest.mark.slow),
+        pytest.param(under_noise, {}, 1, {"crossed(noise).interval.0", "under-noise(noisy)", "under-noise(3)",
+                                          "noise-of(fog).adjusted_p", "mean(noise)",
+                                          "noise-of(rest of the benchmark).interval.1"},
+                     marks=pytest.mark.slow),
         (folds, {}, 1, {"folds(top1).p", "folds(top1).interval.0", "folds(top1).se", "seeds per arm"}),
         pytest.param(other_test_sets, {}, 1, {"welch(top1).p", "welch(top1).interval.0"}, marks=pytest.mark.slow),
         pytest.param(two_datasets, {}, 2, {"crossed(top1).p", "crossed(top1).interval.1"}, marks=pytest.mark.slow),

@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...system.durable import write_text
 from .. import style
 from ..canvas import Canvas
-from ..sections import calibration, classes, curves, disagreed, dots, forest, methods, references, scaling
+from ..sections import calibration, classes, curves, disagreed, dots, forest, methods, noise, references, scaling
 from ..sections.subject import Subject
 from . import checklist, latex, table
 
@@ -60,7 +60,7 @@ def _figures(subject: Subject, folder: Path) -> Iterator[Path]:
             canvas = Canvas(width=width, caption=False, formats=("pdf",))
             drawn: dict[str, Figure] = {
                 key: made
-                for part in (scaling, classes, disagreed, curves, calibration)
+                for part in (scaling, classes, disagreed, curves, noise, calibration)
                 for key, (made, _) in part.drawings(answer, width).items()
             }
             if answer.comparison:

@@ -31,6 +31,8 @@ class Answer:
     reason: str = ""  # why there is no comparison
     calibration: tuple[Comparison, ...] = ()  # the same arms by proper scores
     uncalibrated: tuple[str, ...] = ()  # why there is none by another score
+    noise: Comparison | None = None  # the same arms by the change under noise, after `robust`
+    noiseless: str = ""  # why there is none although some runs were tested by `robust`
 
     @property
     def title(self) -> str:
