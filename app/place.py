@@ -21,6 +21,7 @@ from .tables.computing import meant
 
 _MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}  # of precisions
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
+_ONEDNN_BLOCK = 8  # channels that its kernels for AVX2 compute at once
 _PATIENCE = timedelta(hours=12)  # until a rank stops waiting for another; torchrun ends all if one dies
 
 
@@ -75,8 +76,10 @@ class Place:
         """Return the model in the fastest memory format for its kernels: channels last if it is convolutional.
 
         Its inputs (B, C, H, W) may have any format. A single patch embedding does not make a model convolutional.
+        On a CPU, a model with a convolution that is computed incorrectly in this format keeps its format.
         """
-        if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:
+        convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+        if len(convolutions) > 1 and not (self.device.type == "cpu" and any(map(_overflows, convolutions))):
             model = model.to(memory_format=torch.channels_last)
             model.register_forward_pre_hook(_channels_last)
         return model
@@ -288,6 +291,15 @@ def _summed_in_bf16(_: None, bucket: distributed.GradBucket) -> torch.futures.Fu
 def _channels_last(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the inputs of a convolutional network in the channels-last format, converted once."""
     return tuple(each.contiguous(memory_format=torch.channels_last) if _is_images(each) else each for each in inputs)
+
+
+def _overflows(convolution: nn.Conv2d) -> bool:
+    """Return whether oneDNN's gradient of this convolution, channels last, writes beyond its memory without AVX-512.
+
+    It then ends the process or gives wrong weights (github.com/uxlfoundation/oneDNN/issues/6035, in torch 2.15).
+    """
+    strided = convolution.kernel_size == (1, 1) and max(convolution.stride) > 1
+    return strided and convolution.in_channels // convolution.groups < _ONEDNN_BLOCK
 
 
 def _is_images(value: Any) -> bool:

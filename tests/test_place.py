@@ -39,6 +39,20 @@ def test_a_network_with_one_patch_embedding_is_left_as_it_is():
     assert CPU.laid_out(model) is model and model[0].weight.stride() == strides and not model._forward_pre_hooks
 
 
+@pytest.mark.parametrize(("channels", "stride", "last"), [(4, 2, False), (8, 2, True), (4, 1, True)])
+def test_a_convolution_whose_gradient_overflows_channels_last_is_left_as_it_is(channels, stride, last):
+    model = nn.Sequential(nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 8, 1, stride, bias=False))
+    laid_out = CPU.laid_out(model)
+    assert bool(laid_out._forward_pre_hooks) is last
+    images = torch.randn(4, 3, 10, 10)
+    laid_out(images).square().sum().backward()
+    found = laid_out[1].weight.grad.clone()
+    exact = nn.Sequential(nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 8, 1, stride, bias=False)).double()
+    exact.load_state_dict(laid_out.state_dict())
+    exact(images.double()).square().sum().backward()
+    assert torch.allclose(found.double(), exact[1].weight.grad, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.slow
 def test_the_peak_of_memory_grows_with_what_is_held_and_does_not_fall():
     before = CPU.peak_bytes()

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 _option = partial(typer.Option, show_default=False)
 Names = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", show_default=False, help="Name finished runs by ID, path or hf:// address."),
+    typer.Argument(
+        metavar="RUN...",
+        show_default=False,
+        help="Name finished runs by ID, path or hf:// address, "
+        "by settings such as model=vit_classic,size=10M, or by a study.",
+    ),
 ]
 Corruptions = Annotated[
     str,
@@ -94,30 +99,46 @@ def robust(
     """Test finished runs on corrupted test images, and report the accuracy by corruption and severity."""
     given: dict[str, Any] = {"rows": limit_test, "seed": seed, "side": at, "frost": frost, "cifar_c": cifar_c}
     with Screen(quiet=as_json) as screen:
-        runs = _runs([*names, *([like] if like else [])], checkpoints, screen, model)
-        chosen, severities = _corruptions(corruption, runs, cifar_c, frost), _severities(severity)
+        runs = _runs(names, checkpoints, screen, model)
+        reference = _one(like, _runs([like], checkpoints, screen, model)) if like else []
+        chosen, severities = _corruptions(corruption, [*runs, *reference], cifar_c, frost), _severities(severity)
         from ..artifacts.which import chosen as chosen_weights
         from ..experiment import corrupting  # torch, which a wrong name above should not wait for
         from ..experiment.options import Options
 
         asked = corrupting.Asked(corruptions=chosen, severities=severities, **given)
-        for run in runs:
+        for run in (*runs, *reference):
             corrupting.require_images(run, asked)
         if not as_json and (note := _omitted(corruption, frost, cifar_c)):
             screen.say(note)
         options, which = Options(device=device or "auto", threads=threads), chosen_weights(best=best, ema=ema)
-        found = [corrupting.corrupt(run, asked, options, screen, which=which) for run in runs]
-    return _print(found, asked, which.name, with_reference=bool(like), as_json=as_json)
+        found = [corrupting.corrupt(run, asked, options, screen, which=which) for run in (*runs, *reference)]
+    return _print(found, asked, which.name, with_reference=bool(reference), as_json=as_json)
 
 
 def _runs(names: list[str], checkpoints: Path, screen: Screen, model: str | None) -> list[Run]:
-    """Return the runs. `model` is the file of those with a user's own model, which is asked for here."""
-    from ..sharing import named
+    """Return the runs, each once. `model` is the file of those with a user's own model, which is asked for here."""
+    from ..studies import compared
     from ..tables import own
 
     own.ask(model)
     screen.stage("looking for the runs")
-    return [named.run_of(name, checkpoints, screen.say) for name in names]
+    found: dict[Path, Run] = {}
+    for name in names:
+        named = compared.named([name], checkpoints, screen)
+        for each in named.exclusions:
+            screen.say(f"note: {each.line}")
+        found |= {run.files.record: run for run in named.parts[name]}
+    return [*found.values()]
+
+
+def _one(name: str, runs: list[Run]) -> list[Run]:
+    """Return the run that --like names. Raise InputError for several."""
+    from ..errors import InputError
+
+    if len(runs) != 1:
+        raise InputError(f"--like {name} names {len(runs)} runs. Name one")
+    return runs
 
 
 def _severities(text: str) -> tuple[int, ...]:

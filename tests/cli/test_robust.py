@@ -92,3 +92,11 @@ def test_an_outcome_is_found_for_rows_in_any_order_and_not_for_rows_that_it_lack
     some = found.of(np.array([7, 4]))
     assert some.labels.tolist() == [2, 0] and found.of(np.array([7, 5])) is None
     assert found.nll[0] == pytest.approx(-np.log(np.exp(2) / np.exp([2, 1, 0]).sum()))
+
+
+@pytest.mark.slow
+def test_runs_are_named_by_their_settings_and_one_run_serves_as_the_reference(call, run):
+    chosen = f"model={run.config.model},dataset=digits"
+    done = call(f"robust {chosen} --like {chosen} --corruption contrast --limit-test 40 --json")
+    assert done.code == 0 and [each["run_id"] for each in json.loads(done.out)] == [run.record.run_id]
+    assert call("robust model=resnet18 --corruption primary").code == 2
