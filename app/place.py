@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, distributed, nn
 
 from .errors import InputError
-from .system import devices, float32, machine, memory
+from .system import channels, devices, float32, machine, memory
 from .system.ranks import rank
 from .tables.computing import meant
 
 _MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}  # of precisions
 _SHARE_FOR_DATA = 0.5  # of free memory; the rest is for the model and its activations, or for others
-_ONEDNN_BLOCK = 8  # channels that its kernels for AVX2 compute at once
 _PATIENCE = timedelta(hours=12)  # until a rank stops waiting for another; torchrun ends all if one dies
 
 
@@ -73,16 +72,8 @@ class Place:
         return torch.cat([rows[:length] for rows, length in zip(parts, lengths, strict=True)]) if parts else None
 
     def laid_out(self, model: nn.Module) -> nn.Module:
-        """Return the model in the fastest memory format for its kernels: channels last if it is convolutional.
-
-        Its inputs (B, C, H, W) may have any format. A single patch embedding does not make a model convolutional.
-        On a CPU, a model with a convolution that is computed incorrectly in this format keeps its format.
-        """
-        convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
-        if len(convolutions) > 1 and not (self.device.type == "cpu" and any(map(_overflows, convolutions))):
-            model = model.to(memory_format=torch.channels_last)
-            model.register_forward_pre_hook(_channels_last)
-        return model
+        """Return the model in the fastest memory format for its kernels."""
+        return channels.laid_out(model, self.device)
 
     def spread(self, model: nn.Module, *, gradients: str = "fp32") -> nn.Module:
         """Return the model for training. With several ranks its gradients are summed as they are computed (DDP)."""
@@ -286,21 +277,3 @@ def _summed_in_bf16(_: None, bucket: distributed.GradBucket) -> torch.futures.Fu
     gradients = bucket.buffer()
     work = distributed.all_reduce(gradients.to(torch.bfloat16), async_op=True)
     return work.get_future().then(lambda done: gradients.copy_(done.value()[0]))
-
-
-def _channels_last(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the inputs of a convolutional network in the channels-last format, converted once."""
-    return tuple(each.contiguous(memory_format=torch.channels_last) if _is_images(each) else each for each in inputs)
-
-
-def _overflows(convolution: nn.Conv2d) -> bool:
-    """Return whether oneDNN's gradient of this convolution, channels last, writes beyond its memory without AVX-512.
-
-    It then ends the process or gives wrong weights (github.com/uxlfoundation/oneDNN/issues/6035, in torch 2.15).
-    """
-    strided = convolution.kernel_size == (1, 1) and max(convolution.stride) > 1
-    return strided and convolution.in_channels // convolution.groups < _ONEDNN_BLOCK
-
-
-def _is_images(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() == 4
