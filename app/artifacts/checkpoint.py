@@ -29,10 +29,11 @@ def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> N
 
     There is one key, because several keys are written in no fixed order.
     """
-    _save(path, model.state_dict(), metadata={_HEADER: json.dumps(metadata)})
+    save_tensors(path, model.state_dict(), metadata={_HEADER: json.dumps(metadata)})
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors, by name. Raises DiskFull if there is no space for them."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -232,7 +233,7 @@ def save_state(folder: Path, state: State, *, best: str | None) -> None:
     `best` names a file that the state needs.
     """
     path = folder / f"state-{state.step}.safetensors"
-    _save(path, state.tensors)
+    save_tensors(path, state.tensors)
     files = {name: sha256(folder / name) for name in (path.name, best) if name}
     states.write(folder / f"state-{state.step}.json", Manifest(step=state.step, facts=state.facts, files=files))
     _prune(folder)

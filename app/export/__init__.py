@@ -33,7 +33,7 @@ def export(run: Run, request: Request, out: Path | None, *, force: bool = False)
     request.which.require(run)
     run.require_whole(request.which.file)
     target = out or destinations.default(run, request)
-    destinations.require_free(run, target, force=force)
+    destinations.require_free(run, target, request, force=force)
     with destinations.placed(target, folder=not FORMATS[request.format].ending) as aside:
         found = WRITERS[request.format](run, request, aside)
         found.bytes = destinations.size(aside)

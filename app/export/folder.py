@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import __version__
+from ..artifacts import checkpoint
 from ..artifacts.preprocessing import preprocessing
 from ..artifacts.runs import Run
 from ..errors import Inexact
@@ -40,10 +41,7 @@ def complete(model: nn.Module) -> dict[str, Tensor]:
 
 def write(path: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
     """Write the weights, as safetensors only, and config.json."""
-    from safetensors.torch import save_file
-
-    written = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
-    save_file(written, path / WEIGHTS, {"format": "pt"})
+    checkpoint.save_tensors(path / WEIGHTS, dict(sorted(tensors.items())), {"format": "pt"})
     write_json(path / CONFIG, config)
 
 

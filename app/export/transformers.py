@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,23 @@ def _preprocessor(run: Run) -> dict[str, Any]:
 def _loaded(path: Path) -> nn.Module:
     from transformers import AutoModelForImageClassification
 
-    with torch.random.fork_rng(devices=[]):  # the caller's draws stay
+    with torch.random.fork_rng(devices=[]), _without_bar():  # the caller's draws stay
         model = AutoModelForImageClassification.from_pretrained(path, local_files_only=True)
     return _Logits(model).eval()
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Hide the progress bar of transformers, which it also prints to files."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 class _Logits(nn.Module):

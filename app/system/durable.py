@@ -55,9 +55,11 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
     """Yield a temporary path next to `path` to write to. At the end it is fsynced and replaces `path`.
 
     After an error the temporary file is removed. `wanted` is its size in bytes, if known. Raises DiskFull if there is
-    no space for it.
+    no space for it, and OSError if `path` is a folder, a pipe, a socket or a device, such as /dev/null.
     """
     require_allowed()
+    if path.exists():
+        require_file(path)
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
     aside = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.aside"))

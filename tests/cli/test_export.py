@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from app import export as exporting
 from app.experiment import loading
 from app.export import comparing, onnx
 from app.export.exported import Exported
+from app.system import durable
 from app.tables.formats import FORMATS, FormatRow
 
 
@@ -77,23 +81,59 @@ def test_a_format_that_writes_a_folder_leaves_it_complete_or_absent(call, run, w
     assert [path.name for path in work.iterdir()] == ["checkpoints"]
 
 
-def test_force_replaces_a_folder_that_is_an_export_and_no_other(call, run, work, monkeypatch):
+@pytest.fixture
+def folders(monkeypatch):
+    """Replaces the format pt2 by one that writes a folder with a config.json."""
     monkeypatch.setitem(FORMATS, "pt2", FormatRow(name="pt2", title="", ending=""))
 
-    def write(_run, request, folder):
-        (folder / "config.json").write_text("{}")
+    def write(_run, _request, folder):
+        durable.write_text(folder / "config.json", '{"isoscale": {}}')
         return Exported(format="pt2", error=0.0, inputs=[1], dtype="float32", output="logits", batches=[1, 2])
 
     monkeypatch.setitem(exporting.WRITERS, "pt2", write)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "config.json"])  # the second as another program's model has it
+def test_force_replaces_a_folder_that_is_an_export_and_no_other(call, run, work, folders, name):
     (work / "made").mkdir()
-    (work / "made" / "thesis.tex").write_text("mine")
-    assert call("export checkpoints --format pt2 --out made --force").code == 2
-    assert [path.name for path in (work / "made").iterdir()] == ["thesis.tex"]
+    (work / "made" / name).write_text('{"model_type": "bert"}')
+    for force in ("", "--force"):
+        refused = call(f"export checkpoints --format pt2 --out made {force}")
+        assert refused.code == 2 and "Choose another --out" in refused.err
+    assert (work / "made" / name).read_text() == '{"model_type": "bert"}'
     exported(call, "--format pt2 --out other")
     (work / "other" / "old").write_text("old")
     assert call("export checkpoints --format pt2 --out other").code == 2
     exported(call, "--format pt2 --out other --force")
     assert [path.name for path in (work / "other").iterdir()] == ["config.json"]
+
+
+def test_a_link_to_an_export_stays_a_link_and_a_killed_process_is_in_nobody_s_way(call, run, work, folders):
+    (work / "other").mkdir()
+    (work / "link").symlink_to("other")
+    killed = work / durable.beside("other", f"{os.getpid()}-{threading.get_native_id()}.aside")
+    killed.mkdir()  # by a process that had the same numbers, as in a container
+    exported(call, "--format pt2 --out link --force")
+    assert (work / "link").is_symlink() and (work / "other" / "config.json").is_file() and not killed.exists()
+
+
+def test_a_full_disk_names_the_folder_that_was_asked_for(call, run, work, folders, monkeypatch):
+    usage = shutil.disk_usage(work)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1))
+    ended = call("export checkpoints --format pt2 --out made --json")
+    assert ended.code == 4 and json.loads(ended.out)["error"]["kind"] == "disk full"
+    assert "made, but 1 are free" in ended.err + ended.out and ".aside" not in ended.err + ended.out
+    assert sorted(path.name for path in work.iterdir()) == ["checkpoints"]
+
+
+def test_pipes_folders_and_names_without_utf_8_are_refused(call, run, work, written):
+    os.mkfifo(work / "pipe")
+    (work / "folder").mkdir()
+    for name in ("pipe", "folder", os.fsdecode(b"caf\xe9.pt2")):
+        assert call(f"export checkpoints --format pt2 --force --out {name}").code == 2
+    assert (work / "pipe").is_fifo() and sorted(path.name for path in work.iterdir()) == [
+        "checkpoints", "folder", "pipe"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

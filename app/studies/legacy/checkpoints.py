@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...counts.resnet import DEPTHS
 from ...data.sources import tensors
 from ...errors import InputError
-from ...system.durable import replacing
 from ...system.printable import printable
 from ...tables.models import MODELS
 
@@ -76,15 +75,14 @@ def convert(source: Path, target: Path) -> Converted:
 
     Raises InputError for a file that is not a checkpoint of one of `NETS`, or that would execute code when read.
     """
-    from safetensors.torch import save_file
+    from ...artifacts import checkpoint  # and torch
 
     found = normalised(converted(_weights(source), printable(source)))
     written = {name: tensor.detach().float().contiguous() for name, tensor in sorted(found.weights.items())}
     for name, tensor in found.weights.items():
         if not tensor.is_floating_point():  # a counter of batches
             written[name] = tensor
-    with replacing(target, wanted=sum(tensor.nbytes for tensor in written.values())) as aside:
-        save_file(written, aside)
+    checkpoint.save_tensors(target, written)
     return found
 
 
