@@ -56,7 +56,9 @@ def of_transformers(config: RunConfig) -> dict[str, Any]:
 
 
 def _unlike(library: str, config: RunConfig, what: str) -> InputError:
-    return InputError(f"{library} has no model like {config.model} ({what}). Use --format onnx, which takes any model")
+    return InputError(
+        f"{library} has no model like {config.model} ({what}). Use `export --format onnx`, which takes any model"
+    )
 
 
 def _require_images(library: str, config: RunConfig) -> None:

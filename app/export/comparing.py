@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -16,10 +17,18 @@ MOST = 1e-4  # of the largest difference, relative to the largest output
 
 
 def compared(made: Subject, request: Request, compute: Callable[[Tensor], Tensor]) -> Exported:
-    """Return the report on a file whose outputs `compute` returns. Raises Inexact if they differ from the model's."""
+    """Return the report on a file whose outputs `compute` returns.
+
+    Raises Inexact if they differ from the model's, or if the model's are not finite numbers.
+    """
     with torch.no_grad():
         pairs = [(made.module(inputs), compute(inputs)) for inputs in map(made.inputs, BATCHES)]
     largest = max(float(wanted.abs().max()) for wanted, _ in pairs)
+    if not isfinite(largest):
+        raise Inexact(
+            "the run's model computes outputs for random inputs that are not finite numbers, so that no export can be "
+            "compared with it. Nothing was written. Export other weights of the run, or another run"
+        )
     error = max(_difference(wanted, found) for wanted, found in pairs) / (largest or 1.0)
     require_equal(error, request.format)
     return Exported(

@@ -62,7 +62,7 @@ def graph(program: torch.export.ExportedProgram, request: Request) -> onnx.Model
     level = noisy.level
     noisy.setLevel(logging.ERROR)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with programs.blamed(request), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             written = torch.onnx.export(
                 program, (), input_names=[INPUTS], output_names=[OUTPUTS], dynamo=True, verbose=False,
@@ -72,8 +72,6 @@ def graph(program: torch.export.ExportedProgram, request: Request) -> onnx.Model
             # the exporter's optimiser would also remove `+ 1e-8`, which it takes for `+ 0`
             optimizer.fold_constants(written.model)
             optimizer.remove_unused_nodes(written.model)
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise programs.not_exported(error, request) from error
     finally:
         noisy.setLevel(level)
     model = written.model_proto

@@ -1,6 +1,7 @@
 """No model fixes its batch, so that exported files take any batch: images, fields and signals, one output or many."""
 
 import ast
+import io
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from app import models
 from app.config.facts import DatasetFacts
 from app.config.run import RunConfig, resolve
+from app.errors import Inexact, InputError
 from app.export import comparing, onnx, programs, subject
 from app.export.exported import Request
 from app.tables.families import FAMILIES
@@ -75,6 +77,7 @@ def test_no_model_specialises_the_batch(name, facts):
     assert done.error <= 1e-6 and done.output == ("values" if facts is FIELDS else "logits")
 
 
+WRITERS = {"onnx": onnx.write_onnx, "pt2": programs.write_pt2, "torchscript": programs.write_torchscript}
 SIX = [("vit_classic", None), ("vit_differential", SIGNALS), ("t2t_vit", None), ("cnn", FIELDS), ("resnet1d", SIGNALS),
        ("swin", None)]  # fmt: skip
 
@@ -84,21 +87,63 @@ SIX = [("vit_classic", None), ("vit_differential", SIGNALS), ("t2t_vit", None), 
 def test_every_format_computes_what_the_model_does(name, facts, tmp_path):
     pytest.importorskip("onnxscript")
     small = made(tiny(name, facts))
-    writers = {"onnx": onnx.write_onnx, "pt2": programs.write_pt2, "torchscript": programs.write_torchscript}
-    for form, write in writers.items():
+    for form, write in WRITERS.items():
         assert write(small, Request(format=form), tmp_path / form).error <= 5e-6, form
 
 
-@pytest.mark.slow
-def test_a_model_that_fixes_its_batch_is_refused():
-    class Fixed(torch.nn.Module):
-        def forward(self, x):
-            return x.flatten(1)[:, :3] * len(x)
+class Fixed(torch.nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :3] + torch.zeros(len(x), 1)
 
+
+class Keyed(torch.nn.Module):
+    def forward(self, x):
+        return x.flatten(1) * dict.fromkeys(range(1, 9), 1.0)[x.shape[0]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "reason"), [(Fixed, r"len\(x\)"), (Keyed, "(Key|Type)Error")])
+def test_a_model_whose_code_fixes_its_batch_is_refused_with_the_reason(model, reason, tmp_path):
+    fixed = made(tiny("cnn"))._replace(module=subject.Deployed(model()))
+    for form, write in WRITERS.items():
+        with pytest.raises(InputError, match=f"cannot be exported to {form} .*{reason}"):
+            write(fixed, Request(format=form), tmp_path / form)
+
+
+@pytest.mark.slow
+def test_an_operator_that_onnx_lacks_is_named(tmp_path):
+    pytest.importorskip("onnxscript")
+
+    class Values(torch.nn.Module):
+        def forward(self, x):
+            return torch.linalg.svdvals(x[:, 0, :4, :4])
+
+    other = made(tiny("cnn"))._replace(module=subject.Deployed(Values()))
+    with pytest.raises(InputError, match=r"No ONNX function found for .*svd"):
+        onnx.write_onnx(other, Request(format="onnx"), tmp_path / "model.onnx")
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_model():
+    with pytest.raises(RuntimeError, match="memory"), programs.blamed(Request(format="pt2")):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+def test_torch_writes_a_program_to_memory_since_it_aborts_on_a_full_disk(tmp_path, monkeypatch):
+    def save(_program, file, **_):
+        assert isinstance(file, io.BytesIO)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(torch.export, "save", save)
+    with pytest.raises(ZeroDivisionError):
+        programs.write_pt2(made(tiny("cnn")), Request(format="pt2"), tmp_path / "model.pt2", object())
+
+
+def test_a_model_without_finite_outputs_is_not_exported():
     small = made(tiny("cnn"))
-    fixed = small._replace(module=subject.Deployed(Fixed()))
-    with pytest.raises(ValueError, match="cannot be exported"):
-        programs.traced(fixed, Request(format="pt2"))
+    with torch.no_grad():
+        next(small.module.parameters()).fill_(float("nan"))
+    with pytest.raises(Inexact, match="not finite"):
+        comparing.compared(small, Request(format="pt2"), small.module)
 
 
 @pytest.mark.slow
