@@ -4,12 +4,14 @@ import json
 from importlib.util import find_spec
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from timm import create_model
 
 from app import export
 from app.artifacts import checkpoint
 from app.errors import Inexact, InputError
-from app.export import architectures, timm
+from app.export import architectures, subject, timm
 from app.export.exported import Request
 
 from .weighed import FIELD, SIGNAL, weighed
@@ -52,6 +54,21 @@ def test_timm_computes_the_outputs_of_every_counterpart(tmp_path, model):
     assert "library_name: timm" in card and "pipeline_tag: image-classification" in card
 
 
+def test_differential_attention_of_timm_is_ours_in_float64_but_for_its_float32_lambda(tmp_path):
+    """timm computes lambda in float32 and keeps lambda_init in float64; here it is float64 and float32."""
+    run, done = written(tmp_path, "timm", model="vit_differential", **ON_DIGITS)
+    ours = subject.subject(run, Request(format="timm"))
+    inputs, model = ours.inputs(5).double(), ours.module.double()
+    theirs = create_model(f"local-dir:{done.path}", pretrained=True).eval().double()
+    with torch.no_grad():
+        wanted = model(inputs)
+        assert 1e-12 < (theirs(inputs) - wanted).abs().max() / wanted.abs().max() < 1e-7
+        for block, other in zip(model.model.blocks, theirs.blocks, strict=True):
+            other.attn._compute_lambda = block.attention.lambda_full
+            other.attn.lambda_init = float(block.attention.lambda_init)
+        assert (theirs(inputs) - wanted).abs().max() / wanted.abs().max() < 1e-12
+
+
 @pytest.mark.slow
 def test_timm_computes_a_regression_of_fields(tmp_path):
     _, done = written(tmp_path, "timm", model="vit_classic", facts=FIELD, patch=16, size="1M")
@@ -69,8 +86,9 @@ def test_timm_computes_a_regression_of_fields(tmp_path):
         ("vit_classic", {"dataset": "cifar100", "size": "1M", "image": 48}),
     ],
 )
-def test_transformers_computes_the_outputs_of_every_counterpart(tmp_path, model, asked):
+def test_transformers_computes_the_outputs_of_every_counterpart(tmp_path, capfd, model, asked):
     run, done = written(tmp_path, "transformers", model=model, **asked)
+    assert "Loading" not in "".join(capfd.readouterr())  # its progress bar
     config = json.loads((done.path / "config.json").read_text())
     assert done.error < 1e-6 and [*config["id2label"].values()] == run.record.data.class_names
     processor = json.loads((done.path / "preprocessor_config.json").read_text())
@@ -84,7 +102,7 @@ def test_a_model_without_a_counterpart_is_refused_with_another_format(tmp_path, 
     asked, says = OF_NONE[model]
     config = made_up_run(tmp_path, steps=1, model=model, **asked).config
     for find in (architectures.of_timm, architectures.of_transformers):
-        with pytest.raises(InputError, match=r"has no model like .* Use --format onnx") as refused:
+        with pytest.raises(InputError, match=r"has no model like .* Use `export --format onnx`") as refused:
             find(config)
         assert says in str(refused.value) or find is architectures.of_transformers
 
