@@ -12,6 +12,7 @@ from typing import Any
 from ..config.run import RunConfig
 from ..errors import Damaged, InputError
 from ..system.durable import sha256
+from ..tables import own
 from . import index, record
 from .index import Entry
 from .paths import RunFiles
@@ -134,12 +135,24 @@ def unfinished_on_other_data(checkpoints: Path, config: RunConfig) -> Run | None
     """Return the newest unfinished run that differs from a config only in its data's fingerprint, or None."""
     if config.fingerprint is None:
         return None
-    wanted = _but_for_data(config)
+    return _unfinished(checkpoints, config, _but_for_data)
+
+
+def unfinished_of_another_file(checkpoints: Path, config: RunConfig) -> Run | None:
+    """Return the newest unfinished run that differs from a config only in the content of its model's file, or None."""
+    if own.title(config.model) is None:
+        return None
+    return _unfinished(checkpoints, config, _but_for_code)
+
+
+def _unfinished(checkpoints: Path, config: RunConfig, rest: Callable[[RunConfig], dict[str, Any]]) -> Run | None:
+    """Return the newest unfinished run with the same rest of its config as another config, but not with its ID."""
+    wanted, name = rest(config), own.title(config.model) or config.model
     for entry in reversed(indexed(checkpoints, lambda _: None)):
-        same = (entry.model, entry.size, entry.dataset) == (config.model, config.size, config.dataset)
+        same = (own.title(entry.model) or entry.model, entry.dataset) == (name, config.dataset)
         if same and entry.status != "done" and entry.run_id != config.run_id:
             run = Run.load(checkpoints / entry.name)
-            if _but_for_data(run.config) == wanted:
+            if rest(run.config) == wanted:
                 return run
     return None
 
@@ -148,6 +161,12 @@ def _but_for_data(config: RunConfig) -> dict[str, Any]:
     """Return the fields of a config, except those that follow from its data."""
     of_data = ("fingerprint", "layout_revision", "decoding_revision", "classes")
     return {name: value for name, value in config.to_json().items() if name not in of_data}
+
+
+def _but_for_code(config: RunConfig) -> dict[str, Any]:
+    """Return the fields of a config, except those that follow from the content of its model's file."""
+    of_code = ("model", "model_sha256", "grow_to", *(("size",) if config.size == config.model else ()))
+    return {name: value for name, value in config.to_json().items() if name not in of_code}
 
 
 def _copy(checkpoints: Path, config: RunConfig) -> Run | None:

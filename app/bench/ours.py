@@ -7,9 +7,10 @@ from typing import Any
 
 from ..computing import execution
 from ..config.run import RunConfig
+from ..models import require
 from ..place import Place
 from . import meter
-from .request import resolved
+from .request import requests, resolved
 
 _SMALL = 4  # images of a step on a CPU, where no --batch-size is given
 
@@ -21,6 +22,14 @@ def config_at(request: Mapping[str, Any], here: Place) -> RunConfig:
     """
     small = {"batch_size": _SMALL} if here.device.type == "cpu" else {}
     return resolved({**small, **request})
+
+
+def configs(request: Mapping[str, Any], here: Place) -> list[RunConfig]:
+    """Return the configs of ours at the request's shape, and then that of its model. Raises InputError."""
+    found = [config_at(each, here) for each in requests(request)]
+    for config in found:
+        require(config)
+    return found
 
 
 def choose(config: RunConfig, here: Place, wishes: execution.Wishes, say: Callable[[str], None]) -> execution.Execution:

@@ -16,11 +16,14 @@ from ..errors import InputError
 from ..models import count
 from ..place import Place
 from ..system import memory
+from ..tables import own
 from ..tables.computing import PATHS
+from ..tables.own import OwnModel
 from . import meter, ours, peers
 from .apart import Apart
 from .meter import Prepared
 from .report import Group, Report, hardware
+from .request import MODELS
 from .rounds import Contender, Pace, Samples, measure, spread
 
 _NOTES = (
@@ -51,9 +54,12 @@ def compare(
     attention_path: str | None = None,
     compiled: bool | None = None,
 ) -> Report:
-    """Measure the milliseconds per step and, on CUDA, its rate as a share of a large matrix product's rate."""
-    configs = [ours.config_at({**request, "model": model}, here) for model in ("vit_classic", "vit_differential")]
-    classic = configs[0]
+    """Measure the milliseconds per step and, on CUDA, its rate as a share of a large matrix product's rate.
+
+    The request's model is measured next to ours.
+    """
+    configs = ours.configs(request, here)
+    classic, added = configs[0], configs[len(MODELS) :]
     compiled = here.device.type == "cuda" if compiled is None else compiled
     wishes = execution.Wishes(threads=threads, compile=compiled)
     paths, left_out = _paths(configs, here, attention_path)
@@ -61,6 +67,7 @@ def compare(
         _ours(config, here, replace(wishes, attention_path=path)) for config, path in zip(configs, paths, strict=True)
     ]
     rivals, absent = _rivals(classic, here, compiled=compiled)
+    pairs = [*_PAIRS, *((config.model, classic.model) for config in added)]
     samples, failed = measure([*contenders, *rivals], pace, meter.Memory(here.device))
     rate = meter.matmul_rate(here.device) if here.device.type == "cuda" else None
     flops = {config.model: config.flops for config in configs}
@@ -71,7 +78,7 @@ def compare(
         bench="step",
         setting=setting | {"precision": here.precision},
         hardware=hardware(here.describe()),
-        groups=[Group(title="a training step", unit="ms per step", samples=samples, pairs=_PAIRS)],
+        groups=[Group(title="a training step", unit="ms per step", samples=samples, pairs=pairs)],
         left_out=[*left_out, *absent, *failed],
         notes=_NOTES,
         facts={"bf16_matmul_flops_per_second": rate} if rate else {},
@@ -103,11 +110,14 @@ def _paths(configs: list[RunConfig], here: Place, asked: str | None) -> tuple[li
 def _ours(config: RunConfig, here: Place, wishes: execution.Wishes) -> Contender:
     chosen = ours.choose(config, here, wishes, say=lambda _: None)
     facts = {"heads": config.heads, "parameters": config.parameters, **chosen.to_json()}
-    make = partial(_rehearsed, config, here, chosen)
+    make = partial(_rehearsed, config, here, chosen, own.known(config.model))
     return _contender(config.model, make, here, facts=facts, required=True, threads=chosen.threads)
 
 
-def _rehearsed(config: RunConfig, here: Place, chosen: execution.Execution) -> Prepared:
+def _rehearsed(config: RunConfig, here: Place, chosen: execution.Execution, code: OwnModel | None) -> Prepared:
+    """Return the steps of ours. `code` is the file of a user's own model, which the user named to this process."""
+    if code:
+        own.allow(code)
     if here.device.type == "cpu":
         memory.keep()
     step = Rehearsal(config, here, HeldBatch.of(config, here.device), chosen).step

@@ -50,6 +50,11 @@ BatchOfStep = Annotated[
 BatchOfLayer = Annotated[
     int | None, _option("--batch-size", help="Set the examples of one call. Default: 1 on a CPU, else 8.")
 ]
+ModelOfStep = Annotated[
+    str | None,
+    _option("--model", help="Measure this model too, at its default size if it is in no size table: a name, or "
+            "FILE.py:NAME. Default: none."),
+]  # fmt: skip
 Compare = Callable[["Place", "Pace"], "Report"]
 
 
@@ -66,6 +71,8 @@ def register(app: typer.Typer) -> None:
 
 
 def step(
+    model: ModelOfStep = None,
+    model_args: o.ModelArgs = None,
     size: o.Size = None,
     dataset: DatasetRow = None,
     image: o.Image = None,
@@ -82,8 +89,9 @@ def step(
 ) -> None:
     """Measure one training step of isoscale, timm and HF Trainer at equal shape."""
     request = requested(
-        size=size, dataset=dataset, image=image, patch=patch, batch_size=batch_size, precision=precision
-    )
+        model=model, model_args=model_args, size=size, dataset=dataset, image=image, patch=patch,
+        batch_size=batch_size, precision=precision,
+    )  # fmt: skip
 
     def compare(here: Place, pace: Pace) -> Report:
         from ..bench.step import compare
@@ -122,13 +130,14 @@ def attention(
 
 def requested(**given: Any) -> dict[str, Any]:
     """Return the options that were given. Raise InputError for values that no model can have, without torch."""
-    from ..bench.request import resolved
+    from ..bench.request import requests, resolved
     from ..tables.sizes import parse_size
 
     request = {name: value for name, value in given.items() if value is not None}
     if "size" in request:
         request["size"] = parse_size(request["size"])
-    resolved(request)
+    for each in requests(request):
+        resolved(each)
     return request
 
 

@@ -155,6 +155,7 @@ def _of(name: str) -> Any:
 
 
 Model = Annotated[str | None, _of("model")]
+ModelArgs = Annotated[str | None, _of("model_args")]
 Size = Annotated[str | None, _of("size")]
 Image = Annotated[int | None, _of("image")]  # or a tuple, as app.tables.shape.Extent
 Patch = Annotated[int | None, _of("patch")]

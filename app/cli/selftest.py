@@ -33,7 +33,10 @@ Sigterm = Annotated[
 Seed = Annotated[
     int, _option("--seed", min=0, help="Set the seed of the runs, and of the random steps of --kill. Default: 0.")
 ]
-ModelName = Annotated[str, _option("--model", help="Train this model in the tiny run. Default: vit_differential.")]
+ModelName = Annotated[
+    str,
+    _option("--model", help="Train this model in the tiny run: a name, or FILE.py:NAME. Default: vit_differential."),
+]
 Ranks = Annotated[
     int, _option("--ranks", min=1, help="Start each run with this many processes, under torchrun. Default: 1.")
 ]
@@ -56,6 +59,7 @@ def selftest(
     sigterm: Sigterm = False,
     seed: Seed = 0,
     model: ModelName = "vit_differential",
+    model_args: o.ModelArgs = None,
     micro_batch_size: o.MicroBatchSize = None,
     ranks: Ranks = 1,
     epochs: Epochs = 4,
@@ -63,9 +67,9 @@ def selftest(
     as_json: o.AsJson = False,
 ) -> None:
     """Train a tiny run, interrupt it, resume it, and compare every byte with a run that was not interrupted."""
-    setting = {"seed": seed, "model": _named(model), "micro_batch_size": micro_batch_size, "ranks": ranks}
+    setting = {"seed": seed, "model": model, "micro_batch_size": micro_batch_size, "ranks": ranks}
     began = time.monotonic()
-    with _trial(keep, as_json=as_json, **setting, epochs=epochs) as trial:
+    with _trial(keep, as_json=as_json, **setting, model_args=model_args, epochs=epochs) as trial:
         from ..selftest import run
 
         verdicts = run({"kill": kill or 0, "sigterm": int(sigterm)}, trial)
@@ -74,12 +78,6 @@ def selftest(
     else:
         result_line(_summary(verdicts, setting, time.monotonic() - began))
     raise typer.Exit(0 if all(verdict.passed for verdict in verdicts) else 1)
-
-
-def _named(model: str) -> str:
-    from ..tables.models import model_row
-
-    return model_row(model).name
 
 
 @contextmanager
@@ -92,6 +90,7 @@ def _trial(keep: Path | None, *, as_json: bool, **setting: Any) -> Iterator[Tria
 
     if keep and keep.exists() and any(keep.iterdir()):
         raise InputError(f"--keep {keep} is not empty. Name a new folder")
+    Trial(root=Path(), say=note, **setting).require_possible()
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         yield Trial(root=keep.resolve(), say=_say(as_json), **setting)

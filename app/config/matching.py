@@ -41,6 +41,10 @@ def of_the_other(request: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in request.items() if name not in _OWN}
     if "patch" not in family.cells:
         found.pop("patch", None)
+    if "match" in request and "size" in request and row.family == own.FAMILY:
+        raise InputError(
+            f"--like {request['like']} has the size that the defaults of its constructor give. Omit --size"
+        )
     if "match" not in request and (row.preset or not family.growth or row.family == own.FAMILY):
         found.pop("size", None)
     return found | {"model": row.name}

@@ -10,7 +10,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def _loaded(model: OwnModel) -> Callable[..., Any]:
         assert spec and spec.loader
         sys.modules[name] = module = importlib.util.module_from_spec(spec)  # before it runs, as dataclasses need it
         try:
-            with blamed(model, "this file cannot be imported"):
+            with blamed(model, "this file cannot be imported"), redirect_stdout(sys.stderr):
                 spec.loader.exec_module(module)
         except InputError:
             del sys.modules[name]
@@ -95,11 +95,28 @@ def _built(
     shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
     steps = grow is not None and keywords.axis(grow).step == 1
     hint = f". If only some values are possible, use --grow {grow}:8 for multiples of 8" if steps else ""
-    with blamed(model, f"it cannot be built with {shown}", hint=hint):
+    with blamed(model, f"it cannot be built with {shown}", hint=hint), redirect_stdout(sys.stderr):
         found = make(**given)
     if not isinstance(found, nn.Module):
         raise InputError(f"{model} returns {type(found).__name__}, not a torch.nn.Module. Return the model")
+    _require_storable(model, found)
     return found
+
+
+def _require_storable(model: OwnModel, built: nn.Module) -> None:
+    """Raise InputError for a state that is not of tensors with a shape, as .safetensors files need."""
+    from torch import Tensor, nn
+
+    for name, parameter in built.named_parameters():
+        if not parameter.is_floating_point():
+            raise InputError(
+                f"{model}: {name} is {parameter.dtype}. Use a floating-point parameter, or register_buffer"
+            )
+    for name, value in built.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise InputError(f"{model}: {name} is in the state_dict and no tensor. Use register_buffer instead")
+        if nn.parameter.is_lazy(value):
+            raise InputError(f"{model}: {name} has no shape before the first input. Give the layer its sizes")
 
 
 def passed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import data
 from ..artifacts.record import Record
-from ..artifacts.runs import Run, place_of, unfinished_on_other_data
+from ..artifacts.runs import Run, place_of, unfinished_of_another_file, unfinished_on_other_data
 from ..config.run import RunConfig
 from .observers import Screen
 from .options import Options
@@ -29,6 +29,7 @@ def as_begun(config: RunConfig, options: Options, screen: Screen, path: str | No
             f"note: run {earlier.run_id} is finished and differs only by {_revisions(earlier, config)}. This command "
             f"starts another run, {config.run_id}. Do not compare the two as one model"
         )
+    report_other_file(unfinished_of_another_file(options.checkpoints, config), config, screen)
     other = unfinished_on_other_data(options.checkpoints, config)
     if not (other and path and config.layout_revision == 1 and data.named_by_all_files(path, other.config)):
         report_other_data(other, config, screen)
@@ -51,6 +52,16 @@ def report_other_data(other: Run | None, config: RunConfig, screen: Screen) -> N
             f"files of {config.dataset} have changed since (fingerprint {other.config.fingerprint}, now "
             f"{config.fingerprint}). This command starts another run, {config.run_id}. To resume the first, restore "
             "the files"
+        )
+
+
+def report_other_file(other: Run | None, config: RunConfig, screen: Screen) -> None:
+    """Report an unfinished run that differs from the config only in the content of its model's file."""
+    if other:
+        screen.say(
+            f"note: run {other.record.run_id} is unfinished and differs from this command only in its model's file, "
+            f"which has changed since (sha256 {other.config.model_sha256}, now {config.model_sha256}). This command "
+            f"starts another run, {config.run_id}. To resume the first, restore the file"
         )
 
 

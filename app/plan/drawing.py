@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .. import data, place
-from ..artifacts.runs import place_of, unfinished_on_other_data
+from ..artifacts.runs import place_of, unfinished_of_another_file, unfinished_on_other_data
 from ..computing import execution
 from ..config import matching
 from ..config.command import Command
 from ..config.run import RunConfig
 from ..experiment import run as experiment
-from ..experiment.earlier import report_other_data
+from ..experiment.earlier import report_other_data, report_other_file
 from ..experiment.observers import Screen
 from ..experiment.options import Options
 from ..experiment.planning import tell_kin
@@ -74,4 +74,5 @@ def _report_others(config: RunConfig, options: Options, screen: Screen) -> None:
     """Report runs that differ only in their data and are unfinished, or only in their epochs, as `train` does."""
     if not place_of(options.checkpoints, config).record.exists():
         report_other_data(unfinished_on_other_data(options.checkpoints, config), config, screen)
+        report_other_file(unfinished_of_another_file(options.checkpoints, config), config, screen)
         tell_kin(config, options.checkpoints, screen.say)

@@ -12,6 +12,7 @@ from ..config.run import RunConfig
 from ..counts.vit import head_width
 from ..system import machine, storage
 from ..system.findings import FAIL, NOTE, PASS, WARN, Finding
+from ..tables import own
 from ..tables.datasets import DatasetRow
 from ..tables.recipes import NONE
 from ..tables.shape import with_unit
@@ -141,7 +142,9 @@ def matched(config: RunConfig, other: RunConfig, *, match: str) -> list[Finding]
     params, flops = (f"{100 * ratio[what] - 100:+.2f} %" for what in ("params", "flops"))
     says = f"{params} parameters and {flops} FLOPs against {other.model} {other.parameters:,}"
     if verdict == FAIL:
-        says += f". --match {match} --like {other.model} chooses the nearest"
+        grow = "--grow KEYWORD " if config.family.name == own.FAMILY and config.grow is None else ""
+        without = ", without --size," if other.family.name == own.FAMILY else ""
+        says += f". {grow}--match {match} --like {own.spelled(other.model)}{without} chooses the nearest"
     same = config.tokens == other.tokens
     tokens = f"{config.tokens:,} against {other.tokens:,}" if not same else f"{config.tokens:,} in both"
     where = f"{config.dataset} at {with_unit(config.image)}"

@@ -9,15 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..config.command import Command
+from ..config.settings import flag
 from ..system import relaunch
+from ..tables import own
+from ..tables.models import model_row
 from .child import Child, Ended
 
 TRAIN_ROWS, BATCH_SIZE = 160, 32
-TINY = (
-    "--dataset", "digits", "--size", "100K", "--d-model", "64", "--batch-size", str(BATCH_SIZE),
-    "--val-batch-size", "16", "--limit-train", str(TRAIN_ROWS), "--limit-val", "40", "--limit-test", "60",
-    "--threads", "1",
-)  # fmt: skip
+TINY = {
+    "dataset": "digits", "batch_size": BATCH_SIZE, "val_batch_size": 16, "limit_train": TRAIN_ROWS, "limit_val": 40,
+    "limit_test": 60, "threads": 1,
+}  # fmt: skip
+_SMALL = {"size": "100K", "d_model": 64}  # of a model of the size table; another has its default size
 ALWAYS = ("--state-every", "0")  # a state at every step
 _UNSET = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "ISOSCALE_DEBUG")
 
@@ -56,7 +60,8 @@ class Trial:
     root: Path
     say: Callable[[str], None]
     seed: int = 0
-    model: str = "vit_differential"
+    model: str = "vit_differential"  # a name, or FILE.py:NAME
+    model_args: str | None = None
     micro_batch_size: int | None = None
     ranks: int = 1
     epochs: int = 4
@@ -69,9 +74,22 @@ class Trial:
 
     def arguments(self) -> list[str]:
         """Return the run's command line, without the program."""
-        split = ("--micro-batch-size", str(self.micro_batch_size)) if self.micro_batch_size else ()
-        own = ("--model", self.model, "--seed", str(self.seed), "--epochs", str(self.epochs))
-        return ["train", *TINY, *own, *split]
+        return ["train", *(word for name, value in self.settings().items() for word in (flag(name), str(value)))]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the run's settings. A file is named by its absolute path, since each run has a separate folder."""
+        model = self.model
+        if own.is_file(model):
+            found = own.read(model)
+            model = f"{Path(found.path).expanduser().resolve()}:{found.name}"
+        given = {"model": model, "seed": self.seed, "epochs": self.epochs}
+        given |= _SMALL if model_row(model).sized else {}
+        asked = {"model_args": self.model_args, "micro_batch_size": self.micro_batch_size}
+        return TINY | given | {name: value for name, value in asked.items() if value is not None}
+
+    def require_possible(self) -> None:
+        """Raise InputError for a model that cannot be trained on digits."""
+        Command.of(self.settings())
 
     def command(self, *more: str) -> list[str]:
         """Return the complete command for the system, under `torchrun` if there are several ranks."""

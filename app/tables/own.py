@@ -72,8 +72,13 @@ def read(text: str) -> OwnModel:
         path=path, name=found.name, source=content.decode(), sha256=hashlib.sha256(content).hexdigest(),
         keywords=keywords, required=required,
     )  # fmt: skip
-    _READ[own.model] = own
+    allow(own)
     return own
+
+
+def allow(model: OwnModel) -> None:
+    """Allow the code of a model to run in this process, because its user named the file to the one that started it."""
+    _READ[model.model] = model
 
 
 def ask(text: str | None) -> None:
@@ -91,6 +96,12 @@ def ask(text: str | None) -> None:
 def known(model: str) -> OwnModel | None:
     """Return the file of a model, if this process was asked for it."""
     return _READ.get(model)
+
+
+def spelled(model: str) -> str:
+    """Return a model's name as `--model` takes it: FILE.py:NAME as the user wrote it, or any other name as it is."""
+    found = known(model)
+    return str(found) if found else model
 
 
 def require(model: str, sha256: str | None = None) -> OwnModel:
