@@ -169,9 +169,8 @@ class Place:
         return devices.limits(self.device).peak(self.device)
 
     def forget_peak(self) -> None:
-        """Reset the peak of a CUDA device, so that trials before a run do not count."""
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
+        """Reset the peak of a device that keeps one, so that trials before a run do not count."""
+        devices.forget_peak(self.device)
 
     def room(self) -> tuple[int, int]:
         """Return the free and the total bytes of memory: of the device, or of the host's control group for a CPU."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..system.printable import printable
+from ..tables import sizes
 from . import options as o
 from .examples import page
 from .screen import Screen, result, result_json
@@ -223,7 +224,7 @@ def _text(run: Run, which: Which, more: dict[str, Any] | None = None) -> str:
     from . import calibrated
 
     test, about = _test(run, which), run.record
-    what = f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {which.title}"
+    what = f"run {about.run_id}: {sizes.named(about.model, about.size)} on {about.dataset}, {which.title}"
     asked = [f"{name}: {percent(rate)}" for name, rate in (more or {}).items() if not name.endswith("_interval")]
     lines = [what, *test_lines(run, test), *asked, *calibrated.lines(run, which)]
     figure = (

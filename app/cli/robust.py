@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..tables.sizes import named
 from . import options as o
 from .examples import page
 from .screen import Screen, result, result_json
@@ -209,8 +210,9 @@ def _lines(
         for name, found in its.values.items()
     ]
     unit = "accuracy in %" if its.metric == "top1" else "RMSE"
+    what = named(about.model, about.size)
     lines = [
-        f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, {weights} weights, {unit}, n {its.n:,} "
+        f"run {about.run_id}: {what} on {about.dataset}, {weights} weights, {unit}, n {its.n:,} "
         f"test rows, corrupted at {each.side} px, seed {asked.seed}",
         columns(heads, rows),
         f"clean: {_with_interval(its.clean, its.clean_interval, show)}",

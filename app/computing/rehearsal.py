@@ -14,7 +14,7 @@ from ..config.run import RunConfig
 from ..models import drop_path
 from ..models.compiling import compiled
 from ..place import Place
-from ..system import memory
+from ..system import devices
 from . import trials
 from .arithmetic import Arithmetic
 from .execution import Execution
@@ -32,12 +32,13 @@ class HeldBatch:
     def of(cls, config: RunConfig, device: torch.device) -> HeldBatch:
         """Return noise of the config's shape, and meaningless targets.
 
-        Raises MemoryError before the host's memory is exhausted.
+        Raises MemoryError before the memory is exhausted.
         """
         draw = torch.Generator(device).manual_seed(0)
         size = (config.batch_size, *config.input_shape)
-        taken, free = 4 * math.prod(size), memory.free()
-        if device.type != "cuda" and 0 < free < taken:  # a system that overcommits memory would kill the process later
+        its = devices.limits(device)
+        taken, free = 4 * math.prod(size), its.room(device)[0]
+        if not its.fits_by_trial and 0 < free < taken:  # the system would swap, or kill the process later
             raise MemoryError(f"a batch of {taken / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free")
         images = torch.randn(size, device=device, generator=draw)
         return cls(images, task.of(config.task).drawn(len(images), classes=config.classes, device=device))

@@ -104,19 +104,17 @@ def _built(
 
 
 def _require_storable(model: OwnModel, built: nn.Module) -> None:
-    """Raise InputError for a state that is not of tensors with a shape, as .safetensors files need."""
-    from torch import Tensor, nn
+    """Raise InputError for a state that is not of tensors with a shape, whose numbers are float32 or whole."""
+    import torch
+    from torch import nn
 
-    for name, parameter in built.named_parameters():
-        if not parameter.is_floating_point():
-            raise InputError(
-                f"{model}: {name} is {parameter.dtype}. Use a floating-point parameter, or register_buffer"
-            )
     for name, value in built.state_dict().items():
-        if not isinstance(value, Tensor):
+        if not isinstance(value, torch.Tensor):
             raise InputError(f"{model}: {name} is in the state_dict and no tensor. Use register_buffer instead")
         if nn.parameter.is_lazy(value):
             raise InputError(f"{model}: {name} has no shape before the first input. Give the layer its sizes")
+        if value.dtype != torch.float32 and (value.is_floating_point() or value.is_complex()):
+            raise InputError(f"{model}: {name} is {value.dtype}. Use float32, which every device and export supports")
 
 
 def passed(

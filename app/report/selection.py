@@ -11,6 +11,7 @@ from ..config.run import RunConfig
 from ..errors import InputError
 from ..tables.datasets import DATASETS
 from ..tables.models import MODELS
+from ..tables.sizes import named
 from .differences import distinctions, in_words, settings_of, shown
 
 Say = Callable[[str], None]
@@ -107,7 +108,7 @@ def kinds(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def label(run: Run) -> str:
     """Return the name of a run for messages."""
-    return f"{run.record.run_id} ({run.config.model} {run.config.size} {run.config.dataset})"
+    return f"{run.record.run_id} ({named(run.config.model, run.config.size)} {run.config.dataset})"
 
 
 def examples(runs: Iterable[Run]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..artifacts.record import Record
+from ..tables.sizes import named
 
 _MARKS = {True: "same", False: "DIFFERS", None: "note"}
 
@@ -67,7 +68,7 @@ class Reproduction:
     def lines(self) -> list[str]:
         """Return the report for a terminal."""
         record, at = self.record, f" at commit {self.commit}" if self.commit else ""
-        head = f"run {record.run_id}: {record.model} {record.size} on {record.dataset}, {self.weights} weights"
+        head = f"run {record.run_id}: {named(record.model, record.size)} on {record.dataset}, {self.weights} weights"
         apart = [f"{name} {_shown(theirs)} (here {_shown(ours)})" for name, (theirs, ours) in self.differences.items()]
         about = f"versions and machine that differ: {', '.join(apart) or 'none'}"
         verdict = "reproduced" if self.reproduced else f"not reproduced ({', '.join(f.what for f in self.refuting)})"

@@ -105,6 +105,12 @@ def name(device: torch.device) -> str:
     return str(named[device.type](device)) if device.type in named else machine.cpu_name()
 
 
+def forget_peak(device: torch.device) -> None:
+    """Reset the peak of a device's memory, where torch keeps one: on CUDA, ROCm and XPU."""
+    if device.type in ("cuda", "xpu"):
+        {"cuda": torch.cuda, "xpu": torch.xpu}[device.type].reset_peak_memory_stats(device)
+
+
 def empty_cache(device: torch.device) -> None:
     """Return the memory that torch keeps for reuse to the device."""
     if device.type != "cpu":

@@ -71,7 +71,11 @@ def budget(size: str) -> int:
 
 
 def spelled(parameters: int) -> str:
-    """Return a count as a size, to three digits or more: 9,758,564 is `9.76M`."""
+    """Return a count as a size, to three digits or more: 9,758,564 is `9.76M`. Raises InputError below 1,000."""
+    if parameters < _UNITS["K"]:
+        raise InputError(
+            f"a model of {parameters:,} parameters has no size, since sizes begin at 1K. Use a larger model"
+        )
     return parse_size(f"{parameters / 1e6:.2f}M" if parameters >= _UNITS["M"] else f"{parameters / 1e3:.1f}K")
 
 
@@ -85,3 +89,8 @@ def row_for(size: str, dataset: str) -> tuple[SizeRow, bool]:
     if size in own:
         return own[size], True
     return min(own.values(), key=lambda row: abs(math.log(budget(row.size) / budget(size)))), False
+
+
+def named(model: str, size: str) -> str:
+    """Return a model with its size, or the model alone if it has no budget."""
+    return model if size == model else f"{model} {size}"

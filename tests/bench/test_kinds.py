@@ -84,6 +84,18 @@ def test_a_step_of_little_work_takes_one_thread_and_its_peers_the_default(call, 
     assert report["hardware"]["threads"] == torch.get_num_threads() == 2
 
 
+@pytest.mark.slow
+def test_a_model_of_a_file_is_measured_next_to_ours_in_a_separate_process(call, without_hf, work):
+    made = "nn.Sequential(nn.Flatten(), nn.Linear(channels * image**2, width), nn.Linear(width, classes))"
+    text = f"from torch import nn\n\ndef net(*, image, channels, classes, width=2):\n    return {made}\n"
+    (work / "net.py").write_text(text)
+    line = f"step --model net.py:net --model-args width=3 --size 1M --dataset digits --batch-size 2 {QUICK}"
+    (group,) = asked(call, line)["groups"]
+    name = contenders(group)[2]
+    assert name.startswith("own/net-") and ratio_names(group)[-1] == (name, "vit_classic")
+    assert group["contenders"][2]["parameters"] == 64 * 3 + 3 + 3 * 10 + 10
+
+
 def test_trainer_takes_its_turn_where_it_is_installed_and_writes_nothing_to_stdout(call):
     pytest.importorskip("transformers")
     pytest.importorskip("accelerate")

@@ -30,6 +30,10 @@ CASES = [
         "attention_path=fused: classic attention has no path fused. Valid",
     ),
 ]
+CASES += [
+    ("bench step --model nope.py:Net", "nope.py cannot be read"),
+    ("bench step --model-args width=8", "model-args has no effect on vit_classic"),
+]
 OF_BENCHMARKS = [
     ("data --sise 1M", "No such option: --sise.*. See python -m benchmarks.data --help"),
     ("data --seconds -1", "Invalid value for '--seconds': Input should be greater than or equal to 0"),

@@ -13,6 +13,7 @@ from app.config.run import RunConfig, resolve
 from app.errors import InputError, Stopped
 from app.experiment import run as experiment
 from app.experiment.loading import load
+from app.plan import findings
 from app.tables import own
 from tests.data import measured
 from tests.experiment.runs import Quiet, interrupted
@@ -135,6 +136,12 @@ def test_settings_that_do_not_fit_the_constructor_are_refused(tmp_path, more, sa
         ),
         (("self.head =", "self.again = self.first; self.head ="), "share memory"),
         (("def forward(self, x):", "def forward(self, x):\n        x = x.view(3, -1, 8, 8)"), "(1, 1, 8, 8)"),
+        (("nn.Linear(width, classes)", "nn.LazyLinear(classes)"), "head.weight has no shape"),
+        (("nn.Linear(width, classes)", "nn.Linear(width, classes).double()"), "head.weight is torch.float64"),
+        (
+            ("    def forward", "    def get_extra_state(self): return 3\n\n    def forward"),
+            "_extra_state is in the state",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_trained_is_refused_with_its_file_and_line(tmp_path, change, says):
@@ -250,3 +257,32 @@ def test_a_file_whose_digest_agrees_only_in_the_part_that_the_name_has_is_refuse
 def test_a_name_of_a_record_without_its_file_cannot_be_trained():
     with pytest.raises(InputError, match=r"--model FILE.py:Net"):
         RunConfig.from_strings({"model": "own/Net-00000000", "dataset": "digits"})
+
+
+def test_what_the_file_prints_goes_to_stderr(tmp_path, capsys):
+    file = written(tmp_path, NET.replace("super().__init__()", "super().__init__(); print('built')") + "print('read')")
+    models.build(config_of(file), attention_path="none")
+    found = capsys.readouterr()
+    assert found.out == "" and "read" in found.err and "built" in found.err
+
+
+def test_an_unfinished_run_of_an_earlier_text_of_the_file_is_reported(tmp_path):
+    file, screen = written(tmp_path, NET), Quiet()
+    with pytest.raises(Stopped):
+        trained(tmp_path / "runs", file, interrupted(1))
+    trained(tmp_path / "runs", written(tmp_path, NET + "# changed\n"), screen)
+    (note,) = [line for line in screen.said if "model's file" in line]
+    assert "is unfinished and differs from this command only in its model's file" in note and "restore the file" in note
+
+
+def test_the_hint_to_match_a_model_of_a_file_can_be_typed_as_it_is_printed(tmp_path):
+    file = written(tmp_path, NET)
+    other, like = config_of(file), {"dataset": "digits", "match": "params", "like": f"{file}:Net"}
+    config = RunConfig.from_strings({"model": "vit_classic", "dataset": "digits", "size": "1M"})
+    hint = findings.matched(config, other, match="params")[0].says
+    assert f"--match params --like {file}:Net, without --size, chooses" in hint
+    with pytest.raises(InputError, match="Omit --size"):
+        RunConfig.from_strings({"model": "vit_classic", "size": "1M", **like})
+    with pytest.raises(InputError, match="a model of 110 parameters has no size"):  # rather than a bad --size
+        RunConfig.from_strings({"model": "vit_classic", **like})
+    assert "--grow KEYWORD --match" in findings.matched(other, config, match="params")[0].says

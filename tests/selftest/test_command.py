@@ -106,3 +106,22 @@ def test_the_folder_is_kept_where_that_is_asked(call, monkeypatch, work):
 def test_nothing_is_lost(call, line):
     code, out, err = call(line)
     assert code == 0, f"{out}\n{err}"
+
+
+def test_a_model_that_digits_cannot_train_is_bad_input_before_a_run_is_started(call, monkeypatch):
+    kinds(monkeypatch, kill=passes)
+    code, _, err = call("--model resnet1d")
+    assert code == 2 and "resnet1d" in err
+    assert call("--model resnet18")[0] == 0
+
+
+def test_a_model_of_a_file_is_named_by_its_absolute_path_to_the_runs(call, monkeypatch, work):
+    seen = []
+    kinds(monkeypatch, kill=lambda trial, count: seen.append(trial.arguments()) or passes(trial, count))
+    text = "def net(*, image, channels, classes, width=2): pass"
+    (work / "net.py").write_text(text)
+    code, out, err = call("--model net.py:net --model-args width=3")
+    assert code == 0 and "net.py:net, seed 0" in out, err
+    words = " ".join(seen[0])
+    assert f"--model {work}/net.py:net" in words and "--model-args width=3" in words and "--d-model" not in words
+    assert call("--model net.py:net --model-args depth=3")[0] == 2

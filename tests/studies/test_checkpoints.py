@@ -138,6 +138,42 @@ def test_a_resnet_keeps_every_tensor_under_our_names(tmp_path):
     assert all(torch.equal(written[name], tensor) for name, tensor in state.items()) and written.keys() == state.keys()
 
 
+def renamed(name):
+    """The zoo's name of a tensor of VGG or ConvMixer."""
+    if name.startswith(("features", "head.fc")):
+        return name.replace("head.fc", "classifier")
+    part, _, rest = name.partition(".")
+    number, _, rest = rest.partition(".") if part != "head" else ("7", "", rest)
+    return f"{int(number) + 3 * (part == 'blocks')}.{rest}"
+
+
+@pytest.mark.parametrize("net", ["vgg", "convmixer"])
+def test_a_convolutional_net_of_the_zoo_s_layers_keeps_every_tensor_under_our_names(tmp_path, net):
+    cells = {"d_model": 8, "depth": 2, "kernel": 4} if net == "convmixer" else {}
+    config = resolve({"dataset": "cifar100", "model": net, "image": 32, **cells}, dataset_facts(DATASETS["cifar100"]))
+    state = models.build(config, attention_path="none").state_dict()
+    theirs = {renamed(name): tensor for name, tensor in state.items()}
+    assert ("classifier.weight" if net == "vgg" else "3.0.fn.0.weight") in theirs
+    torch.save({"net": theirs}, tmp_path / "net.t7")
+    found = checkpoints.convert(tmp_path / "net.t7", tmp_path / "net.safetensors")
+    assert found.options() == f"--model {net}" + (" --d-model 8 --depth 2 --kernel 4" if cells else "")
+    written = load_file(tmp_path / "net.safetensors")
+    assert all(torch.equal(written[name], tensor) for name, tensor in state.items()) and written.keys() == state.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "net"),
+    [
+        ("patch_transformer.layers.0.0.scale", "cait"), ("stage1.patch_partition.linear.weight", "swin"),
+        ("mvit.0.conv1.0.weight", "mobilevit"), ("2.0.norm.weight", "mlpmixer"),
+        ("blocks.0.attn.qkv.weight", "vit_timm"),
+    ],
+)  # fmt: skip
+def test_a_net_that_is_not_converted_is_refused_by_its_name(name, net):
+    with pytest.raises(InputError, match=f"the zoo's net {net}, which is not converted: .*--model {net}"):
+        checkpoints.converted({f"module.{name}": torch.zeros(1), "mlp_head.1.bias": torch.zeros(10)}, "x.t7")
+
+
 class Opens:
     """What a file that executes code when read contains."""
 

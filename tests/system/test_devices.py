@@ -6,8 +6,10 @@ import pytest
 import torch
 from experiment import kinds
 from experiment.runs import Quiet, train
+from PIL import Image
 
 from app import place
+from app.bench import step
 from app.cli import main
 from app.computing import trials
 from app.config.command import Command
@@ -152,6 +154,23 @@ def test_every_model_makes_a_step_without_float64_on_the_device(model, monkeypat
 @pytest.mark.parametrize("line", ["bench step --size 1M --dataset digits --rounds 2 --seconds 0.1",
                                   "plan --dataset digits --size 1M --probe"])  # fmt: skip
 def test_commands_that_measure_need_no_float64_on_the_device(line, monkeypatch, work, capsys):
+    monkeypatch.setattr(step, "Apart", lambda make: SimpleNamespace(prepare=make, peak_bytes=int))  # in this process
     monkeypatch.setattr("sys.argv", ["run.py", *line.split()])
     with refusing(monkeypatch):
         assert main() == 0, capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_commands_that_use_a_run_need_no_float64_on_the_device(monkeypatch, work, capsys):
+    run = train(work / "checkpoints", epochs=1)
+    for folder in (work / "new", work / "labelled" / "0", work / "labelled" / "1"):
+        folder.mkdir(parents=True)
+        Image.new("L", (8, 8), 128).save(folder / "a.png")
+    commands = [
+        "predict RUN new", "evaluate RUN --again", "robust RUN --corruption all --severity 5", "reproduce RUN",
+        "evaluate RUN --on labelled", "export RUN --format pt2 --preprocess --softmax",
+    ]  # fmt: skip
+    for line in commands:
+        monkeypatch.setattr("sys.argv", ["run.py", *line.replace("RUN", run.record.run_id).split()])
+        with refusing(monkeypatch):
+            assert main() == 0, f"{line}: {capsys.readouterr().err}"

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 # of each channel of CIFAR-10: by which the zoo divides, and that of its training images; its means are the same
 _ZOO_STD, _STD = (0.2023, 0.1994, 0.2010), (0.2470, 0.2435, 0.2616)
-NETS = ("vit", "vit_small", "vit_tiny", "simplevit", "dyt", "res18", "res34", "res50", "res101")
+NETS = ("vit", "vit_small", "vit_tiny", "simplevit", "dyt", "res18", "res34", "res50", "res101", "convmixer", "vgg")
 _CHANNELS, _HEAD, _SHIFTED = 3, 64, 5  # SPT stacks an image and four shifts
+_FIRST = (
+    "conv1.weight",
+    "features.0.weight",
+    "stem.0.weight",
+    "patches.projection.weight",
+)  # of a net: its first layer
 _PARALLEL = "module."  # which DataParallel puts before every name
 _LAYER = r"transformer\.layers\.(\d+)\."
 _VIT = (
@@ -46,6 +52,13 @@ _RESNET = (
     (r"linear\.", "fc."), (r"(layer\d\.\d+)\.shortcut\.(\d)\.", r"\1.downsample.\2."),
     (r"(layer\d\.\d+\.(?:conv|bn)\d\.)", r"\1"), (r"((?:conv|bn)1\.)", r"\1"),
 )  # fmt: skip
+
+_VGG = ((r"features\.", "features."), (r"classifier\.", "head.fc."))
+_VGG19 = 16  # convolutions
+_OTHER_NETS = {  # of the zoo, which are not converted: a tensor's name -> the net
+    r"(patch|cls)_transformer\.": "cait", r"stage\d\.patch_partition\.": "swin", r"mvit\.\d": "mobilevit",
+    r"\d+\.0\.norm\.": "mlpmixer", r"blocks\.\d+\.attn\.qkv\.": "vit_timm",
+}  # fmt: skip
 
 
 class Converted(NamedTuple):
@@ -94,9 +107,13 @@ def converted(weights: Mapping[str, Tensor], where: str) -> Converted:
             return _resnet(plain, where)
         if any(name.startswith("transformer.layers.0.1.") for name in plain):
             return _vit(plain, where)
+        if "classifier.weight" in plain and "features.0.weight" in plain:
+            return _vgg(plain, where)
+        if "3.0.fn.0.weight" in plain and all(name.split(".")[0].isdigit() for name in plain) and "3.1.weight" in plain:
+            return _convmixer(plain)
     except (KeyError, RuntimeError) as error:  # a tensor is missing or has another number of axes
         raise _unknown(where) from error
-    raise _unknown(where)
+    raise _unknown(where, plain)
 
 
 def normalised(found: Converted) -> Converted:
@@ -109,15 +126,15 @@ def normalised(found: Converted) -> Converted:
 
     if found.dataset != "cifar10":
         return found
-    theirs = ", ".join(f"{std:.4f}" for std in _ZOO_STD)
-    shown = f"the zoo divides CIFAR-10 by {theirs}, and isoscale by the images' own deviation"
-    first = "conv1.weight" if "conv1.weight" in found.weights else "patches.projection.weight"
+    theirs, ours = (f"{red:.4f}, {green:.4f} and {blue:.4f}" for red, green, blue in (_ZOO_STD, _STD))
+    shown = f"the zoo divides red, green and blue of CIFAR-10 by {theirs}, and isoscale by {ours}, their deviation"
+    first = next(name for name in _FIRST if name in found.weights)
     if "patches.norm.weight" in found.weights:
         return found._replace(note=f"{shown}. {found.model} normalises shifted patches, so its result may differ")
     ratio = (torch.tensor(_STD) / torch.tensor(_ZOO_STD)).view(1, -1, 1, 1)
     weights = found.weights | {first: found.weights[first].float() * ratio}
     return found._replace(
-        weights=weights, note=f"{shown}. {first} is rescaled by channel, so that outputs are the same"
+        weights=weights, note=f"{shown}. {first} is rescaled by channel, so that the outputs are the same"
     )
 
 
@@ -134,7 +151,15 @@ def _weights(source: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in held.items()}
 
 
-def _unknown(where: str) -> InputError:
+def _unknown(where: str, plain: Mapping[str, Tensor] | None = None) -> InputError:
+    for pattern, net in _OTHER_NETS.items():
+        if any(re.match(pattern, name) for name in plain or ()):
+            differ = f"its layers differ from those of --model {net} here"
+            why = "--pretrained starts from timm's weights" if net == "vit_timm" else differ
+            return InputError(
+                f"{where} is of the zoo's net {net}, which is not converted: {why}. Give one of the nets "
+                f"{', '.join(NETS)}, or train --model {net}"
+            )
     return InputError(
         f"{where} is not a checkpoint of the CIFAR zoo that can be converted. Give one of the nets {', '.join(NETS)}, "
         "saved as {'net': ...}, {'model': ...} or plain weights"
@@ -163,6 +188,27 @@ def _resnet(plain: Mapping[str, Tensor], where: str) -> Converted:
     weights = _renamed(plain, _RESNET, where)
     cells = {"width": len(plain["conv1.weight"])}
     return Converted(f"resnet{depths[0]}", cells, len(weights["fc.bias"]), weights)
+
+
+def _vgg(plain: Mapping[str, Tensor], where: str) -> Converted:
+    if sum(tensor.dim() == 4 for tensor in plain.values()) != _VGG19:
+        raise _unknown(where)
+    return Converted("vgg", {}, len(plain["classifier.bias"]), _renamed(plain, _VGG, where))
+
+
+def _convmixer(plain: Mapping[str, Tensor]) -> Converted:
+    """Return the weights of a sequence: patches, GELU, norm, blocks, pooling, flattening, head."""
+    last = max(int(name.split(".")[0]) for name in plain)
+    depth = len({name.split(".")[0] for name in plain if ".0.fn." in name})
+    weights = {}
+    for name, tensor in plain.items():
+        number, _, rest = name.partition(".")
+        part = "head" if int(number) == last else f"stem.{number}" if int(number) < 3 else f"blocks.{int(number) - 3}"
+        weights[f"{part}.{rest}"] = tensor
+    width, _, patch, _ = weights["stem.0.weight"].shape
+    kernel = weights["blocks.0.0.fn.0.weight"].shape[-1]
+    cells = {"patch": patch, "d_model": width, "depth": depth, "kernel": kernel}
+    return Converted("convmixer", cells, len(weights["head.bias"]), weights)
 
 
 def _vit(plain: Mapping[str, Tensor], where: str) -> Converted:
