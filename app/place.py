@@ -224,8 +224,8 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
             torch.cuda.set_device(found)  # events and streams are of the current device, wherever the tensors are
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
-        first_line = str(error).splitlines()[0]
-        raise InputError(f"device={device} is unavailable here ({first_line}). Use --device cpu") from error
+        first = str(error).splitlines()[0].partition(". ")[0]
+        raise InputError(f"device={device} is unavailable here ({first}). Use --device cpu") from error
     if threads is not None:
         torch.set_num_threads(threads)
     if found.type == "cpu":

@@ -101,7 +101,13 @@ def _names(labels: Any) -> list[str]:
         raise InputError(f"the label {wrong[0]} is not a class. Use whole numbers from 0, or names")
     wide = max((len(str(each)) for each in found if isinstance(each, int)), default=0)
     names = [f"{each:0{wide}d}" if isinstance(each, int) else each for each in found]
+    alike: dict[str, str] = {}
     for name in dict.fromkeys(names):
+        if (other := alike.setdefault(name.casefold(), name)) != name:
+            raise InputError(
+                f"the class names {other!r} and {name!r} differ in case only, and some systems make one folder of "
+                "both. Use other names"
+            )
         if not name or "/" in name or name.startswith(".") or not name.isprintable() or words.split_of(name):
             raise InputError(f"the class name {name!r} cannot be the name of a class folder. Use another name")
     return names

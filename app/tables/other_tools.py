@@ -42,7 +42,7 @@ _TABLE = (
         "--cache-images",
         "", "Omit it: the data is read from a cache, on the GPU if it fits"),
     Row("--gpus --num-gpus --ngpus --n-gpus --devices --nproc-per-node --nproc --num-nodes --world-size "
-        "--local-rank --strategy --distributed --ddp --dist-url --multiprocessing-distributed", "",
+        "--local-rank --strategy --distributed --ddp --dp --dist-url --multiprocessing-distributed", "",
         "For several GPUs of one machine, use `torchrun --nproc-per-node N run.py train ...`; for one GPU, "
         "use `--device`"),
     Row("--gpu --gpu-id --gpu-ids --accelerator --cuda --no-cuda --use-cpu --cpu --mps --use-gpu",
@@ -51,7 +51,7 @@ _TABLE = (
         "--precision", "Omit it on a GPU with bf16 units, where bf16 is the default, or write --precision bf16"),
     Row("--fp16 --float16 --fp16-full-eval",
         "--precision", "Write --precision fp16; bf16 is the default on GPUs with bf16 units"),
-    Row("--fp32 --float32 --no-amp", "--precision", "Write --precision fp32"),
+    Row("--fp32 --float32 --no-amp --noamp", "--precision", "Write --precision fp32"),
     Row("--tf32 --allow-tf32", "--precision", "Write --precision tf32"),
     Row("--torch-compile --torchcompile --jit --torchscript",
         "--compile", "Omit it: the blocks are compiled if the run is long enough to gain"),
@@ -75,7 +75,8 @@ _TABLE = (
         "--train-crop-size",
         "--image", "It is a side in pixels, or height x width such as 128x256"),
     Row("--patch-size", "--patch", "It is a side in pixels"),
-    Row("--embed-dim --hidden-size --dim", "--d-model", "It is the width of a token"),
+    Row("--embed-dim --hidden-size --dim --dimhead", "--d-model", "It is the width of a token"),
+    Row("--convkernel --kernel-size", "--kernel", "It is the side of ConvMixer's convolutions"),
     Row("--num-heads --num-attention-heads --n-heads", "--heads", "It is the number of attention heads"),
     Row("--num-layers --layers --num-hidden-layers --n-layers --num-blocks", "--depth", "It is the number of blocks"),
     Row("--drop --drop-rate --dropout-rate --hidden-dropout-prob", "--dropout", "It is a fraction, such as 0.1"),
@@ -95,9 +96,10 @@ _TABLE = (
     Row("--test-size --test-ratio --test-frac", "--test-fraction", "It is a fraction of the training rows"),
     Row("--max-train-samples --limit-train-batches --overfit-batches --fraction --num-samples",
         "--limit-train", "It is a number of rows, for a trial"),
-    Row("--aa --auto-augment --autoaugment --hflip --scale-range --color-jitter --augmentation "
+    Row("--aa --auto-augment --autoaugment --hflip --scale --scale-range --color-jitter --augmentation "
         "--augmentations --aug --randaug --rand-augment --trivial-augment --reprob --random-erase --random-erasing",
         "--augment", "It joins names by +, such as flip_crop+trivial+erasing"),
+    Row("--noaug --no-aug", "", "Write --augment none"),
     Row("--mixup-alpha", "--mixup", "It is the parameter of the Beta distribution of shares"),
     Row("--cutmix-alpha", "--cutmix", "It is the parameter of the Beta distribution of areas"),
     Row("--mixup-prob", "--mix-prob", "It is the probability of mixing"),
@@ -150,8 +152,9 @@ _TABLE = (
     Row("--hub-token --token --hf-token --use-auth-token --api-key",
         "", "Omit it: set HF_TOKEN in the environment or in .env"),
     Row("--hub-private-repo", "--private", "It makes a new repository private"),
-    Row("--wandb --log-wandb --use-wandb --report-to --tensorboard --logger --tracker --mlflow --comet",
-        "", "Omit it: trackers are unsupported, and every run writes a log with one line per batch"),
+    Row("--wandb --log-wandb --use-wandb --report-to --tensorboard --logger --tracker --trackio",
+        "--track", "Its values are trackio, wandb and tensorboard"),
+    Row("--mlflow --comet", "", "Omit it: `--track` sends curves to trackio, wandb and tensorboard only"),
     Row("--log-interval --logging-steps --log-every --log-every-n-steps --print-freq --log-freq "
         "--print-interval",
         "", "Omit it: the log has one line per batch"),

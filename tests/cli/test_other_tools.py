@@ -1,6 +1,7 @@
 """Words of other tools are answered with what to type here, and nothing of theirs is accepted."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from app.tables.augmentations import canonical
 from app.tables.optimizers import OPTIMIZERS
 from app.tables.other_tools import OPTIONS
 from app.tables.protocols import SCHEDULES
+from app.tables.trackers import TRACKERS
 
 NAMES = program().commands
 OURS = {name for each in NAMES["train"].params for name in (*each.opts, *each.secondary_opts)}
@@ -103,6 +105,7 @@ def test_each_sentence_is_one_and_its_values_are_the_program_s():
         "--schedule": SCHEDULES,
         "--class-weights": CLASS_WEIGHTS,
         "--mix-mode": MIX_MODES,
+        "--track": TRACKERS,
     }
     for ours, values in choices.items():
         (says,) = {row.says for row in OPTIONS.values() if row.ours == ours}
@@ -114,3 +117,11 @@ def test_each_sentence_is_one_and_its_values_are_the_program_s():
 
 def test_no_setting_is_called_as_elsewhere():
     assert not {flag(name) for name in options_of(*GROUPS)} & set(OPTIONS)
+
+
+def test_the_options_that_the_page_of_moving_in_replaces_are_known():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "moving.md").read_text()
+    first = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `")]
+    theirs = {found.strip() for cell in first for found in re.findall(r"(?<![\w.])--?[a-z][\w-]*", cell)}
+    assert {"--noaug", "--dp", "--scale", "--dimhead"} <= theirs
+    assert {name.replace("_", "-") for name in theirs} - OPTIONS.keys() - OURS <= {"--csv", "--train-split"}

@@ -165,6 +165,7 @@ def test_a_text_becomes_a_value_of_the_declared_type(name, text, value):
         ({"dataset": "digits", "data": "x"}, "--data has no effect on the dataset digits"),
         ({"seed": "1_0"}, "seed='1_0' is not a whole number"), ({"seed": "\u0663"}, "is not a whole number"),
         ({None: ["x"]}, "unknown setting None"), ({"lr": [1]}, r"lr=\[1\] has the wrong type. Use a number"),
+        ({"dataset": ([1] * 200,)}, "dataset=a tuple has the wrong type"),
     ],
     ids=str,
 )  # fmt: skip

@@ -37,6 +37,7 @@ def test_equal_arrays_are_one_folder_and_others_another(tmp_path):
         (DRAWN, LABELS / 2, "whole numbers"),
         (DRAWN, ["a/b"] * 12, "'a/b'"),
         (DRAWN, ["train", "test"] * 6, "'train'"),
+        (DRAWN, ["Cat", "cat"] * 6, "'Cat' and 'cat' differ in case only"),
     ],
 )
 def test_other_arrays_are_refused_and_nothing_is_written(tmp_path, images, labels, says):

@@ -21,6 +21,7 @@ KINDS = ("image", "field", "signal")  # of data
 DIFFERENCES = ("architecture", "voids", "confound", "harmless")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")  # in any case
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "Path": Path}
+_LONGEST = 200  # characters of a value in a message
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _REQUIRED: Any = dataclasses.MISSING
 
@@ -156,7 +157,8 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     if not any(isinstance(value, _TYPES[name]) for name in types if name in _TYPES) or (
         isinstance(value, bool) and "bool" not in types
     ):
-        raise InputError(f"{field.name}={value!r} has the wrong type. Use {_spelled_types(types)}")
+        given = repr(value) if len(repr(value)) <= _LONGEST else f"a {type(value).__name__}"  # of arrays, for example
+        raise InputError(f"{field.name}={given} has the wrong type. Use {_spelled_types(types)}")
     return value
 
 
