@@ -61,6 +61,15 @@ class Pixels(Part, kw_only=True):
     high: int | None = None
 
 
+class LabelNoise(Part, kw_only=True):
+    """The label noise of a run: labels that differ from the published ones, by split."""
+
+    rule: str  # as in the configuration
+    train: int
+    val: int
+    digest: str  # 16 hex digits over the given labels of both splits
+
+
 class DataRecord(Part, kw_only=True):
     """The data of the run, and how they were read and split."""
 
@@ -79,6 +88,7 @@ class DataRecord(Part, kw_only=True):
     inputs: Inputs | None = None
     rows: Rows
     class_rows: dict[str, list[int]] | None = None  # of each class in train, val and test; None: of earlier versions
+    label_noise: LabelNoise | None = None
     mean: list[Number] | None = None  # of each channel of the training images
     std: list[Number] | None = None
     test_from: str | None = None  # the split of the source that the test rows come from

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.labels.given import Stored
 from ..errors import Damaged
 from ..system.durable import replacing, require_file
 from .paths import RunFiles
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def save(files: RunFiles, splits: Splits) -> None:
-    """Write the numbers of the published rows of train, validation and test."""
+    """Write the numbers of the published rows of train, validation and test.
+
+    Under label noise there are also the given and the true label of each row.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -25,7 +29,11 @@ def save(files: RunFiles, splits: Splits) -> None:
     ends = np.cumsum([0, *map(len, named)], dtype=np.int32)
     names = _arrow(pa.string(), len(named), ends, np.frombuffer("".join(named).encode(), np.uint8))
     split = pa.DictionaryArray.from_arrays(_arrow(pa.int32(), len(codes), codes), names)
-    table = pa.Table.from_arrays([split, _arrow(pa.int64(), len(rows), rows)], names=["split", "row"])
+    columns = {"split": split, "row": _arrow(pa.int64(), len(rows), rows)}
+    if published := splits.published:
+        labels = {"given_label": [each.targets for each in named.values()], "true_label": [published[n] for n in named]}
+        columns |= {name: _arrow(pa.int64(), len(rows), np.concatenate(each)) for name, each in labels.items()}
+    table = pa.Table.from_arrays([*columns.values()], names=[*columns])
     with replacing(files.splits) as aside:
         parquet.write_table(table, aside)
 
@@ -38,6 +46,20 @@ def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
     import pyarrow as pa
 
     return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
+
+
+def given(files: RunFiles) -> Stored | None:
+    """Return the given labels of a run's training and validation rows, or None if they are missing or damaged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(require_file(files.splits))
+        table = table.filter(pc.not_equal(table["split"].cast(pa.string()), "test"))
+        return Stored(table["row"].to_numpy(), table["given_label"].to_numpy())
+    except (OSError, pa.ArrowException, KeyError):
+        return None
 
 
 def of_test(files: RunFiles) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`data`: make synthetic sets where the real files are unavailable, and split files into train, val and test."""
+"""`data`: make synthetic sets where the real files are unavailable, split files, and convert labels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .examples import group, page
+from .human_labels import labels
 from .screen import result_line
 
 _option = partial(typer.Option, show_default=False)
@@ -122,7 +123,9 @@ TagOfPatterns = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     commands = typer.Typer(
-        help="Make synthetic fields and patterns, and split files for training.", no_args_is_help=True, **group("data")
+        help="Make synthetic fields and patterns, split files for training, and convert labels.",
+        no_args_is_help=True,
+        **group("data"),
     )
     make = typer.Typer(
         help="Make a synthetic dataset in the file format of the real one.", no_args_is_help=True, **group("data make")
@@ -131,6 +134,7 @@ def register(app: typer.Typer) -> None:
     make.command(name="diffraction", **page("data make diffraction"))(diffraction)
     commands.add_typer(make, name="make")
     commands.command(**page("data split"))(split)
+    commands.command(**page("data labels"))(labels)
     app.add_typer(commands, name="data")
 
 

@@ -144,6 +144,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "data make diffraction --out groups --target space_group --classes 144 --counts 1000",
     ),
     "data split": ("data split cylinders --out lists", "data split patterns.pt --out halves --val-fraction 0.1"),
+    "data labels": (
+        "data labels CIFAR-10_human.pt --dataset cifar10 --out labels",
+        "data labels CIFAR-100_human.pt --dataset cifar100",
+    ),
     "cache": ("cache", "cache --json", "cache clear digits"),
     "cache show": ("cache show", "cache show --json"),
     "cache clear": ("cache clear digits", "cache clear cifar100 bach --yes", "cache clear --all"),

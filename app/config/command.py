@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
-from . import effects, matching
+from . import effects, matching, noisy
 from .facts import dataset_facts
 from .run import LOOKED_UP, SETTINGS, RunConfig, resolve
 from .settings import Computing, Files, Keeping, checked, declared, flag, options_of
@@ -83,5 +83,7 @@ def _resolved(request: Mapping[str, Any], row: ModelRow) -> RunConfig | None:
     effects.require(request)
     dataset = dataset_row(request["dataset"])
     if dataset is None or dataset.kind != "image" or request.keys() & {*LOOKED_UP, "init"}:
+        return None
+    if noisy.path_of(request):
         return None
     return resolve(request, dataset_facts(dataset), row)

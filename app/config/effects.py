@@ -13,10 +13,10 @@ from ..tables.families import FAMILIES, FamilyRow
 from ..tables.models import ModelRow, examples_of
 from ..tables.reading import reading_of
 from ..tables.shape import CELLS, normal
-from .settings import Data, Files, Model, Recipe, Setting, declared, flag, options_of
+from .settings import Data, Files, Model, Noise, Recipe, Setting, declared, flag, options_of
 from .settings.declaring import KINDS
 
-_ASKED = options_of(Model, Data, Files, Recipe)
+_ASKED = options_of(Model, Data, Files, Noise, Recipe)
 _OF_SOME_DATA = {name: field for name, field in _ASKED.items() if set(declared(field).kinds) != set(KINDS)}
 _OF_SOME_MODELS = {name: field for name, field in _ASKED.items() if declared(field).families}
 

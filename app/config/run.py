@@ -19,10 +19,10 @@ from ..tables import revisions
 from ..tables.datasets import DEFAULT_DATASET, dataset_row
 from ..tables.models import DEFAULT_MODEL, ModelRow, model_row
 from ..tables.shape import Extent, Shape, extent, smaller
-from . import checks, effects, matching, recipes
+from . import checks, effects, matching, noisy, recipes
 from . import resolve as resolving
 from .facts import DatasetFacts, dataset_facts
-from .settings import REQUESTED, Data, Model, Recipe, Revisions, checked, declaring, options_of, parsed
+from .settings import REQUESTED, Data, Model, Noise, Recipe, Revisions, checked, declaring, options_of, parsed
 from .sizing import Sized
 
 RESIZE = "bilinear-antialias"  # how images reach their stored side; part of a run's name
@@ -31,10 +31,11 @@ _NAMES = ("recipe",)  # of settings that are fields too
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(Revisions, Recipe, Data, Model):
+class RunConfig(Revisions, Recipe, Noise, Data, Model):
     """One run. Raises InputError if it cannot be trained. Sides are in pixels, fractions in [0, 1).
 
-    The fields of a class's last base come first: those of the model, the data, the recipe, and the revisions.
+    The fields of a class's last base come first: those of the model, the data, the noise, the recipe, and the
+    revisions.
     """
 
     def __post_init__(self) -> None:
@@ -48,6 +49,7 @@ class RunConfig(Revisions, Recipe, Data, Model):
                 declaring.check(field, value)
         checks.check_revisions(self, self.row)
         checks.check_data(self, image=self.image)
+        noisy.check(self, task=self.task, channels=self.channels, stored=self.stored_side)
         checks.check_recipe(self, task=self.task)
         checks.check_decoding(self, self.decoding_revision)
         checks.check_model(self, self.sized)
@@ -228,6 +230,7 @@ def resolve(request: Mapping[str, Any], facts: DatasetFacts, row: ModelRow | Non
         raise InputError(
             f"the weights of --init {request['init']} are unknown until they are read. Give init_sha256 as well"
         )
+    noisy.require_read(request)
     row = row or model_row(request.get("model", DEFAULT_MODEL))
     request = recipes.filled(request, row, facts)
     if matching.asked(request):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..config import checks, effects
+from ..config import checks, effects, noisy
 from ..config.facts import DatasetFacts, dataset_facts
 from ..config.run import LOOKED_UP, RunConfig
 from ..config.settings import Data
@@ -29,6 +29,7 @@ from .store.writer import Progress
 from .understood import Understood
 
 if TYPE_CHECKING:
+    from .labels.given import Stored
     from .splits.division import Splits
     from .splits.resident import Holder, Split
 
@@ -64,6 +65,12 @@ def _facts_of_files(row: DatasetRow, request: Mapping[str, Any]) -> DatasetFacts
         name=row.name, classes=len(names), channels=shape[0], image=normal(shape[1:]), kind=row.kind, task=row.task,
         fingerprint=fingerprint(ask), layout_revision=revision_of_files(ask),
     )  # fmt: skip
+
+
+def asked(request: Mapping[str, Any]) -> Ask:
+    """Return the ask of a request for a dataset, without a run."""
+    effects.require(request)
+    return located(ask_of({**request, "dataset": dataset_name(request["dataset"])}, **where(request)))
 
 
 def require_inputs(ask: Ask, config: RunConfig) -> None:
@@ -104,8 +111,16 @@ def named_by_all_files(path: str, config: RunConfig) -> bool:
 def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
     """Return the summary of a run's dataset before it is read, from the cache if it is there."""
     if cached := cache.find(ask, ask.fingerprint):
-        return inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
-    return _of_source(config, ask, say, image=config.image)
+        found = inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
+    else:
+        found = _of_source(config, ask, say, image=config.image)
+    return _with_noise(found, config)
+
+
+def _with_noise(found: Understood, config: RunConfig) -> Understood:
+    """Return the summary with a note for each kind of noise that a run is trained under."""
+    notes = (f"{name}: {text}" for name, text in noisy.sentences(config).items())
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def inspected(request: Mapping[str, Any], say: Callable[[str], None]) -> Understood:
@@ -147,17 +162,20 @@ def described(config: RunConfig, cached: Cached, made: Splits) -> Understood:
         made.train.members, made.val.members, made.test.members, made.record.get("val_from", "train"),
         made.record["test_from"],
     )  # fmt: skip
-    return inspection.of_cached(config, cached.ask, cached, members, image=config.image, statistics=made.record)
+    found = inspection.of_cached(config, cached.ask, cached, members, image=config.image, statistics=made.record)
+    return _with_noise(found, config)
 
 
-def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+def splits(
+    config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], *, stored: Stored | None = None
+) -> Splits:
     """Return train, validation and test of a run, as `division.splits` makes them.
 
     torch is imported here, not with this module.
     """
     from .splits import division
 
-    return division.splits(config, place, cached, say)
+    return division.splits(config, place, cached, say, stored=stored)
 
 
 def whole(
@@ -171,6 +189,6 @@ def whole(
 
 
 __all__ = [
-    "Ask", "Cached", "Understood", "ask_of", "at", "dataset_name", "described", "facts", "fingerprint", "inspected",
-    "named_by_all_files", "prepare", "require_inputs", "splits", "understood", "where", "whole",
+    "Ask", "Cached", "Understood", "ask_of", "asked", "at", "dataset_name", "described", "facts", "fingerprint",
+    "inspected", "named_by_all_files", "prepare", "require_inputs", "splits", "understood", "where", "whole",
 ]  # fmt: skip

@@ -19,8 +19,10 @@ from ..artifacts.runs import Run
 from ..artifacts.which import FINAL, Which
 from ..config import effects
 from ..data.cifar_c import Published
+from ..data.splits.part import in_turn
 from ..data.splits.resident import Split
 from ..data.transforms.corruptions.applied import AtSide, Corrupt, Function
+from ..data.transforms.distractors import Distract
 from ..errors import InputError
 from ..place import Place
 from ..system.locks import lock
@@ -133,13 +135,8 @@ def chosen(test: Split, count: int | None, *, regression: bool) -> np.ndarray:
     """
     if count is None or count >= len(test):
         return np.arange(len(test))
-    hashes = draws.words(draws.key(draws.CORRUPTION), test.rows.astype(np.int64))
-    labels = np.zeros(len(test), np.int64) if regression else test.labels.cpu().numpy()[test.members]
-    order = np.lexsort((hashes, labels))
-    starts = np.searchsorted(labels[order], labels[order])
-    turns = np.arange(len(order)) - starts  # of each row within its class
-    taken = np.lexsort((hashes[order], turns))[:count]
-    return np.sort(order[taken])
+    labels = np.zeros(len(test), np.int64) if regression else test.targets
+    return in_turn(test.rows, labels, count, stream=draws.key(draws.CORRUPTION))
 
 
 def part_of(test: Split, examples: np.ndarray) -> Split:
@@ -172,8 +169,7 @@ class _Inputs:
         more, digest, published = dict[str, Function](), "", None
         if asked.cifar_c:
             _require_cifar(run, asked)
-            labels = whole.labels.cpu().numpy()[whole.members]
-            published = Published.at(asked.cifar_c, whole.rows, labels, side=high)
+            published = Published.at(asked.cifar_c, whole.rows, whole.targets, side=high)
         elif "frost" in asked.corruptions and asked.frost:
             more["frost"], digest = photographs.frost_of(asked.frost, stored, here.device)
         return cls(test, asked, text, rows, here, more, digest, published)
@@ -201,15 +197,20 @@ class _Inputs:
             labels = test.labels.new_zeros(len(images))
             labels[self.rows] = test.labels[torch.from_numpy(test.members).to(test.labels.device)]
             return replace(test, images=images, labels=labels, members=test.rows.astype(np.int64), ahead=None)
-        first = (AtSide(self.asked.side),) if self.asked.side else ()
+        pasted = tuple(each for each in test.transforms if isinstance(each, Distract))  # before the image is corrupted
+        rest = test.transforms[len(pasted) :]
+        first = (*pasted, *((AtSide(self.asked.side),) if self.asked.side else ()))
         if not pair.severity:
-            return replace(test, transforms=(*first, *test.transforms))
-        change = Corrupt(pair.corruption, pair.severity, pair.seed, self.rows, self.more)
-        return replace(test, transforms=(*first, change, *test.transforms))
+            return replace(test, transforms=(*first, *rest))
+        change = Corrupt(pair.corruption, pair.severity, pair.seed, self.more)
+        return replace(test, transforms=(*first, change, *rest))
 
 
 def _require_cifar(run: Run, asked: Asked) -> None:
     """Raise InputError for what the published arrays do not have."""
+    if run.config.test_distractors:
+        raise InputError(f"--cifar-c contains images without distractors, but run {run.config.run_id} is tested with "
+                         "--test-distractors. Omit --cifar-c")  # fmt: skip
     if asked.side:
         raise InputError("--at has no effect with --cifar-c, whose images have one side. Omit it")
     if run.config.stored_side != 32 or run.config.channels != 3:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import task
 from ..artifacts.parts import DataRecord
+from ..config import noisy
 from ..config.run import RunConfig
 from ..losses import Objective
 from ..sharing import recipe
@@ -50,7 +51,8 @@ def balanced(counts: Sequence[int]) -> list[float]:
 def log_header(config: RunConfig) -> dict[str, Any]:
     """Return the header of a run's log."""
     found = {"run_id": config.run_id, "model": config.model, "size": config.size, "dataset": config.dataset}
-    return found | ({"task": config.task} if task.of(config.task) is not task.classes else {}) | header(config)
+    found |= {"task": config.task} if task.of(config.task) is not task.classes else {}
+    return found | noisy.settings(config) | header(config)
 
 
 def header(config: RunConfig) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def notes(config: RunConfig, data: DataRecord) -> list[str]:
     if not data.class_rows:
         return []
     rows = _training_rows(data)
-    said = []
+    said = _wrong_labels(data)
     if missing := [name for name, count in zip(data.class_names, rows, strict=True) if not count]:
         said.append(f"{len(missing):,} of {len(rows):,} classes have no training row: {', '.join(missing[:3])}")
     most, least = max(rows), min(count for count in rows if count)
@@ -89,6 +91,15 @@ def notes(config: RunConfig, data: DataRecord) -> list[str]:
             "classes, so read balanced accuracy too. --class-weights balanced gives all classes the same weight"
         )
     return said
+
+
+def _wrong_labels(data: DataRecord) -> list[str]:
+    """Return how many labels differ from the published ones, as one sentence, or nothing without label noise."""
+    if not (noise := data.label_noise):
+        return []
+    counts = [(noise.train, data.rows.train, "training"), (noise.val, data.rows.val, "validation")]
+    told = [f"{count:,} of {rows:,} {name} labels ({100 * count / rows:.1f} %)" for count, rows, name in counts]
+    return [f"{' and '.join(told)} differ from the published ones ({noise.rule.partition(':')[0]})"]
 
 
 def _training_rows(data: DataRecord) -> list[int]:

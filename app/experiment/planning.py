@@ -10,6 +10,7 @@ from .. import data, models
 from ..artifacts.runs import kin_of
 from ..config import effects
 from ..config.run import RunConfig, resolve
+from ..data.labels import filed
 from ..tables.models import DEFAULT_MODEL, model_row
 from . import initial
 from .observers import Screen
@@ -31,7 +32,7 @@ def plan(
         row = model_row(request.get("model", DEFAULT_MODEL))
         models.require_known(row)
         effects.require(request)
-        request, weights = initial.asked(request, checkpoints, screen.say)
+        request, weights = initial.asked(filed.asked(request), checkpoints, screen.say)
         config = resolve(request, data.facts(request, screen.say, screen.reading), row)
     else:
         models.require_known(config.row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import data
+from ..artifacts import split_rows
 from ..artifacts.predictions import Predictions
 from ..artifacts.runs import Run
 from ..data.splits.division import Splits
@@ -47,11 +48,17 @@ def cached_of(run: Run, options: Options, screen: Screen) -> data.Cached:
 def splits_of(run: Run, here: Place, options: Options, screen: Screen) -> Splits:
     """Return the splits of a finished run at the version of its data. Raise InputError if its test set differs now."""
     config, known = run.config, run.record.data
-    splits = data.splits(config, here, cached_of(run, options, screen), screen.say)
+    stored = split_rows.given(run.files) if known.label_noise else None
+    splits = data.splits(config, here, cached_of(run, options, screen), screen.say, stored=stored)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(
             f"the test set of {config.dataset} differs from the one of run {config.run_id}, because its data "
             "changed. Restore the data, or evaluate the stored predictions (without --again)"
+        )
+    if known.label_noise and splits.record["label_noise"]["digest"] != known.label_noise.digest:
+        raise InputError(
+            f"the given labels of {config.dataset} differ from those of run {config.run_id}. Restore its split file, "
+            "or evaluate the stored predictions (without --again)"
         )
     return splits
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from ..artifacts.parts import Errors, Rates
 from ..artifacts.runs import Run
+from ..config import noisy
 from ..config.effects import kind_of
 from ..system.printable import NAME, block, code, escaped, printable
 from ..tables import keywords
@@ -179,6 +180,7 @@ def _how(run: Run) -> str:
         "regularisation": recipe.regularisation(config, kind_of(config.dataset)),
         **recipe.training_loss(config),
         **recipe.class_weights(config),
+        **noisy.sentences(config),
         "seed": f"{config.seed}",
         "computed on": f"{' and '.join(places)}, {seconds.training:,.0f} s{memory}",
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),

@@ -168,9 +168,10 @@ class _Lookup:
 
     def _of_request(self, command: Command, request: Mapping[str, Any]) -> RunConfig:
         from .. import data
+        from ..data.labels import filed
         from ..experiment import initial
 
-        asked, weights = initial.asked(request, self._checkpoints, self._screen.say)
+        asked, weights = initial.asked(filed.asked(request), self._checkpoints, self._screen.say)
         key = json.dumps({name: str(value) for name, value in asked.items() if name in _OF_DATA}, sort_keys=True)
         if key not in self._facts:
             self._facts[key] = data.facts(asked, self._screen.say, self._screen.reading)

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors import InputError
+from .names import suggestion
 from .shape import Extent, plane
+
+NONE = "none"
 
 SEVERITIES = (1, 2, 3, 4, 5)
 PUBLISHED = (32, 64, 224)  # sides in pixels with published constants: CIFAR-C, Tiny ImageNet-C, ImageNet-C
@@ -226,3 +230,24 @@ _C_BAR = (
     ),
 )  # fmt: skip
 CORRUPTIONS = {row.name: row for row in (*_NOISE, *_BLUR, *_WEATHER, *_COLOUR, *_DIGITAL, *_C_BAR)}
+
+
+def parsed(text: str) -> tuple[str, int] | None:
+    """Return the name and the severity of a text such as `gaussian_noise:3`, or None for `none`. Raises InputError."""
+    if text == NONE:
+        return None
+    name, _, severity = text.partition(":")
+    known = [each.name for each in CORRUPTIONS.values() if "image" in each.kinds and each.name != "frost"]
+    if name == "frost":
+        raise InputError("corrupt_train=frost needs photographs, which are not part of a run. Use frost_procedural:3")
+    if name not in known:
+        raise InputError(f"unknown corruption {name!r}. {suggestion(name, known)}")
+    if severity not in map(str, SEVERITIES):
+        raise InputError(f"corrupt_train={text} has the severity {severity!r}. Use 1 to 5, such as {name}:3")
+    return name, int(severity)
+
+
+def canonical(text: str) -> str:
+    """Return the text. Raises InputError as `parsed` does."""
+    parsed(text)
+    return text

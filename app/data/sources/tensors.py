@@ -103,6 +103,24 @@ def load(file: Path, *, mapped: bool = False) -> Any:
         ) from error
 
 
+def arrays(file: Path) -> dict[str, np.ndarray]:
+    """Return the tensors and numpy arrays of a file by name, without executing any of it.
+
+    Only numpy's constructors of arrays are allowed. Raises InputError for a damaged file, and for anything else in it.
+    """
+    import torch
+
+    name = printable(file.name)
+    with torch.serialization.safe_globals(_of_arrays()):
+        held = load(file)
+    if not isinstance(held, Mapping) or not held:
+        raise InputError(f"{name} contains no arrays by name. Give another file")
+    return {
+        str(key): value if isinstance(value, np.ndarray) else _plain_array(value, name, printable(str(key)), file)
+        for key, value in held.items()
+    }
+
+
 def _not_plain(file: Path) -> str:
     """Return the error text for a file that is not plain tensors, and how to save it.
 

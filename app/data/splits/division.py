@@ -17,11 +17,13 @@ from ...config.run import RunConfig
 from ...errors import InputError
 from ...system.printable import printable
 from ...tables.shape import extent
+from ..labels import given as labelling
+from ..labels.given import Stored
 from ..store.cache import Cached
 from ..transforms import chain, mixing
 from ..transforms.normalise import AsFloat
 from ..transforms.transform import Transform
-from . import holdout
+from . import holdout, noisy
 from .ahead import Ahead
 from .resident import Holder, Split, channel_statistics
 
@@ -41,16 +43,20 @@ class Splits:
     val: Split
     test: Split
     record: dict[str, Any]
+    published: dict[str, np.ndarray] | None = None  # labels by split, int64 (n,), if those of training may be wrong
 
 
-def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None]) -> Splits:
+def splits(
+    config: RunConfig, place: Holder, cached: Cached, say: Callable[[str], None], *, stored: Stored | None = None
+) -> Splits:
     """Return train, validation and test as the config holds them out, in the memory where the place finds room.
 
-    Raises InputError if a split would be empty or a group would be in two splits.
+    `stored` are the given labels that a run stored, if it has label noise. Raises InputError if a split would be empty
+    or a group would be in two splits, and for labels that do not fit.
     """
     if config.classes != (classes := len(cached.manifest.class_names)):
         raise InputError(f"{config.dataset} has {classes} classes now, not {config.classes}. Run the command again")
-    rows = holdout.members_of(config, cached)
+    rows, given = holdout.members_of(config, cached), labelling.of(config, cached, stored)
     statistics = None
     if not cached.has_array:
         statistics = channel_statistics(cached.array("train", "moments")[rows.train], _pixels(config))
@@ -66,15 +72,17 @@ def splits(config: RunConfig, place: Holder, cached: Cached, say: Callable[[str]
         name: Split(**held[source](), **_rows(cached, source, members), **common, transforms=inputs(augment))
         for name, (source, members, augment) in parts.items()
     }
+    made = noisy.disturbed(config, noisy.labelled(made, given, rows.val_from), place)
     made["train"] = replace(made["train"], mixing=mixing.of(config))
     made["test"] = replace(made["test"], paths=_paths(cached, rows.test_from, rows.test))
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"arrays_digest": cached.digest}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
     if config.task == "classification":
-        members = {name: (source, chosen) for name, (source, chosen, _) in parts.items()}
-        record |= {"class_rows": _class_rows(cached, members, classes)}
-    return Splits(**made, record=record | {"held": where["train"]})
+        record |= {"class_rows": _class_rows(made, classes)}
+    published = None if given is None else _published(cached, rows)
+    record |= {"label_noise": noisy.record(config.label_noise, published, made)} if published else {}
+    return Splits(**made, record=record | {"held": where["train"]}, published=published)
 
 
 def whole(
@@ -137,13 +145,15 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
     }
 
 
-def _class_rows(cached: Cached, members: Mapping[str, tuple[str, np.ndarray]], classes: int) -> dict[str, list[int]]:
-    """Return the rows of each class in each split, by the class's number.
+def _class_rows(made: Mapping[str, Split], classes: int) -> dict[str, list[int]]:
+    """Return the rows of each class in each split, by the class's number. Under label noise, given labels count."""
+    return {name: np.bincount(split.targets, minlength=classes).tolist() for name, split in made.items()}
 
-    `members` maps a split to the split of the source that its rows come from, and to their positions there.
-    """
-    labels = {name: cached.array(source, "labels")[chosen] for name, (source, chosen) in members.items()}
-    return {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}
+
+def _published(cached: Cached, rows: holdout.Members) -> dict[str, np.ndarray]:
+    """Return the published label of each row by split, int64 (n,)."""
+    of = {"train": ("train", rows.train), "val": (rows.val_from, rows.val), "test": (rows.test_from, rows.test)}
+    return {name: cached.array(source, "labels")[members] for name, (source, members) in of.items()}
 
 
 def _held(

@@ -49,6 +49,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.members)
 
+    @property
+    def targets(self) -> np.ndarray:
+        """The label of each example, int64 or float32 (n,). Reading it waits for the device."""
+        found: np.ndarray = self.labels.cpu().numpy()[self.members]
+        return found
+
     def order(self, epoch: int, size: int | None = None) -> np.ndarray:
         """Return the epoch's order of examples 0..n-1, the same on any machine and any number of ranks.
 
@@ -81,11 +87,12 @@ class Split:
         return mixing.mixed(inputs, targets, *sent)
 
     def _transformed(self, examples: np.ndarray, epoch: int | None) -> tuple[Tensor, Tensor]:
-        members = self.members[examples]
-        at, numbers = self.send(torch.from_numpy(np.stack([members, examples])))  # (B,) each: one copy to the device
+        members, published = self.members[examples], self.rows[examples]
+        sent = self.send(torch.from_numpy(np.stack([members, examples, published])))  # (3, B): one copy to the device
+        at, numbers, rows = sent
         images = self.send(self.ahead.rows(members)) if self.ahead else self.images.index_select(0, at)
         targets = self.labels.index_select(0, at)
-        return chain.passed(self.transforms, images, targets, Draws(self.seed, epoch, numbers))
+        return chain.passed(self.transforms, images, targets, Draws(self.seed, epoch, numbers, rows))
 
     def batches(
         self, batch_size: int, examples: np.ndarray | None = None

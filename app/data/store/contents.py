@@ -26,6 +26,7 @@ _OTHERS: Mapping[str, tuple[str, str]] = {  # folder -> pattern of its names, an
     "reproductions": (r"[0-9a-f]{8}", "runs that `reproduce` trained"),
     "measured": (r".+-[0-9a-f]{16}\.json", "what was measured or counted once"),
     "verified": (r"[0-9a-f]{16}\.json", "which files were compared with their checksums"),
+    "labels": (r"[0-9a-f]{64}\.(?:parquet|csv|npy)", "files of --label-noise"),
     "compiled": (r"[0-9a-z]{2}|fxgraph|aotautograd|triton|locks", "compiled programs"),
 }
 

@@ -21,6 +21,7 @@ class Draws(NamedTuple):
     seed: int
     epoch: int | None  # None: outside of training
     examples: Tensor  # int64 (B,), on the device
+    rows: Tensor | None = None  # int64 (B,), row numbers as published, on the device; None: the batch has none
 
     def keys(self) -> Keys:
         """Return the keys of a training batch's draws, as the arguments of an augmentation."""

@@ -66,19 +66,18 @@ def corrupted(
 
 @dataclass(frozen=True)
 class Corrupt:
-    """`corrupted` as the first transform of a batch of stored images, on their device."""
+    """`corrupted` as a transform of a batch of stored images, on their device. Draws are keyed by published row."""
 
     name: str
     severity: int
     seed: int
-    rows: Tensor  # int64 (n,): the published row of each example of the split, on the device
     more: Mapping[str, Function] | None = None
     in_training_only = False
 
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return the corrupted batch. Targets do not change."""
-        rows = self.rows.index_select(0, draws.examples)
-        return corrupted(inputs, self.name, self.severity, seed=self.seed, rows=rows, more=self.more), targets
+        assert draws.rows is not None, "a split has rows"
+        return corrupted(inputs, self.name, self.severity, seed=self.seed, rows=draws.rows, more=self.more), targets
 
 
 @dataclass(frozen=True)

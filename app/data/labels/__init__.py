@@ -1,0 +1,1 @@
+"""Labels that replace those of a dataset: wrong ones by a rule, and those of a file."""
