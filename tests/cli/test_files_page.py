@@ -23,7 +23,7 @@ SMALL = {
     "parameters": parts.Parameters, "schedule": parts.Schedule, "best": parts.Best, "seconds": parts.Seconds,
     "failure": parts.Failure, "code": parts.Code, "init": parts.Init, "kept": parts.KeptWeights,
 }  # fmt: skip
-WITHIN_DATA = {"rows": parts.Rows, "inputs": parts.Inputs, "pixels": parts.Pixels}
+WITHIN_DATA = {"rows": parts.Rows, "inputs": parts.Inputs, "pixels": parts.Pixels, "label_noise": parts.LabelNoise}
 PLACES = {"places": parts.Place, "execution": parts.Execution}
 RESULTS = {name for kind in (parts.Rates, parts.Errors) for name in kind.__struct_fields__}
 FIELDS = (
@@ -126,11 +126,13 @@ def test_every_key_of_a_regression_is_described(call, work):
 
 def test_every_key_of_a_run_with_weighted_classes_and_mixed_examples_is_described(call):
     asked = "--model resnet18 --width 4 --epochs 1 --class-weights balanced --limit-train 64 --batch-size 32"
-    asked += " --threads 1 --mixup 0.5 --ema 1"
+    asked += " --threads 1 --mixup 0.5 --ema 1 --label-noise symmetric:0.4 --distractors 2 --test-distractors 2"
+    asked += " --corrupt-train contrast:1"
     assert call(f"train --dataset digits {asked} --checkpoints weighted").code == 0
     weighted = find_runs(Path("weighted"))[0]
     require_described(weighted)
-    assert {"class_weights", "losses", "mixing", "train_counts"} <= set(read(weighted.files.log)[0])
+    assert {"class_weights", "losses", "mixing", "train_counts", "label_noise"} <= set(read(weighted.files.log)[0])
+    assert weighted.record.data.label_noise.rule == "symmetric:0.4"
 
 
 @pytest.mark.parametrize("name", ["record", "weights", "best", "log", "predictions", "best_predictions",

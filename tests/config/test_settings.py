@@ -54,6 +54,8 @@ def test_every_setting_and_every_field_of_a_config_says_what_a_difference_in_it_
 @pytest.mark.parametrize(
     ("name", "differs"),
     [("dataset", "voids"), ("limit_test", "voids"), ("image", "voids"), ("fingerprint", "voids"), ("lr", "confound"),
+     ("label_noise", "confound"), ("distractors", "confound"), ("test_distractors", "voids"),
+     ("corrupt_train", "confound"),
      ("limit_train", "confound"), ("precision", "confound"), ("gradients", "confound"), ("seed", "harmless"),
      ("device", "harmless"), ("attention_path", "harmless"), ("tag", "harmless"), ("attention", "architecture")],
 )  # fmt: skip

@@ -17,7 +17,8 @@ RUN = Path(__file__).resolve().parents[2] / "run.py"
 COMMAND = [
     sys.executable, str(RUN), "train", "--dataset", "digits", "--size", "100K", "--d-model", "64", "--epochs", "6",
     "--limit-train", "320", "--batch-size", "32", "--augment", "flip_crop+erasing", "--mixup", "0.8", "--cutmix", "1",
-    "--mix-mode", "element", "--state-every", "0", "--threads", "1",
+    "--mix-mode", "element", "--state-every", "0", "--threads", "1", "--label-noise", "symmetric:0.3",
+    "--distractors", "2", "--test-distractors", "2", "--corrupt-train", "gaussian_noise:2",
 ]  # fmt: skip
 
 
