@@ -62,13 +62,13 @@ def sentences(noise: Noise) -> dict[str, str]:
     if rule := label_noise.parsed(noise.label_noise):
         how = {
             label_noise.SYMMETRIC: f"with probability {rule.rate:g}, a label becomes another class (symmetric)",
-            label_noise.ASYMMETRIC: f"with probability {rule.rate:g}, a label becomes the next class (asymmetric)",
+            label_noise.ASYMMETRIC: f"with probability {rule.rate:g}, a label becomes the class that is next or paired (asymmetric)",
             label_noise.FILE: f"labels from a file (sha256 {rule.digest[:16]})",
         }[rule.rule]
         found["label noise"] = f"{how}, in train and in validation rows held out from train; test labels are unchanged"
     if noise.distractors or noise.test_distractors:
         found["distractors"] = (
-            f"patches of other classes: {noise.distractors} in each training and validation image, "
+            f"{noise.distractors} patches of other classes in each training and validation image, "
             f"{noise.test_distractors} in each test image"
         )
     if noise.corrupt_train != corruptions.NONE:

@@ -18,6 +18,7 @@ from ..tables.revisions import LAYOUT, REVISED_LAYOUT
 from ..tables.shape import Extent, normal, with_unit
 from . import inspection
 from .asking import ask_of, located, revision_of_files, shape_of, where
+from .labels import given
 from .preparing import prepare, with_test
 from .sources import files, opening, signals
 from .sources.opening import at, fingerprint
@@ -109,8 +110,12 @@ def named_by_all_files(path: str, config: RunConfig) -> bool:
 
 
 def understood(config: RunConfig, ask: Ask, say: Callable[[str], None]) -> Understood:
-    """Return the summary of a run's dataset before it is read, from the cache if it is there."""
+    """Return the summary of a run's dataset before it is read, from the cache if it is there.
+
+    Raises InputError for a file of labels that does not fit the dataset in the cache.
+    """
     if cached := cache.find(ask, ask.fingerprint):
+        given.of(config, cached)  # raises InputError for a file of labels that does not fit
         found = inspection.of_cached(config, ask, cached, holdout.members_of(config, cached), image=config.image)
     else:
         found = _of_source(config, ask, say, image=config.image)

@@ -28,6 +28,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"--format web": "a package of npm",
+    r"^data labels": "files that others have",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)|^report": "finished runs of two models",
     r"--init|^(evaluate|predict|reproduce|robust|export) RUN": "a run that its page describes and does not make",

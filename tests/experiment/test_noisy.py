@@ -63,7 +63,7 @@ def test_the_record_the_log_and_the_card_name_the_noise(run):
              if given != true]  # fmt: skip
     assert (wrong.count("train"), wrong.count("val"), wrong.count("test")) == (noise.train, noise.val, 0)
     assert header.items() >= NOISE.items() and 40 < noise.train < 90
-    assert "becomes another class (symmetric)" in card and "3 in each training and validation image" in card
+    assert "becomes another class (symmetric)" in card and "3 patches of other classes in each training" in card
     assert any(
         note.startswith(f"{noise.train} of 160 training labels")
         for note in objective.notes(run.config, run.record.data)
