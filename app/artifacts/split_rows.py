@@ -48,15 +48,15 @@ def _arrow(kind: Any, length: int, *buffers: np.ndarray) -> Any:
     return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, buffers)])
 
 
-def given(files: RunFiles) -> Stored | None:
-    """Return the given labels of a run's training and validation rows, or None if they are missing or damaged."""
+def given(files: RunFiles, *names: str) -> Stored | None:
+    """Return the given labels of the rows of these splits of a run, or None if they are missing or damaged."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet
 
     try:
         table = parquet.read_table(require_file(files.splits))
-        table = table.filter(pc.not_equal(table["split"].cast(pa.string()), "test"))
+        table = table.filter(pc.is_in(table["split"].cast(pa.string()), value_set=pa.array(names, pa.string())))
         return Stored(table["row"].to_numpy(), table["given_label"].to_numpy())
     except (OSError, pa.ArrowException, KeyError):
         return None

@@ -62,7 +62,7 @@ def sentences(noise: Noise) -> dict[str, str]:
     if rule := label_noise.parsed(noise.label_noise):
         how = {
             label_noise.SYMMETRIC: f"with probability {rule.rate:g}, a label becomes another class (symmetric)",
-            label_noise.ASYMMETRIC: f"with probability {rule.rate:g}, a label becomes the class that is next or paired (asymmetric)",
+            label_noise.ASYMMETRIC: f"with probability {rule.rate:g}, a label becomes its next class (asymmetric)",
             label_noise.FILE: f"labels from a file (sha256 {rule.digest[:16]})",
         }[rule.rule]
         found["label noise"] = f"{how}, in train and in validation rows held out from train; test labels are unchanged"

@@ -48,7 +48,8 @@ def cached_of(run: Run, options: Options, screen: Screen) -> data.Cached:
 def splits_of(run: Run, here: Place, options: Options, screen: Screen) -> Splits:
     """Return the splits of a finished run at the version of its data. Raise InputError if its test set differs now."""
     config, known = run.config, run.record.data
-    stored = split_rows.given(run.files) if known.label_noise else None
+    noisy = ("train", *(("val",) if known.val_from in (None, "train") else ()))  # splits of the source's train rows
+    stored = split_rows.given(run.files, *noisy) if known.label_noise else None
     splits = data.splits(config, here, cached_of(run, options, screen), screen.say, stored=stored)
     if splits.record["split_fingerprint"] != known.split_fingerprint:
         raise InputError(

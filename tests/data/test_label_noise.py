@@ -123,7 +123,7 @@ def test_train_and_validation_have_given_labels_and_the_test_has_the_published_o
     assert made.record["class_rows"]["train"] == np.bincount(made.train.targets, minlength=10).tolist()
     files = RunFiles(tmp_path, "run")
     split_rows.save(files, made)
-    stored = split_rows.given(files)
+    stored = split_rows.given(files, "train", "val")
     assert np.array_equal(stored.labels[: len(made.train)], made.train.targets)
     assert np.array_equal(split_rows.of_test(files), made.test.rows)
     assert pq.read_table(files.splits).column_names == ["split", "row", "given_label", "true_label"]
@@ -141,5 +141,5 @@ def test_the_given_labels_of_a_folder_come_from_a_file_by_class_name_or_from_the
     (cache_folder / "labels" / f"{digest}.csv").unlink()
     with pytest.raises(InputError, match="are not in the cache of this machine"):
         read.splits()
-    again = given.of(read.config, read.cached, split_rows.given(files))
+    again = given.of(read.config, read.cached, split_rows.given(files, "train", "val"))
     assert np.array_equal(again[made.train.members], made.train.targets)

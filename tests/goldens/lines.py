@@ -147,6 +147,8 @@ IDENTITIES = {
         for size in _SIZES
     },
     **{f"cifar10 {model}": f"--dataset cifar10 --model {model}" for model in _WHOLE},
+    "under noise": "--dataset cifar10 --label-noise asymmetric:0.40 --distractors 4 --test-distractors 2"
+    " --corrupt-train gaussian_noise:3",
     "nothing": "",
     "digits": "--dataset digits",
     "cifar10 mobilevit": "--dataset cifar10 --model mobilevit --image 64",
