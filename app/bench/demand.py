@@ -35,7 +35,7 @@ def too_much(kind: str, path: str, config: RunConfig, here: Place, *, tokens: in
 def flops(kind: str, config: RunConfig, *, tokens: int) -> float:
     """Return the floating-point operations of a batch's forward and backward pass, 2 per multiply-add."""
     attention = ATTENTIONS[kind]
-    linear = (attention.linear + 1) * config.d_model  # per token and width
+    linear = (attention.linear + attention.outputs) * config.d_model  # per token and width
     return 3.0 * 2 * config.batch_size * tokens * config.d_model * (linear + attention.products * tokens)
 
 
@@ -55,8 +55,11 @@ def _maps(kind: str, path: str, config: RunConfig, *, device: str) -> int:
     """
     attention = ATTENTIONS[kind]
     wide_values = path == "sdpa" and attention.parts > 1 and device != "cuda"
-    if path in KEEPING_MAPS or wide_values:
-        return attention.of_classic(config.heads) * attention.parts * attention.products // 2
+    maps = attention.of_classic(config.heads) * attention.parts
+    if path in KEEPING_MAPS:
+        return int(maps * attention.products / 2)
+    if wide_values:
+        return maps
     return int(attention.masked)  # its mask
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import task
 from ..errors import NO_TEXT, InputError, is_text
 from ..tables import augmentations, own, revisions
-from ..tables.models import DEFAULT_MODEL, TIMM, ModelRow
+from ..tables.models import DEFAULT_MODEL, MODELS, TIMM, ModelRow
 from ..tables.optimizers import EPS, OPTIMIZERS, Betas, are_new_shares, kept_shares, spelled_betas, takers
 from ..tables.reading import reading_of
 from ..tables.shape import Extent, smaller
@@ -42,13 +42,11 @@ def _check_file(model: Model, row: ModelRow) -> None:
 
 def _check_attention(row: ModelRow, attention: str) -> None:
     """Raise InputError for an attention that would turn this model into another model of the study."""
-    ours = {
-        "vit_classic": ("classic",), "vit_differential": ("differential", "differential_v2"),
-        "vit_differential_h32": ("differential",),
-    }  # fmt: skip
-    if not row.sized or attention in ours[row.name]:
+    more = ("differential_v2",) if row.name == DEFAULT_MODEL else ()
+    if not row.sized or attention in (row.attention, *more):
         return
-    other = "vit_small" if attention == "lsa" else "vit_classic" if attention == "classic" else DEFAULT_MODEL
+    having = (model.name for model in MODELS.values() if model.attention == attention)
+    other = next(having, DEFAULT_MODEL)
     raise InputError(f"attention={attention} is unavailable for model={row.name}. Use --model {other}")
 
 

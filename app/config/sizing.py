@@ -53,10 +53,11 @@ class Sized:
         if not self.row.sized:
             return False
         row, own = row_for(self.size, self.dataset)
-        protocol, attention = PROTOCOLS.get(self.dataset, UNKNOWN), self.row.cells["attention"]
-        shape, heads = self.shape, _heads(attention, row, row.d_model, self.row.cells.get("head_width"))
+        protocol, shape = PROTOCOLS.get(self.dataset, UNKNOWN), self.shape
+        attention, ratio = self.row.cells["attention"], self.row.cells.get("mlp_ratio", row.mlp_ratio)
+        heads = _heads(self.row, attention, row, row.d_model, self.row.cells.get("head_width"))
         cells = (shape.d_model, shape.depth, shape.heads, shape.mlp_ratio, shape.image, shape.patch, shape.attention)
-        wanted = (row.d_model, row.depth, heads, row.mlp_ratio, protocol.image, protocol.patch, attention)
+        wanted = (row.d_model, row.depth, heads, ratio, protocol.image, protocol.patch, attention)
         return own and cells == wanted
 
     @property
@@ -99,10 +100,7 @@ def sized(
     if not row.sized:
         return _of_whole(row, family, cells, common, request)
     size = parse_size(request.get("size", protocol.size))
-    own = None if "head_width" in request else row.cells.get("head_width")
-    return cells | {"size": size} | _of_table(
-        family, cells, common, request, size=size, dataset=dataset, head_width=own
-    )  # fmt: skip
+    return cells | {"size": size} | _of_table(row, family, cells, common, request, size=size, dataset=dataset)
 
 
 def require_effect(request: Mapping[str, Any], cells: Mapping[str, Any]) -> None:
@@ -111,15 +109,15 @@ def require_effect(request: Mapping[str, Any], cells: Mapping[str, Any]) -> None
         raise InputError("--norm-eps has no effect with --norm dyt, which has no epsilon. Omit one of them")
 
 
-def _heads(attention: str, row: SizeRow, d_model: int, head_width: int | None) -> int:
+def _heads(row: ModelRow, attention: str, size: SizeRow, d_model: int, head_width: int | None) -> int:
     """Return the heads for a row of the size table: of the given width, else converted from its classic heads.
 
     Raises InputError if heads of that width do not fill d_model.
     """
     kind = ATTENTIONS[attention]
     if head_width is None:
-        return kind.of_classic(row.heads)
-    heads, over = divmod(d_model, kind.parts * head_width)
+        return kind.of_classic(size.heads)
+    heads, over = divmod(row.widening * d_model, kind.parts * head_width)
     if over or not heads:
         raise InputError(
             f"d_model={d_model} is not a multiple of the head width {head_width}. Use a multiple of "
@@ -129,21 +127,23 @@ def _heads(attention: str, row: SizeRow, d_model: int, head_width: int | None) -
 
 
 def _of_table(
-    family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any],
-    *, size: str, dataset: str, head_width: int | None,
+    row: ModelRow, family: Family, cells: dict[str, Any], common: Mapping[str, Any], request: Mapping[str, Any],
+    *, size: str, dataset: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Return d_model, depth, heads and MLP ratio of the size table, or the nearest depth if it does not apply."""
     size_row, own = row_for(size, dataset)
     attention = cells["attention"]
-    asked = {name: request.get(name, getattr(size_row, name)) for name in ("d_model", "mlp_ratio")}
+    usual = {"d_model": size_row.d_model, "mlp_ratio": row.cells.get("mlp_ratio", size_row.mlp_ratio)}
+    asked = {name: request.get(name, value) for name, value in usual.items()}
     if "heads" in request:
         asked["heads"] = request["heads"]
     else:
-        asked["heads"] = _heads(attention, size_row, asked["d_model"], head_width)
+        head_width = None if "head_width" in request else row.cells.get("head_width")
+        asked["heads"] = _heads(row, attention, size_row, asked["d_model"], head_width)
     if "depth" in request:
         return asked | {"depth": request["depth"]}
-    table_holds = own and (asked["d_model"], asked["mlp_ratio"]) == (size_row.d_model, size_row.mlp_ratio)
-    if table_holds and attention in ("classic", "differential"):
+    table_holds = own and all(asked[name] == value for name, value in usual.items())
+    if table_holds and ATTENTIONS[attention].matched:
         return asked | {"depth": size_row.depth}
     return asked | {"depth": nearest(family, family.shape({**cells, **common, **asked, "depth": 1}), budget(size))}
 

@@ -87,6 +87,11 @@ def check(shape: Shape) -> None:
         raise InputError(
             f"mlp_ratio={shape.mlp_ratio} leaves the MLP without a hidden layer. Use a larger value, such as 2"
         )
+    if shape.value_skip and ATTENTIONS[shape.attention].outputs != 1:
+        raise InputError(
+            f"value_skip adds the values to the outputs, and the values of attention={shape.attention} are narrower. "
+            "Omit --value-skip, or use another --attention"
+        )
     check_image(shape)
     check_heads(shape)
 

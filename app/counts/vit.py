@@ -20,17 +20,24 @@ PATCHINGS = ("linear", "shifted")
 class Attention:
     """The differences between kinds of attention: their counts, their paths, and whether a token attends to itself.
 
-    d is the width of a query head, and `inner` = heads * parts * d that of its values.
+    d is the width of a query head, and `inner` = heads * parts * d that of all queries.
     """
 
     parts: int  # queries of a head
-    linear: int  # linear maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
-    products: int  # query-key and map-value products per layer, in units of N^2 inner multiply-adds
+    linear: float  # linear maps from d_model to inner, or as wide together, with the queries', keys' and values' bias
+    products: float  # query-key and map-value products per layer, in units of N^2 inner multiply-adds
+    outputs: float = 1  # width of all heads' outputs, in units of inner
+    signals: int = 1  # outputs of a head, one for each of its maps that another is subtracted from
     gates: int = 0  # values that each head computes from d_model, without a bias
     own: Callable[[int], int] = lambda _: 0  # d -> parameters outside of linear maps
     of_classic: Callable[[int], int] = lambda heads: heads  # heads of the classic model -> heads here
     paths: tuple[str, ...] = ("plain", "sdpa")  # the paths that compute it, of `tables.computing.PATHS`
     masked: bool = False  # whether no token attends to itself, so that at least two are needed
+
+    @property
+    def matched(self) -> bool:
+        """Whether its linear maps have as many weights as the classic ones, four of inner x d_model."""
+        return self.linear + self.outputs == 4
 
     def head_width(self, d_model: int, heads: int) -> int:
         """Return the width of a query head if none is requested."""
@@ -50,6 +57,18 @@ ATTENTIONS = {
     ),
     # the authors' second version: twice the queries over the same keys and values, lambda by token and head
     "differential_v2": Attention(parts=1, linear=4, products=4, gates=1),
+    # arXiv:2510.06949: three signal maps of a head share one noise map and one set of values of two widths
+    "differential_grouped": Attention(
+        parts=4,
+        linear=2.5,
+        products=2.5,
+        outputs=1.5,
+        signals=3,
+        own=lambda width: 6 * width,
+        of_classic=lambda heads: -(-heads // 4),
+    ),
+    # arXiv:2501.17486: the parameters of differential attention, plus the mean of the first map's rows
+    "dint": Attention(parts=2, linear=3, products=2, own=lambda width: 6 * width, of_classic=lambda heads: heads // 2),
     # arXiv:2112.13492, section 4.2: a learned temperature
     "lsa": Attention(parts=1, linear=3, products=2, own=lambda _: 1, masked=True),
 }
@@ -61,7 +80,7 @@ def head_width(shape: Shape) -> int:
 
 
 def inner(shape: Shape) -> int:
-    """Return the width of all heads' values together: d_model, unless the width of the heads was chosen."""
+    """Return the width of all heads' queries together: d_model, unless the width of the heads was chosen."""
     return shape.heads * ATTENTIONS[shape.attention].parts * head_width(shape)
 
 
@@ -154,8 +173,9 @@ def norm_parameters(shape: Shape) -> int:
 def attention_parameters(shape: Shape) -> int:
     """Return the parameters of one layer's attention."""
     d, wide, attention = shape.d_model, inner(shape), ATTENTIONS[shape.attention]
-    linear = attention.linear * wide * (d + shape.qkv_bias) + attention.gates * shape.heads * d
-    return linear + wide * d + d * shape.projection_bias + attention.own(head_width(shape))
+    linear = int(attention.linear * wide) * (d + shape.qkv_bias) + attention.gates * shape.heads * d
+    projection = int(attention.outputs * wide) * d + d * shape.projection_bias
+    return linear + projection + attention.own(head_width(shape))
 
 
 def block_parameters(shape: Shape) -> int:
@@ -171,8 +191,9 @@ def block_flops(shape: Shape, n: int) -> int:
     as in the paper's definition.
     """
     d, attention = shape.d_model, ATTENTIONS[shape.attention]
-    linear = d * ((attention.linear + 1) * inner(shape) + attention.gates * shape.heads + 2 * hidden(shape))
-    return 2 * (n * linear + attention.products * n * n * inner(shape))
+    maps = int((attention.linear + attention.outputs) * inner(shape))  # the width of all linear maps together
+    linear = d * (maps + attention.gates * shape.heads + 2 * hidden(shape))
+    return 2 * (n * linear + n * n * int(attention.products * inner(shape)))
 
 
 def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
@@ -181,9 +202,11 @@ def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
     Per token these are two norms' inputs and outputs (a DynamicTanh's tanh too), queries, keys, values, the attention's
     output twice, and the MLP's hidden layer before and after its activation.
     """
-    maps = 4 * n * shape.heads if maps_kept else 0
+    attention = ATTENTIONS[shape.attention]
+    maps = 4 * n * shape.heads * attention.signals if maps_kept else 0
     norms = 7 if shape.norm == "dyt" else 5
-    return 4 * n * (norms * shape.d_model + 5 * inner(shape) + 3 * hidden(shape) + maps)
+    heads = int((min(attention.linear, 3) + 2 * attention.outputs) * inner(shape))
+    return 4 * n * (norms * shape.d_model + heads + 3 * hidden(shape) + maps)
 
 
 def parameters(shape: Shape) -> int:

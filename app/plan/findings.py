@@ -167,7 +167,7 @@ def device(architecture: tuple[tuple[int, int], Sequence[str]] | None, kind: str
 
 def heads(config: RunConfig) -> list[Finding]:
     """Return a check that a differential model has as many heads as its authors advise, or nothing for other models."""
-    if config.attention not in ("differential", "differential_v2") or config.heads > _FEW_HEADS:
+    if config.attention not in ("differential", "differential_v2", "dint") or config.heads > _FEW_HEADS:
         return []
     width = head_width(config.shape)
     says = (
@@ -175,5 +175,6 @@ def heads(config: RunConfig) -> list[Finding]:
         "(arXiv:2410.05258), so a null result with fewer is weak evidence"
     )
     narrow = config.d_model // 64  # heads of 32
-    more = f". --model vit_differential_h32 has {narrow}" if config.row.sized and narrow > config.heads else ""
+    theirs = config.row.sized and config.attention != "dint"
+    more = f". --model vit_differential_h32 has {narrow}" if theirs and narrow > config.heads else ""
     return [Finding(NOTE, "heads", says + more)]

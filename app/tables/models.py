@@ -26,6 +26,7 @@ class ModelRow:
     source: str
     cells: Mapping[str, Any] = field(default_factory=dict)
     sized: bool = False
+    widening: int = 1  # of a sized model: the width of all queries together, in units of d_model
     preset: bool = False  # one of several shapes of a model that --size grows
     note: str = ""
     sha256: str | None = None  # of the file of a user's own model
@@ -115,6 +116,20 @@ MODELS = {
         ModelRow(
             name="vit_differential_h32", title="Differential ViT, heads of 32", family="vit",
             source="arXiv:2410.05258", sized=True, cells={"attention": "differential", "head_width": 32},
+        ),
+        # twice the heads of that row, 8 at d_model 256 and 12 at 384: an attention of twice the width and an MLP of half
+        ModelRow(
+            name="vit_differential_wide", title="Differential ViT, wide attention", family="vit",
+            source="arXiv:2410.05258", sized=True, widening=2,
+            cells={"attention": "differential", "head_width": 32, "mlp_ratio": 2.0},
+        ),
+        ModelRow(
+            name="vit_grouped", title="Grouped differential ViT", family="vit", source="arXiv:2510.06949", sized=True,
+            cells={"attention": "differential_grouped"},
+        ),
+        ModelRow(
+            name="vit_dint", title="DINT ViT", family="vit", source="arXiv:2501.17486", sized=True,
+            cells={"attention": "dint"},
         ),
         # cnn: 59,345, 70,253 and 92,069 parameters, as LANL's, on (1, 1700, 500) with one output
         _cnn("cnn", 3), _cnn("cnn_6", 6), _cnn("cnn_12", 12),

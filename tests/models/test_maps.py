@@ -26,6 +26,8 @@ every_model = pytest.mark.parametrize("name", SHAPES)
 
 def model_of(name, kind, path, *, dtype=torch.float32, **more):
     make, shape = SHAPES[name]
+    if ATTENTIONS[kind].outputs != 1:  # its values are narrower than its outputs
+        shape = shape | ({"value_skip": False} if "value_skip" in shape else {})
     torch.manual_seed(4)
     model = make(channels=3, classes=5, d_model=24, depth=3, heads=2, attention=kind, attention_path=path, **shape,
                  **more)  # fmt: skip
@@ -56,11 +58,13 @@ def inputs_of(model, images):
 
 def output_from(layer, maps, x):
     """The layer's output, from its maps and its parameters alone."""
+    signals = ATTENTIONS[layer.kind].signals  # outputs of a head, which share its values
     values = (layer.keys_values if layer.kind == "differential_v2" else layer.qkv)(x)[
-        ..., -layer.projection.in_features :
+        ..., -layer.projection.in_features // signals :
     ]
-    heads = maps.combined @ values.unflatten(-1, (layer.heads, -1)).transpose(1, 2)  # (B, H, N, v)
-    if layer.kind == "differential":
+    of_heads = values.unflatten(-1, (layer.heads, -1)).transpose(1, 2).repeat_interleave(signals, 1)
+    heads = maps.combined @ of_heads  # (B, H, N, v)
+    if layer.kind in ("differential", "differential_grouped", "dint"):
         scale = (heads.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
         heads = heads * scale * layer.norm.weight * (1 - layer.lambda_init)
     out = layer.projection(heads.transpose(1, 2).flatten(2))
@@ -87,20 +91,20 @@ def test_the_maps_give_every_layer_s_output(name, kind, path, dtype, error):
 
 @every_model
 @every_kind_and_path
-def test_a_map_sums_to_one_and_a_difference_to_one_minus_lambda(name, kind, path):
+def test_a_map_sums_to_one_and_a_difference_to_one_minus_lambda_or_with_its_integral_to_one(name, kind, path):
     model = model_of(name, kind, path)
     for layer, maps in zip(layers_of(model), maps_of(model, images_of(model)), strict=True):
         batch, heads, tokens, _ = maps.first.shape
-        assert (batch, heads) == (2, 2) and maps.first.shape == (2, 2, tokens, tokens)
+        assert (batch, heads) == (2, 2 * ATTENTIONS[kind].signals) and maps.first.shape[2:] == (tokens, tokens)
         ones = torch.ones(batch, heads, tokens)
         torch.testing.assert_close(maps.first.sum(-1), ones, rtol=0, atol=1e-5)
         if kind in ("classic", "lsa"):
             assert maps.second is None and maps.lambdas is None and maps.combined is maps.first
         else:
             torch.testing.assert_close(maps.second.sum(-1), ones, rtol=0, atol=1e-5)
-            rest = (1 - maps.lambdas).expand(2, 2, tokens, tokens)[..., 0]
-            torch.testing.assert_close(maps.combined.sum(-1), rest, rtol=0, atol=1e-5)
-        if kind == "differential":
+            rest = 1 if kind == "dint" else (1 - maps.lambdas).expand(2, heads, tokens, tokens)[..., 0]
+            torch.testing.assert_close(maps.combined.sum(-1), rest * ones, rtol=0, atol=1e-5)
+        if kind in ("differential", "differential_grouped", "dint"):
             torch.testing.assert_close(maps.lambdas, layer.lambda_full().detach(), rtol=0, atol=0)
             assert maps.lambdas.shape == ()
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...counts.vit import ATTENTIONS
 from . import fused
 from .layer import Attention, Maps, attend, attention_map, linear_in, split
 from .norm import unit_rms
@@ -37,7 +38,8 @@ class DifferentialAttention(Attention):
         """Add the projection to queries, keys and values, the four vectors of lambda and the heads' norm."""
         # a tensor, not a number, so that a compiled block is the same program in every layer
         self.register_buffer("lambda_init", torch.tensor(lambda_init(layer)), persistent=False)
-        self.qkv = nn.Linear(d_model, 3 * 2 * self.heads * width, bias=bias)
+        row = ATTENTIONS[self.kind]
+        self.qkv = nn.Linear(d_model, int(row.linear * row.parts * self.heads * width), bias=bias)
         self.lambda_q1, self.lambda_k1, self.lambda_q2, self.lambda_k2 = (
             nn.Parameter(torch.empty(width).normal_(std=0.1)) for _ in range(4)
         )
@@ -73,12 +75,14 @@ class DifferentialAttention(Attention):
         if self.path in ("tiled", "stored"):
             out = tiled(qkv, self.lambda_full(), self.heads, keep=self.path == "stored")
             return unit_rms(out.unflatten(-1, (self.heads, -1)), _EPS)
-        q1, q2, k1, k2, v = self.heads_of(qkv)
-        if self.path == "plain":
-            out = self.pair(q1, q2, k1, k2).combined @ v
-        else:
-            out = attend(q1, k1, v, self.path) - self.lambda_full().to(v.dtype) * attend(q2, k2, v, self.path)
+        out = self.difference(*self.heads_of(qkv))
         return unit_rms(out.transpose(1, 2).contiguous(), _EPS)
+
+    def difference(self, q1: Tensor, q2: Tensor, k1: Tensor, k2: Tensor, v: Tensor) -> Tensor:
+        """Return each head's combined map times its values, as `heads_of` returns them: (B, H, N, 2 d)."""
+        if self.path == "plain":
+            return self.pair(q1, q2, k1, k2).combined @ v
+        return attend(q1, k1, v, self.path) - self.lambda_full().to(v.dtype) * attend(q2, k2, v, self.path)
 
     def attended(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the heads' normed differences and the values: (B, N, D) -> (B, N, H 2 d) each."""
@@ -90,5 +94,6 @@ class DifferentialAttention(Attention):
 
         This takes fewer passes over the tokens. (B, N, H 2 d) -> (B, N, D).
         """
-        scale = (1 - self.lambda_init) * self.norm.weight.repeat(self.heads)  # (H 2 d,)
+        outputs = self.projection.in_features // self.norm.weight.shape[0]  # of all heads
+        scale = (1 - self.lambda_init) * self.norm.weight.repeat(outputs)  # (H 2 d,)
         return F.linear(heads, self.projection.weight * scale, self.projection.bias)

@@ -19,19 +19,22 @@ from ..layers import without_autocast
 class Maps(NamedTuple):
     """The attention maps of one layer: `first`, or `first - lambdas * second` if the kind subtracts two maps.
 
-    Row i of a map contains the weights with which token i reads all tokens; each row of `first` and `second` sums to 1.
+    Row i of a map contains the weights with which token i reads all tokens; each row of `first`, `second` and
+    `integral` sums to 1. With `integral` the map is `first - lambdas * (second - integral)`.
     """
 
     first: Tensor  # (B, H, N, N)
     second: Tensor | None = None  # (B, H, N, N)
     lambdas: Tensor | None = None  # () for one lambda per layer, (B, H, N, 1) for one per token and head
+    integral: Tensor | None = None  # (B, H, 1, N), one row for all tokens
 
     @property
     def combined(self) -> Tensor:
         """The map that multiplies the values: (B, H, N, N)."""
         if self.second is None or self.lambdas is None:
             return self.first
-        return self.first - self.lambdas * self.second
+        difference = self.first - self.lambdas * self.second
+        return difference if self.integral is None else difference + self.lambdas * self.integral
 
 
 class Attention(nn.Module):
@@ -60,9 +63,10 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.path, self.value_skip = heads, path, value_skip
         row = ATTENTIONS[self.kind]
+        assert not value_skip or row.outputs == 1, f"values of {self.kind} are narrower than its outputs"
         width = head_width or row.head_width(d_model, heads)
         self.add_inputs(d_model, width, layer=layer, bias=bias)
-        self.projection = nn.Linear(heads * row.parts * width, d_model, bias=projection_bias)
+        self.projection = nn.Linear(int(row.outputs * heads * row.parts * width), d_model, bias=projection_bias)
         self.dropout = nn.Dropout(dropout)
 
     def add_inputs(self, d_model: int, width: int, *, layer: int, bias: bool) -> None:
