@@ -117,7 +117,7 @@ MODELS = {
             name="vit_differential_h32", title="Differential ViT, heads of 32", family="vit",
             source="arXiv:2410.05258", sized=True, cells={"attention": "differential", "head_width": 32},
         ),
-        # twice the heads of that row, 8 at d_model 256 and 12 at 384: an attention of twice the width and an MLP of half
+        # twice that row's heads, 8 at d_model 256 and 12 at 384: an attention of twice the width, an MLP of half
         ModelRow(
             name="vit_differential_wide", title="Differential ViT, wide attention", family="vit",
             source="arXiv:2410.05258", sized=True, widening=2,

@@ -25,6 +25,8 @@ TINY = {
     "vit_classic": {"size": "10K", "d_model": 16, "patch": 8},
     "vit_differential": {"size": "10K", "d_model": 16, "patch": 8},
     "vit_differential_h32": {"size": "64K", "d_model": 64, "patch": 8},
+    "vit_differential_wide": {"size": "64K", "d_model": 64, "patch": 8},
+    "vit_grouped": {"size": "10K", "d_model": 16, "patch": 8}, "vit_dint": {"size": "10K", "d_model": 16, "patch": 8},
     "cnn": {"features": 2, "depth": 1}, "resnet": {"width": 4}, "resnet1d": {"width": 4}, "t2t": _T2T, "vit": _VIT,
     "cait": _VIT, "swin": {"width": 6}, "convmixer": {"patch": 8, "d_model": 8, "depth": 1},
     "mlpmixer": {"patch": 8, "d_model": 16, "depth": 1}, "mobilevit": {"width": 4, "image": 64}, "vgg": {"width": 4},
@@ -78,12 +80,12 @@ def test_no_model_specialises_the_batch(name, facts):
 
 
 WRITERS = {"onnx": onnx.write_onnx, "pt2": programs.write_pt2, "torchscript": programs.write_torchscript}
-SIX = [("vit_classic", None), ("vit_differential", SIGNALS), ("t2t_vit", None), ("cnn", FIELDS), ("resnet1d", SIGNALS),
-       ("swin", None)]  # fmt: skip
+SOME = [("vit_classic", None), ("vit_differential", SIGNALS), ("vit_grouped", None), ("vit_dint", None),
+        ("t2t_vit", None), ("cnn", FIELDS), ("resnet1d", SIGNALS), ("swin", None)]  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "facts"), SIX, ids=[name for name, _ in SIX])
+@pytest.mark.parametrize(("name", "facts"), SOME, ids=[name for name, _ in SOME])
 def test_every_format_computes_what_the_model_does(name, facts, tmp_path):
     pytest.importorskip("onnxscript")
     small = made(tiny(name, facts))

@@ -26,6 +26,7 @@ OF_TIMM = {
 }  # fmt: skip
 OF_NONE = {
     "vit_small": (ON_CIFAR, "attention lsa"), "dyt": (ON_CIFAR, "norm dyt"),
+    "vit_dint": (ON_DIGITS, "attention dint"), "vit_grouped": (ON_DIGITS, "attention differential_grouped"),
     "vit_differential": ({"dataset": "cifar10", "size": "10M", "attention": "differential_v2"}, "differential_v2"),
     "resnet18": ({"dataset": "cifar10"}, "stem of CIFAR"), "resnet34": ({"dataset": "cifar10", "image": 64, "width": 8},
     "width 8"), "convmixer": ({"dataset": "cifar10"}, "family convmixer"), "t2t_vit": ({"dataset": "cifar10"}, "t2t"),

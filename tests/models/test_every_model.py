@@ -167,7 +167,7 @@ def small(name):
 
 SLOW_TO_LEARN = (
     "mobilevit", "resnet18", "convmixer", "swin", "vgg", "resnet1d", "vit_differential_h32", "cait",
-    "vit_classic", "vit_differential",
+    "vit_classic", "vit_differential", "vit_differential_wide", "vit_grouped", "vit_dint",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ FIELDS = DatasetFacts(
     name="nested_cylinder", classes=1, channels=1, kind="field", image=(1700, 500), task="regression", fingerprint="f"
 )
 FIELD_FILES = {"dataset": "nested_cylinder", "data": "fields"}
-OURS = ["vit_classic", "vit_differential", "vit_differential_h32"]
+OURS = ["vit_classic", "vit_differential", "vit_differential_h32", "vit_differential_wide", "vit_grouped", "vit_dint"]
 WITH_1E_5 = [name for name, row in MODELS.items() if row.cells.get("norm_eps") == 1e-5]
 
 

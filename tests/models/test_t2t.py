@@ -85,8 +85,9 @@ def test_the_default_model_is_the_smallest_of_the_papers_and_grows_in_depth():
 @pytest.mark.parametrize("qkv_bias", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tokenizer", t2t.TOKENIZERS)
 def test_closed_forms_equal_the_built_model(attention, qkv_bias, tokenizer):
+    skip = qkv_bias and ATTENTIONS[attention].outputs == 1
     shape = {**SMALL, "image": (75, 130), "attention": attention, "qkv_bias": qkv_bias, "tokenizer": tokenizer,
-             "mlp_ratio": 2.5, "channels": 2, "value_skip": qkv_bias and ATTENTIONS[attention].outputs == 1}  # fmt: skip
+             "mlp_ratio": 2.5, "channels": 2, "value_skip": skip}  # fmt: skip
     built, of_shape = on_meta(shape, attention_path="plain"), shape_of(**shape)
     with FlopCounterMode(display=False) as counted:
         built(torch.randn(1, 2, 75, 130, device="meta"))
