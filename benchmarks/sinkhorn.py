@@ -1,6 +1,6 @@
 """How many iterations of Sinkhorn make the attention maps of a trained ViT doubly stochastic: docs/attention.md.
 
-    uv run python -m benchmarks.sinkhorn RUN --dataset NAME [--inputs 16] [--tolerance 1e-5]
+    uv run python -m benchmarks.sinkhorn RUN --dataset NAME [--inputs 16] [--sharper 1]
 
 An iteration divides each row by its sum and then each column. Its limit for a softmax map is that for the exponentials
 of the scores, because they differ by a factor for each row (Sinkformers, arXiv:2110.11773).
@@ -61,6 +61,7 @@ def sinkhorn(
     inputs: Annotated[int, typer.Option(help="Number of inputs.")] = 16,
     tolerance: Annotated[float, typer.Option(help="Error of a doubly stochastic map.")] = 1e-5,
     most: Annotated[int, typer.Option(help="Iterations at most.")] = 5000,
+    sharper: Annotated[float, typer.Option(help="Multiply the scores by this number.")] = 1.0,
 ) -> None:
     """Print the iterations that the maps of each layer need, and their errors after fewer of them."""
     model = app.load(name, device="cpu")
@@ -69,7 +70,7 @@ def sinkhorn(
     given = model.preprocess([image.transpose(1, 2, 0) for image in images])
     print("| layer | median | 90 % | largest |" + "".join(f" error after {n} |" for n in AFTER) + " in float32 |")
     for layer, maps in enumerate(maps_of(model.double(), given.double())):
-        one = maps.first.flatten(0, 1)  # (B H, N, N)
+        one = (maps.first.log() * sharper).softmax(-1).flatten(0, 1)  # (B H, N, N)
         needed, errors = iterations(one, tolerance=tolerance, most=most)
         counts = [f" {torch.quantile(needed.double(), share):.0f} |" for share in (0.5, 0.9, 1.0)]
         shown = [f" {errors[n]:.1e} |" for n in AFTER]
