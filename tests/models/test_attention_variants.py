@@ -1,6 +1,8 @@
 """Variants of differential attention: equal to their papers' equations, written with loops, and matched to classic."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -163,6 +165,17 @@ def test_a_variant_keeps_its_attention_and_other_attention_names_the_model_that_
     ):
         with pytest.raises(InputError, match=f"Use --model {other}$"):
             resolve({"model": model, "attention": attention}, facts)
+
+
+def test_the_counts_of_the_page_on_attention_are_those_of_the_models():
+    page = (Path(__file__).parents[2] / "docs" / "attention.md").read_text()
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if re.match(r"\| `vit_\w+` \| \d[\d,]{8}", line)]
+    assert len(rows) == 6
+    for model, *counts in rows:
+        columns = [(size, dataset) for dataset in ("cifar100", "bach") for size in ("10M", "25M", "50M")]
+        for (size, dataset), count in zip(columns, counts, strict=True):
+            config = resolve({"model": model.strip(" `"), "size": size}, dataset_facts(DATASETS[dataset]))
+            assert f"{config.parameters:,}" == count.strip()
 
 
 def test_eight_heads_of_width_16_have_the_shape_of_the_size_table():
