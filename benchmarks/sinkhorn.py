@@ -67,7 +67,7 @@ def sinkhorn(
     model = app.load(name, device="cpu")
     splits = app.dataset(dataset).splits
     images = splits.get("test", splits["train"]).images[:inputs]
-    given = model.preprocess([image.transpose(1, 2, 0) for image in images])
+    given: Tensor = getattr(model, "preprocess")([image.transpose(1, 2, 0) for image in images])  # noqa: B009
     print("| layer | median | 90 % | largest |" + "".join(f" error after {n} |" for n in AFTER) + " in float32 |")
     for layer, maps in enumerate(maps_of(model.double(), given.double())):
         one = (maps.first.log() * sharper).softmax(-1).flatten(0, 1)  # (B H, N, N)
