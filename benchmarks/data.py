@@ -164,8 +164,8 @@ def _host_part(config: RunConfig, images: Pictures, here: Place, side: int) -> C
 
 
 def sent(split: Split, examples: np.ndarray) -> Tensor:
-    """What Split.batch sends to a device that holds the images, made as there and copied once: int64 (2, B)."""
-    return torch.from_numpy(np.stack([split.members[examples], examples])).clone()
+    """What Split.batch sends to a device that holds the images, made as there and copied once: int64 (3, B)."""
+    return torch.from_numpy(np.stack([split.members[examples], examples, split.rows[examples]])).clone()
 
 
 def data(

@@ -232,12 +232,12 @@ def _of_rows(by_name: Mapping[str, Sequence[Outcome]], rows: np.ndarray) -> Kept
     return Kept(rows, labels, clean, found)
 
 
-def _alike(kept: Mapping[Path, Kept]) -> dict[Path, Kept]:
+def _alike(runs: Mapping[Path, Kept]) -> dict[Path, Kept]:
     """Return the outcomes for the rows that the runs of one test set share: the smallest set within those of a run."""
-    sets = sorted({each.rows.tobytes(): each.rows for each in kept.values()}.values(), key=len)
+    sets = sorted({each.rows.tobytes(): each.rows for each in runs.values()}.values(), key=len)
     return {
         file: _restricted(each, next(rows for rows in sets if np.isin(rows, each.rows).all()))
-        for file, each in kept.items()
+        for file, each in runs.items()
     }
 
 

@@ -173,7 +173,7 @@ def test_the_hosts_part_makes_what_a_split_sends_to_its_device():
     )  # fmt: skip
     examples = np.array([3, 0, 4])
     split.batch(examples)
-    assert torch.equal(sent(split, examples), seen[0]) and seen[0].tolist() == [[2, 8, 0], [3, 0, 4]]
+    assert torch.equal(sent(split, examples), seen[0]) and seen[0].tolist() == [[2, 8, 0], [3, 0, 4], [3, 0, 4]]
 
 
 @pytest.mark.parametrize(

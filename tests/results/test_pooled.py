@@ -34,7 +34,7 @@ def make(tmp_path):
         parts = holdout.members(config, labels=LABELS, groups=None, test_rows=None)
         files = RunFiles(tmp_path, config.stem)
         named = {name: SimpleNamespace(rows=ROWS[getattr(parts, name)]) for name in ("train", "val", "test")}
-        split_rows.save(files, SimpleNamespace(**named))
+        split_rows.save(files, SimpleNamespace(**named, published=None))
         right = np.ones(97, bool) if right is None else right
         logits = np.eye(10, dtype=np.float32)[np.where(right, labels, (labels + 1) % 10)]
         found = Predictions(ROWS[parts.test], labels[parts.test], logits[parts.test])

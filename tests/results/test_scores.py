@@ -54,6 +54,8 @@ def test_errors_equal_those_of_the_runs_test():
 
 def test_a_metric_of_which_lower_is_better_is_negated():
     for name, metric in METRICS.items():
+        if metric.corrupted:  # of another file than the predictions
+            continue
         found = CLASSES if metric.task == "classification" else VALUES
         values, its = scores.values_of(found, metric, influence.blocks_of(len(found.rows)))
         assert values.mean() == pytest.approx(its if metric.higher else -its), name

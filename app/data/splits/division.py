@@ -78,9 +78,10 @@ def splits(
     record = _record(made, statistics) | {"test_from": rows.test_from, "split_fingerprint": _fingerprint(made)}
     record |= {"arrays_digest": cached.digest}
     record |= {"val_from": rows.val_from} if rows.val_from != "train" else {}
-    if config.task == "classification":
-        record |= {"class_rows": _class_rows(made, classes)}
     published = None if given is None else _published(cached, rows)
+    if config.task == "classification":
+        labels = noisy.given_labels(made) if published else {}
+        record |= {"class_rows": _class_rows(_published(cached, rows) | labels, classes)}
     record |= {"label_noise": noisy.record(config.label_noise, published, made)} if published else {}
     return Splits(**made, record=record | {"held": where["train"]}, published=published)
 
@@ -145,9 +146,9 @@ def _record(made: Mapping[str, Split], statistics: _Statistics) -> dict[str, Any
     }
 
 
-def _class_rows(made: Mapping[str, Split], classes: int) -> dict[str, list[int]]:
+def _class_rows(labels: Mapping[str, np.ndarray], classes: int) -> dict[str, list[int]]:
     """Return the rows of each class in each split, by the class's number. Under label noise, given labels count."""
-    return {name: np.bincount(split.targets, minlength=classes).tolist() for name, split in made.items()}
+    return {name: np.bincount(each, minlength=classes).tolist() for name, each in labels.items()}
 
 
 def _published(cached: Cached, rows: holdout.Members) -> dict[str, np.ndarray]:

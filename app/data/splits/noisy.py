@@ -71,11 +71,16 @@ def _distract(split: Split, count: int, config: RunConfig, place: Holder, *, see
     return Distract(count, Pool(images, *(torch.from_numpy(each).to(place.device) for each in (starts, counts))), seed)
 
 
+def given_labels(made: Mapping[str, Split]) -> dict[str, np.ndarray]:
+    """Return the labels of train and validation that a run is given, int64 (n,) each. It waits for the device."""
+    return {name: made[name].targets for name in ("train", "val")}
+
+
 def record(rule: str, published: Mapping[str, np.ndarray], made: Mapping[str, Split]) -> dict[str, Any]:
     """Return the record's entry on label noise: how many labels of train and validation differ from the published ones.
 
     `published` are the labels by split, int64 (n,).
     """
-    given = {name: made[name].targets for name in ("train", "val")}
+    given = given_labels(made)
     changed = {name: int((labels != published[name]).sum()) for name, labels in given.items()}
     return {"rule": rule, **changed, "digest": labelling.digest(*given.values())}
