@@ -25,6 +25,8 @@ RUNS = {  # by file; those of the zoo are counted by building models of timm's
     "diffraction/space_group.yaml": 9,
     "cifar_zoo/cifar_zoo.yaml": 16,
     "adan/comparison.csv": 9,
+    "noise/digits.yaml": 6,
+    "noise/cifar100.yaml": 6,
 }
 SWEEPS = ["adan/adan_betas_decay.yaml", "adan/adam_decay.yaml", "adan/adamw_decay.yaml"]
 COMMAND = re.compile(r"(?:^|`)python run\.py (.*?)(?:`|$)", flags=re.M)
