@@ -75,7 +75,7 @@ TRAININGS = {
     "dropout": f"{_DIGITS} {_D} --dropout 0.3",
     "no-dropout": f"{_DIGITS} {_D} --dropout 0",
     "seed": f"{_DIGITS} {_D} --seed 12345",
-    "bf16": f"{_DIGITS} {_C} --precision bf16",
+    "bf16": f"{_DIGITS} {_C} --precision bf16 --attention-path sdpa",  # a CPU without AVX-512 chooses plain
     "fp32": f"{_DIGITS} {_C} --precision fp32",
     "micro-batches": f"{_DIGITS} {_D} --micro-batch-size 3",
     "checkpointing": f"{_DIGITS} {_D} --checkpointing",
