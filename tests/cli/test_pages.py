@@ -27,6 +27,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"\bgrid\.(csv|yaml)|\b(search\.yaml|best\.csv)|\bhyperparameters\.csv|CNN_Models": "files that others have",
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
+    r"^plot noise|^robust .*model=": "the same",
     r"--format web": "a package of npm",
     r"^data labels": "files that others have",
     r"^doctor": "an answer that depends on the machine",
