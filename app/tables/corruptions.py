@@ -1,4 +1,4 @@
-"""The corruptions of `robust`, a row each, with their constants at severities 1 to 5 by the side of the image.
+"""The corruptions of `robust`, a row each. Those of the instruments that measure are in `instruments`.
 
 Sources: ImageNet-C and CIFAR-C (arXiv:1903.12261; constants of github.com/hendrycks/robustness, commit 8190fe3), and
 ImageNet-C-bar and CIFAR-10-C-bar (arXiv:2102.11273; github.com/facebookresearch/augmentation-corruption, ba4d5a5).
@@ -6,86 +6,40 @@ ImageNet-C-bar and CIFAR-10-C-bar (arXiv:2102.11273; github.com/facebookresearch
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..errors import InputError
+from .corruption import Corruption, each
+from .instruments import FIELDS, HISTOLOGY, SIGNALS
 from .names import suggestion
-from .shape import Extent, plane
 
 NONE = "none"
 
 SEVERITIES = (1, 2, 3, 4, 5)
-PUBLISHED = (32, 64, 224)  # sides in pixels with published constants: CIFAR-C, Tiny ImageNet-C, ImageNet-C
-PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")  # of the noise hypothesis, fixed beforehand
-
-Constants = tuple[float, ...]  # of one severity
-Five = tuple[Constants, ...]  # by severity
-
-
-class Corruption(NamedTuple):
-    """One corruption: its name as in the published files, its set, and the constants of five severities."""
-
-    name: str
-    does: str  # for the table in docs/robust.md
-    set: str  # benchmark: of the 15 | extra: the other four of ImageNet-C | c_bar | own
-    of_32: Five
-    of_64: Five
-    of_224: Five
-    lengths: tuple[int, ...] = ()  # places of constants that are lengths in pixels, which grow with the side above 224
-    kinds: tuple[str, ...] = ("image",)  # of inputs
-    colour: bool = False  # whether it needs three channels
-
-    def at(self, side: Extent, severity: int) -> Constants:
-        """Return the constants at this side: those of the nearest published side below it, or of 32.
-
-        Above 224 pixels, lengths grow in proportion to the side. A rectangle counts as its shorter side.
-        """
-        shorter = min(plane(side))
-        chosen = of_side(side)
-        found = {32: self.of_32, 64: self.of_64, 224: self.of_224}[chosen][severity - 1]
-        grow = max(1.0, shorter / PUBLISHED[-1])
-        return tuple(value * grow if place in self.lengths else value for place, value in enumerate(found))
-
-
-def of_side(side: Extent) -> int:
-    """Return the published side whose constants apply: the largest one that is not above the side, or 32."""
-    return max((each for each in PUBLISHED if each <= min(plane(side))), default=PUBLISHED[0])
-
-
-def _each(*values: float) -> Five:
-    """Return five severities with one constant each."""
-    return tuple((value,) for value in values)
-
-
-def _same(row: Five) -> dict[str, Five]:
-    """Return one row of constants for every side."""
-    return {"of_32": row, "of_64": row, "of_224": row}
-
+PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")  # of the noise hypothesis on images, fixed beforehand
 
 _NOISE = (
     Corruption(
         "gaussian_noise", "adds normal noise: standard deviation c of the range", "benchmark",
-        of_32=_each(0.04, 0.06, 0.08, 0.09, 0.10),
-        of_64=_each(0.04, 0.08, 0.12, 0.15, 0.18),
-        of_224=_each(0.08, 0.12, 0.18, 0.26, 0.38),
+        of_32=each(0.04, 0.06, 0.08, 0.09, 0.10),
+        of_64=each(0.04, 0.08, 0.12, 0.15, 0.18),
+        of_224=each(0.08, 0.12, 0.18, 0.26, 0.38),
     ),
     Corruption(
         "shot_noise", "draws each value from a Poisson distribution: c photons at white", "benchmark",
-        of_32=_each(500, 250, 100, 75, 50),
-        of_64=_each(250, 100, 50, 30, 15),
-        of_224=_each(60, 25, 12, 5, 3),
+        of_32=each(500, 250, 100, 75, 50),
+        of_64=each(250, 100, 50, 30, 15),
+        of_224=each(60, 25, 12, 5, 3),
     ),
     Corruption(
         "impulse_noise", "sets a share c of all values to black or white", "benchmark",
-        of_32=_each(0.01, 0.02, 0.03, 0.05, 0.07),
-        of_64=_each(0.01, 0.02, 0.05, 0.08, 0.14),
-        of_224=_each(0.03, 0.06, 0.09, 0.17, 0.27),
+        of_32=each(0.01, 0.02, 0.03, 0.05, 0.07),
+        of_64=each(0.01, 0.02, 0.05, 0.08, 0.14),
+        of_224=each(0.03, 0.06, 0.09, 0.17, 0.27),
     ),
     Corruption(
         "speckle_noise", "multiplies each value by 1 + N(0, c)", "extra",
-        of_32=_each(0.06, 0.1, 0.12, 0.16, 0.2),
-        of_64=_each(0.15, 0.2, 0.25, 0.3, 0.35),
-        of_224=_each(0.15, 0.2, 0.35, 0.45, 0.6),
+        of_32=each(0.06, 0.1, 0.12, 0.16, 0.2),
+        of_64=each(0.15, 0.2, 0.25, 0.3, 0.35),
+        of_224=each(0.15, 0.2, 0.35, 0.45, 0.6),
     ),
 )  # fmt: skip
 _BLUR = (
@@ -117,9 +71,9 @@ _BLUR = (
     ),
     Corruption(
         "gaussian_blur", "blurs: sigma", "extra", lengths=(0,),
-        of_32=_each(0.4, 0.6, 0.7, 0.8, 1),
-        of_64=_each(0.5, 0.75, 1, 1.25, 1.5),
-        of_224=_each(1, 2, 3, 4, 6),
+        of_32=each(0.4, 0.6, 0.7, 0.8, 1),
+        of_64=each(0.5, 0.75, 1, 1.25, 1.5),
+        of_224=each(1, 2, 3, 4, 6),
     ),
 )  # fmt: skip
 _SNOW_32 = (
@@ -152,7 +106,7 @@ _WEATHER = (
     ),
     Corruption(
         "spatter", "adds drops of water (1-3) or mud (4-5): mean, deviation, sigma, threshold, strength, mud",
-        "extra", lengths=(2,), colour=True,
+        "extra", lengths=(2,), colour=True, revision=2,
         of_32=(
             (0.62, 0.1, 0.7, 0.7, 0.5, 0), (0.65, 0.1, 0.8, 0.7, 0.5, 0), (0.65, 0.3, 1, 0.69, 0.5, 0),
             (0.65, 0.1, 0.7, 0.69, 0.6, 1), (0.65, 0.1, 0.5, 0.68, 0.6, 1),
@@ -173,16 +127,16 @@ _WEATHER = (
         of_224=((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
     ),
 )  # fmt: skip
-_LIGHT = _each(0.1, 0.2, 0.3, 0.4, 0.5)
-_FLAT = _each(0.4, 0.3, 0.2, 0.1, 0.05)
+_LIGHT = each(0.1, 0.2, 0.3, 0.4, 0.5)
+_FLAT = each(0.4, 0.3, 0.2, 0.1, 0.05)
 _COLOUR = (
     Corruption(
         "brightness", "adds c to the value of HSV", "benchmark",
-        of_32=_each(0.05, 0.1, 0.15, 0.2, 0.3), of_64=_LIGHT, of_224=_LIGHT,
+        of_32=each(0.05, 0.1, 0.15, 0.2, 0.3), of_64=_LIGHT, of_224=_LIGHT,
     ),
     Corruption(
         "contrast", "moves each channel towards its mean, to a share c of its range", "benchmark",
-        of_32=_each(0.75, 0.5, 0.4, 0.3, 0.15), of_64=_FLAT, of_224=_FLAT,
+        of_32=each(0.75, 0.5, 0.4, 0.3, 0.15), of_64=_FLAT, of_224=_FLAT,
     ),
     Corruption(
         "saturate", "changes the saturation of HSV: factor, shift", "extra", colour=True,
@@ -204,32 +158,33 @@ _DIGITAL = (
     ),
     Corruption(
         "pixelate", "shrinks to a share c of the side and enlarges, by boxes", "benchmark",
-        of_32=_each(0.95, 0.9, 0.85, 0.75, 0.65),
-        of_64=_each(0.9, 0.8, 0.7, 0.6, 0.5),
-        of_224=_each(0.6, 0.5, 0.4, 0.3, 0.25),
+        of_32=each(0.95, 0.9, 0.85, 0.75, 0.65),
+        of_64=each(0.9, 0.8, 0.7, 0.6, 0.5),
+        of_224=each(0.6, 0.5, 0.4, 0.3, 0.25),
     ),
     Corruption(
         "jpeg_compression", "compresses as JPEG: quality", "benchmark",
-        of_32=_each(80, 65, 58, 50, 40),
-        of_64=_each(65, 58, 50, 40, 25),
-        of_224=_each(25, 18, 15, 10, 7),
+        of_32=each(80, 65, 58, 50, 40),
+        of_64=each(65, 58, 50, 40, 25),
+        of_224=each(25, 18, 15, 10, 7),
     ),
 )  # fmt: skip
 _C_BAR = (
     Corruption(
         "blue_noise_sample", "blackens pixels where blue noise is below a threshold: severity of C-bar", "c_bar",
-        of_32=_each(0.7, 1.4, 2.1, 3.5, 4.2), of_64=_each(0.8, 1.6, 2.4, 4, 5.6), of_224=_each(0.8, 1.6, 2.4, 4, 5.6),
+        of_32=each(0.7, 1.4, 2.1, 3.5, 4.2), of_64=each(0.8, 1.6, 2.4, 4, 5.6), of_224=each(0.8, 1.6, 2.4, 4, 5.6),
     ),
     Corruption(
         "brownish_noise", "adds noise with a spectrum that falls with the frequency: severity of C-bar", "c_bar",
-        of_32=_each(2.5, 4, 5.5, 6.5, 7), of_64=_each(1, 2, 3, 4, 5), of_224=_each(1, 2, 3, 4, 5),
+        of_32=each(2.5, 4, 5.5, 6.5, 7), of_64=each(1, 2, 3, 4, 5), of_224=each(1, 2, 3, 4, 5),
     ),
     Corruption(
         "checkerboard_cutout", "greys squares of a turned chessboard: severity of C-bar", "c_bar",
-        of_32=_each(1, 2, 3, 4, 5), of_64=_each(2, 3, 4, 5, 6), of_224=_each(2, 3, 4, 5, 6),
+        of_32=each(1, 2, 3, 4, 5), of_64=each(2, 3, 4, 5, 6), of_224=each(2, 3, 4, 5, 6),
     ),
 )  # fmt: skip
-CORRUPTIONS = {row.name: row for row in (*_NOISE, *_BLUR, *_WEATHER, *_COLOUR, *_DIGITAL, *_C_BAR)}
+_ROWS = (*_NOISE, *_BLUR, *_WEATHER, *_COLOUR, *_DIGITAL, *_C_BAR, *HISTOLOGY, *SIGNALS, *FIELDS)
+CORRUPTIONS = {row.name: row for row in _ROWS}
 
 
 def parsed(text: str) -> tuple[str, int] | None:
@@ -237,7 +192,7 @@ def parsed(text: str) -> tuple[str, int] | None:
     if text == NONE:
         return None
     name, _, severity = text.partition(":")
-    known = [each.name for each in CORRUPTIONS.values() if "image" in each.kinds and each.name != "frost"]
+    known = [row.name for row in CORRUPTIONS.values() if row.kind == "image" and row.name != "frost"]
     if name == "frost":
         raise InputError("corrupt_train=frost needs photographs, which are not part of a run. Use frost_procedural:3")
     if name not in known:

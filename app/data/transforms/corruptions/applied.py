@@ -1,4 +1,4 @@
-"""Any corruption by its name: `corrupted` maps uint8 images to uint8 images, the same bytes in any batch."""
+"""Any corruption by its name: `corrupted` maps stored inputs to stored inputs, the same bytes in any batch."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import CORRUPTIONS, Constants
+from ....tables.corruption import Constants
+from ....tables.corruptions import CORRUPTIONS
 from ..transform import Draws
 from . import (
     blurs,
     colour,
     elastic,
     exact,
+    fields,
     frost,
     glass,
+    histology,
     jpeg,
     motion,
     noise,
+    patterns,
     pixelate,
     spatter,
     spectral,
@@ -28,7 +32,7 @@ from . import (
 )  # fmt: skip
 from .keyed import Keyed
 
-Function = Callable[[Tensor, Constants, Keyed], Tensor]  # of grey levels 0..255, float64 (B, C, H, W)
+Function = Callable[[Tensor, Constants, Keyed], Tensor]  # of grey levels 0..255, or of fields and patterns, float64
 
 _OF_NAME: dict[str, Function] = {
     function.__name__: function
@@ -37,36 +41,48 @@ _OF_NAME: dict[str, Function] = {
         glass.glass_blur, motion.motion_blur, blurs.zoom_blur, blurs.gaussian_blur, weather.snow, weather.fog,
         spatter.spatter, frost.frost_procedural, colour.brightness, colour.contrast, colour.saturate,
         elastic.elastic_transform, pixelate.pixelate, jpeg.jpeg_compression, spectral.blue_noise_sample,
-        spectral.brownish_noise, spectral.checkerboard_cutout,
+        spectral.brownish_noise, spectral.checkerboard_cutout, histology.stain, histology.scanner_defocus,
+        histology.white_balance, histology.gamma, patterns.counting_noise, patterns.background, fields.pixel_noise,
+        fields.pixel_blur,
     )
-}  # fmt: skip
+} | {"scanner_jpeg": jpeg.jpeg_compression}  # fmt: skip
 _AT_ONCE = 1 << 21  # values of a chunk: 16 MB in float64
 
 
 def corrupted(
-    images: Tensor, name: str, severity: int, *, seed: int, rows: Tensor, more: Mapping[str, Function] | None = None
+    inputs: Tensor, name: str, severity: int, *, seed: int, rows: Tensor, more: Mapping[str, Function] | None = None
 ) -> Tensor:  # fmt: skip
-    """Return images after a corruption: uint8 (B, C, H, W) -> uint8 (B, C, H, W), clipped to 0..255 and truncated.
+    """Return inputs after a corruption, in their dtype: uint8 (B, C, H, W), or float (B, C, H, W) or (B, C, L).
 
-    Severity 0 changes nothing. Draws are keyed by (seed, name, severity, row), and every sum is exact, so that an image
-    has the same bytes in any batch and order. `rows` int64 (B,) are the rows as published. `more` are functions of
-    names that need data, such as frost.
+    Severity 0 changes nothing. Grey levels are clipped to 0..255 and truncated. Patterns keep their least and largest
+    value. Draws are keyed by (seed, name, severity, row), and no sum depends on its order, so that an input has the
+    same bytes in any batch and order. `rows` int64 (B,) are the rows as published. `more` are functions of names that
+    need data: photographs of frost, or the step between angles (`patterns.in_degrees`).
     """
     if severity == 0:
-        return images
-    function = (more or {}).get(name) or _OF_NAME[name]
-    constants = CORRUPTIONS[name].at(tuple(images.shape[2:]), severity)
-    size = max(1, _AT_ONCE // max(1, images[0].numel()))
+        return inputs
+    row, function = CORRUPTIONS[name], (more or {}).get(name) or _OF_NAME[name]
+    constants = row.at(tuple(inputs.shape[2:]), severity)
+    size = max(1, _AT_ONCE // max(1, inputs[0].numel()))
     parts = [
-        exact.truncated(function(some.double(), constants, Keyed(seed, name, severity, some_rows)).clamp_(0, 255))
-        for some, some_rows in zip(images.split(size), rows.split(size), strict=True)
+        _finished(function(some.double(), constants, Keyed(seed, name, severity, some_rows)), some, row.kind)
+        for some, some_rows in zip(inputs.split(size), rows.split(size), strict=True)
     ]
-    return torch.cat(parts).to(torch.uint8)
+    return torch.cat(parts)
+
+
+def _finished(made: Tensor, given: Tensor, kind: str) -> Tensor:
+    """Return corrupted inputs as they are stored."""
+    if kind == "image":
+        made = exact.truncated(made.clamp_(0, 255))
+    elif kind == "signal":
+        made = patterns.scaled(made, given.double())
+    return made.to(given.dtype)
 
 
 @dataclass(frozen=True)
 class Corrupt:
-    """`corrupted` as a transform of a batch of stored images, on their device. Draws are keyed by published row."""
+    """`corrupted` as a transform of a batch of stored inputs, on their device. Draws are keyed by published row."""
 
     name: str
     severity: int

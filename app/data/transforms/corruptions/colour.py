@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import Constants
+from ....tables.corruption import Constants
 from .keyed import Keyed
 
 

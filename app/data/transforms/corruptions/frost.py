@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import Constants
+from ....tables.corruption import Constants
 from . import exact, motion, weather
 from .keyed import Keyed
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import Constants
+from ....tables.corruption import Constants
 from . import exact
 from .keyed import ANGLES, Keyed
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import Constants
+from ....tables.corruption import Constants
 from .keyed import Keyed
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from torch import Tensor
 
-from ....tables.corruptions import Constants
+from ....tables.corruption import Constants
 from . import exact
 from .keyed import Keyed
 

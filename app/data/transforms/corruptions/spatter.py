@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ....tables.corruptions import Constants
-from ..operations import equalized
+from ....tables.corruption import Constants
 from . import exact
 from .keyed import Keyed
 
@@ -19,7 +18,7 @@ _TANGENT = 13573 / (1 << 15)  # of 22.5 degrees
 _FARTHEST = 20  # pixels
 _STEPS = ((1.0, ((0, 1), (1, 0), (0, -1), (-1, 0))), (1.4, ((1, 1), (1, -1), (-1, 1), (-1, -1))),
           (2.1969, ((1, 2), (2, 1), (-1, 2), (-2, 1), (1, -2), (2, -1), (-1, -2), (-2, -1))))  # fmt: skip
-_WATER, _MUD = (238, 238, 175), (63, 42, 20)  # red, green, blue of the published code
+_WATER, _MUD = (175, 238, 238), (63, 42, 20)  # red, green, blue: the published code adds them to RGB images
 
 
 def spatter(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
@@ -46,8 +45,21 @@ def _drops(liquid: Tensor) -> Tensor:
     """Return the thickness of drops in any unit from a grey image of integers: (B, 1, H, W)."""
     distance = _distance(_edges(liquid)).clamp_(max=_FARTHEST)
     distance = exact.truncated(exact.pooled(exact.rounded(distance, 16), 3) / 9)
-    relief = equalized(distance.long().flatten(2)).view(distance.shape).double()
+    relief = _equalized(distance.long().flatten(2)).view(distance.shape).double()
     return liquid * ((exact.pooled(_embossed(relief), 3) / 9) + 0.5).floor()
+
+
+def _equalized(levels: Tensor) -> Tensor:
+    """Return grey levels with a flat histogram, as OpenCV's `equalizeHist`: int64 (B, 1, N) in 0..255 -> (B, 1, N).
+
+    With n_v values up to level v, and n_0 of the lowest level, v becomes the integer next to 255 (n_v - n_0)/(N - n_0).
+    """
+    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=levels.device)
+    sums = counts.scatter_add_(2, levels, torch.ones_like(levels)).cumsum(2)
+    lowest = sums.gather(2, levels.amin(2, keepdim=True))
+    left = levels.shape[2] - lowest
+    table = ((sums - lowest).float() * (255 / left.clamp(min=1).float())).round().long()  # float32, as OpenCV has it
+    return torch.where(left > 0, table.gather(2, levels), levels)
 
 
 def _embossed(x: Tensor) -> Tensor:
