@@ -1,4 +1,4 @@
-"""`robust`: test finished runs on corrupted test images."""
+"""`robust`: test finished runs on corrupted test images, signals or fields."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ Names = Annotated[
     ),
 ]
 Corruptions = Annotated[
-    str,
+    str | None,
     _option("--corruption", metavar="NAMES", help="Apply these corruptions: names and sets, separated by commas. Sets: "
-            "benchmark (the 15 of ImageNet-C; frost needs --frost), primary (gaussian, shot and impulse noise), all. "
-            "Default: benchmark."),
+            "benchmark (the 15 of ImageNet-C; frost needs --frost), primary (gaussian, shot and impulse noise; of "
+            "signals, counting noise), histology, all (without histology). Default: benchmark for images, all for "
+            "signals and fields."),
 ]  # fmt: skip
 Severity = Annotated[
     str, _option("--severity", metavar="N-N", help="Apply these severities, such as 1-5, 3 or 1,5. Default: 1-5.")
@@ -69,7 +70,8 @@ _NOTE = (
 )
 _OF_SET = {
     "benchmark": "{} of the benchmark's 15 corruptions",
-    "primary": "the {} primary corruptions",
+    "primary": "the {} primary corruption{s}",
+    "histology": "{} of the 5 corruptions of histology",
     "all": "all {} corruptions",
 }
 
@@ -81,7 +83,7 @@ def register(app: typer.Typer) -> None:
 
 def robust(
     names: Names,
-    corruption: Corruptions = "benchmark",
+    corruption: Corruptions = None,
     severity: Severity = "1-5",
     limit_test: Rows = None,
     seed: Seed = 0,
@@ -97,7 +99,7 @@ def robust(
     checkpoints: o.Checkpoints = o.DEFAULT_CHECKPOINTS,
     as_json: o.AsJson = False,
 ) -> None:
-    """Test finished runs on corrupted test images, and report the accuracy by corruption and severity."""
+    """Test finished runs on corrupted test inputs, and report the accuracy by corruption and severity."""
     given: dict[str, Any] = {"rows": limit_test, "seed": seed, "side": at, "frost": frost, "cifar_c": cifar_c}
     with Screen(quiet=as_json) as screen:
         runs = _runs(names, checkpoints, screen, model)
@@ -108,11 +110,11 @@ def robust(
         from ..experiment.options import Options
 
         asked = corrupting.Asked(corruptions=chosen, severities=severities, **given)
-        for run in (*runs, *reference):
-            corrupting.require_images(run, asked)
-        if not as_json and (note := _omitted(corruption, frost, cifar_c)):
-            screen.say(note)
         options, which = Options(device=device or "auto", threads=threads), chosen_weights(best=best, ema=ema)
+        for run in (*runs, *reference):
+            corrupting.require_inputs(run, asked, options)
+        if not as_json and (note := _omitted(corruption, chosen, frost, cifar_c)):
+            screen.say(note)
         found = [corrupting.corrupt(run, asked, options, screen, which=which) for run in (*runs, *reference)]
     return _print(found, asked, which.name, with_reference=bool(reference), as_json=as_json)
 
@@ -158,14 +160,21 @@ def _severities(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _corruptions(asked: str, runs: list[Run], cifar_c: Path | None, frost: Path | None) -> tuple[str, ...]:
+def _corruptions(asked: str | None, runs: list[Run], cifar_c: Path | None, frost: Path | None) -> tuple[str, ...]:
+    """Return the corruptions for these runs. Raise InputError for runs on several kinds of inputs."""
     from ..config.corruptions import names_of
+    from ..config.effects import kind_of
+    from ..errors import InputError
 
-    return names_of(asked, cifar_c, frost, channels=[run.config.channels for run in runs])
+    kinds = sorted({kind_of(run.config.dataset) for run in runs})
+    if len(kinds) > 1:
+        raise InputError(f"the runs are on {' and '.join(f'{kind}s' for kind in kinds)}, which have no corruption in "
+                         "common. Name runs on one kind of inputs")  # fmt: skip
+    return names_of(asked, cifar_c, frost, kind=kinds[0], channels=[run.config.channels for run in runs])
 
 
-def _omitted(asked: str, frost: Path | None, cifar_c: Path | None) -> str | None:
-    if asked in ("benchmark", "all") and not frost and not cifar_c:
+def _omitted(asked: str | None, chosen: tuple[str, ...], frost: Path | None, cifar_c: Path | None) -> str | None:
+    if asked in (None, "benchmark", "all") and "fog" in chosen and not frost and not cifar_c:
         return "note: frost is omitted, because its photographs are not part of isoscale. Give them with --frost FOLDER"
     return None
 
@@ -173,7 +182,7 @@ def _omitted(asked: str, frost: Path | None, cifar_c: Path | None) -> str | None
 def _print(found: list[Corrupted], asked: Asked, weights: str, *, with_reference: bool, as_json: bool) -> None:
     from ..results import robust as answers
 
-    results = [answers.robustness(each.clean, each.pairs) for each in found]
+    results = [answers.robustness(each.clean, each.pairs, each.units) for each in found]
     reference = results.pop() if with_reference else None
     objects = []
     for each, its in zip(found, results, strict=False):
@@ -202,6 +211,7 @@ def _lines(
     """Return the table of a run, one line per corruption, and the means with their intervals."""
     from ..system.columns import columns
     from ..system.printable import printable
+    from ..tables.corruptions import CORRUPTIONS
 
     about, show = each.run.record, _percent if its.metric == "top1" else _number
     heads = ["corruption", *(f"severity {severity}" for severity in asked.severities), "mean"]
@@ -209,16 +219,18 @@ def _lines(
         [name, *(show(value) for value in found.values()), show(sum(found.values()) / len(found))]
         for name, found in its.values.items()
     ]
-    unit = "accuracy in %" if its.metric == "top1" else "RMSE"
+    metric = "accuracy in %" if its.metric == "top1" else "RMSE"
+    unit = "samples" if "signal" in {CORRUPTIONS[name].kind for name in its.values} else "px"
+    groups = f" in {its.groups:,} groups" if its.groups else ""
     what = named(about.model, about.size)
     lines = [
-        f"run {about.run_id}: {what} on {about.dataset}, {weights} weights, {unit}, n {its.n:,} "
-        f"test rows, corrupted at {each.side} px, seed {asked.seed}",
+        f"run {about.run_id}: {what} on {about.dataset}, {weights} weights, {metric}, n {its.n:,} "
+        f"test rows{groups}, corrupted at {each.side} {unit}, seed {asked.seed}",
         columns(heads, rows),
         f"clean: {_with_interval(its.clean, its.clean_interval, show)}",
     ]
     lines += [
-        f"mean over {_OF_SET[name].format(mean.corruptions)} at 5 severities: "
+        f"mean over {_OF_SET[name].format(mean.corruptions, s='s' * (mean.corruptions > 1))} at 5 severities: "
         f"{_with_interval(mean.value, mean.interval, show)}"
         for name, mean in its.means.items()
     ]
@@ -227,6 +239,10 @@ def _lines(
         known = f"{_percent(relative)} %" if relative is not None else "undefined (a corruption does not harm that run)"
         lines.append(f"mCE: {_percent(ce['mce'])} %, relative mCE: {known}, over {ce['corruptions']} corruptions")
     return [*lines, f"predictions: {printable(each.run.files.robust)}"]
+
+
+def _title(name: str, count: int) -> str:
+    return _OF_SET[name].format(count, s="" if count == 1 else "s")
 
 
 def _with_interval(value: float, interval: tuple[float, float] | None, show: Any) -> str:

@@ -19,15 +19,17 @@ from ..artifacts.runs import Run
 from ..artifacts.which import FINAL, Which
 from ..config import effects
 from ..data.cifar_c import Published
+from ..data.sources import signals
 from ..data.splits.part import in_turn
 from ..data.splits.resident import Split
+from ..data.transforms.corruptions import patterns
 from ..data.transforms.corruptions.applied import AtSide, Corrupt, Function
 from ..data.transforms.distractors import Distract
 from ..errors import InputError
 from ..place import Place
 from ..system.locks import lock
 from ..tables.corruptions import CORRUPTIONS, SEVERITIES
-from ..tables.shape import Extent, plane
+from ..tables.shape import Extent, plane, spelled
 from . import photographs, recomputing
 from . import stages as training
 from .elsewhere import restored
@@ -55,9 +57,10 @@ class Corrupted:
     """A run with its outcomes, for the same rows each."""
 
     run: Run
-    side: str  # in pixels
+    side: str  # in pixels, or the samples of a signal
     clean: Outcome
     pairs: dict[Pair, Outcome]
+    units: np.ndarray | None  # of rows that belong together, (n,): patients or simulations
 
 
 def corrupt(run: Run, asked: Asked, options: Options, screen: Screen, *, which: Which = FINAL) -> Corrupted:
@@ -68,12 +71,12 @@ def corrupt(run: Run, asked: Asked, options: Options, screen: Screen, *, which: 
     """
     run.require_done()
     which.require(run)
-    require_images(run, asked)
+    require_inputs(run, asked, options)
     with lock(run.files.lock, wait=False), place.own_threads():
         here = training.place_of_evaluation(run, options, screen.say)
         whole = recomputing.splits_of(run, here, options, screen).test
         test = part_of(whole, chosen(whole, asked.rows, regression=run.config.task == "regression"))
-        inputs = _Inputs.of(run, whole, test, asked, here)
+        inputs = _Inputs.of(run, whole, test, asked, here, options)
         stored = robust_rows.load(run.files.robust)
         wanted = inputs.pairs(which)
         missing = [pair for pair in wanted if pair not in stored or stored[pair].of(test.rows) is None]
@@ -93,16 +96,17 @@ def corrupt(run: Run, asked: Asked, options: Options, screen: Screen, *, which: 
         clean = next(outcome for pair, outcome in outcomes.items() if pair.corruption == CLEAN)
         pairs = {pair: outcome for pair, outcome in outcomes.items() if pair.corruption != CLEAN}
         done = _recorded(run, clean, pairs)
-    return Corrupted(done, inputs.side, clean, pairs)
+    return Corrupted(done, inputs.side, clean, pairs, test.groups if test.groups is not None else test.names)
 
 
 def _recorded(run: Run, clean: Outcome, pairs: Mapping[Pair, Outcome]) -> Run:
     """Return the run with the values of all pairs in its results, and write its record."""
-    results = run.record.results or Results()
+    results, kind = run.record.results or Results(), effects.kind_of(run.config.dataset)
     robust = dict(results.robust or {})
     for pair, found in pairs.items():
         source, n = pair.source.partition(":")[0], len(found.rows)
-        name = f"{pair.weights}-{source}-seed{pair.seed}-{pair.side}px-n{n}"
+        unit = "samples" if kind == "signal" else "px"
+        name = f"{pair.weights}-{source}-seed{pair.seed}-{pair.side}{unit}-n{n}"
         values = {key: dict(each) for key, each in robust[name].values.items()} if name in robust else {}
         values.setdefault(pair.corruption, {})[str(pair.severity)] = found.value
         robust[name] = Robust(
@@ -115,16 +119,30 @@ def _recorded(run: Run, clean: Outcome, pairs: Mapping[Pair, Outcome]) -> Run:
     return done
 
 
-def require_images(run: Run, asked: Asked) -> None:
-    """Raise InputError unless every corruption applies to the inputs of the run."""
-    config = run.config
-    if (kind := effects.kind_of(config.dataset)) != "image":
-        raise InputError(
-            f"run {config.run_id} was trained on {kind}s, but `robust` corrupts images. Name a run on images"
-        )
+def require_inputs(run: Run, asked: Asked, options: Options) -> None:
+    """Raise InputError unless every corruption, and every other option, applies to the inputs of the run."""
+    config, kind = run.config, effects.kind_of(run.config.dataset)
+    if wrong := [name for name in asked.corruptions if CORRUPTIONS[name].kind != kind]:
+        raise InputError(f"{wrong[0]} is a corruption of {CORRUPTIONS[wrong[0]].kind}s, but run {config.run_id} was "
+                         f"trained on {kind}s. Omit it")  # fmt: skip
+    given = {"--at": asked.side, "--frost": asked.frost, "--cifar-c": asked.cifar_c}
+    if kind != "image" and (without := [option for option, value in given.items() if value]):
+        raise InputError(f"{without[0]} is for images, but run {config.run_id} was trained on {kind}s. Omit it")
     if config.channels != 3 and (wrong := [name for name in asked.corruptions if CORRUPTIONS[name].colour]):
         raise InputError(f"{wrong[0]} needs images of three channels, but run {config.run_id} has {config.channels}. "
                          "Omit it")  # fmt: skip
+    if (wrong := [name for name in asked.corruptions if name in patterns.DEGREES]) and _step(run, options) is None:
+        others = [name for name in asked.corruptions if name not in patterns.DEGREES] or ["counting_noise"]
+        raise InputError(
+            f"{wrong[0]} is in degrees, but the angles of the patterns of run {config.run_id} are unknown. Use "
+            f"--corruption {','.join(others)}, or train with --grid START:STEP"
+        )
+
+
+def _step(run: Run, options: Options) -> float | None:
+    """Return the degrees 2-theta between two points of a run's patterns, or None if they are unknown."""
+    found = signals.angles(recomputing.ask_of(run, options), run.config.input_shape[1])
+    return None if found is None else float((found[-1] - found[0]) / (len(found) - 1))
 
 
 def chosen(test: Split, count: int | None, *, regression: bool) -> np.ndarray:
@@ -149,7 +167,7 @@ def part_of(test: Split, examples: np.ndarray) -> Split:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The test rows, and where their corrupted images come from."""
+    """The test rows, and where their corrupted inputs come from."""
 
     test: Split
     asked: Asked
@@ -161,18 +179,18 @@ class _Inputs:
     published: Published | None
 
     @classmethod
-    def of(cls, run: Run, whole: Split, test: Split, asked: Asked, here: Place) -> _Inputs:
+    def of(cls, run: Run, whole: Split, test: Split, asked: Asked, here: Place, options: Options) -> _Inputs:
         stored: Extent = asked.side or run.config.stored_side
-        high, wide = plane(stored)
-        text = str(high) if high == wide else f"{high}x{wide}"
         rows = torch.from_numpy(test.rows.astype(np.int64)).to(here.device)
         more, digest, published = dict[str, Function](), "", None
         if asked.cifar_c:
             _require_cifar(run, asked)
-            published = Published.at(asked.cifar_c, whole.rows, whole.targets, side=high)
+            published = Published.at(asked.cifar_c, whole.rows, whole.targets, side=plane(stored)[0])
         elif "frost" in asked.corruptions and asked.frost:
             more["frost"], digest = photographs.frost_of(asked.frost, stored, here.device)
-        return cls(test, asked, text, rows, here, more, digest, published)
+        elif {*asked.corruptions} & {*patterns.DEGREES} and (step := _step(run, options)):
+            more |= patterns.in_degrees(step)
+        return cls(test, asked, spelled(stored), rows, here, more, digest, published)
 
     def pairs(self, which: Which) -> list[Pair]:
         """Return the clean pair and those that are asked for."""
@@ -187,7 +205,10 @@ class _Inputs:
     def _source(self, name: str) -> str:
         if self.published:
             return f"cifar-c:{self.published.digest(name)}"
-        return f"photographs:{self.photographs}" if name in self.more else GENERATED
+        if name == "frost":
+            return f"photographs:{self.photographs}"
+        revision = CORRUPTIONS[name].revision
+        return GENERATED if revision == 1 else f"{GENERATED}:{revision}"
 
     def split(self, pair: Pair) -> Split:
         """Return the test rows with the images of a pair."""

@@ -206,12 +206,12 @@ def _names(keys: Sequence[Key], wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _shared(found: Sequence[Found]) -> dict[Condition, list[Key]]:
-    """Return the corruptions that all runs have from one source, by condition. Of several sources, the first counts."""
+    """Return the corruptions that all runs have from one source, by condition. The last of several sources counts."""
     shared: dict[Condition, list[Key]] = {}
     for condition in found[0]:
         if all(condition in each for each in found):
             common = sorted({*found[0][condition]}.intersection(*(each[condition] for each in found)))
-            shared[condition] = [*dict(reversed([(name, (name, source)) for name, source in common])).values()]
+            shared[condition] = [*{name: (name, source) for name, source in common}.values()]
     return shared
 
 

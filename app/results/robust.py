@@ -14,7 +14,8 @@ import numpy as np
 
 from ..artifacts.robust_rows import Outcome, Pair
 from ..statistics import influence, student
-from ..tables.corruptions import CORRUPTIONS, PRIMARY, SEVERITIES
+from ..statistics.grouping import codes_of, grouped
+from ..tables.corruptions import CORRUPTIONS, SEVERITIES, primary_of
 
 Interval = tuple[float, float] | None
 
@@ -34,14 +35,18 @@ class Mean:
 
 @dataclass(frozen=True)
 class Robustness:
-    """The results of one run. `values` are by corruption, then by severity."""
+    """The results of one run. `values` are by corruption, then by severity.
+
+    `groups` is the number of groups of rows that the intervals treat as one: patients, or frames of a simulation.
+    """
 
     metric: str  # top1 | rmse
     n: int
+    groups: int | None
     clean: float
     clean_interval: Interval
     values: dict[str, dict[int, float]]
-    means: dict[str, Mean]  # benchmark | primary | all, of those whose five severities are there
+    means: dict[str, Mean]  # benchmark | primary | histology | all, of those whose five severities are there
 
     def errors(self, name: str) -> float | None:
         """Return the sum of a corruption's errors over five severities, or None if one is missing."""
@@ -57,29 +62,48 @@ class Robustness:
         values = {name: {str(key): value for key, value in found.items()} for name, found in self.values.items()}
         clean = {"clean": self.clean, "clean_interval": self.clean_interval}
         means = {name: mean.to_json(self.metric) for name, mean in self.means.items()}
-        return {"metric": self.metric, "n": self.n, **clean, "corruptions": values, "means": means}
+        return {
+            "metric": self.metric,
+            "n": self.n,
+            "groups": self.groups,
+            **clean,
+            "corruptions": values,
+            "means": means,
+        }
 
 
-def robustness(clean: Outcome, pairs: Mapping[Pair, Outcome]) -> Robustness:
-    """Return the results of a run from its outcomes, which are for the same rows."""
+def robustness(clean: Outcome, pairs: Mapping[Pair, Outcome], units: np.ndarray | None = None) -> Robustness:
+    """Return the results of a run from its outcomes, which are for the same rows.
+
+    `units` (n,) name the group of each row, for intervals over groups.
+    """
     values: dict[str, dict[int, float]] = {}
     scores: dict[str, list[np.ndarray]] = {}
     for pair, found in sorted(pairs.items(), key=lambda item: (_place(item[0].corruption), item[0].severity)):
-        score = _scores(found)
         values.setdefault(pair.corruption, {})[pair.severity] = found.value
-        scores.setdefault(pair.corruption, []).append(score)
+        scores.setdefault(pair.corruption, []).append(_scores(found))
+    codes = None if units is None else codes_of(units.tolist(), len(clean.rows))
+    means = {name: _mean(members, values, scores, codes) for name, members in _sets(values).items()}
+    return Robustness(
+        metric="rmse" if clean.ranks is None else "top1", n=len(clean.rows),
+        groups=None if codes is None else int(codes.max()) + 1, clean=clean.value,
+        clean_interval=_interval(_scores(clean), codes), values=values, means=means,
+    )  # fmt: skip
+
+
+def _sets(values: Mapping[str, Mapping[int, float]]) -> dict[str, list[str]]:
+    """Return the corruptions of each set that a mean is over: those with five severities. Sets do not repeat."""
     complete = [name for name, found in values.items() if len(found) == len(SEVERITIES)]
-    sets = {
-        "benchmark": [name for name in complete if CORRUPTIONS[name].set == "benchmark"],
-        "primary": [name for name in complete if name in PRIMARY] if {*PRIMARY} <= {*complete} else [],
-        "all": complete,
-    }
-    means = {name: _mean(members, values, scores) for name, members in sets.items() if members}
-    means = {name: mean for name, mean in means.items() if sets[name] != sets["primary"] or name == "primary"}
-    if sets["all"] == sets["benchmark"]:
-        means.pop("all", None)
-    metric = "rmse" if clean.ranks is None else "top1"
-    return Robustness(metric, len(clean.rows), clean.value, _interval(_scores(clean)), values, means)
+    first = primary_of(CORRUPTIONS[complete[0]].kind) if complete else ()
+    sets = {"primary": [name for name in complete if name in first] if {*first} <= {*complete} else []}
+    sets |= {of: [name for name in complete if CORRUPTIONS[name].set == of] for of in ("benchmark", "histology")}
+    sets["all"] = complete
+    found: dict[str, list[str]] = {}
+    for name, members in sets.items():
+        if members and members not in found.values():
+            found[name] = members
+    order = ("benchmark", "primary", "histology", "all")
+    return {name: found[name] for name in order if name in found}
 
 
 def _place(name: str) -> int:
@@ -97,17 +121,24 @@ def _scores(found: Outcome) -> np.ndarray:
     return np.asarray(influence.rmse_values(_squares(found)[None])[0])
 
 
-def _mean(names: list[str], values: Mapping[str, dict[int, float]], scores: Mapping[str, list[np.ndarray]]) -> Mean:
+def _mean(
+    names: list[str],
+    values: Mapping[str, dict[int, float]],
+    scores: Mapping[str, list[np.ndarray]],
+    codes: np.ndarray | None,
+) -> Mean:
     of_rows = np.mean([score for name in names for score in scores[name]], axis=0)
-    return Mean(len(names), float(np.mean([v for name in names for v in values[name].values()])), _interval(of_rows))
+    value = float(np.mean([v for name in names for v in values[name].values()]))
+    return Mean(len(names), value, _interval(of_rows, codes))
 
 
-def _interval(of_rows: np.ndarray) -> Interval:
-    """Return the 95 % t interval of a mean over rows, whose pairs belong together, or None for one row."""
-    count = len(of_rows)
+def _interval(of_rows: np.ndarray, codes: np.ndarray | None) -> Interval:
+    """Return the 95 % t interval of a mean over rows, or over groups of rows, or None for one of them."""
+    units = of_rows if codes is None else grouped(of_rows, codes)
+    count = len(units)
     if count < 2:
         return None
-    return student.interval(float(of_rows.mean()), float(of_rows.std(ddof=1) / math.sqrt(count)), count - 1)
+    return student.interval(float(of_rows.mean()), float(units.std(ddof=1) / math.sqrt(count)), count - 1)
 
 
 def against(found: Robustness, reference: Robustness) -> dict[str, Any]:

@@ -15,6 +15,13 @@ NONE = "none"
 
 SEVERITIES = (1, 2, 3, 4, 5)
 PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")  # of the noise hypothesis on images, fixed beforehand
+_PRIMARY = {"image": PRIMARY, "signal": ("counting_noise",)}
+
+
+def primary_of(kind: str) -> tuple[str, ...]:
+    """Return the primary corruptions of the noise hypothesis for a kind of inputs. Fields have none."""
+    return _PRIMARY.get(kind, ())
+
 
 _NOISE = (
     Corruption(

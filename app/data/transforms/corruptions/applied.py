@@ -41,11 +41,11 @@ _OF_NAME: dict[str, Function] = {
         glass.glass_blur, motion.motion_blur, blurs.zoom_blur, blurs.gaussian_blur, weather.snow, weather.fog,
         spatter.spatter, frost.frost_procedural, colour.brightness, colour.contrast, colour.saturate,
         elastic.elastic_transform, pixelate.pixelate, jpeg.jpeg_compression, spectral.blue_noise_sample,
-        spectral.brownish_noise, spectral.checkerboard_cutout, histology.stain, histology.scanner_defocus,
-        histology.white_balance, histology.gamma, patterns.counting_noise, patterns.background, fields.pixel_noise,
-        fields.pixel_blur,
+        spectral.brownish_noise, spectral.checkerboard_cutout, histology.stain, histology.scanner_jpeg,
+        histology.scanner_defocus, histology.white_balance, histology.gamma, patterns.counting_noise,
+        patterns.background, fields.pixel_noise, fields.pixel_blur,
     )
-} | {"scanner_jpeg": jpeg.jpeg_compression}  # fmt: skip
+}  # fmt: skip
 _AT_ONCE = 1 << 21  # values of a chunk: 16 MB in float64
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ....tables.corruption import Constants
 from . import exact
+from .jpeg import jpeg_compression
 from .keyed import Keyed
 
 _STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))  # haematoxylin, eosin, DAB in red, green, blue
@@ -64,6 +65,11 @@ def _light(device: torch.device) -> Tensor:
     densities = np.arange(_DENSEST << _DENSITY) / (1 << _DENSITY)
     with torch.inference_mode(False):
         return torch.from_numpy(256 * np.exp(-densities)).to(device)
+
+
+def scanner_jpeg(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
+    """Return the image after JPEG compression at quality c."""
+    return jpeg_compression(x, c, keyed)
 
 
 def scanner_defocus(x: Tensor, c: Constants, keyed: Keyed) -> Tensor:
