@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "robust": (
         "robust 3f2a91c0 --corruption primary",
         "robust 3f2a91c0 5b77e210 --like 5b77e210 --limit-test 1000",
+        "robust 3f2a91c0 --corruption histology",
     ),
     "predict": (
         "predict 3f2a91c0 ./new_photos",

@@ -18,6 +18,7 @@ from ..artifacts import robust_rows
 from ..artifacts.robust_rows import CLEAN, Outcome, Pair
 from ..artifacts.runs import Run
 from ..artifacts.which import ALL
+from ..config import effects
 from ..errors import InputError
 from ..tables.corruptions import CORRUPTIONS, PRIMARY, SEVERITIES
 from .metrics import Metric
@@ -145,8 +146,9 @@ def gathered(runs: Sequence[Run], metric: Metric) -> Corrupted:
     """Return what `robust` kept of these runs under the first condition that all of them share.
 
     Rows are those that all runs of one test set have. Raises InputError for a run without the corruptions of the
-    metric, and for runs without a common condition; Damaged for a damaged file.
+    metric, for runs on other inputs than images, and for runs without a common condition; Damaged for a damaged file.
     """
+    _require_images(runs, metric)
     found = {run.files.record: _read(run) for run in runs}
     wanted = PRIMARY if metric.name == "noise" else ()
     for run in runs:
@@ -159,6 +161,16 @@ def gathered(runs: Sequence[Run], metric: Metric) -> Corrupted:
     sources = dict(usable[condition])
     outcomes = {file: each[condition] for file, each in found.items()}
     return Corrupted(condition, _names(usable[condition], wanted), sources, outcomes)
+
+
+def _require_images(runs: Sequence[Run], metric: Metric) -> None:
+    """Raise InputError for a run on signals or fields, for which no outcome was fixed beforehand."""
+    for run in runs:
+        if (kind := effects.kind_of(run.config.dataset)) != "image":
+            raise InputError(
+                f"the metric {metric.name} is for images, but run {run.record.run_id} was trained on {kind}s. Use "
+                "`robust` for its results on corrupted inputs"
+            )
 
 
 def _read(run: Run) -> Found:

@@ -7,17 +7,18 @@ import pytest
 import torch
 from scipy import stats
 
-from app.data.transforms.corruptions import noise, weather
+from app.data.transforms.corruptions import noise, spatter, weather
 from app.data.transforms.corruptions.applied import corrupted
 from app.data.transforms.corruptions.jpeg import jpeg_compression
 from app.data.transforms.corruptions.keyed import Keyed
 from app.data.transforms.corruptions.motion import motion_blur
-from app.tables.corruptions import CORRUPTIONS, SEVERITIES, of_side
+from app.tables.corruption import of_side
+from app.tables.corruptions import CORRUPTIONS, SEVERITIES
 
 from ..pictures import noise as picture
 from . import references
 
-OFFLINE = [name for name in CORRUPTIONS if name != "frost"]
+OFFLINE = [name for name, row in CORRUPTIONS.items() if row.kind == "image" and name != "frost"]
 ROWS = torch.tensor([5, 0, 9_999, 17, 3])
 IMAGES = torch.from_numpy(np.stack([picture(i, size=(20, 20)) for i in range(5)])).permute(0, 3, 1, 2).contiguous()
 
@@ -55,7 +56,7 @@ def test_severity_0_changes_nothing_and_every_other_severity_changes_the_image(n
     assert all(not torch.equal(of(name, severity), IMAGES) for severity in SEVERITIES[2:])
 
 
-@pytest.mark.parametrize("name", [row.name for row in CORRUPTIONS.values() if not row.colour and row.name != "frost"])
+@pytest.mark.parametrize("name", [name for name in OFFLINE if not CORRUPTIONS[name].colour])
 def test_images_of_one_channel_and_rectangles_keep_their_shape(name):
     assert of(name, images=IMAGES[:, :1, :, :15], rows=ROWS).shape == (5, 1, 20, 15)
 
@@ -161,6 +162,14 @@ def test_fog_lightens_black_and_keeps_the_largest_value():
     assert (cloud.amin((1, 2)) == 0).all()
     assert (cloud.amax((1, 2)) == 1).all()
     assert weather.fog(x, (1.0, 2.0), Keyed(0, "fog", 1, torch.arange(2))).max() <= 200
+
+
+def test_spatter_adds_pale_turquoise_water_and_equalises_as_opencv_does():
+    black = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+    red, green, blue = corrupted(black, "spatter", 2, seed=0, rows=torch.arange(4)).long().unbind(1)
+    assert green.max() > 50 and torch.equal(green, blue) and (red <= green).all() and red.sum() < 0.8 * green.sum()
+    levels = torch.tensor([3, 3, 5, 5, 5, 9]).view(1, 1, -1)
+    assert spatter._equalized(levels).flatten().tolist() == [0, 0, 191, 191, 191, 255]  # cv2.equalizeHist
 
 
 @pytest.mark.parametrize(
