@@ -241,10 +241,6 @@ def _lines(
     return [*lines, f"predictions: {printable(each.run.files.robust)}"]
 
 
-def _title(name: str, count: int) -> str:
-    return _OF_SET[name].format(count, s="" if count == 1 else "s")
-
-
 def _with_interval(value: float, interval: tuple[float, float] | None, show: Any) -> str:
     return show(value) + (f" [{show(interval[0])}, {show(interval[1])}]" if interval else "")
 
