@@ -14,6 +14,7 @@ _WORD = (1 << 64) - 1
 ORDER, AUGMENT, DROPOUT, CARVE, DROP_PATH = range(5)  # the purpose of a key, which is the first part of every key
 SWEEP, CORRUPTION = 100, 101  # two more purposes: the trials of a sweep, and corrupted test inputs
 LABELS, DISTRACTORS, CORRUPTED = 102, 103, 104  # training under noise: wrong labels, patches, corrupted training inputs
+CANVASES = 105  # and test images among distractors
 
 
 def _signed(word: int) -> int:

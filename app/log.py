@@ -26,6 +26,7 @@ class Row(NamedTuple):
 
     fields: dict[str, Any]
     fetch: Callable[[], Sequence[float]]
+    later: Mapping[str, Callable[[], Sequence[float]]] = {}  # more lists of numbers that are on the device, by name
 
 
 class TrainingLog:
@@ -87,6 +88,7 @@ class TrainingLog:
     def _take(self) -> None:
         row = self._waiting.popleft()
         fields = row.fields | self._task.columns(row.fetch(), row.fields["examples"])
+        fields |= {name: [*fetch()] for name, fetch in row.later.items()}
         if not math.isfinite(fields["loss"]):
             self._waiting.clear()
             raise Diverged(

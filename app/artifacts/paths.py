@@ -130,6 +130,7 @@ _SUFFIXES = {
     "ema_predictions": "_ema_predictions.parquet",
     "kept_predictions": "_kept_predictions.parquet",
     "robust": "_robust.parquet",
+    "attention": "_attention.parquet",
     "splits": "_splits.parquet",
     "loss_png": "_loss.png",
     "loss_svg": "_loss.svg",

@@ -71,6 +71,7 @@ class Record(Part, Generic[Test], kw_only=True):
     schedule: Schedule
     best: Best | None = None
     kept: list[KeptWeights] | None = None  # by --keep-every, in the order of their epochs; None: none
+    lambdas: list[Number] | None = None  # of each layer, in the final weights; None: of a model without them
     seconds: Seconds | None = None
     peak_bytes: int | None = None
     energy_kwh: Number | None = None  # of all places that measured it

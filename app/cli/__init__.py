@@ -36,6 +36,7 @@ from ..system import endpoint, outcome, output, signals
 from ..system.printable import printable
 from ..system.ranks import rank
 from . import (
+    attention,
     bench,
     cache,
     compare,
@@ -71,11 +72,11 @@ from .examples import group
 DONE, INTERNAL, BAD_INPUT, NOT_UPLOADED, FAILED, NOT_REPRODUCED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 # commands whose result is their stdout
 _PRINTS = (
-    "study", "sweep", "compare", "evaluate", "robust", "reproduce", "export", "plan", "runs", "cache", "models",
-    "datasets", "doctor", "launch", "report", "bench", "selftest", "track",
+    "study", "sweep", "compare", "evaluate", "robust", "attention", "reproduce", "export", "plan", "runs", "cache",
+    "models", "datasets", "doctor", "launch", "report", "bench", "selftest", "track",
 )  # fmt: skip
 _COMPUTE = (  # commands that load torch
-    "train", "study", "sweep", "evaluate", "robust", "predict", "reproduce", "export",
+    "train", "study", "sweep", "evaluate", "robust", "attention", "predict", "reproduce", "export",
 )  # fmt: skip
 _SAVES = ("train", "study", "sweep", "reproduce")  # commands that save a state
 _KINDS = {INTERNAL: "internal error", BAD_INPUT: "bad input", STOPPED: "stopped", INTERRUPTED: "interrupted"}
@@ -98,8 +99,8 @@ app = typer.Typer(
     **group("", *_EXIT_CODES),
 )
 for module in (
-    train, study, sweep, compare, report, plan, evaluate, robust, predict, reproduce, export, runs, hub, importing,
-    plot, tables, datasets, data, cache, track, bench, selftest, doctor, launch,
+    train, study, sweep, compare, report, plan, evaluate, robust, attention, predict, reproduce, export, runs, hub,
+    importing, plot, tables, datasets, data, cache, track, bench, selftest, doctor, launch,
 ):  # fmt: skip
     module.register(app)
 

@@ -62,6 +62,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "robust 3f2a91c0 5b77e210 --like 5b77e210 --limit-test 1000",
         "robust 3f2a91c0 --corruption histology",
     ),
+    "attention": (
+        "attention 3f2a91c0",
+        "attention model=vit_classic,size=10M model=vit_differential,size=10M --canvases",
+    ),
     "predict": (
         "predict 3f2a91c0 ./new_photos",
         "predict hf://owner/name/vit_classic/run ./new_photos --out labels",

@@ -15,6 +15,7 @@ from ..artifacts.preprocessing import preprocessing
 from ..artifacts.record import Record
 from ..artifacts.runs import Run
 from ..config.run import RunConfig
+from ..models.attention.lambdas import lambdas_of
 from ..system.durable import require_allowed
 from . import keeping, ledger
 from .job import Job
@@ -36,6 +37,7 @@ def finish(job: Job, learner: Learner, saving: Saving) -> Run:
     predictions.save(files.predictions)
     kept.best = parts.Best(val_loss=best.val_loss, correct=best.correct, step=best.step, epoch=best.epoch)
     kept.kept = keeping.listed(files)
+    kept.lambdas = None if (found := lambdas_of(model)) is None else found.tolist()
     ledger.enter_test(kept, job.stay, time.monotonic() - began)
     kept.peak_bytes = saving.logging.peak_bytes
     kept.results = parts.Results(test=parts.tested(evaluation.metrics(predictions)))

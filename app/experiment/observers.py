@@ -60,6 +60,7 @@ class Logging:
     peak_bytes: int = 0  # of any rank; this and the next two in all processes of the run
     waiting: float = 0.0  # seconds for inputs
     validation: float = 0.0  # seconds
+    lambdas: Callable[[], Tensor | None] = lambda: None  # of each layer, (layers,), logged with each epoch
     _row_at: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -87,7 +88,9 @@ class Logging:
         else:
             self.validation += now - self._row_at
         self._row_at = now
-        self.log.add(Row(fields, self.place.fetch(event.sums)))
+        lambdas = self.lambdas() if event.split == "val_full" else None
+        later = {} if lambdas is None else {"lambdas": self.place.fetch(lambdas)}
+        self.log.add(Row(fields, self.place.fetch(event.sums), later))
 
 
 @dataclass

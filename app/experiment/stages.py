@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .. import data, log, loop, models, optim, place, task
@@ -22,6 +23,7 @@ from ..counts.zoo import idle_kernel
 from ..data.splits.division import Splits
 from ..events import Observer
 from ..models import drop_path
+from ..models.attention.lambdas import lambdas_of
 from ..place import Place
 from ..system.durable import require_allowed, require_space
 from . import (
@@ -191,6 +193,7 @@ def _trained(
     kept_rows: dict[str, Any] = {"offset": state.facts.log_bytes, "sha256": state.facts.log_sha256} if state else {}
     with closing(log.TrainingLog(job.files.log, header=header, **kept_rows)) as rows:
         logging = Logging.after(rows, job.here, state.facts if state else None)
+        logging.lambdas = partial(lambdas_of, learner.model)
         best = Best(job.files, learner.model, rows, found=state.facts.best if state else None, by=config.best_by)
         saving = Saving(
             job.files, learner, logging, best, total_steps=total, every=job.options.state_every,

@@ -43,7 +43,7 @@ def _inputs(model: nn.Module, layers: list[Attention], images: Tensor, *, gradie
     with ExitStack() as stack:
         for layer in layers:
             stack.callback(layer.register_forward_pre_hook(note).remove)
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         stack.enter_context(torch.set_grad_enabled(gradients))
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         model(images)
@@ -51,7 +51,7 @@ def _inputs(model: nn.Module, layers: list[Attention], images: Tensor, *, gradie
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Put the model into eval mode, and restore the mode of every module at the end."""
     training = [module for module in model.modules() if module.training]
     model.eval()
