@@ -198,3 +198,12 @@ def test_a_row_without_what_its_task_measures_is_damaged(tmp_path, header):
     path.write_text(json.dumps(json.loads(lines[0]) | {"task": header.get("task")}) + "\n" + lines[1] + "\n")
     with pytest.raises(Damaged, match=r"line 2 of .* is damaged"):
         log.read(path)
+
+
+def test_a_row_has_lists_of_numbers_that_were_fetched_later(tmp_path):
+    rows = TrainingLog(tmp_path / "a.log", header={})
+    rows.add(row(1)._replace(later={"lambdas": lambda: (0.25, 0.5)}))
+    rows.add(row(2))
+    rows.drain()
+    first, second = log.read(tmp_path / "a.log")[1]
+    assert first["lambdas"] == [0.25, 0.5] and "lambdas" not in second

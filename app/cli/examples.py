@@ -117,6 +117,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "plot scaling --width 82mm --no-caption",
     ),
     "plot classes": ("plot classes", "plot classes --width 3.25in --format pdf"),
+    "plot attention": ("plot attention", "plot attention --run 34a1fdcc --run 5b1ec07d"),
+    "plot lambda": ("plot lambda", "plot lambda --run 34a1fdcc"),
     "plot noise": ("plot noise", "plot noise --run 34a1fdcc --run 5b1ec07d"),
     "plot reliability": ("plot reliability", "plot reliability --run 34a1fdcc --run 5b1ec07d"),
     "plot disagreements": ("plot disagreements", "plot disagreements --count 24", "plot disagreements --width 3.25in"),

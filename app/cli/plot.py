@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from . import options as o
+from . import plot_attention
 from . import plot_options as p
 from .examples import group, page
 from .plot_published import published_file
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     commands.command(**page("plot disagreements"))(disagreements)
     commands.command(**page("plot reliability"))(reliability)
     commands.command(**page("plot noise"))(noise)
+    plot_attention.register(commands)
     commands.command(**page("plot history"))(history)
     commands.command(**page("plot field"))(field)
     commands.command(**page("plot patterns"))(patterns)
@@ -51,7 +53,7 @@ def loss(
     from ..report import overlay as together
 
     draw = each.draw if separate else together.draw
-    _draw(partial(draw, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(draw, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def accuracy(
@@ -65,7 +67,7 @@ def accuracy(
     """Draw validation accuracy per epoch of all architectures and seeds of a classification."""
     from ..report import accuracy as figures
 
-    _draw(partial(figures.draw, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def scaling(
@@ -97,7 +99,7 @@ def scaling(
         draw = partial(exponents.draw, along=along)
     elif separate:
         draw = each.draw
-    return _draw(partial(draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    return draw_sets(partial(draw, say=Screen().say, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def _print_numbers(
@@ -131,7 +133,7 @@ def classes(
     from ..report import classes as figures
     from .screen import Screen
 
-    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, say=Screen().say, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def disagreements(
@@ -147,8 +149,8 @@ def disagreements(
     from ..report import disagreements as figures
     from .screen import Screen
 
-    draw = partial(figures.draw, count=count, say=Screen().say, canvas=_canvas(width, caption, formats))
-    _draw(draw, run, checkpoints, out)
+    draw = partial(figures.draw, count=count, say=Screen().say, canvas=canvas_of(width, caption, formats))
+    draw_sets(draw, run, checkpoints, out)
 
 
 def reliability(
@@ -163,7 +165,7 @@ def reliability(
     from ..report import diagram as figures
     from .screen import Screen
 
-    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, say=Screen().say, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def noise(
@@ -178,7 +180,7 @@ def noise(
     from ..report import noise as figures
     from .screen import Screen
 
-    _draw(partial(figures.draw, say=Screen().say, canvas=_canvas(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, say=Screen().say, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def history(
@@ -197,10 +199,10 @@ def history(
     from ..report import history as figures
     from ..report.selection import repeated
 
-    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=_canvas(width, caption, formats))
+    draw = partial(figures.draw, threshold=threshold, top=top, zoom=zoom, canvas=canvas_of(width, caption, formats))
     if published:
         return _draw_published(draw, published, run, checkpoints, out)
-    return _draw(draw, run, checkpoints, out, choose=repeated)
+    return draw_sets(draw, run, checkpoints, out, choose=repeated)
 
 
 def _draw_published(
@@ -232,7 +234,7 @@ def field(
     """Draw a field of one simulation at its earliest and its latest time, in cm and microseconds."""
     from ..report import field as figures
 
-    canvas = _canvas(width, caption, formats)
+    canvas = canvas_of(width, caption, formats)
     for path in figures.draw(folder, field=name, simulation=simulation, out=out, canvas=canvas):
         result_line(path)
 
@@ -258,22 +260,23 @@ def patterns(
         if run
         else finding.newest(**wanted, checkpoints=checkpoints, say=screen.say)
     )
-    canvas = _canvas(width, caption, formats)
+    canvas = canvas_of(width, caption, formats)
     for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading, canvas=canvas):
         result_line(path)
 
 
-def _canvas(width: float | None, caption: bool, formats: str) -> Canvas:
+def canvas_of(width: float | None, caption: bool, formats: str) -> Canvas:
     """Return what the options say of a figure's width, caption and formats. Raise InputError."""
     from ..report import canvas
 
     return canvas.Canvas(width, caption, note, formats=canvas.formats(formats))
 
 
-def _draw(
+def draw_sets(
     draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path,
     choose: Callable[..., dict[str, list[Run]]] | None = None,
 ) -> None:  # fmt: skip
+    """Draw the figures of each set of runs, and print their paths."""
     from ..artifacts.runs import find_runs
     from ..report.selection import comparable
     from .screen import Screen

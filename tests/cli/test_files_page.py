@@ -98,17 +98,18 @@ def require_described(run):
     header, rows = read(run.files.log)
     assert set(header) <= keys("Keys of the header")
     for row in rows:
-        assert set(row) == columns(row["split"], run.config.task), row["split"]
+        kind = "differential attention" if run.config.attention == "differential" else ""
+        assert set(row) == columns(row["split"], {"", run.config.task, kind}), row["split"]
 
 
-def columns(split, task):
-    """The keys of a log row as the page has them for a split and a task."""
+def columns(split, kinds):
+    """The keys of a log row as the page has them for a split, and for a run of these kinds."""
     if split == "val_ema":
-        return columns("val_full", task) - {"peak_bytes"}
+        return columns("val_full", kinds) - {"peak_bytes", "lambdas"}
     found = set()
     for names, where, _ in table("Keys of a row"):
         splits, _, only = where.partition(", ")
-        if splits in ("all", split) and only in ("", task):
+        if splits in ("all", split) and only in kinds:
             found |= set(re.findall(r"`([^`]+)`", names))
     return found
 

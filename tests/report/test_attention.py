@@ -1,0 +1,69 @@
+"""Figures of attention: the share on a target against distractors, and lambda over epochs."""
+
+import numpy as np
+import pytest
+
+from app.artifacts.attention_rows import Numbers, Part, load, save
+from app.errors import Damaged, InputError
+from app.log import read
+from app.report import lambdas, signal
+
+ROWS = np.arange(0, 60, 2)
+
+
+def parts_of(gain, seed):
+    """Numbers of canvases in two layers, whose shares are 1 / (m + 1) plus `gain` on average."""
+    draws, found = np.random.default_rng(seed), {}
+    for count in range(9):
+        for layer in (0, 1):
+            share = 1 / (count + 1) + gain * (layer + 0.5) + draws.normal(0, 0.01, len(ROWS))
+            found[Part("final", f"canvas{count}", layer)] = Numbers(ROWS, {"share": share, "share_first": share / 2})
+        found[Part("final", f"canvas{count}", -1)] = Numbers(ROWS, {"correct": draws.integers(0, 2, len(ROWS)) * 1.0})
+    return found
+
+
+def test_a_line_is_the_mean_over_layers_seeds_and_images_with_an_interval_around_it():
+    runs = [parts_of(0.1, 1), parts_of(0.1, 2), parts_of(0.1, 3)]
+    found = signal.line("D", runs, "share")
+    wanted = [1 / (count + 1) + 0.1 for count in range(9)]
+    assert found.means.tolist() == pytest.approx(wanted, abs=0.01)
+    assert (found.low < found.means).all() and (found.means < found.high).all()
+    right = signal.line("D", runs, "correct", 100.0)
+    values = [parts[Part("final", "canvas4", -1)].values["correct"].mean() for parts in runs]
+    assert right.means[4] == pytest.approx(100 * np.mean(values))
+    one = signal.line("A1", runs[:1], "share_first")
+    assert one.means.tolist() == pytest.approx([value / 2 for value in wanted], abs=0.01) and (one.low < one.high).all()
+
+
+def test_kept_numbers_are_read_as_they_were_written_and_damage_is_reported(tmp_path):
+    path, parts = tmp_path / "a.parquet", parts_of(0.0, 1)
+    save(path, parts)
+    found = load(path)
+    assert [*found] == sorted(parts)
+    for part, numbers in parts.items():
+        assert found[part].values.keys() == numbers.values.keys() and np.array_equal(found[part].rows, ROWS)
+        for name, values in numbers.values.items():
+            assert np.array_equal(found[part].values[name], values)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(Damaged, match="run `attention` again"):
+        load(path)
+
+
+def test_numbers_of_some_rows_are_found_and_joined_in_the_order_of_rows():
+    some = Numbers(np.array([2, 8]), {"entropy": np.array([0.2, 0.8])})
+    both = some.joined(Numbers(np.array([5]), {"entropy": np.array([0.5])}))
+    assert both.rows.tolist() == [2, 5, 8] and both.values["entropy"].tolist() == [0.2, 0.5, 0.8]
+    assert both.of(np.array([5, 8])).values["entropy"].tolist() == [0.5, 0.8] and both.of(np.array([5, 6])) is None
+
+
+@pytest.mark.slow
+def test_lambda_of_the_last_epoch_is_that_of_the_record_and_is_drawn(trained, tmp_path):
+    from app.artifacts.runs import find_runs
+
+    (run,) = find_runs(trained)
+    found = lambdas.curves_of(run)
+    assert found.shape == (run.config.epochs, run.config.depth) and found[-1].tolist() == run.record.lambdas
+    assert all("lambdas" not in row for row in read(run.files.log)[1] if row["split"] != "val_full")
+    assert {path.suffix for path in lambdas.draw([run], tmp_path)} == {".png", ".svg"}
+    with pytest.raises(InputError, match=r"attention .* --canvases"):
+        signal.draw([run], tmp_path)
