@@ -118,6 +118,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "plot classes": ("plot classes", "plot classes --width 3.25in --format pdf"),
     "plot attention": ("plot attention", "plot attention --run 34a1fdcc --run 5b1ec07d"),
+    "plot maps": ("plot maps 34a1fdcc", "plot maps 34a1fdcc 5b1ec07d --layers 0,5,11 --at 100,80"),
     "plot lambda": ("plot lambda", "plot lambda --run 34a1fdcc"),
     "plot noise": ("plot noise", "plot noise --run 34a1fdcc --run 5b1ec07d"),
     "plot reliability": ("plot reliability", "plot reliability --run 34a1fdcc --run 5b1ec07d"),

@@ -262,7 +262,7 @@ class _Canvases:
         """Return the share on the target's cell of what the cls token reads, or all tokens without one: (B,)."""
         queries = slice(0, 1) if patches.start else slice(None)
         read = measures.shares(weights)[:, :, queries, patches].mean((1, 2))  # (B, P)
-        cells = canvases.patch_cells(_grid(read.shape[1], self.extent)).to(read)
+        cells = canvases.patch_cells(grid_of(read.shape[1], self.extent)).to(read)
         return measures.on_cells(read, cells, at[:, 0], canvases.occupied(at))
 
 
@@ -274,7 +274,7 @@ def _shown(maps: Maps, suffix: str) -> Iterator[tuple[str, Tensor]]:
         yield "share_second", maps.second
 
 
-def _grid(patches: int, extent: tuple[int, int]) -> tuple[int, int]:
+def grid_of(patches: int, extent: tuple[int, int]) -> tuple[int, int]:
     """Return the rows and columns of patches in an image of (H, W) pixels."""
     rows = max(1, round(math.sqrt(patches * extent[0] / extent[1])))
     assert patches % rows == 0, "patches are a grid"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -127,7 +128,7 @@ def _draw(axes: Axes, lines: Sequence[Line], canvas: Canvas) -> None:
     for place, each in enumerate(lines):
         look = style.look(place)
         axes.fill_between(_COUNTS, each.low, each.high, color=look["color"], alpha=0.15, linewidth=0)
-        options = {"linewidth": 2.0 * canvas.scale, "markersize": 6 * canvas.scale}
+        options: dict[str, Any] = {"linewidth": 2.0 * canvas.scale, "markersize": 6 * canvas.scale}
         axes.plot(_COUNTS, each.means, label=each.label, **look, **options)
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from app.artifacts import attention_rows
@@ -55,3 +56,16 @@ def test_a_model_without_attention_maps_is_refused(call, work, train_once):
     folder = train_once("--dataset digits --model cnn --epochs 1 --limit-train 64 --val-batches 1")
     done = call(f"attention {folder}")
     assert done.code == 2 and "has no attention maps" in done.err
+
+
+@pytest.mark.slow
+def test_maps_of_one_image_are_written_with_their_numbers(call, run):
+    done = call("plot maps checkpoints --layers 0,1 --at 3,7")
+    assert done.code == 0, done.err
+    (found,) = json.loads(next((run.files.folder.parents[1] / "figures").glob("maps_*.json")).read_text())
+    assert found["layers"] == [0, 1] and found["queries"] == ["head", "point"]
+    first, second, combined = (np.array(found["maps"][title]) for title in ("A1", "lambda A2", "D"))
+    assert first.ndim == 4 and first.shape[:2] == (2, 2) and np.allclose(combined, first - second, atol=1e-6)
+    assert (first.sum((2, 3)) < 1).all() and first.min() >= 0
+    assert "outside of the image" in call("plot maps checkpoints --at 3,70").err
+    assert "is not a layer" in call("plot maps checkpoints --layers 99").err

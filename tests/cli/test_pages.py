@@ -31,7 +31,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"--format web": "a package of npm",
     r"^data labels": "files that others have",
     r"^doctor": "an answer that depends on the machine",
-    r"^compare (?!--power)|^report|^attention|^plot (attention|lambda)": "finished runs of two models",
+    r"^compare (?!--power)|^report|^attention|^plot (attention|maps|lambda)": "finished runs of two models",
     r"--init|^(evaluate|predict|reproduce|robust|export) RUN": "a run that its page describes and does not make",
     r"matched\.csv": "the same, in minutes",
 }
