@@ -13,12 +13,11 @@ from . import options as o
 from . import plot_attention
 from . import plot_options as p
 from .examples import group, page
+from .plot_drawing import canvas_of, draw_sets
 from .plot_published import published_file
-from .screen import note, result_line
+from .screen import result_line
 
 if TYPE_CHECKING:
-    from ..artifacts.runs import Run
-    from ..report.canvas import Canvas
     from ..results.abscissa import Abscissa
 
 
@@ -263,25 +262,3 @@ def patterns(
     canvas = canvas_of(width, caption, formats)
     for path in figures.draw(found, out, count=count, say=screen.say, progress=screen.reading, canvas=canvas):
         result_line(path)
-
-
-def canvas_of(width: float | None, caption: bool, formats: str) -> Canvas:
-    """Return what the options say of a figure's width, caption and formats. Raise InputError."""
-    from ..report import canvas
-
-    return canvas.Canvas(width, caption, note, formats=canvas.formats(formats))
-
-
-def draw_sets(
-    draw: Callable[[list[Run], Path], list[Path]], named: list[str] | None, checkpoints: Path, out: Path,
-    choose: Callable[..., dict[str, list[Run]]] | None = None,
-) -> None:  # fmt: skip
-    """Draw the figures of each set of runs, and print their paths."""
-    from ..artifacts.runs import find_runs
-    from ..report.selection import comparable
-    from .screen import Screen
-
-    say = Screen().say
-    for runs in (choose or comparable)(find_runs(checkpoints, say), named=named, say=say).values():
-        for path in draw(runs, out):
-            result_line(path)

@@ -11,6 +11,7 @@ import typer
 from . import options as o
 from . import plot_options as p
 from .examples import page
+from .plot_drawing import canvas_of, draw_sets
 from .robust import Names
 
 _option = partial(typer.Option, show_default=False)
@@ -47,9 +48,8 @@ def attention(
 ) -> None:
     """Draw the share of attention on a target, and the accuracy, against the number of distractors."""
     from ..report import signal as figures
-    from . import plot
 
-    plot.draw_sets(partial(figures.draw, canvas=plot.canvas_of(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def lambdas(
@@ -62,9 +62,8 @@ def lambdas(
 ) -> None:
     """Draw lambda of each layer of differential attention over the epochs, with a panel for each seed."""
     from ..report import lambdas as figures
-    from . import plot
 
-    plot.draw_sets(partial(figures.draw, canvas=plot.canvas_of(width, caption, formats)), run, checkpoints, out)
+    draw_sets(partial(figures.draw, canvas=canvas_of(width, caption, formats)), run, checkpoints, out)
 
 
 def maps(
@@ -82,10 +81,9 @@ def maps(
 ) -> None:
     """Draw a test image and the attention maps of runs on it: A, or A1, lambda A2 and D of differential attention."""
     from ..studies import compared
-    from . import plot
     from .screen import Screen, result_line
 
-    canvas, chosen, point = plot.canvas_of(width, caption, formats), _numbers("--layers", layers), _numbers("--at", at)
+    canvas, chosen, point = canvas_of(width, caption, formats), _numbers("--layers", layers), _numbers("--at", at)
     _require_point(at, point)
     with Screen() as screen:
         runs = [run for name in names for run in compared.named([name], checkpoints, screen).parts[name]]
