@@ -18,11 +18,6 @@ def lambdas_of(model: nn.Module) -> Tensor | None:
     return torch.stack(found).detach() if found else None
 
 
-def initial_lambdas(model: nn.Module) -> list[float]:
-    """Return lambda_init of each layer that has one lambda."""
-    return [float(layer.lambda_init) for layer in _with_lambda(model)]
-
-
 @contextmanager
 def scaled_lambda(model: nn.Module, factor: float) -> Iterator[None]:
     """Multiply the lambda of each layer by a factor within the context. lambda_init stays as it is."""
