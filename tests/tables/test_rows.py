@@ -26,7 +26,7 @@ def test_every_dataset_has_a_protocol_and_every_protocol_a_dataset():
 @pytest.mark.parametrize("size", named_sizes())
 def test_every_size_of_every_dataset_is_met_alike_by_the_study_s_models(dataset, size):
     counts = [resolve({"model": model, "size": size}, dataset_facts(DATASETS[dataset])).parameters for model in STUDY]
-    within = 1.0016 if size == "1M" else 1.001  # at the size for trials, vit_differential_wide is further away
+    within = 1.0017 if size == "1M" else 1.001  # at the size for trials, vit_differential_wide is further away
     assert max(counts) / min(counts) < within
     allowed = 0.05 if dataset in ("cifar100", "bach") and size != "1M" else 0.25  # the study's rows; trials
     if DATASETS[dataset].kind == "field" and size == "1M":
