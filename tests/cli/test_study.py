@@ -59,6 +59,7 @@ def files(folder):
             if path.suffix in (".safetensors", ".parquet")}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_study_trains_each_cell_as_train_does_and_once(call, work, trainings):
     ended = call(f"{STUDY} --json")
     assert ended.code == 0, ended.err

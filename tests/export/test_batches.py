@@ -82,10 +82,14 @@ def test_no_model_specialises_the_batch(name, facts):
 WRITERS = {"onnx": onnx.write_onnx, "pt2": programs.write_pt2, "torchscript": programs.write_torchscript}
 SOME = [("vit_classic", None), ("vit_differential", SIGNALS), ("vit_grouped", None), ("vit_dint", None),
         ("t2t_vit", None), ("cnn", FIELDS), ("resnet1d", SIGNALS), ("swin", None)]  # fmt: skip
+LONG = ("vit_grouped", "vit_dint")  # of these, whose attention is a sum of that of others
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "facts"), SOME, ids=[name for name, _ in SOME])
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [pytest.param(*each, id=each[0], marks=pytest.mark.long if each[0] in LONG else ()) for each in SOME],
+)
 def test_every_format_computes_what_the_model_does(name, facts, tmp_path):
     pytest.importorskip("onnxscript")
     small = made(tiny(name, facts))

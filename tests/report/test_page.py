@@ -63,6 +63,7 @@ def measured(right):
     return {"top1": float(right.mean()), "top1_interval": [float(right.mean()) - 0.05, float(right.mean()) + 0.05]}
 
 
+@pytest.mark.slow
 def test_every_value_of_a_record_is_the_one_in_the_file_and_links_to_it(made):
     single = [each for each in made.page.numbers if re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)+", each.path)]
     assert len(single) > 60

@@ -35,6 +35,7 @@ def test_a_mean_is_bold_only_if_the_verdict_says_better(tmp_path):
     assert "undecided" in close and re.search(r"& (better|worse) \\\\", apart)
 
 
+@pytest.mark.slow
 def test_the_files_have_the_numbers_of_the_records_and_the_methods_cite_what_was_used(tmp_path):
     arms(tmp_path / "runs", {"vit_classic": 0.2, "vit_differential": 0.9}, seeds=2, n=80)
     found = written(tmp_path / "runs", tmp_path)

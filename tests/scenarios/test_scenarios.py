@@ -40,6 +40,7 @@ def test_a_limit_lets_a_write_fail_in_its_middle(tmp_path):
         assert child.log().stat().st_size == size
 
 
+@pytest.mark.slow
 def test_half_a_line_is_put_behind_a_log(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "cut")
     log = kept.the_run(folder).files.log
