@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ..results.gap import Gap
 from . import style
 from .canvas import Canvas
 from .series import Series
@@ -16,22 +17,6 @@ LETTERS, LEGEND = 9, 12.5  # points, of a row's name and of the legend
 ROW = 1.55  # height of a row relative to its letters
 _NAME = 18  # letters of a name
 _EDGE = 0.04  # of the values, left and right of them
-
-
-class Gap(Protocol):
-    """A difference A - B as a fraction, with its 95 % interval if there is one, and whether the row is marked."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def difference(self) -> float: ...
-
-    @property
-    def interval(self) -> tuple[float, float] | None: ...
-
-    @property
-    def marked(self) -> bool: ...
 
 
 def limits(gaps: Sequence[Gap]) -> tuple[float, float]:

@@ -14,37 +14,19 @@ from ..statistics.several import discoveries
 from ..tables.corruptions import PRIMARY
 from .arms import Arm
 from .corrupted import Corrupted
+from .gap import Gap
 from .joining import Table
-
-_FALSE = 0.05  # rate of false discoveries among the marked rows
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explored:
-    """H of one corruption, or of a set of them, as a fraction with a 95 % interval. Above 0, A keeps more.
+class Explored(Gap):
+    """H of one corruption, or of a set of them. Above 0, A keeps more."""
 
-    `adjusted` is the p value adjusted by Benjamini and Hochberg over all rows of the table that have one.
-    """
-
-    name: str
     corruptions: int
-    examples: int  # test rows
-    difference: float
-    interval: Interval | None
-    adjusted: float | None
-
-    @property
-    def marked(self) -> bool:
-        """Whether it is among the discoveries at a false discovery rate of 5 %."""
-        return self.adjusted is not None and self.adjusted < _FALSE
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
-        return {
-            "name": self.name, "corruptions": self.corruptions, "n": self.examples, "difference": self.difference,
-            "interval": self.interval and [*self.interval], "adjusted_p": self.adjusted,
-        }  # fmt: skip
+        return {"corruptions": self.corruptions, **super().to_json()}
 
 
 def primary(table: Table, a: Arm, b: Arm) -> Explored:

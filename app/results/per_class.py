@@ -12,36 +12,19 @@ from ..statistics.crossed import crossed
 from ..statistics.several import discoveries
 from . import joining
 from .arms import Arm
+from .gap import Gap
 from .metrics import METRICS
-
-_FALSE = 0.05  # rate of false discoveries among the marked classes
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassGap:
-    """The accuracy of A minus that of B on the test examples of one class, as a fraction, with a 95 % interval.
-
-    `adjusted` is the p value adjusted by Benjamini and Hochberg over all classes that have one.
-    """
+class ClassGap(Gap):
+    """The difference of accuracy on the test examples of one class."""
 
     number: int
-    name: str
-    examples: int
-    difference: float
-    interval: tuple[float, float] | None
-    adjusted: float | None
-
-    @property
-    def marked(self) -> bool:
-        """Whether the class is among the discoveries at a false discovery rate of 5 %."""
-        return self.adjusted is not None and self.adjusted < _FALSE
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
-        return {
-            "class": self.number, "name": self.name, "n": self.examples, "difference": self.difference,
-            "interval": self.interval and [*self.interval], "adjusted_p": self.adjusted,
-        }  # fmt: skip
+        return {"class": self.number, **super().to_json()}
 
 
 def class_gaps(a: Arm, b: Arm) -> list[ClassGap]:

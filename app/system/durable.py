@@ -55,11 +55,10 @@ def replacing(path: Path, *, wanted: int = 0) -> Iterator[Path]:
     """Yield a temporary path next to `path` to write to. At the end it is fsynced and replaces `path`.
 
     After an error the temporary file is removed. `wanted` is its size in bytes, if known. Raises DiskFull if there is
-    no space for it, and OSError if `path` is a folder, a pipe, a socket or a device, such as /dev/null.
+    no space for it, and OSError if `path` is a folder or a device, such as /dev/null. A pipe or a socket is replaced.
     """
     require_allowed()
-    if path.exists():
-        require_file(path)
+    _require_no_device(path)
     make_folder(path.parent)
     require_space(path.parent, wanted, path.name)
     aside = path.with_name(beside(path.name, f"{os.getpid()}-{threading.get_native_id()}.aside"))
@@ -140,6 +139,12 @@ def require_file(path: Path) -> Path:
     """Return the path. Raise OSError if it does not exist, or is a folder, a pipe, a socket or a device."""
     _require_regular(path.stat().st_mode, path)
     return path
+
+
+def _require_no_device(path: Path) -> None:
+    """Raise OSError if a path leads to a folder or a device, which a file must not replace."""
+    if path.is_dir() or path.is_block_device() or path.is_char_device():
+        require_file(path)
 
 
 def _require_regular(mode: int, path: Path) -> None:

@@ -92,8 +92,8 @@ def pets(root):
 
 ENDS = {  # file of a finished run -> its commands, and how each ends
     "record": {"evaluate": 2, "again": 2, "train": 4}, "weights": {"evaluate": 0, "again": 4, "train": 4},
-    "predictions": {"evaluate": 4, "train": 4, "again": 2}, "splits": {"evaluate": 4, "train": 4},
-    "log": {"evaluate": 0, "train": 4}, "best": {"evaluate": 0, "best": 4}, "loss_png": {"train": 2},
+    "predictions": {"evaluate": 4, "train": 4, "again": 0}, "splits": {"evaluate": 4, "train": 4},
+    "log": {"evaluate": 0, "train": 4}, "best": {"evaluate": 0, "best": 4}, "loss_png": {"train": 0},
     "lock": {"evaluate": 0, "train": 0}, "holder": {"train": 0},
 }  # fmt: skip
 

@@ -46,6 +46,7 @@ class Recomputed:
     ) -> None:
         self.files, self.shown, self.delta, self.alpha = files, shown, delta, 0.05 / pairs
         self.calibration = 0.05 / (calibrated or pairs)
+        self.kept: dict[str, dict[tuple[str, int], dict[int, bool]]] = {}  # outcomes under corruption, by run
 
     def of(self, each: Shown) -> float:
         """The value that a number should have. Raises AssertionError for an unknown path."""
@@ -210,12 +211,18 @@ class Recomputed:
 
     # ---- under noise
 
+    def outcomes(self, run: str) -> dict[tuple[str, int], dict[int, bool]]:
+        """Whether each test row is classified correctly, by corruption and severity."""
+        if run in self.kept:
+            return self.kept[run]
+        record, found = self.files.paths[run], self.kept.setdefault(run, {})
+        for each in parquet.read_table(record.with_name(f"{record.stem}_robust.parquet")).to_pylist():
+            found.setdefault((each["corruption"], each["severity"]), {})[each["row"]] = each["rank"] == 0
+        return found
+
     def noisy(self, run: str, name: str, severity: int) -> np.ndarray:
         """Which test rows a run classifies correctly under a corruption, in the order of the rows: bool (n,)."""
-        record = self.files.paths[run]
-        table = parquet.read_table(record.with_name(f"{record.stem}_robust.parquet")).to_pylist()
-        found = {each["row"]: each["rank"] == 0 for each in table
-                 if (each["corruption"], each["severity"]) == (name, severity)}  # fmt: skip
+        found = self.outcomes(run)[name, severity]
         return np.array([found[row] for row in sorted(found)])
 
     def changes(self, run: str, names: Sequence[str]) -> np.ndarray:

@@ -25,9 +25,12 @@ def test_every_dataset_has_a_protocol_and_every_protocol_a_dataset():
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("size", named_sizes())
 def test_every_size_of_every_dataset_is_met_alike_by_the_study_s_models(dataset, size):
-    counts = [resolve({"model": model, "size": size}, dataset_facts(DATASETS[dataset])).parameters for model in STUDY]
-    within = 1.0017 if size == "1M" else 1.001  # at the size for trials, vit_differential_wide is further away
-    assert max(counts) / min(counts) < within
+    facts = dataset_facts(DATASETS[dataset])
+    found = {model: resolve({"model": model, "size": size}, facts).parameters for model in STUDY}
+    wide = found.pop("vit_differential_wide") if size == "1M" else None  # which docs/attention.md states
+    assert wide is None or 1.001 < wide / found["vit_classic"] < 1.0017
+    counts = [*found.values()]
+    assert max(counts) / min(counts) < 1.001
     allowed = 0.05 if dataset in ("cifar100", "bach") and size != "1M" else 0.25  # the study's rows; trials
     if DATASETS[dataset].kind == "field" and size == "1M":
         allowed = 0.4  # a patch of 50 x 50 px alone takes a third of it

@@ -10,6 +10,7 @@ from typing import Any
 from ...artifacts.runs import Run
 from ...results import wording
 from ...results.comparison import ArmResult, Comparison
+from ...results.gap import Gap
 from ...results.metrics import Metric
 from ...system.duration import spoken
 from ..document.parts import Number, Text
@@ -112,3 +113,18 @@ def dollars(value: float) -> str:
 def p_value(value: float) -> str:
     """Return a p value for a reader."""
     return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def gap_row(gap: Gap, metric: Metric, path: str, runs: Sequence[str]) -> tuple[Text, ...]:
+    """Return the cells of a row of an exploratory table: name, examples, difference, interval and adjusted p value."""
+    places = wording.decimals_of(metric, gap.interval, gap.difference)
+    examples = computed(count(gap.examples), gap.examples, runs, f"{path}.examples")
+    difference = computed(
+        wording.number(metric, gap.difference, places), gap.difference, runs, f"{path}.difference"
+    )  # fmt: skip
+    ends, tested = NONE, NONE
+    if gap.interval:
+        ends = interval(metric, gap.interval, places, runs, f"{path}.interval")
+    if gap.adjusted is not None:
+        tested = (computed(p_value(gap.adjusted), gap.adjusted, runs, f"{path}.adjusted_p"),)
+    return (gap.name,), (examples,), (difference,), ends, tested

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure as Drawing
 
 from ...errors import InputError
-from ...results import wording
 from ...results.metrics import METRICS
 from ...results.per_class import ClassGap, class_gaps
 from .. import classes, growth
 from ..canvas import Canvas
 from ..document import svg
-from ..document.parts import Block, Figure, Paragraph, Section, Table, Text
+from ..document.parts import Block, Figure, Paragraph, Section, Table
 from ..series import Series, pair_title
 from . import amounts, matched
 from .subject import Answer, Subject
@@ -85,18 +84,6 @@ def _table(pair: tuple[Series, Series], gaps: list[ClassGap]) -> Table:
     return Table(
         caption=f"Accuracy of each class on {pair_title(pair)}: {other.architecture} minus {first.architecture}.{less}",
         heads=("class", "test examples", "difference (points)", "95 % interval", "p (adjusted)"),
-        rows=tuple(_row(gap, runs) for gap in shown), right=frozenset({1, 2, 3, 4}),
+        rows=tuple(amounts.gap_row(gap, _TOP1, f"class({gap.number})", runs) for gap in shown),
+        right=frozenset({1, 2, 3, 4}),
     )  # fmt: skip
-
-
-def _row(gap: ClassGap, runs: tuple[str, ...]) -> tuple[Text, ...]:
-    path, places = f"class({gap.number})", wording.decimals_of(_TOP1, gap.interval, gap.difference)
-    count = amounts.computed(amounts.count(gap.examples), gap.examples, runs, f"{path}.examples")
-    shown = wording.number(_TOP1, gap.difference, places)
-    difference = amounts.computed(shown, gap.difference, runs, f"{path}.difference")
-    ends, tested = amounts.NONE, amounts.NONE
-    if gap.interval:
-        ends = amounts.interval(_TOP1, gap.interval, places, runs, f"{path}.interval")
-    if gap.adjusted is not None:
-        tested = (amounts.computed(amounts.p_value(gap.adjusted), gap.adjusted, runs, f"{path}.adjusted_p"),)
-    return (gap.name,), (count,), (difference,), ends, tested

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from matplotlib.figure import Figure as Drawing
 
 from ...errors import InputError
-from ...results import wording
 from ...results.comparison import Comparison, Pair
 from ...results.corrupted import Corrupted, gathered
-from ...results.exploring import Explored
 from ...results.metrics import METRICS
 from ...tables.corruptions import SEVERITIES
 from .. import noise
@@ -45,14 +43,17 @@ def section(subject: Subject) -> Section | None:
     return Section(key="noise", title="Noise", blocks=(about,), sections=tuple(inner))
 
 
-def drawings(answer: Answer, width: float) -> dict[str, tuple[Drawing, str]]:
-    """Return the drawings of a dataset by name, each with its title and caption."""
+def drawings(answer: Answer, width: float, more: Corrupted | None = None) -> dict[str, tuple[Drawing, str]]:
+    """Return the drawings of a dataset by name, each with its title and caption.
+
+    `more` are the outcomes of its runs, if they were read.
+    """
     found: dict[str, tuple[Drawing, str]] = {}
     if not answer.noise:
         return found
     captions: list[str] = []
     canvas = Canvas(width=width, caption=False, say=captions.append)
-    series, more = series_of(matched.compared(answer)), _gathered(answer)
+    series, more = series_of(matched.compared(answer)), more or _gathered(answer)
     found["noise-severity"] = noise.severities(series, more, canvas), captions[-1]
     found["noise-clean"] = noise.clean(series, more, canvas), captions[-1]
     try:
@@ -77,17 +78,18 @@ def _blocks(answer: Answer) -> Iterator[Block]:
     of_noise = replace(answer, comparison=comparison)
     for pair in comparison.pairs:
         yield Paragraph(verdict.sentence(of_noise, pair), "verdict")
-    yield _means(answer, comparison)
-    yield from _figures(answer)
+    more = _gathered(answer)
+    yield _means(answer, comparison, more)
+    yield from _figures(answer, more)
     for pair in comparison.pairs:
         if pair.explored:
             yield _explored(of_noise, pair)
     yield Bullets(tuple((f"{note}.",) for note in comparison.notes[:1]))
 
 
-def _means(answer: Answer, comparison: Comparison) -> Table:
+def _means(answer: Answer, comparison: Comparison, more: Corrupted) -> Table:
     """Return the accuracy of each model with and without noise, and the change."""
-    more, records = _gathered(answer), {run.record.run_id: run for run in answer.runs}
+    records = {run.record.run_id: run for run in answer.runs}
     rows = []
     for arm in comparison.arms:
         each = [noise.points(records[run_id], more) for run_id in arm.run_ids]
@@ -103,21 +105,21 @@ def _means(answer: Answer, comparison: Comparison) -> Table:
     )  # fmt: skip
 
 
-def _figures(answer: Answer) -> Iterator[Figure]:
+def _figures(answer: Answer, more: Corrupted) -> Iterator[Figure]:
     described = {
         "noise-severity": "One line per model from severity 0 to 5", "noise-clean": "One marker per run",
     }  # fmt: skip
-    for name, (drawing, caption) in drawings(answer, svg.WIDTH).items():
+    for name, (drawing, caption) in drawings(answer, svg.WIDTH, more).items():
         title, _, text = caption.partition(". ")
         yield Figure(
             key=f"{name}-{answer.key}", title=title, caption=(text,), svg=svg.drawn(drawing, Canvas(width=svg.WIDTH)),
             description=f"{described.get(name, 'A row per corruption with its difference')}: {title}.",
-            tables=(_severities(answer),) if name == "noise-severity" else (),
+            tables=(_severities(answer, more),) if name == "noise-severity" else (),
         )  # fmt: skip
 
 
-def _severities(answer: Answer) -> Table:
-    more, rows = _gathered(answer), []
+def _severities(answer: Answer, more: Corrupted) -> Table:
+    rows = []
     for each in series_of(matched.compared(answer)):
         ids = [run.record.run_id for run in each.runs]
         found = [noise.points(run, more).at for run in each.runs]
@@ -139,18 +141,6 @@ def _explored(answer: Answer, pair: Pair) -> Table:
         caption=f"Exploratory: H by corruption on {answer.title}, {pair.a} against {pair.b}. p is adjusted for all "
         "rows (Benjamini and Hochberg).",
         heads=("corruption", "test examples", "H (points)", "95 % interval", "p (adjusted)"),
-        rows=tuple(_row(each, runs) for each in pair.explored), right=frozenset({1, 2, 3, 4}),
+        rows=tuple(amounts.gap_row(each, _METRIC, f"noise-of({each.name})", runs) for each in pair.explored),
+        right=frozenset({1, 2, 3, 4}),
     )  # fmt: skip
-
-
-def _row(each: Explored, runs: Sequence[str]) -> tuple[Text, ...]:
-    path, places = f"noise-of({each.name})", wording.decimals_of(_METRIC, each.interval, each.difference)
-    count = amounts.computed(amounts.count(each.examples), each.examples, runs, f"{path}.examples")
-    shown = wording.number(_METRIC, each.difference, places)
-    difference = amounts.computed(shown, each.difference, runs, f"{path}.difference")
-    ends, tested = amounts.NONE, amounts.NONE
-    if each.interval:
-        ends = amounts.interval(_METRIC, each.interval, places, runs, f"{path}.interval")
-    if each.adjusted is not None:
-        tested = (amounts.computed(amounts.p_value(each.adjusted), each.adjusted, runs, f"{path}.adjusted_p"),)
-    return (each.name,), (count,), (difference,), ends, tested
