@@ -17,7 +17,7 @@ from . import lines, observe
 TESTS = Path(__file__).resolve().parents[1]
 _PLACES = ("path", "design", "filelist")  # of a record's data, where a folder may lie elsewhere
 _MEASURED = ("seconds", "wait_ms", "images_per_second", "peak_bytes")  # of a log's rows
-_NEW = ("correct_at_3",)  # columns of a log that came after the bits were taken
+_NEW = ("correct_at_3", "lambdas")  # columns of a log that came after the bits were taken
 _OF_A_TEST = {
     "n", "top1", "top1_interval", "top3", "top3_interval", "top5", "top5_interval", "loss", "correct", "per_class",
     "confusion", "mse", "target_mean", "target_std", "resampled", "rmse", "rmse_interval", "mae", "mae_interval", "r2",
