@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # online.py is imported by its name
+sys.path.insert(0, str(Path(__file__).parent))  # online.py and share.py are imported by their names
+
+import share  # noqa: E402
 
 FROM_OUTSIDE = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_COMMIT", "UV_RUN_RECURSION_DEPTH")
 for name in FROM_OUTSIDE:  # the last one is set under `uv run`, and printed commands follow it
@@ -41,6 +43,20 @@ def pytest_addoption(parser):
     group.addoption("--kills", default=4, type=int, metavar="N", help="File operations of each kind of run; 0: all.")
     group.addoption("--moves", default=1, type=int, metavar="N", help="Moves to another machine after SIGKILL.")
     group.addoption("--damages", default=40, type=int, metavar="N", help="Files that are damaged.")
+    group.addoption("--share", default=1, type=int, metavar="N", help="Every N-th case of each slow test, one at least.")
+    group.addoption("--turn", default=0, type=int, metavar="T", help="Which of them: N turns in a row run all cases.")
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k
+def pytest_collection_modifyitems(config, items):
+    """Keeps a share of the cases of slow tests, the same in every worker."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    kept = {
+        slow[at] for at in share.chosen([item.nodeid for item in slow], *map(config.getoption, ("share", "turn")))
+    }
+    omitted = [item for item in slow if item not in kept]
+    config.hook.pytest_deselected(items=omitted)
+    items[:] = [item for item in items if item not in set(omitted)]
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+"""A share of the slow tests leaves out no test function, and turns in a row leave out no case."""
+
+import pytest
+from share import chosen
+
+NAMES = [*(f"a.py::test_one[{case}]" for case in range(10)), "a.py::test_two", "b.py::test_one[x]", "b.py::test_one[y]"]
+
+
+@pytest.mark.parametrize("share", [1, 2, 3, 4, 20])
+def test_each_turn_has_every_function_and_all_turns_have_every_case(share):
+    turns = [chosen(NAMES, share, turn) for turn in range(7, 7 + share)]
+    assert set().union(*turns) == set(range(len(NAMES)))
+    for turn in turns:
+        assert {NAMES[place].partition("[")[0] for place in turn} == {"a.py::test_one", "a.py::test_two", "b.py::test_one"}
+        assert sum(NAMES[place].startswith("a.py::test_one") for place in turn) <= -(-10 // share)
+
+
+def test_of_one_in_one_everything_is_taken():
+    assert chosen(NAMES, 1, 5) == [*range(len(NAMES))]
