@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # online.py and share.py are imported by their names
 
-import share  # noqa: E402
+import share
 
 FROM_OUTSIDE = ("HF_TOKEN", "HF_REPOSITORY", "HF_ENDPOINT", "HF_HOME", "ISOSCALE_COMMIT", "UV_RUN_RECURSION_DEPTH")
 for name in FROM_OUTSIDE:  # the last one is set under `uv run`, and printed commands follow it
@@ -43,7 +43,7 @@ def pytest_addoption(parser):
     group.addoption("--kills", default=4, type=int, metavar="N", help="File operations of each kind of run; 0: all.")
     group.addoption("--moves", default=1, type=int, metavar="N", help="Moves to another machine after SIGKILL.")
     group.addoption("--damages", default=40, type=int, metavar="N", help="Files that are damaged.")
-    group.addoption("--share", default=1, type=int, metavar="N", help="Every N-th case of each slow test, one at least.")
+    group.addoption("--share", default=1, type=int, metavar="N", help="One in N cases of each slow test.")
     group.addoption("--turn", default=0, type=int, metavar="T", help="Which of them: N turns in a row run all cases.")
 
 
