@@ -51,9 +51,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """Keeps a share of the cases of slow tests, the same in every worker."""
     slow = [item for item in items if item.get_closest_marker("slow")]
-    kept = {
-        slow[at] for at in share.chosen([item.nodeid for item in slow], *map(config.getoption, ("share", "turn")))
-    }
+    kept = {slow[at] for at in share.chosen([item.nodeid for item in slow], *map(config.getoption, ("share", "turn")))}
     omitted = [item for item in slow if item not in kept]
     config.hook.pytest_deselected(items=omitted)
     items[:] = [item for item in items if item not in set(omitted)]
