@@ -107,13 +107,17 @@ class Place:
         if self.device.type == "cpu":
             return tensor, "memory-mapped"
         its = devices.limits(self.device)
-        if tensor.nbytes < _SHARE_FOR_DATA * its.room(self.device)[0]:
+        if self.has_room(tensor.nbytes):
             return tensor.to(self.device), "device"
         taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
         if its.pins and taken < _SHARE_FOR_DATA * memory.free():
             with suppress(RuntimeError):  # the driver may have lower limits
                 return tensor.pin_memory(), "pinned"
         return tensor, "mapped"
+
+    def has_room(self, data_bytes: int) -> bool:
+        """Return whether a device that is not the CPU has room for an array next to the model and its activations."""
+        return self.device.type != "cpu" and data_bytes < _SHARE_FOR_DATA * self.room()[0]
 
     def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return an empty tensor in host memory for `send`, which copies it to the device without waiting."""
@@ -146,8 +150,7 @@ class Place:
 
     def wait(self) -> None:
         """Wait until the device has finished all its work, for measuring, never in a loop."""
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize(self.device)
+        devices.wait(self.device)
 
     def fetch(self, tensor: Tensor) -> Callable[[], Sequence[float]]:
         """Start copying a small tensor to the host. The returned function waits for it and returns its numbers."""

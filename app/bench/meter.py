@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,11 +15,10 @@ Prepared = Callable[[int], float]  # does so many units of work; returns the mea
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished its work. A CPU always has."""
-    if device.type != "cpu":
-        import torch
+    """Wait until the device has finished its work."""
+    from ..system import devices
 
-        torch.accelerator.synchronize(device)
+    devices.wait(device)
 
 
 def stopwatch(work: Callable[[], Any], device: torch.device) -> Prepared:
@@ -68,14 +67,20 @@ class Memory:
         return own + torch.cuda.max_memory_allocated(self._cuda) - self._before
 
 
-def matmul_rate(device: torch.device, *, side: int = 8192, calls: int = 20) -> float:
-    """Return the floating-point operations per second of a square bf16 matrix product, as the median over calls."""
+def matmul_rate(device: torch.device, *, side: int = 8192) -> float:
+    """Return the floating-point operations per second of square bf16 matrix products, one right after the other.
+
+    It is the median over windows of 0.2 s, after one that does not count, in which the device raises its clock.
+    """
     import torch
 
+    from ..system.timing import median_seconds
+
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
-    run = stopwatch(lambda: left @ right, device)
-    run(3)
-    return 2 * side**3 / statistics.median(run(1) for _ in range(calls))
+    out = torch.empty_like(left)
+    product = partial(torch.mm, left, right, out=out)
+    median_seconds(product, device, window=0.2, windows=1)
+    return 2 * side**3 / median_seconds(product, device, window=0.2)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ..errors import OutOfMemory, is_out_of_memory
 from .meter import Memory, Prepared, threads
 
 _LEAST = 0.2  # seconds of one sample, where a unit is shorter
+_LEAST_ROUNDS = 3  # so that a median has a spread
 # of a peer or of a missing kernel
 _FAILURES = (
     RuntimeError, ValueError, TypeError, KeyError, ImportError, OSError, MemoryError, AssertionError, SubprocessError
@@ -37,9 +38,10 @@ class Contender:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """The length of a measurement: a number of rounds, of which only the first may begin after `seconds`.
+    """The length of a measurement: a number of rounds, of which only the first three may begin after `seconds`.
 
-    If one unit alone takes longer, its warm-up is its sample.
+    The seconds begin after the warm-up, in which contenders compile. If one unit alone takes longer, its warm-up is its
+    first sample.
     """
 
     rounds: int
@@ -137,10 +139,10 @@ def measure(contenders: Sequence[Contender], pace: Pace, memory: Memory) -> tupl
 
     Raises OutOfMemory if a required contender does not fit into memory.
     """
-    deadline = time.monotonic() + pace.seconds
     lanes, left_out = _lanes(contenders, pace, memory)
+    deadline = time.monotonic() + pace.seconds
     for number in range(pace.rounds):
-        if number and time.monotonic() > deadline:
+        if number >= _LEAST_ROUNDS and time.monotonic() > deadline:
             pace.say(f"stopped after {number} of {pace.rounds} rounds: --seconds is over")
             break
         for lane in turn(lanes, number):

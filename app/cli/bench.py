@@ -27,8 +27,8 @@ Rounds = Annotated[
 ]
 Seconds = Annotated[
     float,
-    _option("--seconds", min=0, metavar="SECONDS", help="Begin no further round after this many seconds; if one call "
-            "takes longer, its warm-up is the sample. Default: 180."),
+    _option("--seconds", min=0, metavar="SECONDS", help="After three rounds, begin no further one this many seconds "
+            "after the warm-up. If one call takes longer, its warm-up is the first sample. Default: 180."),
 ]  # fmt: skip
 Compile = Annotated[
     bool | None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -19,81 +19,60 @@ from ..models.compiling import missing
 from ..place import Place
 from ..tables.computing import COMPILING, GRADIENTS, PATHS
 from ..tables.names import suggestion
-from . import choosing
+from . import apart, choosing, compilation, fitting
+from .apart import Run
+from .choices import Execution, Wishes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """The choices that are written into the record before step 0 and reused when the run resumes."""
-
-    attention_path: str
-    micro_batch_size: int
-    threads: int
-    compile: str = "off"
-    checkpointing: bool = False
-    gradients: str = "fp32"  # as they travel between ranks
-    paths_skipped: Mapping[str, str] = field(default_factory=dict)  # attention path -> why it fails on the device
-
-    def __str__(self) -> str:
-        more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
-        more += ", activation checkpointing" if self.checkpointing else ""
-        return f"attention path {self.attention_path}, micro-batch {self.micro_batch_size}{more}"
-
-    @property
-    def of_the_model(self) -> dict[str, Any]:
-        """The arguments with which the model is built."""
-        return {"attention_path": self.attention_path, "checkpointing": self.checkpointing}
-
-    def halved(self) -> Execution:
-        """Return the same execution with half the micro-batch.
-
-        CUDA graphs, which compute full batches, become blocks.
-        """
-        compile_ = "blocks" if self.compile == "graphs" else self.compile
-        return replace(self, micro_batch_size=-(-self.micro_batch_size // 2), compile=compile_)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values. `paths_skipped` is omitted if no path failed."""
-        values = asdict(self)
-        return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """The choices in a command. None leaves a choice to measurement."""
-
-    attention_path: str | None = None
-    micro_batch_size: int | None = None
-    compile: bool | None = None
-    checkpointing: bool | None = None
-    gradients: str | None = None
-    threads: int | None = None
-
-
-def choose(config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None]) -> Execution:
+def choose(
+    config: RunConfig, place: Place, wishes: Wishes, *, steps: int, say: Callable[[str], None], data_bytes: int = 0
+) -> Execution:  # fmt: skip
     """Return the requested choices, the others from a table on a CPU and by trials on a GPU. `say` reports them.
 
+    On a GPU each choice is measured with those that it depends on, in this order:
+
+    1. The attention path, at the micro-batch that its memory likely allows, compiled if the run is or may be compiled.
+       The ranking depends on both.
+    2. The micro-batch of that path: compiled if `--compile` asks for it, else without compiling, which takes more.
+    3. Compiling, by steps at that micro-batch.
+    4. If the choice is to compile, and the batch was split, the micro-batch again, as compiled.
+
     A small step uses one thread on a CPU, because more threads gain little, and lose much if the cores are shared.
-    Raise InputError for a requested choice that is unavailable.
+    `data_bytes` is the size of the dataset if it is not on the device yet, and will be. Raise InputError for a
+    requested choice that is unavailable.
     """
-    _require(config, place, wishes)
-    threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
-    path, skipped = (wishes.attention_path, {}) if wishes.attention_path else choosing.path(config, place, say)
+    with apart.trials_on(config, place, say) as run:
+        _require(config, place, wishes, run)
+        threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
+        may = compilation.may_compile(config, place, wishes.compile, steps=steps)
+        path, skipped = wishes.attention_path, {}
+        if path is None:
+            path, skipped = choosing.path(config, place, say, run, how="blocks" if may else "off")
+        need = fitting.Need(path, data_bytes, wishes.checkpointing)
+        chosen = _sized(config, place, wishes, need, say, run)
+        if wishes.compile is None:
+            compile_ = compilation.choice(config, place, chosen, steps=steps, say=say, run=run)
+            if compile_ == "blocks" and wishes.micro_batch_size is None:
+                chosen = fitting.enlarged(config, place, chosen, need, say=say, run=run)
+        else:
+            compile_ = "blocks" if wishes.compile else "off"
+    gradients = wishes.gradients or "fp32"
+    return Execution(**chosen, compile=compile_, threads=threads, gradients=gradients, paths_skipped=skipped)
+
+
+def _sized(
+    config: RunConfig, place: Place, wishes: Wishes, need: fitting.Need, say: Callable[[str], None], run: Run
+) -> dict[str, Any]:
+    """Return the attention path, the micro-batch size and whether activations are recomputed."""
     checkpointing, micro_batch_size = wishes.checkpointing or False, wishes.micro_batch_size
     if micro_batch_size is None:
-        wish = wishes.checkpointing
-        micro_batch_size, checkpointing = choosing.micro_batch(config, place, path, checkpointing=wish, say=say)
-    chosen: dict[str, Any] = {
-        "attention_path": path,
+        how = "blocks" if wishes.compile else "off"
+        micro_batch_size, checkpointing = fitting.micro_batch(config, place, need, how=how, say=say, run=run)
+    return {
+        "attention_path": need.attention_path,
         "micro_batch_size": micro_batch_size,
         "checkpointing": checkpointing,
     }
-    if wishes.compile is None:
-        compile_ = choosing.compiling(config, place, chosen, steps=steps, say=say)
-    else:
-        compile_ = "blocks" if wishes.compile else "off"
-    gradients = wishes.gradients or "fp32"
-    return Execution(**chosen, compile=compile_, threads=threads, gradients=gradients, paths_skipped=skipped)
 
 
 def require_effect(gradients: str | None, place: Place, *, stored: Mapping[str, Any] | None) -> None:
@@ -117,26 +96,16 @@ def again(
 
     Raise InputError for a requested choice that is unavailable.
     """
-    _require(config, place, wishes)
-    execution = _read(stored)
-    given = {name: value for name, value in asdict(wishes).items() if value is not None}
-    if wishes.compile is not None:
-        given["compile"] = "blocks" if wishes.compile else "off"
-    for name, value in given.items():
-        if value != getattr(execution, name):
-            say(f"{name}={value} is used, but the run began with {getattr(execution, name)}. Its last bits may differ")
-            execution = replace(execution, **{name: value})
-    if why := choosing.unavailable(config, place, execution.attention_path):  # begun on another kind of device
-        path, skipped = choosing.path(config, place, say)
-        say(f"{why}. The run resumes with {path}, and its last bits may differ")
-        execution = replace(execution, attention_path=path, paths_skipped=skipped)
+    with apart.trials_on(config, place, say) as run:
+        _require(config, place, wishes, run)
+        execution = _of_the_same_path(_with(wishes, _read(stored), say), config, place, say, run)
     if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
         say(
             f"the run began compiled ({execution.compile}), but {lacks}. It resumes without compiling, and its last "
             "bits may differ"
         )
         execution = replace(execution, compile="off")
-    if execution.compile == "graphs" and not choosing.fits_graphs(config, place, execution.to_json()):
+    if execution.compile == "graphs" and not compilation.fits_graphs(config, place, execution.to_json()):
         say(
             "the run began in CUDA graphs, which need complete batches. It resumes with compiled blocks, and its "
             "last bits may differ"
@@ -147,6 +116,30 @@ def again(
     if place.device.type == "cpu" and execution.threads > (os.cpu_count() or 1):
         say(f"the run began with {execution.threads} threads, more than this machine's {os.cpu_count()} cores")
     return execution
+
+
+def _with(wishes: Wishes, execution: Execution, say: Callable[[str], None]) -> Execution:
+    """Return a run's first choices with those requested now in their place. Report what differs."""
+    given = {name: value for name, value in asdict(wishes).items() if value is not None}
+    if wishes.compile is not None:
+        given["compile"] = "blocks" if wishes.compile else "off"
+    for name, value in given.items():
+        if value != getattr(execution, name):
+            say(f"{name}={value} is used, but the run began with {getattr(execution, name)}. Its last bits may differ")
+            execution = replace(execution, **{name: value})
+    return execution
+
+
+def _of_the_same_path(
+    execution: Execution, config: RunConfig, place: Place, say: Callable[[str], None], run: Run
+) -> Execution:
+    """Return the choices with their attention path, or with another one if a run began on another kind of device."""
+    if not (why := choosing.unavailable(config, place, execution.attention_path, run)):
+        return execution
+    how = "blocks" if execution.compile == "blocks" else "off"
+    path, skipped = choosing.path(config, place, say, run, how=how)
+    say(f"{why}. The run resumes with {path}, and its last bits may differ")
+    return replace(execution, attention_path=path, paths_skipped=skipped)
 
 
 def _read(stored: Mapping[str, Any]) -> Execution:
@@ -173,12 +166,12 @@ def _cannot_compile(how: str, place: Place) -> str:
     return missing(place.device.type)
 
 
-def _require(config: RunConfig, place: Place, wishes: Wishes) -> None:
+def _require(config: RunConfig, place: Place, wishes: Wishes, run: Run) -> None:
     """Raise InputError for a requested choice that is unavailable."""
     if (path := wishes.attention_path) is not None:
         if path not in PATHS:
             raise InputError(f"unknown attention path {path!r}. {suggestion(path, list(PATHS))}")
-        if why := choosing.unavailable(config, place, path):
+        if why := choosing.unavailable(config, place, path, run):
             raise InputError(f"attention_path={path}: {why}")
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
         raise InputError(f"--compile is unavailable here: {lacks}. Install it, or omit --compile")

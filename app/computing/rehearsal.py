@@ -17,7 +17,7 @@ from ..place import Place
 from ..system import devices
 from . import trials
 from .arithmetic import Arithmetic
-from .execution import Execution
+from .choices import Execution
 from .scaling import Scaler
 
 
@@ -85,7 +85,8 @@ class Walk:
             self._epoch, self._position = self._epoch + 1, 0
             self._order = self.train.order(self._epoch)
         self._position += self.batch_size
-        return self._order[self._position - self.batch_size : self._position], self._epoch
+        examples = self._order[self._position - self.batch_size : self._position]
+        return self.train.paired(examples, self._epoch), self._epoch
 
 
 class Rehearsal:

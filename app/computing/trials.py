@@ -1,29 +1,31 @@
-"""Measurements on the device before the first step: which path is faster, what fits, whether compiling saves time."""
+"""Measurements on the device before the first step: the time of a path's block, and of steps in each way to compile."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import optim, task
 from ..config.run import RunConfig
-from ..errors import OutOfMemory
-from ..models import build
-from ..models.attention import ATTENTION_CLASSES
+from ..models import build, drop_path
 from ..models.compiling import compiled
 from ..place import Place
-from ..system import home
-from ..tables.optimizers import OPTIMIZERS
+from ..system import devices, home, machine
+from ..system.timing import median_seconds
 from ..tables.shape import CELLS
 
-_REPEATS = 3
-_IMAGES = 32  # at a time, when paths are timed
+SPARE = 0.08  # of the device's memory stays free: for libraries, fragments, and processes that grow
+_REPEATS = 3  # on a CPU
+_LOSSES = _REPEATS + 2  # steps whose losses are compared
+_TRITON = ("triton", "triton-rocm", "pytorch-triton-rocm", "pytorch-triton")  # packages with that module
 
 
 def compiled_programs() -> Path:
@@ -42,116 +44,154 @@ def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -
 
 
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
-    """Return everything that a measurement depends on: the device, the precision and the model's shape."""
+    """Return everything that a measurement depends on: the device, its software, the precision and the model's shape.
+
+    Torch's version is added by `remembered`.
+    """
     here = place.describe()
     shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
-    return {"device": here["device"], "precision": here["precision"], "threads": here["threads"], **shape}
+    return {name: here[name] for name in ("device", "precision", "threads")} | shape | _software(here)
 
 
-def path_seconds(config: RunConfig, place: Place, path: str) -> float:
-    """Return the median time of one attention layer, forward and backward."""
-    with torch.random.fork_rng(devices=_devices(place)), torch.device(place.device):
-        kind = ATTENTION_CLASSES[config.attention]
-        shape = {name: getattr(config.shape, name) for name in ("d_model", "heads", "head_width")}
-        layer = kind(**shape, layer=0, dropout=0.0, path=path)
-        tokens = torch.randn(min(_IMAGES, config.batch_size), config.tokens, config.d_model)
+def _software(here: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the versions of a GPU's driver, of CUDA or ROCm and of Triton, and whether its kernels are exact."""
+    if here["device_type"] != "cuda":
+        return {}
+    exact = {"deterministic": True} if torch.are_deterministic_algorithms_enabled() else {}
+    versions = {"driver": machine.driver(), "cuda": here["cuda"], "hip": here.get("hip")}
+    return versions | {"triton": next(filter(None, map(_version, _TRITON)), None)} | exact
+
+
+def _version(package: str) -> str | None:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return None
+
+
+def without_draws(place: Place) -> AbstractContextManager[None]:
+    """Return a context at whose end the random generators are as before."""
+    return torch.random.fork_rng(devices=[place.device] if place.device.type == "cuda" else [])
+
+
+def timed(place: Place, work: Callable[[], None]) -> float:
+    """Return the median seconds of some work on the device, after one run that does not count.
+
+    On a CPU each call is measured, elsewhere windows of calls.
+    """
+    if place.device.type == "cpu":
+        return median_seconds(work, place.device, window=0.0, windows=_REPEATS)
+    return median_seconds(work, place.device)
+
+
+def path_seconds(config: RunConfig, place: Place, path: str, *, images: int, how: str = "off") -> float:
+    """Return the median seconds per image of a block by a path, forward and backward, as a run trains it.
+
+    It computes `images` images at a time, or as many as fit.
+    """
+    with without_draws(place):
+        model = build(config, attention_path=path).to(place.device).train()
+        block: Any = next(iter(compiled(model, how, cache=compiled_programs()).blocks))  # type: ignore[arg-type]
+        while True:
+            try:
+                return timed(place, _passes(block, config, place, images)) / images
+            except torch.OutOfMemoryError:
+                if images == 1:
+                    raise
+            devices.empty_cache(place.device)
+            images = -(-images // 2)
+
+
+def _passes(block: nn.Module, config: RunConfig, place: Place, images: int) -> Callable[[], None]:
+    """Return a forward and backward pass of a block. Its input has a gradient, as after other blocks."""
+    tokens = torch.randn(images, config.tokens, config.d_model or 0, device=place.device, requires_grad=True)
+    gradient = torch.randn_like(tokens, requires_grad=False)  # (B, N, D)
 
     def work() -> None:
         with place.autocast():
-            out = layer(tokens)
-        out.backward(torch.ones_like(out))
+            out = block(tokens)
+        out.backward(gradient.to(out.dtype))
+        block.zero_grad(set_to_none=True)
+        tokens.grad = None
 
-    return timed(place, work)
-
-
-def timed(place: Place, work: Callable[[], None], repeats: int = _REPEATS) -> float:
-    """Return the median seconds of some work on the device, after one run that does not count."""
-    work()
-    times = []
-    for _ in range(repeats):
-        place.wait()
-        began = time.perf_counter()
-        work()
-        place.wait()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
-def fitting(config: RunConfig, place: Place, *, attention_path: str, checkpointing: bool) -> int:
-    """Return the images for which a forward and backward pass on noise fits in memory.
-
-    Room is reserved for the optimiser's moments and for a second set of gradients, since a part of a batch is computed
-    next to the gradients of earlier parts.
-    """
-    with torch.random.fork_rng(devices=_devices(place)):
-        model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
-        model = place.laid_out(model)
-
-        def attempt(size: int) -> None:
-            model.zero_grad(set_to_none=True)  # of an attempt that came as far as these
-            floats = OPTIMIZERS[config.optimizer].floats + (size < config.batch_size) + (config.ema is not None)
-            aside = [torch.empty_like(parameter) for parameter in model.parameters() for _ in range(floats)]
-            images = torch.randn(size, *config.input_shape, device=place.device)
-            with place.autocast():
-                loss = model(images).float().logsumexp(1).sum()
-            loss.backward()
-            del aside
-
-        return fitting_micro_batch(config.batch_size, attempt)
-
-
-def fitting_micro_batch(batch_size: int, attempt: Callable[[int], None]) -> int:
-    """Return the largest batch_size / 2^k with which `attempt` does not run out of memory."""
-    size = batch_size
-    while True:
-        try:
-            attempt(size)
-            return size
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise OutOfMemory("not even one image fits into the device's memory. Use a smaller --size") from None
-        torch.cuda.empty_cache()
-        size = -(-size // 2)
+    return work
 
 
 def step_trial(
-    config: RunConfig, place: Place, how: str, *, attention_path: str, checkpointing: bool, micro_batch_size: int
-) -> dict[str, Any]:
-    """Return the seconds per image of a step and of compiling, and the first steps' losses, on fixed noise."""
-    with torch.random.fork_rng(devices=_devices(place)):
+    config: RunConfig, place: Place, how: str, *, attention_path: str, checkpointing: bool, micro_batch_size: int,
+    validation: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the seconds per image of a step and of compiling, and the first steps' losses, on fixed noise.
+
+    With `validation`, also the loss before them of so many images as the run validates. Raises torch.OutOfMemoryError
+    if less than the spare memory would stay free on a device with trials of memory.
+    """
+    with without_draws(place):
         torch.manual_seed(0)
+        devices.empty_cache(place.device)  # which would count as reserved by this trial
+        devices.forget_peak(place.device)
         model = build(config, attention_path=attention_path, checkpointing=checkpointing).to(place.device)
-        model = compiled(place.laid_out(model).train(), how, cache=compiled_programs())
-        optimizer = optim.of(config, model)
-        images = torch.randn(micro_batch_size, *config.input_shape, device=place.device)
-        learned = task.of(config.task)
-        targets = learned.drawn(micro_batch_size, classes=config.classes, device=place.device)
-        losses: list[Tensor] = []
-
-        def work() -> None:
-            with place.autocast():
-                outputs = model(images)
-            losses.append(_stepped(optimizer, learned.losses(outputs, targets).mean()))
-
+        model = compiled(place.laid_out(model), how, cache=compiled_programs())
+        step = _Step(config, place, model, micro_batch_size)
+        evaluation = {} if validation is None else {"evaluation": step.evaluated(validation)}
+        model.train()
         began = time.perf_counter()
-        work()
+        losses = [step()]
         place.wait()
         first = time.perf_counter() - began
+
+        def work() -> None:
+            loss = step()
+            if len(losses) < _LOSSES:
+                losses.append(loss)
+
         seconds = timed(place, work)
+    _require_spare(place)
     return {
         "seconds": seconds / micro_batch_size,
         "preparation": first - seconds,
         "losses": torch.stack(losses).tolist(),
-    }
+    } | evaluation
 
 
-def _stepped(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """Make an optimiser step on a loss. Return the loss without its graph."""
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return loss.detach().clone()
+class _Step:
+    """A step of a model's optimiser on the same noise. Calls return the loss."""
+
+    def __init__(self, config: RunConfig, place: Place, model: nn.Module, images: int) -> None:
+        self._config, self._place, self._model = config, place, model
+        self._optimizer, self._task = optim.of(config, model), task.of(config.task)
+        if place.device.type != "cpu" and (dropping := drop_path.paths(model)):
+            drop_path.draw(dropping, np.arange(images), place=place, key=(0, 1))
+        self._inputs, self._targets = self._noise(images)
+
+    def _noise(self, images: int) -> tuple[Tensor, Tensor]:
+        noise = torch.randn(images, *self._config.input_shape, device=self._place.device)
+        return noise, self._task.drawn(images, classes=self._config.classes, device=self._place.device)
+
+    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        with self._place.autocast():
+            outputs = self._model(inputs)
+        return self._task.losses(outputs, targets).mean()
+
+    def __call__(self) -> Tensor:
+        loss = self._loss(self._inputs, self._targets)
+        loss.backward()
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return loss.detach().clone()
+
+    def evaluated(self, images: int) -> float:
+        """Return the mean loss of so many images without gradients."""
+        self._model.eval()
+        with torch.no_grad():
+            return float(self._loss(*self._noise(images)))
 
 
-def _devices(place: Place) -> list[torch.device]:
-    return [place.device] if place.device.type == "cuda" else []
+def require_spare(free: int, total: int) -> None:
+    """Raise torch.OutOfMemoryError if less than `SPARE` of a device's memory was free at the peak."""
+    if free < SPARE * total:
+        raise torch.OutOfMemoryError(f"only {free / total:.0%} of the device's memory would stay free")
+
+
+def _require_spare(place: Place) -> None:
+    if devices.limits(place.device).fits_by_trial:
+        require_spare(*devices.free_at_peak(place.device))

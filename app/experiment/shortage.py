@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .. import models
 from ..artifacts import checkpoint, parts, record
-from ..computing import choosing
+from ..computing import fitting
 from ..errors import OutOfMemory, first_line, is_out_of_memory
 from ..system import devices
 from .job import Job
@@ -72,7 +72,7 @@ def _why_not_smaller(job: Job) -> str:
 def _smaller(job: Job, said: str) -> Job:
     """Return the job with half the micro-batch, as of the last saved state. The change is recorded and reported."""
     before = job.chosen.micro_batch_size
-    choosing.forget_micro_batch(job.config, job.here, at_least=before)
+    fitting.forget_micro_batch(job.config, job.here, at_least=before)
     chosen = job.chosen.halved()
     state = checkpoint.load_state(job.files.state, job.screen.say)
     job.kept.execution = parts.part(parts.Execution, chosen.to_json())

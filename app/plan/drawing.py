@@ -16,7 +16,7 @@ from ..experiment.planning import tell_kin
 from ..system import checks, machine
 from ..system.findings import PASS, Finding
 from . import checklist, costs, findings, probe, readiness, room
-from .extent import extent_of
+from .extent import Extent, extent_of
 from .report import Plan
 
 
@@ -39,8 +39,7 @@ def draw_up(
     understood = data.understood(config, ask, screen.say)
     extent = extent_of(understood, ask)
     steps = costs.steps_of(config, extent)
-    compiles = probed and here.device.type == "cuda"  # a trial of compiling takes a minute, too long for a plan
-    chosen = execution.choose(config, here, options.wishes, steps=(steps or 1) if compiles else 1, say=screen.say)
+    chosen = _chosen(config, here, options, screen, extent, probed=probed)
     memory, disk = room.memory(config, here, chosen), room.disk(config, extent, steps, keep_every=options.keep_every)
     took = probe.take(config, here, chosen, screen.say) if probed else None
     return Plan(
@@ -60,6 +59,15 @@ def draw_up(
             *machine.room(room.needs(disk, options.checkpoints)),
         ],
     )  # fmt: skip
+
+
+def _chosen(
+    config: RunConfig, here: place.Place, options: Options, screen: Screen, extent: Extent, *, probed: bool
+) -> execution.Execution:  # fmt: skip
+    """Return how the run would be computed. Compiling is tried with a probe on CUDA only, because it takes a minute."""
+    steps = costs.steps_of(config, extent) if probed and here.device.type == "cuda" else 1
+    resident = room.resident(config, here, extent)
+    return execution.choose(config, here, options.wishes, steps=steps or 1, say=screen.say, data_bytes=resident)
 
 
 def _of_machine(here: place.Place, threads: int) -> list[Finding]:

@@ -53,8 +53,7 @@ def disk(
     """
     kept = {"kept": keeping.room(counts(config).parameters, epochs=config.epochs, every=keep_every)}
     parameters = counts(config).parameters
-    each = config.channels * math.prod(axes_of(config.stored_side)) * number_bytes(config)
-    total = 0 if extent.cached else None if extent.total is None else extent.total * each
+    total = 0 if extent.cached else None if extent.total is None else extent.total * _input_bytes(config)
     return {
         "cache": total,
         "weights": 2 * _FLOAT * parameters + average_bytes(config),
@@ -62,6 +61,20 @@ def disk(
         "log": None if steps is None else 2 * _LINE_OF_LOG * steps,
         **(kept if keep_every else {}),
     }
+
+
+def resident(config: RunConfig, here: Place, extent: Extent) -> int:
+    """Return the bytes of the dataset that a run stores in the device's memory, or 0 if it stays in host memory.
+
+    The rule is applied to all splits at once, and a run applies it to each of them.
+    """
+    total = (extent.total or 0) * _input_bytes(config)
+    return total if here.has_room(total) else 0
+
+
+def _input_bytes(config: RunConfig) -> int:
+    """Return the bytes of one example in the cache."""
+    return config.channels * math.prod(axes_of(config.stored_side)) * number_bytes(config)
 
 
 def number_bytes(config: RunConfig) -> int:

@@ -21,6 +21,7 @@ class Limits:
 
     largest_float: torch.dtype  # of a tensor there; creating a larger one raises TypeError on MPS
     mixed: tuple[str, ...]  # precisions of autocast
+    events: bool  # whether CUDA's events time its work
     pins: bool  # whether copies from pinned host memory run while the host goes on
     fits_by_trial: bool  # whether too large a batch fails at once; elsewhere the system swaps or kills the process
     backend: str | None  # in which ranks exchange gradients; None: one process only
@@ -51,20 +52,23 @@ def _xpu(device: torch.device) -> tuple[int, int]:
 _NEVER = float("inf")
 _LIMITS = {
     "cpu": Limits(
-        largest_float=torch.float64, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend="gloo",
+        largest_float=torch.float64, mixed=("bf16", "fp16"), events=False, pins=False, fits_by_trial=False,
+        backend="gloo",
         operations=1e11, compiles_after=3600.0, room=_host, peak=lambda _: memory.peak(),
     ),
     "cuda": Limits(
-        largest_float=torch.float64, mixed=("bf16", "fp16"), pins=True, fits_by_trial=True,
+        largest_float=torch.float64, mixed=("bf16", "fp16"), events=True, pins=True, fits_by_trial=True,
         backend="cpu:gloo,cuda:nccl", operations=4e14, compiles_after=120.0, room=_cuda,
         peak=torch.cuda.max_memory_allocated,
     ),
     "mps": Limits(
-        largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
+        largest_float=torch.float32, mixed=("bf16", "fp16"), events=False, pins=False, fits_by_trial=False,
+        backend=None,
         operations=1e13, compiles_after=_NEVER, room=_apple, peak=lambda _: torch.mps.driver_allocated_memory(),
     ),
     "xpu": Limits(  # Arc has no float64
-        largest_float=torch.float32, mixed=("bf16", "fp16"), pins=False, fits_by_trial=False, backend=None,
+        largest_float=torch.float32, mixed=("bf16", "fp16"), events=False, pins=False, fits_by_trial=False,
+        backend=None,
         operations=1e14, compiles_after=_NEVER, room=_xpu,
         peak=torch.xpu.max_memory_allocated,
     ),
@@ -105,6 +109,12 @@ def name(device: torch.device) -> str:
     return str(named[device.type](device)) if device.type in named else machine.cpu_name()
 
 
+def wait(device: torch.device) -> None:
+    """Wait until the device has finished its work. A CPU always has."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
 def forget_peak(device: torch.device) -> None:
     """Reset the peak of a device's memory, where torch keeps one: on CUDA, ROCm and XPU."""
     if device.type in ("cuda", "xpu"):
@@ -115,6 +125,15 @@ def empty_cache(device: torch.device) -> None:
     """Return the memory that torch keeps for reuse to the device."""
     if device.type != "cpu":
         {"cuda": torch.cuda, "mps": torch.mps, "xpu": torch.xpu}[device.type].empty_cache()
+
+
+def free_at_peak(device: torch.device) -> tuple[int, int]:
+    """Return the bytes of a CUDA device that were free when torch had reserved most, since `forget_peak`, and all.
+
+    What other processes and libraries have on the device now is not free.
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.max_memory_reserved(device), total
 
 
 def is_amd() -> bool:

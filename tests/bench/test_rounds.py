@@ -59,12 +59,30 @@ def test_every_other_round_runs_backwards():
     assert [len(one.values) for one in samples] == [4, 4] and left_out == []
 
 
-def test_no_round_but_the_first_begins_when_the_time_is_over():
+def test_no_round_but_the_first_three_begins_when_the_time_is_over():
     said, ran = [], []
     over = Pace(rounds=9, seconds=0.0, say=said.append)
     samples, _ = measure([contender("a", ran)], over, Memory(None))
-    assert samples[0].values == [1.0]
-    assert said[-1] == "stopped after 1 of 9 rounds: --seconds is over"
+    assert samples[0].values == [1.0] * 3
+    assert said[-1] == "stopped after 3 of 9 rounds: --seconds is over"
+
+
+def test_the_time_begins_after_what_contenders_do_before_their_first_sample(monkeypatch):
+    clock, said = [0.0], []
+    monkeypatch.setattr("app.bench.rounds.time.monotonic", lambda: clock[0])
+
+    def prepare():
+        clock[0] += 100.0  # it compiles
+
+        def run(_):
+            clock[0] += 1.0
+            return 1.0
+
+        return run
+
+    one = Contender(name="a", prepare=prepare, seconds=lambda _: 0.5)
+    samples, _ = measure([one], Pace(rounds=9, seconds=5.5, say=said.append), Memory(None))
+    assert len(samples[0].values) == 6 and said[-1] == "stopped after 6 of 9 rounds: --seconds is over"
 
 
 def test_a_call_that_is_longer_than_the_time_is_its_own_sample():

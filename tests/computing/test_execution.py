@@ -3,22 +3,29 @@
 import gc
 import weakref
 from dataclasses import replace
+from importlib import metadata
 
 import pytest
 import torch
 from torch import nn
 
-from app.computing import choosing, execution, trials
+from app.computing import apart, choosing, execution, fitting, trials
 from app.computing.execution import Execution, Wishes
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
-from app.errors import InputError, OutOfMemory, Stopped
+from app.errors import InputError, Stopped
 from app.place import Place, choose
-from app.system import memory
+from app.system import devices, machine, memory
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
+GPU = Place(torch.device("cuda"), "bf16")  # it exists only in name
 SMALL = resolve({"size": "1M", "image": 32, "patch": 4}, FACTS)
+
+
+def here(function, *arguments, **options):
+    """A trial in this process."""
+    return function(*arguments, **options)
 
 
 def chosen(config, place=CPU, *, steps=1, say=lambda text: None, **wishes):
@@ -33,45 +40,6 @@ def test_a_batch_that_does_not_fit_into_host_memory_is_halved_until_it_does(monk
     monkeypatch.setattr(memory, "total", lambda: 24 * 2**30)
     micro = chosen(resolve({"size": "50M"}, FACTS)).micro_batch_size
     assert micro < 512 and 512 % micro == 0
-
-
-def test_trying_on_a_device_halves_the_batch_until_memory_suffices():
-    tried = []
-
-    def attempt(size):
-        tried.append(size)
-        if size > 100:
-            raise torch.OutOfMemoryError
-
-    assert trials.fitting_micro_batch(512, attempt) == 64 and tried == [512, 256, 128, 64]
-
-
-def test_a_device_too_small_for_one_image_is_a_sentence():
-    def attempt(size):
-        raise torch.OutOfMemoryError
-
-    with pytest.raises(OutOfMemory, match="not even one image"):
-        trials.fitting_micro_batch(4, attempt)
-
-
-def test_a_part_of_a_batch_is_tried_beside_the_moments_and_the_gradients_of_the_parts_before_it(monkeypatch):
-    config = resolve({"size": "1M", "image": 8, "patch": 4, "batch_size": 2}, FACTS)
-    bytes_aside, whole = [], torch.empty_like
-
-    def noted(tensor, **arguments):
-        bytes_aside[-1] += tensor.nbytes if isinstance(tensor, nn.Parameter) else 0
-        return whole(tensor, **arguments)
-
-    def halved(batch_size, attempt):
-        for size in (batch_size, batch_size // 2):
-            bytes_aside.append(0)
-            attempt(size)
-        return size
-
-    monkeypatch.setattr(torch, "empty_like", noted)
-    monkeypatch.setattr(trials, "fitting_micro_batch", halved)
-    assert trials.fitting(config, CPU, attention_path="plain", checkpointing=False) == 1
-    assert bytes_aside == [2 * 4 * config.parameters, 3 * 4 * config.parameters]
 
 
 def test_a_continued_run_computes_as_it_began_and_says_what_differs():
@@ -226,55 +194,78 @@ def test_a_measurement_is_made_once_and_again_when_its_file_is_damaged(monkeypat
     assert trials.remembered("paths", keys[0], lambda: next(count)) == 2
 
 
+def test_a_measurement_of_a_gpu_is_made_again_with_other_software(monkeypatch):
+    monkeypatch.setattr(devices, "name", lambda device: "H200")
+    monkeypatch.setattr(machine, "driver", lambda: "570.10")
+    key = trials.key_of(SMALL, GPU)
+    assert key["driver"] == "570.10" and key["cuda"] == torch.version.cuda and key["device"] == "H200"
+    assert key["triton"] == metadata.version("triton") and "deterministic" not in key
+    assert not {"driver", "cuda", "triton"} & trials.key_of(SMALL, CPU).keys()
+
+
 def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     times, said = {"plain": 0.3, "sdpa": 0.1, "tiled": 0.2, "stored": None}, []
 
-    def seconds(config, place, path):
+    def seconds(config, place, path, **_):
         if times[path] is None:
             raise torch.OutOfMemoryError
         return times[path]
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
-    assert choosing.fastest(SMALL, CPU, list(times), said.append) == ("sdpa", {"stored": "out of memory"})
+    assert choosing.fastest(SMALL, CPU, list(times), said.append, here) == ("sdpa", {"stored": "out of memory"})
     assert "stored" in said[0] and "out of memory" in said[0]
-    assert "plain 300.00 ms, sdpa 100.00 ms" in said[1] and "stored" not in said[1]
+    assert "plain 300 ms, sdpa 100 ms" in said[1] and "stored" not in said[1]
 
 
 def test_a_kernel_that_cannot_be_made_here_leaves_the_other_paths_and_is_told_each_time(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     said = []
 
-    def seconds(config, place, path):
+    def seconds(config, place, path, **_):
         if path == "fused":
             raise RuntimeError("no Python.h\nof many lines")
         return {"plain": 0.2, "sdpa": 0.1}[path]
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
     for _ in range(2):
-        found = choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append)
+        found = choosing.fastest(SMALL, CPU, ["plain", "sdpa", "fused"], said.append, here)
         assert found == ("sdpa", {"fused": "RuntimeError: no Python.h"})
     assert said[0] == said[2] and "fused" in said[0] and said[0].endswith("(RuntimeError: no Python.h)")
+
+
+def test_blocks_that_cannot_be_compiled_are_timed_without_compiling(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    said = []
+
+    def seconds(config, place, path, *, images, how):
+        if how != "off":
+            raise TypeError("no such compiler")
+        return {"plain": 0.2, "sdpa": 0.1}[path]
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], said.append, here, how="blocks") == ("sdpa", {})
+    assert len(said) == 1 and "one block, forward and backward, takes per image plain 200 ms" in said[0]
+    assert choosing.unavailable(SMALL, replace(CPU, device=torch.device("mps")), "plain", None) == ""  # remembered
 
 
 def test_paths_that_all_run_out_of_memory_are_a_sentence_and_are_tried_again(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     full = {"plain", "sdpa"}
 
-    def seconds(config, place, path):
+    def seconds(config, place, path, **_):
         if path in full:
             raise torch.OutOfMemoryError
         return 0.1
 
     monkeypatch.setattr(trials, "path_seconds", seconds)
     with pytest.raises(InputError, match=r"plain \(out of memory\), sdpa \(out of memory\).*--micro-batch-size"):
-        choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None)
+        choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None, here)
     full.remove("sdpa")
-    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None)[0] == "sdpa"
+    assert choosing.fastest(SMALL, CPU, ["plain", "sdpa"], lambda _: None, here)[0] == "sdpa"
 
 
 NO_PLAN = RuntimeError("cuDNN Frontend error: no plan")
-GPU = Place(torch.device("cuda"), "bf16")
 
 
 @pytest.fixture
@@ -282,7 +273,7 @@ def failing(monkeypatch, tmp_path):
     """A GPU that exists only in name: the failures of its attention paths, to be filled; all others take 0.1 s."""
     failures = {}
 
-    def seconds(config, place, path):
+    def seconds(config, place, path, **_):
         if path in failures:
             raise failures[path]
         return 0.1
@@ -290,6 +281,8 @@ def failing(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     monkeypatch.setattr(trials, "path_seconds", seconds)
     monkeypatch.setattr(trials, "key_of", lambda config, place: {})
+    monkeypatch.setattr(apart, "needs_process", lambda place: False)
+    monkeypatch.setattr(fitting, "likely", lambda config, place, path: 512)
     monkeypatch.setattr(choosing, "candidates", lambda **_: ["plain", "sdpa", "fused"])
     return failures
 
@@ -362,7 +355,7 @@ def test_a_trial_measures_each_way_and_leaves_the_generator_alone(tmp_path, monk
     torch.manual_seed(5)
     found = trials.step_trial(config, CPU, "off", attention_path="plain", checkpointing=True, micro_batch_size=2)
     assert found["seconds"] > 0 and found["losses"][-1] < found["losses"][0]
-    assert trials.path_seconds(config, CPU, "tiled") > 0
+    assert trials.path_seconds(config, CPU, "tiled", images=2) > 0
     after = torch.rand(1)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(1), after)
@@ -398,11 +391,11 @@ def test_cuda_graphs_are_left_behind_on_a_cpu():
 def test_a_run_in_cuda_graphs_goes_on_by_blocks_where_a_step_is_no_longer_one_pass(monkeypatch, wishes, ranks):
     monkeypatch.setattr(execution, "missing", lambda _: "")
     monkeypatch.setattr(choosing, "unavailable", lambda *_: "")  # tried on a device
-    here = Place(torch.device("cuda"), "bf16", ranks=ranks)
+    gpu = Place(torch.device("cuda"), "bf16", ranks=ranks)
     whole = Execution(attention_path="plain", micro_batch_size=SMALL.batch_size, threads=1, compile="graphs")
     stored = whole.to_json()
     said = []
-    assert execution.again(stored, SMALL, here, wishes, said.append).compile == "blocks"
+    assert execution.again(stored, SMALL, gpu, wishes, said.append).compile == "blocks"
     assert "CUDA graphs, which need complete batches" in said[-1]
     alone = Place(torch.device("cuda"), "bf16")
     assert execution.again(stored, SMALL, alone, Wishes(), said.append).compile == "graphs"

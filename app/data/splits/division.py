@@ -60,7 +60,7 @@ def splits(
     statistics = None
     if not cached.has_array:
         statistics = channel_statistics(cached.array("train", "moments")[rows.train], _pixels(config))
-    inputs = partial(_inputs, config, place, statistics)
+    inputs = partial(transforms_of, config, place, statistics)
     common: dict[str, Any] = {"send": place.send, "seed": config.seed}
     held, where = _held(cached, [*cached.manifest.rows], place, say)
     parts = {
@@ -122,7 +122,7 @@ def whole(
         )
     images, _ = place.hold(cached.images("test"))
     held = _sources(images, torch.from_numpy(labels).to(place.device), place)
-    inputs = _inputs(config, place, statistics, "none")
+    inputs = transforms_of(config, place, statistics, "none")
     return Split(**held, **_rows(cached, "test", members), send=place.send, seed=config.seed, transforms=inputs)
 
 
@@ -131,7 +131,7 @@ def _pixels(config: RunConfig) -> int:
     return math.prod(extent(config.stored_side))
 
 
-def _inputs(config: RunConfig, place: Holder, statistics: _Statistics, augment: str) -> tuple[Transform, ...]:
+def transforms_of(config: RunConfig, place: Holder, statistics: _Statistics, augment: str) -> tuple[Transform, ...]:
     """Return the transforms from stored rows to the model's inputs."""
     if statistics is None:
         return (AsFloat(),)
