@@ -50,7 +50,8 @@ class _Setting(NamedTuple):
         """Apply the settings."""
         torch.set_num_threads(self.threads)
         float32.allow_tf32(self.tf32)
-        torch.use_deterministic_algorithms(self.deterministic)
+        if self.deterministic != torch.are_deterministic_algorithms_enabled():  # this imports torch's compiler
+            torch.use_deterministic_algorithms(self.deterministic)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = self[3:]
 
 

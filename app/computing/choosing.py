@@ -83,7 +83,7 @@ def fastest(
     best = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.3g} ms" for name, value in seconds.items())
     compiled = "" if how == "off" else ", compiled"
-    say(f"attention path {best}: one block{compiled}, forward and backward, takes per image {times}")
+    say(f"attention path {best}: one block{compiled}, forward and backward, takes {times} per image")
     return best, skipped
 
 

@@ -25,7 +25,7 @@ _PROGRAMS = 3  # of different batch sizes that a run compiles, about
 _ALIKE = 0.02  # relative difference of losses between ways to compute them
 _ALIKE_DROPPED = 0.1  # of losses of steps with other draws of dropout
 _GRAPHS_BELOW = 0.02  # seconds of a step: a tiny model spends more time on launches than on arithmetic
-_OF_A_STEP = ("depth", "classes", "channels")
+_OF_A_STEP = ("depth", "classes", "channels", "optimizer", "dropout", "drop_path")
 
 
 def may_compile(config: RunConfig, place: Place, wish: bool | None, *, steps: int) -> bool:

@@ -8,7 +8,7 @@ import torch
 from app import loop
 from app.artifacts import record as records
 from app.artifacts.runs import find_runs
-from app.computing import choosing
+from app.computing import fitting
 from app.errors import OutOfMemory, Stopped
 
 from .runs import Quiet, interrupted, rows, train
@@ -112,7 +112,7 @@ def test_any_other_error_of_torch_is_not_taken_for_a_lack_of_memory(tmp_path, mo
 
 def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
-    from app.computing import choosing, trials
+    from app.computing import fitting, trials
     from app.config.facts import DatasetFacts
     from app.config.run import resolve
     from app.place import choose
@@ -123,7 +123,7 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, mo
     other = trials.key_of(config, here) | {"model": "another"}
     for found, what in ((64, asked), (32, asked | {"memory": [10, 3]}), (64, other)):
         trials.remembered("micro-batch", what, lambda found=found: found)
-    choosing.forget_micro_batch(config, here, at_least=64)
+    fitting.forget_micro_batch(config, here, at_least=64)
     kept = [json.loads(path.read_text()) for path in (tmp_path / "measured").iterdir()]
     assert sorted((at["key"]["model"], at["found"]) for at in kept) == [("another", 64), (config.model, 32)]
 
@@ -132,7 +132,7 @@ def test_the_remembered_micro_batch_that_was_too_large_is_forgotten(tmp_path, mo
 def test_the_remembered_micro_batch_is_forgotten_where_it_did_not_fit(tmp_path, monkeypatch):
     forgotten = []
     monkeypatch.setattr(
-        choosing, "forget_micro_batch", lambda config, here, *, at_least: forgotten.append((config.run_id, at_least))
+        fitting, "forget_micro_batch", lambda config, here, *, at_least: forgotten.append((config.run_id, at_least))
     )
     scarce(monkeypatch, room=16, when=(4, 6))
     run = train(tmp_path)

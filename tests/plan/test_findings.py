@@ -129,6 +129,14 @@ def test_the_weights_of_keep_every_need_room_on_the_disk():
     assert room.disk(config, extent(total=400), 10, keep_every=2)["kept"] == 3 * 4 * config.parameters
 
 
+def test_images_that_a_gpu_will_store_are_counted_before_they_are_read(monkeypatch):
+    config, gpu = config_of(), Place(torch.device("cuda"), "bf16")
+    monkeypatch.setattr(Place, "room", lambda place: (10**9, 2 * 10**9))
+    assert room.resident(config, gpu, extent(total=60_000)) == 60_000 * 3 * 32 * 32
+    assert room.resident(config, gpu, extent(total=600_000)) == 0  # more than half of the free memory: on the host
+    assert room.resident(config, Place(torch.device("cpu"), "fp32"), extent(total=60_000)) == 0
+
+
 def test_a_run_costs_three_forward_passes_for_each_image_learned_from_and_one_for_each_evaluated():
     config, rows = config_of(batch_size=10, val_batch_size=4, epochs=3), extent(train=25, val=6, test=7)
     assert costs.steps_of(config, rows) == 9
