@@ -45,7 +45,7 @@ def choose(
         _require(config, place, wishes, run)
         threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
         may = compilation.may_compile(config, place, wishes.compile, steps=steps)
-        path, skipped = wishes.attention_path, {}
+        path, skipped = wishes.attention_path, dict[str, str]()
         if path is None:
             path, skipped = choosing.path(config, place, say, run, how="blocks" if may else "off")
         need = fitting.Need(path, data_bytes, wishes.checkpointing)

@@ -85,8 +85,7 @@ class Walk:
             self._epoch, self._position = self._epoch + 1, 0
             self._order = self.train.order(self._epoch)
         self._position += self.batch_size
-        examples = self._order[self._position - self.batch_size : self._position]
-        return self.train.paired(examples, self._epoch), self._epoch
+        return self._order[self._position - self.batch_size : self._position], self._epoch
 
 
 class Rehearsal:
@@ -112,12 +111,17 @@ class Rehearsal:
             micro_batch_size=chosen.micro_batch_size, clip_norm=None, learning_rate=lambda _: config.lr,
         )  # fmt: skip
         self._train, self._walk, self._number = train, Walk(train, config.batch_size), 0
-        self._following = self._walk()
+        self._following = self._next()
+
+    def _next(self) -> tuple[np.ndarray, int]:
+        """Return the next batch, with partners if the examples are mixed, and its epoch."""
+        examples, epoch = self._walk()
+        return self._train.paired(examples, epoch), epoch
 
     def step(self) -> None:
         """Make one step, from the order of examples to the agreement of ranks at its end, without validation."""
         self._number += 1
-        (examples, epoch), self._following = self._following, self._walk()
+        (examples, epoch), self._following = self._following, self._next()
         lr = self._schedule.learning_rate(self._number)
         self._arithmetic.begin(step=self._number)
         made = loop.update(

@@ -46,7 +46,8 @@ def test_the_first_size_that_neither_runs_out_of_memory_nor_leaves_too_little_is
         attempts.first_fitting([512, 256], attempt, CPU)
 
 
-def test_an_attempt_makes_two_parts_twice_with_the_run_s_optimiser_and_validates_a_batch(monkeypatch):
+@pytest.mark.parametrize("config", [TINY, replace(TINY, mixup=0.8)], ids=["plain", "mixed"])
+def test_an_attempt_makes_two_parts_twice_with_the_run_s_optimiser_and_validates_a_batch(monkeypatch, config):
     passes, kept, whole = [], [], rehearsal.loop.update
 
     def noted(model, optimizer, *arguments, **options):
@@ -57,7 +58,7 @@ def test_an_attempt_makes_two_parts_twice_with_the_run_s_optimiser_and_validates
     monkeypatch.setattr(rehearsal.loop, "update", noted)
     monkeypatch.setattr(devices, "free_at_peak", lambda _: (100, 100))
     asked = {"attention_path": "plain", "checkpointing": False, "compile_": "off", "data_bytes": 0}
-    assert attempts.fitting(TINY, CPU, **asked, most=4) == 4
+    assert attempts.fitting(config, CPU, **asked, most=4) == 4
     assert {*passes} == {4} and kept[0] == 0 and kept[1] >= 2 * TINY.parameters
 
 
@@ -85,8 +86,8 @@ def test_noise_passes_through_the_run_s_transforms(more):
     config = resolve({"size": "1M", "image": 16, "patch": 4, "batch_size": 100} | more, FACTS)
     split = attempts.noise(config, CPU, 100)
     assert split.images.dtype == torch.uint8 and split.images.shape == (64, 3, 16, 16)
-    examples, epoch = rehearsal.Walk(split, 100)()
-    inputs, targets = split.batch(examples, epoch=epoch)
+    examples = split.paired(split.order(0), 0)
+    inputs, targets = split.batch(examples, epoch=0)
     assert inputs.shape == (100, 3, 16, 16) and inputs.dtype == torch.float32
     assert (examples.dtype.names is not None) == bool(config.mixup) == hasattr(targets, "share")
     assert np.array_equal(np.sort(split.order(0)), np.arange(100))
