@@ -48,10 +48,11 @@ def test_the_first_size_that_neither_runs_out_of_memory_nor_leaves_too_little_is
 
 @pytest.mark.parametrize("config", [TINY, replace(TINY, mixup=0.8)], ids=["plain", "mixed"])
 def test_an_attempt_makes_two_parts_twice_with_the_run_s_optimiser_and_validates_a_batch(monkeypatch, config):
-    passes, kept, whole = [], [], rehearsal.loop.update
+    passes, batches, kept, whole = [], [], [], rehearsal.loop.update
 
     def noted(model, optimizer, *arguments, **options):
         model.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+        batches.append(len(arguments[1]))
         kept.append(sum(value.numel() for state in optimizer.state.values() for value in state.values()))
         return whole(model, optimizer, *arguments, **options)
 
@@ -59,7 +60,7 @@ def test_an_attempt_makes_two_parts_twice_with_the_run_s_optimiser_and_validates
     monkeypatch.setattr(devices, "free_at_peak", lambda _: (100, 100))
     asked = {"attention_path": "plain", "checkpointing": False, "compile_": "off", "data_bytes": 0}
     assert attempts.fitting(config, CPU, **asked, most=4) == 4
-    assert {*passes} == {4} and kept[0] == 0 and kept[1] >= 2 * TINY.parameters
+    assert {*passes} == {4} and batches == [8, 8] and kept[0] == 0 and kept[1] >= 2 * TINY.parameters
 
 
 def test_memory_that_must_stay_free_and_that_of_data_and_of_an_average_is_left(monkeypatch):
