@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..config.run import RunConfig
 from ..data.splits import division
 from ..data.splits.resident import Split
 from ..data.transforms import mixing
-from ..errors import OutOfMemory
+from ..errors import OutOfMemory, is_out_of_memory
 from ..place import Place
 from ..system import devices
 from ..tables.reading import DTYPES
@@ -81,9 +80,12 @@ def first_fitting(candidates: list[int], attempt: Callable[[int], bool], place: 
         gc.collect()  # a compiled block refers to itself
         devices.empty_cache(place.device)
         devices.forget_peak(place.device)
-        with suppress(torch.OutOfMemoryError):
+        try:
             if attempt(size):
                 return size
+        except (RuntimeError, MemoryError) as error:  # cuBLAS reports a lack of memory in words
+            if not is_out_of_memory(error):
+                raise
     raise OutOfMemory("not even one image fits into the device's memory. Use a smaller --size")
 
 

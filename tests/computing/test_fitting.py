@@ -38,12 +38,14 @@ def test_the_first_size_that_neither_runs_out_of_memory_nor_leaves_too_little_is
     def attempt(size):
         tried.append(size)
         if size > 100:
-            raise torch.OutOfMemoryError
+            raise torch.OutOfMemoryError if size > 300 else RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED")
         return size <= 64
 
     assert attempts.first_fitting([512, 256, 100, 64, 32], attempt, CPU) == 64 and tried == [512, 256, 100, 64]
     with pytest.raises(OutOfMemory, match="not even one image"):
         attempts.first_fitting([512, 256], attempt, CPU)
+    with pytest.raises(ZeroDivisionError):
+        attempts.first_fitting([512, 256], lambda size: 1 / 0, CPU)
 
 
 @pytest.mark.parametrize("config", [TINY, replace(TINY, mixup=0.8)], ids=["plain", "mixed"])
