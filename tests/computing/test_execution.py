@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from app.computing import apart, choosing, execution, fitting, trials
+from app.computing import apart, attempts, choosing, execution, fitting, trials
 from app.computing.execution import Execution, Wishes
 from app.config.facts import DatasetFacts
 from app.config.run import resolve
@@ -285,6 +285,40 @@ def failing(monkeypatch, tmp_path):
     monkeypatch.setattr(fitting, "likely", lambda config, place, path: 512)
     monkeypatch.setattr(choosing, "candidates", lambda **_: ["plain", "sdpa", "fused"])
     return failures
+
+
+@pytest.mark.parametrize(("wish", "order"), [
+    (None, ["paths blocks", "fits off 512", "step off 64", "step blocks 64", "fits blocks 256"]),
+    (True, ["paths blocks", "fits off 512", "fits blocks 256"]),
+    (False, ["paths off", "fits off 512"]),
+])  # fmt: skip
+def test_choices_of_a_gpu_are_measured_in_the_order_in_which_they_depend_on_each_other(
+    failing, monkeypatch, wish, order
+):
+    made = []
+
+    def seconds(config, place, path, *, how, **_):
+        made.extend([f"paths {how}"] if path == "plain" else [])
+        return {"plain": 0.3, "sdpa": 0.1, "fused": 0.2}[path]
+
+    def fits(config, place, *, attention_path, compile_, most, **_):
+        made.append(f"fits {compile_} {most}")
+        return {"off": 64, "blocks": 128}[compile_] if attention_path == "sdpa" else 1
+
+    def step(config, place, how, *, micro_batch_size, validation, **_):
+        made.append(f"step {how} {micro_batch_size}")
+        return trial({"off": 0.01, "blocks": 0.005}[how]) | {"evaluation": 4.6 + validation / 10_000}
+
+    monkeypatch.setattr(trials, "path_seconds", seconds)
+    monkeypatch.setattr(attempts, "fitting", fits)
+    monkeypatch.setattr(trials, "step_trial", step)
+    monkeypatch.setattr(Place, "memory", lambda place: (0, 0))
+    monkeypatch.setattr("app.computing.compilation.missing", lambda _: "")
+    monkeypatch.setattr("app.computing.execution.missing", lambda _: "")
+    found = chosen(resolve({}, FACTS), GPU, steps=100_000, compile=wish)
+    assert made == order
+    assert (found.attention_path, found.compile) == ("sdpa", "off" if wish is False else "blocks")
+    assert found.micro_batch_size == (64 if wish is False else 128)
 
 
 @pytest.mark.parametrize("path", ["plain", "sdpa", "fused"])
