@@ -55,7 +55,7 @@ def _predicted(
     A rank with an empty share computes one example.
     """
     seen, labels, logits = [], [], []
-    with torch.inference_mode():
+    with torch.no_grad():  # as in validation: inference mode would be another program of a compiled model
         for examples, inputs, targets in split.batches(batch_size, mine if len(mine) else np.arange(1)):
             with place.autocast():
                 logits.append(model(inputs).float().cpu())

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from .errors import InputError
-from .system import channels, devices, float32, machine, memory
+from .system import channels, deterministic, devices, float32, machine, memory
 from .system.ranks import rank
 from .tables.computing import meant
 
@@ -75,14 +75,18 @@ class Place:
         """Return the model in the fastest memory format for its kernels."""
         return channels.laid_out(model, self.device)
 
-    def spread(self, model: nn.Module, *, gradients: str = "fp32") -> nn.Module:
-        """Return the model for training. With several ranks its gradients are summed as they are computed (DDP)."""
+    def spread(self, model: nn.Module, *, gradients: str = "fp32", partly_used: bool = False) -> nn.Module:
+        """Return the model for training. With several ranks its gradients are summed as they are computed (DDP).
+
+        If it is `partly_used`, the ranks do not wait for gradients of the other parameters. DDP then looks through the
+        graph of each step, which takes time.
+        """
         if self.ranks == 1:
             return model
         ddp = nn.parallel.DistributedDataParallel
         new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # from torch 2.13 on
         apart: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
-        spread = ddp(model, **apart, gradient_as_bucket_view=True)
+        spread = ddp(model, **apart, gradient_as_bucket_view=True, find_unused_parameters=partly_used)
         # if a rank has one image of an epoch's last batch, the gradient of the cls token has other strides
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)
@@ -147,6 +151,14 @@ class Place:
         """Compute with `count` threads from here on, if the device is a CPU."""
         if self.device.type == "cpu":
             torch.set_num_threads(count)
+
+    def repeat_bits(self, on: bool) -> None:
+        """Switch deterministic kernels on or off. A CPU repeats every bit with and without them."""
+        deterministic.use(on, self.device)
+
+    def repeats_no_bits(self) -> str:
+        """Return why the device cannot repeat every bit, as a sentence, or an empty text if it can."""
+        return deterministic.unavailable(self.device)
 
     def wait(self) -> None:
         """Wait until the device has finished all its work, for measuring, never in a loop."""
@@ -219,8 +231,10 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
         )
     if local and device == "cuda":
         device = f"cuda:{local}"
-    if device.partition(":")[0] not in devices.KINDS:
+    if (kind := device.partition(":")[0]) not in devices.KINDS:
         raise InputError(f"unknown device {device!r}. Use {meant(device)}")
+    if kind == "cuda":
+        deterministic.reserve_workspace()
     try:
         found = torch.device(device)
         if found.type == "cuda" and found.index is not None:
@@ -238,10 +252,10 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """Restore the process's number of threads and its use of TF32 at the end of the context."""
+    """Restore the process's number of threads, TF32 and deterministic kernels at the end of the context."""
     before = torch.get_num_threads()
     try:
-        with float32.kept():
+        with float32.kept(), deterministic.kept():
             yield
     finally:
         torch.set_num_threads(before)

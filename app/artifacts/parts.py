@@ -109,6 +109,7 @@ class Execution(Part, kw_only=True):
     compile: str | None = None
     checkpointing: bool | None = None
     gradients: str | None = None
+    deterministic: bool | None = None  # whether a CUDA device repeats every bit
     paths_skipped: dict[str, str] | None = None
 
 

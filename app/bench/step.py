@@ -49,10 +49,7 @@ def compare(
     request: Mapping[str, Any],
     here: Place,
     pace: Pace,
-    *,
-    threads: int | None = None,
-    attention_path: str | None = None,
-    compiled: bool | None = None,
+    wishes: execution.Wishes,
 ) -> Report:
     """Measure the milliseconds per step and, on CUDA, its rate as a share of a large matrix product's rate.
 
@@ -60,11 +57,11 @@ def compare(
     """
     configs = ours.configs(request, here)
     classic, added = configs[0], configs[len(MODELS) :]
-    compiled = here.device.type == "cuda" if compiled is None else compiled
-    wishes = execution.Wishes(threads=threads, compile=compiled)
-    paths, left_out = _paths(configs, here, attention_path)
+    compiled = here.device.type == "cuda" if wishes.compile is None else wishes.compile
+    paths, left_out = _paths(configs, here, wishes.attention_path)
     contenders = [
-        _ours(config, here, replace(wishes, attention_path=path)) for config, path in zip(configs, paths, strict=True)
+        _ours(config, here, replace(wishes, attention_path=path, compile=compiled))
+        for config, path in zip(configs, paths, strict=True)
     ]
     rivals, absent = _rivals(classic, here, compiled=compiled)
     pairs = [*_PAIRS, *((config.model, classic.model) for config in added)]

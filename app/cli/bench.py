@@ -82,6 +82,7 @@ def step(
     device: o.Device = None,
     threads: o.Threads = None,
     attention_path: o.AttentionPath = None,
+    deterministic: o.Deterministic = None,
     compiled: Compile = None,
     rounds: Rounds = ROUNDS,
     seconds: Seconds = SECONDS,
@@ -95,8 +96,12 @@ def step(
 
     def compare(here: Place, pace: Pace) -> Report:
         from ..bench.step import compare
+        from ..computing.execution import Wishes
 
-        return compare(request, here, pace, threads=threads, attention_path=attention_path, compiled=compiled)
+        wishes = Wishes(
+            threads=threads, attention_path=attention_path, deterministic=deterministic, compile=compiled
+        )  # fmt: skip
+        return compare(request, here, pace, wishes)
 
     present(compare, device, precision, threads, rounds, seconds, as_json, _spelled())
 

@@ -165,6 +165,7 @@ Device = Annotated[str | None, _of("device")]
 Threads = Annotated[int | None, _of("threads")]
 AttentionPath = Annotated[str | None, _of("attention_path")]
 MicroBatchSize = Annotated[int | None, _of("micro_batch_size")]
+Deterministic = Annotated[bool | None, _of("deterministic")]
 Verify = Annotated[bool, _of("verify")]
 DEFAULT_CHECKPOINTS = Path("checkpoints")
 

@@ -61,6 +61,7 @@ def selftest(
     model: ModelName = "vit_differential",
     model_args: o.ModelArgs = None,
     micro_batch_size: o.MicroBatchSize = None,
+    deterministic: o.Deterministic = None,
     ranks: Ranks = 1,
     epochs: Epochs = 4,
     keep: Keep = None,
@@ -68,6 +69,7 @@ def selftest(
 ) -> None:
     """Train a tiny run, interrupt it, resume it, and compare every byte with a run that was not interrupted."""
     setting = {"seed": seed, "model": model, "micro_batch_size": micro_batch_size, "ranks": ranks}
+    setting |= {"deterministic": True} if deterministic else {}
     began = time.monotonic()
     with _trial(keep, as_json=as_json, **setting, model_args=model_args, epochs=epochs) as trial:
         from ..selftest import run

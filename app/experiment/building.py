@@ -8,7 +8,8 @@ from torch import nn
 from .. import models, optim
 from ..computing import trials
 from ..computing.scaling import Scaler
-from ..models.compiling import compiled
+from ..models import unused
+from ..models.compiling import Sizes, compiled
 from ..optim.average import Average
 from . import initial
 from .job import Job
@@ -23,14 +24,35 @@ def built(job: Job) -> Learner:
     model = job.here.laid_out(
         models.build(job.config, **job.chosen.of_the_model, pretrained=pretrained).to(job.here.device)
     )
-    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs())
+    partly = job.here.ranks > 1 and unused.are_there(model, job.config.input_shape, job.here)
+    if job.here.ranks > 1 and job.here.device.type == "cuda":
+        models.share_statistics(model)  # before it is compiled, since its batch norms are other modules then
+    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs(), sizes=_sizes(job))
     if job.config.init_sha256 and not job.state:
         initial.load(model, job.config, job.options)
     scaler = Scaler(job.here.device.type) if job.here.precision == "fp16" else None
-    learner = Learner(model, optim.of(job.config, model), _average(job, model), scaler)
+    learner = Learner(model, optim.of(job.config, model), _average(job, model), scaler, partly)
     if job.state:
         learner.restore(job.state)
     return learner
+
+
+def spread(job: Job, learner: Learner) -> nn.Module:
+    """Return the model for training on this rank."""
+    return job.here.spread(learner.model, gradients=job.chosen.gradients, partly_used=learner.partly_used)
+
+
+def _sizes(job: Job) -> Sizes | None:
+    """Return the largest batches of a compiled run on this rank, which are those of nearly all its steps.
+
+    Batches of training keep their sizes if a layer normalises over the batch.
+    """
+    config, ranks = job.config, job.here.ranks
+    if job.chosen.compile == "off":
+        return None
+    batch = config.batch_size if config.train_batches else min(config.batch_size, len(job.splits.train))
+    training = None if models.has_batch_statistics(config) else min(job.chosen.micro_batch_size, -(-batch // ranks))
+    return Sizes(training, evaluation=-(-min(config.val_batch_size, len(job.splits.val)) // ranks))
 
 
 def _average(job: Job, model: nn.Module) -> Average | None:

@@ -14,12 +14,13 @@ from ..optim.average import Average
 
 
 class Learner(NamedTuple):
-    """Everything that changes with the steps of a run."""
+    """Everything that changes with the steps of a run, and whether all of it does."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: Average | None = None  # of a run with --ema
     scaler: Scaler | None = None  # of a run in fp16
+    partly_used: bool = False  # whether some parameters have no gradient, on several ranks
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of a state, each named by its part, but for those of the optimiser."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .. import data, log, loop, models, optim, place, task
+from .. import data, log, loop, optim, place, task
 from ..artifacts import checkpoint, parts, provenance, record, split_rows
 from ..artifacts.paths import RunFiles
 from ..artifacts.record import Record
@@ -25,6 +25,7 @@ from ..events import Observer
 from ..models import drop_path
 from ..models.attention.lambdas import lambdas_of
 from ..place import Place
+from ..system import deterministic
 from ..system.durable import require_allowed, require_space
 from . import (
     building,
@@ -255,14 +256,12 @@ def _fit(job: Job, learner: Learner, observers: Sequence[Observer]) -> None:
             schedule=config.schedule, lr_min=config.lr_min, epochs=config.epochs,
         ),
     )  # fmt: skip
-    if job.here.ranks > 1 and job.here.device.type == "cuda":
-        models.share_statistics(learner.model)
-    loop.fit(
-        job.here.spread(learner.model, gradients=job.chosen.gradients), learner.optimizer, train=job.splits.train,
-        val=job.splits.val, schedule=schedule, observers=observers,
-        arithmetic=Arithmetic(
-            place=job.here, seed=config.seed, task=job.task, objective=objective.of(job),
-            dropping=drop_path.paths(learner.model), scaler=learner.scaler,
-        ),
-        average=learner.average,
+    arithmetic = Arithmetic(
+        place=job.here, seed=config.seed, task=job.task, objective=objective.of(job),
+        dropping=drop_path.paths(learner.model), scaler=learner.scaler,
     )  # fmt: skip
+    with deterministic.explained(config.model):
+        loop.fit(
+            building.spread(job, learner), learner.optimizer, train=job.splits.train, val=job.splits.val,
+            schedule=schedule, observers=observers, arithmetic=arithmetic, average=learner.average,
+        )  # fmt: skip

@@ -1,11 +1,15 @@
 """Compiling a model without changing its results: one program for all blocks, or a complete tiny model as a CUDA graph.
 
-Blocks of one shape are one program, so that compiling takes as long at depth 63 as at depth 5. Every batch size has a
-separate program, whichever came first, so a resumed run computes with the programs that it began with.
+Blocks of one shape are one program, so that compiling takes as long at depth 63 as at depth 5. A program is for one
+batch size, one in training and one in evaluation (`Sizes`). Smaller batches are filled up, and larger ones are cut. So
+a run has two programs whatever its number of rows, and a resumed run computes with the programs that it began with.
+`dynamic=True` would also be one program, but its kernels read the batch size at run time, a batch of 1 is another
+program, and CUDA graphs need fixed sizes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shlex
@@ -13,13 +17,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .internals import allow_programs, cut_to_buckets
+from . import drop_path
+from .internals import allow_programs, cut_to_buckets, keep_programs_of_functions
 
-_PROGRAMS = 64  # of one block: training and evaluation, each at some batch sizes
+_PROGRAMS = 64  # of one block: training and evaluation, and some batch sizes where they are not fixed
+_OPERATORS = ("fused.py", "tiled.py")  # whose derivatives compiled programs contain
 
 
 def missing(device: str) -> str:
@@ -42,23 +49,73 @@ def _c_compiler() -> str | None:
     return os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
 
 
-def compiled(model: nn.Module, how: str, *, cache: Path) -> nn.Module:
+class Sizes(NamedTuple):
+    """The batch sizes that a model computes, each None if it computes any size."""
+
+    training: int | None = None
+    evaluation: int | None = None
+
+
+def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = None) -> nn.Module:
     """Return the same model, set to compile at its first call or to load compiled programs from the cache.
 
-    `off` leaves it unchanged.
+    It computes batches of these sizes only. `off` leaves it unchanged.
     """
     if how == "off":
         return model
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / _of_our_operators()))
     allow_programs(_PROGRAMS)
+    keep_programs_of_functions()
     if how == "graphs":
         model.forward = _in_graphs(model.forward)
-        return model
-    # ranks exchange a block's gradients while the block before is computed; cut to buckets, it would be in pieces
-    cut_to_buckets(not hasattr(model, "blocks"))
-    for block in getattr(model, "blocks", [model]):  # a network with different stages is one program
-        block.compile(dynamic=False)
+    elif blocks := getattr(model, "blocks", None):
+        # ranks exchange a block's gradients while the block before is computed; cut to buckets, it would be in pieces
+        cut_to_buckets(False)
+        for block in blocks:
+            block.compile(dynamic=False)
+    else:  # a network with different stages is one program
+        cut_to_buckets(True)
+        model.forward = torch.compile(model.forward, dynamic=False)
+    if sizes:
+        model.forward = _at_sizes(model, model.forward, sizes)
     return model
+
+
+def _of_our_operators() -> str:
+    """Return 12 hex digits of the code of our operators.
+
+    torch's cache knows an operator by its name, and would keep the derivative that it had in another version.
+    """
+    code = [(Path(__file__).parent / "attention" / name).read_bytes() for name in _OPERATORS]
+    return hashlib.sha256(b"".join(code)).hexdigest()[:12]
+
+
+def _at_sizes(model: nn.Module, forward: Callable[..., Tensor], sizes: Sizes) -> Callable[..., Tensor]:
+    """Return `forward`, which computes a batch in parts of the size of the model's mode, the last one filled up.
+
+    It is filled up with copies of its examples, whose outputs are cut off, so that their gradients are exactly zero.
+    """
+    dropping = drop_path.paths(model)
+
+    def sized(inputs: Tensor) -> Tensor:
+        size = sizes.training if model.training else sizes.evaluation
+        if size is None or len(inputs) == size:
+            return forward(inputs)
+        if model.training:
+            assert len(inputs) < size, f"a micro-batch of {len(inputs)} examples is larger than {size}"
+            for module in dropping:
+                module.factors = None if module.factors is None else _filled_up(module.factors, size)
+        # a CUDA graph writes its next outputs over these
+        parts = [forward(_filled_up(part, size))[: len(part)].clone() for part in inputs.split(size)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    return sized
+
+
+def _filled_up(tensor: Tensor, size: int) -> Tensor:
+    """Return a tensor repeated from its first row on, in its memory format: (B, ...) -> (size, ...), B <= size."""
+    times, more = divmod(size, len(tensor))
+    return torch.cat([*[tensor] * times, *([tensor[:more]] if more else [])]) if size > len(tensor) else tensor
 
 
 def _in_graphs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:

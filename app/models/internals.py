@@ -27,3 +27,11 @@ def allow_programs(most: int) -> None:
 def cut_to_buckets(cut: bool) -> None:
     """Set whether a compiled module under DDP is cut to DDP's buckets of gradients."""
     torch._dynamo.config.optimize_ddp = cut
+
+
+def keep_programs_of_functions() -> None:
+    """Let torch's cache of compiled programs keep those with a `torch.autograd.Function`, such as `norm.UnitRMS`.
+
+    The cache's key contains the traced code of both passes, so another derivative is another program.
+    """
+    torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True

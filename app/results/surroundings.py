@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ..artifacts import provenance
+from ..artifacts import parts, provenance
 from ..artifacts.record import Record
 from ..place import Place
 
@@ -31,13 +31,23 @@ def differences(record: Record, ours: Mapping[str, Any]) -> dict[str, tuple[Any,
 def same_bits(record: Record, other: Record) -> bool:
     """Return whether two trainings of one configuration must end in the same bits.
 
-    They must on CPUs of one kind, with equal versions, threads and ranks, and computed alike.
+    They must on CPUs of one kind, with equal versions, threads and ranks, and computed alike. On one CUDA device of a
+    kind they must if they are deterministic.
     """
     places = [*record.places, *other.places]
-    machines = {(place.device, place.precision, place.threads, place.ranks, place.platform) for place in places}
-    alike = all(place.device_type == "cpu" for place in places) and len(machines) == 1
+    machines = {
+        (place.device, place.cuda, place.precision, place.threads, place.ranks, place.platform) for place in places
+    }
+    alike = all(map(_repeats_bits, places)) and len(machines) == 1
     versions = all(record.versions.get(name) == other.versions.get(name) for name in _OF_BITS)
     return alike and versions and record.stored_execution == other.stored_execution
+
+
+def _repeats_bits(place: parts.Place) -> bool:
+    if place.device_type == "cpu":
+        return True
+    deterministic = place.execution is not None and bool(place.execution.deterministic)
+    return place.device_type == "cuda" and place.ranks == 1 and deterministic
 
 
 def on_cpu_in_fp32(record: Record, here: Place) -> bool:

@@ -63,6 +63,7 @@ class Trial:
     model: str = "vit_differential"  # a name, or FILE.py:NAME
     model_args: str | None = None
     micro_batch_size: int | None = None
+    deterministic: bool = False  # of runs on a CUDA device
     ranks: int = 1
     epochs: int = 4
     _started: int = 0
@@ -74,7 +75,8 @@ class Trial:
 
     def arguments(self) -> list[str]:
         """Return the run's command line, without the program."""
-        return ["train", *(word for name, value in self.settings().items() for word in (flag(name), str(value)))]
+        given = (word for name, value in self.settings().items() for word in (flag(name), str(value)))
+        return ["train", *given, *(["--deterministic"] if self.deterministic else [])]
 
     def settings(self) -> dict[str, Any]:
         """Return the run's settings. A file is named by its absolute path, since each run has a separate folder."""

@@ -48,6 +48,15 @@ def test_how_a_run_is_computed_changes_no_loss_beyond_rounding(tmp_path, options
     torch.testing.assert_close(losses(one), losses(other), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("path", ["plain", "sdpa", "fused"])
+def test_a_compiled_run_has_two_programs_of_a_block(tmp_path, path):
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    run = train(tmp_path, dropout=0.1, options={"device": "cuda", "compile": True, "attention_path": path})
+    assert run.done and torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+    assert not torch._dynamo.utils.counters["aot_autograd"]["autograd_cache_bypass"]
+
+
 def test_paths_and_micro_batches_are_measured_once_per_shape_and_device(tmp_path):
     first, second = Quiet(), Quiet()
     one = train(tmp_path / "one", first, options={"device": "cuda"})

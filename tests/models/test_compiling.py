@@ -1,11 +1,34 @@
-"""Blocks are compiled as they are measured, whatever computes beside them."""
+"""Blocks are compiled as they are measured, whatever computes beside them and however many examples a batch has."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import distributed, nn
 
-from app.models.compiling import compiled
+from app.models import compiling, drop_path
+from app.models.compiling import Sizes, compiled
 from app.models.vit import ViT
+from tests.experiment.runs import train
+
+SHAPE = {"image": 8, "patch": 4, "channels": 3, "classes": 10, "d_model": 256, "heads": 4}
+TWICE = """import sys, torch
+from pathlib import Path
+from torch import nn
+from app.models.attention.norm import unit_rms
+from app.models.compiling import compiled
+class Norm(nn.Module):
+    def forward(self, x):
+        return unit_rms(x, 1e-5)
+model = nn.Module()
+model.blocks = nn.ModuleList([Norm()])
+compiled(model, "blocks", cache=Path(sys.argv[1]))
+model.blocks[0](torch.randn(2, 8, requires_grad=True)).sum().backward()
+found = torch._dynamo.utils.counters["aot_autograd"]
+print(found["autograd_cache_miss"], found["autograd_cache_hit"], found["autograd_cache_bypass"])
+"""
 
 
 @pytest.fixture
@@ -15,17 +38,90 @@ def alone_among_ranks():
     distributed.destroy_process_group()
 
 
-@pytest.mark.slow
-def test_between_ranks_a_block_is_one_program_for_all(alone_among_ranks, monkeypatch, tmp_path):
-    programs, compiling = [], nn.Module.compile
+@pytest.fixture
+def programs(monkeypatch):
+    """The programs that are made of blocks, none of which is generated."""
+    made, inductor = [], nn.Module.compile
 
     def noted(graph, _):
-        programs.append(graph)
+        made.append(graph)
         return graph.forward
 
-    monkeypatch.setattr(nn.Module, "compile", lambda block, **how: compiling(block, backend=noted, **how))
-    shape = {"image": 8, "patch": 4, "channels": 3, "classes": 10, "d_model": 256, "heads": 4}
-    model = compiled(ViT(**shape, depth=2), "blocks", cache=tmp_path)
+    monkeypatch.setattr(nn.Module, "compile", lambda block, **how: inductor(block, backend=noted, **how))
+    torch._dynamo.reset()
+    return made
+
+
+@pytest.mark.slow
+def test_between_ranks_a_block_is_one_program_for_all(alone_among_ranks, programs, tmp_path):
+    model = compiled(ViT(**SHAPE, depth=2), "blocks", cache=tmp_path)
     spread = nn.parallel.DistributedDataParallel(model)  # a block of 3 MB, and a first bucket of 1 MB
     spread(torch.randn(2, 3, 8, 8)).sum().backward()
     assert len(programs) == 1
+
+
+@pytest.mark.slow
+def test_a_block_is_one_program_of_training_and_one_of_evaluation_for_batches_of_any_size(programs, tmp_path):
+    shape = SHAPE | {"d_model": 16, "depth": 2, "attention": "differential", "dropout": 0.1}
+    model = compiled(ViT(**shape), "blocks", cache=tmp_path, sizes=Sizes(training=5, evaluation=3))
+    for batch in (5, 2, 1):
+        model(torch.randn(batch, 3, 8, 8)).sum().backward()
+    assert len(programs) == 1
+    model.eval()
+    with torch.no_grad():
+        assert [len(model(torch.randn(batch, 3, 8, 8))) for batch in (3, 1, 8)] == [3, 1, 8]
+    assert len(programs) == 2
+
+
+@pytest.mark.slow
+def test_a_compiled_run_has_two_programs_whatever_its_number_of_rows(programs, tmp_path, shared_cache, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(shared_cache))
+    options = {"compile": True, "threads": 1, "micro_batch_size": 7}
+    rows = {"limit_train": 23, "limit_val": 9, "limit_test": 13, "batch_size": 16, "val_batch_size": 4}
+    run = train(tmp_path, options=options, epochs=1, **rows)
+    assert run.done and run.record.execution.compile == "blocks" and len(programs) == 2
+
+
+@pytest.mark.parametrize("examples", [1, 3, 5])
+def test_a_batch_that_is_filled_up_has_the_outputs_and_gradients_of_its_examples(tmp_path, monkeypatch, examples):
+    monkeypatch.setattr(nn.Module, "compile", lambda *_, **__: None)
+    torch.manual_seed(0)
+    shape = SHAPE | {"d_model": 16, "depth": 2, "drop_path": 0.5}
+    plain, images = ViT(**shape).double(), torch.randn(examples, 3, 8, 8).double()
+    sized = ViT(**shape).double()
+    sized.load_state_dict(plain.state_dict())
+    sized = compiled(sized, "blocks", cache=tmp_path, sizes=Sizes(training=5, evaluation=2))
+    for model in (plain, sized):
+        for module in drop_path.paths(model):
+            module.factors = torch.tensor([2.0, 0.0, 2.0, 2.0, 0.0])[:examples]
+        model(images).square().sum().backward()
+    for one, other in zip(plain.parameters(), sized.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(plain.eval()(images), sized.eval()(images), rtol=1e-12, atol=1e-14)
+
+
+def test_a_filled_up_batch_keeps_its_memory_format():
+    images = torch.arange(3 * 4 * 2 * 2.0).view(3, 4, 2, 2).contiguous(memory_format=torch.channels_last)
+    found = compiling._filled_up(images, 8)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(found, images[[0, 1, 2, 0, 1, 2, 0, 1]]) and compiling._filled_up(images, 3) is images
+
+
+def test_compiled_programs_of_operators_with_other_code_are_kept_apart(monkeypatch):
+    found = []
+    for operators in (("fused.py",), ("tiled.py",), ("fused.py", "tiled.py")):
+        monkeypatch.setattr(compiling, "_OPERATORS", operators)
+        found.append(compiling._of_our_operators())
+    assert len({*found}) == 3
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_second_process_finds_the_compiled_programs_of_the_first(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORCHINDUCTOR")}
+    said = [
+        subprocess.run([sys.executable, "-c", TWICE, str(tmp_path)], check=True, capture_output=True, text=True,
+                       timeout=300, env=environment).stdout.split()[-3:]
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == [["1", "0", "0"], ["0", "1", "0"]]  # misses, hits, and what the cache refuses

@@ -50,3 +50,48 @@ def test_a_module_has_as_many_programs_as_it_is_allowed():
     assert len(programs) == 3
     internals.cut_to_buckets(False)
     assert torch._dynamo.config.optimize_ddp is False
+
+
+def graph_of(function):
+    """The graph of a function of one tensor, as a compiler gets it."""
+    graphs = []
+
+    def noted(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    torch.compile(function, backend=noted)(torch.ones(2, 4, requires_grad=True))
+    return graphs[0]
+
+
+def function(factor):
+    """A function whose gradient alone depends on the factor."""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * factor
+
+    return Doubled.apply
+
+
+@pytest.mark.slow
+@torch._functorch.config.patch(autograd_cache_allow_custom_autograd_functions=False)  # it is restored afterwards
+def test_programs_of_functions_are_kept_and_those_of_another_derivative_are_others():
+    from torch._functorch._aot_autograd import autograd_cache
+
+    one, other, same = (graph_of(function(factor)) for factor in (2, 3, 2))
+    with pytest.raises(autograd_cache.BypassAOTAutogradCache):
+        autograd_cache.check_cacheable(one)
+    internals.keep_programs_of_functions()
+    autograd_cache.check_cacheable(one)
+    keys = []
+    for graph in (one, other, same):
+        with autograd_cache.sanitize_gm_for_cache(graph):  # as for the key
+            keys.append(autograd_cache.AOTAutogradCachePickler(graph).dumps(graph))
+    assert keys[0] == keys[2] != keys[1]

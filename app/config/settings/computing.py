@@ -40,6 +40,11 @@ class Computing:
     checkpointing: bool | None = _wish(
         "Recompute activations in the backward pass to save memory.", shown="on only if fewer than 8 images fit"
     )
+    deterministic: bool | None = _wish(
+        "Repeat every bit on a CUDA device, with slower kernels. Without it, losses agree within rounding. A CPU "
+        "repeats every bit without it.",
+        shown="off",
+    )
     gradients: str | None = _wish(
         "Exchange gradients between ranks in fp32, or rounded to bf16 for half the traffic.",
         choices=GRADIENTS, shown="fp32", differs="confound",

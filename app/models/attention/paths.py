@@ -24,6 +24,8 @@ def unfit(path: str, *, attention: str, head_width: int, device: str) -> str:
         return f"{attention} attention has no path {path}. Valid values: {', '.join(paths)}"
     if path in ("tiled", "stored") and torch.device(device).type != "cpu":  # many small calls, each waiting for lambda
         return f"the {path} path is for CPUs. On a {device} device, use another --attention-path, or omit it"
+    if path == "sdpa" and torch.device(device).type == "cuda" and torch.are_deterministic_algorithms_enabled():
+        return "torch's kernels for the sdpa path may add in any order. With --deterministic, use plain or fused"
     if path == "fused" and (not fused.available(device) or missing("cuda")):
         needs = "a CUDA device, Triton and a C compiler on PATH"
         return f"the fused path needs {needs}. Use another --attention-path, or omit it"
