@@ -174,7 +174,8 @@ def _require(config: RunConfig, place: Place, wishes: Wishes, run: Run) -> None:
         if why := choosing.unavailable(config, place, path, run):
             raise InputError(f"attention_path={path}: {why}")
     if wishes.compile and (lacks := _cannot_compile("blocks", place)):
-        raise InputError(f"--compile is unavailable here: {lacks}. Install it, or omit --compile")
+        remedy = "Omit --compile" if place.device.type == "mps" else "Install it, or omit --compile"
+        raise InputError(f"--compile is unavailable here: {lacks}. {remedy}")
     if wishes.checkpointing and config.attention is None:
         raise InputError(
             f"--checkpointing has no effect on {config.model}, which has no attention layers of isoscale. Omit it"

@@ -449,3 +449,34 @@ def test_choosing_leaves_the_number_of_threads_alone():
     torch.set_num_threads(2)
     assert chosen(resolve({"size": "1M", "image": 32, "patch": 4, "batch_size": 4}, FACTS)).threads == 1
     assert torch.get_num_threads() == 2 and chosen(resolve({}, FACTS)).threads == 2
+
+
+def test_a_cpu_repeats_every_bit_without_deterministic_and_says_so_and_the_record_keeps_it():
+    said = []
+    found = chosen(SMALL, say=said.append, deterministic=True)
+    assert found.deterministic and found.to_json()["deterministic"] and str(found).endswith("deterministic")
+    assert "has no effect on a CPU, which repeats every bit" in said[0]
+    assert "deterministic" not in chosen(SMALL).to_json()
+    assert not torch.are_deterministic_algorithms_enabled()
+    again = execution.again(found.to_json(), SMALL, CPU, Wishes(deterministic=False), said.append)
+    assert not again.deterministic and "the run began with True" in said[-1]
+
+
+def test_deterministic_is_refused_where_torch_does_not_promise_it():
+    phone = Place(torch.device("mps"), "fp32")
+    with pytest.raises(InputError, match=r"torch does not promise equal bits on mps\. Omit --deterministic"):
+        chosen(SMALL, phone, deterministic=True)
+
+
+def test_nothing_is_compiled_on_mps():
+    with pytest.raises(InputError, match=r"an early prototype, so isoscale does not use it\. Omit --compile"):
+        chosen(SMALL, Place(torch.device("mps"), "fp32"), compile=True)
+
+
+def test_a_run_that_began_deterministic_resumes_so(monkeypatch):
+    switched = []
+    monkeypatch.setattr(Place, "repeat_bits", lambda _, on: switched.append(on))
+    stored = chosen(SMALL, deterministic=True).to_json()
+    for wishes in (Wishes(), Wishes(deterministic=False)):
+        execution.again(stored, SMALL, CPU, wishes, lambda _: None)
+    assert switched == [True, True, False]

@@ -7,9 +7,10 @@ import torch
 
 from app import log, loop
 from app.computing import execution, trials
+from app.errors import Stopped
 from app.place import choose
 
-from .runs import Quiet, train
+from .runs import Quiet, interrupted, train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cache")]
 
@@ -55,6 +56,25 @@ def test_a_compiled_run_has_two_programs_of_a_block(tmp_path, path):
     run = train(tmp_path, dropout=0.1, options={"device": "cuda", "compile": True, "attention_path": path})
     assert run.done and torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
     assert not torch._dynamo.utils.counters["aot_autograd"]["autograd_cache_bypass"]
+
+
+@pytest.mark.parametrize("options", [{"compile": False}, {"compile": True}, {"attention_path": "fused"}])
+def test_a_deterministic_run_that_was_stopped_ends_in_the_same_bits(tmp_path, options):
+    options = {"device": "cuda", "deterministic": True} | options
+    whole = train(tmp_path / "whole", dropout=0.3, options=options)
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", interrupted(4), dropout=0.3, options=options)
+    ended = train(tmp_path / "cut", dropout=0.3, options={"device": "cuda"})
+    assert ended.record.execution.deterministic and ended.record.execution.attention_path != "sdpa"
+    assert ended.files.weights.read_bytes() == whole.files.weights.read_bytes()
+    assert ended.files.best.read_bytes() == whole.files.best.read_bytes()
+
+
+@pytest.mark.parametrize("augment", ["flip_crop", "randaugment", "trivial", "erasing"])
+def test_every_augmentation_and_mixing_has_deterministic_kernels(tmp_path, augment):
+    options = {"device": "cuda", "deterministic": True, "compile": False}
+    run = train(tmp_path, augment=augment, mixup=0.5, cutmix=1.0, epochs=1, options=options)
+    assert run.done
 
 
 def test_paths_and_micro_batches_are_measured_once_per_shape_and_device(tmp_path):

@@ -29,6 +29,19 @@ if os.environ["RANK"] == "1":
     evaluation._predicted = fail
 sys.exit(cli.main())
 """
+PARTLY_USED = """import sys
+sys.path.insert(0, {root!r})
+import timm, torch
+from timm.models import register_model
+def test_partly(**given):
+    model = timm.create_model("test_vit", **given)
+    model.unused = torch.nn.Parameter(torch.ones(3))
+    return model
+test_partly.__module__ = "timm.models.vision_transformer"
+register_model(test_partly)
+from app import cli
+sys.exit(cli.main())
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -172,3 +185,18 @@ def test_stochastic_depth_and_a_scaled_loss_on_two_ranks_are_those_of_one(tmp_pa
         for ranks in (1, 2)
     ]
     assert max(gaps(*scaled)) < 0.05 and all(run.record.places[0].precision == "fp16" for run in scaled)
+
+
+def test_a_model_of_timm_with_a_parameter_that_it_never_uses_has_the_losses_of_one_process(tmp_path, shared_cache):
+    program = tmp_path / "partly.py"
+    program.write_text(PARTLY_USED.format(root=str(RUN.parent)))
+    command = (
+        "train --dataset digits --model timm/test_partly --image 160 --epochs 1 --batch-size 4 --val-batch-size 4 "
+        "--limit-train 6 --limit-val 4 --limit-test 4 --threads 1 --dropout 0 --micro-batch-size 1 --lr 1e-4"
+    )
+    one, two = (
+        trained(tmp_path / str(ranks), shared_cache, ranks=ranks, command=command, program=program)[0]
+        for ranks in (1, 2)
+    )
+    assert two.record.places[0].ranks == 2 and max(gaps(one, two)) < 1e-4
+    assert load_file(two.files.weights)["unused"].tolist() == [1, 1, 1]

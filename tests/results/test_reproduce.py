@@ -138,6 +138,18 @@ def test_the_same_bits_are_expected_on_one_kind_of_cpu_with_one_version_of_torch
         assert not surroundings.same_bits(one, replace(one, **apart))
 
 
+def test_the_same_bits_are_expected_on_one_kind_of_cuda_device_of_deterministic_runs_only(tmp_path):
+    place = {"device": "a GPU", "device_type": "cuda", "cuda": "13.2", "precision": "bf16", "threads": 1, "ranks": 1}
+    run = made_up_run(tmp_path, record={"places": [place], "versions": {"torch": "2.15"}}).record
+    execution = replace(run.execution, deterministic=True)
+    one = replace(run, execution=execution, places=[replace(run.places[0], execution=execution)])
+    assert surroundings.same_bits(one, one) and not surroundings.same_bits(run, run)
+    for apart in ({"cuda": "12.8"}, {"device": "another GPU"}, {"execution": run.execution}):
+        assert not surroundings.same_bits(one, replace(one, places=[replace(one.places[0], **apart)]))
+    ranks = replace(one, places=[replace(one.places[0], ranks=4)])
+    assert not surroundings.same_bits(ranks, ranks)
+
+
 def test_versions_and_machines_that_differ_are_named(tmp_path):
     run = made_up_run(tmp_path, record={"versions": {"torch": "0.1", "python": "2.7"}})
     here = Place(torch.device("cpu"), "fp32").describe()

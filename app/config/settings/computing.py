@@ -41,8 +41,8 @@ class Computing:
         "Recompute activations in the backward pass to save memory.", shown="on only if fewer than 8 images fit"
     )
     deterministic: bool | None = _wish(
-        "Repeat every bit on a CUDA device, with slower kernels. Without it, losses agree within rounding. A CPU "
-        "repeats every bit without it.",
+        "Repeat every bit on a CUDA device, with slower kernels. Without it, a run repeats draws and order, and losses "
+        "within rounding. A CPU repeats every bit without it.",
         shown="off",
     )
     gradients: str | None = _wish(

@@ -87,7 +87,8 @@ def of_tokens(hidden: Tensor, maps: Maps, patches: slice) -> dict[str, Tensor]:
     block, a mean over heads and queries, or 0 without such a token.
     """
     norms = hidden[:, patches].norm(dim=-1)  # (B, P)
-    median = norms.median(-1, keepdim=True).values.clamp_min(torch.finfo(norms.dtype).tiny)
+    middle = (norms.shape[-1] - 1) // 2  # of the lower median; torch's `median` has no deterministic kernel on CUDA
+    median = norms.sort(-1).values[..., middle, None].clamp_min(torch.finfo(norms.dtype).tiny)
     outliers = norms > OUTLIER * median
     received = shares(maps.combined).mean((1, 2))[:, patches]  # (B, P)
     return {
