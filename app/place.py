@@ -86,7 +86,8 @@ class Place:
         ddp = nn.parallel.DistributedDataParallel
         new = "forward_sync_buffers" in inspect.signature(ddp).parameters  # from torch 2.13 on
         apart: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
-        spread = ddp(model, **apart, gradient_as_bucket_view=True, find_unused_parameters=partly_used)
+        apart |= {"find_unused_parameters": True} if partly_used else {}
+        spread = ddp(model, **apart, gradient_as_bucket_view=True)
         # if a rank has one image of an epoch's last batch, the gradient of the cls token has other strides
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         spread.register_comm_hook(None, _summed_in_bf16 if gradients == "bf16" else _summed)

@@ -94,6 +94,14 @@ def test_ranks_keep_their_buffers_by_either_name_that_torch_has_for_it(monkeypat
     assert {name for name, value in spread.given.items() if value is False} == {given}
 
 
+def test_ranks_look_for_unused_parameters_of_a_model_that_has_some_only(monkeypatch):
+    given = []
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda _, **how: given.append(how) or OfToday(None))
+    for partly_used in (False, True):
+        Place(torch.device("cpu"), "fp32", ranks=2).spread(nn.Linear(1, 1), partly_used=partly_used)
+    assert "find_unused_parameters" not in given[0] and given[1]["find_unused_parameters"] is True
+
+
 ARRAY = np.arange(3000, dtype=np.uint8)
 PINNED = 4096  # torch pins powers of two
 

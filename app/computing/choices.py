@@ -17,11 +17,13 @@ class Execution:
     compile: str = "off"
     checkpointing: bool = False
     gradients: str = "fp32"  # as they travel between ranks
+    deterministic: bool = False  # whether a CUDA device repeats every bit
     paths_skipped: Mapping[str, str] = field(default_factory=dict)  # attention path -> why it fails on the device
 
     def __str__(self) -> str:
         more = ", compiled" if self.compile == "blocks" else ", CUDA graphs" if self.compile == "graphs" else ""
         more += ", activation checkpointing" if self.checkpointing else ""
+        more += ", deterministic" if self.deterministic else ""
         return f"attention path {self.attention_path}, micro-batch {self.micro_batch_size}{more}"
 
     @property
@@ -38,9 +40,9 @@ class Execution:
         return replace(self, micro_batch_size=-(-self.micro_batch_size // 2), compile=compile_)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values. `paths_skipped` is omitted if no path failed."""
-        values = asdict(self)
-        return values if self.paths_skipped else {name: values[name] for name in values if name != "paths_skipped"}
+        """Return the fields as JSON values, without `deterministic` if it is off and `paths_skipped` if none failed."""
+        rare = ("deterministic", "paths_skipped")
+        return {name: value for name, value in asdict(self).items() if value or name not in rare}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,4 +54,5 @@ class Wishes:
     compile: bool | None = None
     checkpointing: bool | None = None
     gradients: str | None = None
+    deterministic: bool | None = None
     threads: int | None = None

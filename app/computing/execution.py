@@ -41,6 +41,7 @@ def choose(
     `data_bytes` is the size of the dataset if it is not on the device yet, and will be. Raise InputError for a
     requested choice that is unavailable.
     """
+    _switch(place, bool(wishes.deterministic), say)
     with apart.trials_on(config, place, say) as run:
         _require(config, place, wishes, run)
         threads = 1 if wishes.threads is None and choosing.is_little(config, place) else torch.get_num_threads()
@@ -57,7 +58,24 @@ def choose(
         else:
             compile_ = "blocks" if wishes.compile else "off"
     gradients = wishes.gradients or "fp32"
-    return Execution(**chosen, compile=compile_, threads=threads, gradients=gradients, paths_skipped=skipped)
+    exact = bool(wishes.deterministic)
+    return Execution(
+        **chosen, compile=compile_, threads=threads, gradients=gradients, deterministic=exact, paths_skipped=skipped
+    )
+
+
+def _switch(place: Place, deterministic: bool, say: Callable[[str], None]) -> None:
+    """Switch deterministic kernels on or off, before any trial, and report where they change nothing or too little.
+
+    Raises InputError on a device that has none.
+    """
+    if deterministic and (why := place.repeats_no_bits()):
+        raise InputError(f"--deterministic is unavailable here: {why}. Omit --deterministic")
+    place.repeat_bits(deterministic)
+    if deterministic and place.device.type == "cpu":
+        say("--deterministic has no effect on a CPU, which repeats every bit without it")
+    elif deterministic and place.ranks > 2:  # the sum of two numbers has one order
+        say(f"--deterministic does not fix the order in which {place.ranks} ranks add gradients. Last bits may differ")
 
 
 def _sized(
@@ -96,9 +114,13 @@ def again(
 
     Raise InputError for a requested choice that is unavailable.
     """
+    execution = _with(wishes, _read(stored), say)
+    if wishes.deterministic:
+        _switch(place, True, say)
+    place.repeat_bits(execution.deterministic)
     with apart.trials_on(config, place, say) as run:
         _require(config, place, wishes, run)
-        execution = _of_the_same_path(_with(wishes, _read(stored), say), config, place, say, run)
+        execution = _of_the_same_path(execution, config, place, say, run)
     if execution.compile != "off" and (lacks := _cannot_compile(execution.compile, place)):
         say(
             f"the run began compiled ({execution.compile}), but {lacks}. It resumes without compiling, and its last "

@@ -29,6 +29,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"\)|^plot (patterns|classes|disagreements|scaling --fit)": "more than one command, or runs that the page has not",
     r"^plot noise|^robust .*model=": "the same",
     r"--format web": "a package of npm",
+    r"--device cuda": "a GPU",
     r"^data labels": "files that others have",
     r"^doctor": "an answer that depends on the machine",
     r"^compare (?!--power)|^report|^attention|^plot (attention|maps|lambda)": "finished runs of two models",
