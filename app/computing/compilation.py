@@ -21,7 +21,7 @@ from .apart import Run
 from .choosing import work
 
 _IMAGES_ON_CPU = 4  # images in a trial: more take longer, and each takes the same time
-_PROGRAMS = 3  # of different batch sizes that a run compiles, about
+_PROGRAMS = 2  # of a run: one for training and one for evaluation
 _ALIKE = 0.02  # relative difference of losses between ways to compute them
 _ALIKE_DROPPED = 0.1  # of losses of steps with other draws of dropout
 _GRAPHS_BELOW = 0.02  # seconds of a step: a tiny model spends more time on launches than on arithmetic
