@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..system import processes
+
 PATIENCE = 600.0  # seconds for anything a child does; a tiny run needs a few
 _POLL = 0.001  # seconds between looks at the log
 _TAIL = 1000  # bytes at the end of a log that contain its newest row
@@ -93,10 +95,7 @@ class Child:
 
     def processes(self) -> list[int]:
         """Return the IDs of the process and of all its descendants, the oldest first."""
-        found, parents = [self.process.pid], _parents()
-        for process in found:
-            found += [child for child, parent in parents.items() if parent == process]
-        return found
+        return processes.tree(self.process.pid)
 
     def kill(self) -> bool:
         """Send SIGKILL to the process and all its descendants. Return whether it was still running."""
@@ -119,12 +118,3 @@ class Child:
         self.kill()
         self._reader.join(timeout=PATIENCE)
         return Ended(self.process.returncode, self._err.read_text(errors="replace"), seconds)
-
-
-def _parents() -> dict[int, int]:
-    """Return the parent of each process, in the order of process IDs, or nothing if the system does not list them."""
-    found = {}
-    for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):
-        with suppress(OSError, ValueError, IndexError):
-            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    return found

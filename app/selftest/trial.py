@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,8 +95,12 @@ class Trial:
         Command.of(self.settings())
 
     def command(self, *more: str) -> list[str]:
-        """Return the complete command for the system, under `torchrun` if there are several ranks."""
-        return relaunch.command(*self.arguments(), *more, ranks=self.ranks)
+        """Return the complete command for the system, under `torchrun` if there are several ranks.
+
+        It is called in other folders, so a relative path of `run.py` becomes absolute.
+        """
+        words, script = relaunch.command(*self.arguments(), *more, ranks=self.ranks), sys.argv[0]
+        return [str(Path(word).resolve()) if word == script else word for word in words]
 
     def environment(self) -> dict[str, str]:
         """Return the user's environment without a Hub, and with a separate cache for the selftest."""

@@ -56,6 +56,13 @@ def test_the_selftest_imports_no_heavy_library():
     assert not {"torch", "numpy", "datasets", "huggingface_hub", "matplotlib"} & set(done.stdout.split())
 
 
+def test_a_child_in_another_folder_finds_a_run_py_that_was_named_by_a_relative_path(tmp_path, monkeypatch):
+    (tmp_path / "run.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py", "selftest"])
+    assert Trial(root=tmp_path, say=print).command()[:3] == [sys.executable, str(tmp_path / "run.py"), "train"]
+
+
 def test_a_kill_strikes_a_process_that_runs_and_all_that_it_started(child):
     assert child.reaches(3) and child.step() >= 3
     other = int((child.folder / "other").read_text())
