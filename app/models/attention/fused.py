@@ -7,6 +7,7 @@ x_hat, the second map's output and three float32 numbers per token and head. The
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from typing import Any, NamedTuple
 
@@ -41,6 +42,8 @@ TABLE = {
     (4, 64): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
     (4, 128): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
 }
+# By architecture (90 for sm_90), bytes of a number and head width: what `python -m benchmarks.gpu tune` measured there.
+TUNED: dict[tuple[int, int, int], tuple[Blocks, Blocks, Blocks]] = {}
 _PREPARE_ROWS = 32
 
 
@@ -154,7 +157,15 @@ def _rows_whole(qkv: Tensor) -> Tensor:
 
 
 def _cuts(qkv: Tensor, heads: int) -> tuple[Blocks, Blocks, Blocks]:
-    return TABLE[qkv.element_size(), _width(qkv, heads)]
+    size, width = qkv.element_size(), _width(qkv, heads)
+    return TUNED.get((architecture(qkv.device), size, width), TABLE[size, width])
+
+
+@functools.cache
+def architecture(device: torch.device) -> int:
+    """Return the architecture of a CUDA device, such as 90 for sm_90, or 0 for Triton's interpreter on a CPU."""
+    major, minor = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
+    return 10 * major + minor
 
 
 def _programs(qkv: Tensor, heads: int, rows: int) -> tuple[int]:

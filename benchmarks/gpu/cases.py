@@ -1,0 +1,86 @@
+"""The training steps that the sheet measures: model, shape, attention path, and way to compute, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CLASSIC, DIFFERENTIAL = "vit_classic", "vit_differential"
+TINY: dict[str, Any] = {"size": "1M", "dataset": "digits", "batch_size": 2}
+# d_model 256 and 785 tokens at batch 512; d_model 384 and 1,025 tokens at batch 64
+SHAPES: dict[str, dict[str, Any]] = {"d256": {"size": "10M"}, "d384": {"size": "10M", "dataset": "bach"}}
+_FEW = 64  # images at a time where N x N maps are kept: a batch of 512 would keep 30 GB of them per copy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One step: `how` is off (eager), blocks or graphs. `micro` limits the images that are computed at a time."""
+
+    label: str  # of its shape
+    model: str
+    path: str
+    how: str
+    cells: Mapping[str, Any] = field(default_factory=dict)
+    micro: int | None = None
+    checkpointing: bool = False
+    profiled: bool = False
+    validates: bool = False  # its first validation batch is timed too, for the programs that it compiles
+
+    @property
+    def name(self) -> str:
+        way = {"off": "eager", "blocks": "compiled", "graphs": "CUDA graphs"}[self.how]
+        more = ", checkpointing" if self.checkpointing else ""
+        return f"{self.label} {self.model.removeprefix('vit_')} {self.path} {way}{more}"
+
+    def request(self, *, tiny: bool) -> dict[str, Any]:
+        """Return the request of its config. In miniature, every shape is that of digits."""
+        return {**(TINY if tiny else self.cells), "model": self.model}
+
+
+def of(part: str) -> list[Case]:
+    """Return the cases of a part, in the order of their importance."""
+    if part in ("steps-256", "steps-384"):
+        return _steps(f"d{part.removeprefix('steps-')}")
+    return _OTHERS[part]
+
+
+def _steps(label: str) -> list[Case]:
+    """Return both models by every path that a GPU has, compiled and eager."""
+    cells = SHAPES[label]
+    rows = [
+        Case(label=label, model=CLASSIC, path="sdpa", how="blocks", cells=cells, profiled=True, validates=True),
+        Case(label=label, model=DIFFERENTIAL, path="fused", how="blocks", cells=cells, profiled=True),
+        Case(label=label, model=DIFFERENTIAL, path="sdpa", how="blocks", cells=cells),
+        Case(label=label, model=CLASSIC, path="sdpa", how="off", cells=cells),
+        Case(label=label, model=DIFFERENTIAL, path="fused", how="off", cells=cells),
+        Case(label=label, model=DIFFERENTIAL, path="sdpa", how="off", cells=cells),
+    ]
+    maps = [(model, how) for how in ("off", "blocks") for model in (CLASSIC, DIFFERENTIAL)]
+    return rows + [
+        Case(label=label, model=model, path="plain", how=how, cells=cells, micro=_FEW) for model, how in maps
+    ]
+
+
+def _graphs() -> list[Case]:
+    small = {"size": "1M", "dataset": "cifar10"}
+    return [
+        Case(label=f"1M batch {batch}", model=model, path=path, how=how, cells={**small, "batch_size": batch})
+        for batch in (64, 512)
+        for model, path in ((CLASSIC, "sdpa"), (DIFFERENTIAL, "fused"))
+        for how in ("off", "blocks", "graphs")
+    ]
+
+
+_OTHERS = {
+    "graphs": _graphs(),
+    "compile-warm": _steps("d256")[:1],
+    "compile-deep": [
+        Case(label="50M", model=CLASSIC, path="sdpa", how="blocks", cells={"size": "50M"}, micro=256, validates=True)
+    ],
+    "checkpointing": [
+        Case(label="d256", model=CLASSIC, path="sdpa", how=how, cells=SHAPES["d256"], checkpointing=kept)
+        for how in ("off", "blocks")
+        for kept in (False, True)
+    ],
+}

@@ -1,0 +1,149 @@
+"""Block sizes of the fused kernels, timed one kernel at a time, and the table row that the fastest ones make.
+
+The row goes into `TUNED` of app/models/attention/fused.py. Outputs and gradients of every choice are compared with
+those of the present row, and a choice that differs by more than rounding is omitted.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.models.attention import fused
+from app.models.attention.fused import Blocks
+
+from .findings import Findings, read
+from .timing import figures, here, timed, tried
+
+Row = tuple[Blocks, Blocks, Blocks]
+KERNELS = ("forward", "keys", "queries")
+_WIDTH, _HEADS, _TOKENS, _BATCH, _FEW = 64, 2, 785, 128, 16
+_PROCESSES = 4
+_EPS, _ALIKE = 1e-5, 4e-2  # relative difference of two sums in bf16 whose order differs
+# rows of queries, rows of keys, warps, stages: those that spill at most 112 bytes on sm_90, by Triton's report
+CHOICES = {
+    "forward": ((128, 64, 8, 2), (128, 64, 8, 3), (64, 64, 4, 2), (64, 64, 4, 3), (64, 32, 4, 3), (128, 32, 8, 4)),
+    "keys": ((64, 64, 8, 2), (64, 64, 8, 3), (32, 128, 8, 2), (32, 128, 8, 3), (32, 64, 4, 3), (64, 128, 8, 2)),
+    "queries": ((128, 64, 8, 2), (128, 64, 8, 3), (64, 64, 4, 2), (64, 64, 4, 3), (128, 32, 8, 2), (128, 32, 8, 3),
+                (64, 64, 8, 2), (64, 32, 4, 3)),
+}  # fmt: skip
+
+
+def measure(findings: Findings) -> None:
+    """Compile every choice, or time each of them and note the row of the fastest ones after each kernel."""
+    at = here(findings)
+    key = (fused.architecture(at.device), 2, _WIDTH)
+    present = fused.TUNED.get(key, fused.TABLE[key[1:]])
+    if findings.part == "tune-compile":
+        tried(findings, "compiled", "blocks", lambda: compiled(present, at.device))
+        return
+    problem = Problem(at.device, _BATCH)
+    expected = problem.results()
+    for number, kernel in enumerate(KERNELS):
+        for blocks, row in choices(present, number):
+
+            def work(row: Row = row, kernel: str = kernel) -> dict[str, Any]:
+                with fused_by(key, row):
+                    worst = max(map(difference, problem.results(), expected))
+                    run = problem.forward if kernel == "forward" else problem.backward
+                    return {"ms": figures(timed(kernel, run, at, findings), scale=1000), "difference": worst}
+
+            tried(findings, "blocks", f"{kernel} {tuple(blocks)}", work, least=3.0)
+        chosen = fastest(findings, kernel) or present[number]
+        present = with_one(present, number, chosen)
+        findings.note("tuned", kernel=kernel, blocks=list(chosen), row=spelled(key, present))
+
+
+def choices(present: Row, number: int) -> list[tuple[Blocks, Row]]:
+    """Return the choices for one kernel, the present one first, each with the complete row."""
+    given = (Blocks(*choice) for choice in CHOICES[KERNELS[number]])
+    return [(blocks, with_one(present, number, blocks)) for blocks in dict.fromkeys([present[number], *given])]
+
+
+def compiled(present: Row, device: torch.device) -> dict[str, Any]:
+    """Compile the kernels of every choice in several processes. Return how many failed, and the first reason."""
+    rows = [row for number in range(len(KERNELS)) for _, row in choices(present, number)]
+    with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        failures = [why for why in pool.map(_failure, rows, [device] * len(rows)) if why]
+    return {"choices": len(rows), "failed": len(failures), "first_failure": failures[0] if failures else ""}
+
+
+def _failure(row: Row, device: torch.device) -> str:
+    """Return why a row of block sizes cannot be used, or an empty text. Few images give the same programs as many."""
+    try:
+        with fused_by((fused.architecture(device), 2, _WIDTH), row):
+            Problem(device, _FEW).results()
+    except Exception as error:  # a compiler can fail with anything  # noqa: BLE001
+        return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return ""
+
+
+def with_one(row: Row, number: int, blocks: Blocks) -> Row:
+    """Return a row with other blocks for one kernel."""
+    first, second, third = (blocks if place == number else one for place, one in enumerate(row))
+    return first, second, third
+
+
+def fastest(findings: Findings, kernel: str) -> Blocks | None:
+    """Return the choice of the least time whose results differ by rounding only, or None."""
+    rows = [one for one in read(findings.path) if one["kind"] == "blocks" and one["case"].startswith(f"{kernel} ")]
+    times = {one["case"]: one["ms"]["median"] for one in rows if one["difference"] <= _ALIKE}
+    if not times:
+        return None
+    numbers = min(times, key=times.__getitem__).partition("(")[2].rstrip(")").split(", ")
+    return Blocks(*map(int, numbers))
+
+
+class Problem:
+    """Fixed inputs of the study's shape: forward and backward pass, each alone."""
+
+    def __init__(self, device: torch.device, batch: int) -> None:
+        draw = torch.Generator(device).manual_seed(0)
+        shape = (batch, _TOKENS, 6 * _HEADS * _WIDTH)
+        self.qkv = torch.randn(shape, device=device, generator=draw).bfloat16().requires_grad_()
+        self.weight = torch.tensor(0.4, device=device, requires_grad=True)
+        self.upstream = torch.randn(batch, _HEADS, _TOKENS, 2 * _WIDTH, device=device, generator=draw).bfloat16()
+        self.kept = self.output()
+
+    def output(self) -> Tensor:
+        return fused.normalised_difference(self.qkv, self.weight, heads=_HEADS, eps=_EPS)
+
+    def forward(self) -> None:
+        with torch.no_grad():
+            self.output()
+
+    def backward(self) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(self.kept, (self.qkv, self.weight), self.upstream, retain_graph=True)
+
+    def results(self) -> tuple[Tensor, ...]:
+        """Return the output and both gradients."""
+        return (self.output().detach(), *self.backward())
+
+
+@contextmanager
+def fused_by(key: tuple[int, int, int], row: Row) -> Iterator[None]:
+    """Use a row of block sizes within the context."""
+    before = fused.TUNED.get(key)
+    fused.TUNED[key] = row
+    try:
+        yield
+    finally:
+        del fused.TUNED[key]
+        if before is not None:
+            fused.TUNED[key] = before
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """Return the greatest difference, relative to the greatest number."""
+    return float((found.double() - expected.double()).abs().max() / expected.double().abs().max())
+
+
+def spelled(key: tuple[int, int, int], row: Row) -> str:
+    """Return a row as a line of `TUNED`."""
+    return f"{key}: ({', '.join(f'Blocks{tuple(one)}' for one in row)}),"

@@ -1,0 +1,193 @@
+"""The sheet of a GPU: what a crash, a time box and a kill leave, and parts of it in miniature on a CPU."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import command
+from benchmarks.gpu import __main__ as sheet
+from benchmarks.gpu import bars, epochs, parts, running, summary
+from benchmarks.gpu.findings import Findings, read
+from benchmarks.gpu.running import Part, Room
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTE = """import sys
+from pathlib import Path
+from benchmarks.gpu.findings import Findings
+findings = Findings(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.fixture
+def room(tmp_path):
+    (tmp_path / "work").mkdir()
+    return Room(
+        results=tmp_path / "results.jsonl", log=tmp_path / "results.log", work=tmp_path / "work", root=ROOT,
+        ends=time.monotonic() + 600, tiny=True,
+    )  # fmt: skip
+
+
+def made_up(room, name, code, **more):
+    """A part of milliseconds: a Python without site packages that runs some code."""
+    command = [sys.executable, "-S", "-c", NOTE + code, str(room.results), name]
+    return Part(name=name, command=command, **{"box": 30, **more})
+
+
+def ends(room):
+    return {one["part"]: one for one in read(room.results) if one["kind"] == "part"}
+
+
+class Clock:
+    """The time, moved beyond any box once a part has written a finding."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self, room):
+        self.room, self.past = room, 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.past
+
+    def changed(self):
+        if any(one["kind"] == "step" for one in read(self.room.results)):
+            self.past = 40.0
+
+
+def test_a_part_that_crashes_or_exceeds_its_box_costs_only_itself(room, monkeypatch):
+    monkeypatch.setattr(running, "time", clock := Clock(room))
+    waits = "findings.note('step', case='a', value=1)\nimport time; time.sleep(60)"
+    running.run(
+        [
+            made_up(room, "crash", "import os; os.kill(os.getpid(), 9)"),
+            made_up(room, "raise", "raise ValueError('no such kernel')"),
+            made_up(room, "long", waits),
+            made_up(room, "well", "findings.note('rate', case='b', flops_per_second=5)"),
+            made_up(room, "gpu", "", lacks="needs a CUDA device"),
+        ],
+        room,
+        changed=clock.changed,
+    )
+    ended = ends(room)
+    assert [ended[name]["exit"] for name in ("crash", "raise", "well")] == [-9, 1, 0]
+    assert ended["raise"]["last"] == "ValueError: no such kernel" and ended["long"]["late"]
+    assert [one["part"] for one in read(room.results) if one["kind"] in ("step", "rate")] == ["long", "well"]
+    assert ended["gpu"]["skipped"] == "needs a CUDA device"
+    assert "no such kernel" in room.log.read_text()
+
+
+def test_a_part_whose_process_dies_goes_on_with_its_other_cases(room):
+    code = """from benchmarks.gpu.findings import read
+import os, signal
+begun = {one["case"] for one in read(findings.path) if one["kind"] == "begun"}
+for case in "abc":
+    if case not in begun:
+        findings.note("begun", case=case)
+        if case == "b":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        findings.note("found", case=case)
+"""
+    running.run([made_up(room, "cases", code, resumes=True)], room, changed=lambda: None)
+    assert [one["case"] for one in read(room.results) if one["kind"] == "found"] == ["a", "c"]
+    assert [one["exit"] for one in read(room.results) if one["kind"] == "part"] == [-signal.SIGSEGV, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_kill_leaves_a_readable_results_file_and_summary_and_no_process(room, number):
+    code = f"""import sys, time
+from pathlib import Path
+from benchmarks.gpu import __main__ as sheet
+from benchmarks.gpu.running import Part, Room
+results = Path({str(room.results)!r})
+note = {NOTE!r} + "findings.note('begun', case='a', pid=__import__('os').getpid())\\nimport time; time.sleep(60)"
+command = [sys.executable, "-S", "-c", note, str(results), "waits"]
+room = Room(results=results, log=results.with_suffix(".log"), work=Path({str(room.work)!r}), root=Path({str(ROOT)!r}),
+            ends=time.monotonic() + 60)
+sheet.measure([Part(name="waits", box=50, command=command)], room, tiny=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 50
+    while (
+        not (waiting := [one for one in read(room.results) if one["kind"] == "begun"]) and time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    text = room.results.with_suffix(".txt")
+    while not text.exists():
+        time.sleep(0.02)
+    process.send_signal(number)
+    process.wait(30)
+    assert "bars: 0 met, 0 missed" in text.read_text()
+    assert read(room.results)[0]["kind"] == "machine"
+    while Path(f"/proc/{waiting[0]['pid']}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{waiting[0]['pid']}").exists()
+
+
+def test_a_line_that_a_kill_has_cut_is_skipped_and_does_not_spoil_the_next(tmp_path):
+    findings = Findings(tmp_path / "results.jsonl", "one")
+    findings.note("rate", value=1)
+    with findings.path.open("a") as file:
+        file.write('{"kind": "rate", "val')
+    findings.note("rate", value=2)
+    assert [one["value"] for one in read(findings.path)] == [1, 2]
+
+
+def test_bars_are_met_missed_or_not_measured():
+    step = {"kind": "step", "part": "steps-256", "images_per_second": 5000.0, "flops_per_image": 6e10, "waits": ""}
+    step |= {"peak_bytes": 10**9, "micro_batch": 512}
+    lines = [
+        {"kind": "rate", "part": "rates", "case": "matrix product", "flops_per_second": 1e15},
+        {**step, "case": "d256 classic sdpa compiled", "ms": {"median": 100.0, "quartiles": [99.0, 101.0]}},
+        {**step, "case": "d256 differential fused compiled", "ms": {"median": 130.0, "quartiles": [99.0, 131.0]}},
+        {"kind": "part", "part": "tests", "exit": 1},
+    ]
+    found = bars.Found(lines)
+    verdicts = {bar.name: bar.verdict(bar.found(found)) for bar in bars.BARS}
+    assert verdicts["tests marked gpu, exit code"] == "missed"
+    assert verdicts["utilisation, d_model 256, classic compiled"] == "missed"  # 30 %
+    assert verdicts["differential / classic by the fused kernels, compiled"] == "missed"
+    assert verdicts["steps that wait for the device"] == "met"
+    assert verdicts["cold compile, 12 layers"] == "not measured"
+    assert "bars: 1 met, 3 missed, 14 not measured" in summary.text(lines)
+
+
+def test_fifty_epochs_follow_from_the_steady_steps_of_a_log():
+    def row(split, seconds, examples):
+        return {"split": split, "seconds": seconds, "examples": examples, "wait_ms": 0.1}
+
+    rows = [row("train", 10.0, 450)] + [row("train", 0.1, 450)] * 19 + [row("val", 0.01, 128)] * 20
+    found = epochs.read([*rows, row("val_full", 1.0, 1000)], 450)
+    assert found["epoch_seconds"] == pytest.approx(100 * 0.11 + 5.0)
+    assert found["once_seconds"] == pytest.approx(9.9)
+    assert found["fifty_epochs_minutes"] == pytest.approx((50 * 16.0 + 9.9) / 60)
+
+
+def test_every_part_is_described_in_the_page_and_has_a_box(room):
+    page = (ROOT / "benchmarks" / "gpu" / "README.md").read_text()
+    for part in parts.parts(room):
+        assert f"| `{part.name}` | {parts.ABOUT[part.name]} |" in page and part.box > 0
+
+
+def test_an_unknown_part_and_a_machine_without_a_gpu_are_refused_in_a_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sheet.host, "gpus", list)
+    assert command.run(sheet.gpu, ["stepz-256"]) == 2 and "Did you mean" in capsys.readouterr().err
+    assert command.run(sheet.gpu, []) == 2
+    assert "Use --tiny to test it on a CPU" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_parts_in_miniature_measure_on_a_cpu_and_say_why_others_cannot(tmp_path):
+    line = ["-m", "benchmarks.gpu", "rates", "graphs", "tune", "--tiny", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, *line], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (results,) = tmp_path.glob("tiny-*.jsonl")
+    found = bars.Found(read(results))
+    assert found.parts["rates"]["exit"] == found.parts["graphs"]["exit"] == 0 and found.rate() > 0
+    assert found.parts["tune"]["skipped"] == "block sizes need a CUDA device"
+    assert found.steps["1M batch 64 classic sdpa eager"]["images_per_second"] > 0
+    reasons = {one["case"]: one["why"] for one in found.of("skipped")}
+    assert reasons["1M batch 64 classic sdpa CUDA graphs"] == "CUDA graphs need a CUDA device"
+    assert done.stdout == results.with_suffix(".txt").read_text()
