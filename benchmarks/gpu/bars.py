@@ -26,6 +26,10 @@ class Found:
         """Return all findings of a kind."""
         return [one for one in self.all if one["kind"] == kind]
 
+    def is_tiny(self) -> bool:
+        """Return whether the sheet was run in miniature, so that no number describes a GPU."""
+        return any(one["tiny"] for one in self.of("machine"))
+
     def peers(self, part: str) -> list[dict[str, Any]]:
         """Return the groups of a `bench step`."""
         return list(self._benches.get(part, {}).get("groups", []))

@@ -40,7 +40,8 @@ def _bars(found: Found) -> str:
     rows = []
     for bar in BARS:
         value = bar.found(found)
-        rows.append([bar.name, bar.spelled(), "-" if value is None else f"{value:.3g}", bar.verdict(value)])
+        verdict = "in miniature" if found.is_tiny() and value is not None else bar.verdict(value)
+        rows.append([bar.name, bar.spelled(), "-" if value is None else f"{value:.3g}", verdict])
     counts = {word: sum(row[3] == word for row in rows) for word in ("met", "missed", "not measured")}
     table = columns(["bar", "limit", "found", "verdict"], rows)
     return f"{table}\nbars: {', '.join(f'{count} {word}' for word, count in counts.items())}"

@@ -152,6 +152,17 @@ def test_bars_are_met_missed_or_not_measured():
     assert verdicts["steps that wait for the device"] == "met"
     assert verdicts["cold compile, 12 layers"] == "not measured"
     assert "bars: 1 met, 3 missed, 14 not measured" in summary.text(lines)
+    tiny = {
+        "kind": "machine",
+        "part": "",
+        "tiny": True,
+        "begun": "",
+        "commit": "",
+        "gpus": [],
+        "cpu": "",
+        "versions": {},
+    }
+    assert "bars: 0 met, 0 missed, 14 not measured" in summary.text([tiny, *lines])
 
 
 def test_fifty_epochs_follow_from_the_steady_steps_of_a_log():
