@@ -20,7 +20,7 @@ def measure(findings: Findings) -> None:
     """Measure the three rates."""
     tried(findings, "rate", "matrix product", lambda: product(findings))
     tried(findings, "rate", "copy", lambda: copy(findings))
-    for width in (256, 384):
+    for width in (256,) if findings.tiny else (256, 384):
         for name, (inner, outer) in blocks(width).items():
             case = f"d{width} {name}"
             tried(findings, "linear", case, lambda: linear(inner, outer, case, findings))  # noqa: B023

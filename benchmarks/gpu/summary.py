@@ -52,13 +52,14 @@ def _steps(found: Found) -> str:
     firsts = {(part, case): one["first_step_seconds"] for (part, case), one in found.firsts.items()}
     for one in found.of("step"):
         low, high = one["ms"]["quartiles"]
-        share = found.share(one["case"])
+        share = found.share(one)
         rows.append([
-            one["case"], f"{one['ms']['median']:.2f}", f"{low:.2f} to {high:.2f}", f"{one['images_per_second']:,.0f}",
+            one["part"], one["case"], f"{one['ms']['median']:.2f}", f"{low:.2f} to {high:.2f}",
+            f"{one['images_per_second']:,.0f}",
             "-" if share is None else f"{share:.1f}", f"{one['peak_bytes'] / 1e9:.1f}",
             f"{firsts.get((one['part'], one['case']), float('nan')):.1f}", str(one["micro_batch"]),
         ])  # fmt: skip
-    heads = ["step", "ms", "quartiles", "images/s", "% of the rate", "peak GB", "first s", "micro-batch"]
+    heads = ["part", "step", "ms", "quartiles", "images/s", "% of the rate", "peak GB", "first s", "micro-batch"]
     return columns(heads, rows) if rows else ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import command
 from benchmarks.gpu import __main__ as sheet
-from benchmarks.gpu import bars, epochs, parts, running, summary
+from benchmarks.gpu import bars, epochs, parts, running, summary, tuning
 from benchmarks.gpu.findings import Findings, read
 from benchmarks.gpu.running import Part, Room
 
@@ -165,6 +165,19 @@ def test_bars_are_met_missed_or_not_measured():
     assert "bars: 0 met, 0 missed, 14 not measured" in summary.text([tiny, *lines])
 
 
+def test_the_row_of_the_fastest_block_sizes_omits_those_with_other_results(tmp_path):
+    findings = Findings(tmp_path / "results.jsonl", "tune")
+    for case, ms, difference in (("keys (64, 32, 4, 2)", 3.0, 0.0), ("keys (32, 64, 4, 2)", 2.0, 1e-3),
+                                 ("keys (32, 32, 8, 1)", 1.0, 0.5), ("forward (16, 16, 4, 1)", 0.1, 0.0)):  # fmt: skip
+        findings.note("blocks", case=case, ms={"median": ms}, difference=difference)
+    chosen = tuning.fastest(findings, "keys")
+    assert chosen == (32, 64, 4, 2) and tuning.fastest(findings, "queries") is None
+    row = tuning.with_one((tuning.Blocks(128, 32, 8, 3),) * 3, 1, chosen)
+    assert tuning.spelled((90, 2, 64), row) == (
+        "(90, 2, 64): (Blocks(128, 32, 8, 3), Blocks(32, 64, 4, 2), Blocks(128, 32, 8, 3)),"
+    )
+
+
 def test_fifty_epochs_follow_from_the_steady_steps_of_a_log():
     def row(split, seconds, examples):
         return {"split": split, "seconds": seconds, "examples": examples, "wait_ms": 0.1}
@@ -198,7 +211,7 @@ def test_parts_in_miniature_measure_on_a_cpu_and_say_why_others_cannot(tmp_path)
     found = bars.Found(read(results))
     assert found.parts["rates"]["exit"] == found.parts["graphs"]["exit"] == 0 and found.rate() > 0
     assert found.parts["tune"]["skipped"] == "block sizes need a CUDA device"
-    assert found.steps["1M batch 64 classic sdpa eager"]["images_per_second"] > 0
+    assert {one["case"] for one in found.of("step")} == {f"1M batch {n} classic sdpa eager" for n in (64, 512)}
     reasons = {one["case"]: one["why"] for one in found.of("skipped")}
     assert reasons["1M batch 64 classic sdpa CUDA graphs"] == "CUDA graphs need a CUDA device"
     assert done.stdout == results.with_suffix(".txt").read_text()

@@ -58,8 +58,16 @@ def test_every_width_that_fits_has_its_blocks_and_other_widths_do_not_fit():
     assert [width for width in range(1, 257) if fused.fits(width)] == [16, 32, 64, 128]
 
 
+def test_a_tuned_row_is_used_on_its_architecture_only(monkeypatch):
+    row, qkv = (fused.Blocks(16, 16, 4, 2),) * 3, torch.zeros(1, 5, 6 * 64, dtype=torch.bfloat16)
+    monkeypatch.setitem(fused.TUNED, (90, 2, 64), row)
+    for architecture, expected in ((90, row), (89, fused.TABLE[2, 64])):
+        monkeypatch.setattr(fused, "architecture", lambda device, found=architecture: found)
+        assert fused._cuts(qkv, heads=1) == expected
+
+
 def test_a_block_is_a_power_of_two_that_a_matrix_product_takes():
-    for cuts in fused.TABLE.values():
+    for cuts in [*fused.TABLE.values(), *fused.TUNED.values()]:
         for cut in cuts:
             assert min(cut.queries, cut.keys) >= 16
             assert all(math.log2(count).is_integer() for count in (cut.queries, cut.keys, cut.warps))
