@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class Findings:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def without_folders(text: str) -> str:
+    """Return a line of output with the names of files only, since results are committed."""
+    return re.sub(r"(?<![\w:])(?:/[\w.+-]+)+/", "", text)[:300]
 
 
 def read(path: Path) -> list[Finding]:

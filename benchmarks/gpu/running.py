@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.system import processes
 
-from .findings import Finding, Findings, read
+from .findings import Finding, Findings, read, without_folders
 
 AGAIN = 3  # exit code of a part whose device is unusable for its process, and not for another one
 _POLL = 0.05  # seconds between looks at a process
@@ -108,18 +108,12 @@ class Running:
         except (ValueError, KeyError, TypeError, OSError, ArithmeticError) as error:
             self._notes.note("failure", error=f"its output cannot be read: {error!r}"[:300])
         how = "out of time" if late else f"exit {code}"
-        last = {"last": self._last_line(err) or self._last_line(out)} if code else {}
+        lines = (err.strip() or out.strip()).splitlines() if code and not late else []
+        last = {"last": without_folders(lines[-1])} if lines else {}
         self._notes.note("part", exit=code, late=late, seconds=round(seconds, 1), **last)
         with self.room.log.open("a") as log:
             log.write(f"===== {self.part.name}: {how}, {seconds:.1f} s\n{out[-200_000:]}\n{err[-200_000:]}\n")
         _say(f"{self.part.name}: {how} after {seconds:.1f} s")
-
-    def _last_line(self, text: str) -> str:
-        """Return the last line of a process's output, without the folders of this machine."""
-        line = [*text.strip().splitlines(), ""][0 if not text.strip() else -2]
-        for folder in (self.room.work, self.room.root):
-            line = line.replace(f"{folder}/", "")
-        return line[:300]
 
 
 def run(parts: Sequence[Part], room: Room, *, changed: Callable[[], None]) -> None:

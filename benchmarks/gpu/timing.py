@@ -16,7 +16,7 @@ from app.bench.rounds import Contender, Pace, Samples, measure, spread
 from app.place import Place
 from app.system import devices
 
-from .findings import Findings, read
+from .findings import Findings, read, without_folders
 from .running import AGAIN
 
 _ROUNDS, _SECONDS = 5, 12.0  # samples of a case, and the seconds after which no further one begins
@@ -61,7 +61,7 @@ def tried(findings: Findings, kind: str, case: str, work: Callable[[], dict[str,
     except Exception as error:  # whatever it fails with is the finding  # noqa: BLE001
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"
-        findings.note("failure", case=case, error=text[:300])
+        findings.note("failure", case=case, error=without_folders(text))
         if any(sign in text for sign in _BROKEN):
             sys.stdout.flush()
             sys.exit(AGAIN)

@@ -63,7 +63,7 @@ def test_a_part_that_crashes_or_exceeds_its_box_costs_only_itself(room, monkeypa
     running.run(
         [
             made_up(room, "crash", "import os; os.kill(os.getpid(), 9)"),
-            made_up(room, "raise", "raise ValueError('no such kernel')"),
+            made_up(room, "raise", "raise ValueError('no such kernel in /a/b/c.py')"),
             made_up(room, "long", waits),
             made_up(room, "well", "findings.note('rate', case='b', flops_per_second=5)"),
             made_up(room, "gpu", "", lacks="needs a CUDA device"),
@@ -73,7 +73,7 @@ def test_a_part_that_crashes_or_exceeds_its_box_costs_only_itself(room, monkeypa
     )
     ended = ends(room)
     assert [ended[name]["exit"] for name in ("crash", "raise", "well")] == [-9, 1, 0]
-    assert ended["raise"]["last"] == "ValueError: no such kernel" and ended["long"]["late"]
+    assert ended["raise"]["last"] == "ValueError: no such kernel in c.py" and ended["long"]["late"]
     assert [one["part"] for one in read(room.results) if one["kind"] in ("step", "rate")] == ["long", "well"]
     assert ended["gpu"]["skipped"] == "needs a CUDA device"
     assert "no such kernel" in room.log.read_text()
