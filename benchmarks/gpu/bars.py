@@ -100,8 +100,8 @@ def _loop(found: Found) -> float | None:
 
 def _exit(part: str) -> Callable[[Found], float | None]:
     def code(found: Found) -> float | None:
-        value = found.parts.get(part, {}).get("exit")
-        return None if value is None else abs(value)
+        ended = found.parts.get(part, {})
+        return None if ended.get("late") or ended.get("exit") is None else abs(ended["exit"])
 
     return code
 

@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.bounds
 
 It prints the tables of docs/performance.md. Nothing is measured. Limits are those of public data sheets, dense and with
-float32 sums, and every kernel is taken to run at one of them. Bytes count each tensor once per kernel that reads or
+float32 sums, and every kernel is assumed to run at one of them. Bytes count each tensor once per kernel that reads or
 writes it. For compiled blocks the kernels are those that torch.compile 2.15 makes of a block for a CPU.
 """
 

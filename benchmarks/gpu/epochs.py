@@ -50,7 +50,8 @@ def read(rows: list[dict[str, Any]], batch_size: int) -> dict[str, Any]:
     step = statistics.fmean(row["seconds"] for row in steady)
     validation = statistics.fmean(row["seconds"] for row in steady_val)
     full = of.get("val_full", [])
-    per_image = sum(row["seconds"] for row in full) / max(1, sum(row["examples"] for row in full))
+    passed = full or steady_val  # the process may have been killed before the first complete pass
+    per_image = sum(row["seconds"] for row in passed) / sum(row["examples"] for row in passed)
     epoch = math.ceil(IMAGES / batch_size) * (step + validation) + VALIDATION * per_image
     once = sum(row["seconds"] for row in train[:first] + val[:first]) - first * (step + validation)
     return {

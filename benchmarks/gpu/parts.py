@@ -12,7 +12,7 @@ from typing import Any
 
 from . import epochs, machine
 from .child import MODULES
-from .findings import Finding
+from .findings import Finding, without_folders
 from .running import Part, Room
 
 ABOUT = {  # part -> what it measures
@@ -58,7 +58,7 @@ def parts(room: Room) -> list[Part]:
     """Return every part, in its order, with the command for this room."""
     makers = {
         "doctor": lambda: (program("doctor", "--json", "--checkpoints", str(room.work / "runs")), printed("doctor")),
-        "tests": lambda: (tests(), lambda _: ()),
+        "tests": lambda: (tests(), _outcomes),
         "selftest": lambda: (program("selftest", "--kill", "1", "--json"), printed("selftest")),
         "peers-256": lambda: (bench(room.tiny, "cifar100"), printed("bench")),
         "peers-384": lambda: (bench(room.tiny, "bach"), printed("bench")),
@@ -90,10 +90,11 @@ def program(*arguments: str) -> list[str]:
 
 
 def tests() -> list[str]:
-    """Return the command that runs the tests marked `gpu`."""
+    """Return the command that runs the tests marked `gpu`, without collecting files that have none."""
     count = str(machine.workers())
+    files = [path for path in sorted((root() / "tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()]
     more = ["-n", count, "--maxprocesses", count, "-p", "no:cacheprovider", "-rfE", "--tb=short"]
-    return [sys.executable, "-m", "pytest", "-m", "gpu", *more, "tests"]
+    return [sys.executable, "-m", "pytest", "-m", "gpu", *more, *(str(path.relative_to(root())) for path in files)]
 
 
 def bench(tiny: bool, dataset: str) -> list[str]:
@@ -124,6 +125,15 @@ def printed(kind: str) -> Any:
 def _printed(kind: str, out: str) -> Iterator[Finding]:
     if out.strip():
         yield {"kind": kind, "found": json.loads(out)}
+
+
+def _outcomes(out: str) -> Iterator[Finding]:
+    """Yield the counts of tests, and those that failed."""
+    lines = out.strip().splitlines()
+    yield {
+        "kind": "tests", "counts": next((line for line in reversed(lines) if " in " in line), ""),
+        "failed": [without_folders(line) for line in lines if line.startswith(("FAILED", "ERROR"))],
+    }  # fmt: skip
 
 
 def environment(room: Room, name: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ def measure(findings: Findings) -> None:
 
 
 def product(findings: Findings) -> dict[str, Any]:
-    """Return the rate of a square bf16 product, which a step's share is taken of."""
+    """Return the rate of a square bf16 product. A step's utilisation is a share of it."""
     at, side = here(findings), 256 if findings.tiny else 8192
     found: dict[str, Any] = {"flops_per_second": meter.matmul_rate(at.device, side=side), "side": side}
     if at.device.type == "cuda":

@@ -15,7 +15,20 @@ from app.system.columns import columns
 from .bars import BARS, Found
 from .findings import Finding, read
 
-_OTHERS = ("rate", "linear", "accuracy", "loop", "epoch", "fits", "tuned", "profile", "selftest", "skipped", "failure")
+_OTHERS = (
+    "tests",
+    "rate",
+    "linear",
+    "accuracy",
+    "loop",
+    "epoch",
+    "fits",
+    "tuned",
+    "profile",
+    "selftest",
+    "skipped",
+    "failure",
+)
 _OMITTED = ("kind", "part", "samples", "top", "seconds")
 
 

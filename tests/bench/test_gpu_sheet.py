@@ -95,35 +95,37 @@ for case in "abc":
     assert [one["exit"] for one in read(room.results) if one["kind"] == "part"] == [-signal.SIGSEGV, 0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_kill_leaves_a_readable_results_file_and_summary_and_no_process(room, number):
-    code = f"""import sys, time
+SHEET = """import sys, time
 from pathlib import Path
 from benchmarks.gpu import __main__ as sheet
 from benchmarks.gpu.running import Part, Room
-results = Path({str(room.results)!r})
-note = {NOTE!r} + "findings.note('begun', case='a', pid=__import__('os').getpid())\\nimport time; time.sleep(60)"
-command = [sys.executable, "-S", "-c", note, str(results), "waits"]
-room = Room(results=results, log=results.with_suffix(".log"), work=Path({str(room.work)!r}), root=Path({str(ROOT)!r}),
-            ends=time.monotonic() + 60)
-sheet.measure([Part(name="waits", box=50, command=command)], room, tiny=True)
+code, results, root = sys.argv[1], Path(sys.argv[2]), Path.cwd()
+ends = time.monotonic() + 300
+room = Room(results=results, log=results.with_suffix(".log"), work=results.parent, root=root, ends=ends)
+part = Part(name="waits", box=300, command=[sys.executable, "-S", "-c", code, str(results), "waits"])
+sheet.measure([part], room, tiny=True)
 """
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 50
-    while (
-        not (waiting := [one for one in read(room.results) if one["kind"] == "begun"]) and time.monotonic() < deadline
-    ):
+
+
+def until(condition):
+    deadline = time.monotonic() + 120
+    while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_kill_leaves_a_readable_results_file_and_summary_and_no_process(room, number):
+    code = f"{NOTE}import os, time\nfindings.note('begun', case='a', pid=os.getpid())\ntime.sleep(300)"
+    command = [sys.executable, "-c", SHEET, code, str(room.results)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    (begun,) = until(lambda: [one for one in read(room.results) if one["kind"] == "begun"])
     text = room.results.with_suffix(".txt")
-    while not text.exists():
-        time.sleep(0.02)
+    assert until(text.exists)
     process.send_signal(number)
-    process.wait(30)
-    assert "bars: 0 met, 0 missed" in text.read_text()
-    assert read(room.results)[0]["kind"] == "machine"
-    while Path(f"/proc/{waiting[0]['pid']}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{waiting[0]['pid']}").exists()
+    process.wait(60)
+    assert "bars: 0 met, 0 missed" in text.read_text() and read(room.results)[0]["kind"] == "machine"
+    assert until(lambda: not Path(f"/proc/{begun['pid']}").exists())
 
 
 def test_a_line_that_a_kill_has_cut_is_skipped_and_does_not_spoil_the_next(tmp_path):
@@ -187,6 +189,8 @@ def test_fifty_epochs_follow_from_the_steady_steps_of_a_log():
     assert found["epoch_seconds"] == pytest.approx(100 * 0.11 + 5.0)
     assert found["once_seconds"] == pytest.approx(9.9)
     assert found["fifty_epochs_minutes"] == pytest.approx((50 * 16.0 + 9.9) / 60)
+    killed = epochs.read(rows, 450)  # before the validation pass
+    assert killed["epoch_seconds"] == pytest.approx(11.0 + 5000 * 0.01 / 128) and not killed["full_validation"]
 
 
 def test_every_part_is_described_in_the_page_and_has_a_box(room):
