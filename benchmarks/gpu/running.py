@@ -84,8 +84,8 @@ class Running:
 
     def end(self) -> None:
         """End the process and all its descendants: SIGTERM, then SIGKILL."""
+        started = processes.tree(self.process.pid) if self.process.poll() is None else []
         for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 10.0)):
-            started = processes.tree(self.process.pid) if self.process.poll() is None else []
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
             for process in reversed(started):

@@ -28,6 +28,7 @@ _OTHERS = (
     "selftest",
     "skipped",
     "failure",
+    "stopped",
 )
 _OMITTED = ("kind", "part", "samples", "top", "seconds")
 

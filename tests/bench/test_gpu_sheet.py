@@ -107,6 +107,14 @@ sheet.measure([part], room, tiny=True)
 """
 
 
+def alive(process):
+    """Whether a process runs, and is not one that has ended without a parent that asks for it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def until(condition):
     deadline = time.monotonic() + 120
     while not (found := condition()) and time.monotonic() < deadline:
@@ -125,7 +133,21 @@ def test_a_kill_leaves_a_readable_results_file_and_summary_and_no_process(room, 
     process.send_signal(number)
     process.wait(60)
     assert "bars: 0 met, 0 missed" in text.read_text() and read(room.results)[0]["kind"] == "machine"
-    assert until(lambda: not Path(f"/proc/{begun['pid']}").exists())
+    assert until(lambda: not alive(begun["pid"]))
+
+
+def test_a_box_ends_processes_in_other_sessions_that_ignore_sigterm_too(room, monkeypatch):
+    monkeypatch.setattr(running, "time", clock := Clock(room))
+    waits = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(300)"
+    code = f"""import subprocess, time
+other = subprocess.Popen([sys.executable, "-S", "-c", {waits!r}], start_new_session=True, stdout=subprocess.PIPE)
+other.stdout.readline()
+findings.note("step", case="a", pid=other.pid)
+time.sleep(300)
+"""
+    running.run([made_up(room, "long", code)], room, changed=clock.changed)
+    (step,) = [one for one in read(room.results) if one["kind"] == "step"]
+    assert until(lambda: not alive(step["pid"])) and ends(room)["long"]["late"]
 
 
 def test_a_line_that_a_kill_has_cut_is_skipped_and_does_not_spoil_the_next(tmp_path):
