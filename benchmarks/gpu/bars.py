@@ -140,7 +140,7 @@ def _cold(part: str) -> Callable[[Found], float | None]:
 BARS = (
     Bar(name="tests marked gpu, exit code", most=0, found=_exit("tests")),
     Bar(name="fused kernels against float64, worst error / limit", most=1, found=_accuracy),
-    Bar(name="selftest --kill 1, exit code", most=0, found=_exit("selftest")),
+    Bar(name="selftest --kill 1 --deterministic, exit code", most=0, found=_exit("selftest")),
     Bar(name="steps that wait for the device", most=0, found=_waiting),
     Bar(name="step / timm eager with AMP, d_model 256", most=0.80, stretch=0.70,
         found=lambda f: f.ratio("peers-256", "vit_classic", "timm eager")),

@@ -20,7 +20,7 @@ ABOUT = {  # part -> what it measures
     "tests": "`pytest -m gpu`",
     "accuracy": "the fused kernels' output and gradients against their definition in float64, on the device",
     "dataset": "a dataset of CIFAR-100's shape, made for the parts that train; no time is measured",
-    "selftest": "`run.py selftest --kill 1`: a killed run resumes, and ends with the stated guarantee",
+    "selftest": "`run.py selftest --kill 1 --deterministic`: a killed run resumes, and ends with the same bits",
     "warm": "the programs of timm's compiled model, so that `bench step` loads them; no time is measured",
     "tune-compile": "the programs of the block sizes that `tune` times; no time is measured",
     "rates": "a large matrix product, a copy, and the products of a block",
@@ -56,10 +56,11 @@ _FOLDERS = {"compile-deep": "deep"}  # of compiled programs, where it is not the
 
 def parts(room: Room) -> list[Part]:
     """Return every part, in its order, with the command for this room."""
+    exact = [] if room.tiny else ["--deterministic"]  # a CPU repeats every bit without it
     makers = {
         "doctor": lambda: (program("doctor", "--json", "--checkpoints", str(room.work / "runs")), printed("doctor")),
         "tests": lambda: (tests(), _outcomes),
-        "selftest": lambda: (program("selftest", "--kill", "1", "--json"), printed("selftest")),
+        "selftest": lambda: (program("selftest", "--kill", "1", *exact, "--json"), printed("selftest")),
         "peers-256": lambda: (bench(room.tiny, "cifar100"), printed("bench")),
         "peers-384": lambda: (bench(room.tiny, "bach"), printed("bench")),
         "epoch": lambda: trained(room, "epoch", "vit_classic", "--compile"),
