@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from .errors import InputError
-from .system import channels, deterministic, devices, float32, machine, memory
+from .system import channels, deterministic, devices, float32, machine, memory, neighbours
 from .system.ranks import rank
 from .tables.computing import meant
 
@@ -114,7 +114,8 @@ class Place:
         its = devices.limits(self.device)
         if self.has_room(tensor.nbytes):
             return tensor.to(self.device), "device"
-        taken = self.ranks << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
+        copies = self.ranks * neighbours.here().on_machine
+        taken = copies << (tensor.nbytes - 1).bit_length()  # torch pins powers of two
         if its.pins and taken < _SHARE_FOR_DATA * memory.free():
             with suppress(RuntimeError):  # the driver may have lower limits
                 return tensor.pin_memory(), "pinned"
@@ -140,13 +141,13 @@ class Place:
     def memory(self) -> tuple[int, int]:
         """Return the bytes of a CUDA device and the GiB in use now, stored images included, or zeros for other devices.
 
-        Memory that torch keeps from earlier measurements, to reuse it, does not count.
+        Memory that torch keeps from earlier measurements, to reuse it, does not count. For a run next to others on the
+        device, the bytes are those of its share, and only its memory is in use.
         """
         if self.device.type != "cuda":
             return 0, 0
-        free, total = torch.cuda.mem_get_info(self.device)
-        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return total, round((total - free - kept) / 2**30)
+        total, used = devices.in_use(self.device)
+        return total, round(used / 2**30)
 
     def take_threads(self, count: int) -> None:
         """Compute with `count` threads from here on, if the device is a CPU."""
@@ -209,6 +210,7 @@ class Place:
             "cuda": torch.version.cuda if self.device.type == "cuda" else None,
             **({"hip": torch.version.hip} if self.device.type == "cuda" and devices.is_amd() else {}),
             "platform": platform.system(),
+            **neighbours.here().described,
         }
 
 
@@ -244,6 +246,7 @@ def choose(*, device: str = "auto", precision: str = "auto", threads: int | None
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0].partition(". ")[0]
         raise InputError(f"device={device} is unavailable here ({first}). Use --device cpu") from error
+    devices.take_share(found)
     if threads is not None:
         torch.set_num_threads(threads)
     if found.type == "cpu":

@@ -115,9 +115,9 @@ def _require_gpus(given: launched.Launched, gpus: int) -> None:
 
     if given.gpus not in (None, gpus):
         raise InputError(
-            f"--gpus {gpus} does not fit the study, which trains on {given.gpus} per machine (--jobs times --ranks). "
-            f"Use `launch PLACE --gpus {given.gpus} -- study ...`, or change --jobs or --ranks. For more machines, use "
-            "--workers"
+            f"--gpus {gpus} does not fit the study, which trains on {given.gpus} per machine (--jobs times --ranks, or "
+            f"--jobs divided by --jobs-per-device). Use `launch PLACE --gpus {given.gpus} -- study ...`, or change "
+            "these options. For more machines, use --workers"
         )
 
 

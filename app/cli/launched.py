@@ -32,7 +32,7 @@ class Launched(NamedTuple):
 
     words: tuple[str, ...]  # what follows `run.py`
     uploads: bool
-    gpus: int | None = None  # that a study trains on; None for `train`, which takes any number, and on a CPU
+    gpus: int | None = None  # that a study trains on; None for any number, as for `train`, and on a CPU
     files: tuple[str, ...] = ()  # what it reads in the folder that the place mounts
 
 
@@ -71,6 +71,7 @@ def _train(words: list[str]) -> Launched:
 def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
     """Return the worker of a study, all runs of which are checked. Raises InputError."""
     from ..errors import InputError
+    from ..studies import jobs
     from ..studies.budget import Budget
 
     for name in ("plan", "as_json"):
@@ -88,13 +89,14 @@ def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
     file: Path | None = options.get("file")
     stays = file is not None and shared and _is_below(file)
     words = study_read.worker_of({**options, "file": file if stays or file is None else _embedded(file)})
-    gpus = None if options.get("device") == "cpu" else (options.get("jobs") or 1) * (options.get("ranks") or 1)
-    return Launched(tuple(words), bool(options.get("upload")), gpus, (str(file),) if file and stays else ())
+    files = (str(file),) if file and stays else ()
+    return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), files)
 
 
 def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     """Return a worker of a sweep, whose file is checked. Raises InputError."""
     from ..errors import InputError
+    from ..studies import jobs
     from ..sweeps import drawing
 
     for name in ("as_json", "models", "into"):
@@ -104,12 +106,12 @@ def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     with Screen() as screen:
         sweep, cap = sweep_read.sweep_of(options, screen, trials=options.get("trials"))
         drawing.require(sweep.file, cap)
-    file, jobs = options["file"], options.get("jobs") or 1
+    file = options["file"]
     stays = shared and _is_below(file)
     words = sweep_read.worker_of({**options, "file": file if stays else _embedded(file)})
-    words += ["--jobs", str(jobs)] if jobs > 1 else []
-    gpus = None if options.get("device") == "cpu" else jobs
-    return Launched(tuple(words), bool(options.get("upload")), gpus, (str(file),) if stays else ())
+    for name in ("jobs", "jobs_per_device"):
+        words += [f"--{name.replace('_', '-')}", str(options[name])] if (options.get(name) or 1) > 1 else []
+    return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), (str(file),) if stays else ())
 
 
 def _are_here(rows: list[Row], screen: Screen) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..studies.budget import Budget
     from ..studies.cells import Cell
+    from ..studies.jobs import Part
     from ..studies.progress import Progress
     from ..studies.study import Study
     from ..studies.worker import Worker
@@ -47,7 +48,7 @@ def _commands() -> typer.Typer:
 
 
 @o.takes(**study_options.OF_RUN)
-def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **options: Any) -> None:
+def run(*, plan: bool, yes: bool, work: bool, as_json: bool, **options: Any) -> None:
     """Train every run of a study that is not finished, one after the other.
 
     A CSV has settings in its header, such as model,seed, and one run per line. A YAML has settings of every run in
@@ -59,7 +60,7 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
 
     how = {name: options.pop(name, None) for name in study_options.OF_A_RUN}
     if how["launch"] or how["workers"]:
-        return of_launch.of_study(options | how | {"jobs": jobs, "plan": plan, "as_json": as_json})
+        return of_launch.of_study(options | how | {"plan": plan, "as_json": as_json})
     with Screen(quiet=as_json) as screen:
         from ..studies import changes, versions
         from ..studies.budget import Budget
@@ -84,15 +85,16 @@ def run(*, plan: bool, yes: bool, work: bool, jobs: int = 1, as_json: bool, **op
     if not left:
         _write_legacy(study, found, options)
         return show(found, as_json=as_json)
-    return _complete(study, budget, how | {"jobs": jobs, "work": work, "as_json": as_json}, options)
+    return _complete(study, budget, how | {"work": work, "as_json": as_json}, options)
 
 
 def _complete(study: Study, budget: Budget, how: dict[str, Any], options: dict[str, Any]) -> None:
     """Train what is missing, here or in several workers, and keep what the study leaves."""
-    worker = _worker(study, budget, how, options)
-    together = how["jobs"] > 1 or ((how["ranks"] or 1) > 1 and not how["work"])  # a worker has its devices already
+    from ..studies import jobs
+
+    worker, parts = _worker(study, budget, how, options), jobs.parts_of(options | how)
     try:
-        uploaded = not together or _work_together(how["jobs"], options | how)
+        uploaded = not parts or _work_together(parts, options | how)
         _finish(worker, uploaded=uploaded, as_json=how["as_json"])
     finally:
         _keep(study, found := worker.progress(), note)
@@ -125,7 +127,7 @@ def _worker(study: Study, budget: Budget, how: Mapping[str, Any], options: Mappi
     )  # fmt: skip
 
 
-def _work_together(count: int, options: dict[str, Any]) -> bool:
+def _work_together(parts: Sequence[Part], options: dict[str, Any]) -> bool:
     """Let several processes train the runs; return whether all are uploaded that are to be.
 
     Raises Stopped and KeyboardInterrupt.
@@ -133,9 +135,8 @@ def _work_together(count: int, options: dict[str, Any]) -> bool:
     from ..errors import Stopped
     from ..studies import jobs
 
-    gpus = jobs.devices(on_cpu=options.get("device") == "cpu")
-    parts = jobs.shares(count, gpus, threads=options.get("threads"), ranks=options["ranks"] or 1)
-    codes = jobs.work(study_read.worker_of({**options, "jobs": 1, "legacy": None}), parts, note)
+    alone = {**options, "jobs": None, "jobs_per_device": None, "legacy": None}
+    codes = jobs.work(study_read.worker_of(alone), parts, note)
     if 130 in codes:
         raise KeyboardInterrupt
     if 75 in codes:

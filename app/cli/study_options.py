@@ -37,8 +37,15 @@ RetryFailed = Annotated[
                 "twice, if they did not diverge."),
 ]  # fmt: skip
 Jobs = Annotated[
-    int, _option("--jobs", metavar="N", min=1, help="Train this many runs at once on this machine, each on one GPU or "
-                 "on a share of the cores. Default: 1."),
+    int | None,
+    _option("--jobs", metavar="N", min=1, help="Train this many runs at once on this machine, each on one GPU or on a "
+            "share of the cores. Default: 1, or as many as --jobs-per-device allows."),
+]  # fmt: skip
+JobsPerDevice = Annotated[
+    int | None,
+    _option("--jobs-per-device", metavar="N", min=1, max=64, help="Train this many runs at once on each GPU, such as "
+            "small models that do not fill it. Each has 1/N of its memory. Without a GPU, it acts as --jobs. "
+            "Default: 1."),
 ]  # fmt: skip
 Ranks = Annotated[
     int, _option("--ranks", metavar="N", min=1, help="Train each run with this many processes, one for each GPU, as "
@@ -88,7 +95,8 @@ OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {
 }  # fmt: skip
 OF_A_RUN: dict[str, tuple[Any, Any]] = {
     "plan": (OnlyPlan, False), "yes": (Yes, False), "work": (Work, False), "retry_failed": (RetryFailed, False),
-    "jobs": (Jobs, 1), "ranks": (Ranks, 1), "claim": (Claim, None), "mixed_versions": (MixedVersions, False),
-    "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None), "launch": (Launch, None), "workers": (Workers, None),
+    "jobs": (Jobs, None), "jobs_per_device": (JobsPerDevice, None), "ranks": (Ranks, 1), "claim": (Claim, None),
+    "mixed_versions": (MixedVersions, False), "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None),
+    "launch": (Launch, None), "workers": (Workers, None),
 }  # fmt: skip
 OF_RUN = OF_EVERY_COMMAND | OF_A_RUN | {"as_json": (o.AsJson, False)}

@@ -55,7 +55,7 @@ def worker_of(options: Mapping[str, Any]) -> list[str]:
     }
     values |= {"claim": f"{given['claim']:g}s"} if "claim" in given else {}
     values |= {"legacy": given["legacy"]} if "legacy" in given else {}
-    values |= {name: str(given[name]) for name in ("jobs", "ranks") if given.get(name, 1) > 1}
+    values |= {name: str(given[name]) for name in ("jobs", "jobs_per_device", "ranks") if given.get(name, 1) > 1}
     own += [word for name, value in values.items() for word in (_flag(name), value)]
     own += [_flag(name) for name in _FLAGS if given.get(name)]
     return ["study", "run", *own, *words({name: value for name, value in given.items() if name in SETTINGS}), "--work"]

@@ -17,6 +17,9 @@ from .screen import Screen, note, result, result_json
 from .sweep_read import search_of, sweep_of, worker_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..studies.jobs import Part
     from ..sweeps.lines import Content
     from ..sweeps.ranking import Trial
     from ..sweeps.sweep import Sweep
@@ -68,7 +71,10 @@ def _searched(given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> t
         screen.say(_begun(sweep, cap))
         if given.get("upload"):
             require_writable(screen, private=bool(given.get("private")))
-    uploaded = how["jobs"] == 1 or _work_together(how["jobs"], given | how)
+    from ..studies import jobs
+
+    parts = jobs.parts_of(given | how)
+    uploaded = not parts or _work_together(parts, given | how)
     content = search_of(sweep, given, cap=cap, how=how).complete()
     if not uploaded:
         from ..errors import NotUploaded
@@ -86,7 +92,7 @@ def _begun(sweep: Sweep, cap: int | None) -> str:
     )
 
 
-def _work_together(count: int, options: dict[str, Any]) -> bool:
+def _work_together(parts: Sequence[Part], options: dict[str, Any]) -> bool:
     """Let several processes search; return whether all their runs are uploaded that are to be.
 
     Raises Stopped and KeyboardInterrupt.
@@ -94,7 +100,6 @@ def _work_together(count: int, options: dict[str, Any]) -> bool:
     from ..errors import Stopped
     from ..studies import jobs
 
-    parts = jobs.shares(count, jobs.devices(on_cpu=options.get("device") == "cpu"), threads=options.get("threads"))
     codes = jobs.work(worker_of(options), parts, note)
     if 130 in codes:
         raise KeyboardInterrupt

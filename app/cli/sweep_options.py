@@ -39,13 +39,10 @@ Into = Annotated[
 Count = Annotated[
     int, _option("--count", metavar="N", min=1, help="Print this many trials, the best one first. Default: 3.")
 ]
-Jobs = Annotated[
-    int, _option("--jobs", metavar="N", min=1, help="Train this many trials at once on this machine, each on one GPU "
-                 "or on a share of the cores. Default: 1."),
-]  # fmt: skip
 OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {"file": (File, ...), "sweep_seed": (SweepSeed, None)}
 OF_RUN: dict[str, tuple[Any, Any]] = {
-    "trials": (Trials, None), "models": (Models, None), "into": (Into, None), "jobs": (Jobs, 1),
+    "trials": (Trials, None), "models": (Models, None), "into": (Into, None),
+    "jobs": (study_options.Jobs, None), "jobs_per_device": (study_options.JobsPerDevice, None),
     "claim": (study_options.Claim, None), "mixed_versions": (study_options.MixedVersions, False),
     "as_json": (o.AsJson, False),
 }  # fmt: skip

@@ -17,7 +17,7 @@ import torch
 from ..config.run import RunConfig
 from ..errors import first_line
 from ..place import Place
-from ..system import devices, float32
+from ..system import devices, float32, neighbours
 from ..system.child import Child
 from ..tables import own
 from ..tables.own import OwnModel
@@ -59,7 +59,7 @@ class _Trials:
     """Trials in one other process, which is started by the first trial, and again after one that failed."""
 
     def __init__(self, config: RunConfig, place: Place, say: Callable[[str], None]) -> None:
-        self._make = partial(_prepared, place, _Setting.here(), own.known(config.model))
+        self._make = partial(_prepared, place, _Setting.here(), own.known(config.model), _taken(place))
         self._place, self._say = place, say
         self._child: Child | None = None
         self._is_here = False
@@ -98,19 +98,33 @@ def needs_process(place: Place) -> bool:
 
 @contextmanager
 def trials_on(config: RunConfig, place: Place, say: Callable[[str], None]) -> Iterator[Run]:
-    """Yield the function that runs trials of a model on a place, in another process if the device needs it."""
-    if not needs_process(place):
-        yield lambda function, *arguments, **options: function(*arguments, **options)
-        return
-    trials = _Trials(config, place, say)
-    try:
-        yield trials
-    finally:
-        trials.close()
+    """Yield the function that runs trials of a model on a place, in another process if the device needs it.
+
+    Of several runs on one device, one at a time makes trials, because trials at the same time slow each other.
+    """
+    with neighbours.in_turn(place.device.type, say):
+        if not needs_process(place):
+            yield lambda function, *arguments, **options: function(*arguments, **options)
+            return
+        trials = _Trials(config, place, say)
+        try:
+            yield trials
+        finally:
+            trials.close()
 
 
-def _prepared(place: Place, setting: _Setting, code: OwnModel | None) -> Callable[[Run, Any, Mapping[str, Any]], Any]:
-    """Return what answers in the other process. `code` is a user's file, which the user named to the first process."""
+def _taken(place: Place) -> int:
+    """Return the bytes that this process has allocated on a CUDA device, else 0."""
+    return torch.cuda.memory_allocated(place.device) if place.device.type == "cuda" else 0
+
+
+def _prepared(
+    place: Place, setting: _Setting, code: OwnModel | None, taken: int
+) -> Callable[[Run, Any, Mapping[str, Any]], Any]:
+    """Return what answers in the other process.
+
+    `code` is a user's file, which the user named to the first process. `taken` is what that process has on the device.
+    """
     if code:
         own.allow(code)
     setting.take()
@@ -118,6 +132,7 @@ def _prepared(place: Place, setting: _Setting, code: OwnModel | None) -> Callabl
         if place.device.index is not None:
             torch.accelerator.set_device_index(place.device.index)
         torch.empty(1, device=place.device)
+        devices.take_share(place.device, taken=taken)
         place.wait()
     except (RuntimeError, AssertionError) as error:
         raise UnreachableError(first_line(error)) from error

@@ -46,11 +46,12 @@ def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -
 def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
     """Return everything that a measurement depends on: the device, its software, the precision and the model's shape.
 
-    Torch's version is added by `remembered`.
+    So do the runs that share the device, if there are others. Torch's version is added by `remembered`.
     """
     here = place.describe()
     shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
-    return {name: here[name] for name in ("device", "precision", "threads")} | shape | _software(here)
+    named = ("device", "precision", "threads", "jobs_per_device")
+    return {name: here[name] for name in named if name in here} | shape | _software(here)
 
 
 def _software(here: Mapping[str, Any]) -> dict[str, Any]:

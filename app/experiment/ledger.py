@@ -2,6 +2,8 @@
 
 A place is one process of the run. Its time begins with reading the data and ends with the test. A process that was
 killed cannot write, so the next one enters its time from the saved state and from the log.
+
+Runs at once on a machine share its price, and runs at once on a GPU share its energy, in equal parts.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from ..artifacts.checkpoint import State
 from ..artifacts.parts import Seconds
 from ..artifacts.record import Record
 from ..place import Place
-from ..system import energy
+from ..system import energy, neighbours
 from .observers import Saving
 
 _HOUR = 3600  # seconds
@@ -34,7 +36,8 @@ class Stay:
     @classmethod
     def begin(cls, here: Place) -> Stay:
         """Return a stay that begins now."""
-        return cls(time.monotonic(), energy.counter(energy.gpus(here.device, here.ranks)))
+        used = energy.counter(energy.gpus(here.device, here.ranks), runs=neighbours.here().on_device)
+        return cls(time.monotonic(), used)
 
 
 def open_place(kept: Record, here: Place, stay: Stay, *, from_step: int, usd_per_hour: float | None) -> None:
@@ -108,7 +111,8 @@ def _add_up(kept: Record) -> None:
     """Enter the energy and the dollars of all places for which they are known."""
     energies = [place.energy_kwh for place in kept.places if place.energy_kwh is not None]
     prices = [
-        (place.seconds or 0) / _HOUR * place.usd_per_hour for place in kept.places if place.usd_per_hour is not None
-    ]
+        (place.seconds or 0) / (place.jobs or 1) / _HOUR * place.usd_per_hour
+        for place in kept.places if place.usd_per_hour is not None
+    ]  # fmt: skip
     kept.energy_kwh = round(sum(energies), 6) if energies else None
     kept.dollars = round(sum(prices), 6) if prices else None

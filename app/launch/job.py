@@ -18,10 +18,10 @@ _IMAGE = re.compile(r"(?!.*://)[a-zA-Z0-9][\w.:/@-]*", re.ASCII)
 class Job:
     """What is to be run and what it needs.
 
-    `arguments` are what follows `run.py`: a `train` or a `study` command. `workers` is how many machines work on a
-    study. `gpu` is the place's own name of a GPU, None for the place's usual one. `files` are paths in the folder of
-    submission that the command reads. `environment` holds what may be read by everybody; `secrets` are names only:
-    their values never stand in a text.
+    `arguments` are what follows `run.py`: a `train`, `study` or `sweep` command. `workers` is how many machines work on
+    a study or a sweep. `gpu` is the place's name of a GPU, None for the place's usual one. `files` are paths in the
+    folder of submission that the command reads. `environment` has what everybody may read. `secrets` are names only:
+    no text contains their values.
     """
 
     arguments: tuple[str, ...]
@@ -81,8 +81,8 @@ class Job:
 
     @property
     def is_study(self) -> bool:
-        """Whether the command is the worker of a study."""
-        return self.arguments[:1] == ("study",)
+        """Whether the command is the worker of a study or of a sweep."""
+        return self.arguments[:1] in (("study",), ("sweep",))
 
     @property
     def names(self) -> list[str]:

@@ -154,11 +154,16 @@ def seconds(record: Record) -> float | None:
     return float(record.seconds.training) if record.seconds else None
 
 
+def side_by_side(record: Record) -> list[int]:
+    """Return how many runs used a device at once at the places of a run, each number once."""
+    return sorted({place.jobs_per_device or 1 for place in record.places})
+
+
 def dollars(record: Record, usd_per_hour: float | None = None) -> float | None:
     """Return the dollars of a run: those in its record, else those of its machines' time at a price."""
     if record.dollars is not None:
         return float(record.dollars)
-    occupied = [place.seconds for place in record.places if place.seconds is not None]
+    occupied = [place.seconds / (place.jobs or 1) for place in record.places if place.seconds is not None]
     took = sum(occupied) if occupied else seconds(record)
     return None if usd_per_hour is None or took is None else took / 3600 * usd_per_hour
 
@@ -206,6 +211,7 @@ def facts(run: Run) -> dict[str, tuple[str, str]]:
         "training and validation rows": ("confound", f"split {data.split_fingerprint}"),
         "computed in": ("confound", ", ".join(sorted({place.precision for place in record.places}))),
         "device": ("harmless", ", ".join(sorted({place.device for place in record.places}))),
+        "runs at once on the device": ("harmless", ", ".join(map(str, side_by_side(record)))),
     }
     if data.arrays_digest:
         found["cached arrays"] = ("voids", data.arrays_digest[:12])

@@ -14,7 +14,7 @@ from ..artifacts.index import Entry
 from ..artifacts.parts import Errors
 from ..artifacts.runs import Run
 from .arms import ARCHITECTURE, Arm, architecture
-from .audit import Finding
+from .audit import Finding, side_by_side
 
 _REPLICATES = ("seed", "fold", "repeat")
 _NAMED = 5  # runs in a remark
@@ -28,7 +28,8 @@ def findings(a: Arm, b: Arm, entries: Sequence[Entry]) -> list[Finding]:
     if trials[0] != trials[1]:
         text = f"tuning: {trials[0]} finished configurations of {a.title} against {trials[1]} of {b.title}"
         found.append(Finding(confound="trials spent on tuning", text=text))
-    return [*found, *_unlearned((*a.runs, *b.runs)), *_tested_again((*a.runs, *b.runs)), _order(a, b)]
+    runs = (*a.runs, *b.runs)
+    return [*found, *_unlearned(runs), *_tested_again(runs), *_side_by_side(runs), _order(a, b)]
 
 
 def learned(run: Run) -> bool:
@@ -109,6 +110,16 @@ def _tested_again(runs: Sequence[Run]) -> list[Finding]:
     text = (
         f"the test set was used more than once by {len(again)} runs ({_listed(again)}). The final weights are compared"
     )
+    return [Finding(confound="", text=text)]
+
+
+def _side_by_side(runs: Sequence[Run]) -> list[Finding]:
+    """Return a remark on the times of runs that shared a device."""
+    shared = [run.record.run_id for run in runs if max(side_by_side(run.record)) > 1]
+    if not shared:
+        return []
+    many = "1 run" if len(shared) == 1 else f"{len(shared)} runs"
+    text = f"{many} shared a device with other runs ({_listed(shared)}), which lengthens the training time"
     return [Finding(confound="", text=text)]
 
 

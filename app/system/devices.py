@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import machine, memory
+from ..errors import InputError
+from . import machine, memory, neighbours
+
+_CONTEXT = 1 << 29  # bytes that CUDA and its libraries take in each process on a device, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +35,30 @@ class Limits:
 
 
 def _host(_: torch.device) -> tuple[int, int]:
-    return memory.free(), memory.total()
+    return _share(memory.free(), memory.total())
+
+
+def _share(free: int, total: int) -> tuple[int, int]:
+    """Return the free and the total bytes that one of the runs on a device may use."""
+    most = total // neighbours.here().on_device
+    return min(free, most), most
 
 
 def _apple(_: torch.device) -> tuple[int, int]:
     """Return the memory below which macOS does not swap, without what this process has. The host shares it."""
     total = torch.mps.recommended_max_memory()
-    return max(0, total - torch.mps.driver_allocated_memory()), total
+    return _share(max(0, total - torch.mps.driver_allocated_memory()), total)
 
 
 def _cuda(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.mem_get_info(device)
+    free, total = torch.cuda.mem_get_info(device)
+    if (most := _limit(device, total)) is None:
+        return free, total
+    return max(0, min(free, most - torch.cuda.memory_reserved(device))), most
 
 
 def _xpu(device: torch.device) -> tuple[int, int]:
-    return torch.xpu.mem_get_info(device)
+    return _share(*torch.xpu.mem_get_info(device))
 
 
 _NEVER = float("inf")
@@ -130,10 +142,52 @@ def empty_cache(device: torch.device) -> None:
 def free_at_peak(device: torch.device) -> tuple[int, int]:
     """Return the bytes of a CUDA device that were free when torch had reserved most, since `forget_peak`, and all.
 
-    What other processes and libraries have on the device now is not free.
+    What other processes and libraries have on the device now is not free. A run next to others has its share at most.
     """
     free, total = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.max_memory_reserved(device), total
+    peak = torch.cuda.max_memory_reserved(device)
+    left = free + torch.cuda.memory_reserved(device) - peak
+    if (most := _limit(device, total)) is None:
+        return left, total
+    return min(left, most - peak), most
+
+
+def in_use(device: torch.device) -> tuple[int, int]:
+    """Return the bytes of a CUDA device, and those in use now without what torch keeps for reuse.
+
+    Of a run next to others, both are those of its share.
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    own = torch.cuda.memory_allocated(device)
+    if (most := _limit(device, total)) is None:
+        return total, total - free - torch.cuda.memory_reserved(device) + own
+    return most, own
+
+
+def take_share(device: torch.device, *, taken: int | None = None) -> None:
+    """Limit what this process reserves on a CUDA device that several runs use: an equal share for each of them.
+
+    `taken` is what another process of the same run has allocated there; None: there is no other process. Each process
+    also has a context of about 512 MiB. Raises InputError if nothing is left.
+    """
+    runs = neighbours.here().on_device
+    if device.type != "cuda" or runs == 1:
+        return
+    total = torch.cuda.mem_get_info(device)[1]
+    share = total // runs - _CONTEXT - (0 if taken is None else taken + _CONTEXT)
+    if share <= 0:
+        raise InputError(
+            f"{runs} runs at once are too many for {device}, which has {total / 2**30:.1f} GiB of memory. Use a "
+            "smaller --jobs-per-device"
+        )
+    torch.cuda.set_per_process_memory_fraction(share / total, device.index)
+
+
+def _limit(device: torch.device, total: int) -> int | None:
+    """Return the bytes that this process may reserve on a CUDA device, or None for a run that has it alone."""
+    if neighbours.here().on_device == 1:
+        return None
+    return int(total * torch.cuda.get_per_process_memory_fraction(device.index))
 
 
 def is_amd() -> bool:

@@ -14,16 +14,17 @@ _MILLIJOULES = 3.6e9  # millijoules of a kWh
 Counter = Callable[[], float | None]
 
 
-def counter(uuids: Sequence[str]) -> Counter:
+def counter(uuids: Sequence[str], *, runs: int = 1) -> Counter:
     """Return a function that returns the energy in kWh that these GPUs used together since now, or None if unknown.
 
-    It is unknown without GPUs, without `nvidia-ml-py`, and for GPUs older than Volta, which have no counter.
+    Of `runs` runs on the same GPUs, each is given an equal share. The energy is unknown without GPUs, without
+    `nvidia-ml-py`, and for GPUs older than Volta, which have no counter.
     """
     began = _millijoules(uuids)
 
     def since() -> float | None:
         now = None if began is None else _millijoules(uuids)
-        return None if began is None or now is None else round(max(0, now - began) / _MILLIJOULES, 6)
+        return None if began is None or now is None else round(max(0, now - began) / runs / _MILLIJOULES, 6)
 
     return since
 

@@ -29,21 +29,54 @@ def test_a_study_goes_on_with_the_versions_of_its_first_run(monkeypatch):
 
 
 def test_each_worker_gets_a_gpu_or_its_share_of_the_cores(monkeypatch):
-    assert jobs.shares(2, ["0", "3"], threads=None) == [([], {"CUDA_VISIBLE_DEVICES": name}) for name in "03"]
+    apart = [([], {"CUDA_VISIBLE_DEVICES": name, "ISOSCALE_NEIGHBOURS": "1 2"}) for name in "03"]
+    assert jobs.shares(2, ["0", "3"], threads=None) == apart
     with pytest.raises(InputError, match=r"--jobs 3 needs 3 GPUs.* has 2\. Use --jobs 2"):
         jobs.shares(3, ["0", "1"], threads=None)
     monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
-    assert jobs.shares(3, [], threads=None) == [(["--threads", "2"], {})] * 3
-    assert jobs.shares(3, [], threads=4) == [([], {})] * 3
+    monkeypatch.delenv("TORCHINDUCTOR_COMPILE_THREADS", raising=False)
+    more = {"ISOSCALE_NEIGHBOURS": "3 3", "TORCHINDUCTOR_COMPILE_THREADS": "2"}
+    assert jobs.shares(3, [], threads=None) == [(["--threads", "2"], more)] * 3
+    assert jobs.shares(3, [], threads=4) == [([], more)] * 3
     pairs = jobs.shares(2, list("0123"), threads=None, ranks=2)
     assert [more["CUDA_VISIBLE_DEVICES"] for _, more in pairs] == ["0,1", "2,3"]
-    assert jobs.shares(2, [], threads=None, ranks=3) == [(["--threads", "1"], {})] * 2
+    assert [own for own, _ in jobs.shares(2, [], threads=None, ranks=3)] == [["--threads", "1"]] * 2
     with pytest.raises(InputError, match=r"--ranks 3 needs 6 GPUs.*Use --jobs 1 or less"):
         jobs.shares(2, list("0123"), threads=None, ranks=3)
     with pytest.raises(InputError, match=r"Use --ranks 2 or less"):
         jobs.shares(1, list("01"), threads=None, ranks=3)
     with pytest.raises(InputError, match=r"--jobs 8 needs 8 cores.* has 7\. Use --jobs 7"):
         jobs.shares(8, [], threads=None)
+
+
+def test_workers_that_share_gpus_are_dealt_in_turn_and_told_how_many_share_each(monkeypatch):
+    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # the user's stays
+    found = [more for _, more in jobs.shares(None, ["0", "MIG-b"], threads=None, per_device=2)]
+    assert [more["CUDA_VISIBLE_DEVICES"] for more in found] == ["0", "MIG-b", "0", "MIG-b"]
+    assert {more["ISOSCALE_NEIGHBOURS"] for more in found} == {"2 4"} and "OMP_NUM_THREADS" not in found[0]
+    assert found[0]["TORCHINDUCTOR_COMPILE_THREADS"] == "4"
+    uneven = jobs.shares(3, ["0", "1"], threads=None, per_device=4)
+    assert [more["ISOSCALE_NEIGHBOURS"] for _, more in uneven] == ["2 3", "1 3", "2 3"]
+    cpu = {"jobs_per_device": 2, "device": "cpu"}
+    assert jobs.parts_of(cpu) == jobs.parts_of({"jobs": 2, "device": "cpu"}) and len(jobs.parts_of(cpu)) == 2
+    assert jobs.parts_of({"jobs": 1, **cpu}) == jobs.parts_of({"ranks": 2, "work": True}) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "says"),
+    [
+        ({"jobs": 9, "jobs_per_device": 4}, "0,1", "--jobs 9 with --jobs-per-device 4 needs 3 GPUs, .* has 2. Use --jobs 8"),
+        ({"jobs_per_device": 9}, "", "--jobs-per-device 9 needs 9 cores, .* has 7. Use --jobs-per-device 7"),
+        ({"jobs": 4, "jobs_per_device": 2}, "", "--jobs 4 is more than --jobs-per-device 2, and this machine has no GPU"),
+        ({"ranks": 2, "jobs_per_device": 2}, "0,1", "--ranks 2 one run on several. Omit one of them"),
+    ],
+)  # fmt: skip
+def test_more_runs_than_devices_have_room_for_are_refused(monkeypatch, asked, gpus, says):
+    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    with pytest.raises(InputError, match=says):
+        jobs.parts_of(asked)
 
 
 def test_gpus_are_those_that_this_process_may_use(monkeypatch, tmp_path):

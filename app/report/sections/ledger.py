@@ -17,6 +17,8 @@ _SECONDS = {
     "lost": "seconds.lost",
 }
 
+_SHARED = "Runs at once on a GPU share its energy, and runs at once on a machine share its price, in equal parts."
+
 
 def section(subject: Subject) -> Section | None:
     """Return the section, or None without finished runs."""
@@ -59,8 +61,15 @@ def _partly(total: Text, runs: list[Run], missing: str) -> Text:
 
 
 def _machines(runs: list[Run]) -> Iterator[Block]:
-    devices = dict.fromkeys(f"{place.device} ({place.precision})" for run in runs for place in run.record.places)
+    devices = dict.fromkeys(
+        f"{place.device} ({place.precision}{_beside(place.jobs_per_device)})"
+        for run in runs for place in run.record.places
+    )  # fmt: skip
     yield Paragraph((f"Computed on {'; '.join(devices)}.",))
+
+
+def _beside(runs: int | None) -> str:
+    return f", {runs} runs at once, whose times are not those of runs alone" if runs else ""
 
 
 def _remarks(subject: Subject) -> Iterator[Block]:
@@ -68,6 +77,8 @@ def _remarks(subject: Subject) -> Iterator[Block]:
         "Energy is that of the complete GPU, as its driver measures it. It is not estimated where it is not measured."
     )
     yield Paragraph((text,), "note")
+    if any(place.jobs for run in subject.runs for place in run.record.places):
+        yield Paragraph((_SHARED,), "note")
     for answer in subject.answers:
         for pair in answer.comparison.pairs if answer.comparison else ():
             if found := _price_of_a_point(answer, pair):
