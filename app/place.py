@@ -141,8 +141,7 @@ class Place:
     def memory(self) -> tuple[int, int]:
         """Return the bytes of a CUDA device and the GiB in use now, stored images included, or zeros for other devices.
 
-        Memory that torch keeps from earlier measurements, to reuse it, does not count. For a run next to others on the
-        device, the bytes are those of its share, and only its memory is in use.
+        Memory that torch keeps to reuse it does not count. Next to other runs, both are of this run's share.
         """
         if self.device.type != "cuda":
             return 0, 0

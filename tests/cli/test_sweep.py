@@ -216,12 +216,15 @@ def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
 @pytest.mark.usefixtures("file")
 def test_a_sweep_is_launched_with_its_file_in_the_text(call, monkeypatch):
     monkeypatch.setenv("HF_REPOSITORY", "owner/name")
-    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --upload"
+    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --jobs-per-device 1 --upload"
     ended = call(f"launch docker --gpus 2 -- {line}")
     assert ended.code == 0, ended.err
     text = " ".join(ended.out.replace("\\\n", " ").split())
     assert "sweep run 'data:application/yaml;name=search.yaml;base64," in text
     assert "--trials 3" in text and "--sweep-seed 4" in text and "--jobs 2" in text and "--upload" in text
+    assert "torch.distributed" not in text  # the workers start their trainings
+    shared = call(f"launch docker --gpus 3 -- {line.replace('--jobs 2', '').replace('device 1', 'device 4')}")
+    assert "--jobs-per-device 4" in shared.out and "--jobs " not in shared.out
     assert call("launch docker -- sweep search.yaml --dataset digits").code == 2
     assert "not available for `launch`" in call(f"launch docker -- {line} --models vit_classic,resnet18").err
     assert "study or sweep command" in call("launch docker -- sweep top search.yaml").err

@@ -15,6 +15,7 @@ from hub.server import HubServer
 
 from app.artifacts.runs import find_runs
 from app.cli import main
+from app.results.surroundings import same_bits
 from app.studies.worker import Worker
 from app.system import relaunch
 
@@ -112,6 +113,25 @@ def test_workers_that_share_a_repository_only_finish_each_run_once(call, work):
     assert sum(begun(said).values()) == 3
     for run in runs:
         require_single_rows(run)
+
+
+@pytest.mark.slow
+def test_runs_side_by_side_end_in_the_bytes_of_runs_alone_and_share_the_price(call, work, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    asked = f"{TINY} --epochs 1 --device cpu --usd-per-hour 3600 --max-hours 1"
+    ended = call(f"study {asked} --cross seed=0-1 --jobs-per-device 2")
+    assert ended.code == 0 and {"worker 1: ", "worker 2: "} <= {line[:10] for line in ended.err.splitlines()}, ended.err
+    assert call(f"train {asked.removesuffix(' --max-hours 1')} --seed 1 --checkpoints alone").code == 0
+    found = {run.config.seed: run for run in find_runs(work / "checkpoints")}
+    (alone,) = find_runs(work / "alone")
+    for part in ("weights", "best", "predictions", "splits"):
+        assert getattr(found[1].files, part).read_bytes() == getattr(alone.files, part).read_bytes()
+    assert alone.record.run_id == found[1].record.run_id and alone.record.places[0].jobs is None
+    assert same_bits(found[1].record, alone.record)
+    for place in (run.record.places[0] for run in found.values()):
+        assert (place.jobs, place.jobs_per_device) == (2, 2)
+    seconds = found[0].record.places[0].seconds
+    assert found[0].record.dollars == pytest.approx(seconds / 2)
 
 
 @pytest.mark.slow

@@ -103,6 +103,13 @@ def test_a_process_that_ends_enters_its_loop_and_its_test(kept):
     assert ledger.note(kept) == ""
 
 
+def test_runs_at_once_share_the_price_of_their_machine(kept):
+    kept.places.clear()
+    here = SimpleNamespace(describe=lambda: {**HERE.describe(), "jobs": 4, "jobs_per_device": 2})
+    ledger.open_place(kept, here, stay(30.0, kwh=0.5), from_step=0, usd_per_hour=7.2)
+    assert kept.dollars == pytest.approx(30 * 0.002 / 4) and kept.places[0].seconds == 30.0
+
+
 def test_energy_is_the_difference_of_the_gpus_counters(monkeypatch):
     nvml, shown = ModuleType("pynvml"), {"GPU-a": 5_000, "GPU-b": 10_000}
     nvml.NVMLError = type("NVMLError", (Exception,), {})
@@ -114,6 +121,9 @@ def test_energy_is_the_difference_of_the_gpus_counters(monkeypatch):
     shown["GPU-a"] += 3_600_000_000
     shown["GPU-b"] += 1_800_000_000
     assert since() == 1.5
+    half = energy.counter(["GPU-a", "GPU-b"], runs=2)
+    shown["GPU-a"] += 3_600_000_000
+    assert half() == 0.5
 
     def fail(_):
         raise nvml.NVMLError

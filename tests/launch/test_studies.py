@@ -229,6 +229,8 @@ def test_a_worker_s_command_is_read_as_the_study_that_was_typed(call):
         ("launch vast --gpus 2 -- study grid.csv", "--gpus 2 does not fit the study, which trains on 1 per machine"),
         ("launch vast -- study grid.csv --jobs 2 --ranks 2", "which trains on 4 per machine"),
         ("study grid.csv --launch slurm --jobs 2", "Use `launch PLACE --gpus 2 -- study ...`"),
+        ("study grid.csv --launch slurm --jobs 5 --jobs-per-device 2", "which trains on 3 per machine"),
+        ("study grid.csv --launch slurm --ranks 2 --jobs-per-device 2", "--ranks 2 one run on several. Omit one"),
         ("launch vast -- study status grid.csv", "'study status' after -- is not a train, study or sweep command"),
         ("launch vast -- study grid.csv --plan", "--plan has no effect on a rented machine. Omit it"),
         ("study grid.csv --json --launch vast", "--json has no effect on a rented machine. Omit it"),
@@ -256,6 +258,9 @@ def test_a_machine_with_several_gpus_gets_the_options_that_share_them(call):
     code, out, _ = call("launch docker --gpus 4 -- study grid.csv --jobs 2 --ranks 2 --upload")
     assert code == 0 and "--gpus 4" in out and "--jobs 2 --ranks 2" in out and "torch.distributed" not in out
     assert "TORCH_ELASTIC_SHUTDOWN_TIMEOUT=120" in out
+    for gpus in (1, 4):
+        code, out, _ = call(f"launch docker --gpus {gpus} -- study grid.csv --jobs-per-device 2 --upload")
+        assert code == 0 and f"--gpus {'all' if gpus == 1 else gpus}" in out and "--jobs-per-device 2" in out
 
 
 def test_data_on_the_rented_machine_is_checked_there(call):

@@ -144,6 +144,22 @@ def test_dollars_are_those_of_the_record_or_of_the_machines_time_at_a_price(tmp_
     assert audit.dollars(run.record, 2.0) == 1.0 and audit.dollars(run.record) is None
     run.record.dollars = 0.25
     assert audit.dollars(run.record, 2.0) == 0.25
+    places[0]["jobs"] = 4  # runs at once, which share the hour
+    shared = finished(tmp_path, classified(RIGHT), model=VIT, about={"places": places}, seed=1, **OF)
+    assert audit.dollars(shared.record, 2.0) == 0.25
+
+
+def test_times_of_runs_that_shared_a_device_are_not_those_of_runs_alone_and_a_remark_says_so(tmp_path):
+    places = [{"device": "made up", "precision": "fp32", "jobs": 2, "jobs_per_device": 2}]
+    one, other = pair(tmp_path, about={"about": {"places": places}})
+    about = audit.audited(one, other, tuning.findings(one, other, []))
+    assert "runs at once on the device" in differing(about, "harmless") and not about.confounds
+    shared = other.runs[0].record.run_id
+    assert f"1 run shared a device with other runs ({shared}), which lengthens the training time" in {
+        each.text for each in about.findings
+    }
+    alone = audit.audited(one, one, tuning.findings(one, one, []))
+    assert not any("shared a device" in each.text for each in alone.findings)
 
 
 def test_a_learning_rate_at_the_edge_of_its_grid_and_unequal_trials_are_confounds(tmp_path):

@@ -1,6 +1,7 @@
 """Runs side by side on one device: the memory and the energy of each, its price, and turns for trials."""
 
 import multiprocessing
+import os
 import time
 from types import SimpleNamespace
 
@@ -103,12 +104,10 @@ def test_a_share_of_the_memory_means_smaller_micro_batches_at_first(gpu, monkeyp
 
 
 def _in_turn(cache, log, number):
-    import os
-
-    os.environ |= {"ISOSCALE_CACHE": cache, neighbours.VARIABLE: "2 2"}
+    os.environ |= {"ISOSCALE_CACHE": str(cache), neighbours.VARIABLE: "2 2"}
     with neighbours.in_turn("cuda", lambda _: None):
         for _ in range(20):
-            with open(log, "a") as file:
+            with log.open("a") as file:
                 file.write(number)
             time.sleep(0.005)
 
@@ -116,7 +115,7 @@ def _in_turn(cache, log, number):
 def test_trials_of_two_runs_on_a_device_never_overlap(tmp_path):
     log = tmp_path / "log"
     context = multiprocessing.get_context("fork")
-    both = [context.Process(target=_in_turn, args=(str(tmp_path), str(log), number)) for number in "12"]
+    both = [context.Process(target=_in_turn, args=(tmp_path, log, number)) for number in "12"]
     for each in both:
         each.start()
     for each in both:
