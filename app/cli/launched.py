@@ -89,7 +89,7 @@ def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
     file: Path | None = options.get("file")
     stays = file is not None and shared and _is_below(file)
     words = study_read.worker_of({**options, "file": file if stays or file is None else _embedded(file)})
-    files = (str(file),) if file and stays else ()
+    files: tuple[str, ...] = (str(file),) if file and stays else ()
     return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), files)
 
 

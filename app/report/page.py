@@ -127,8 +127,10 @@ def _data(run: Run) -> Iterator[tuple[str, object]]:
 
 def _places(run: Run) -> Iterator[tuple[str, object]]:
     for place in run.record.places:
-        about = {"threads": place.threads, "ranks": place.ranks, "runs at once on the device": place.jobs_per_device}
-        about |= {"platform": place.platform, "from": place.started}
+        about = {
+            "threads": place.threads, "ranks": place.ranks, "runs at once on the device": place.jobs_per_device,
+            "platform": place.platform, "from": place.started,
+        }  # fmt: skip
         told = ", ".join(f"{name} {value}" for name, value in about.items() if value is not None)
         yield (
             f"from step {place.from_step or 0:,}",

@@ -25,6 +25,16 @@ TINY = (
     "--dataset digits --size 100K --d-model 64 --epochs 3 --batch-size 32 --val-batch-size 16 "
     "--limit-train 160 --limit-val 40 --limit-test 60 --threads 1"
 )
+WITHOUT_FIGURES = """
+import sys
+from app.system import relaunch
+relaunch.command = lambda *words, **_: [sys.executable, __file__, *words]
+if sys.argv[1] == "train":
+    from matplotlib.figure import Figure
+    Figure.savefig = lambda _, path, **__: path.write_bytes(b"not drawn")
+from app.cli import main
+sys.exit(main())
+"""
 
 
 def worker(folder, said, options, **more):
@@ -117,6 +127,8 @@ def test_workers_that_share_a_repository_only_finish_each_run_once(call, work):
 
 @pytest.mark.slow
 def test_runs_side_by_side_end_in_the_bytes_of_runs_alone_and_share_the_price(call, work, monkeypatch):
+    (work / "program.py").write_text(WITHOUT_FIGURES)
+    monkeypatch.setattr(relaunch, "command", lambda *words: [sys.executable, str(work / "program.py"), *words])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     asked = f"{TINY} --epochs 1 --device cpu --usd-per-hour 3600 --max-hours 1"
     ended = call(f"study {asked} --cross seed=0-1 --jobs-per-device 2")
