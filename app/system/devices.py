@@ -40,8 +40,9 @@ def _host(_: torch.device) -> tuple[int, int]:
 
 def _share(free: int, total: int) -> tuple[int, int]:
     """Return the free and the total bytes that one of the runs on a device may use."""
-    most = total // neighbours.here().on_device
-    return min(free, most), most
+    if (runs := neighbours.here().on_device) == 1:
+        return free, total
+    return min(free, total // runs), total // runs
 
 
 def _apple(_: torch.device) -> tuple[int, int]:
