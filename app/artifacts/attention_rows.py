@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 TEST = "test"  # the inputs that are the test images themselves
+CANVAS, PATCHED = "canvas", "patched"  # those among distractors, whose names end in the number of distractors
 
 
 class Part(NamedTuple):
     """The weights, inputs and layer that numbers are of."""
 
     weights: str  # final | best | ema
-    inputs: str  # test, or canvas0 to canvas8 with that many distractors
+    inputs: str  # test, canvas0 to canvas8 with that many distractors, or patched0 to patched8 with that many patches
     layer: int  # from 0; -1 for numbers of all layers together
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +32,11 @@ Canvases = Annotated[
     _option("--canvases", help="Also measure canvases of 3 x 3 cells with a test image and 0 to 8 images of other "
             "classes. Default: no."),
 ]  # fmt: skip
+Distractors = Annotated[
+    int | None,
+    _option("--distractors", min=0, max=MOST_DISTRACTORS, help="Also measure test images with 0 to this many patches "
+            "of other classes on their border. Default: as many as the run was trained or tested with."),
+]  # fmt: skip
 
 _NOTE = (
     "One value per image, layer and number is kept in _attention.parquet next to the run. If the command is "
@@ -49,6 +54,7 @@ def attention(
     names: Names,
     limit_test: Rows = USUAL_ROWS,
     canvases: Canvases = False,
+    distractors: Distractors = None,
     best: o.Best = False,
     ema: o.Ema = False,
     device: o.Device = None,
@@ -63,7 +69,7 @@ def attention(
         from ..experiment import looking  # torch, which a wrong name above should not wait for
         from ..experiment.options import Options
 
-        asked = looking.Asked(rows=limit_test, canvases=canvases)
+        asked = looking.Asked(rows=limit_test, canvases=canvases, distractors=distractors)
         runs = {run.files.record: run for each in parts.values() for run in each}
         for run in runs.values():
             looking.require_maps(run, asked)
@@ -73,7 +79,7 @@ def attention(
     if as_json:
         return result_json({"runs": [*map(_object, found.values())], **_comparison(arms, gaps)})
     for each in found.values():
-        result("\n".join([*_lines(each), *(_of_canvases(each) if canvases else ())]))
+        result("\n".join([*_lines(each), *(_of_canvases(each) if canvases else ()), *_of_patches(each)]))
     return result("\n".join(_table(arms, gaps))) if gaps else None
 
 
@@ -162,24 +168,50 @@ def _lines(each: Looked) -> Iterator[str]:
 
 def _of_canvases(each: Looked) -> Iterator[str]:
     """Yield the table of canvases: shares on the target's cell, means over layers, and accuracies, by distractors."""
+    yield "share of attention on the target's cell, mean over layers, and accuracy in %, by distractors:"
+    yield _by_count(each, "canvas", range(MOST_DISTRACTORS + 1), {"chance": lambda count: 1 / (count + 1)})
+
+
+def _of_patches(each: Looked) -> Iterator[str]:
+    """Yield the table of images with patches, if they are measured: shares on the image, and accuracies, by patches."""
+    from ..results import attended
+
+    def uniform(count: int) -> float:
+        its = attended.together(each.parts, f"patched{count}")
+        return float(its.values["uniform"].mean()) if its else 0.0
+
+    if counts := attended.patched(each.parts):
+        yield "share of attention on what patches leave of the image, mean over layers, and accuracy in %, by patches:"
+        yield _by_count(each, "patched", counts, {"uniform": uniform})
+
+
+def _by_count(each: Looked, inputs: str, counts: Sequence[int], first: dict[str, Callable[[int], float]]) -> str:
+    """Return a table of a line per number of distractors: first columns, shares over layers, accuracies in %."""
     from ..results import attended
     from ..system.columns import columns
 
-    rows = []
-    shares = [name for name in of_kind("canvas") if name.startswith("share")]
-    shares = [name for name in shares if attended.over_layers(each.parts, name, "canvas0") is not None]
-    model = attended.together(each.parts, "canvas0")
+    some = f"{inputs}{counts[0]}"
+    model = attended.together(each.parts, some)
+    shares = [name for name in NUMBERS if name.startswith("share")]
+    shares = [name for name in shares if attended.over_layers(each.parts, name, some) is not None]
     rights = [name for name in of_kind("canvas") if model and name in model.values]
-    for count in range(MOST_DISTRACTORS + 1):
-        inputs = f"canvas{count}"
-        its = attended.together(each.parts, inputs)
-        means = [attended.over_layers(each.parts, name, inputs) for name in shares]
+    rows = []
+    for count in counts:
+        its = attended.together(each.parts, f"{inputs}{count}")
+        means = [attended.over_layers(each.parts, name, f"{inputs}{count}") for name in shares]
         rows.append([
-            str(count), f"{1 / (count + 1):.3f}", *(f"{one.mean():.3f}" for one in means if one is not None),
+            str(count), *(f"{value(count):.3f}" for value in first.values()),
+            *(f"{one.mean():.3f}" for one in means if one is not None),
             *(f"{100 * its.values[name].mean():.1f}" for name in rights if its),
         ])  # fmt: skip
-    yield "share of attention on the target's cell, mean over layers, and accuracy in %, by distractors:"
-    yield columns(["distractors", "chance", *(NUMBERS[name].title for name in (*shares, *rights))], rows)
+    return columns(["distractors", *first, *(NUMBERS[name].title for name in (*shares, *rights))], rows)
+
+
+def _title(gap: Difference) -> str:
+    title = NUMBERS[gap.name].title
+    if gap.inputs == "test":
+        return title
+    return f"{'share' if gap.name == 'share' else title}, {gap.inputs.removeprefix('patched')} patches"
 
 
 def _table(arms: tuple[str, ...], gaps: Sequence[Difference]) -> Iterator[str]:
@@ -188,7 +220,7 @@ def _table(arms: tuple[str, ...], gaps: Sequence[Difference]) -> Iterator[str]:
     yield f"differences, {arms[0]} minus {arms[1]} (exploratory; * marks a false discovery rate of 5 %):"
     rows = [
         [
-            NUMBERS[gap.name].title, "mean" if gap.layer < 0 else str(gap.layer),
+            _title(gap), "mean" if gap.layer < 0 else str(gap.layer),
             *(f"{mean:.4g}" for mean in gap.means), f"{gap.difference:+.4g}",
             f"[{gap.interval[0]:+.4g}, {gap.interval[1]:+.4g}]" if gap.interval else "-",
             "-" if gap.adjusted is None else f"{gap.adjusted:.2g}", "*" if gap.marked else "",

@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "attention": (
         "attention 3f2a91c0",
         "attention model=vit_classic,size=10M model=vit_differential,size=10M --canvases",
+        "attention model=vit_classic model=vit_differential --distractors 4",
     ),
     "predict": (
         "predict 3f2a91c0 ./new_photos",

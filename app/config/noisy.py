@@ -37,16 +37,21 @@ def check(noise: Noise, *, task: str, channels: int, stored: Extent) -> None:
         raise InputError(f"label_noise={noise.label_noise} is not written in its shortest form. Use {shortest}")
     require_read({"label_noise": noise.label_noise})
     for name in ("distractors", "test_distractors"):
-        if getattr(noise, name) and min(plane(stored)) < _LEAST_SIDE:
-            raise InputError(
-                f"{name}={getattr(noise, name)} needs images of {_LEAST_SIDE} px or more, and these are stored at "
-                f"{min(plane(stored))} px. Use a larger --image, or omit {flag(name)}"
-            )
+        require_side(name, getattr(noise, name), stored)
     corruption = corruptions.parsed(noise.corrupt_train)
     if corruption and corruptions.CORRUPTIONS[corruption[0]].colour and channels != 3:
         raise InputError(
             f"corrupt_train={noise.corrupt_train} works on images of three channels, and these have {channels}. Use "
             "another corruption"
+        )
+
+
+def require_side(name: str, count: int, stored: Extent) -> None:
+    """Raise InputError for distractors in images that are stored too small. `name` is that of the setting."""
+    if count and min(plane(stored)) < _LEAST_SIDE:
+        raise InputError(
+            f"{name}={count} needs images of {_LEAST_SIDE} px or more, and these are stored at "
+            f"{min(plane(stored))} px. Use a larger --image, or omit {flag(name)}"
         )
 
 

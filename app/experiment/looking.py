@@ -1,11 +1,11 @@
-"""A run's attention maps for test images, and for canvases with distractors, as numbers per image that are kept."""
+"""A run's attention maps for test images, and for images among distractors, as numbers per image that are kept."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,42 +13,50 @@ from torch import Tensor, nn
 
 from .. import place
 from ..artifacts import attention_rows
-from ..artifacts.attention_rows import TEST, Numbers, Part
+from ..artifacts.attention_rows import CANVAS, PATCHED, TEST, Numbers, Part
 from ..artifacts.runs import Run
 from ..artifacts.which import FINAL, Which
-from ..config import effects
+from ..config import effects, noisy
 from ..data.splits.resident import Split
-from ..data.transforms import canvases
-from ..data.transforms.normalise import Normalise
-from ..data.transforms.resize import Resize
 from ..errors import InputError
 from ..models.attention import measures
-from ..models.attention.lambdas import lambdas_of, scaled_lambda
-from ..models.attention.layer import Maps
 from ..models.attention.seen import blocks_of, largest_difference, patches_of, seen
 from ..place import Place
 from ..system.locks import lock
-from ..tables.attention_numbers import EVERY, FACTORS, MOST_DISTRACTORS, USUAL_ROWS
-from ..tables.shape import plane
-from . import recomputing
+from ..tables.attention_numbers import EVERY, MOST_DISTRACTORS, USUAL_ROWS
+from . import recomputing, scenes
 from .corrupting import chosen, part_of
 from .elsewhere import restored
 from .observers import Screen
 from .options import Options
+from .scenes import Found, Scene
 
 _ENTRIES = 1 << 24  # of the maps of a layer, of all images of a chunk
 _MOST = 64  # images of a chunk
 _SECONDS = 20.0  # between two writes of the file
 
-Found = dict[Part, dict[str, Tensor]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The test rows, and whether canvases are measured, too."""
+    """The test rows, and the images among distractors that are measured, too."""
 
     rows: int | None = USUAL_ROWS  # a fixed stratified part; None: all
     canvases: bool = False
+    distractors: int | None = None  # patches of an image, at most; None: as many as the run was trained with
+
+    def inputs(self, run: Run) -> tuple[str, ...]:
+        """Return the names of a run's inputs: test images, canvases by their distractors, images by their patches."""
+        count = self.patches(run)
+        return (
+            TEST,
+            *(f"{CANVAS}{each}" for each in range(MOST_DISTRACTORS + 1) if self.canvases),
+            *(f"{PATCHED}{each}" for each in range(count + 1) if count),
+        )
+
+    def patches(self, run: Run) -> int:
+        """Return the largest number of patches in an image. 0: images with patches are not measured."""
+        usual = max(run.config.distractors, run.config.test_distractors)
+        return usual if self.distractors is None else self.distractors
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,11 @@ def look(run: Run, asked: Asked, options: Options, screen: Screen, *, which: Whi
         whole = recomputing.splits_of(run, here, options, screen).test
         test = part_of(whole, chosen(whole, asked.rows, regression=run.config.task == "regression"))
         work = _Work(run, test, here, which, options, screen, attention_rows.load(run.files.attention))
+        wanted = asked.inputs(run)
         with work.kept():
-            work.inputs(TEST, lambda: test, _of_images)
-            for count in range(MOST_DISTRACTORS + 1) if asked.canvases else ():
-                made = _Canvases.of(run, test, here, count)
-                work.inputs(f"canvas{count}", made.split, made.numbers)
+            for name in wanted:
+                work.inputs(name, (lambda: None) if name == TEST else partial(scenes.of, name, run, whole, test, here))
         rows = np.sort(test.rows)
-        wanted = {TEST, *(f"canvas{count}" for count in range(MOST_DISTRACTORS + 1) if asked.canvases)}
         found = {
             part: numbers for part, all_rows in work.stored.items()
             if part.weights == which.name and part.inputs in wanted and (numbers := all_rows.of(rows)) is not None
@@ -89,15 +95,18 @@ def look(run: Run, asked: Asked, options: Options, screen: Screen, *, which: Whi
 
 
 def require_maps(run: Run, asked: Asked) -> None:
-    """Raise InputError for a run without attention of isoscale, and for canvases of other data than labelled images."""
+    """Raise InputError for a run without attention of isoscale, and for distractors if data are no labelled images."""
     config = run.config
     if "attention" not in config.family.cells:
         raise InputError(
             f"run {config.run_id} is a {config.model}, which has no attention maps that can be computed here. Name a "
             "run of a model with an `attention` option, such as vit_classic"
         )
-    if asked.canvases and (effects.kind_of(config.dataset) != "image" or config.task == "regression"):
-        raise InputError(f"--canvases needs a classification of images, which run {config.run_id} is not. Omit it")
+    classified = effects.kind_of(config.dataset) == "image" and config.task != "regression"
+    for option, wanted in (("--canvases", asked.canvases), ("--distractors", asked.distractors)):
+        if wanted and not classified:
+            raise InputError(f"{option} needs a classification of images, which run {config.run_id} is not. Omit it")
+    noisy.require_side("distractors", asked.distractors or 0, config.stored_side)
 
 
 def chunk_of(model: nn.Module, tokens: int) -> int:
@@ -130,22 +139,20 @@ class _Work:
     def kept(self) -> _Kept:
         return _Kept(self)
 
-    def inputs(
-        self, name: str, split: Callable[[], Split], measured: Callable[[nn.Module, Tensor, Tensor, Tensor], Found]
-    ) -> None:  # fmt: skip
-        """Add the numbers of the missing rows for some inputs, a chunk at a time."""
+    def inputs(self, name: str, scene: Callable[[], Scene | None]) -> None:
+        """Add the numbers of the missing rows for some inputs, a chunk at a time. No scene: the test images."""
         there = self.stored.get(Part(self.which.name, name, EVERY))
         missing = np.flatnonzero(~np.isin(self.test.rows, [] if there is None else there.rows))
         if not len(missing):
             return
-        given = split()
+        made = scene()
+        given, measured = (self.test, _of_images) if made is None else (made.split, made.numbers)
         size = chunk_of(self.model, _tokens(self.model, given))
         for start in range(0, len(missing), size):
             self.screen.stage(f"{self.run.record.run_id}: {name}, image {start + 1:,} of {len(missing):,}")
             examples = missing[start : start + size]
             images, targets = given.batch(examples)
-            rows = torch.from_numpy(self.test.rows[examples].astype(np.int64)).to(self.here.device)
-            found = measured(self.model, images, targets, rows)
+            found = measured(self.model, images, targets, examples)
             self.add(name, self.test.rows[examples].astype(np.int64), found)
 
     def add(self, name: str, rows: np.ndarray, found: Found) -> None:
@@ -188,9 +195,9 @@ def _tokens(model: nn.Module, split: Split) -> int:
     return int(next(layers).hidden.shape[1])
 
 
-def _of_images(model: nn.Module, images: Tensor, targets: Tensor, rows: Tensor) -> Found:
+def _of_images(model: nn.Module, images: Tensor, targets: Tensor, examples: np.ndarray) -> Found:
     """Return the numbers of each layer for a chunk of test images, and the checks of all layers together."""
-    del targets, rows
+    del targets, examples
     patches, found = patches_of(model), Found()
     errors = []
     for number, layer in enumerate(seen(model, images.float())[1]):
@@ -205,77 +212,3 @@ def _of_images(model: nn.Module, images: Tensor, targets: Tensor, rows: Tensor) 
     off = largest_difference(model, images[:1].float())
     checks = {"sum_error": max(errors) * alike, "path_difference": off * alike}
     return found | {Part("", TEST, EVERY): checks}
-
-
-@dataclass(frozen=True)
-class _Canvases:
-    """Canvases with a number of distractors, and what is measured on them."""
-
-    made: canvases.Canvas
-    test: Split
-    count: int
-    extent: tuple[int, int]
-
-    @classmethod
-    def of(cls, run: Run, test: Split, here: Place, count: int) -> _Canvases:
-        labels = test.labels.cpu().numpy()[test.members]
-        try:
-            others = canvases.distractors(labels, test.rows.astype(np.int64), count)
-        except ValueError as error:
-            raise InputError(f"--canvases needs test images of two classes ({error}). Omit it") from error
-        mean = run.record.data.mean or [0.5] * run.config.channels
-        empty = torch.tensor([round(255 * value) for value in mean], device=here.device)
-        rows = torch.from_numpy(test.rows.astype(np.int64)).to(here.device)
-        positions = torch.from_numpy(test.members[others]).to(test.images.device)
-        made = canvases.Canvas(test.images, positions, rows, empty)
-        return cls(made, test, count, plane(run.config.image))
-
-    def split(self) -> Split:
-        """Return the test rows on canvases, resized and normalised as the run's images."""
-        rest = [each for each in self.test.transforms if isinstance(each, Resize | Normalise)]
-        return replace(self.test, transforms=(self.made, *rest))
-
-    def numbers(self, model: nn.Module, images: Tensor, targets: Tensor, rows: Tensor) -> Found:
-        """Return the shares on the target's cell in each layer, and which canvases are classified correctly."""
-        at = canvases.places(rows, self.count)
-        with_lambda = lambdas_of(model) is not None
-        found, correct = self._at_factor(model, images, targets, at, "")
-        for factor in FACTORS if with_lambda else ():
-            with scaled_lambda(model, factor):
-                more, right = self._at_factor(model, images, targets, at, f"_at_{factor:g}")
-            correct |= right
-            for part, values in more.items():
-                found[part] |= values
-        return found | {Part("", "", EVERY): correct}
-
-    def _at_factor(
-        self, model: nn.Module, images: Tensor, targets: Tensor, at: Tensor, suffix: str
-    ) -> tuple[Found, dict[str, Tensor]]:
-        patches, found = patches_of(model), Found()
-        logits, layers = seen(model, images.float())
-        for number, layer in enumerate(layers):
-            values = {f"{name}{suffix}": self._share(each, patches, at) for name, each in _shown(layer.maps, suffix)}
-            found[Part("", "", number)] = values
-        return found, {f"correct{suffix}": (logits.argmax(1) == targets).double()}
-
-    def _share(self, weights: Tensor, patches: slice, at: Tensor) -> Tensor:
-        """Return the share on the target's cell of what the cls token reads, or all tokens without one: (B,)."""
-        queries = slice(0, 1) if patches.start else slice(None)
-        read = measures.shares(weights)[:, :, queries, patches].mean((1, 2))  # (B, P)
-        cells = canvases.patch_cells(grid_of(read.shape[1], self.extent)).to(read)
-        return measures.on_cells(read, cells, at[:, 0], canvases.occupied(at))
-
-
-def _shown(maps: Maps, suffix: str) -> Iterator[tuple[str, Tensor]]:
-    """Yield the maps whose shares are measured: D, and without a changed lambda also A1 and A2."""
-    yield "share", maps.combined
-    if maps.second is not None and not suffix:
-        yield "share_first", maps.first
-        yield "share_second", maps.second
-
-
-def grid_of(patches: int, extent: tuple[int, int]) -> tuple[int, int]:
-    """Return the rows and columns of patches in an image of (H, W) pixels."""
-    rows = max(1, round(math.sqrt(patches * extent[0] / extent[1])))
-    assert patches % rows == 0, "patches are a grid"
-    return rows, patches // rows

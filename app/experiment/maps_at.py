@@ -19,9 +19,10 @@ from ..tables.shape import plane
 from . import recomputing
 from .corrupting import chosen
 from .elsewhere import restored
-from .looking import Asked, grid_of, require_maps
+from .looking import Asked, require_maps
 from .observers import Screen
 from .options import Options
+from .scenes import grid_of
 
 HEAD, POINT = "head", "point"  # the queries: what the head reads, and the patch at a point
 

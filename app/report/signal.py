@@ -1,8 +1,8 @@
-"""The figure of the signal share: attention on the target's cell against distractors, and the accuracy next to it."""
+"""Figures of the signal share: attention on the image among distractors, and the accuracy next to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..artifacts import attention_rows
-from ..artifacts.attention_rows import TEST
+from ..artifacts.attention_rows import CANVAS, PATCHED, TEST
 from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
@@ -20,17 +20,49 @@ from ..results import attended
 from ..results.attended import Parts
 from ..tables.attention_numbers import MOST_DISTRACTORS
 from . import selection, style
-from .canvas import CANVAS, Canvas
+from .canvas import CANVAS as USUAL
+from .canvas import Canvas
 from .series import Series, series_of
 
 _HEIGHT = 4.3  # inches
-_COUNTS = np.arange(MOST_DISTRACTORS + 1)
-_INPUTS = [f"canvas{count}" for count in _COUNTS]
+_TEXTS = {  # the start of a file's name, the axis of shares, the dotted line, and the caption: what, and where
+    CANVAS: (
+        "attention", "share on the target's cell", "chance 1 / (m + 1)",
+        "Canvases of 3 x 3 cells with a test image and m images of other classes",
+        "tokens without one, on the target's cell, of what is on all cells with an image. It is a mean over layers,",
+    ),
+    PATCHED: (
+        "attention_patches", "share on the image", "uniform map",
+        "Test images with m patches of other classes on their border",
+        "tokens without one, on what patches leave of the image, of what is on all of it. It is a mean over layers,",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The images among distractors of a figure, by their number of distractors."""
+
+    kind: str  # canvas | patched
+    counts: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs in the file of numbers."""
+        return tuple(f"{self.kind}{count}" for count in self.counts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of its figure."""
+        return _TEXTS[self.kind]
+
+
+CANVASES = Inputs(CANVAS, tuple(range(MOST_DISTRACTORS + 1)))
 
 
 @dataclass(frozen=True)
 class Line:
-    """A number against distractors: means and 95 % intervals, (9,) each. NaN: there is no interval."""
+    """A number against distractors: means and 95 % intervals, (counts,) each. NaN: there is no interval."""
 
     label: str
     means: np.ndarray
@@ -38,48 +70,71 @@ class Line:
     high: np.ndarray
 
 
-def draw(runs: list[Run], folder: Path, *, canvas: Canvas = CANVAS) -> list[Path]:
-    """Draw `attention_<size>_<dataset>` for each size. Return the files.
+def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]:
+    """Draw `attention_<size>_<dataset>` of canvases and `attention_patches_<size>_<dataset>` for each size.
 
-    Raises InputError for runs without the numbers that `attention --canvases` keeps.
+    Returns the files. Raises InputError if neither canvases nor images with patches are measured on all of the runs.
     """
     found = {run.files.record: _read(run) for run in runs}
+    drawn = measured(runs, [*found.values()])
     series, dataset, paths = series_of(runs), checks.file_part(runs[0].config.dataset), list[Path]()
     for size in dict.fromkeys(each.size for each in series):
         its = [each for each in series if each.size == size]
-        shares, rights = [], []
-        for each in its:
-            parts = [found[run.files.record] for run in each.runs]
-            rights.append(line(each.architecture, parts, "correct", 100.0))
-            names = {"share": "D", "share_first": "A1"} if _subtracts(parts[0]) else {"share": "A"}
-            shares += [line(f"{each.architecture}: {shown}", parts, name) for name, shown in names.items()]
-        made = figure(size, its, shares, rights, canvas)
-        paths += style.save(made, folder / f"attention_{checks.file_part(size)}_{dataset}", canvas)
+        for inputs in drawn:
+            made = _of_size(size, its, found, inputs, canvas)
+            paths += style.save(made, folder / f"{inputs.texts[0]}_{checks.file_part(size)}_{dataset}", canvas)
     return paths
+
+
+def measured(runs: Sequence[Run], parts: Sequence[Parts]) -> list[Inputs]:
+    """Return the inputs that are measured on all of the runs. Raise InputError if there are none."""
+    found = []
+    if all({*CANVASES.names} <= {part.inputs for part in its} for its in parts):
+        found.append(CANVASES)
+    if len(counts := tuple(sorted(set.intersection(*(set(attended.patched(its)) for its in parts))))) > 1:
+        found.append(Inputs(PATCHED, counts))
+    if found:
+        return found
+    ran = next((run for run, its in zip(runs, parts, strict=True) if not its), runs[0]).record.run_id
+    raise InputError(
+        f"not all of the runs have the same numbers among distractors, such as run {ran}. Run `attention {ran} "
+        "--canvases` or `attention ... --distractors 4` for every run first"
+    )
 
 
 def _read(run: Run) -> Parts:
     parts = {part: its for part, its in attention_rows.load(run.files.attention).items() if part.inputs != TEST}
     weights = next((name for name in ("final", "best", "ema") if any(part.weights == name for part in parts)), None)
-    parts = {part: its for part, its in parts.items() if part.weights == weights}
-    if {part.inputs for part in parts} != {*_INPUTS}:
-        ran = run.record.run_id
-        raise InputError(f"run {ran} has no complete numbers of canvases. Run `attention {ran} --canvases` first")
-    return parts
+    return {part: its for part, its in parts.items() if part.weights == weights}
 
 
-def _subtracts(parts: Parts) -> bool:
-    return attended.over_layers(parts, "share_first", _INPUTS[0]) is not None
+def _of_size(
+    size: str, series: Sequence[Series], found: Mapping[Path, Parts], inputs: Inputs, canvas: Canvas
+) -> Figure:  # fmt: skip
+    shares, rights = [], []
+    for each in series:
+        parts = [found[run.files.record] for run in each.runs]
+        rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs))
+        names = {"share": "D", "share_first": "A1"} if _subtracts(parts[0], inputs) else {"share": "A"}
+        shares += [line(f"{each.architecture}: {shown}", parts, name, inputs=inputs) for name, shown in names.items()]
+    chance = 1 / (1 + np.array(inputs.counts, float))
+    if inputs.kind == PATCHED:
+        chance = line("uniform", [*found.values()][:1], "uniform", inputs=inputs).means
+    return figure(size, series, shares, rights, canvas, inputs=inputs, chance=chance)
 
 
-def line(label: str, runs: Sequence[Parts], name: str, unit: float = 1.0) -> Line:
+def _subtracts(parts: Parts, inputs: Inputs) -> bool:
+    return attended.over_layers(parts, "share_first", inputs.names[0]) is not None
+
+
+def line(label: str, runs: Sequence[Parts], name: str, unit: float = 1.0, *, inputs: Inputs = CANVASES) -> Line:
     """Return a number of an architecture, the mean over layers and seeds, against the number of distractors.
 
     The interval of several seeds covers new seeds and new images, that of one seed new images.
     """
     means, low, high = [], [], []
-    for inputs in _INPUTS:
-        values = unit * np.stack(_of_images(runs, name, inputs))
+    for each in inputs.names:
+        values = unit * np.stack(_of_images(runs, name, each))
         mean, interval, _ = attended.estimate(values, np.zeros_like(values))
         means.append(mean)
         low.append(interval[0] if interval else np.nan)
@@ -101,43 +156,49 @@ def _of_images(runs: Sequence[Parts], name: str, inputs: str) -> list[np.ndarray
 
 
 def figure(
-    size: str, series: Sequence[Series], shares: Sequence[Line], rights: Sequence[Line], canvas: Canvas = CANVAS
-) -> Figure:
-    """Return the figure of one size: shares in the left panel, accuracies in the right one."""
+    size: str, series: Sequence[Series], shares: Sequence[Line], rights: Sequence[Line], canvas: Canvas = USUAL,
+    *, inputs: Inputs, chance: np.ndarray,
+) -> Figure:  # fmt: skip
+    """Return the figure of one size: shares in the left panel, accuracies in the right one.
+
+    `chance` (counts,) is the share of a map without a preference.
+    """
     runs = [run for each in series for run in each.runs]
+    _, share, dotted, *_ = inputs.texts
     with style.house_style(canvas):
         title = f"Attention on a target among distractors, {selection.dataset_title(runs[0].config.dataset)}, {size}"
         made = style.blank(title, canvas)
         one, other = made.subplots(2, 1) if canvas.narrow else made.subplots(1, 2)
-        _draw(one, shares, canvas)
-        one.plot(_COUNTS, 1 / (1 + _COUNTS), color=style.GREY, linestyle=":", label="chance 1 / (m + 1)")
-        _draw(other, rights, canvas)
-        for axes, label in ((one, "share on the target's cell"), (other, "accuracy (%)")):
+        _draw(one, shares, canvas, inputs)
+        one.plot(inputs.counts, chance, color=style.GREY, linestyle=":", label=dotted)
+        _draw(other, rights, canvas, inputs)
+        for axes, label in ((one, share), (other, "accuracy (%)")):
             axes.set(xlabel="distractors m", ylabel=label)
-            axes.set_xticks(_COUNTS)
+            axes.set_xticks(inputs.counts)
             axes.legend(fontsize=canvas.points(9))
         low, high = other.get_ylim()
         other.set_ylim(max(low, -2), min(high, 102))
-        style.caption(made, canvas, _facts(series, runs))
+        style.caption(made, canvas, _facts(series, runs, inputs))
         panels = [one, other] if canvas.narrow else [one]
         style.fit(made, panels, _HEIGHT * (2 if canvas.narrow else 1) * canvas.shrunk)
     return made
 
 
-def _draw(axes: Axes, lines: Sequence[Line], canvas: Canvas) -> None:
+def _draw(axes: Axes, lines: Sequence[Line], canvas: Canvas, inputs: Inputs) -> None:
     for place, each in enumerate(lines):
         look = style.look(place)
-        axes.fill_between(_COUNTS, each.low, each.high, color=look["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(inputs.counts, each.low, each.high, color=look["color"], alpha=0.15, linewidth=0)
         options: dict[str, Any] = {"linewidth": 2.0 * canvas.scale, "markersize": 6 * canvas.scale}
-        axes.plot(_COUNTS, each.means, label=each.label, **look, **options)
+        axes.plot(inputs.counts, each.means, label=each.label, **look, **options)
 
 
-def _facts(series: Sequence[Series], runs: list[Run]) -> list[str]:
+def _facts(series: Sequence[Series], runs: list[Run], inputs: Inputs) -> list[str]:
     several = all(len(each.runs) > 1 for each in series)
+    *_, about, where = inputs.texts
     return [
-        "Canvases of 3 x 3 cells with a test image and m images of other classes, "
+        f"{about}, "
         f"{selection.seeds(runs)}. The share is that of |D| (classic attention: A) from the cls token, or from all",
-        "tokens without one, on the target's cell, of what is on all cells with an image. It is a mean over layers,",
+        where,
         "heads and images.",
         f"A band is a 95 % interval for new {'seeds and new images' if several else 'images, for these runs'}.",
         selection.warning(runs),

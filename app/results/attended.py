@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..artifacts.attention_rows import TEST, Numbers, Part
+from ..artifacts.attention_rows import PATCHED, TEST, Numbers, Part
 from ..statistics import student
 from ..statistics.crossed import crossed
 from ..statistics.several import discoveries
@@ -24,6 +24,7 @@ Parts = Mapping[Part, Numbers]
 class Difference:
     """A number of one layer in two architectures A and B, with the 95 % interval of A - B.
 
+    `inputs` are test images, or those with patches, of which `share` and `correct` are compared.
     With one run in an arm, the interval is for these runs over new images. `adjusted` is the p value adjusted by
     Benjamini and Hochberg over all rows that have one.
     """
@@ -34,6 +35,7 @@ class Difference:
     difference: float
     interval: Interval | None
     adjusted: float | None
+    inputs: str = TEST
 
     @property
     def marked(self) -> bool:
@@ -43,7 +45,8 @@ class Difference:
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for a machine."""
         return {
-            "name": self.name, "layer": None if self.layer == EVERY else self.layer, "means": [*self.means],
+            "name": self.name, "inputs": self.inputs, "layer": None if self.layer == EVERY else self.layer,
+            "means": [*self.means],
             "difference": self.difference, "interval": self.interval and [*self.interval], "adjusted_p": self.adjusted,
         }  # fmt: skip
 
@@ -84,36 +87,60 @@ def estimate(a: np.ndarray, b: np.ndarray) -> tuple[float, Interval | None, floa
 def differences(a: Sequence[Parts], b: Sequence[Parts]) -> list[Difference]:
     """Return the differences of two architectures, for the rows that all runs have: means over layers, then layers.
 
-    Layers are compared if both have as many. Numbers that only one architecture has are omitted.
+    Layers are compared if both have as many. Numbers that only one architecture has are omitted. Of images with
+    patches, those with the largest number of patches that all runs have are compared.
     """
-    rows = _common([*a, *b])
-    names = [name for name in (*of_kind("map"), *of_kind("activation")) if all(_has(each, name) for each in (*a, *b))]
-    same_depth = len({len(layers(each)) for each in (*a, *b)}) == 1
-    found: list[tuple[str, int, float, float, float, Interval | None, float | None]] = []
-    for name in names:
-        for layer in (EVERY, *(layers(a[0]) if same_depth else ())):
-            one, other = (np.stack([_values(each, name, layer, rows) for each in arm]) for arm in (a, b))
-            found.append((name, layer, float(one.mean()), float(other.mean()), *estimate(one, other)))
-    adjusted = discoveries([each[-1] for each in found])
-    return [
-        Difference(name=name, layer=layer, means=(one, other), difference=gap, interval=interval, adjusted=p)
-        for (name, layer, one, other, gap, interval, _), p in zip(found, adjusted, strict=True)
-    ]
+    runs, found = (*a, *b), list[Difference]()
+    same_depth = len({len(layers(each)) for each in runs}) == 1
+    names = [(TEST, name) for kind in ("map", "activation") for name in of_kind(kind)]
+    names += [(inputs, name) for inputs in _patched(runs) for name in ("share", "correct")]
+    p_values = []
+    for inputs, name in names:
+        rows = _common(runs, inputs)
+        for layer in (EVERY, *(layers(a[0], inputs) if same_depth else ())):
+            if not all(_has(each, name, layer, inputs) for each in runs):
+                continue
+            one, other = (np.stack([_values(each, name, layer, rows, inputs) for each in arm]) for arm in (a, b))
+            gap, interval, p = estimate(one, other)
+            means = float(one.mean()), float(other.mean())
+            p_values.append(p)
+            found.append(Difference(
+                name=name, layer=layer, means=means, difference=gap, interval=interval, adjusted=None, inputs=inputs
+            ))  # fmt: skip
+    return [replace(each, adjusted=p) for each, p in zip(found, discoveries(p_values), strict=True)]
 
 
-def _common(runs: Sequence[Parts]) -> np.ndarray:
-    rows = next(iter(layers(runs[0]).values())).rows
+def patched(parts: Parts) -> tuple[int, ...]:
+    """Return the numbers of patches in an image that are measured, in ascending order."""
+    return tuple(sorted({int(part.inputs.removeprefix(PATCHED)) for part in parts if part.inputs.startswith(PATCHED)}))
+
+
+def _patched(runs: Sequence[Parts]) -> list[str]:
+    """Return the inputs with the most patches that all runs have, or nothing."""
+    common = set.intersection(*(set(patched(each)) for each in runs))
+    return [f"{PATCHED}{max(common)}"] if common else []
+
+
+def _common(runs: Sequence[Parts], inputs: str) -> np.ndarray:
+    rows = next(iter(layers(runs[0], inputs).values())).rows
     for each in runs[1:]:
-        rows = np.intersect1d(rows, next(iter(layers(each).values())).rows)
+        rows = np.intersect1d(rows, next(iter(layers(each, inputs).values())).rows)
     return rows
 
 
-def _has(parts: Parts, name: str) -> bool:
-    return all(name in each.values for each in layers(parts).values())
+def _has(parts: Parts, name: str, layer: int, inputs: str) -> bool:
+    of_model = together(parts, inputs)
+    if layer == EVERY and of_model is not None and name in of_model.values:
+        return True
+    its = layers(parts, inputs)
+    return all(name in each.values for each in ((its[layer],) if layer != EVERY else its.values()))
 
 
-def _values(parts: Parts, name: str, layer: int, rows: np.ndarray) -> np.ndarray:
-    its = next(iter(layers(parts).values())).rows
-    values = over_layers(parts, name) if layer == EVERY else layers(parts)[layer].values[name]
+def _values(parts: Parts, name: str, layer: int, rows: np.ndarray, inputs: str) -> np.ndarray:
+    its, of_model = layers(parts, inputs), together(parts, inputs)
+    if layer == EVERY and of_model is not None and name in of_model.values:
+        values: np.ndarray | None = of_model.values[name]
+    else:
+        values = over_layers(parts, name, inputs) if layer == EVERY else its[layer].values[name]
     assert values is not None, "all runs have the number"
-    return values[np.searchsorted(its, rows)]
+    return values[np.searchsorted(next(iter(its.values())).rows, rows)]

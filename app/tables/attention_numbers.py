@@ -1,4 +1,4 @@
-"""The numbers of `attention`, a row each: those of maps, of tokens and activations, and of canvases."""
+"""The numbers of `attention`, a row each: of maps, of tokens and activations, and of images among distractors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Number(NamedTuple):
 
     name: str
     title: str  # the head of a column
-    kind: str  # map | activation | canvas | check
+    kind: str  # map | activation | check | canvas, which is of all images among distractors | patched
 
 
 NUMBERS = {
@@ -39,6 +39,10 @@ NUMBERS = {
         Number("share_at_0", "D, lambda x 0", "canvas"),
         Number("share_at_0.5", "D, lambda x 0.5", "canvas"),
         Number("share_at_1.5", "D, lambda x 1.5", "canvas"),
+        Number("share_clean", "D, clean", "patched"),
+        Number("share_first_clean", "A1, clean", "patched"),
+        Number("share_second_clean", "A2, clean", "patched"),
+        Number("uniform", "uniform", "patched"),
         Number("correct", "correct", "canvas"),
         Number("correct_at_0", "correct, lambda x 0", "canvas"),
         Number("correct_at_0.5", "correct, lambda x 0.5", "canvas"),

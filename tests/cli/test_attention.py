@@ -38,6 +38,38 @@ def test_a_killed_command_computes_what_is_missing_and_ends_in_the_same_bytes(ca
 
 
 @pytest.mark.slow
+def test_numbers_of_patched_images_resume_to_the_same_bytes_and_have_a_table(call, run, monkeypatch):
+    monkeypatch.setattr(looking, "_MOST", 16)
+    asked = f"{ASKED} --distractors 2"
+    done, file = call(f"{asked} --json"), run.files.attention
+    whole, parts = file.read_bytes(), attention_rows.load(file)
+    assert {part.inputs for part in parts} == {"test", "patched0", "patched1", "patched2"}
+    for number in (0, 1, 2):
+        model, layer = parts[Part("final", f"patched{number}", -1)], parts[Part("final", f"patched{number}", 0)]
+        assert np.allclose(model.values["uniform"], 1 - number / 16) and {*model.values["correct"]} <= {0, 1}
+        shares = {name: each for name, each in layer.values.items() if name.startswith("share")}
+        assert len(shares) == 9 and all(each.min() >= 0 and each.max() <= 1 + 1e-6 for each in shares.values())
+        same = np.array_equal(shares["share"], shares["share_clean"])
+        assert (number == 0) == same == np.allclose(shares["share"], 1)
+    add = looking._Work.add
+
+    def killed_in_the_second_chunk(work, name, *given):
+        if Part("final", name, -1) in work.stored and name == "patched1":
+            raise KeyboardInterrupt
+        add(work, name, *given)
+
+    file.unlink()
+    monkeypatch.setattr(looking._Work, "add", killed_in_the_second_chunk)
+    assert call(asked).code == 130
+    assert {part.inputs: len(its.rows) for part, its in attention_rows.load(file).items()}["patched1"] == 16
+    monkeypatch.setattr(looking._Work, "add", add)
+    again = call(f"{asked} --json")
+    assert file.read_bytes() == whole and json.loads(again.out) == json.loads(done.out)
+    table = call(asked).out.split("what patches leave of the image")[1]
+    assert "uniform" in table and "0.875" in table and "D, clean" in table
+
+
+@pytest.mark.slow
 def test_the_numbers_are_per_image_and_a_run_does_not_differ_from_a_copy(call, run):
     done = json.loads(call(f"{ASKED} --json").out)
     (found,) = done["runs"]

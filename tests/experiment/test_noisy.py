@@ -1,16 +1,20 @@
 """A run under noise: its record, its repeated test, and the same losses on ranks and with micro-batches."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from app import log
+from app import log, place
 from app.artifacts.predictions import Predictions
 from app.config.facts import dataset_facts
 from app.config.run import resolve
 from app.errors import InputError
-from app.experiment import objective
+from app.experiment import looking, objective, recomputing, scenes
 from app.experiment import run as experiment
+from app.experiment.corrupting import part_of
 from app.results import audit
 from app.sharing.card import run_card
 from app.tables.datasets import DATASETS
@@ -97,3 +101,30 @@ def test_a_run_under_noise_on_two_ranks_has_the_losses_of_one(tmp_path, shared_c
     more = [word for name, value in NOISE.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     one, two = (trained(tmp_path / f"{ranks}", shared_cache, *more, ranks=ranks)[0] for ranks in (1, 2))
     assert max(gaps(one, two)) < 1e-4 and one.files.splits.read_bytes() == two.files.splits.read_bytes()
+
+
+def test_attention_measures_the_images_of_a_test_with_distractors_and_as_many_patches_as_the_run_had(run):
+    here = place.choose(device="cpu", precision="fp32", threads=1, exact=True)
+    whole = recomputing.splits_of(run, here, experiment.Options(device="cpu"), tiny.Quiet()).test
+    asked = looking.Asked()
+    assert asked.inputs(run) == ("test", *(f"patched{count}" for count in range(4)))  # trained with 3, tested with 2
+    assert looking.Asked(distractors=1).inputs(run) == ("test", "patched0", "patched1")
+    assert looking.Asked(distractors=0).inputs(run) == ("test",)
+    part = part_of(whole, np.arange(3, 40, 5))
+    scene = scenes.of("patched2", run, whole, part, here)
+    assert torch.equal(scene.split.batch(np.arange(4))[0], whole.batch(np.arange(3, 23, 5))[0])
+    assert not torch.equal(scene.clean.batch(np.arange(4))[0], whole.batch(np.arange(3, 23, 5))[0])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "request_", "says"),
+    [
+        ("nested_cylinder", {"model": "t2t_lanl"}, "--distractors needs a classification of images"),
+        ("digits", {"model": "vit_classic", "image": 4, "patch": 2}, "needs images of 8 px or more"),
+    ],
+)
+def test_attention_refuses_distractors_that_do_not_fit(dataset, request_, says):
+    run = SimpleNamespace(config=resolve(request_, dataset_facts(DATASETS[dataset])))
+    looking.require_maps(run, looking.Asked(distractors=0))
+    with pytest.raises(InputError, match=says):
+        looking.require_maps(run, looking.Asked(distractors=2))

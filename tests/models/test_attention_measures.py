@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from app.counts.vit import ATTENTIONS
-from app.data.transforms import canvases
+from app.data.transforms import canvases, distractors
 from app.errors import InputError
 from app.models.attention import measures
 from app.models.attention.lambdas import lambdas_of, scaled_lambda
@@ -81,6 +81,23 @@ def test_the_signal_share_of_a_hand_made_row_follows_patches_and_cells():
     near(share, [0.4 / 0.7])
     alone = measures.on_cells(weights, cells, at[:, 0], canvases.occupied(at[:, :1]))
     near(alone, [1.0])
+
+
+def test_the_share_on_a_patched_image_of_a_hand_made_row_is_what_no_patch_covers():
+    at = torch.tensor([[0, 3], [0, 1]])  # of 4 x 4 cells: two corners; the top left and its neighbour
+    visible = distractors.visible(at, (8, 8), (2, 2))
+    near(visible.flatten(), [3 / 4, 3 / 4, 1, 1, 1 / 2, 1, 1, 1])
+    weights = torch.tensor([[0.4, 0.1, 0.2, 0.1], [0.4, 0.0, 0.1, 0.0]], dtype=torch.float64)
+    near(measures.on_image(weights, visible), [(0.3 + 0.075 + 0.3) / 0.8, (0.2 + 0.1) / 0.5])
+    near(measures.on_image(torch.ones(2, 4), visible), [1 - 2 / 16] * 2)  # a map without a preference
+    near(measures.on_image(torch.zeros(2, 4), visible), [0.0, 0.0])
+
+
+def test_a_token_that_a_patch_covers_in_part_counts_by_its_area_and_a_token_of_a_cell_counts_as_one():
+    at = torch.tensor([[0]])
+    near(distractors.visible(at, (8, 12), (8, 12)).view(8, 12)[0], [0.0] * 3 + [1.0] * 9)
+    near(distractors.visible(at, (8, 8), (3, 3))[0], [1 - 4 / (8 / 3) ** 2] + [1.0] * 8)
+    near(distractors.visible(at[:, :0], (8, 8), (3, 3))[0], [1.0] * 9)  # no patch
 
 
 @pytest.mark.parametrize("kind", ATTENTIONS)

@@ -1,5 +1,7 @@
 """Figures of attention: the share on a target against distractors, and lambda over epochs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,23 @@ def test_a_line_is_the_mean_over_layers_seeds_and_images_with_an_interval_around
     assert right.means[4] == pytest.approx(100 * np.mean(values))
     one = signal.line("A1", runs[:1], "share_first")
     assert one.means.tolist() == pytest.approx([value / 2 for value in wanted], abs=0.01) and (one.low < one.high).all()
+
+
+def test_images_with_patches_are_drawn_if_all_runs_have_them_up_to_their_common_number():
+    canvases, patched = parts_of(0.1, 1), {}
+    for number, (part, its) in enumerate(parts_of(0.1, 2).items()):
+        patched[part._replace(inputs=part.inputs.replace("canvas", "patched"))] = Numbers(
+            ROWS, its.values | ({"uniform": np.full(len(ROWS), number / 100)} if part.layer < 0 else {})
+        )
+    fewer = {part: its for part, its in patched.items() if part.inputs < "patched4"}
+    runs = [SimpleNamespace(record=SimpleNamespace(run_id=each)) for each in ("1a", "2b")]
+    drawn = signal.Inputs("patched", (0, 1, 2, 3))
+    assert signal.measured(runs, [canvases | patched, canvases | fewer]) == [signal.CANVASES, drawn]
+    assert signal.measured(runs, [patched, fewer]) == [drawn]
+    found = signal.line("uniform", [fewer], "uniform", inputs=drawn)
+    assert found.means.tolist() == pytest.approx([0.02, 0.05, 0.08, 0.11])
+    with pytest.raises(InputError, match="run 2b"):
+        signal.measured(runs, [patched, {}])
 
 
 def test_kept_numbers_are_read_as_they_were_written_and_damage_is_reported(tmp_path):

@@ -45,7 +45,7 @@ def disturbed(config: RunConfig, made: Mapping[str, Split], place: Holder) -> di
         first: list[Transform] = []
         if count:
             seed = config.seed if name == "train" else config.split_seed
-            first.append(_distract(split, count, config, place, seed=seed, name=name))
+            first.append(distract(split, count, config, place, seed=seed, name=name))
         if name != "test" and (corruption := corruptions.parsed(config.corrupt_train)):
             from ..transforms.corruptions.applied import Corrupt
 
@@ -54,8 +54,11 @@ def disturbed(config: RunConfig, made: Mapping[str, Split], place: Holder) -> di
     return found
 
 
-def _distract(split: Split, count: int, config: RunConfig, place: Holder, *, seed: int, name: str) -> Transform:
-    """Return the transform that pastes patches of a split's own images, of which a part is kept on the device."""
+def distract(split: Split, count: int, config: RunConfig, place: Holder, *, seed: int, name: str) -> Transform:
+    """Return the transform that pastes patches of a split's own images, of which a part is kept on the device.
+
+    Raises InputError if the images of the split, which `name` names in the sentence, have one class.
+    """
     from ..transforms.distractors import Distract, Pool
 
     labels = split.targets

@@ -49,16 +49,16 @@ def occupied(at: Tensor) -> Tensor:
 
 def patch_cells(patches: tuple[int, int]) -> Tensor:
     """Return the fraction of each patch that is in each cell, for rows and columns of patches: float64 (P, 9)."""
-    down, along = (_overlap(count) for count in patches)  # (rows, 3), (columns, 3)
+    down, along = (overlap(count, GRID) for count in patches)  # (rows, 3), (columns, 3)
     return torch.einsum("ra,cb->rcab", down, along).reshape(patches[0] * patches[1], CELLS)
 
 
-def _overlap(count: int) -> Tensor:
-    """Return the fraction of each of `count` equal stretches that is in each third: float64 (count, 3)."""
-    begin = torch.arange(count, dtype=torch.float64)[:, None] * GRID
-    cell = torch.arange(GRID, dtype=torch.float64)[None] * count
-    common = torch.minimum(begin + GRID, cell + count) - torch.maximum(begin, cell)
-    return common.clamp_min(0) / GRID
+def overlap(count: int, cells: int) -> Tensor:
+    """Return the fraction of each of `count` equal stretches that is in each of `cells`: float64 (count, cells)."""
+    begin = torch.arange(count, dtype=torch.float64)[:, None] * cells
+    cell = torch.arange(cells, dtype=torch.float64)[None] * count
+    common = torch.minimum(begin + cells, cell + count) - torch.maximum(begin, cell)
+    return common.clamp_min(0) / cells
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ... import draws as keyed
+from .canvases import overlap
 from .transform import Draws
 
 GRID = 4  # cells of an image in each direction
@@ -35,6 +36,17 @@ def covered(at: Tensor, height: int, width: int) -> Tensor:
     """Return the pixels that patches cover, from their cells: int64 (B, m) -> bool (B, H, W)."""
     flat = torch.zeros(len(at), height * width, dtype=torch.bool, device=at.device)
     return flat.scatter(1, _pixels(at, height, width).flatten(1), True).view(-1, height, width)
+
+
+def visible(at: Tensor, stored: tuple[int, int], patches: tuple[int, int]) -> Tensor:
+    """Return the fraction of each patch token's area that shows the image: int64 (B, m) cells -> float64 (B, P).
+
+    `stored` is the height and width in pixels of the images that distractors are pasted into, and `patches` the rows
+    and columns of the tokens, which divide the complete image.
+    """
+    down, along = (overlap(count, side).to(at.device) for count, side in zip(patches, stored, strict=True))
+    shown = (~covered(at, *stored)).double()  # (B, H, W)
+    return torch.einsum("rh,bhw,cw->brc", down, shown, along).flatten(1)
 
 
 def pasted(

@@ -121,6 +121,16 @@ def on_cells(weights: Tensor, cells: Tensor, target: Tensor, occupied: Tensor) -
     return on_target / mass.sum(1).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
+def on_image(weights: Tensor, visible: Tensor) -> Tensor:
+    """Return the share of a row of weights on what tokens show of their image: (B,).
+
+    `weights` (B, P) are of the patch tokens, not negative. `visible` (B, P) is the fraction of each one's area that no
+    distractor covers. 0 if there are no weights.
+    """
+    shown = (weights * visible.to(weights)).sum(1)
+    return shown / weights.sum(1).clamp_min(torch.finfo(weights.dtype).tiny)
+
+
 def _mean(values: Tensor) -> Tensor:
     """Return the mean over heads and queries: (B, H, N) -> (B,)."""
     return values.mean((1, 2))
