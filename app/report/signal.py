@@ -32,9 +32,10 @@ _TEXTS = {  # the start of a file's name, the axis of shares, the dotted line, a
         "tokens without one, on the target's cell, of what is on all cells with an image. It is a mean over layers,",
     ),
     PATCHED: (
-        "attention_patches", "share on the image", "uniform map",
+        "attention_patches", "share on the image - uniform", "uniform map, 1 - m / 16",
         "Test images with m patches of other classes on their border",
-        "tokens without one, on what patches leave of the image, of what is on all of it. It is a mean over layers,",
+        "tokens without one, on what patches leave of the image, minus that of a uniform map. Thin lines: on the",
+        "same places of the images without patches. It is a mean over layers,",
     ),
 }  # fmt: skip
 
@@ -56,6 +57,11 @@ class Inputs:
         """The texts of its figure."""
         return _TEXTS[self.kind]
 
+    @property
+    def chance(self) -> np.ndarray:
+        """What is drawn for a map without a preference, (counts,)."""
+        return 1 / (1 + np.array(self.counts)) if self.kind == CANVAS else np.zeros(len(self.counts))
+
 
 CANVASES = Inputs(CANVAS, tuple(range(MOST_DISTRACTORS + 1)))
 
@@ -68,6 +74,12 @@ class Line:
     means: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    clean: np.ndarray | None = None  # the means of the same places in images without patches
+
+    def minus(self, reference: np.ndarray, clean: np.ndarray) -> Line:
+        """Return the line relative to a reference, with the means without patches, (counts,) each."""
+        moved = (each - reference for each in (self.means, self.low, self.high, clean))
+        return Line(self.label, *moved)
 
 
 def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]:
@@ -116,11 +128,13 @@ def _of_size(
         parts = [found[run.files.record] for run in each.runs]
         rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs))
         names = {"share": "D", "share_first": "A1"} if _subtracts(parts[0], inputs) else {"share": "A"}
-        shares += [line(f"{each.architecture}: {shown}", parts, name, inputs=inputs) for name, shown in names.items()]
-    chance = 1 / (1 + np.array(inputs.counts, float))
-    if inputs.kind == PATCHED:
-        chance = line("uniform", [*found.values()][:1], "uniform", inputs=inputs).means
-    return figure(size, series, shares, rights, canvas, inputs=inputs, chance=chance)
+        for name, shown in names.items():
+            drawn = line(f"{each.architecture}: {shown}", parts, name, inputs=inputs)
+            if inputs.kind == PATCHED:
+                uniform, clean = (line("", parts, of, inputs=inputs).means for of in ("uniform", f"{name}_clean"))
+                drawn = drawn.minus(uniform, clean)
+            shares.append(drawn)
+    return figure(size, series, shares, rights, canvas, inputs=inputs)
 
 
 def _subtracts(parts: Parts, inputs: Inputs) -> bool:
@@ -157,12 +171,9 @@ def _of_images(runs: Sequence[Parts], name: str, inputs: str) -> list[np.ndarray
 
 def figure(
     size: str, series: Sequence[Series], shares: Sequence[Line], rights: Sequence[Line], canvas: Canvas = USUAL,
-    *, inputs: Inputs, chance: np.ndarray,
+    *, inputs: Inputs,
 ) -> Figure:  # fmt: skip
-    """Return the figure of one size: shares in the left panel, accuracies in the right one.
-
-    `chance` (counts,) is the share of a map without a preference.
-    """
+    """Return the figure of one size: shares in the left panel, accuracies in the right one."""
     runs = [run for each in series for run in each.runs]
     _, share, dotted, *_ = inputs.texts
     with style.house_style(canvas):
@@ -170,7 +181,7 @@ def figure(
         made = style.blank(title, canvas)
         one, other = made.subplots(2, 1) if canvas.narrow else made.subplots(1, 2)
         _draw(one, shares, canvas, inputs)
-        one.plot(inputs.counts, chance, color=style.GREY, linestyle=":", label=dotted)
+        one.plot(inputs.counts, inputs.chance, color=style.GREY, linestyle=":", label=dotted)
         _draw(other, rights, canvas, inputs)
         for axes, label in ((one, share), (other, "accuracy (%)")):
             axes.set(xlabel="distractors m", ylabel=label)
@@ -190,15 +201,17 @@ def _draw(axes: Axes, lines: Sequence[Line], canvas: Canvas, inputs: Inputs) -> 
         axes.fill_between(inputs.counts, each.low, each.high, color=look["color"], alpha=0.15, linewidth=0)
         options: dict[str, Any] = {"linewidth": 2.0 * canvas.scale, "markersize": 6 * canvas.scale}
         axes.plot(inputs.counts, each.means, label=each.label, **look, **options)
+        if each.clean is not None:
+            axes.plot(inputs.counts, each.clean, color=look["color"], linewidth=0.9 * canvas.scale)
 
 
 def _facts(series: Sequence[Series], runs: list[Run], inputs: Inputs) -> list[str]:
     several = all(len(each.runs) > 1 for each in series)
-    *_, about, where = inputs.texts
+    about, *where = inputs.texts[3:]
     return [
         f"{about}, "
         f"{selection.seeds(runs)}. The share is that of |D| (classic attention: A) from the cls token, or from all",
-        where,
+        *where,
         "heads and images.",
         f"A band is a 95 % interval for new {'seeds and new images' if several else 'images, for these runs'}.",
         selection.warning(runs),

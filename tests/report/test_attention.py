@@ -50,6 +50,8 @@ def test_images_with_patches_are_drawn_if_all_runs_have_them_up_to_their_common_
     assert signal.measured(runs, [patched, fewer]) == [drawn]
     found = signal.line("uniform", [fewer], "uniform", inputs=drawn)
     assert found.means.tolist() == pytest.approx([0.02, 0.05, 0.08, 0.11])
+    moved = found.minus(np.full(4, 0.02), np.full(4, 0.12))
+    assert moved.means.tolist() == pytest.approx([0, 0.03, 0.06, 0.09]) and moved.clean.tolist() == [0.12 - 0.02] * 4
     with pytest.raises(InputError, match="run 2b"):
         signal.measured(runs, [patched, {}])
 

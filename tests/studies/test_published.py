@@ -27,6 +27,7 @@ RUNS = {  # by file; those of the zoo are counted by building models of timm's
     "adan/comparison.csv": 9,
     "noise/digits.yaml": 6,
     "noise/cifar100.yaml": 6,
+    "distractors/cifar10.yaml": 6,
 }
 SWEEPS = ["adan/adan_betas_decay.yaml", "adan/adam_decay.yaml", "adan/adamw_decay.yaml"]
 COMMAND = re.compile(r"(?:^|`)python run\.py (.*?)(?:`|$)", flags=re.M)
