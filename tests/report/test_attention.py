@@ -48,6 +48,7 @@ def test_images_with_patches_are_drawn_if_all_runs_have_them_up_to_their_common_
     drawn = signal.Inputs("patched", (0, 1, 2, 3))
     assert signal.measured(runs, [canvases | patched, canvases | fewer]) == [signal.CANVASES, drawn]
     assert signal.measured(runs, [patched, fewer]) == [drawn]
+    assert signal.CANVASES.chance[3] == 1 / 4 and not drawn.chance.any()
     found = signal.line("uniform", [fewer], "uniform", inputs=drawn)
     assert found.means.tolist() == pytest.approx([0.02, 0.05, 0.08, 0.11])
     moved = found.minus(np.full(4, 0.02), np.full(4, 0.12))
