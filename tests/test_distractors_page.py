@@ -48,11 +48,21 @@ def test_the_table_of_differences_has_what_is_kept(count):
 
 
 def test_the_accuracies_and_their_difference_follow_from_the_answers():
-    arms = [np.stack([RIGHT[f"{model}_{seed}"].to_numpy() for seed in range(3)]) for model in ("classic", "differential")]
+    arms = [
+        np.stack([RIGHT[f"{model}_{seed}"].to_numpy() for seed in range(3)]) for model in ("classic", "differential")
+    ]
     for model, right in zip(("vit_classic", "vit_differential"), arms, strict=True):
         seeds = ", ".join(f"{100 * each.mean():.2f} %" for each in right)
         assert f"`{model}` {seeds}" in SECTION, f"`{model}` {seeds}"
     found = crossed(*(right.astype(float) for right in arms))
     low, high = (100 * end for end in found.interval())
-    sentence = f"{100 * found.difference:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+    sentence = f"ahead by {100 * found.difference:.1f} points (95 % interval {low:.1f} to {high:.1f})"
     assert sentence in SECTION, sentence
+
+
+def test_the_answer_is_the_difference_of_the_shares_with_four_patches():
+    one, other = shares("differential", "D_4"), shares("classic", "D_4")
+    points, _, interval = shown(one, other).partition(" (")
+    assert f"is {points} points (95 % interval {interval}. Cancellation is not shown" in SECTION
+    found, (low, high), _ = estimate(one, other)
+    assert low < found < 0 < high and shares("differential", "A1_4").mean() > one.mean()
