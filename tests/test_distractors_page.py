@@ -64,5 +64,6 @@ def test_the_answer_is_the_difference_of_the_shares_with_four_patches():
     one, other = shares("differential", "D_4"), shares("classic", "D_4")
     points, _, interval = shown(one, other).partition(" (")
     assert f"is {points} points (95 % interval {interval}. Cancellation is not shown" in SECTION
+    assert f"`clean` is {shown(shares('differential', 'D_clean_4') - 0.75)} above the uniform map" in SECTION
     found, (low, high), _ = estimate(one, other)
     assert low < found < 0 < high and shares("differential", "A1_4").mean() > one.mean()
