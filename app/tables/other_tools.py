@@ -60,8 +60,8 @@ _TABLE = (
         "--checkpointing", "Omit it: it is on if fewer than 8 images fit"),
     Row("--channels-last --fast-norm --fused --cudnn-benchmark --benchmark",
         "", "Omit it: the fastest way to compute is chosen for your machine and printed"),
-    Row("--deterministic --use-deterministic-algorithms",
-        "", "Omit it: on a CPU the same command ends in the same bytes, also after an interruption"),
+    Row("--use-deterministic-algorithms",
+        "--deterministic", "On a CPU the same command ends in the same bytes without it"),
     Row("--accumulate-grad-batches --gradient-accumulation-steps --grad-accum-steps --grad-accum --accumulate "
         "--accum-iter --update-freq", "--micro-batch-size",
         "Omit it: --batch-size is the batch of one optimiser step, and it is split if it does not fit"),
