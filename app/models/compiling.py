@@ -17,13 +17,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from . import drop_path
 from .internals import allow_programs, cut_to_buckets, keep_programs_of_functions
+from .transformer import Transformer, begun, norms_after, step
 
 _PROGRAMS = 64  # of one block: training and evaluation, and some batch sizes where they are not fixed
 _OPERATORS = ("fused.py", "tiled.py")  # whose derivatives compiled programs contain
@@ -75,12 +76,28 @@ def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = N
         cut_to_buckets(False)
         for block in blocks:
             block.compile(dynamic=False)
+        if isinstance(model, Transformer) and not model.checkpointing:  # which keeps a block's input only
+            model.forward = _in_parts(model)
     else:  # a network with different stages is one program
         cut_to_buckets(True)
         model.forward = torch.compile(model.forward, dynamic=False)
     if sizes:
         model.forward = _at_sizes(model, model.forward, sizes)
     return model
+
+
+def _in_parts(model: Transformer) -> Callable[[Tensor], Tensor]:
+    """Return a transformer's forward pass as three programs: what begins it, a block with the next norm, its head."""
+    first, middle, last = (torch.compile(part, dynamic=False) for part in (begun, step, type(model).classified))
+    blocks: list[Any] = list(zip(model.blocks, norms_after(model), strict=True))
+
+    def forward(images: Tensor) -> Tensor:
+        x, normed = first(model, images)
+        for block, following in blocks:
+            x, normed = middle(block, following, x, normed)
+        return last(model, x)
+
+    return forward
 
 
 def _of_our_operators() -> str:
