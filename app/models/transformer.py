@@ -42,7 +42,7 @@ def begun(model: Transformer, images: Tensor) -> tuple[Tensor, Tensor]:
 def step(block: Block, following: nn.Module, x: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
     """Return a block's output and the norm that follows it, from the block's input and its norm: (B, N, D) each.
 
-    A compiler makes one kernel of the block's last sum and the norm that follows.
+    Triton code may then have one kernel for the last sum of the block and the norm that follows.
     """
     x = block(x, normed)
     return x, _normed(following, x)
