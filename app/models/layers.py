@@ -33,8 +33,8 @@ class PatchEmbedding(nn.Module):
 def as_product(projection: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
     """Return the projection of patches as one matrix product: (B, C, H, W) or (B, C, L) -> (B, N, D).
 
-    It equals the convolution, whose stride is its kernel, up to the order of sums. A GPU's libraries convolve three
-    channels slowly, and first copy the inputs into another format.
+    It equals the convolution, whose stride is its kernel, up to the order of sums. On a GPU a convolution of three
+    channels may first copy the inputs into another format.
     """
     patch, axes = projection.kernel_size[0], inputs.dim() - 2
     cut = inputs  # (B, C, H, W) -> (B, C, H / p, p, W / p, p)
