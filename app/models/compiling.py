@@ -1,8 +1,9 @@
 """Compiling a model without changing its results: one program for all blocks, or a complete tiny model as a CUDA graph.
 
-Blocks of one shape are one program, so that compiling takes as long at depth 63 as at depth 5. A program is for one
-batch size, one in training and one in evaluation (`Sizes`). Smaller batches are filled up, and larger ones are cut. So
-a run has two programs whatever its number of rows, and a resumed run computes with the programs that it began with.
+Blocks of one shape are one program, so that compiling takes as long at depth 63 as at depth 5. A transformer of
+isoscale has two more, for what comes before the blocks and after them. A program is for one batch size, one in training
+and one in evaluation (`Sizes`). Smaller batches are filled up, and larger ones are cut. So a part of a model has two
+programs whatever the run's number of rows, and a resumed run computes with the programs that it began with.
 `dynamic=True` would also be one program, but its kernels read the batch size at run time, a batch of 1 is another
 program, and CUDA graphs need fixed sizes.
 """
@@ -17,13 +18,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from . import drop_path
 from .internals import allow_programs, cut_to_buckets, keep_programs_of_functions
+from .transformer import Transformer, begun, norms_after, step
 
 _PROGRAMS = 64  # of one block: training and evaluation, and some batch sizes where they are not fixed
 _OPERATORS = ("fused.py", "tiled.py")  # whose derivatives compiled programs contain
@@ -75,12 +77,28 @@ def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = N
         cut_to_buckets(False)
         for block in blocks:
             block.compile(dynamic=False)
+        if isinstance(model, Transformer) and not model.checkpointing:  # which keeps a block's input only
+            model.forward = _in_parts(model)
     else:  # a network with different stages is one program
         cut_to_buckets(True)
         model.forward = torch.compile(model.forward, dynamic=False)
     if sizes:
         model.forward = _at_sizes(model, model.forward, sizes)
     return model
+
+
+def _in_parts(model: Transformer) -> Callable[[Tensor], Tensor]:
+    """Return a transformer's forward pass as three programs: what begins it, a block with the next norm, its head."""
+    first, middle, last = (torch.compile(part, dynamic=False) for part in (begun, step, type(model).classified))
+    blocks: list[Any] = list(zip(model.blocks, norms_after(model), strict=True))
+
+    def forward(images: Tensor) -> Tensor:
+        x, normed = first(model, images)
+        for block, following in blocks:
+            x, normed = middle(block, following, x, normed)
+        return last(model, x)
+
+    return forward
 
 
 def _of_our_operators() -> str:

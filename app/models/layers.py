@@ -25,7 +25,24 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         whole = filled_up(images, self.patch) if self.axes == 1 else images
+        if images.is_cuda:
+            return as_product(self.projection, whole)
         return self.projection(whole).flatten(2).transpose(1, 2)  # (B, C, H, W) or (B, C, L) -> (B, N, D)
+
+
+def as_product(projection: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
+    """Return the projection of patches as one matrix product: (B, C, H, W) or (B, C, L) -> (B, N, D).
+
+    It equals the convolution, whose stride is its kernel, up to the order of sums. On a GPU a convolution of three
+    channels may first copy the inputs into another format.
+    """
+    patch, axes = projection.kernel_size[0], inputs.dim() - 2
+    cut = inputs  # (B, C, H, W) -> (B, C, H / p, p, W / p, p)
+    for axis in range(axes):
+        cut = cut.unflatten(2 + 2 * axis, (-1, patch))
+    grid, inside = range(2, 2 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
+    patches = cut.permute(0, *grid, 1, *inside).flatten(1 + axes).flatten(1, axes)  # (B, N, C p^axes)
+    return F.linear(patches, projection.weight.flatten(1), projection.bias)
 
 
 def filled_up(signals: Tensor, patch: int) -> Tensor:
@@ -130,8 +147,9 @@ class Block(nn.Module):
         self.mlp = MLP(d_model=d_model, hidden=hidden, dropout=dropout)
         self.drop_attention, self.drop_mlp = DropPath(drop_path), DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_attention(self.attention(self.norm_attention(x)))
+    def forward(self, x: Tensor, normed: Tensor | None = None) -> Tensor:
+        """Return the block's output. `normed` is the norm of x, if it is computed already: (B, N, D) each."""
+        x = x + self.drop_attention(self.attention(self.norm_attention(x) if normed is None else normed))
         return x + self.drop_mlp(self.mlp(self.norm_mlp(x)))
 
 

@@ -11,8 +11,9 @@ from ..counts.t2t import TOKENIZERS
 from ..tables.shape import Extent, plane
 from .attention import ATTENTION_CLASSES
 from .drop_path import rates
-from .layers import EPS, Block, through
+from .layers import EPS, Block
 from .tokens_to_token import TokensToToken
+from .transformer import Transformer
 
 
 def sinusoids(tokens: int, d_model: int) -> Tensor:
@@ -25,7 +26,7 @@ def sinusoids(tokens: int, d_model: int) -> Tensor:
     return torch.where(torch.arange(d_model) % 2 == 0, angles.sin(), angles.cos()).float()
 
 
-class T2TViT(nn.Module):
+class T2TViT(Transformer):
     """Tokens of soft splits plus a cls token and frozen sinusoids, pre-norm blocks, a head on the normed cls token.
 
     images (B, channels, H, W) -> logits (B, classes). `image` is (H, W) in pixels, or the side of a square.
@@ -66,7 +67,7 @@ class T2TViT(nn.Module):
             ways, image=sides, channels=channels, d_model=d_model, norm_eps=norm_eps,
             dropout=dropout if token_dropout else 0.0, checkpointing=checkpointing,
         )  # fmt: skip
-        self.cls = nn.Parameter(torch.empty(1, 1, d_model))
+        self.cls: nn.Parameter = nn.Parameter(torch.empty(1, 1, d_model))
         self.register_buffer("positions", sinusoids(rows * columns + 1, d_model)[None], persistent=False)  # (1, N, D)
         self.dropout = nn.Dropout(dropout)
         make = partial(
@@ -89,8 +90,8 @@ class T2TViT(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embedded(self, images: Tensor) -> Tensor:
+        """Return tokens and the cls token with their positions: (B, channels, H, W) -> (B, N, D)."""
         x = self.tokens_to_token(images)  # (B, N, D)
         x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1) + self.positions  # (B, N + 1, D)
-        x = through(self.blocks, self.dropout(x), checkpointing=self.checkpointing)
-        return self.head(self.norm(x[:, 0]))
+        return self.dropout(x)

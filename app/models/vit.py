@@ -13,10 +13,11 @@ from ..counts.vit import check_patches, grid
 from ..tables.shape import Extent, extent
 from .attention import ATTENTION_CLASSES
 from .drop_path import rates
-from .layers import EPS, NORMS, PATCHINGS, Block, sincos, through
+from .layers import EPS, NORMS, PATCHINGS, Block, sincos
+from .transformer import Transformer
 
 
-class ViT(nn.Module):
+class ViT(Transformer):
     """Patches plus a cls token and learned positions, pre-norm blocks, a linear head on the normalised cls token.
 
     images (B, channels, H, W) or signals (B, channels, L) -> logits (B, classes), over square patches or stretches
@@ -91,10 +92,9 @@ class ViT(nn.Module):
                 residual = name.endswith(("attention.projection.weight", "mlp.contract.weight"))
                 nn.init.trunc_normal_(parameter, std=0.02 / math.sqrt(2 * depth) if residual else 0.02)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embedded(self, images: Tensor) -> Tensor:
+        """Return patches and the cls token with their positions: (B, channels, ...) -> (B, N, D)."""
         x = self.patches(images)  # (B, N, D)
         if self.cls is not None:
             x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)  # (B, N + 1, D)
-        x = self.dropout(x + self.positions)
-        x = through(self.blocks, x, checkpointing=self.checkpointing)
-        return self.head(self.norm(x.mean(1) if self.cls is None else x[:, 0]))
+        return self.dropout(x + self.positions)

@@ -1,15 +1,20 @@
-"""Blocks are compiled as they are measured, whatever computes beside them and however many examples a batch has."""
+"""Models are compiled as they are measured, whatever computes beside them and however many examples a batch has."""
 
+import copy
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import distributed, nn
 
 from app.models import compiling, drop_path
+from app.models.attention.seen import seen
 from app.models.compiling import Sizes, compiled
+from app.models.t2t import T2TViT
+from app.models.transformer import begun, step
 from app.models.vit import ViT
 from tests.experiment.runs import train
 
@@ -40,51 +45,113 @@ def alone_among_ranks():
 
 @pytest.fixture
 def programs(monkeypatch):
-    """The programs that are made of blocks, none of which is generated."""
-    made, inductor = [], nn.Module.compile
+    """The programs that are made of a model's parts, none of which is generated."""
+    made, inductor = [], torch.compile
 
     def noted(graph, _):
         made.append(graph)
         return graph.forward
 
-    monkeypatch.setattr(nn.Module, "compile", lambda block, **how: inductor(block, backend=noted, **how))
+    monkeypatch.setattr(torch, "compile", lambda part, **how: inductor(part, backend=noted, **how))
     torch._dynamo.reset()
     return made
 
 
 @pytest.mark.slow
-def test_between_ranks_a_block_is_one_program_for_all(alone_among_ranks, programs, tmp_path):
+def test_between_ranks_all_blocks_are_one_program_next_to_two_others(alone_among_ranks, programs, tmp_path):
     model = compiled(ViT(**SHAPE, depth=2), "blocks", cache=tmp_path)
     spread = nn.parallel.DistributedDataParallel(model)  # a block of 3 MB, and a first bucket of 1 MB
     spread(torch.randn(2, 3, 8, 8)).sum().backward()
-    assert len(programs) == 1
+    assert len(programs) == 3
+
+
+def gradients(model, images, *, precision="fp32"):
+    """The logits and the gradients of a step with the same draws of dropout."""
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        logits = model(images)
+    return [logits, *torch.autograd.grad(logits.float().square().sum(), model.parameters())]
 
 
 @pytest.mark.slow
-def test_a_block_is_one_program_of_training_and_one_of_evaluation_for_batches_of_any_size(programs, tmp_path):
+@pytest.mark.parametrize("depth", [1, 5])
+def test_parts_of_a_model_of_any_depth_are_three_programs_with_the_bits_of_eager_mode(depth, programs, tmp_path):
+    shape = SHAPE | {"d_model": 16, "depth": depth, "attention": "differential", "dropout": 0.1}
+    eager, images = ViT(**shape), torch.randn(2, 3, 8, 8)
+    parts = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
+    found = [gradients(model, images, precision="bf16") for model in (eager, parts)]
+    assert all(map(torch.equal, *found)) and len(programs) == 3
+    assert list(parts.state_dict()) == list(eager.state_dict())
+
+
+@pytest.mark.slow
+def test_the_tokens_to_token_module_is_part_of_the_program_that_begins_a_model(programs, tmp_path):
+    shape = {"image": 32, "channels": 3, "classes": 7, "d_model": 16, "depth": 2, "heads": 2}
+    eager, images = T2TViT(**shape), torch.randn(2, 3, 32, 32)
+    parts = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
+    assert all(map(torch.equal, gradients(eager, images), gradients(parts, images))) and len(programs) == 3
+
+
+@pytest.mark.slow
+def test_with_checkpointing_only_blocks_are_compiled_so_that_one_tensor_is_kept_per_block(programs, tmp_path):
+    eager, images = ViT(**SHAPE | {"d_model": 16}, depth=2, checkpointing=True), torch.randn(2, 3, 8, 8)
+    blocks = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
+    assert all(map(torch.equal, gradients(eager, images), gradients(blocks, images))) and len(programs) == 1
+
+
+@pytest.mark.parametrize(("norm", "pooling"), [("layer", "cls"), ("dyt", "mean")])
+def test_a_block_whose_input_is_normed_already_and_the_next_norm_equal_the_model_in_float64(monkeypatch, norm, pooling):
+    monkeypatch.setattr(torch, "compile", lambda part, **_: part)
+    shape = SHAPE | {"d_model": 16, "depth": 3, "norm": norm, "pooling": pooling}
+    plain, images = ViT(**shape).double(), torch.randn(2, 3, 8, 8).double()
+    parts = compiled(copy.deepcopy(plain), "blocks", cache=Path())
+    assert parts.forward is not plain.forward
+    for one, other in zip(gradients(plain, images), gradients(parts, images), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("enabled", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_the_norm_that_a_program_hands_on_has_the_precision_in_which_the_next_one_reads_it(enabled, dtype):
+    model, x = ViT(**SHAPE | {"d_model": 16}, depth=1), torch.ones(2, 5, 16)
+    with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        for out, normed in (begun(model, torch.ones(2, 3, 8, 8)), step(model.blocks[0], model.norm, x, x)):
+            assert (out.dtype, normed.dtype) == (torch.float32, dtype)
+
+
+def test_maps_and_hidden_states_of_a_compiled_model_are_those_of_the_model(tmp_path):
+    shape = SHAPE | {"d_model": 16, "depth": 2, "attention": "differential"}
+    model, images = ViT(**shape).double(), torch.randn(2, 3, 8, 8).double()
+    found = [seen(each, images)[1] for each in (model, compiled(copy.deepcopy(model), "blocks", cache=tmp_path))]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one.hidden, other.hidden, rtol=0, atol=0)
+        torch.testing.assert_close(one.maps.combined, other.maps.combined, rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_a_part_is_one_program_of_training_and_one_of_evaluation_for_batches_of_any_size(programs, tmp_path):
     shape = SHAPE | {"d_model": 16, "depth": 2, "attention": "differential", "dropout": 0.1}
     model = compiled(ViT(**shape), "blocks", cache=tmp_path, sizes=Sizes(training=5, evaluation=3))
     for batch in (5, 2, 1):
         model(torch.randn(batch, 3, 8, 8)).sum().backward()
-    assert len(programs) == 1
+    assert len(programs) == 3
     model.eval()
     with torch.no_grad():
         assert [len(model(torch.randn(batch, 3, 8, 8))) for batch in (3, 1, 8)] == [3, 1, 8]
-    assert len(programs) == 2
+    assert len(programs) == 6
 
 
 @pytest.mark.slow
-def test_a_compiled_run_has_two_programs_whatever_its_number_of_rows(programs, tmp_path, shared_cache, monkeypatch):
+def test_a_compiled_run_has_two_programs_of_each_part_whatever_its_rows(programs, tmp_path, shared_cache, monkeypatch):
     monkeypatch.setenv("ISOSCALE_CACHE", str(shared_cache))
     options = {"compile": True, "threads": 1, "micro_batch_size": 7}
     rows = {"limit_train": 23, "limit_val": 9, "limit_test": 13, "batch_size": 16, "val_batch_size": 4}
     run = train(tmp_path, options=options, epochs=1, **rows)
-    assert run.done and run.record.execution.compile == "blocks" and len(programs) == 2
+    assert run.done and run.record.execution.compile == "blocks" and len(programs) == 6
 
 
 @pytest.mark.parametrize("examples", [1, 3, 5])
 def test_a_batch_that_is_filled_up_has_the_outputs_and_gradients_of_its_examples(tmp_path, monkeypatch, examples):
-    monkeypatch.setattr(nn.Module, "compile", lambda *_, **__: None)
+    monkeypatch.setattr(torch, "compile", lambda part, **_: part)
     torch.manual_seed(0)
     shape = SHAPE | {"d_model": 16, "depth": 2, "drop_path": 0.5}
     plain, images = ViT(**shape).double(), torch.randn(examples, 3, 8, 8).double()

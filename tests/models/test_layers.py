@@ -1,16 +1,46 @@
-"""The layers that models share: shifted patches, fixed positions, DynamicTanh."""
+"""The layers that models share: patches, shifted patches, fixed positions, DynamicTanh."""
 
 import math
 
+import pytest
 import torch
 from torch.nn import functional as F
 
 from app.counts import vit
-from app.models.layers import NORMS, PATCHINGS, DynamicTanh, ShiftedPatchEmbedding, sincos, with_shifts
+from app.models.layers import (
+    NORMS,
+    PATCHINGS,
+    DynamicTanh,
+    PatchEmbedding,
+    ShiftedPatchEmbedding,
+    as_product,
+    sincos,
+    with_shifts,
+)
 
 
 def test_what_the_tables_name_is_what_there_is():
     assert tuple(NORMS) == vit.NORMS and tuple(PATCHINGS) == vit.PATCHINGS
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 12), (2, 1, 4, 4), (2, 3, 20)])
+def test_patches_as_one_product_equal_the_convolution_and_its_gradients(shape):
+    torch.manual_seed(0)
+    layer = PatchEmbedding(patch=4, channels=shape[1], d_model=5, axes=len(shape) - 2).double()
+    images, probe = torch.randn(shape).double().requires_grad_(), torch.randn(2, 1, 5).double()
+    inputs = [images, *layer.parameters()]
+    results = [[out, *torch.autograd.grad((out * probe).sum(), inputs)]
+               for out in (layer(images), as_product(layer.projection, images))]  # fmt: skip
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("shape", [(2, 3, 8, 12), (2, 3, 19)])
+def test_patches_on_a_gpu_are_those_of_the_cpu(shape):
+    layer, images = PatchEmbedding(patch=4, channels=3, d_model=5, axes=len(shape) - 2).double(), torch.randn(shape)
+    expected = layer(images.double())
+    torch.testing.assert_close(layer.cuda()(images.double().cuda()).cpu(), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_shifts_are_the_image_and_its_neighbours_by_one_pixel_with_zeros_beyond_the_edge():

@@ -148,10 +148,10 @@ def test_activation_checkpointing_keeps_less():
 @pytest.mark.parametrize(
     ("attention", "path"), [pytest.param("classic", "sdpa", marks=pytest.mark.long), ("differential", "tiled")]
 )
-def test_compiled_blocks_are_one_program_and_give_the_same_numbers(attention, path, tmp_path, monkeypatch):
+def test_a_compiled_model_is_three_programs_and_gives_the_same_numbers(attention, path, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     torch.manual_seed(0)
-    eager = ViT(**{**SMALL, "depth": 4}, attention=attention, attention_path=path)
+    eager = ViT(**{**SMALL, "depth": 2}, attention=attention, attention_path=path)
     whole = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
     torch._dynamo.utils.counters.clear()
     images = torch.randn(3, 3, 16, 16)
@@ -159,7 +159,7 @@ def test_compiled_blocks_are_one_program_and_give_the_same_numbers(attention, pa
                for model in (eager, whole)]  # fmt: skip
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 3
     assert list(whole.state_dict()) == list(eager.state_dict())
 
 
