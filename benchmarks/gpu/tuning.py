@@ -1,6 +1,6 @@
 """Block sizes of the fused kernels, timed one kernel at a time, and the table row that the fastest ones make.
 
-The row goes into `TUNED` of app/models/attention/fused.py. Outputs and gradients of every choice are compared with
+The row goes into `TUNED` of app/models/attention/blocks.py. Outputs and gradients of every choice are compared with
 those of the present row, and a choice that differs by more than rounding is omitted.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from app.models.attention import fused
-from app.models.attention.fused import Blocks
+from app.models.attention.blocks import TABLE, TUNED, Blocks, known
 
 from .findings import Findings, read
 from .timing import figures, here, timed, tried
@@ -38,8 +38,8 @@ CHOICES = {
 def measure(findings: Findings) -> None:
     """Compile every choice, or time each of them and note the row of the fastest ones after each kernel."""
     at = here(findings)
-    key = (fused.architecture(at.device), 2, _WIDTH)
-    present = fused.TUNED.get(key, fused.TABLE[key[1:]])
+    key = (known(fused.architecture(at.device)), 2, _WIDTH)
+    present = TUNED.get(key, TABLE[key[1:]])
     if findings.part == "tune-compile":
         tried(findings, "compiled", "blocks", lambda: compiled(present, at.device))
         return
@@ -77,7 +77,7 @@ def compiled(present: Row, device: torch.device) -> dict[str, Any]:
 def _failure(row: Row, device: torch.device) -> str:
     """Return why a row of block sizes cannot be used, or an empty text. Few images give the same programs as many."""
     try:
-        with fused_by((fused.architecture(device), 2, _WIDTH), row):
+        with fused_by((known(fused.architecture(device)), 2, _WIDTH), row):
             Problem(device, _FEW).results()
     except Exception as error:  # a compiler can fail with anything  # noqa: BLE001
         return f"{type(error).__name__}: {error}".splitlines()[0][:200]
@@ -129,14 +129,14 @@ class Problem:
 @contextmanager
 def fused_by(key: tuple[int, int, int], row: Row) -> Iterator[None]:
     """Use a row of block sizes within the context."""
-    before = fused.TUNED.get(key)
-    fused.TUNED[key] = row
+    before = TUNED.get(key)
+    TUNED[key] = row
     try:
         yield
     finally:
-        del fused.TUNED[key]
+        del TUNED[key]
         if before is not None:
-            fused.TUNED[key] = before
+            TUNED[key] = before
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
