@@ -52,3 +52,16 @@ def test_one_pass_is_used_where_the_time_of_its_waves_is_below_that_of_two(progr
     assert found == (OTHER[0] if one else None)
     assert blocks.of_one(89, 2, 64, programs=programs, multiprocessors=132) is None
     assert blocks.of_one(90, 2, 32, programs=programs, multiprocessors=132) is None
+
+
+def test_the_sheet_times_two_kernels_and_one_kernel_whatever_the_table_has(monkeypatch):
+    from benchmarks.gpu.tuning import ONE_CHOICES, fused_by
+
+    key, row = (90, 2, 64), OnePass(OTHER[0], resident=2, ratio=0.7)
+    monkeypatch.setitem(blocks.ONE_PASS, key, row)
+    for one in (None, ONE_CHOICES[0]):
+        with fused_by(key, OTHER, one):
+            assert blocks.of_two(*key) == OTHER
+            assert blocks.of_one(*key, programs=1, multiprocessors=132) == one
+    assert blocks.ONE_PASS[key] == row
+    assert key not in blocks.TUNED
