@@ -20,10 +20,11 @@ SLOW = [name for name in CASES if name not in QUICK]
 ONE = ["33 tokens", "one token", "lambda -0.3", "bf16"]  # a few seconds
 LONG = [name for name in CASES | WIDTHS if name not in ONE]
 HALF = {torch.bfloat16: 3e-2, torch.float16: 4e-3}
+LOW = {"all scores low": 1e-4}  # a score of -300 is 433 in base 2, where float32 has steps of 3e-5
 
 
 def assert_equal_to_the_definition(found, dtype, case=""):
-    limit = HALF.get(dtype, 2e-5)
+    limit = LOW.get(case) or HALF.get(dtype, 2e-5)
     assert {name: found[name] for name in PARTS if not found[name] <= limit} == {}, case
     assert found["repeats"], case
     assert found["view"]
@@ -93,7 +94,7 @@ def test_on_a_gpu_output_and_gradients_equal_the_definition(tokens, width, dtype
 @pytest.mark.parametrize("name", CASES)
 def test_on_a_gpu_every_case_equals_the_definition(name):
     found = findings(**CASES[name], device="cuda")
-    assert_equal_to_the_definition(found, CASES[name].get("dtype", torch.float32))
+    assert_equal_to_the_definition(found, CASES[name].get("dtype", torch.float32), name)
 
 
 @pytest.mark.gpu
