@@ -14,22 +14,24 @@ from .kernels import put_rows, rows_of
 
 
 @triton.jit
-def map_gradients(k, q, d_p, lse, delta, known, scale):
-    """Return a map and the gradient of its scores, (keys, queries) each."""
-    p = tl.exp2(tl.dot(k, tl.trans(q), input_precision="ieee") * scale - lse[None, :])
-    p = tl.where(known[:, None], p, 0.0)  # a key past the end scores 0, which may overflow against a low lse
-    return p, p * (d_p - delta[None, :])
+def one_map(k, d_k, d_p, known, queries, rows, stats, deltas, scratch, target, stride, N, D, read, keep, scale2, scale,
+            W: tl.constexpr):  # fmt: skip
+    """Return one map, (keys, queries), and its dK with the terms of these queries, and add these keys' term to its dQ.
 
-
-@triton.jit
-def add_queries(scratch, d_queries, rows, D, read, keep, write, d_s, k, scale, W: tl.constexpr):
-    """Add one block of keys' term to one map's dQ.
-
-    The sum of the rows below `read` is read. It is written to scratch below `keep`, and to dQ below `write`.
+    The sum of the rows below `read` is read. Those below `keep` go to scratch, the others below N to dQ, times `scale`.
     """
+    inside = rows < N
+    q = rows_of(queries, rows, stride, N, W)
+    lse = tl.load(stats + rows, mask=inside, other=float("inf"))
+    p = tl.exp2(tl.dot(k, tl.trans(q), input_precision="ieee") * scale2 - lse[None, :])
+    p = tl.where(known[:, None], p, 0.0)  # a key past the end scores 0, which may overflow against a low lse
+    delta = tl.load(deltas + rows, mask=inside, other=0.0)
+    d_s = (p * (d_p - delta[None, :])).to(q.dtype)
+    d_k = tl.dot(d_s, q, d_k, input_precision="ieee")
     d_q = tl.dot(tl.trans(d_s), k, input_precision="ieee") + rows_of(scratch, rows, 2 * W, read, W)
     put_rows(scratch, rows, 2 * W, keep, d_q, W)
-    put_rows(d_queries, rows, 3 * D, write, d_q * scale, W)
+    put_rows(target, rows, 3 * D, N - keep, d_q * scale, W)
+    return p, d_k
 
 
 @triton.jit
@@ -60,21 +62,12 @@ def backward_kernel(qkv, upstream, stats, deltas, weight, d_qkv, scratch, stride
         d_v = tl.zeros([BLOCK_N, 2 * W], tl.float32)
         for start in range(0, N, BLOCK_M):
             rows = start + tl.arange(0, BLOCK_M)
-            inside = rows < N
             d_out = rows_of(upstream, rows, D, N, 2 * W)
             d_p = tl.dot(v, tl.trans(d_out), input_precision="ieee")  # one for both maps
-            q1 = rows_of(queries, rows, stride_n, N, W)
-            lse = tl.load(stats + rows, mask=inside, other=float("inf"))
-            delta = tl.load(deltas + rows, mask=inside, other=0.0)
-            p1, d_s = map_gradients(k1, q1, d_p, lse, delta, known, scale2)
-            d_k1 = tl.dot(d_s.to(v.dtype), q1, d_k1, input_precision="ieee")
-            add_queries(scratch, target, rows, D, read, keep, N - keep, d_s.to(v.dtype), k1, scale, W)
-            q2 = rows_of(queries + W, rows, stride_n, N, W)
-            lse = tl.load(stats + plane + rows, mask=inside, other=float("inf"))
-            delta = tl.load(deltas + plane + rows, mask=inside, other=0.0)
-            p2, d_s = map_gradients(k2, q2, d_p, lse, delta, known, scale2)
-            d_k2 = tl.dot(d_s.to(v.dtype), q2, d_k2, input_precision="ieee")
-            add_queries(scratch + W, target + W, rows, D, read, keep, N - keep, d_s.to(v.dtype), k2, -lam * scale, W)
+            p1, d_k1 = one_map(k1, d_k1, d_p, known, queries, rows, stats, deltas, scratch, target,
+                               stride_n, N, D, read, keep, scale2, scale, W)  # fmt: skip
+            p2, d_k2 = one_map(k2, d_k2, d_p, known, queries + W, rows, stats + plane, deltas + plane, scratch + W,
+                               target + W, stride_n, N, D, read, keep, scale2, -lam * scale, W)  # fmt: skip
             d_v = tl.dot((p1 - lam * p2).to(v.dtype), d_out, d_v, input_precision="ieee")
         put_rows(target + D, columns, 3 * D, N, d_k1 * scale, W)
         put_rows(target + D + W, columns, 3 * D, N, d_k2 * (-lam * scale), W)
