@@ -175,7 +175,8 @@ def may_take_many(path, node):
     """Constructors of models, kernels, and commands whose options are written out."""
     name = name_of(path)
     constructs = (part_of(name) == "models" and node.name == "__init__") or name == "counts.builders"
-    return constructs or name == "models.attention.kernels" or node.name in commands(path)
+    kernels = ("models.attention.kernels", "models.attention.one_pass")
+    return constructs or name in kernels or node.name in commands(path)
 
 
 def commands(path):

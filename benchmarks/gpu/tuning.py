@@ -1,7 +1,8 @@
 """Block sizes of the fused kernels, timed one kernel at a time, and the table row that the fastest ones make.
 
-The row goes into `TUNED` of app/models/attention/fused.py. Outputs and gradients of every choice are compared with
-those of the present row, and a choice that differs by more than rounding is omitted.
+The row goes into `TUNED` of app/models/attention/blocks.py. Outputs and gradients of every choice are compared with
+those of the present row, and a choice that differs by more than rounding is omitted. The backward pass in one kernel is
+timed too. A ratio below 1 speaks for a row in `ONE_PASS` there.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from app.models.attention import fused
-from app.models.attention.fused import Blocks
+from app.models.attention.blocks import ONE_PASS, TABLE, TUNED, Blocks, OnePass, known
 
 from .findings import Findings, read
 from .timing import figures, here, timed, tried
@@ -33,13 +35,17 @@ CHOICES = {
     "queries": ((128, 64, 8, 2), (128, 64, 8, 3), (64, 64, 4, 2), (64, 64, 4, 3), (128, 32, 8, 2), (128, 32, 8, 3),
                 (64, 64, 8, 2), (64, 32, 4, 3)),
 }  # fmt: skip
+ONE = "one pass"
+ONE_CHOICES = tuple(
+    Blocks(*one) for one in ((32, 64, 4, 2), (16, 64, 4, 2), (32, 128, 8, 2), (64, 128, 8, 2), (32, 32, 4, 2))
+)
 
 
 def measure(findings: Findings) -> None:
     """Compile every choice, or time each of them and note the row of the fastest ones after each kernel."""
     at = here(findings)
-    key = (fused.architecture(at.device), 2, _WIDTH)
-    present = fused.TUNED.get(key, fused.TABLE[key[1:]])
+    key = (known(fused.architecture(at.device)), 2, _WIDTH)
+    present = TUNED.get(key, TABLE[key[1:]])
     if findings.part == "tune-compile":
         tried(findings, "compiled", "blocks", lambda: compiled(present, at.device))
         return
@@ -58,6 +64,17 @@ def measure(findings: Findings) -> None:
         chosen = fastest(findings, kernel) or present[number]
         present = with_one(present, number, chosen)
         findings.note("tuned", kernel=kernel, blocks=list(chosen), row=spelled(key, present))
+    for one in ONE_CHOICES:
+
+        def in_one(one: Blocks = one) -> dict[str, Any]:
+            with fused_by(key, present, one):
+                worst = max(map(difference, problem.results(), expected))
+                return {"ms": figures(timed(ONE, problem.backward, at, findings), scale=1000), "difference": worst}
+
+        tried(findings, "blocks", f"{ONE} {tuple(one)}", in_one, least=3.0)
+    if times(findings, ONE) and times(findings, "queries"):
+        ratio = min(times(findings, ONE).values()) / min(times(findings, "queries").values())
+        findings.note("tuned", kernel=ONE, blocks=list(fastest(findings, ONE) or ()), ratio=ratio)
 
 
 def choices(present: Row, number: int) -> list[tuple[Blocks, Row]]:
@@ -69,15 +86,17 @@ def choices(present: Row, number: int) -> list[tuple[Blocks, Row]]:
 def compiled(present: Row, device: torch.device) -> dict[str, Any]:
     """Compile the kernels of every choice in several processes. Return how many failed, and the first reason."""
     rows = [row for number in range(len(KERNELS)) for _, row in choices(present, number)]
+    ones: list[Blocks | None] = [None] * len(rows) + [*ONE_CHOICES]
+    rows += [present] * len(ONE_CHOICES)
     with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        failures = [why for why in pool.map(_failure, rows, [device] * len(rows)) if why]
+        failures = [why for why in pool.map(_failure, rows, ones, [device] * len(rows)) if why]
     return {"choices": len(rows), "failed": len(failures), "first_failure": failures[0] if failures else ""}
 
 
-def _failure(row: Row, device: torch.device) -> str:
+def _failure(row: Row, one: Blocks | None, device: torch.device) -> str:
     """Return why a row of block sizes cannot be used, or an empty text. Few images give the same programs as many."""
     try:
-        with fused_by((fused.architecture(device), 2, _WIDTH), row):
+        with fused_by((known(fused.architecture(device)), 2, _WIDTH), row, one):
             Problem(device, _FEW).results()
     except Exception as error:  # a compiler can fail with anything  # noqa: BLE001
         return f"{type(error).__name__}: {error}".splitlines()[0][:200]
@@ -90,13 +109,18 @@ def with_one(row: Row, number: int, blocks: Blocks) -> Row:
     return first, second, third
 
 
-def fastest(findings: Findings, kernel: str) -> Blocks | None:
-    """Return the choice of the least time whose results differ by rounding only, or None."""
+def times(findings: Findings, kernel: str) -> dict[str, float]:
+    """Return the median milliseconds of a kernel's choices whose results differ by rounding only."""
     rows = [one for one in read(findings.path) if one["kind"] == "blocks" and one["case"].startswith(f"{kernel} ")]
-    times = {one["case"]: one["ms"]["median"] for one in rows if one["difference"] <= _ALIKE}
-    if not times:
+    return {one["case"]: one["ms"]["median"] for one in rows if one["difference"] <= _ALIKE}
+
+
+def fastest(findings: Findings, kernel: str) -> Blocks | None:
+    """Return the choice of the least time, or None."""
+    found = times(findings, kernel)
+    if not found:
         return None
-    numbers = min(times, key=times.__getitem__).partition("(")[2].rstrip(")").split(", ")
+    numbers = min(found, key=found.__getitem__).partition("(")[2].rstrip(")").split(", ")
     return Blocks(*map(int, numbers))
 
 
@@ -127,16 +151,11 @@ class Problem:
 
 
 @contextmanager
-def fused_by(key: tuple[int, int, int], row: Row) -> Iterator[None]:
-    """Use a row of block sizes within the context."""
-    before = fused.TUNED.get(key)
-    fused.TUNED[key] = row
-    try:
+def fused_by(key: tuple[int, int, int], row: Row, one: Blocks | None = None) -> Iterator[None]:
+    """Use a row of block sizes within the context, and the backward pass in one kernel if its blocks are given."""
+    always = {} if one is None else {key: OnePass(one, resident=1, ratio=0.0)}
+    with patch.dict(TUNED, {key: row}), patch.dict(ONE_PASS, always, clear=True):
         yield
-    finally:
-        del fused.TUNED[key]
-        if before is not None:
-            fused.TUNED[key] = before
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

@@ -1,7 +1,8 @@
 """Fused differential attention against its definition in float64, on any device.
 
-`TRITON_INTERPRET=1 python fused_cases.py` runs the cases on the CPU in Triton's interpreter, which must be chosen
-before the kernels are made, so in a process of its own; it prints what each case found as JSON.
+`TRITON_INTERPRET=1 python fused_cases.py "one pass"` runs the cases on the CPU in Triton's interpreter, with the
+backward pass in one kernel, and `"two passes"` in two. The interpreter must be chosen before the kernels are made, so
+this is a separate process. It prints what each case found as JSON.
 """
 
 import json
@@ -9,7 +10,7 @@ import sys
 
 import torch
 
-from app.models.attention import fused
+from app.models.attention import blocks, fused
 
 EPS = 1e-5
 # name -> what differs from `findings`' defaults
@@ -24,6 +25,7 @@ CASES = {
     "width 128": {"width": 128, "tokens": 18},
     "lambda 0": {"weight": 0.0},
     "lambda 1": {"weight": 1.0, "heads": 2},
+    "lambda -0.3": {"weight": -0.3, "tokens": 17},
     "scores of 80": {"spread": 80.0},
     "all scores low": {"offset": -300.0, "tokens": 35},
     "strided": {"layout": "strided", "batch": 2},
@@ -33,6 +35,11 @@ CASES = {
     "compiled": {"how": "compiled", "tokens": 17},
     "checkpointed": {"how": "checkpointed", "tokens": 17},
     "autocast": {"how": "autocast", "dtype": torch.bfloat16, "tokens": 17},
+}
+WIDTHS = {  # every width with every dtype of the table of block sizes
+    f"{str(dtype).removeprefix('torch.')}, width {width}": {"dtype": dtype, "width": width, "tokens": 35}
+    for dtype in fused.DTYPES
+    for width in fused.WIDTHS
 }
 
 
@@ -123,10 +130,21 @@ def widen_bf16_in_the_interpreter():
     InterpreterBuilder.create_dot = create_dot
 
 
+def backward_in_one_pass():
+    """Let the kernel of one pass compute every gradient, and fail if another one is launched."""
+    from app.models.attention import kernels
+
+    one = blocks.OnePass(blocks.Blocks(32, 16, 4, 1), resident=1, ratio=0.0)
+    blocks.ONE_PASS.update({(0, *key): one for key in blocks.TABLE})
+    kernels.keys_kernel = kernels.queries_kernel = None
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     widen_bf16_in_the_interpreter()
-    small = (fused.Blocks(32, 16, 4, 1), fused.Blocks(16, 32, 4, 1), fused.Blocks(32, 16, 4, 1))
-    fused.TABLE.update(dict.fromkeys(fused.TABLE, small))  # so that few tokens make several blocks
-    chosen = sys.argv[1:] or CASES
-    json.dump({name: findings(**CASES[name]) for name in chosen}, sys.stdout)
+    small = (blocks.Blocks(32, 16, 4, 1), blocks.Blocks(16, 32, 4, 1), blocks.Blocks(32, 16, 4, 1))
+    blocks.TABLE.update(dict.fromkeys(blocks.TABLE, small))  # so that few tokens make several blocks
+    chosen = sys.argv[1:]
+    if chosen[0] == "one pass":
+        backward_in_one_pass()
+    json.dump({name: findings(**(CASES | WIDTHS)[name]) for name in chosen[1:] or CASES}, sys.stdout)

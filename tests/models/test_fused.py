@@ -1,7 +1,6 @@
 """Fused differential attention equals its definition: on the CPU in Triton's interpreter, on a GPU as it runs."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -9,38 +8,54 @@ from pathlib import Path
 
 import pytest
 import torch
-from fused_cases import CASES, findings
+from fused_cases import CASES, WIDTHS, findings
 
 from app.errors import InputError
-from app.models.attention import fused
+from app.models.attention import blocks, fused
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("out", "d_q", "d_k", "d_v", "d_weight")
 QUICK = ["33 tokens", "bf16"]  # ten seconds in the interpreter; the others take half a minute
 SLOW = [name for name in CASES if name not in QUICK]
+ONE = ["33 tokens", "one token", "lambda -0.3", "bf16"]  # a few seconds
+LONG = [name for name in CASES | WIDTHS if name not in ONE]
 HALF = {torch.bfloat16: 3e-2, torch.float16: 4e-3}
+LOW = {"all scores low": 1e-4}  # a score of -300 is 433 in base 2, where float32 has steps of 3e-5
 
 
 def assert_equal_to_the_definition(found, dtype, case=""):
-    limit = HALF.get(dtype, 2e-5)
+    limit = LOW.get(case) or HALF.get(dtype, 2e-5)
     assert {name: found[name] for name in PARTS if not found[name] <= limit} == {}, case
     assert found["repeats"], case
     assert found["view"]
     assert found["dtypes"] == [str(dtype), str(dtype), "torch.float32"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.long)], ids=["quick", "slow"])
-def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64_and_bits_repeat(names):
+def in_the_interpreter(backward, names):
+    """What `fused_cases.py` finds for some cases, with the backward pass in "one pass" or "two passes"."""
     pytest.importorskip("triton")
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("fused_cases.py")), *names]
+    script = str(Path(__file__).with_name("fused_cases.py"))
+    command = [sys.executable, "-W", "ignore", script, backward, *names]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     assert list(found) == names
-    for name in names:
-        assert_equal_to_the_definition(found[name], CASES[name].get("dtype", torch.float32), name)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.long)], ids=["quick", "slow"])
+def test_in_the_interpreter_output_and_gradients_equal_the_definition_in_float64_and_bits_repeat(names):
+    for name, found in in_the_interpreter("two passes", names).items():
+        assert_equal_to_the_definition(found, (CASES | WIDTHS)[name].get("dtype", torch.float32), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [ONE, pytest.param(LONG, marks=pytest.mark.long)], ids=["quick", "long"])
+def test_in_the_interpreter_gradients_in_one_pass_equal_the_definition_in_float64_and_bits_repeat(names):
+    for name, found in in_the_interpreter("one pass", names).items():
+        assert_equal_to_the_definition(found, (CASES | WIDTHS)[name].get("dtype", torch.float32), name)
 
 
 @pytest.mark.slow
@@ -54,23 +69,8 @@ def test_it_is_not_available_on_a_cpu():
 
 
 def test_every_width_that_fits_has_its_blocks_and_other_widths_do_not_fit():
-    assert {(size, width) for size in (2, 4) for width in fused.WIDTHS} == fused.TABLE.keys()
+    assert {(size, width) for size in (2, 4) for width in fused.WIDTHS} == blocks.TABLE.keys()
     assert [width for width in range(1, 257) if fused.fits(width)] == [16, 32, 64, 128]
-
-
-def test_a_tuned_row_is_used_on_its_architecture_only(monkeypatch):
-    row, qkv = (fused.Blocks(16, 16, 4, 2),) * 3, torch.zeros(1, 5, 6 * 64, dtype=torch.bfloat16)
-    monkeypatch.setitem(fused.TUNED, (90, 2, 64), row)
-    for architecture, expected in ((90, row), (89, fused.TABLE[2, 64])):
-        monkeypatch.setattr(fused, "architecture", lambda device, found=architecture: found)
-        assert fused._cuts(qkv, heads=1) == expected
-
-
-def test_a_block_is_a_power_of_two_that_a_matrix_product_takes():
-    for cuts in [*fused.TABLE.values(), *fused.TUNED.values()]:
-        for cut in cuts:
-            assert min(cut.queries, cut.keys) >= 16
-            assert all(math.log2(count).is_integer() for count in (cut.queries, cut.keys, cut.warps))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,21 @@ def test_on_a_gpu_output_and_gradients_equal_the_definition(tokens, width, dtype
 @pytest.mark.parametrize("name", CASES)
 def test_on_a_gpu_every_case_equals_the_definition(name):
     found = findings(**CASES[name], device="cuda")
-    assert_equal_to_the_definition(found, CASES[name].get("dtype", torch.float32))
+    assert_equal_to_the_definition(found, CASES[name].get("dtype", torch.float32), name)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("width", fused.WIDTHS)
+@pytest.mark.parametrize("tokens", [1, 17, 785, 1025])
+def test_on_a_gpu_gradients_in_one_pass_equal_the_definition(tokens, width, dtype, monkeypatch):
+    size = dtype.itemsize
+    key = (blocks.known(fused.architecture(torch.device("cuda:0"))), size, width)
+    one = blocks.OnePass(blocks.ONE_PASS_BLOCKS[size, width], resident=1, ratio=0.0)
+    monkeypatch.setitem(blocks.ONE_PASS, key, one)
+    monkeypatch.setattr("app.models.attention.kernels.queries_kernel", None)  # so that two kernels would fail
+    found = findings(batch=2, heads=2, tokens=tokens, width=width, dtype=dtype, device="cuda")
+    assert_equal_to_the_definition(found, dtype)
 
 
 @pytest.mark.gpu

@@ -2,48 +2,25 @@
 
 x_hat = A rsqrt(mean(A^2) + eps) with A = (softmax(Q1 K1^T / sqrt(d)) - lambda softmax(Q2 K2^T / sqrt(d))) V
 (arXiv:2410.05258, section 2.1; the norm without its weight). No N x N matrix is kept. The backward pass needs qkv,
-x_hat, the second map's output and three float32 numbers per token and head. The kernels are in kernels.py.
+x_hat, the second map's output and three float32 numbers per token and head. The kernels are in kernels.py and
+one_pass.py, and their block sizes in blocks.py.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
+from . import blocks
+from .blocks import Blocks
 
 WIDTHS = (16, 32, 64, 128)  # of one map's head; values are twice as wide
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-
-
-class Blocks(NamedTuple):
-    """The block sizes of one kernel: rows of queries and of keys per step, warps, stages of the load pipeline."""
-
-    queries: int
-    keys: int
-    warps: int
-    stages: int
-
-
-# By bytes of a number and head width: forward, keys' and queries' gradient. Chosen by what compilers for sm_80, 86, 90
-# and 120 report: few spilled registers, and no more than the 99 KiB of shared memory that consumer cards have. Fixed
-# rather than tuned at run time: a choice by timing would change the order of sums, and so a run's bits.
-TABLE = {
-    (2, 16): (Blocks(128, 64, 8, 3), Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
-    (2, 32): (Blocks(128, 64, 8, 3), Blocks(64, 128, 8, 3), Blocks(64, 64, 4, 2)),
-    (2, 64): (Blocks(128, 32, 8, 3), Blocks(32, 64, 4, 2), Blocks(64, 32, 4, 2)),
-    (2, 128): (Blocks(32, 32, 8, 2), Blocks(16, 32, 8, 2), Blocks(64, 32, 8, 1)),
-    (4, 16): (Blocks(32, 32, 8, 1), Blocks(32, 32, 4, 1), Blocks(32, 32, 8, 1)),
-    (4, 32): (Blocks(16, 32, 8, 1), Blocks(32, 32, 8, 1), Blocks(16, 16, 8, 1)),
-    (4, 64): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
-    (4, 128): (Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1), Blocks(16, 16, 8, 1)),
-}
-# By architecture (90 for sm_90), bytes of a number and head width: what `python -m benchmarks.gpu tune` measured there.
-TUNED: dict[tuple[int, int, int], tuple[Blocks, Blocks, Blocks]] = {}
 _PREPARE_ROWS = 32
 
 
@@ -107,10 +84,11 @@ def _backward(
     grad: Tensor, qkv: Tensor, weight: Tensor, x_hat: Tensor, second: Tensor, stats: Tensor, heads: int, eps: float
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of qkv, (B, N, 3 D), and of weight, ()."""
-    from . import kernels
+    from . import kernels, one_pass
 
     qkv, grad, (_, by_keys, by_queries) = _rows_whole(qkv), grad.contiguous(), _cuts(qkv, heads)
     width, sizes = _width(qkv, heads), (stats[0].numel(), qkv.shape[1], heads)
+    at_once = _one_cut(qkv, heads)
     upstream, deltas = torch.empty_like(x_hat), torch.empty_like(stats[:2])
     programs = _programs(qkv, heads, _PREPARE_ROWS)
     partial = stats.new_empty(programs)
@@ -119,9 +97,15 @@ def _backward(
         kernels.prepare_kernel[programs](
             grad, x_hat, second, stats, weight, upstream, deltas, partial, *sizes, eps, W=width, BLOCK_M=_PREPARE_ROWS
         )
-        shared = (qkv, upstream, stats, deltas, weight, d_qkv, *qkv.stride()[:2], *sizes, width**-0.5)
-        kernels.keys_kernel[_programs(qkv, heads, by_keys.keys)](*shared, **_options(qkv, heads, by_keys))
-        kernels.queries_kernel[_programs(qkv, heads, by_queries.queries)](*shared, **_options(qkv, heads, by_queries))
+        tensors, numbers = (qkv, upstream, stats, deltas, weight, d_qkv), (*qkv.stride()[:2], *sizes, width**-0.5)
+        if at_once is None:
+            grids = _programs(qkv, heads, by_keys.keys), _programs(qkv, heads, by_queries.queries)
+            kernels.keys_kernel[grids[0]](*tensors, *numbers, **_options(qkv, heads, by_keys))
+            kernels.queries_kernel[grids[1]](*tensors, *numbers, **_options(qkv, heads, by_queries))
+        else:
+            scratch = stats.new_empty(*stats.shape[1:], 2 * width)
+            options = _options(qkv, heads, at_once)
+            one_pass.backward_kernel[qkv.shape[0] * heads,](*tensors, scratch, *numbers, **options)
     return d_qkv, partial.sum()
 
 
@@ -157,8 +141,14 @@ def _rows_whole(qkv: Tensor) -> Tensor:
 
 
 def _cuts(qkv: Tensor, heads: int) -> tuple[Blocks, Blocks, Blocks]:
-    size, width = qkv.element_size(), _width(qkv, heads)
-    return TUNED.get((architecture(qkv.device), size, width), TABLE[size, width])
+    return blocks.of_two(architecture(qkv.device), qkv.element_size(), _width(qkv, heads))
+
+
+def _one_cut(qkv: Tensor, heads: int) -> Blocks | None:
+    """Return the blocks of the backward pass in one kernel, or None if two kernels are used."""
+    machine, programs = multiprocessors(qkv.device), qkv.shape[0] * heads
+    shape = architecture(qkv.device), qkv.element_size(), _width(qkv, heads)
+    return blocks.of_one(*shape, programs=programs, multiprocessors=machine)
 
 
 @functools.cache
@@ -166,6 +156,12 @@ def architecture(device: torch.device) -> int:
     """Return the architecture of a CUDA device, such as 90 for sm_90, or 0 for Triton's interpreter on a CPU."""
     major, minor = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
     return 10 * major + minor
+
+
+@functools.cache
+def multiprocessors(device: torch.device) -> int:
+    """Return the number of multiprocessors of a CUDA device, or 1 for Triton's interpreter on a CPU."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def _programs(qkv: Tensor, heads: int, rows: int) -> tuple[int]:
