@@ -35,7 +35,7 @@ def missing(device: str) -> str:
     """Return what a machine lacks to compile for a device, in a few words, or an empty text if nothing is known to."""
     if device == "cpu":
         return "" if _cpp_compiler() else "no C++ compiler is on PATH"
-    if device == "mps":  # the first lines of torch/_inductor/codegen/mps.py in torch 2.15
+    if device == "mps":  # the first lines of its code for MPS in torch 2.15 (codegen/mps.py)
         return "torch calls its compiler for MPS an early prototype, so isoscale does not use it"
     if not importlib.util.find_spec("triton") or not _c_compiler():
         return "compiling for a GPU takes Triton and a C compiler on PATH"
