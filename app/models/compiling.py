@@ -78,7 +78,7 @@ def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = N
         for block in blocks:
             block.compile(dynamic=False)
         if isinstance(model, Transformer) and not model.checkpointing:  # which keeps a block's input only
-            model.forward = _in_parts(model)
+            model.forward = _in_parts(model)  # type: ignore[method-assign, assignment]
     else:  # a network with different stages is one program
         cut_to_buckets(True)
         model.forward = torch.compile(model.forward, dynamic=False)
@@ -89,7 +89,8 @@ def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = N
 
 def _in_parts(model: Transformer) -> Callable[[Tensor], Tensor]:
     """Return a transformer's forward pass as three programs: what begins it, a block with the next norm, its head."""
-    first, middle, last = (torch.compile(part, dynamic=False) for part in (begun, step, type(model).classified))
+    first, middle = torch.compile(begun, dynamic=False), torch.compile(step, dynamic=False)
+    last = torch.compile(type(model).classified, dynamic=False)
     blocks: list[Any] = list(zip(model.blocks, norms_after(model), strict=True))
 
     def forward(images: Tensor) -> Tensor:
