@@ -18,7 +18,7 @@ def one_map(k, d_k, d_p, known, queries, rows, stats, deltas, scratch, target, s
             W: tl.constexpr):  # fmt: skip
     """Return one map, (keys, queries), and its dK with the terms of these queries, and add these keys' term to its dQ.
 
-    The sum of the rows below `read` is read. Those below `keep` go to scratch, the others below N to dQ, times `scale`.
+    The sum of the rows below `read` is read. Those below `keep` go to scratch, the others below N to dQ.
     """
     inside = rows < N
     q = rows_of(queries, rows, stride, N, W)
@@ -28,9 +28,10 @@ def one_map(k, d_k, d_p, known, queries, rows, stats, deltas, scratch, target, s
     delta = tl.load(deltas + rows, mask=inside, other=0.0)
     d_s = (p * (d_p - delta[None, :])).to(q.dtype)
     d_k = tl.dot(d_s, q, d_k, input_precision="ieee")
-    d_q = tl.dot(tl.trans(d_s), k, input_precision="ieee") + rows_of(scratch, rows, 2 * W, read, W)
+    # scaled first: a sum that a product adds to may be copied ahead of its turn (Triton 3.9 on sm_100)
+    d_q = tl.dot(tl.trans(d_s), k, input_precision="ieee") * scale + rows_of(scratch, rows, 2 * W, read, W)
     put_rows(scratch, rows, 2 * W, keep, d_q, W)
-    put_rows(target, rows, 3 * D, N - keep, d_q * scale, W)
+    put_rows(target, rows, 3 * D, N - keep, d_q, W)
     return p, d_k
 
 
