@@ -159,10 +159,9 @@ def failure_of(error: BaseException) -> RunFailed | None:
             "resumes from what was last saved, if anything was"
         )
     if is_out_of_memory(error):
-        what = f"{type(error).__name__}: {first_line(error)}".rstrip(": ")
         return OutOfMemory(
-            f"memory ran out ({what}). Free memory, or use a smaller --batch-size or --size. The same command "
-            "resumes from what was last saved"
+            f"memory ran out ({named_line(error)}). Free memory, or use a smaller --batch-size or --size. The same "
+            "command resumes from what was last saved"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         why, what = why_full(error, error.filename), error.filename or "a file"
@@ -246,3 +245,8 @@ def _limit() -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or an empty text without one."""
     return (str(error).splitlines() or [""])[0]
+
+
+def named_line(error: BaseException) -> str:
+    """Return an error's type and the first line of its message, without the message if it has none."""
+    return f"{type(error).__name__}: {first_line(error)}".rstrip(": ")

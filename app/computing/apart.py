@@ -36,23 +36,18 @@ class _Setting(NamedTuple):
     threads: int
     tf32: bool
     deterministic: bool
-    cudnn_deterministic: bool
-    cudnn_benchmark: bool
 
     @classmethod
     def here(cls) -> _Setting:
         """Return the current settings."""
-        cudnn, tf32 = torch.backends.cudnn, torch.backends.cuda.matmul.allow_tf32
-        exact = torch.are_deterministic_algorithms_enabled()
-        return cls(torch.get_num_threads(), tf32, exact, cudnn.deterministic, cudnn.benchmark)
+        tf32 = torch.backends.cuda.matmul.allow_tf32
+        return cls(torch.get_num_threads(), tf32, torch.are_deterministic_algorithms_enabled())
 
-    def take(self) -> None:
-        """Apply the settings."""
+    def take(self, place: Place) -> None:
+        """Apply the settings for a place."""
         torch.set_num_threads(self.threads)
         float32.allow_tf32(self.tf32)
-        if self.deterministic != torch.are_deterministic_algorithms_enabled():  # this imports torch's compiler
-            torch.use_deterministic_algorithms(self.deterministic)
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = self[3:]
+        place.repeat_bits(self.deterministic)
 
 
 class _Trials:
@@ -127,7 +122,7 @@ def _prepared(
     """
     if code:
         own.allow(code)
-    setting.take()
+    setting.take(place)
     try:
         if place.device.index is not None:
             torch.accelerator.set_device_index(place.device.index)

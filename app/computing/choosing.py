@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.run import RunConfig
 from ..counts.vit import head_width
-from ..errors import InputError, first_line, is_out_of_memory
+from ..errors import InputError, is_out_of_memory, named_line
 from ..models.attention.paths import candidates, pick_on_cpu, unfit
 from ..place import Place
 from . import fitting, trials
@@ -17,6 +17,7 @@ from .apart import Run
 NO_PATH = "none"  # of a model without attention
 _WORKS = "path-works"  # what is remembered of a path that was timed
 _OUT_OF_MEMORY = "out of memory"  # why a path was skipped
+_MOST = 140  # letters of an error in a line
 _WORK_OF_ONE_THREAD = 5e9  # floating-point operations of a step
 
 
@@ -136,5 +137,5 @@ def _tried(config: RunConfig, place: Place, path: str, run: Run, *, how: str = "
             return _OUT_OF_MEMORY
         if path != "fused" and how == "off" and not isinstance(error, RuntimeError):  # a bug of this program
             raise
-        return f"{type(error).__name__}: {first_line(error)[:120]}"
+        return named_line(error)[:_MOST]
     return seconds

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..errors import first_line, is_out_of_memory
+from ..errors import is_out_of_memory, named_line
 from ..models.compiling import missing
 from ..place import Place
 from ..system import devices
@@ -25,6 +25,7 @@ _PROGRAMS = 2  # of a run: one for training and one for evaluation
 _ALIKE = 0.02  # relative difference of losses between ways to compute them
 _ALIKE_DROPPED = 0.1  # of losses of steps with other draws of dropout
 _GRAPHS_BELOW = 0.02  # seconds of a step: a tiny model spends more time on launches than on arithmetic
+_MOST = 140  # letters of an error in a line
 _OF_A_STEP = ("depth", "classes", "channels", "optimizer", "dropout", "drop_path")
 
 
@@ -96,7 +97,7 @@ def _trial(
         except Exception as error:  # whatever a compiler fails with, the run does without
             if is_out_of_memory(error):
                 raise
-            return {"failure": _first_line(error)}
+            return {"failure": named_line(error)[:_MOST]}
         finally:
             gc.collect()  # a compiled block refers to itself, and keeps device memory that the run is about to need
 
@@ -105,15 +106,11 @@ def _trial(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        found = {"failure": _first_line(error)}
+        found = {"failure": named_line(error)[:_MOST]}
     if failure := found.get("failure"):
         say(f"compile {how} is unavailable here ({failure})")
         return None
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)[:120]}"
 
 
 def gain(eager: Mapping[str, Any], trial: Mapping[str, Any], *, images: int) -> float:

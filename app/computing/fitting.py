@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..config.run import RunConfig
-from ..errors import Explained, InputError, first_line, is_out_of_memory
+from ..errors import Explained, InputError, first_line, is_out_of_memory, named_line
 from ..place import Place
 from ..system import devices
+from ..system.child import NoAnswer, ProcessEnded
 from ..tables.computing import KEEPING_MAPS
 from . import attempts, trials
 from .apart import Run
@@ -76,7 +77,13 @@ def _largest(config: RunConfig, place: Place, need: Need, checkpointing: bool, h
     """
     if not devices.limits(place.device).fits_by_trial:
         return _estimated(config, place, need.attention_path, checkpointing=checkpointing)
-    eager = _tried(config, place, need, {"checkpointing": checkpointing, "compile_": "off"}, run)
+    try:
+        eager = _tried(config, place, need, {"checkpointing": checkpointing, "compile_": "off"}, run)
+    except (ProcessEnded, NoAnswer) as error:
+        raise InputError(
+            f"the search for a micro-batch failed on this device ({first_line(error)}). Choose a --micro-batch-size, "
+            "or try again"
+        ) from error
     if how == "off":
         return eager
     larger = [size for size in attempts.sizes(attempts.share(config, place)) if size > eager]
@@ -89,8 +96,7 @@ def _largest(config: RunConfig, place: Place, need: Need, checkpointing: bool, h
         if is_out_of_memory(error):
             raise
         raise InputError(
-            f"--compile is unavailable here, because compiling fails ({type(error).__name__}: {first_line(error)}). "
-            "Omit it"
+            f"--compile is unavailable here, because compiling fails ({named_line(error)}). Omit it"
         ) from error
 
 

@@ -15,7 +15,7 @@ from ..models import drop_path
 from ..models.compiling import compiled
 from ..place import Place
 from ..system import devices
-from . import trials
+from . import sizes, trials
 from .arithmetic import Arithmetic
 from .choices import Execution
 from .scaling import Scaler
@@ -95,7 +95,8 @@ class Rehearsal:
         torch.manual_seed(config.seed)
         here.forget_peak()
         model = here.laid_out(models.build(config, **chosen.of_the_model).to(here.device))
-        model = compiled(model, chosen.compile, cache=trials.compiled_programs())
+        fixed = sizes.of(config, here, chosen, train=config.batch_size, val=config.val_batch_size)
+        model = compiled(model, chosen.compile, cache=trials.compiled_programs(), sizes=fixed)
         self._optimizer = optim.of(config, model)
         self._model = here.spread(model)
         self._place = here

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from .. import optim, task
 from ..config.run import RunConfig
 from ..models import build, drop_path
-from ..models.compiling import compiled
+from ..models.compiling import compiled, repeated_part
+from ..models.transformer import rounded_norm
 from ..place import Place
 from ..system import devices, home, machine
 from ..system.timing import median_seconds
@@ -87,14 +88,14 @@ def timed(place: Place, work: Callable[[], None]) -> float:
 def path_seconds(config: RunConfig, place: Place, path: str, *, images: int, how: str = "off") -> float:
     """Return the median seconds per image of a block by a path, forward and backward, as a run trains it.
 
-    It computes `images` images at a time, or as many as fit.
+    The norm that follows the block is part of it. It computes `images` images at a time, or as many as fit.
     """
     with without_draws(place):
-        model = build(config, attention_path=path).to(place.device).train()
-        block: Any = next(iter(compiled(model, how, cache=compiled_programs()).blocks))  # type: ignore[arg-type]
+        model: Any = build(config, attention_path=path).to(place.device).train()
+        part, modules = repeated_part(model, how, cache=compiled_programs())
         while True:
             try:
-                return timed(place, _passes(block, config, place, images)) / images
+                return timed(place, _passes(part, modules, config, place, images)) / images
             except torch.OutOfMemoryError:
                 if images == 1:
                     raise
@@ -102,17 +103,22 @@ def path_seconds(config: RunConfig, place: Place, path: str, *, images: int, how
             images = -(-images // 2)
 
 
-def _passes(block: nn.Module, config: RunConfig, place: Place, images: int) -> Callable[[], None]:
-    """Return a forward and backward pass of a block. Its input has a gradient, as after other blocks."""
-    tokens = torch.randn(images, config.tokens, config.d_model or 0, device=place.device, requires_grad=True)
-    gradient = torch.randn_like(tokens, requires_grad=False)  # (B, N, D)
+def _passes(
+    part: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], modules: nn.ModuleList, config: RunConfig, place: Place,
+    images: int,
+) -> Callable[[], None]:  # fmt: skip
+    """Return a forward and backward pass of a block and the next norm. Its inputs have gradients, as after blocks."""
+    x = torch.randn(images, config.tokens, config.d_model or 0, device=place.device, requires_grad=True)  # (B, N, D)
+    with place.autocast():
+        normed = rounded_norm(modules[1], x).detach().requires_grad_()
+    gradients = torch.randn_like(x, requires_grad=False), torch.randn_like(normed, requires_grad=False)
 
     def work() -> None:
         with place.autocast():
-            out = block(tokens)
-        out.backward(gradient.to(out.dtype))
-        block.zero_grad(set_to_none=True)
-        tokens.grad = None
+            outputs = part(x, normed)
+        torch.autograd.backward(outputs, gradients)
+        modules.zero_grad(set_to_none=True)
+        x.grad = normed.grad = None
 
     return work
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from .. import models, optim
-from ..computing import trials
+from ..computing import sizes, trials
 from ..computing.scaling import Scaler
 from ..models import unused
-from ..models.compiling import Sizes, compiled
+from ..models.compiling import compiled
 from ..optim.average import Average
 from . import initial
 from .job import Job
@@ -27,7 +27,9 @@ def built(job: Job) -> Learner:
     partly = job.here.ranks > 1 and unused.are_there(model, job.config.input_shape, job.here)
     if job.here.ranks > 1 and job.here.device.type == "cuda":
         models.share_statistics(model)  # before it is compiled, since its batch norms are other modules then
-    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs(), sizes=_sizes(job))
+    train, val = len(job.splits.train), len(job.splits.val)
+    fixed = sizes.of(job.config, job.here, job.chosen, train=train, val=val)
+    model = compiled(model, job.chosen.compile, cache=trials.compiled_programs(), sizes=fixed)
     if job.config.init_sha256 and not job.state:
         initial.load(model, job.config, job.options)
     scaler = Scaler(job.here.device.type) if job.here.precision == "fp16" else None
@@ -40,19 +42,6 @@ def built(job: Job) -> Learner:
 def spread(job: Job, learner: Learner) -> nn.Module:
     """Return the model for training on this rank."""
     return job.here.spread(learner.model, gradients=job.chosen.gradients, partly_used=learner.partly_used)
-
-
-def _sizes(job: Job) -> Sizes | None:
-    """Return the largest batches of a compiled run on this rank, which are those of nearly all its steps.
-
-    Batches of training keep their sizes if a layer normalises over the batch.
-    """
-    config, ranks = job.config, job.here.ranks
-    if job.chosen.compile == "off":
-        return None
-    batch = config.batch_size if config.train_batches else min(config.batch_size, len(job.splits.train))
-    training = None if models.has_batch_statistics(config) else min(job.chosen.micro_batch_size, -(-batch // ranks))
-    return Sizes(training, evaluation=-(-min(config.val_batch_size, len(job.splits.val)) // ranks))
 
 
 def _average(job: Job, model: nn.Module) -> Average | None:

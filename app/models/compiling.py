@@ -17,6 +17,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,24 +68,42 @@ def compiled(model: nn.Module, how: str, *, cache: Path, sizes: Sizes | None = N
     """
     if how == "off":
         return model
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / _of_our_operators()))
-    allow_programs(_PROGRAMS)
-    keep_programs_of_functions()
+    _prepare(cache)
+    # ranks exchange a block's gradients while the block before is computed; cut to buckets, it would be in pieces
+    cut_to_buckets(not hasattr(model, "blocks"))
     if how == "graphs":
         model.forward = _in_graphs(model.forward)
+    elif isinstance(model, Transformer) and not model.checkpointing:  # which keeps a block's input only
+        model.forward = _in_parts(model)  # type: ignore[method-assign, assignment]
     elif blocks := getattr(model, "blocks", None):
-        # ranks exchange a block's gradients while the block before is computed; cut to buckets, it would be in pieces
-        cut_to_buckets(False)
         for block in blocks:
             block.compile(dynamic=False)
-        if isinstance(model, Transformer) and not model.checkpointing:  # which keeps a block's input only
-            model.forward = _in_parts(model)  # type: ignore[method-assign, assignment]
     else:  # a network with different stages is one program
-        cut_to_buckets(True)
         model.forward = torch.compile(model.forward, dynamic=False)
     if sizes:
         model.forward = _at_sizes(model, model.forward, sizes)
     return model
+
+
+def repeated_part(
+    model: Transformer, how: str, *, cache: Path
+) -> tuple[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], nn.ModuleList]:
+    """Return the part of a transformer that is computed for each block, and its modules: a block and the next norm.
+
+    `how` is off or blocks. A run that is compiled finds the part's program. (B, N, D) twice -> (B, N, D) twice.
+    """
+    modules = model.blocks[0], norms_after(model)[0]
+    if how == "off":
+        return partial(step, *modules), nn.ModuleList(modules)  # type: ignore[arg-type]
+    _prepare(cache)
+    return partial(torch.compile(step, dynamic=False), *modules), nn.ModuleList(modules)
+
+
+def _prepare(cache: Path) -> None:
+    """Set what compiling needs in this process: the folder of its cache, and room for programs."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / _of_our_operators()))
+    allow_programs(_PROGRAMS)
+    keep_programs_of_functions()
 
 
 def _in_parts(model: Transformer) -> Callable[[Tensor], Tensor]:

@@ -36,7 +36,7 @@ class Transformer(nn.Module):
 def begun(model: Transformer, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the input of the first block and its norm, (B, N, D) each."""
     x = model.embedded(images)
-    return x, _normed(model.blocks[0].norm_attention, x)  # type: ignore[arg-type]
+    return x, rounded_norm(model.blocks[0].norm_attention, x)  # type: ignore[arg-type]
 
 
 def step(block: Block, following: nn.Module, x: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,7 +45,7 @@ def step(block: Block, following: nn.Module, x: Tensor, normed: Tensor) -> tuple
     Triton code may then have one kernel for the last sum of the block and the norm that follows.
     """
     x = block(x, normed)
-    return x, _normed(following, x)
+    return x, rounded_norm(following, x)
 
 
 def norms_after(model: Transformer) -> list[nn.Module]:
@@ -53,7 +53,7 @@ def norms_after(model: Transformer) -> list[nn.Module]:
     return [*(block.norm_attention for block in list(model.blocks)[1:]), model.norm]  # type: ignore[list-item]
 
 
-def _normed(norm: nn.Module, x: Tensor) -> Tensor:
+def rounded_norm(norm: nn.Module, x: Tensor) -> Tensor:
     """Return the norm in the precision in which a linear map reads it. Autocast would round it to the same numbers."""
-    normed, kind = norm(x), x.device.type
-    return normed.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else normed
+    found, kind = norm(x), x.device.type
+    return found.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else found

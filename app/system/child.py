@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import os
 import signal
 import subprocess
@@ -18,11 +17,10 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..errors import first_line
-from . import relaunch
+from ..errors import named_line
+from . import processes, relaunch
 
 _POLL = 1.0  # seconds between checks of whether the parent process still runs
-_DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG in Linux's prctl.h
 
 
 class ProcessEnded(RuntimeError):
@@ -152,7 +150,7 @@ def _send_error(connection: Connection, error: Exception) -> None:
     except OSError:
         raise
     except Exception:  # whatever cannot be sent  # noqa: BLE001
-        connection.send((None, RuntimeError(f"{type(error).__name__}: {first_line(error)}"), trace))
+        connection.send((None, RuntimeError(named_line(error)), trace))
 
 
 def _end_with_parent() -> None:
@@ -160,9 +158,7 @@ def _end_with_parent() -> None:
 
     Linux sends the signal itself. Elsewhere a thread looks, which Python lets run during most calls of a library.
     """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
+    processes.die_with_parent()
     threading.Thread(target=_watch, name="parent", daemon=True).start()
 
 

@@ -1,9 +1,21 @@
-"""The processes of this machine: which process started which."""
+"""The processes of this machine: which process started which, and the end of one with its parent."""
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
+
+_DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG in Linux's prctl.h
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends. Other systems cannot."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
 
 
 def tree(root: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -21,7 +20,6 @@ AGAIN = 3  # exit code of a part whose device is unusable for its process, and n
 _POLL = 0.05  # seconds between looks at a process
 _GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 _LEAST = 5.0  # seconds below which no part begins
-_DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 Reader = Callable[[str], Iterable[Finding]]  # stdout of a part's process -> its findings
 
 
@@ -67,7 +65,7 @@ class Running:
             self.process = subprocess.Popen(
                 [*part.command, *(["--until", str(self.ends)] if part.resumes else [])], cwd=room.root,
                 env=os.environ | part.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509  (the sheet has one thread)
+                start_new_session=True, preexec_fn=processes.die_with_parent,  # noqa: PLW1509  (the sheet has one thread)
             )  # fmt: skip
 
     def finished(self) -> Running | bool:
@@ -161,12 +159,6 @@ def _run_together(group: list[Part], room: Room, changed: Callable[[], None]) ->
     finally:
         for one in running:
             one.end()
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when the sheet's process is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
 
 
 def _say(text: str) -> None:

@@ -14,6 +14,7 @@ from app.config.run import resolve
 from app.errors import InputError, OutOfMemory
 from app.place import Place, choose
 from app.system import devices
+from app.system.child import NoAnswer, ProcessEnded
 
 FACTS = DatasetFacts(name="cifar100", classes=100, native=32)
 CPU = choose(device="cpu")
@@ -145,6 +146,15 @@ def test_compiling_that_was_asked_for_and_fails_is_an_error_and_by_choice_a_line
     chosen = {"attention_path": "sdpa", "micro_batch_size": 64, "checkpointing": False}
     assert fitting.enlarged(config, GPU, chosen, Need("sdpa"), say=said.append, run=run) == chosen
     assert "the micro-batch stays 64" in said[0]
+
+
+@pytest.mark.parametrize("error", [ProcessEnded("the process ended with SIGABRT"), NoAnswer("no answer in 60 s")])
+def test_a_trial_whose_process_ends_names_the_option_that_needs_no_trial(tried, error):
+    def fails(*_, **__):
+        raise error
+
+    with pytest.raises(InputError, match=rf"failed on this device \({error}\)\. Choose a --micro-batch-size"):
+        fitting.micro_batch(resolve({}, FACTS), GPU, Need("sdpa"), how="off", say=print, run=fails)
 
 
 def test_a_path_is_timed_with_as_many_images_as_its_activations_likely_allow(monkeypatch):

@@ -10,15 +10,20 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from app.models import compiling, drop_path
+from app.computing import trials
+from app.config.facts import DatasetFacts
+from app.config.run import resolve
+from app.models import build, compiling, drop_path
 from app.models.attention.seen import seen
 from app.models.compiling import Sizes, compiled
 from app.models.t2t import T2TViT
 from app.models.transformer import begun, step
 from app.models.vit import ViT
+from app.place import choose
 from tests.experiment.runs import train
 
 SHAPE = {"image": 8, "patch": 4, "channels": 3, "classes": 10, "d_model": 256, "heads": 4}
+FACTS = DatasetFacts(name="cifar10", classes=10, native=8)
 TWICE = """import sys, torch
 from pathlib import Path
 from torch import nn
@@ -82,6 +87,17 @@ def test_parts_of_a_model_of_any_depth_are_three_programs_with_the_bits_of_eager
     found = [gradients(model, images, precision="bf16") for model in (eager, parts)]
     assert all(map(torch.equal, *found)) and len(programs) == 3
     assert list(parts.state_dict()) == list(eager.state_dict())
+
+
+@pytest.mark.slow
+def test_what_times_a_path_computes_a_block_and_the_next_norm_by_a_program_of_the_run(programs, tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
+    config = resolve({"model": "vit_differential", "d_model": 16, "image": 8, "patch": 4}, FACTS)
+    trials.path_seconds(config, choose(device="cpu"), "plain", images=2, how="blocks")
+    assert len(programs) == 1
+    model = compiled(build(config, attention_path="plain"), "blocks", cache=tmp_path)
+    model(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert len(programs) == 3
 
 
 @pytest.mark.slow
