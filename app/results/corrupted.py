@@ -88,6 +88,7 @@ class Corrupted:
     condition: Condition
     names: tuple[str, ...]  # corruptions of the metric
     sources: Mapping[str, str]  # of the images, by the corruptions that all runs have
+    omitted: tuple[str, ...]  # corruptions that only some runs have from one source
     found: Mapping[Path, Outcomes]  # by the file of the record
 
     def kept(self, names: Sequence[str]) -> dict[Path, Kept]:
@@ -123,14 +124,22 @@ class Corrupted:
     def notes(self, metric: Metric, rows: int, of: int) -> Iterator[str]:
         """Yield what a reader must know: the corruptions, the condition, and how many of the test rows were used."""
         part = f"; {rows:,} of {of:,} test rows" if rows < of else ""
-        if metric.name == "noise":
+        yield self._meaning(metric, part)
+        if self.omitted:
             yield (
+                f"not compared, because the runs do not all have results on the same images: {_listed(self.omitted)}. "
+                "`robust` adds what a run lacks"
+            )
+
+    def _meaning(self, metric: Metric, part: str) -> str:
+        """Return what D is, and under which condition it was measured."""
+        if metric.name == "noise":
+            return (
                 f"D is H = (noisy - clean) of the first model - (noisy - clean) of the second. Noisy is the accuracy "
                 f"under {_listed(self.names)} at severities 1 to 5, which were fixed beforehand ({self.condition.text}"
                 f"{part}). A higher accuracy under noise with H = 0 is no evidence for the hypothesis"
             )
-            return
-        yield (
+        return (
             f"over {len(self.names)} of the benchmark's 15 corruptions at severities 1 to 5 ({self.condition.text}"
             f"{part})"
         )
@@ -160,7 +169,9 @@ def gathered(runs: Sequence[Run], metric: Metric) -> Corrupted:
     condition = min(usable, key=Condition.place)
     sources = dict(usable[condition])
     outcomes = {file: each[condition] for file, each in found.items()}
-    return Corrupted(condition, _names(usable[condition], wanted), sources, outcomes)
+    there = {name for of in outcomes.values() for name, _ in of}
+    omitted = tuple(name for name in CORRUPTIONS if name in there and name not in sources)
+    return Corrupted(condition, _names(usable[condition], wanted), sources, omitted, outcomes)
 
 
 def _require_images(runs: Sequence[Run], metric: Metric) -> None:

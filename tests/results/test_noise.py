@@ -156,6 +156,21 @@ def test_other_corruptions_may_have_fewer_rows_than_the_primary_ones(tmp_path):
     assert next(each for each in found.pairs[0].explored if each.name == "fog").difference == 0
 
 
+def test_a_corruption_that_was_corrected_between_two_runs_is_not_compared_and_a_note_says_so(tmp_path):
+    planted(tmp_path, {VIT: 0.0, DIFF: 0.1}, seeds=2, names=(*PRIMARY, "fog", "spatter"))
+    assert not any("not compared" in note for note in answer(tmp_path).notes)
+    run = find_runs(tmp_path)[0]
+    pairs = robust_rows.load(run.files.robust)
+    later = {each._replace(source="generated:2") if each.corruption == "spatter" else each: kept
+             for each, kept in pairs.items()}  # fmt: skip
+    robust_rows.save(run.files.robust, {each: kept for each, kept in later.items() if each.corruption != "fog"})
+    found = answer(tmp_path)
+    assert {each.name for each in found.pairs[0].explored} == {name.replace("_", " ") for name in PRIMARY}
+    assert any(
+        "not all have results on the same images: fog and spatter. `robust` adds" in note for note in found.notes
+    )
+
+
 @pytest.mark.slow
 def test_a_run_without_the_corruptions_and_runs_of_different_conditions_are_refused(tmp_path):
     planted(tmp_path, {VIT: 0.0, DIFF: 0.1}, seeds=2, names=("fog",))
