@@ -47,7 +47,7 @@ def search_of(sweep: Sweep, options: Mapping[str, Any], *, cap: int | None, how:
     study = Study(cells=[], checkpoints=sweep.checkpoints, files=sweep.files, remote=remote)
     worker = Worker(
         study, screen.say, max_minutes=options.get("max_minutes"), claim_seconds=how.get("claim") or CLAIM_SECONDS,
-        mixed_versions=bool(how.get("mixed_versions")),
+        mixed_versions=bool(how.get("mixed_versions")), noun="sweep",
     )  # fmt: skip
     return Search(sweep, worker, screen, cap)
 

@@ -43,6 +43,7 @@ class Worker:
     ahead: int = 0  # missing runs that are left to workers which start at the same time
     budget: Budget = field(default_factory=Budget)
     environment: dict[str, str] = field(default_factory=dict)  # in addition, of each training
+    noun: str = "study"  # what trains the runs, in messages: study | sweep
     title: Callable[[Cell], str] | None = None  # which run a training is of; None: its number in the study
     not_uploaded: set[str] = field(default_factory=set)
     pruned: dict[str, str] = field(default_factory=dict)  # runs that need no more training, and why
@@ -95,7 +96,7 @@ class Worker:
     def _require_unasked(self) -> None:
         """Raise Stopped if a signal came while a training ended by itself, before that could answer it."""
         if self._asked:
-            raise Stopped("the study stopped", saved=True)
+            raise Stopped(f"the {self.noun} stopped", saved=True)
 
     def progress(self) -> list[Progress]:
         """Return the progress of all cells, with what this command was refused."""
@@ -132,7 +133,7 @@ class Worker:
                 continue
             self._require_unasked()
             if relaunch.is_orphan():
-                raise Stopped("the study stopped since the command that started this worker ended", saved=True)
+                raise Stopped(f"the {self.noun} stopped since the command that started this worker ended", saved=True)
             self.say(
                 self.title(cell)
                 if self.title
@@ -186,7 +187,7 @@ class Worker:
         if self.max_minutes is not None:
             left.append((self.max_minutes - (time.monotonic() - self._began) / 60, "--max-minutes"))
             if left[-1][0] <= 0:
-                raise Stopped("the study stopped by --max-minutes", saved=True)
+                raise Stopped(f"the {self.noun} stopped by --max-minutes", saved=True)
         minutes, self._limited_by = min(left, default=(float("inf"), ""))
         self._ends = time.monotonic() + 60 * minutes
         return ["--max-minutes", f"{minutes:.3f}"] if left else []
@@ -217,7 +218,7 @@ class Worker:
             self.pruned[cell.run_id] = reason.sentence
             return after
         if code == _STOPPED and (self._asked or self._is_late()):  # else it lost its claim, and other cells are left
-            raise Stopped("the study stopped", saved=True)
+            raise Stopped(f"the {self.noun} stopped", saved=True)
         if after.kind == DiskFull.kind and after.state == "failed":
             raise DiskFull(after.sentence)
         if code == _FAILED and (reason := self._reasons.get(cell.run_id)) and reason.kind == DiskFull.kind:

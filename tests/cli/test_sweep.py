@@ -193,6 +193,12 @@ def test_a_sweep_without_trials_has_an_empty_table(call):
 
 
 @pytest.mark.usefixtures("file")
+def test_a_sweep_that_a_limit_ends_is_called_a_sweep(call):
+    ended = call(f"sweep search.yaml {TINY} --trials 2 --max-minutes 0.001")
+    assert ended.code == 75 and "the sweep stopped" in ended.err and "study" not in ended.err
+
+
+@pytest.mark.usefixtures("file")
 def test_a_sweep_without_trials_names_the_options_of_others_by_its_file(call, work):
     metric = Metric(name="val_loss", column="loss", goal="minimize")
     its = {"format": lines.FORMAT, "method": "random", "metric": metric, "early_terminate": None, "parameters": []}
