@@ -14,6 +14,8 @@ from .examples import page
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..artifacts.runs import Run
     from ..experiment.corrupting import Asked, Corrupted
     from ..results.robust import Robustness
@@ -105,6 +107,7 @@ def robust(
         runs = _runs(names, checkpoints, screen, model)
         reference = _one(like, _runs([like], checkpoints, screen, model)) if like else []
         chosen, severities = _corruptions(corruption, [*runs, *reference], cifar_c, frost), _severities(severity)
+        _require_comparable(runs, reference, severities)
         from ..artifacts.which import chosen as chosen_weights
         from ..experiment import corrupting  # torch, which a wrong name above should not wait for
         from ..experiment.options import Options
@@ -113,8 +116,8 @@ def robust(
         options, which = Options(device=device or "auto", threads=threads), chosen_weights(best=best, ema=ema)
         for run in (*runs, *reference):
             corrupting.require_inputs(run, asked, options)
-        if not as_json and (note := _omitted(corruption, chosen, frost, cifar_c)):
-            screen.say(note)
+        for note in () if as_json else _omitted(corruption, chosen, frost, cifar_c):
+            screen.say(f"note: {note}")
         found = [corrupting.corrupt(run, asked, options, screen, which=which) for run in (*runs, *reference)]
     return _print(found, asked, which.name, with_reference=bool(reference), as_json=as_json)
 
@@ -144,6 +147,24 @@ def _one(name: str, runs: list[Run]) -> list[Run]:
     return runs
 
 
+def _require_comparable(runs: list[Run], reference: list[Run], severities: tuple[int, ...]) -> None:
+    """Raise InputError for a run of --like on other data, and for severities without which there is no mCE."""
+    from ..errors import InputError
+    from ..tables.corruptions import SEVERITIES
+    from ..tables.shape import spelled
+
+    if reference and severities != SEVERITIES:
+        raise InputError("--like needs severities 1 to 5, because the mCE is a sum over them. Omit --severity")
+    for other in reference:
+        for run in runs:
+            its, theirs = ((each.config.dataset, spelled(each.config.stored_side)) for each in (run, other))
+            if its != theirs:
+                raise InputError(
+                    f"--like {other.record.run_id} is on {theirs[0]} at {theirs[1]} px, and run {run.record.run_id} on "
+                    f"{its[0]} at {its[1]} px. An mCE needs one test set"
+                )
+
+
 def _severities(text: str) -> tuple[int, ...]:
     """Return the severities in `1-5`, `3` or `1,5`. Raise InputError for others."""
     from ..errors import InputError
@@ -152,11 +173,11 @@ def _severities(text: str) -> tuple[int, ...]:
     found: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise InputError(f"--severity {text!r} is not a list of severities. Use numbers from 1 to 5, such as 1-5")
+        if not {first, last or first} <= {*map(str, SEVERITIES)} or int(first) > int(last or first):
+            raise InputError(
+                f"--severity {text!r} is no list of severities. Use numbers from 1 to 5, such as 1-5 or 1,5"
+            )
         found |= {*range(int(first), int(last or first) + 1)}
-    if not found or not found <= {*SEVERITIES}:
-        raise InputError(f"--severity {text} is outside of 1 to 5. Use numbers from 1 to 5, such as 1-5")
     return tuple(sorted(found))
 
 
@@ -173,10 +194,20 @@ def _corruptions(asked: str | None, runs: list[Run], cifar_c: Path | None, frost
     return names_of(asked, cifar_c, frost, kind=kinds[0], channels=[run.config.channels for run in runs])
 
 
-def _omitted(asked: str | None, chosen: tuple[str, ...], frost: Path | None, cifar_c: Path | None) -> str | None:
+def _omitted(
+    asked: str | None, chosen: tuple[str, ...], frost: Path | None, cifar_c: Path | None
+) -> Iterator[str]:  # fmt: skip
+    """Yield which corruptions of the sets that are asked for cannot be computed, and why."""
+    from ..config.corruptions import names_of
+    from ..tables.corruptions import CORRUPTIONS
+
+    if CORRUPTIONS[chosen[0]].kind != "image":
+        return
     if asked in (None, "benchmark", "all") and "fog" in chosen and not frost and not cifar_c:
-        return "note: frost is omitted, because its photographs are not part of isoscale. Give them with --frost FOLDER"
-    return None
+        yield "frost is omitted, because its photographs are not part of isoscale. Give them with --frost FOLDER"
+    colours = [name for name in names_of(asked, cifar_c, frost, kind="image", channels=[3]) if name not in chosen]
+    if colours:
+        yield f"{' and '.join(colours)} need images of three channels, which not all runs have, and are omitted"
 
 
 def _print(found: list[Corrupted], asked: Asked, weights: str, *, with_reference: bool, as_json: bool) -> None:
@@ -184,6 +215,8 @@ def _print(found: list[Corrupted], asked: Asked, weights: str, *, with_reference
 
     results = [answers.robustness(each.clean, each.pairs, each.units) for each in found]
     reference = results.pop() if with_reference else None
+    if reference:
+        answers.require_one_test_set(found[-1].clean, [each.clean for each in found])
     objects = []
     for each, its in zip(found, results, strict=False):
         ce = answers.against(its, reference) if reference else None
@@ -225,7 +258,7 @@ def _lines(
     what = named(about.model, about.size)
     lines = [
         f"run {about.run_id}: {what} on {about.dataset}, {weights} weights, {metric}, n {its.n:,} "
-        f"test rows{groups}, corrupted at {each.side} {unit}, seed {asked.seed}",
+        f"test rows{groups}, {_images(asked, f'{each.side} {unit}')}",
         columns(heads, rows),
         f"clean: {_with_interval(its.clean, its.clean_interval, show)}",
     ]
@@ -239,6 +272,15 @@ def _lines(
         known = f"{_percent(relative)} %" if relative is not None else "undefined (a corruption does not harm that run)"
         lines.append(f"mCE: {_percent(ce['mce'])} %, relative mCE: {known}, over {ce['corruptions']} corruptions")
     return [*lines, f"predictions: {printable(each.run.files.robust)}"]
+
+
+def _images(asked: Asked, side: str) -> str:
+    """Return where the corrupted inputs come from."""
+    from ..system.printable import printable
+
+    return f"published images in {printable(asked.cifar_c)}" if asked.cifar_c else (
+        f"corrupted at {side}, seed {asked.seed}"
+    )  # fmt: skip
 
 
 def _with_interval(value: float, interval: tuple[float, float] | None, show: Any) -> str:

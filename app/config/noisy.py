@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,11 @@ def check(noise: Noise, *, task: str, channels: int, stored: Extent) -> None:
         raise InputError(
             f"corrupt_train={noise.corrupt_train} works on images of three channels, and these have {channels}. Use "
             "another corruption"
+        )
+    if corruption and (values := channels * math.prod(plane(stored))) > corruptions.MOST_VALUES:
+        raise InputError(
+            f"corrupt_train={noise.corrupt_train} draws at most {corruptions.MOST_VALUES:,} values, and an image has "
+            f"{values:,}. Use a smaller --image"
         )
 
 

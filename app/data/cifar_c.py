@@ -32,7 +32,8 @@ class Published:
         if given.ndim != 1 or len(given) != count * len(SEVERITIES) or not count:
             raise InputError(f"--cifar-c {folder}: labels.npy has the shape {given.shape}, but five equal blocks of "
                              "labels are expected. Download the folder again")  # fmt: skip
-        if (len(rows) and rows.max() >= count) or not np.array_equal(given[rows], labels):
+        blocks = given.reshape(len(SEVERITIES), count)
+        if (len(rows) and rows.max() >= count) or not (blocks[:, rows] == labels).all():
             raise InputError(f"--cifar-c {folder}: its labels are not those of the test rows in their order. Give "
                              "the folder of the run's dataset: CIFAR-10-C for cifar10, CIFAR-100-C for "
                              "cifar100")  # fmt: skip
@@ -63,5 +64,6 @@ def _array(folder: Path, name: str) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"--cifar-c {folder}: {path.name} cannot be read ({error}). Give a folder with labels.npy and "
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no complete array of numbers"
+        raise InputError(f"--cifar-c {folder}: {path.name} cannot be read ({why}). Give a folder with labels.npy and "
                          "one array per corruption") from error  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from ..data.transforms.distractors import Distract
 from ..errors import InputError
 from ..place import Place
 from ..system.locks import lock
-from ..tables.corruptions import CORRUPTIONS, SEVERITIES
+from ..tables.corruptions import CORRUPTIONS, MOST_VALUES, SEVERITIES
 from ..tables.shape import Extent, plane, spelled
 from . import photographs, recomputing
 from . import stages as training
@@ -128,6 +129,8 @@ def require_inputs(run: Run, asked: Asked, options: Options) -> None:
     given = {"--at": asked.side, "--frost": asked.frost, "--cifar-c": asked.cifar_c}
     if kind != "image" and (without := [option for option, value in given.items() if value]):
         raise InputError(f"{without[0]} is for images, but run {config.run_id} was trained on {kind}s. Omit it")
+    if kind != "signal":
+        _require_drawn(run, asked)
     if config.channels != 3 and (wrong := [name for name in asked.corruptions if CORRUPTIONS[name].colour]):
         raise InputError(f"{wrong[0]} needs images of three channels, but run {config.run_id} has {config.channels}. "
                          "Omit it")  # fmt: skip
@@ -136,6 +139,17 @@ def require_inputs(run: Run, asked: Asked, options: Options) -> None:
         raise InputError(
             f"{wrong[0]} is in degrees, but the angles of the patterns of run {config.run_id} are unknown. Use "
             f"--corruption {','.join(others)}, or train with --grid START:STEP"
+        )
+
+
+def _require_drawn(run: Run, asked: Asked) -> None:
+    """Raise InputError for images with more values than a row has draws."""
+    extent: Extent = asked.side or run.config.stored_side
+    values = run.config.channels * math.prod(plane(extent))
+    if values > MOST_VALUES:
+        raise InputError(
+            f"images of run {run.config.run_id} have {values:,} values at {spelled(extent)} px, and a corruption draws "
+            f"at most {MOST_VALUES:,}. Use a smaller --at"
         )
 
 
@@ -232,6 +246,8 @@ def _require_cifar(run: Run, asked: Asked) -> None:
     if run.config.test_distractors:
         raise InputError(f"--cifar-c contains images without distractors, but run {run.config.run_id} is tested with "
                          "--test-distractors. Omit --cifar-c")  # fmt: skip
+    if asked.seed:
+        raise InputError(f"--seed {asked.seed} has no effect with --cifar-c, whose images are published. Omit it")
     if asked.side:
         raise InputError("--at has no effect with --cifar-c, whose images have one side. Omit it")
     if run.config.stored_side != 32 or run.config.channels != 3:

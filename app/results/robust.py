@@ -6,14 +6,15 @@ Definitions: Hendrycks and Dietterich 2019, arXiv:1903.12261, section 4.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..artifacts.robust_rows import Outcome, Pair
-from ..statistics import influence, student
+from ..errors import InputError
+from ..statistics import influence, rates, student
 from ..statistics.grouping import codes_of, grouped
 from ..tables.corruptions import CORRUPTIONS, SEVERITIES, primary_of
 
@@ -83,12 +84,20 @@ def robustness(clean: Outcome, pairs: Mapping[Pair, Outcome], units: np.ndarray 
         values.setdefault(pair.corruption, {})[pair.severity] = found.value
         scores.setdefault(pair.corruption, []).append(_scores(found))
     codes = None if units is None else codes_of(units.tolist(), len(clean.rows))
-    means = {name: _mean(members, values, scores, codes) for name, members in _sets(values).items()}
+    shares = clean.ranks is not None
+    means = {name: _mean(members, values, scores, codes, shares=shares) for name, members in _sets(values).items()}
     return Robustness(
-        metric="rmse" if clean.ranks is None else "top1", n=len(clean.rows),
+        metric="top1" if shares else "rmse", n=len(clean.rows),
         groups=None if codes is None else int(codes.max()) + 1, clean=clean.value,
-        clean_interval=_interval(_scores(clean), codes), values=values, means=means,
+        clean_interval=_interval(_scores(clean), codes, shares=shares), values=values, means=means,
     )  # fmt: skip
+
+
+def require_one_test_set(reference: Outcome, others: Iterable[Outcome]) -> None:
+    """Raise InputError unless the outcomes are for the same rows with the same labels."""
+    for other in others:
+        if not (np.array_equal(reference.rows, other.rows) and np.array_equal(reference.labels, other.labels)):
+            raise InputError("the runs were tested on other rows than the run of --like, and an mCE needs one test set")
 
 
 def _sets(values: Mapping[str, Mapping[int, float]]) -> dict[str, list[str]]:
@@ -126,19 +135,27 @@ def _mean(
     values: Mapping[str, dict[int, float]],
     scores: Mapping[str, list[np.ndarray]],
     codes: np.ndarray | None,
+    *,
+    shares: bool,
 ) -> Mean:
     of_rows = np.mean([score for name in names for score in scores[name]], axis=0)
     value = float(np.mean([v for name in names for v in values[name].values()]))
-    return Mean(len(names), value, _interval(of_rows, codes))
+    return Mean(len(names), value, _interval(of_rows, codes, shares=shares))
 
 
-def _interval(of_rows: np.ndarray, codes: np.ndarray | None) -> Interval:
-    """Return the 95 % t interval of a mean over rows, or over groups of rows, or None for one of them."""
+def _interval(of_rows: np.ndarray, codes: np.ndarray | None, *, shares: bool) -> Interval:
+    """Return the 95 % interval of a mean over rows, or over groups of rows, or None for one of them.
+
+    That of shares is a Wilson interval, and any other a t interval.
+    """
     units = of_rows if codes is None else grouped(of_rows, codes)
     count = len(units)
     if count < 2:
         return None
-    return student.interval(float(of_rows.mean()), float(units.std(ddof=1) / math.sqrt(count)), count - 1)
+    if shares:
+        return rates.wilson_of_mean(units, clustered=codes is not None)
+    found = student.interval(float(of_rows.mean()), float(units.std(ddof=1) / math.sqrt(count)), count - 1)
+    return found and (max(0.0, found[0]), found[1])
 
 
 def against(found: Robustness, reference: Robustness) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .names import suggestion
 NONE = "none"
 
 SEVERITIES = (1, 2, 3, 4, 5)
+MOST_VALUES = 1 << 24  # of an input, each with a draw
 PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")  # of the noise hypothesis on images, fixed beforehand
 _PRIMARY = {"image": PRIMARY, "signal": ("counting_noise",)}
 

@@ -69,7 +69,10 @@ def canonical(text: str) -> str:
     found = parsed(text)
     if found is None or found.rule == FILE:
         return text
-    return f"{found.rule}:{found.rate:g}"
+    rate = f"{found.rate:g}"  # six digits
+    if float(rate) >= 1:
+        raise InputError(f"label_noise={text} has a rate of more than six digits. Use at most {found.rule}:0.999999")
+    return f"{found.rule}:{rate}"
 
 
 def next_classes(names: Sequence[str]) -> list[int]:

@@ -50,6 +50,8 @@ def test_the_clean_result_and_the_record_are_those_of_the_run_and_its_file(call,
     for pair, outcome in pairs.items():
         if pair.severity:
             assert found["corruptions"][pair.corruption][str(pair.severity)] == outcome.value
+    done = call("robust checkpoints --corruption contrast,all --severity 1 --limit-test 20")
+    assert "note: spatter and saturate need images of three channels, which not all runs have" in done.err
     text = call("robust checkpoints --corruption contrast,fog").out
     assert "clean:" in text and "mean over 2 of the benchmark's 15 corruptions at 5 severities" in text
 
@@ -77,6 +79,10 @@ def test_photographs_and_another_side_are_conditions_of_their_own(call, run, wor
         ("--corruption frost", "--frost"),
         ("--corruption spatter", "three channels"),
         ("--severity 0-6", "1 to 5"),
+        ("--severity 5-1", "no list of severities"),
+        ("--severity 1-300000000", "no list of severities"),
+        ("--severity 1 --like checkpoints --corruption fog", "--like needs severities 1 to 5"),
+        ("--at 5000 --corruption fog", "draws at most 16,777,216"),
         ("--cifar-c nowhere --corruption fog", "fog.npy"),
     ],
 )

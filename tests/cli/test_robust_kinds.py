@@ -1,7 +1,6 @@
 """`robust` on fields and patterns: their own corruptions, intervals over simulations, and refusals."""
 
 import json
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from app.experiment.options import Options
 from app.results import corrupted
 from app.results.metrics import METRICS
 from app.results.robust import robustness
+from app.statistics.rates import wilson
 from app.tables.corruptions import CORRUPTIONS
 
 TRAIN = "train --epochs 1 --train-batches 1 --val-batches 1 --threads 1"
@@ -94,11 +94,10 @@ def test_an_interval_over_groups_is_that_of_the_means_of_equal_groups():
     pair = robust_rows.Pair("final", "generated", "8", 0, "fog", 1)
     found = robustness(outcome, {pair: outcome}, np.repeat(["a", "b", "c", "d"], 3))
     means = np.array([1, 0, 2 / 3, 1])
-    half = 3.182446 * means.std(ddof=1) / 2
-    assert found.groups == 4 and found.clean_interval == pytest.approx((2 / 3 - half, 2 / 3 + half))
+    n = 2 / 9 / (means.var(ddof=1) / 4) * (1.959964 / 3.182446) ** 2
+    assert found.groups == 4 and found.clean_interval == pytest.approx(wilson(2 / 3 * n, n), abs=1e-6)
     assert robustness(outcome, {pair: outcome}).groups is None
-    alone = robustness(outcome, {pair: outcome}).clean_interval
-    assert alone[1] - alone[0] < 2 * half and math.isclose(sum(alone), 4 / 3)
+    assert robustness(outcome, {pair: outcome}).clean_interval == pytest.approx(wilson(8, 12))
 
 
 def test_predictions_under_an_earlier_revision_of_a_corruption_are_not_used(run):

@@ -32,6 +32,21 @@ def test_other_labels_are_refused(folder, labels):
         Published.at(folder, ROWS, np.array(labels), side=32)
 
 
+def test_labels_that_differ_in_a_later_block_are_refused(folder):
+    later = np.tile(LABELS, 5)
+    later[15:] = 0
+    np.save(folder / "labels.npy", later)
+    with pytest.raises(InputError, match="not those of the test rows"):
+        Published.at(folder, ROWS, LABELS[ROWS], side=32)
+
+
+def test_a_file_that_is_no_array_is_refused_without_advice_to_execute_it(folder):
+    (folder / "labels.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match="no complete array of numbers") as refused:
+        Published.at(folder, ROWS, LABELS[ROWS], side=32)
+    assert "pickle" not in str(refused.value)
+
+
 def test_an_array_of_another_shape_is_refused(folder):
     np.save(folder / "snow.npy", np.zeros((20, 16, 16, 3), np.uint8))
     with pytest.raises(InputError, match="is expected"):

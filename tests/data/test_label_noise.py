@@ -92,7 +92,8 @@ def test_a_file_of_labels_is_read_in_three_formats_and_found_again_by_its_sha256
         ([1, 2, 3, 4], None, "has a label for row 3, and the training rows are 0 to 2"),
         ([1, 2, 10], None, "has the class 10, and the dataset has the classes 0 to 9"),
         ([1, 2, 3, 3], [0, 1, 2, 2], "has a row twice"),
-        (["class 1", "class 2", "dog"], None, "has the class dog, which the dataset lacks"),
+        (["class 1", "class 2", "dog"], None, "label 3 of .* has the class dog, which the dataset lacks"),
+        (["class 1", "", "class 2"], None, "label 2 of .* has no class"),
     ],
 )
 def test_a_file_that_does_not_fit_the_dataset_is_refused_in_a_sentence(labels, rows, says):
@@ -101,10 +102,25 @@ def test_a_file_that_does_not_fit_the_dataset_is_refused_in_a_sentence(labels, r
         given.fitted(found, np.arange(3), NAMES, published=3)
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.csv", b"row,class\n0,1\n"), ("b.npy", b"x"), ("c.parquet", b"")])
+def test_numbers_in_a_table_are_names_if_all_classes_have_other_numbers_as_names():
+    names = [str(number) for number in sorted(range(1, 12), key=str)]  # 1, 10, 11, 2, ...: as folders are read
+    found = given.fitted(Labels(np.array([2, 10, 1]), np.arange(3)), np.arange(3), names, published=3)
+    assert [names[at] for at in found] == ["2", "10", "1"]
+    with pytest.raises(InputError, match="has the class 12, which the dataset lacks"):
+        given.fitted(Labels(np.array([2, 12, 1]), np.arange(3)), np.arange(3), names, published=3)
+    with pytest.raises(InputError, match=r"numbers as names \(1, 10, 11"):
+        given.fitted(Labels(np.array([2, 10, 1]), None), np.arange(3), names, published=3)
+    places = [str(number) for number in range(10)]
+    assert given.fitted(Labels(np.array([7, 0, 1]), None), np.arange(3), places, published=3).tolist() == [7, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b"row,class\n0,1\n"), ("a.csv", b"row,label\n0,1\n1,\n"), ("b.npy", b"x"), ("c.parquet", b"")],
+)
 def test_a_file_without_labels_is_refused_and_pickled_objects_are_not_read(tmp_path, name, content):
     (path := tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=r"column `label`|cannot be read"):
+    with pytest.raises(InputError, match=r"column `label`|cannot be read|an empty cell"):
         filed.keep(path)
     np.save(tmp_path / "d.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match="cannot be read"):

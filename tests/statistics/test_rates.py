@@ -3,11 +3,12 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy import stats
 
 import app.statistics
-from app.statistics.rates import fisher, wilson
+from app.statistics.rates import fisher, wilson, wilson_of_mean
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (1, 3), (360, 400), (1, 100_000)])
@@ -15,6 +16,25 @@ from app.statistics.rates import fisher, wilson
 def test_the_interval_of_a_share_is_wilsons(correct, n, level):
     expected = stats.binomtest(correct, n).proportion_ci(level, method="wilson")
     assert wilson(correct, n, level) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_interval_of_a_mean_is_wilsons_for_zeros_and_ones_and_inside_0_and_1_for_any_shares():
+    random = np.random.default_rng(0)
+    right = random.random(40) < 0.9
+    assert wilson_of_mean(right.astype(float)) == pytest.approx(wilson(right.sum(), 40), abs=1e-12)
+    for count in (2, 3, 30):
+        for high in (0.0, 0.1, 1.0):
+            for units in (high * random.random(count), 1 - high * random.random(count)):
+                low, end = wilson_of_mean(units)
+                wide = wilson_of_mean(units, clustered=True)
+                assert 0 <= wide[0] <= low < units.mean() + 1e-12 and units.mean() - 1e-12 < end <= wide[1] <= 1
+
+
+def test_the_interval_of_shares_of_groups_covers_as_often_as_it_says():
+    groups = np.random.default_rng(1).beta(8, 1, (4000, 20))  # a share of each of 20 groups, mean 8 / 9
+    ends = np.array([wilson_of_mean(each, clustered=True) for each in groups])
+    inside = (ends[:, 0] <= 8 / 9) & (ends[:, 1] >= 8 / 9)
+    assert abs(inside.mean() - 0.95) < 4 * (0.95 * 0.05 / 4000) ** 0.5 + 0.01
 
 
 @pytest.mark.parametrize(

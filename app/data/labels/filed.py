@@ -103,6 +103,8 @@ def _table(path: Path) -> Labels:
     if missing := [name for name in ("row", "label") if name not in table.column_names]:
         names = ", ".join(map(printable, table.column_names))
         raise InputError(f"{printable(path.name)} has no column `{missing[0]}` (its columns: {names}). {_HOW}")
+    if empty := table["label"].null_count + table["row"].null_count:
+        raise InputError(f"{printable(path.name)} has an empty cell in `row` or `label` ({empty:,} in all). Fill it")
     rows, labels = table["row"].to_numpy(), table["label"].to_numpy()
     if rows.dtype.kind not in "iu":
         raise InputError(f"{printable(path.name)}: the column `row` is {rows.dtype}. Use whole numbers from 0")

@@ -74,7 +74,7 @@ def fitted(found: filed.Labels, rows: np.ndarray, names: Sequence[str], *, publi
 
     Raises InputError for a file that does not fit.
     """
-    given, theirs = _numbers(found.labels, names), found.rows
+    given, theirs = _numbers(found.labels, names, named=found.rows is not None), found.rows
     if theirs is None:
         theirs = np.arange(len(given))
     if len(np.unique(theirs)) < len(theirs):
@@ -92,22 +92,46 @@ def fitted(found: filed.Labels, rows: np.ndarray, names: Sequence[str], *, publi
     return _in_order(Stored(theirs, given), rows)
 
 
-def _numbers(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return class numbers or class names as class numbers. Raises InputError for a class that does not exist."""
-    if labels.dtype.kind in "iu":
-        if len(strange := labels[(labels < 0) | (labels >= len(names))]):
+def _numbers(labels: np.ndarray, names: Sequence[str], *, named: bool) -> np.ndarray:
+    """Return class numbers or class names as class numbers. Raises InputError for a class that does not exist.
+
+    If all classes have numbers as names, and not their places, numbers are names where a file has names (`named`).
+    """
+    if labels.dtype.kind not in "iu":
+        return _by_name(labels.tolist(), names)
+    if _are_other_numbers(names):
+        if not named:
             raise InputError(
-                f"the file of --label-noise has the class {strange[0]}, and the dataset has the classes 0 to "
-                f"{len(names) - 1}. Give the labels of this dataset"
+                f"the classes have numbers as names ({', '.join(map(printable, names[:3]))}, ...), which the class "
+                "numbers of an .npy file may not mean. Give a .csv or .parquet file, whose labels are read as names"
             )
-        return labels.astype(np.int64)
-    at = {name: number for number, name in enumerate(names)}
-    if strange_names := [str(name) for name in labels.tolist() if name not in at]:
+        return _by_name([str(label) for label in labels.tolist()], [str(int(name)) for name in names])
+    if len(strange := labels[(labels < 0) | (labels >= len(names))]):
         raise InputError(
-            f"the file of --label-noise has the class {printable(strange_names[0])}, which the dataset lacks. Its "
-            f"classes: {', '.join(map(printable, names[:10]))}"
+            f"the file of --label-noise has the class {strange[0]}, and the dataset has the classes 0 to "
+            f"{len(names) - 1}. Give the labels of this dataset"
         )
-    return np.array([at[name] for name in labels.tolist()], np.int64)
+    return labels.astype(np.int64)
+
+
+def _by_name(labels: Sequence[str | None], names: Sequence[str]) -> np.ndarray:
+    """Return the class numbers of class names: int64 (n,). Raises InputError for a name that no class has."""
+    at: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+    for place, label in enumerate(labels):
+        if label not in at:
+            what = f"the class {printable(label)}, which the dataset lacks" if label else "no class"
+            raise InputError(
+                f"label {place + 1:,} of the file of --label-noise has {what}. Its classes: "
+                f"{', '.join(map(printable, names[:10]))}"
+            )
+    return np.array([at[label] for label in labels], np.int64)
+
+
+def _are_other_numbers(names: Sequence[str]) -> bool:
+    """Return whether all names are whole numbers, each once, and are not the places of the classes from 0."""
+    if not all(name.isascii() and name.isdecimal() for name in names):
+        return False
+    return len({int(name) for name in names}) == len(names) and any(int(n) != at for at, n in enumerate(names))
 
 
 def digest(*labels: np.ndarray) -> str:

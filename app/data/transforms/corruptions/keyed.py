@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from .... import draws
+from ....tables.corruptions import MOST_VALUES
 
-_ROW = 1 << 24  # draws of one row and part, at most
 _QUANTILES = 20  # bits
 ANGLES = 1 << 12  # directions in a range of angles
 
@@ -32,10 +32,10 @@ class Keyed(NamedTuple):
 
     def _words(self, part: int, shape: tuple[int, ...]) -> Tensor:
         """Return a 64-bit word for each value of each row: int64 (B, *shape). `part` separates kinds of draws."""
-        assert math.prod(shape) <= _ROW, "the positions of two rows would overlap"
+        assert math.prod(shape) <= MOST_VALUES, "the positions of two rows would overlap"
         stream = draws.key(draws.CORRUPTION, self.seed, zlib.crc32(self.name.encode()), self.severity, part)
         at = torch.arange(math.prod(shape), device=self.rows.device)
-        return draws.words(stream, self.rows[:, None] * _ROW + at).view(-1, *shape)
+        return draws.words(stream, self.rows[:, None] * MOST_VALUES + at).view(-1, *shape)
 
     def integers(self, part: int, *shape: int, bits: int) -> Tensor:
         """Return integers in [0, 2**bits): int64 (B, *shape)."""
