@@ -18,6 +18,7 @@ from . import cnn, resnet, resnet1d, t2t, vit
 from .measured import Measured, Own
 
 CLOSED: dict[str, Any] = {"vit": vit, "t2t": t2t, "cnn": cnn, "resnet": resnet, "resnet1d": resnet1d}
+_OF_16_BITS = ("bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,6 @@ class Family(FamilyRow):
         return (total + (wide(shape, checkpointing=checkpointing) if wide else 0)) // 2
 
 
-_OF_16_BITS = ("bf16", "fp16")
 COUNTS = ("check", "parameters", "embedding_parameters", "flops", "tokens", "activation_bytes")
 
 
