@@ -30,8 +30,7 @@ class Need(NamedTuple):
 
 def likely(config: RunConfig, place: Place, path: str) -> int:
     """Return the micro-batch that a path likely allows, by the closed form of its activations and the free memory."""
-    each = config.family.activation_bytes(config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=False)
-    each = each // 2 if place.precision in ("bf16", "fp16") else each
+    each = config.kept_bytes(place.precision, maps_kept=path in KEEPING_MAPS)
     room = (1 - trials.SPARE) * place.room()[0]
     return next((size for size in attempts.sizes(attempts.share(config, place)) if size * each <= room), 1)
 
@@ -111,9 +110,7 @@ def _tried(config: RunConfig, place: Place, need: Need, asked: dict[str, Any], r
 
 def _estimated(config: RunConfig, place: Place, path: str, *, checkpointing: bool) -> int:
     """Return the optimiser's batch size, halved until its activations take less than half of the memory."""
-    per_image = config.family.activation_bytes(
-        config.shape, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing
-    )
+    per_image = config.kept_bytes(place.precision, maps_kept=path in KEEPING_MAPS, checkpointing=checkpointing)
     size = config.batch_size
     while size > 1 and size * per_image > _SHARE_OF_HOST * place.room()[1]:
         size = -(-size // 2)

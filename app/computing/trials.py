@@ -17,7 +17,7 @@ from .. import optim, task
 from ..config.run import RunConfig
 from ..models import build, drop_path
 from ..models.compiling import compiled, repeated_part
-from ..models.transformer import rounded_norm
+from ..models.transformer import in_stream, rounded_norm
 from ..place import Place
 from ..system import devices, home, machine
 from ..system.timing import median_seconds
@@ -51,6 +51,7 @@ def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
     """
     here = place.describe()
     shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
+    shape |= {"residual_precision": "bf16"} if config.residual_precision == "bf16" else {}
     named = ("device", "precision", "threads", "jobs_per_device")
     return {name: here[name] for name in named if name in here} | shape | _software(here)
 
@@ -108,8 +109,9 @@ def _passes(
     images: int,
 ) -> Callable[[], None]:  # fmt: skip
     """Return a forward and backward pass of a block and the next norm. Its inputs have gradients, as after blocks."""
-    x = torch.randn(images, config.tokens, config.d_model or 0, device=place.device, requires_grad=True)  # (B, N, D)
+    x = torch.randn(images, config.tokens, config.d_model or 0, device=place.device)  # (B, N, D)
     with place.autocast():
+        x = in_stream(x, config.residual_precision).requires_grad_()
         normed = rounded_norm(modules[1], x).detach().requires_grad_()
     gradients = torch.randn_like(x, requires_grad=False), torch.randn_like(normed, requires_grad=False)
 

@@ -109,8 +109,19 @@ def check_recipe(recipe: Recipe, *, task: str) -> None:
     if recipe.lr_min and recipe.lr_min >= recipe.lr:
         raise InputError(f"lr_min={recipe.lr_min:g} is not below lr={recipe.lr:g}. Use a smaller --lr-min")
     _check_mixing(recipe)
+    if recipe.precision != "auto":
+        check_stream(recipe.residual_precision, computed_in=recipe.precision)
     if recipe.init_sha256 and recipe.pretrained:
         raise InputError("--init and --pretrained both choose the weights that training starts from. Omit one of them")
+
+
+def check_stream(residual_precision: str, *, computed_in: str) -> None:
+    """Raise InputError for a bf16 residual stream in a run that does not compute in bf16."""
+    if residual_precision == "bf16" != computed_in:
+        raise InputError(
+            f"residual_precision=bf16 has no effect on a run that computes in {computed_in}. Give --precision bf16 "
+            "too, or --residual-precision fp32"
+        )
 
 
 def _check_untrained(recipe: Recipe) -> None:

@@ -159,6 +159,13 @@ class RunConfig(Revisions, Recipe, Noise, Data, Model):
         """Tokens of a block of the model, or 1 if it has none."""
         return self.family.tokens(self.shape)
 
+    def kept_bytes(self, precision: str, *, maps_kept: bool, checkpointing: bool = False) -> int:
+        """Return the bytes that one input's forward pass keeps for the backward pass in a precision."""
+        return self.family.kept_bytes(
+            self.shape, precision=precision, residual_precision=self.residual_precision, maps_kept=maps_kept,
+            checkpointing=checkpointing,
+        )  # fmt: skip
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input of the model: (channels, H, W), or (channels, L) of a signal."""

@@ -8,7 +8,15 @@ from typing import NamedTuple
 from ..errors import InputError
 from ..tables.ranges import MOST, check_known, check_positive
 from ..tables.shape import Shape, plane, require, spelled
-from .vit import ATTENTIONS, block_activation_bytes, block_flops, block_parameters, check_heads, hidden
+from .vit import (
+    ATTENTIONS,
+    block_activation_bytes,
+    block_flops,
+    block_parameters,
+    block_stream_bytes,
+    check_heads,
+    hidden,
+)
 
 
 class Split(NamedTuple):
@@ -204,3 +212,13 @@ def activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = Fal
         return sum(mixers) + unfolded + shape.depth * block
     images = 4 * tokenizer.width * sum(count for count, _ in mixed[:-1])
     return max(*mixers, block) + unfolded + images + 4 * shape.depth * n * d
+
+
+def stream_bytes(shape: Shape, *, checkpointing: bool = False) -> int:
+    """Return the part of `activation_bytes` that is the residual stream of blocks: the inputs of norms, or of blocks.
+
+    With checkpointing, the part whose activations are recomputed last may be a mixing of tokens, which has no stream.
+    """
+    n = tokens(shape)
+    kept = 4 * n * shape.d_model if checkpointing else block_stream_bytes(shape, n)
+    return shape.depth * kept

@@ -209,6 +209,11 @@ def block_activation_bytes(shape: Shape, n: int, *, maps_kept: bool) -> int:
     return 4 * n * (norms * shape.d_model + heads + 3 * hidden(shape) + maps)
 
 
+def block_stream_bytes(shape: Shape, n: int) -> int:
+    """Return the bytes that one block keeps of its residual stream in float32: the inputs of its two norms."""
+    return 2 * 4 * n * shape.d_model
+
+
 def parameters(shape: Shape) -> int:
     """Return the trainable parameters of a ViT: patch projection, cls, positions, pre-norm blocks, final norm, head."""
     head = norm_parameters(shape) + (shape.d_model + 1) * shape.classes
@@ -238,4 +243,11 @@ def activation_bytes(shape: Shape, *, maps_kept: bool, checkpointing: bool = Fal
     """
     n = tokens(shape)
     block = block_activation_bytes(shape, n, maps_kept=maps_kept)
+    return block + 4 * shape.depth * n * shape.d_model if checkpointing else shape.depth * block
+
+
+def stream_bytes(shape: Shape, *, checkpointing: bool = False) -> int:
+    """Return the part of `activation_bytes` that is the residual stream: the inputs of norms, or of blocks."""
+    n = tokens(shape)
+    block = block_stream_bytes(shape, n)
     return block + 4 * shape.depth * n * shape.d_model if checkpointing else shape.depth * block

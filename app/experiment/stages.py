@@ -18,6 +18,7 @@ from ..computing import execution
 from ..computing.arithmetic import Arithmetic
 from ..computing.memory import average_bytes, state_bytes
 from ..config import recipes
+from ..config.checks import check_stream
 from ..config.run import RunConfig
 from ..counts.zoo import idle_kernel
 from ..data.splits.division import Splits
@@ -62,7 +63,7 @@ def prepare(
     """
     stay, began = ledger.Stay.begin(here), kept or like
     execution.require_effect(options.gradients, here, stored=kept.stored_execution if kept else None)
-    here = in_its_precision(here, config, began, screen.say)
+    here = _place_of_training(here, config, began, screen.say)
     screen.stage(f"preparing {config.dataset}")
     cached = _cached(config, began, path, options, screen)
     splits = _splits(config, cached, here, screen)
@@ -149,6 +150,13 @@ def in_its_precision(here: Place, config: RunConfig, kept: Record | None, say: C
     if began == "bf16":
         say("the run began in bf16 and resumes in it")
     return replace(here, precision=began)
+
+
+def _place_of_training(here: Place, config: RunConfig, kept: Record | None, say: Callable[[str], None]) -> Place:
+    """Return the place of a run in its precision. Raises InputError for a setting that another precision needs."""
+    here = in_its_precision(here, config, kept, say)
+    check_stream(config.residual_precision, computed_in=here.precision)
+    return here
 
 
 def place_of_evaluation(run: Run, options: Options, say: Callable[[str], None]) -> Place:

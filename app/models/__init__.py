@@ -53,6 +53,8 @@ def build(
     cells = _cells(config)
     if "attention" in cells:
         cells |= {"attention_path": attention_path, "checkpointing": checkpointing}
+    if config.residual_precision != "fp32":
+        cells |= {"residual_precision": config.residual_precision}
     if pretrained:
         cells |= {"pretrained": True}
     if not config.drop_path:

@@ -35,7 +35,8 @@ class T2TViT(Transformer):
     the last block. Dropout acts on embeddings, projections and MLPs, and with `token_dropout` also on those of the
     tokens-to-token module. The authors' performer always drops 0.1 there, and their transformer nothing. Here a run
     at dropout 0 has no random dropout. Raises ValueError for an image too small. With `checkpointing` the backward
-    pass recomputes each block and stage instead of keeping its activations.
+    pass recomputes each block and stage instead of keeping its activations. `residual_precision` is fp32 or bf16, that
+    of the blocks' residual stream under bf16 autocast.
     """
 
     positions: Tensor
@@ -55,14 +56,14 @@ class T2TViT(Transformer):
         tokenizer: str = "performer", value_skip: bool = False,
         norm_eps: float = EPS,
         dropout: float = 0.0, drop_path: float = 0.0, token_dropout: bool = True,
-        attention_path: str = "sdpa", checkpointing: bool = False,
+        attention_path: str = "sdpa", checkpointing: bool = False, residual_precision: str = "fp32",
     ) -> None:  # fmt: skip
         super().__init__()
         sides = plane(image)
         rows, columns = (ways := TOKENIZERS[tokenizer]).grids(sides)[-1]
         if min(rows, columns) < 1:
             raise ValueError(f"image={image} is too small for tokenizer={tokenizer}. Use {ways.least()} px or more")
-        self.checkpointing = checkpointing
+        self.checkpointing, self.residual_precision = checkpointing, residual_precision
         self.tokens_to_token = TokensToToken(
             ways, image=sides, channels=channels, d_model=d_model, norm_eps=norm_eps,
             dropout=dropout if token_dropout else 0.0, checkpointing=checkpointing,

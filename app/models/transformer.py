@@ -12,7 +12,9 @@ class Transformer(nn.Module):
     """Embedded inputs, pre-norm blocks, and a linear head on a norm: images (B, ...) -> logits (B, classes).
 
     A subclass defines `embedded` and these attributes. The head reads the cls token, or the mean of all tokens without
-    one. With `checkpointing` the backward pass recomputes each block instead of keeping its activations.
+    one. With `checkpointing` the backward pass recomputes each block instead of keeping its activations. Under bf16
+    autocast the residual stream (x in `Block`) is float32. With `residual_precision="bf16"` it is rounded to bf16 after
+    the embedding and by both sums of each block. Branches are bf16 there, so that a sum has the stream's precision.
     """
 
     blocks: nn.ModuleList
@@ -20,22 +22,39 @@ class Transformer(nn.Module):
     head: nn.Linear
     cls: nn.Parameter | None
     checkpointing: bool
+    residual_precision: str
 
     def embedded(self, images: Tensor) -> Tensor:
-        """Return the input of the first block: (B, channels, ...) -> (B, N, D)."""
+        """Return tokens with their positions: (B, channels, ...) -> (B, N, D)."""
         raise NotImplementedError
+
+    def stream(self, images: Tensor) -> Tensor:
+        """Return the input of the first block: (B, channels, ...) -> (B, N, D)."""
+        return in_stream(self.embedded(images), self.residual_precision)
 
     def classified(self, x: Tensor) -> Tensor:
         """Return the logits for the output of the last block: (B, N, D) -> (B, classes)."""
         return self.head(self.norm(x.mean(1) if self.cls is None else x[:, 0]))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classified(through(self.blocks, self.embedded(images), checkpointing=self.checkpointing))
+        return self.classified(through(self.blocks, self.stream(images), checkpointing=self.checkpointing))
+
+
+def in_stream(x: Tensor, precision: str) -> Tensor:
+    """Return tokens in the precision of the residual stream: rounded to bf16 if asked for under bf16 autocast, else x.
+
+    So a model that was trained with a bf16 stream computes in float32 without autocast.
+    """
+    kind = x.device.type
+    if precision == "fp32" or not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return x
+    mixed = torch.get_autocast_dtype(kind)
+    return x.to(mixed) if mixed is torch.bfloat16 else x
 
 
 def begun(model: Transformer, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the input of the first block and its norm, (B, N, D) each."""
-    x = model.embedded(images)
+    x = model.stream(images)
     return x, rounded_norm(model.blocks[0].norm_attention, x)  # type: ignore[arg-type]
 
 

@@ -26,7 +26,8 @@ class ViT(Transformer):
     `pooling="mean"` there is no cls token, and the head reads the mean of all tokens. `positions="sincos"` are
     fixed (a cls token has none). `norm` is that of blocks and head, not of shifted patches or of an attention's
     heads. `norm_eps` is that of layer norms, including those of shifted patches. With `checkpointing` the backward
-    pass recomputes each block instead of keeping its activations.
+    pass recomputes each block instead of keeping its activations. `residual_precision` is fp32 or bf16, that of the
+    residual stream under bf16 autocast.
     """
 
     positions: Tensor
@@ -49,11 +50,11 @@ class ViT(Transformer):
         pooling: str = "cls",
         positions: str = "learned", patching: str = "linear",
         dropout: float = 0.0, drop_path: float = 0.0,
-        attention_path: str = "sdpa", checkpointing: bool = False,
+        attention_path: str = "sdpa", checkpointing: bool = False, residual_precision: str = "fp32",
     ) -> None:  # fmt: skip
         super().__init__()
         check_patches(image, patch)
-        self.checkpointing = checkpointing
+        self.checkpointing, self.residual_precision = checkpointing, residual_precision
         axes = len(extent(image))
         of_patches = {"norm_eps": norm_eps} if patching == "shifted" else {}
         self.patches = PATCHINGS[patching](patch=patch, channels=channels, d_model=d_model, axes=axes, **of_patches)

@@ -21,7 +21,7 @@ class Counts:
     activation_bytes: int
 
 
-def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = False) -> Counts:
+def counts(config: RunConfig) -> Counts:
     """Return the counts of a config's model by its family."""
     family, shape = config.family, config.shape
     return Counts(
@@ -29,7 +29,7 @@ def counts(config: RunConfig, *, maps_kept: bool = False, checkpointing: bool = 
         non_embedding=config.parameters - family.embedding_parameters(shape),
         tokens=config.tokens,
         flops=family.flops(shape),
-        activation_bytes=family.activation_bytes(shape, maps_kept=maps_kept, checkpointing=checkpointing),
+        activation_bytes=family.activation_bytes(shape, maps_kept=False),
     )
 
 

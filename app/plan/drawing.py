@@ -6,6 +6,7 @@ from .. import data, place
 from ..artifacts.runs import place_of, unfinished_of_another_file, unfinished_on_other_data
 from ..computing import execution
 from ..config import matching
+from ..config.checks import check_stream
 from ..config.command import Command
 from ..config.run import RunConfig
 from ..experiment import run as experiment
@@ -32,7 +33,7 @@ def draw_up(
     config = experiment.plan(request, screen, command.config, checkpoints=options.checkpoints)
     asked = {**request, "like": like or request.get("like")}
     other = experiment.plan(matching.of_the_other(asked), screen) if asked["like"] else None
-    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    here = _place(config, options)
     there = here.room()  # before trials, whose memory torch keeps
     ask = data.ask_of(config.to_json(), **data.where(request))
     _report_others(config, options, screen)
@@ -59,6 +60,14 @@ def draw_up(
             *machine.room(room.needs(disk, options.checkpoints)),
         ],
     )  # fmt: skip
+
+
+def _place(config: RunConfig, options: Options) -> place.Place:
+    """Return the place of the run. Raises InputError if a new run would not compute in its settings' precision."""
+    here = place.choose(device=options.device, precision=config.precision, threads=options.threads)
+    if not place_of(options.checkpoints, config).record.exists():  # which may resume in the precision that it began in
+        check_stream(config.residual_precision, computed_in=here.precision)
+    return here
 
 
 def _chosen(

@@ -26,16 +26,16 @@ _MARGIN = 1 << 24  # bytes of small files
 
 
 def memory(config: RunConfig, here: Place, chosen: Execution) -> dict[str, int]:
-    """Return the bytes of device memory by use. Activations are in closed form, halved if most of them have 16 bits."""
+    """Return the bytes of device memory by use. Activations are in closed form."""
     kept = chosen.attention_path in KEEPING_MAPS
-    found = counts(config, maps_kept=kept, checkpointing=chosen.checkpointing)
-    activations = chosen.micro_batch_size * found.activation_bytes
+    found = counts(config)
+    each = config.kept_bytes(here.precision, maps_kept=kept, checkpointing=chosen.checkpointing)
     return {
         "weights": _FLOAT * found.parameters,
         "gradients": _FLOAT * found.parameters,
         "moments": state_bytes(config),
         **({"average": 2 * average} if (average := average_bytes(config)) else {}),  # and the weights, while it is used
-        "activations": activations // 2 if here.precision in ("bf16", "fp16") else activations,
+        "activations": chosen.micro_batch_size * each,
     }
 
 

@@ -180,6 +180,7 @@ def _how(run: Run) -> str:
         "regularisation": recipe.regularisation(config, kind_of(config.dataset)),
         **recipe.training_loss(config),
         **recipe.class_weights(config),
+        **recipe.stream(config),
         **noisy.sentences(config),
         "seed": f"{config.seed}",
         "computed on": f"{' and '.join(places)}, {seconds.training:,.0f} s{memory}",

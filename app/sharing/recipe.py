@@ -84,6 +84,11 @@ def training_loss(config: RunConfig) -> dict[str, str]:
     return {"training loss": f"{', '.join(parts)}; validation and test use the cross-entropy"} if parts else {}
 
 
+def stream(config: RunConfig) -> dict[str, str]:
+    """Return the row of the residual stream, if it is bf16."""
+    return {} if config.residual_precision == "fp32" else {"residual stream": config.residual_precision}
+
+
 def class_weights(config: RunConfig) -> dict[str, str]:
     """Return the row of the class weights, if there are any."""
     if config.class_weights == "none":

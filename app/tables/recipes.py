@@ -85,6 +85,14 @@ RECIPES = {
         },
         families=("timm",),
     ),
+    "bf16_residual": RecipeRow(
+        does="the dataset's protocol with a bf16 residual stream, for a run in bf16",
+        source="Megatron-LM, transformer_config.py, whose fp32_residual_connection is off unless asked for. Its "
+        "parameters and norms are bf16 too, and ours are float32",
+        proven="on digits at 100K: 0.1 points below float32 (-2.2 to 2.4), undecided",
+        settings={"residual_precision": "bf16"},
+        families=("vit", "t2t"),
+    ),
 }  # fmt: skip
 
 

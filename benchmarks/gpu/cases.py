@@ -25,17 +25,19 @@ class Case:
     micro: int | None = None
     checkpointing: bool = False
     profiled: bool = False
+    bf16_residual: bool = False
     validates: bool = False  # its first validation batch is timed too, for the programs that it compiles
 
     @property
     def name(self) -> str:
         way = {"off": "eager", "blocks": "compiled", "graphs": "CUDA graphs"}[self.how]
-        more = ", checkpointing" if self.checkpointing else ""
+        more = (", checkpointing" if self.checkpointing else "") + (", bf16 residual" if self.bf16_residual else "")
         return f"{self.label} {self.model.removeprefix('vit_')} {self.path} {way}{more}"
 
     def request(self, *, tiny: bool) -> dict[str, Any]:
         """Return the request of its config. In miniature, every shape is that of digits."""
-        return {**(TINY if tiny else self.cells), "model": self.model}
+        stream = {"residual_precision": "bf16"} if self.bf16_residual else {}
+        return {**(TINY if tiny else self.cells), **stream, "model": self.model}
 
 
 def of(part: str) -> list[Case]:
@@ -77,6 +79,11 @@ _OTHERS = {
     "compile-warm": _steps("d256")[:1],
     "compile-deep": [
         Case(label="50M", model=CLASSIC, path="sdpa", how="blocks", cells={"size": "50M"}, micro=256, validates=True)
+    ],
+    "residual": [
+        Case(label="d256", model=CLASSIC, path="sdpa", how=how, cells=SHAPES["d256"], bf16_residual=narrow)
+        for how in ("blocks", "off")
+        for narrow in (False, True)
     ],
     "checkpointing": [
         Case(label="d256", model=CLASSIC, path="sdpa", how=how, cells=SHAPES["d256"], checkpointing=kept)

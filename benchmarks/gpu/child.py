@@ -9,10 +9,11 @@ from pathlib import Path
 
 from .findings import Findings
 
-_STEPS = ("steps-256", "steps-384", "graphs", "checkpointing", "compile-warm", "compile-deep")
+_STEPS = ("steps-256", "steps-384", "graphs", "checkpointing", "compile-warm", "compile-deep", "residual")
 MODULES = {
     "accuracy": "accuracy", "dataset": "dataset", "warm": "peers", "loop": "peers", "rates": "rates",
-    "micro-batch": "fits", "tune": "tuning", "tune-compile": "tuning", **dict.fromkeys(_STEPS, "steps"),
+    "micro-batch": "fits", "side-by-side": "side_by_side", "tune": "tuning", "tune-compile": "tuning",
+    **dict.fromkeys(_STEPS, "steps"),
 }  # fmt: skip
 
 

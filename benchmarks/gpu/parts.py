@@ -31,6 +31,8 @@ ABOUT = {  # part -> what it measures
     "loop": "a plain loop with PIL images, torchvision's transforms and written-out attention",
     "compile-warm": "the first compiled step of `steps-256` in a new process, with the programs that it left",
     "epoch-differential": "25 steps of the differential model as the program chooses to compute them",
+    "side-by-side": "images per second of 1, 2, 4 and 8 runs at once, as `study --jobs-per-device` starts them",
+    "residual": "a step at d_model 256 with a float32 and with a bf16 residual stream, compiled and eager",
     "micro-batch": "the search for the micro-batch at 50M against the largest size that a step then fits with",
     "checkpointing": "a step with and without recomputed activations: time and memory",
     "tune": "block sizes of the fused kernels, and the table row of the fastest ones",
@@ -41,8 +43,8 @@ ABOUT = {  # part -> what it measures
 _BOXES = {
     "doctor": 40, "tests": 110, "accuracy": 60, "dataset": 60, "selftest": 110, "warm": 110, "tune-compile": 100,
     "rates": 30, "steps-256": 100, "peers-256": 70, "epoch": 60, "steps-384": 70, "loop": 35, "compile-warm": 25,
-    "epoch-differential": 40, "micro-batch": 40, "checkpointing": 40, "tune": 40, "graphs": 40, "compile-deep": 60,
-    "peers-384": 60,
+    "epoch-differential": 40, "side-by-side": 80, "residual": 60, "micro-batch": 40, "checkpointing": 40, "tune": 40,
+    "graphs": 40, "compile-deep": 60, "peers-384": 60,
 }  # fmt: skip
 _TOGETHER = {"doctor", "tests", "accuracy", "dataset", "selftest", "warm", "tune-compile"}
 _ON_A_CPU = 6.0  # times the box

@@ -21,6 +21,7 @@ _OTHERS = (
     "linear",
     "accuracy",
     "loop",
+    "beside",
     "epoch",
     "fits",
     "tuned",

@@ -23,6 +23,7 @@ ELSEWHERE = {  # what a line has that this machine has not, or what it would tak
     r"^(train|evaluate) --model vit_\w+ --size 10M( --dataset CIFAR-100)?$": "the same",
     r"rruff|nestedcyl_design_file|model_(1f5e384f|00551d46)|^predict .* a.png": "files that others have",
     r"^bench|^selftest|--probe|--size 10M --image 224|--(simulations|patterns) 200": "minutes of computing",
+    r"--precision bf16 .*--seeds": "the same",
     r"--dataset (nested_cylinder|diffraction)|^study .*seed=0-|^study studies/.*--jobs": "the same",
     r"\bgrid\.(csv|yaml)|\b(search\.yaml|best\.csv)|\bhyperparameters\.csv|CNN_Models": "files that others have",
     r"^runs rm|^cache clear": "an answer of the user, or what other tests read",

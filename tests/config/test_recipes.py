@@ -56,7 +56,7 @@ def test_a_recipe_s_warm_up_is_shortened_in_a_short_run_and_a_given_one_is_not()
     assert schedules.warmup(420, 880, clamp=True)[0] == 88
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if "epochs" in RECIPES[name].settings])
 def test_a_given_setting_wins_and_is_reported(name):
     made = config(name, epochs=3, weight_decay=0.125)
     assert (made.epochs, made.weight_decay) == (3, 0.125)
@@ -83,12 +83,30 @@ def test_a_family_has_its_values():
     assert [config("zoo", model=name).lr for name in ("vit_classic", "resnet18", "mlpmixer")] == [1e-4, 1e-3, 1e-3]
 
 
-@pytest.mark.parametrize(("name", "model"), [("airbench", "vit_classic"), ("transfer", "resnet18")])
+@pytest.mark.parametrize(
+    ("name", "model"), [("airbench", "vit_classic"), ("transfer", "resnet18"), ("bf16_residual", "cnn")]
+)
 def test_a_recipe_for_other_models_is_refused(name, model):
     with pytest.raises(InputError, match=f"--recipe {name} is not for {model}. Use it with --model") as refused:
         config(name, model=model)
-    first = str(refused.value).split("--model ")[1].split(",")[0]
+    first = str(refused.value).split("--model ")[1].split(",")[0].split(" or ")[0]
     assert model_row(first).family in RECIPES[name].families
+
+
+def test_a_bf16_residual_stream_is_all_that_its_recipe_fills_and_it_is_for_runs_in_bf16():
+    plain, made = config("none"), config("bf16_residual")
+    assert dataclasses.replace(made, residual_precision="fp32", recipe="none") == plain and made.run_id != plain.run_id
+    assert config("bf16_residual", precision="bf16").residual_precision == "bf16"
+    assert config("bf16_residual", residual_precision="fp32", precision="fp16").residual_precision == "fp32"
+    for precision in ("fp32", "fp16", "tf32"):
+        with pytest.raises(InputError, match=f"computes in {precision}. Give --precision bf16"):
+            config("bf16_residual", precision=precision)
+
+
+@pytest.mark.parametrize("model", ["resnet18", "cnn", "cait", "swin", "timm/test_vit"])
+def test_a_model_without_our_residual_stream_refuses_its_precision(model):
+    with pytest.raises(InputError, match=f"--residual-precision has no effect on {model}"):
+        RunConfig.from_strings({"dataset": "cifar10", "model": model, "residual_precision": "bf16"})
 
 
 def test_given_weights_win_over_the_published_ones_of_transfer():

@@ -79,9 +79,12 @@ def gradients(model, images, *, precision="fp32"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [1, 5])
-def test_parts_of_a_model_of_any_depth_are_three_programs_with_the_bits_of_eager_mode(depth, programs, tmp_path):
+@pytest.mark.parametrize(("depth", "stream"), [(1, "fp32"), (5, "fp32"), (2, "bf16")])
+def test_parts_of_a_model_of_any_depth_are_three_programs_with_the_bits_of_eager_mode(
+    depth, stream, programs, tmp_path
+):
     shape = SHAPE | {"d_model": 16, "depth": depth, "attention": "differential", "dropout": 0.1}
+    shape |= {"residual_precision": stream}
     eager, images = ViT(**shape), torch.randn(2, 3, 8, 8)
     parts = compiled(copy.deepcopy(eager), "blocks", cache=tmp_path)
     found = [gradients(model, images, precision="bf16") for model in (eager, parts)]
@@ -128,10 +131,12 @@ def test_a_block_whose_input_is_normed_already_and_the_next_norm_equal_the_model
 
 @pytest.mark.parametrize(("enabled", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_the_norm_that_a_program_hands_on_has_the_precision_in_which_the_next_one_reads_it(enabled, dtype):
-    model, x = ViT(**SHAPE | {"d_model": 16}, depth=1), torch.ones(2, 5, 16)
-    with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-        for out, normed in (begun(model, torch.ones(2, 3, 8, 8)), step(model.blocks[0], model.norm, x, x)):
-            assert (out.dtype, normed.dtype) == (torch.float32, dtype)
+    for stream, its in (("fp32", torch.float32), ("bf16", dtype)):
+        model = ViT(**SHAPE | {"d_model": 16}, depth=1, residual_precision=stream)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            x, normed = begun(model, torch.ones(2, 3, 8, 8))
+            after = step(model.blocks[0], model.norm, x, normed)
+        assert [each.dtype for each in (x, normed, *after)] == [its, dtype] * 2
 
 
 def test_maps_and_hidden_states_of_a_compiled_model_are_those_of_the_model(tmp_path):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from kept import bytes_kept
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -207,23 +208,6 @@ def test_linear_maps_and_cls_start_as_truncated_normals_and_biases_as_zeros():
         elif parameter.dim() > 1:
             assert abs(parameter.std() / 0.02 - 1) < 0.2, name
             assert parameter.abs().max() < 0.15, name
-
-
-def bytes_kept(model, images):
-    """Bytes that the forward pass keeps for the backward pass, per image, the model's own left out."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers(), images)}
-    held = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            held[storage.data_ptr()] = (storage.nbytes(), tensor)  # held: no other may come to lie there
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        out = model(images)
-    assert out.requires_grad
-    return sum(size for size, _ in held.values()) / len(images)
 
 
 @pytest.mark.parametrize("path", ["plain", "sdpa"])

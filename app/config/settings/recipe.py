@@ -21,6 +21,8 @@ CLASS_WEIGHTS = ("none", "balanced")
 BEST_BY = ("loss", "accuracy")
 _PROTOCOL = "the dataset's protocol"
 _BATCHES = 2**24  # the most batches of an epoch
+RESIDUAL_PRECISIONS = ("fp32", "bf16")
+_WITH_STREAM = ("vit", "t2t")
 _WITH_PATHS = ("vit", "t2t", "cait", "swin", "mlpmixer", "timm")
 _WITH_LAYERS = ("vit", "t2t", "cait", "swin", "convmixer", "mlpmixer", "mobilevit", "vgg", "timm")
 
@@ -198,4 +200,8 @@ class Recipe:
         "auto", panel=PANEL, choices=PRECISIONS,
         help="Select the number format; auto is bf16 on GPUs with bf16 units and fp32 elsewhere, fp16 scales the loss, "
         "and tf32 is fp32 with rounded products on GPUs.", differs="confound",
+    )  # fmt: skip
+    residual_precision: str = setting(
+        "fp32", panel=PANEL, choices=RESIDUAL_PRECISIONS, families=_WITH_STREAM,
+        help="Select the number format of the residual stream of a run in bf16.", differs="confound",
     )  # fmt: skip

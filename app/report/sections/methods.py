@@ -80,7 +80,8 @@ def _tested(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _precision(run: Run) -> str:
-    return run.record.places[-1].precision
+    stream = " with a bf16 residual stream" if run.config.residual_precision == "bf16" else ""
+    return run.record.places[-1].precision + stream
 
 
 def _analysis(answer: Answer) -> Iterator[str]:
