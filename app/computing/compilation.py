@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..errors import is_out_of_memory, named_line
+from ..errors import first_line, is_out_of_memory, named_line
 from ..models.compiling import missing
 from ..place import Place
 from ..system import devices
+from ..system.child import NoAnswer
 from . import trials
 from .apart import Run
 from .choosing import work
@@ -77,7 +78,8 @@ def _trial(
 ) -> Mapping[str, Any] | None:
     """Return the times of steps in one way, or None if it is unavailable here, which is reported.
 
-    A compiler's failure is remembered like a time. A lack of memory is not, since another process may be the cause.
+    A compiler's failure is remembered like a time. A lack of memory or of time is not, since another process may be
+    the cause.
     On a CPU the trial has few images and no dropout, so that its losses are those of eager mode. On a GPU it has those
     of the run, so that the run finds its programs in the cache. There, the loss of a validation batch is compared too,
     which does not depend on dropout.
@@ -94,6 +96,8 @@ def _trial(
         try:
             found: dict[str, Any] = run(trials.step_trial, config, place, how, **chosen)
             return found
+        except NoAnswer:  # of a slow machine, whose next try finds what was compiled so far
+            raise
         except Exception as error:  # whatever a compiler fails with, the run does without
             if is_out_of_memory(error):
                 raise
@@ -103,6 +107,8 @@ def _trial(
 
     try:
         found = trials.remembered("step", key, measure)
+    except NoAnswer as error:
+        found = {"failure": f"{first_line(error)}, and the next command tries again"}
     except Exception as error:
         if not is_out_of_memory(error):
             raise

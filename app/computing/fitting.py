@@ -91,6 +91,11 @@ def _largest(config: RunConfig, place: Place, need: Need, checkpointing: bool, h
         return _tried(config, place, need, asked, run)
     except (Explained, MemoryError):
         raise
+    except NoAnswer as error:
+        raise InputError(
+            f"compiling took too long ({first_line(error)}). Run the same command again, which finds what was "
+            "compiled, or omit --compile"
+        ) from error
     except Exception as error:
         if is_out_of_memory(error):
             raise

@@ -39,6 +39,9 @@ def remembered(what: str, key: Mapping[str, Any], measure: Callable[[], Any]) ->
     return home.remembered(what, {**key, "torch": torch.__version__}, measure)
 
 
+_OF_A_PASS = ("dropout", "drop_path", "residual_precision")  # settings that change its time and what it keeps
+
+
 def forget(what: str, key: Mapping[str, Any], is_wrong: Callable[[Any], bool]) -> None:
     """Discard remembered values that proved wrong, whose keys contain these items, so that they are measured again."""
     home.forget(what, {**key, "torch": torch.__version__}, is_wrong)
@@ -51,7 +54,7 @@ def key_of(config: RunConfig, place: Place) -> dict[str, Any]:
     """
     here = place.describe()
     shape = {name: value for name in ("model", "image", *CELLS) if (value := getattr(config, name)) is not None}
-    shape |= {"residual_precision": "bf16"} if config.residual_precision == "bf16" else {}
+    shape |= {name: getattr(config, name) for name in _OF_A_PASS}
     named = ("device", "precision", "threads", "jobs_per_device")
     return {name: here[name] for name in named if name in here} | shape | _software(here)
 

@@ -9,10 +9,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from typing import IO, Any
 
 from ..errors import InputError
-from ..system import neighbours, relaunch, signals
+from ..system import machine, neighbours, relaunch, signals
 
 Say = Callable[[str], None]
 Part = tuple[list[str], dict[str, str]]  # options and environment variables of a worker
@@ -27,7 +28,8 @@ def devices(*, on_cpu: bool) -> list[str]:
     if on_cpu:
         return []
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip()]
+        names = [name.strip() for name in visible.split(",") if name.strip()]
+        return [] if machine.hidden() else [*takewhile(lambda name: not name.startswith("-"), names)]  # as CUDA does
     if not (tool := shutil.which("nvidia-smi")):
         return []
     try:

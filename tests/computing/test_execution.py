@@ -203,6 +203,11 @@ def test_a_measurement_of_a_gpu_is_made_again_with_other_software(monkeypatch):
     assert not {"driver", "cuda", "triton"} & trials.key_of(SMALL, CPU).keys()
 
 
+@pytest.mark.parametrize("changed", [{"dropout": 0.3}, {"drop_path": 0.1}, {"residual_precision": "bf16"}], ids=str)
+def test_a_measurement_is_made_again_with_settings_that_keep_more_or_less_memory(changed):
+    assert trials.key_of(replace(SMALL, **changed), CPU) != trials.key_of(SMALL, CPU)
+
+
 def test_the_fastest_path_is_found_by_timing(monkeypatch, tmp_path):
     monkeypatch.setenv("ISOSCALE_CACHE", str(tmp_path))
     times, said = {"plain": 0.3, "sdpa": 0.1, "tiled": 0.2, "stored": None}, []

@@ -157,6 +157,17 @@ def test_a_trial_whose_process_ends_names_the_option_that_needs_no_trial(tried, 
         fitting.micro_batch(resolve({}, FACTS), GPU, Need("sdpa"), how="off", say=print, run=fails)
 
 
+def test_compiling_that_was_asked_for_and_takes_too_long_is_an_error_that_asks_for_another_try(tried, monkeypatch):
+    def slow(config, place, *, compile_, **_):
+        if compile_ != "off":
+            raise NoAnswer("no answer within 600 s")
+        return 64
+
+    monkeypatch.setattr(attempts, "fitting", slow)
+    with pytest.raises(InputError, match=r"too long \(no answer within 600 s\)\. Run the same command again"):
+        fitting.micro_batch(resolve({}, FACTS), GPU, Need("sdpa"), how="blocks", say=print, run=run)
+
+
 def test_a_path_is_timed_with_as_many_images_as_its_activations_likely_allow(monkeypatch):
     config = resolve({}, FACTS)
     monkeypatch.setattr(Place, "room", lambda place: (20 << 30, 24 << 30))

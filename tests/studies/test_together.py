@@ -88,6 +88,9 @@ def test_gpus_are_those_that_this_process_may_use(monkeypatch, tmp_path):
     assert jobs.devices(on_cpu=False) == ["0", "1"] and jobs.devices(on_cpu=True) == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
     assert jobs.devices(on_cpu=False) == ["3", "5"]
+    for text, there in {"-1": [], "none": [], "NoDevFiles": [], "": [], "0,-1,1": ["0"]}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+        assert jobs.devices(on_cpu=False) == there
 
 
 def test_a_changed_file_names_its_new_its_gone_and_its_equal_runs(tmp_path):
