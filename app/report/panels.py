@@ -99,5 +99,7 @@ def _outline(
         row, column = cell_of(each.at, each.extent, (grid[0], grid[1]))
         down, along = height / grid[0], width / grid[1]  # of a patch, in what the panel shows
         corner = column * along - 0.5, row * down - 0.5
-        panel.add_patch(Rectangle(corner, along, down, fill=False, edgecolor="black", linewidth=2.5 * canvas.scale))
-        panel.add_patch(Rectangle(corner, along, down, fill=False, edgecolor="yellow", linewidth=1.2 * canvas.scale))
+        for color, width_of in (("black", 2.5), ("yellow", 1.2)):  # seen on dark and on light patches
+            panel.add_patch(Rectangle(
+                corner, along, down, fill=False, edgecolor=color, linewidth=width_of * canvas.scale, clip_on=False
+            ))  # fmt: skip

@@ -77,7 +77,7 @@ def test_numbers_of_patched_images_resume_to_the_same_bytes_and_have_a_table(cal
 def test_the_path_of_training_is_compared_with_the_plain_one_unless_it_is_that_one(path):
     rows = np.arange(3)
     parts = {
-        Part("final", "test", 0): Numbers(rows, {name: rows + 0.5 for name in ("entropy", "logit_max")}),
+        Part("final", "test", 0): Numbers(rows, dict.fromkeys(("entropy", "logit_max"), rows + 0.5)),
         Part("final", "test", -1): Numbers(rows, {"sum_error": 1e-7 * rows, "path_difference": 1e-6 * rows}),
     }
     about = SimpleNamespace(run_id="1a", model="vit", size="1M", dataset="digits")

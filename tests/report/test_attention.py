@@ -8,8 +8,9 @@ import pytest
 from app.artifacts import attention_rows
 from app.artifacts.attention_rows import Numbers, Part, load, save
 from app.errors import Damaged, InputError
+from app.experiment import maps_at
 from app.log import read
-from app.report import lambdas, signal
+from app.report import lambdas, panels, signal
 
 ROWS = np.arange(0, 60, 2)
 
@@ -112,6 +113,24 @@ def test_numbers_of_some_rows_are_found_and_joined_in_the_order_of_rows():
     both = some.joined(Numbers(np.array([5]), {"entropy": np.array([0.5])}))
     assert both.rows.tolist() == [2, 5, 8] and both.values["entropy"].tolist() == [0.2, 0.5, 0.8]
     assert both.of(np.array([5, 8])).values["entropy"].tolist() == [0.5, 0.8] and both.of(np.array([5, 6])) is None
+
+
+@pytest.mark.parametrize("at", [None, (7, 0)])
+def test_the_patch_of_a_point_is_outlined_in_the_image_and_the_maps_and_named_in_the_caption(at):
+    queries = (maps_at.HEAD,) if at is None else (maps_at.HEAD, maps_at.POINT)
+    maps = {title: np.zeros((1, len(queries), 2, 4)) for title in ("A1", "D")}
+    found = maps_at.Pictures(3, np.zeros((8, 8, 1), np.uint8), (0,), queries, at, (4, 16), maps)
+    config = SimpleNamespace(dataset="digits", attention="a", row=SimpleNamespace(attention="a", title="ViT"))
+    run = SimpleNamespace(config=config, record=SimpleNamespace(run_id="1a", data=SimpleNamespace(warning="")))
+    made = panels.figure([run], [found])
+    caption = " ".join(made.get_supxlabel().split())
+    outlines = [[each for each in axes.patches if each.get_edgecolor() == (1, 1, 0, 1)] for axes in made.axes[:6]]
+    places = [(*each.get_xy(), each.get_width(), each.get_height()) for its in outlines for each in its]
+    if at is None:
+        assert not places and "point" not in caption
+    else:  # pixel 7 of 16 is in column 1 of 4, in images 8 pixels wide and in maps of 4 patches
+        assert places == [(1.5, -0.5, 2, 4), (0.5, -0.5, 1, 1), (0.5, -0.5, 1, 1)] and not any(outlines[:3])
+        assert "the patch at pixel (7, 0) of the input reads" in caption
 
 
 @pytest.mark.slow
