@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TEST = "test"  # the inputs that are the test images themselves
 CANVAS, PATCHED = "canvas", "patched"  # those among distractors, whose names end in the number of distractors
+# How inputs are made, from 1. Revision 1 drew a canvas's distractors from the measured rows, so that they depended on
+# `--limit-test`. From 2, the file's name of the inputs ends in the revision, such as `canvas3:2`.
+_REVISIONS = {CANVAS: 2}
 
 
 class Part(NamedTuple):
@@ -53,7 +56,7 @@ class Numbers(NamedTuple):
 
 
 def save(path: Path, parts: Mapping[Part, Numbers]) -> None:
-    """Write all parts in their order, aside and then in place of the file."""
+    """Write all parts in their order, aside and then in place of the file, with the revision of their inputs."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -72,7 +75,7 @@ def _columns(part: Part, found: Numbers) -> dict[str, Any]:
     count = len(found.rows)
     texts = {
         name: pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
-        for name, value in (("weights", part.weights), ("inputs", part.inputs))
+        for name, value in (("weights", part.weights), ("inputs", part.inputs + _revision(part.inputs)))
     }
     values = {
         name: pa.array(found.values[name], pa.float64()) if name in found.values else pa.nulls(count, pa.float64())
@@ -82,7 +85,10 @@ def _columns(part: Part, found: Numbers) -> dict[str, Any]:
 
 
 def load(path: Path) -> dict[Part, Numbers]:
-    """Return the parts in a file, or none if it does not exist. Raise Damaged if it cannot be read."""
+    """Return the parts in a file, or none if it does not exist, without those of an earlier revision of their inputs.
+
+    Raises Damaged if it cannot be read.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -91,13 +97,24 @@ def load(path: Path) -> dict[Part, Numbers]:
     try:
         with parquet.ParquetFile(require_file(path)) as file:
             groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
-        return dict(map(_read, groups))
+        return dict(each for group in groups if (each := _read(group)))
     except (OSError, pa.ArrowException, KeyError, IndexError, ValueError) as error:
         raise Damaged(f"the numbers {path} are damaged. Delete the file, and run `attention` again") from error
 
 
-def _read(table: pyarrow.Table) -> tuple[Part, Numbers]:
-    part = Part(*(table[name][0].as_py() for name in Part._fields))
+def _revision(inputs: str) -> str:
+    """Return the end of the file's name of some inputs: their revision, or nothing for the first one."""
+    number = next((number for kind, number in _REVISIONS.items() if inputs.startswith(kind)), 1)
+    return "" if number == 1 else f":{number}"
+
+
+def _read(table: pyarrow.Table) -> tuple[Part, Numbers] | None:
+    """Return a part with its numbers, or None if its inputs are made in another way now."""
+    weights, kept, layer = (table[name][0].as_py() for name in Part._fields)
+    inputs = kept.partition(":")[0]
+    if kept != inputs + _revision(inputs):
+        return None
+    part = Part(weights, inputs, layer)
     known = [name for name in NUMBERS if name in table.column_names and not table[name].null_count]
     return part, Numbers(_array(table["row"]), {name: _array(table[name]) for name in known})
 

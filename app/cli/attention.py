@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..tables.attention_numbers import EXACT, MOST_DISTRACTORS, NUMBERS, USUAL_ROWS, of_kind
+from ..tables.attention_numbers import MOST_DISTRACTORS, USUAL_ROWS
+from . import attention_tables
 from . import options as o
 from .examples import page
 from .robust import Names
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..artifacts.attention_rows import Numbers
     from ..artifacts.runs import Run
     from ..experiment.looking import Looked
-    from ..results.attended import Difference
+    from ..results.attention_arms import Answer
 
 _option = partial(typer.Option, show_default=False)
 Rows = Annotated[
@@ -75,12 +76,17 @@ def attention(
             looking.require_maps(run, asked)
         options, which = Options(device=device or "auto", threads=threads), chosen_weights(best=best, ema=ema)
         found = {file: looking.look(run, asked, options, screen, which=which) for file, run in runs.items()}
-        arms, gaps = _differences(parts, found, screen)
+        screen.stage("comparing the runs")
+        answer = _answer(parts, found, checkpoints)
+        for line in answer.notes:
+            screen.say(f"note: {line}")
     if as_json:
-        return result_json({"runs": [*map(_object, found.values())], **_comparison(arms, gaps)})
+        return result_json({"runs": [*map(_object, found.values())], **_answer_object(answer)})
     for each in found.values():
-        result("\n".join([*_lines(each), *(_of_canvases(each) if canvases else ()), *_of_patches(each)]))
-    return result("\n".join(_table(arms, gaps))) if gaps else None
+        result("\n".join(attention_tables.of_run(each)))
+    for lines in attention_tables.of_answer(answer):
+        result(lines)
+    return None
 
 
 def _named(names: Sequence[str], checkpoints: Path, screen: Screen) -> dict[str, list[Run]]:
@@ -97,23 +103,12 @@ def _named(names: Sequence[str], checkpoints: Path, screen: Screen) -> dict[str,
     return found
 
 
-def _differences(
-    parts: dict[str, list[Run]], found: dict[Path, Looked], screen: Screen
-) -> tuple[tuple[str, ...], list[Difference]]:
-    """Return the titles of two architectures and their differences, or nothing for another number of them."""
-    from ..errors import InputError
-    from ..results import arms as sorting
-    from ..results import attended
+def _answer(parts: dict[str, list[Run]], found: dict[Path, Looked], checkpoints: Path) -> Answer:
+    from ..artifacts.runs import indexed
+    from ..results import attention_arms
 
-    try:
-        arms = sorting.chosen(parts).arms
-    except InputError:
-        return (), []
-    if len(arms) != 2:
-        screen.say(f"note: {len(arms)} architectures are not compared. Name two")
-        return (), []
-    one, other = ([found[run.files.record].parts for run in arm.runs] for arm in arms)
-    return tuple(arm.title for arm in arms), attended.differences(one, other)
+    entries = indexed(checkpoints, lambda _: None)
+    return attention_arms.answered(parts, {file: each.parts for file, each in found.items()}, entries)
 
 
 def _object(each: Looked) -> dict[str, Any]:
@@ -139,92 +134,6 @@ def _values(found: Numbers) -> dict[str, Any]:
     return {name: {"mean": float(each.mean()), "values": each.tolist()} for name, each in found.values.items()}
 
 
-def _comparison(arms: tuple[str, ...], gaps: Sequence[Difference]) -> dict[str, Any]:
-    return {"compared": {"arms": [*arms], "differences": [gap.to_json() for gap in gaps]}} if gaps else {}
-
-
-def _lines(each: Looked) -> Iterator[str]:
-    """Yield the tables of a run: its maps, then its tokens and activations, one line per layer."""
-    from ..results import attended
-    from ..system.columns import columns
-    from ..system.printable import printable
-
-    about, layers = each.run.record, attended.layers(each.parts)
-    n = len(next(iter(layers.values())).rows)
-    yield f"run {about.run_id}: {about.model} {about.size} on {about.dataset}, n {n:,} test images, means over images"
-    for kind in ("map", "activation"):
-        names = [name for name in of_kind(kind) if all(name in its.values for its in layers.values())]
-        rows = [[str(at), *(f"{its.values[name].mean():.4g}" for name in names)] for at, its in layers.items()]
-        yield columns(["layer", *(NUMBERS[name].title for name in names)], rows)
-    checks = attended.together(each.parts)
-    assert checks, "they are computed with the layers"
-    off, error = (float(checks.values[name].max()) for name in ("path_difference", "sum_error"))
-    yield f"rows sum to their exact values within {error:.1e}"
-    yield f"path {each.path} against plain, in float32: largest difference {off:.1e} (limit {EXACT:.0e})" + (
-        "" if off < EXACT else ". Above the limit: the maps may not be those of the trained model"
-    )
-    yield f"numbers: {printable(each.run.files.attention)}"
-
-
-def _of_canvases(each: Looked) -> Iterator[str]:
-    """Yield the table of canvases: shares on the target's cell, means over layers, and accuracies, by distractors."""
-    yield "share of attention on the target's cell, mean over layers, and accuracy in %, by distractors:"
-    yield _by_count(each, "canvas", range(MOST_DISTRACTORS + 1), {"chance": lambda count: 1 / (count + 1)})
-
-
-def _of_patches(each: Looked) -> Iterator[str]:
-    """Yield the table of images with patches, if they are measured: shares on the image, and accuracies, by patches."""
-    from ..results import attended
-
-    def uniform(count: int) -> float:
-        its = attended.together(each.parts, f"patched{count}")
-        return float(its.values["uniform"].mean()) if its else 0.0
-
-    if counts := attended.patched(each.parts):
-        yield "share of attention on what patches leave of the image, mean over layers, and accuracy in %, by patches:"
-        yield _by_count(each, "patched", counts, {"uniform": uniform})
-
-
-def _by_count(each: Looked, inputs: str, counts: Sequence[int], first: dict[str, Callable[[int], float]]) -> str:
-    """Return a table of a line per number of distractors: first columns, shares over layers, accuracies in %."""
-    from ..results import attended
-    from ..system.columns import columns
-
-    some = f"{inputs}{counts[0]}"
-    model = attended.together(each.parts, some)
-    shares = [name for name in NUMBERS if name.startswith("share")]
-    shares = [name for name in shares if attended.over_layers(each.parts, name, some) is not None]
-    rights = [name for name in of_kind("canvas") if model and name in model.values]
-    rows = []
-    for count in counts:
-        its = attended.together(each.parts, f"{inputs}{count}")
-        means = [attended.over_layers(each.parts, name, f"{inputs}{count}") for name in shares]
-        rows.append([
-            str(count), *(f"{value(count):.3f}" for value in first.values()),
-            *(f"{one.mean():.3f}" for one in means if one is not None),
-            *(f"{100 * its.values[name].mean():.1f}" for name in rights if its),
-        ])  # fmt: skip
-    return columns(["distractors", *first, *(NUMBERS[name].title for name in (*shares, *rights))], rows)
-
-
-def _title(gap: Difference) -> str:
-    title = NUMBERS[gap.name].title
-    if gap.inputs == "test":
-        return title
-    return f"{'share' if gap.name == 'share' else title}, {gap.inputs.removeprefix('patched')} patches"
-
-
-def _table(arms: tuple[str, ...], gaps: Sequence[Difference]) -> Iterator[str]:
-    from ..system.columns import columns
-
-    yield f"differences, {arms[0]} minus {arms[1]} (exploratory; * marks a false discovery rate of 5 %):"
-    rows = [
-        [
-            _title(gap), "mean" if gap.layer < 0 else str(gap.layer),
-            *(f"{mean:.4g}" for mean in gap.means), f"{gap.difference:+.4g}",
-            f"[{gap.interval[0]:+.4g}, {gap.interval[1]:+.4g}]" if gap.interval else "-",
-            "-" if gap.adjusted is None else f"{gap.adjusted:.2g}", "*" if gap.marked else "",
-        ]
-        for gap in gaps
-    ]  # fmt: skip
-    yield columns(["number", "layer", "first", "second", "difference", "95 % interval", "adjusted p", ""], rows)
+def _answer_object(answer: Answer) -> dict[str, Any]:
+    compared = {"compared": answer.compared.to_json()} if answer.compared else {}
+    return {"subtracted": [each.to_json() for each in answer.subtracted], **compared, "notes": [*answer.notes]}

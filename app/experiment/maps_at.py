@@ -35,6 +35,8 @@ class Pictures:
     image: np.ndarray  # uint8 (H, W, C), as it is stored
     layers: tuple[int, ...]
     queries: tuple[str, ...]
+    at: tuple[int, int] | None  # the point (x, y) of the second query, in pixels of the model's input
+    extent: tuple[int, int]  # of the model's input, in pixels
     maps: dict[str, np.ndarray]
 
 
@@ -73,7 +75,12 @@ def pictures(
         image = test.images[int(test.members[example[0]])].cpu().numpy().transpose(1, 2, 0)
     queries = (HEAD,) if token is None else (HEAD, POINT)
     maps = {title: np.stack(each) for title, each in made.items()}
-    return Pictures(int(test.rows[example[0]]), image, numbers, queries, maps)
+    return Pictures(int(test.rows[example[0]]), image, numbers, queries, at, extent, maps)
+
+
+def cell_of(at: tuple[int, int], extent: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
+    """Return the row and column of the patch at a point (x, y) of an input of (H, W) pixels."""
+    return at[1] * grid[0] // extent[0], at[0] * grid[1] // extent[1]
 
 
 def _shown(maps: Maps) -> dict[str, Tensor]:
@@ -94,4 +101,5 @@ def _token(at: tuple[int, int], extent: tuple[int, int], grid: tuple[int, int]) 
     x, y = at
     if not (0 <= x < extent[1] and 0 <= y < extent[0]):
         raise InputError(f"--at {x},{y} is outside of the image. Use x below {extent[1]} and y below {extent[0]}")
-    return (y * grid[0] // extent[0]) * grid[1] + x * grid[1] // extent[1]
+    row, column = cell_of(at, extent, grid)
+    return row * grid[1] + column

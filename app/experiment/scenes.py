@@ -80,17 +80,19 @@ class Canvases(Scene):
     """Canvases of 3 x 3 cells."""
 
     @classmethod
-    def of(cls, run: Run, test: Split, here: Place, count: int) -> Canvases:
-        """Return the test rows on canvases. Raises InputError for test images of one class."""
-        labels = test.labels.cpu().numpy()[test.members]
+    def of(cls, run: Run, whole: Split, test: Split, here: Place, count: int) -> Canvases:
+        """Return the test rows on canvases, whose distractors are drawn from the complete test set.
+
+        Raises InputError for test images of one class.
+        """
         try:
-            others = canvases.distractors(labels, test.rows.astype(np.int64), count)
+            others = canvases.distractors(whole.targets, test.targets, test.rows.astype(np.int64), count)
         except ValueError as error:
             raise InputError(f"--canvases needs test images of two classes ({error}). Omit it") from error
         mean = run.record.data.mean or [0.5] * run.config.channels
         empty = torch.tensor([round(255 * value) for value in mean], device=here.device)
         rows = torch.from_numpy(test.rows.astype(np.int64)).to(here.device)
-        positions = torch.from_numpy(test.members[others]).to(test.images.device)
+        positions = torch.from_numpy(whole.members[others]).to(test.images.device)
         made = canvases.Canvas(test.images, positions, rows, empty)
         return cls(replace(test, transforms=(made, *_shaped(test))), count, plane(run.config.image))
 
@@ -146,7 +148,7 @@ class Patched(Scene):
 def of(name: str, run: Run, whole: Split, test: Split, here: Place) -> Scene:
     """Return the scene of inputs such as `canvas3` or `patched4`, of the rows `test` of the complete test set."""
     if name.startswith(CANVAS):
-        return Canvases.of(run, test, here, int(name.removeprefix(CANVAS)))
+        return Canvases.of(run, whole, test, here, int(name.removeprefix(CANVAS)))
     return Patched.of(run, whole, test, here, int(name.removeprefix(PATCHED)))
 
 

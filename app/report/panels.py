@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ..artifacts.runs import Run
 from ..config import checks
 from ..errors import InputError
-from ..experiment.maps_at import HEAD, Pictures
+from ..experiment.maps_at import HEAD, POINT, Pictures, cell_of
 from ..system.durable import replacing
 from . import selection, style
 from .canvas import CANVAS, Canvas
@@ -40,7 +42,7 @@ def draw(runs: Sequence[Run], found: Sequence[Pictures], folder: Path, *, canvas
 
 def _object(run: Run, found: Pictures) -> dict[str, Any]:
     about = {"run_id": run.record.run_id, "row": found.row, "layers": found.layers, "queries": found.queries}
-    return about | {"maps": {title: values.tolist() for title, values in found.maps.items()}}
+    return about | {"at": found.at, "maps": {title: values.tolist() for title, values in found.maps.items()}}
 
 
 def figure(runs: Sequence[Run], found: Sequence[Pictures], canvas: Canvas = CANVAS) -> Figure:
@@ -59,6 +61,8 @@ def figure(runs: Sequence[Run], found: Sequence[Pictures], canvas: Canvas = CANV
             row[0].set_ylabel(f"layer {first.layers[at]}{what}", fontsize=canvas.points(10))
             for panel, (_, _, values) in zip(row[1:], columns, strict=True):
                 drawn = panel.imshow(values[at, query], cmap="RdBu_r", vmin=-most, vmax=most)
+            if first.queries[query] == POINT:
+                _outline(row, [shown.shape[:2], *(values.shape[2:] for _, _, values in columns)], found, canvas)
         titles = ["image", *(f"{selection.model_title(run.config)}: {title}" for run, title, _ in columns)]
         for panel, title in zip(axes[0], titles, strict=True):
             panel.set_title(title.replace(": ", ":\n"), fontsize=canvas.points(9))
@@ -67,9 +71,35 @@ def figure(runs: Sequence[Run], found: Sequence[Pictures], canvas: Canvas = CANV
             panel.grid(visible=False)
         made.colorbar(drawn, ax=[*axes[:, -1]], shrink=0.8)
         style.caption(made, canvas, [
-            f"Test row {first.row:,}, means over heads: what the cls token reads, or the mean of all tokens,",
-            "and in rows named point what the patch at the point reads. All maps have one scale, with white at zero.",
+            f"Test row {first.row:,}, means over heads: what the cls token reads, or the mean of all tokens.",
+            _about_point(first),
+            "All maps have one scale, with white at zero.",
             selection.warning([*runs]),
         ])  # fmt: skip
         style.fit(made, [*axes[:, 0]], _ROW * len(lines) * canvas.shrunk)
     return made
+
+
+def _about_point(found: Pictures) -> str:
+    """Return the sentence on the rows of the point, or an empty text without one."""
+    if found.at is None:
+        return ""
+    x, y = found.at
+    return f"Rows named point: what the patch at pixel ({x}, {y}) of the input reads. The patch is outlined."
+
+
+def _outline(
+    panels: Sequence[Axes], extents: Sequence[tuple[int, ...]], found: Sequence[Pictures], canvas: Canvas
+) -> None:  # fmt: skip
+    """Outline the patch of the point in the image and in each map, whose rows and columns are `extents`."""
+    its = [found[0], *(each for each in found for _ in each.maps)]
+    for panel, (height, width), each in zip(panels, extents, its, strict=True):
+        assert each.at is not None, "a query of the point has one"
+        grid = next(iter(each.maps.values())).shape[2:]
+        row, column = cell_of(each.at, each.extent, (grid[0], grid[1]))
+        down, along = height / grid[0], width / grid[1]  # of a patch, in what the panel shows
+        corner = column * along - 0.5, row * down - 0.5
+        for color, width_of in (("black", 2.5), ("yellow", 1.2)):  # seen on dark and on light patches
+            panel.add_patch(Rectangle(
+                corner, along, down, fill=False, edgecolor=color, linewidth=width_of * canvas.scale, clip_on=False
+            ))  # fmt: skip

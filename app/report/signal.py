@@ -18,7 +18,7 @@ from ..config import checks
 from ..errors import InputError
 from ..results import attended
 from ..results.attended import Parts
-from ..tables.attention_numbers import MOST_DISTRACTORS
+from ..tables.attention_numbers import MOST_DISTRACTORS, ROUNDING
 from . import selection, style
 from .canvas import CANVAS as USUAL
 from .canvas import Canvas
@@ -85,7 +85,8 @@ class Line:
 def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]:
     """Draw `attention_<size>_<dataset>` of canvases and `attention_patches_<size>_<dataset>` for each size.
 
-    Returns the files. Raises InputError if neither canvases nor images with patches are measured on all of the runs.
+    Returns the files. Raises InputError if neither canvases nor images with patches are measured on all of the runs, or
+    if the runs of a size have no test row in common.
     """
     found = {run.files.record: _read(run) for run in runs}
     drawn = measured(runs, [*found.values()])
@@ -103,7 +104,7 @@ def measured(runs: Sequence[Run], parts: Sequence[Parts]) -> list[Inputs]:
     found = []
     if all({*CANVASES.names} <= {part.inputs for part in its} for its in parts):
         found.append(CANVASES)
-    if len(counts := tuple(sorted(set.intersection(*(set(attended.patched(its)) for its in parts))))) > 1:
+    if len(counts := tuple(sorted(set.intersection(*(set(attended.counts(its, PATCHED)) for its in parts))))) > 1:
         found.append(Inputs(PATCHED, counts))
     if found:
         return found
@@ -124,56 +125,66 @@ def _of_size(
     size: str, series: Sequence[Series], found: Mapping[Path, Parts], inputs: Inputs, canvas: Canvas
 ) -> Figure:  # fmt: skip
     shares, rights = [], []
+    rows = _rows([found[run.files.record] for each in series for run in each.runs], inputs)
     for each in series:
         parts = [found[run.files.record] for run in each.runs]
-        rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs))
+        rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs, rows=rows))
         names = {"share": "D", "share_first": "A1"} if _subtracts(parts[0], inputs) else {"share": "A"}
         for name, shown in names.items():
-            drawn = line(f"{each.architecture}: {shown}", parts, name, inputs=inputs)
+            drawn = line(f"{each.architecture}: {shown}", parts, name, inputs=inputs, rows=rows)
             if inputs.kind == PATCHED:
-                uniform, clean = (line("", parts, of, inputs=inputs).means for of in ("uniform", f"{name}_clean"))
+                others = (line("", parts, of, inputs=inputs, rows=rows) for of in ("uniform", f"{name}_clean"))
+                uniform, clean = (other.means for other in others)
                 drawn = drawn.minus(uniform, clean)
             shares.append(drawn)
-    return figure(size, series, shares, rights, canvas, inputs=inputs)
+    return figure(size, series, shares, rights, canvas, inputs=inputs, n=len(rows))
+
+
+def _rows(runs: Sequence[Parts], inputs: Inputs) -> np.ndarray:
+    """Return the test rows that all of the runs have for every number of distractors. Raise InputError for none."""
+    if not len(rows := attended.common(runs, inputs.names)):
+        raise InputError("the runs have no test row in common. Run `attention` on all of them with one --limit-test")
+    return rows
 
 
 def _subtracts(parts: Parts, inputs: Inputs) -> bool:
     return attended.over_layers(parts, "share_first", inputs.names[0]) is not None
 
 
-def line(label: str, runs: Sequence[Parts], name: str, unit: float = 1.0, *, inputs: Inputs = CANVASES) -> Line:
+def line(
+    label: str, runs: Sequence[Parts], name: str, unit: float = 1.0, *, rows: np.ndarray, inputs: Inputs = CANVASES
+) -> Line:
     """Return a number of an architecture, the mean over layers and seeds, against the number of distractors.
 
-    The interval of several seeds covers new seeds and new images, that of one seed new images.
+    All of it is of the same test rows, (n,). The interval of several seeds covers new seeds and new images, that of one
+    seed new images. It has no width where the number varies over neither.
     """
     means, low, high = [], [], []
     for each in inputs.names:
-        values = unit * np.stack(_of_images(runs, name, each))
+        values = np.stack([_of_images(parts, name, each, rows) for parts in runs])
         mean, interval, _ = attended.estimate(values, np.zeros_like(values))
+        if interval is None and len(rows) > 1 and np.ptp(values) <= ROUNDING:
+            interval = mean, mean
         means.append(mean)
-        low.append(interval[0] if interval else np.nan)
-        high.append(interval[1] if interval else np.nan)
-    return Line(label, *(np.array(each) for each in (means, low, high)))
+        low.append(max(interval[0], 0) if interval else np.nan)
+        high.append(min(interval[1], 1) if interval else np.nan)
+    return Line(label, *(unit * np.array(each) for each in (means, low, high)))
 
 
-def _of_images(runs: Sequence[Parts], name: str, inputs: str) -> list[np.ndarray]:
-    """Return the number of each run for the rows that all of them have, (n,) each."""
-    found = []
-    for parts in runs:
-        its = attended.together(parts, inputs)
-        assert its, "all inputs are there"
-        found.append((its.rows, its.values[name] if name in its.values else attended.over_layers(parts, name, inputs)))
-    common = found[0][0]
-    for rows, _ in found[1:]:
-        common = np.intersect1d(common, rows)
-    return [values[np.searchsorted(rows, common)] for rows, values in found if values is not None]
+def _of_images(parts: Parts, name: str, inputs: str, rows: np.ndarray) -> np.ndarray:
+    """Return a number of a run between 0 and 1 for these rows, (n,)."""
+    its = attended.together(parts, inputs)
+    assert its, "all inputs are there"
+    values = its.values[name] if name in its.values else attended.over_layers(parts, name, inputs)
+    assert values is not None, "the architecture has the number"
+    return np.asarray(values[np.searchsorted(its.rows, rows)])
 
 
 def figure(
     size: str, series: Sequence[Series], shares: Sequence[Line], rights: Sequence[Line], canvas: Canvas = USUAL,
-    *, inputs: Inputs,
+    *, inputs: Inputs, n: int,
 ) -> Figure:  # fmt: skip
-    """Return the figure of one size: shares in the left panel, accuracies in the right one."""
+    """Return the figure of one size for n test images: shares in the left panel, accuracies in the right one."""
     runs = [run for each in series for run in each.runs]
     _, share, dotted, *_ = inputs.texts
     with style.house_style(canvas):
@@ -189,7 +200,7 @@ def figure(
             axes.legend(fontsize=canvas.points(9))
         low, high = other.get_ylim()
         other.set_ylim(max(low, -2), min(high, 102))
-        style.caption(made, canvas, _facts(series, runs, inputs))
+        style.caption(made, canvas, _facts(series, runs, inputs, n))
         panels = [one, other] if canvas.narrow else [one]
         style.fit(made, panels, _HEIGHT * (2 if canvas.narrow else 1) * canvas.shrunk)
     return made
@@ -205,12 +216,12 @@ def _draw(axes: Axes, lines: Sequence[Line], canvas: Canvas, inputs: Inputs) -> 
             axes.plot(inputs.counts, each.clean, color=look["color"], linewidth=0.9 * canvas.scale)
 
 
-def _facts(series: Sequence[Series], runs: list[Run], inputs: Inputs) -> list[str]:
+def _facts(series: Sequence[Series], runs: list[Run], inputs: Inputs, n: int) -> list[str]:
     several = all(len(each.runs) > 1 for each in series)
     about, *where = inputs.texts[3:]
     return [
-        f"{about}, "
-        f"{selection.seeds(runs)}. The share is that of |D| (classic attention: A) from the cls token, or from all",
+        f"{about}, {selection.seeds(runs)}, n {n:,} test rows.",
+        "The share is that of |D| (classic attention: A) from the cls token, or from all",
         *where,
         "heads and images.",
         f"A band is a 95 % interval for new {'seeds and new images' if several else 'images, for these runs'}.",

@@ -95,6 +95,11 @@ class Audit:
         named = [each.confound for each in self.findings if each.confound]
         return (*(each.line for each in self.of("confound")), *sizes, *dict.fromkeys(named))
 
+    @property
+    def also(self) -> str:
+        """The sentence that names the confounds, or an empty text."""
+        return f"The models differ also in: {'; '.join(self.confounds)}." if self.confounds else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the audit for a machine."""
         return {

@@ -141,7 +141,8 @@ def _pair(
         word=word, se=None if pairing.unlearned else estimate.se, df=None if pairing.unlearned else estimate.df,
         examples_part=_known(estimate.examples_part),
         p=found.p if estimate.p is None or pairing.unlearned else estimate.p, delta=delta,
-        beats=crossed.beats(*results), within=_within(*results), sentence=" ".join([sentence, *_also(about.confounds)]),
+        beats=crossed.beats(*results), within=_within(*results),
+        sentence=f"{sentence} {about.also}" if about.also else sentence,
         remedy=_remedy(pairing, about, metric, word=word, delta=delta, level=found.level),
         forecast=_forecast(table, arms, pairing, about, entries, word, found.level),
         naive=naive(table, pairing, alpha=1 - found.level), clumps=apart, audit=about,
@@ -185,11 +186,6 @@ def _forecast(
     if pilots is None:
         return None
     return forecast.forecast(pilots, pairing.estimate, table.metric, about.budgets, level=level)
-
-
-def _also(confounds: Sequence[str]) -> Iterator[str]:
-    if confounds:
-        yield f"The models differ also in: {'; '.join(confounds)}."
 
 
 def _arm(arm: Arm, table: Table, number: int, asked: Asked, pairings: Sequence[Pairing]) -> ArmResult:

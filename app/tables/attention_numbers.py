@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -52,10 +53,22 @@ NUMBERS = {
 FACTORS = (0.0, 0.5, 1.5)  # of lambda, in addition to 1
 MOST_DISTRACTORS = 8
 USUAL_ROWS = 512  # test images
+ROUNDING = 1e-5  # relative to a number: less variation over images is that of sums in float32
 EXACT = 1e-5  # largest difference between the path of training and the plain path
 EVERY = -1  # the layer of numbers that are of all layers together
+
+_WIDEST = {
+    **dict.fromkeys(("negative_mass", "cancelled_mass", "entropy", "outlier_tokens", "outlier_attention"), 1.0),
+    **dict.fromkeys(("similarity", "head_distance"), 2.0),  # of a cosine
+}
 
 
 def of_kind(kind: str) -> tuple[str, ...]:
     """Return the names of the numbers of a kind."""
     return tuple(name for name, each in NUMBERS.items() if each.kind == kind)
+
+
+def widest(name: str) -> float:
+    """Return the largest possible difference of two values of a number: 1 of shares, infinity if there is none."""
+    shares = NUMBERS[name].kind in ("canvas", "patched")
+    return 1.0 if shares else _WIDEST.get(name, math.inf)

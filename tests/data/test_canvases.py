@@ -1,6 +1,7 @@
 """Canvases: each image once in a known cell, distractors of other classes, the same in any batch."""
 
 import numpy as np
+import pytest
 import torch
 
 from app.data.transforms.canvases import Canvas, distractors, occupied, places
@@ -12,7 +13,7 @@ ROWS = np.arange(40) * 7 + 3
 
 def canvas_of(count):
     images = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 2, 2) + 100  # its number, plus 100
-    others = torch.from_numpy(distractors(LABELS, ROWS, count))
+    others = torch.from_numpy(distractors(LABELS, LABELS, ROWS, count))
     return Canvas(images, others, torch.from_numpy(ROWS), torch.tensor([9])), images
 
 
@@ -31,9 +32,18 @@ def test_a_canvas_has_the_target_in_its_cell_its_distractors_in_theirs_and_the_r
 
 
 def test_distractors_are_of_other_classes_and_more_of_them_keep_the_first():
-    many, few = distractors(LABELS, ROWS, 8), distractors(LABELS, ROWS, 2)
+    many, few = distractors(LABELS, LABELS, ROWS, 8), distractors(LABELS, LABELS, ROWS, 2)
     assert (LABELS[many] != LABELS[:, None]).all() and np.array_equal(many[:, :2], few)
     assert len(np.unique(many)) > 30
+
+
+def test_distractors_of_a_part_of_the_examples_are_those_of_all_examples():
+    part = np.array([31, 4, 9])
+    few = distractors(LABELS, LABELS[part], ROWS[part], 5)
+    assert np.array_equal(few, distractors(LABELS, LABELS, ROWS, 5)[part])
+    assert np.array_equal(distractors(LABELS, LABELS[part[:1]], ROWS[part[:1]], 5), few[:1])  # a part with one class
+    with pytest.raises(ValueError, match="two classes"):
+        distractors(np.zeros(40), np.zeros(3), ROWS[part], 5)
 
 
 def test_cells_are_distinct_depend_on_row_and_count_only_and_reach_every_place():

@@ -116,6 +116,16 @@ def test_attention_measures_the_images_of_a_test_with_distractors_and_as_many_pa
     assert not torch.equal(scene.clean.batch(np.arange(4))[0], whole.batch(np.arange(3, 23, 5))[0])
 
 
+@pytest.mark.parametrize("name", ["canvas3", "patched2"])
+def test_images_among_distractors_do_not_depend_on_the_other_rows_that_are_measured(run, name):
+    here = place.choose(device="cpu", precision="fp32", threads=1, exact=True)
+    whole = recomputing.splits_of(run, here, experiment.Options(device="cpu"), tiny.Quiet()).test
+    of_all, of_few = (
+        scenes.of(name, run, whole, part_of(whole, rows), here).split for rows in (np.arange(40), np.array([30, 7]))
+    )
+    assert torch.equal(of_few.batch(np.arange(2))[0], of_all.batch(np.array([30, 7]))[0])
+
+
 @pytest.mark.parametrize(
     ("dataset", "request_", "says"),
     [

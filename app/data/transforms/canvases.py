@@ -26,19 +26,20 @@ def places(rows: Tensor, count: int, *, seed: int = 0) -> Tensor:
     return words.argsort(dim=1, stable=True)[:, : 1 + count]
 
 
-def distractors(labels: np.ndarray, rows: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
-    """Return examples of other classes, uniformly drawn for each example: int64 (n,), (n,) -> int64 (n, count).
+def distractors(pool: np.ndarray, labels: np.ndarray, rows: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
+    """Return for each example distractors of other classes: int64 (N,), (n,), (n,) -> int64 (n, count).
 
-    They are keyed by (seed, row, number), so that a canvas with more distractors has those of one with fewer. Raises
-    ValueError for a single class.
+    They are places in the pool, whose labels are `pool`, uniformly drawn and keyed by (seed, row, number). A canvas
+    with more distractors has those of one with fewer, and the other examples of a call change nothing. Raises
+    ValueError for a pool of a single class.
     """
-    order = np.argsort(labels, kind="stable")
-    starts, ends = (np.searchsorted(labels[order], labels, side=side) for side in ("left", "right"))
-    if len(labels) and int((ends - starts).max()) == len(labels):
+    order = np.argsort(pool, kind="stable")
+    starts, ends = (np.searchsorted(pool[order], labels, side=side) for side in ("left", "right"))
+    if len(labels) and int((ends - starts).max()) == len(pool):
         raise ValueError("distractors need images of two classes")
     stream, most = keyed.key(keyed.CANVASES, seed, _IMAGE), CELLS - 1
     index = rows[:, None].astype(np.int64) * most + np.arange(count)
-    drawn = keyed.integers(stream, index, (len(labels) - (ends - starts))[:, None])
+    drawn = keyed.integers(stream, index, (len(pool) - (ends - starts))[:, None])
     return np.asarray(order[np.where(drawn < starts[:, None], drawn, drawn + (ends - starts)[:, None])])
 
 
