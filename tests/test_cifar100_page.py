@@ -11,6 +11,8 @@ from pyarrow import parquet
 from app.artifacts import record
 from app.statistics.crossed import crossed
 from app.statistics.paired import mcnemar
+from app.statistics.several import discoveries
+from app.tables.corruptions import CORRUPTIONS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 KEPT = DOCS / "assets" / "cifar100_1m"
@@ -18,6 +20,9 @@ PAGE = (DOCS / "cifar100.md").read_text()
 README = (DOCS.parent / "README.md").read_text()
 RECORDS = [record.read(path) for path in sorted(KEPT.glob("checkpoints/*/*.json"))]  # each has its seal
 TABLE = parquet.read_table(KEPT / "predictions.parquet")
+NOISY = parquet.read_table(KEPT / "robust.parquet")
+PRIMARY = ("gaussian_noise", "shot_noise", "impulse_noise")
+UNDER_NOISE = " ".join(PAGE.split("## Under noise")[1].split("\n## ")[0].split())
 
 
 def arm(model):
@@ -59,3 +64,54 @@ def test_the_report_that_is_kept_links_to_the_records_next_to_it():
     links = set(re.findall(r'href="(checkpoints/[^"]*)"', page))
     assert len(links) == 6 and all((KEPT / link).is_file() for link in links)
     assert all(json.loads((KEPT / link).read_text())["status"] == "done" for link in links)
+
+
+def under(model, names):
+    """Accuracy under these corruptions and without any, of each seed and test row, and the rows: (2, 3, n), (n,)."""
+    corruption, rows = NOISY["corruption"].cast("string").to_numpy(), NOISY["row"].to_numpy()
+    common = np.unique(rows[corruption == "none"])
+    for name in names:
+        common = np.intersect1d(common, rows[corruption == name])
+    chosen = [np.isin(rows, common) & np.isin(corruption, each) for each in (names, ("none",))]
+    right = [NOISY[run.run_id].to_numpy().astype(float) for run in arm(model)[0]]
+    found = [[np.bincount(rows[at], its[at])[common] / np.bincount(rows[at])[common] for its in right] for at in chosen]
+    return np.array(found), common
+
+
+def h_of(*names):
+    """H of the classic ViT against the Differential ViT, in which rows with the same image are one example."""
+    (classic, rows), (differential, _) = under("vit_classic", names), under("vit_differential", names)
+    groups = dict(zip(TABLE["row"].to_pylist(), TABLE["group"].to_pylist(), strict=True))
+    changes = (noisy - clean for noisy, clean in (classic, differential))
+    return crossed(*changes, groups=np.array([groups[row] for row in rows]))
+
+
+@pytest.mark.parametrize("model", ["vit_classic", "vit_differential"])
+def test_accuracies_under_noise_and_their_changes_are_those_that_robust_kept(model):
+    noisy, clean = under(model, PRIMARY)[0].mean(2) * 100
+    seeds, changes = (
+        ", ".join(f"{each:.2f}{unit}" for each in of) for of, unit in ((clean, " %"), (noisy - clean, ""))
+    )
+    mean, sd = (noisy - clean).mean(), (noisy - clean).std(ddof=1)
+    assert f"| `{model}` 1M | {seeds} | {changes} | {mean:.2f} | {sd:.2f} |" in UNDER_NOISE
+
+
+def test_h_its_interval_and_its_verdict_follow_from_what_robust_kept():
+    found = h_of(*PRIMARY)
+    low, high = (100 * end for end in found.interval())
+    assert (
+        f"H = {100 * found.difference:.2f} points (95 % interval {low:.2f} to {high:.2f}, p = {found.p:.2g})"
+        in UNDER_NOISE
+    )
+    assert found.groups == 9_998 and -1 < low < 0 < high < 1 and "are equivalent within 1 point" in UNDER_NOISE
+
+
+def test_the_exploratory_sentence_of_the_page_follows_from_what_robust_kept():
+    tested = {*NOISY["corruption"].cast("string").to_pylist()}
+    rest = [name for name in CORRUPTIONS if name in tested]
+    sets = [
+        [name for name in rest if CORRUPTIONS[name].set == of and name not in PRIMARY] for of in ("benchmark", "c_bar")
+    ]
+    assert [len(names) for names in (rest, *sets)] == [22, 11, 3]
+    lowest = min(discoveries([h_of(*names).p for names in (*sets, *([name] for name in rest))]))
+    assert lowest > 0.05 and f"after Benjamini and Hochberg; the lowest is {lowest:.2f}." in UNDER_NOISE
