@@ -86,11 +86,9 @@ def _peers(found: Found) -> str:
     for part in ("peers-256", "peers-384"):
         for group in found.peers(part):
             lines = [f"{part}, {group['title']}, {group['unit']}"]
+            lines += [f"  {one['name']}: {one['median']:.2f}, n = {len(one['samples'])}" for one in group["contenders"]]
             lines += [
-                f"  {one['name']}: {one['median']:.2f}, {len(one['samples'])} samples" for one in group["contenders"]
-            ]
-            lines += [
-                f"  {one['over']} / {one['under']}: {one['median']:.3f}, {len(one['samples'])} rounds"
+                f"  {one['over']} / {one['under']}: {one['median']:.3f}, n = {len(one['samples'])}"
                 for one in group["ratios"]
             ]
             blocks.append("\n".join(lines))

@@ -218,7 +218,7 @@ def test_contenders_are_compared_in_the_rounds_that_both_have(tmp_path):
     assert found.ratio("peers-256", "vit_classic", "timm eager") == 0.9  # round 0 is not in turns
     assert found.ratio("peers-256", "vit_classic", "HF Trainer") == 0.2  # it has no other
     assert found.ratio("peers-256", "vit_classic", "timm compiled") is None and not found.peers("peers-384")
-    assert "timm eager: 100.00, 1 samples" in summary.text(read(findings.path))
+    assert "timm eager: 100.00, n = 1" in summary.text(read(findings.path))
 
 
 def test_the_row_of_the_fastest_block_sizes_omits_those_with_other_results(tmp_path):
