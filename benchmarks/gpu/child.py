@@ -11,7 +11,8 @@ from .findings import Findings
 
 _STEPS = ("steps-256", "steps-384", "graphs", "checkpointing", "compile-warm", "compile-deep", "residual")
 MODULES = {
-    "accuracy": "accuracy", "dataset": "dataset", "warm": "peers", "loop": "peers", "rates": "rates",
+    "tests": "testing", "accuracy": "accuracy", "dataset": "dataset", "warm": "peers", "loop": "peers",
+    "rates": "rates", "peers-256": "turns", "peers-384": "turns",
     "micro-batch": "fits", "side-by-side": "side_by_side", "tune": "tuning", "tune-compile": "tuning",
     **dict.fromkeys(_STEPS, "steps"),
 }  # fmt: skip

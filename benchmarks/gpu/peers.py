@@ -16,7 +16,7 @@ from app.tables.shape import side_of
 
 from .cases import CLASSIC, SHAPES, TINY
 from .findings import Findings
-from .timing import here, tried
+from .timing import as_compiled_runs, here, tried
 
 _WAYS = ((256, 8), (128, 8), (256, 0))  # images at a time and workers; the last one where workers lack shared memory
 _STEPS, _FIRST, _SECONDS = 60, 6, 20.0
@@ -25,6 +25,7 @@ _STEPS, _FIRST, _SECONDS = 60, 6, 20.0
 def measure(findings: Findings) -> None:
     """Compile timm's model, or run the plain loop."""
     if findings.part == "warm":
+        as_compiled_runs()  # as in `turns`
         for label in SHAPES:
             tried(findings, "first", f"{label} timm compiled", lambda: warmed(label, findings))  # noqa: B023
         return

@@ -18,8 +18,8 @@ from .findings import Finding, Findings, read, without_folders
 
 AGAIN = 3  # exit code of a part whose device is unusable for its process, and not for another one
 _POLL = 0.05  # seconds between looks at a process
-_GRACE = 3.0  # seconds between SIGTERM and SIGKILL
-_LEAST = 5.0  # seconds below which no part begins
+GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+_LEAST = 8.0  # seconds below which no part begins
 Reader = Callable[[str], Iterable[Finding]]  # stdout of a part's process -> its findings
 
 
@@ -57,7 +57,7 @@ class Running:
 
     def __init__(self, part: Part, room: Room, *, ends: float | None = None) -> None:
         self.part, self.room, self.began = part, room, time.monotonic()
-        self.ends = min(room.ends, self.began + part.box) if ends is None else ends
+        self.ends = min(room.ends - GRACE, self.began + part.box) if ends is None else ends
         self._notes = Findings(room.results, part.name)
         self._cases = self._begun()
         self._out, self._err = (room.work / f"{part.name}.{kind}" for kind in ("out", "err"))
@@ -83,7 +83,7 @@ class Running:
     def end(self) -> None:
         """End the process and all its descendants: SIGTERM, then SIGKILL."""
         started = processes.tree(self.process.pid) if self.process.poll() is None else []
-        for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 10.0)):
+        for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
             for process in reversed(started):

@@ -23,19 +23,18 @@ from .timing import figures, forget, here, timed, tried
 
 _COMPILED = ("steps-256", "compile-warm", "compile-deep")  # in miniature, since a CPU compiles for a minute
 _ONCE = f"in miniature, only {', '.join(_COMPILED)} compile"
-_COMPILING, _EAGER = 25.0, 6.0  # seconds that a case should have
 
 
 def measure(findings: Findings) -> None:
     """Measure the cases of the part, one after another."""
-    for case in cases.of(findings.part):
+    for number, case in enumerate(cases.of(findings.part)):
         at = here(findings)
         config = ours.config_at(case.request(tiny=findings.tiny), at)
         why = _ONCE if findings.tiny and case.how == "blocks" and findings.part not in _COMPILED else ""
         if why := why or unavailable(case, config, at):
             findings.note("skipped", case=case.name, why=why)
             continue
-        least = 0.0 if findings.tiny else _EAGER if case.how == "off" else _COMPILING
+        least = 0.0 if findings.tiny or number == 0 else case.least
         tried(findings, "ended", case.name, lambda: step(case, config, at, findings), least=least)  # noqa: B023
 
 

@@ -16,7 +16,6 @@ from .bars import BARS, Found
 from .findings import Finding, read
 
 _OTHERS = (
-    "tests",
     "rate",
     "linear",
     "accuracy",
@@ -31,13 +30,14 @@ _OTHERS = (
     "failure",
     "stopped",
 )
+_OUTCOMES = ("passed", "failed", "error", "skipped", "xfail", "xpass")
 _OMITTED = ("kind", "part", "samples", "top", "seconds")
 
 
 def text(findings: list[Finding]) -> str:
     """Return the summary of the findings so far."""
     found = Found(findings)
-    blocks = [_machine(found), _bars(found), _steps(found), _peers(found), _others(found), _parts(found)]
+    blocks = [_machine(found), _bars(found), _steps(found), _peers(found), _tests(found), _others(found), _parts(found)]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
@@ -45,6 +45,8 @@ def _machine(found: Found) -> str:
     lines = []
     for one in found.of("machine"):
         gpus = "; ".join(", ".join(gpu.values()) for gpu in one["gpus"]) or f"no GPU, {one['cpu']}"
+        if seen := one.get("gpu"):
+            gpus = f"{seen['name']}, {seen['memory_bytes'] / 1e9:.1f} GB ({gpus})"
         versions = ", ".join(f"{name} {version}" for name, version in one["versions"].items())
         tiny = " IN MINIATURE ON A CPU: no number below describes a GPU." if one["tiny"] else ""
         lines.append(f"{one['begun']}, commit {one['commit']}: {gpus}.{tiny}\n{versions}")
@@ -56,8 +58,9 @@ def _bars(found: Found) -> str:
     for bar in BARS:
         value = bar.found(found)
         verdict = "in miniature" if found.is_tiny() and value is not None else bar.verdict(value)
+        verdict += " completely" if value is None and bar.partly(found) else ""
         rows.append([bar.name, bar.spelled(), "-" if value is None else f"{value:.3g}", verdict])
-    counts = {word: sum(row[3] == word for row in rows) for word in ("met", "missed", "not measured")}
+    counts = {word: sum(row[3].startswith(word) for row in rows) for word in ("met", "missed", "not measured")}
     table = columns(["bar", "limit", "found", "verdict"], rows)
     return f"{table}\nbars: {', '.join(f'{count} {word}' for word, count in counts.items())}"
 
@@ -83,10 +86,27 @@ def _peers(found: Found) -> str:
     for part in ("peers-256", "peers-384"):
         for group in found.peers(part):
             lines = [f"{part}, {group['title']}, {group['unit']}"]
-            lines += [f"  {one['name']}: {one['median']:.2f}" for one in group["contenders"]]
-            lines += [f"  {one['over']} / {one['under']}: {one['median']:.3f}" for one in group["ratios"]]
+            lines += [f"  {one['name']}: {one['median']:.2f}, n = {len(one['samples'])}" for one in group["contenders"]]
+            lines += [
+                f"  {one['over']} / {one['under']}: {one['median']:.3f}, n = {len(one['samples'])}"
+                for one in group["ratios"]
+            ]
             blocks.append("\n".join(lines))
     return "\n".join(blocks)
+
+
+def _tests(found: Found) -> str:
+    tests = found.tests()
+    if not tests:
+        return ""
+    counts = ", ".join(f"{tests[word]} {word}" for word in _OUTCOMES if word in tests)
+    of = "an unknown number" if tests["of"] is None else tests["of"]
+    return "\n".join(
+        [
+            f"tests: {tests['ran']} of {of} ran: {counts or 'no outcome'}",
+            *(f"  failed: {name}" for name in tests["names"]),
+        ]
+    )
 
 
 def _others(found: Found) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ import torch
 from app import place
 from app.bench import meter
 from app.bench.rounds import Contender, Pace, Samples, measure, spread
+from app.models import internals
 from app.place import Place
 from app.system import devices
 
@@ -57,7 +60,17 @@ def tried(findings: Findings, kind: str, case: str, work: Callable[[], dict[str,
         return
     findings.note("begun", case=case)
     try:
-        findings.note(kind, case=case, **work())
+        with attempted(findings, case):
+            findings.note(kind, case=case, **work())
+    finally:
+        forget(findings)
+
+
+@contextmanager
+def attempted(findings: Findings, case: str) -> Iterator[None]:
+    """Note why the work within the context failed. An error that leaves the device unusable ends the process."""
+    try:
+        yield
     except Exception as error:  # whatever it fails with is the finding  # noqa: BLE001
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"
@@ -65,8 +78,12 @@ def tried(findings: Findings, kind: str, case: str, work: Callable[[], dict[str,
         if any(sign in text for sign in _BROKEN):
             sys.stdout.flush()
             sys.exit(AGAIN)
-    finally:
-        forget(findings)
+
+
+def as_compiled_runs() -> None:
+    """Set what `app.models.compiling` sets and what is in the key of a compiled program, so that others find it."""
+    import_module("torch._functorch.config")  # torch imports it with its compiler only
+    internals.keep_programs_of_functions()
 
 
 def forget(findings: Findings) -> None:

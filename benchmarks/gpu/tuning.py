@@ -27,6 +27,7 @@ Row = tuple[Blocks, Blocks, Blocks]
 KERNELS = ("forward", "keys", "queries")
 _WIDTH, _HEADS, _TOKENS, _BATCH, _FEW = 64, 2, 785, 128, 16
 _PROCESSES = 4
+LEAST = 3.0  # seconds of a choice
 _EPS, _ALIKE = 1e-5, 4e-2  # relative difference of two sums in bf16 whose order differs
 # rows of queries, rows of keys, warps, stages: those that spill at most 112 bytes on sm_90, by Triton's report
 CHOICES = {
@@ -60,7 +61,7 @@ def measure(findings: Findings) -> None:
                     run = problem.forward if kernel == "forward" else problem.backward
                     return {"ms": figures(timed(kernel, run, at, findings), scale=1000), "difference": worst}
 
-            tried(findings, "blocks", f"{kernel} {tuple(blocks)}", work, least=3.0)
+            tried(findings, "blocks", f"{kernel} {tuple(blocks)}", work, least=LEAST)
         chosen = fastest(findings, kernel) or present[number]
         present = with_one(present, number, chosen)
         findings.note("tuned", kernel=kernel, blocks=list(chosen), row=spelled(key, present))
@@ -71,10 +72,15 @@ def measure(findings: Findings) -> None:
                 worst = max(map(difference, problem.results(), expected))
                 return {"ms": figures(timed(ONE, problem.backward, at, findings), scale=1000), "difference": worst}
 
-        tried(findings, "blocks", f"{ONE} {tuple(one)}", in_one, least=3.0)
+        tried(findings, "blocks", f"{ONE} {tuple(one)}", in_one, least=LEAST)
     if times(findings, ONE) and times(findings, "queries"):
         ratio = min(times(findings, ONE).values()) / min(times(findings, "queries").values())
         findings.note("tuned", kernel=ONE, blocks=list(fastest(findings, ONE) or ()), ratio=ratio)
+
+
+def count() -> int:
+    """Return the number of choices that are timed: those of the table, the present one of each kernel, and one pass."""
+    return sum(len(each) + 1 for each in CHOICES.values()) + len(ONE_CHOICES)
 
 
 def choices(present: Row, number: int) -> list[tuple[Blocks, Row]]:

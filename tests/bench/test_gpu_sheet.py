@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import command
 from benchmarks.gpu import __main__ as sheet
-from benchmarks.gpu import bars, epochs, parts, running, summary, tuning
+from benchmarks.gpu import bars, epochs, running, summary, testing, tuning
 from benchmarks.gpu.findings import Findings, read
 from benchmarks.gpu.running import Part, Room
 
@@ -167,6 +167,8 @@ def test_bars_are_met_missed_or_not_measured():
         {**step, "case": "d256 classic sdpa compiled", "ms": {"median": 100.0, "quartiles": [99.0, 101.0]}},
         {**step, "case": "d256 differential fused compiled", "ms": {"median": 130.0, "quartiles": [99.0, 131.0]}},
         {"kind": "part", "part": "tests", "exit": 1},
+        {"kind": "part", "part": "compile-deep", "exit": -9, "late": True, "seconds": 100.0},
+        {"kind": "part", "part": "steps-256", "exit": -9, "late": True, "seconds": 69.0},
     ]
     found = bars.Found(lines)
     verdicts = {bar.name: bar.verdict(bar.found(found)) for bar in bars.BARS}
@@ -174,8 +176,9 @@ def test_bars_are_met_missed_or_not_measured():
     assert verdicts["utilisation, d_model 256, classic compiled"] == "missed"  # 30 %
     assert verdicts["differential / classic by the fused kernels, compiled"] == "missed"
     assert verdicts["steps that wait for the device"] == "met"
-    assert verdicts["cold compile, 12 layers"] == "not measured"
-    assert "bars: 1 met, 3 missed, 14 not measured" in summary.text(lines)
+    assert verdicts["cold compile, 12 layers"] == "not measured"  # cut off after 59 s
+    assert verdicts["cold compile, 63 layers"] == "missed"  # still compiling after 90 s
+    assert "bars: 1 met, 4 missed, 13 not measured" in summary.text(lines)
     tiny = {
         "kind": "machine",
         "part": "",
@@ -186,7 +189,36 @@ def test_bars_are_met_missed_or_not_measured():
         "cpu": "",
         "versions": {},
     }
-    assert "bars: 0 met, 0 missed, 14 not measured" in summary.text([tiny, *lines])
+    assert "bars: 0 met, 0 missed, 13 not measured" in summary.text([tiny, *lines])
+
+
+def test_tests_that_are_cut_off_are_counted_and_never_all_passed(tmp_path):
+    findings, bar = Findings(tmp_path / "results.jsonl", "tests"), bars.BARS[0]
+    for line in ("6 workers [110 items]", "scheduling tests via WorkStealingScheduling",
+                 "[gw0] [  1%] PASSED tests/a.py::test_a[33 tokens] ",
+                 "[gw5] [  1%] SKIPPED tests/a.py::test_b "):  # fmt: skip
+        testing.note(line, findings)
+    findings.note("part", exit=-15, late=True)
+    text = summary.text(read(findings.path))
+    assert "tests: 2 of 110 ran: 1 passed, 1 skipped" in text and "not measured completely" in text
+    assert bar.verdict(bar.found(bars.Found(read(findings.path)))) == "not measured"
+    testing.note("[gw0] [  2%] FAILED tests/a.py::test_c[1] ", findings)
+    found = bars.Found(read(findings.path))
+    assert bar.verdict(bar.found(found)) == "missed" and found.tests()["names"] == ["tests/a.py::test_c[1]"]
+    skipped = [{"kind": "test", "case": "a", "outcome": "skipped"}, {"kind": "part", "part": "tests", "exit": 0}]
+    assert bar.found(bars.Found(skipped)) is None
+
+
+def test_contenders_are_compared_in_the_rounds_that_both_have(tmp_path):
+    findings = Findings(tmp_path / "results.jsonl", "peers-256")
+    for name, number, ms in (("vit_classic", 0, 80.0), ("timm eager", 0, 100.0), ("HF Trainer", 0, 400.0),
+                             ("vit_classic", 1, 90.0), ("timm eager", 1, 100.0), ("vit_classic", 2, 70.0)):  # fmt: skip
+        findings.note("turn", case=name, round=number, ms=ms, units=1)
+    found = bars.Found(read(findings.path))
+    assert found.ratio("peers-256", "vit_classic", "timm eager") == 0.9  # round 0 is not in turns
+    assert found.ratio("peers-256", "vit_classic", "HF Trainer") == 0.2  # it has no other
+    assert found.ratio("peers-256", "vit_classic", "timm compiled") is None and not found.peers("peers-384")
+    assert "timm eager: 100.00, n = 1" in summary.text(read(findings.path))
 
 
 def test_the_row_of_the_fastest_block_sizes_omits_those_with_other_results(tmp_path):
@@ -215,12 +247,6 @@ def test_fifty_epochs_follow_from_the_steady_steps_of_a_log():
     assert killed["epoch_seconds"] == pytest.approx(11.0 + 5000 * 0.01 / 128) and not killed["full_validation"]
 
 
-def test_every_part_is_described_in_the_page_and_has_a_box(room):
-    page = (ROOT / "benchmarks" / "gpu" / "README.md").read_text()
-    for part in parts.parts(room):
-        assert f"| `{part.name}` | {parts.ABOUT[part.name]} |" in page and part.box > 0
-
-
 def test_an_unknown_part_and_a_machine_without_a_gpu_are_refused_in_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sheet.host, "gpus", list)
     assert command.run(sheet.gpu, ["stepz-256"]) == 2 and "Did you mean" in capsys.readouterr().err
@@ -237,7 +263,7 @@ def test_parts_in_miniature_measure_on_a_cpu_and_say_why_others_cannot(tmp_path)
     found = bars.Found(read(results))
     assert found.parts["rates"]["exit"] == found.parts["graphs"]["exit"] == 0 and found.rate() > 0
     assert found.parts["tune"]["skipped"] == "block sizes need a CUDA device"
-    assert {one["case"] for one in found.of("step")} == {f"1M batch {n} classic sdpa eager" for n in (64, 512)}
+    assert {one["case"] for one in found.of("step")} == {"1M batch 64 classic sdpa eager"}
     reasons = {one["case"]: one["why"] for one in found.of("skipped")}
     assert reasons["1M batch 64 classic sdpa CUDA graphs"] == "CUDA graphs need a CUDA device"
     assert done.stdout == results.with_suffix(".txt").read_text()

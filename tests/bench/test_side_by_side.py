@@ -44,6 +44,12 @@ def test_a_run_that_fails_costs_its_number_of_runs_only(findings, monkeypatch):
     assert "run 1 of 2: exit 3" in failure["error"] and failure["case"] == Case(2, 4).name
 
 
+def test_one_run_is_the_first_of_its_batch_and_compiles():
+    assert [case.runs for case in CASES if case.batch == 64] == [1, 8, 4, 2]
+    assert all(CASES[[case.batch for case in CASES].index(case.batch)].runs == 1 for case in CASES)
+    assert side_by_side.Case(1, 64).least > side_by_side.Case(8, 64).least > side_by_side.Case(2, 64).least
+
+
 def test_each_run_has_the_environment_of_a_study_s_worker_on_the_first_gpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     assert CASES[0].runs == 1 and {case.batch for case in CASES if case.runs > 1} == {case.batch for case in CASES}
