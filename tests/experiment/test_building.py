@@ -19,5 +19,6 @@ def test_batch_norms_share_their_statistics_before_the_model_is_compiled(monkeyp
     monkeypatch.setattr(building.models, "share_statistics", lambda _: order.append("joined"))
     monkeypatch.setattr(building, "compiled", lambda model, *_, **__: order.append("compiled") or model)
     monkeypatch.setattr(building.optim, "of", lambda *_: None)
-    learner = building.built(SimpleNamespace(config=config, state=None, here=here, chosen=chosen))
+    splits = SimpleNamespace(train=[0], val=[0])
+    learner = building.built(SimpleNamespace(config=config, state=None, here=here, chosen=chosen, splits=splits))
     assert order == ["looked at", "joined", "compiled"] and learner.partly_used
