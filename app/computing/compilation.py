@@ -92,21 +92,8 @@ def _trial(
     shape = {**chosen, **{name: getattr(config, name) for name in _OF_A_STEP}}
     key = trials.key_of(config, place) | shape | {"how": how, "lacking": missing(place.device.type)}
 
-    def measure() -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = run(trials.step_trial, config, place, how, **chosen)
-            return found
-        except NoAnswer:  # of a slow machine, whose next try finds what was compiled so far
-            raise
-        except Exception as error:  # whatever a compiler fails with, the run does without
-            if is_out_of_memory(error):
-                raise
-            return {"failure": named_line(error)[:_MOST]}
-        finally:
-            gc.collect()  # a compiled block refers to itself, and keeps device memory that the run is about to need
-
     try:
-        found = trials.remembered("step", key, measure)
+        found = trials.remembered("step", key, lambda: _measured(config, place, chosen, how, run))
     except NoAnswer as error:
         found = {"failure": f"{first_line(error)}, and the next command tries again"}
     except Exception as error:
@@ -117,6 +104,21 @@ def _trial(
         say(f"compile {how} is unavailable here ({failure})")
         return None
     return found
+
+
+def _measured(config: RunConfig, place: Place, chosen: Mapping[str, Any], how: str, run: Run) -> dict[str, Any]:
+    """Return the times of steps in one way, or a compiler's failure. Raises NoAnswer, and what a lack of memory is."""
+    try:
+        found: dict[str, Any] = run(trials.step_trial, config, place, how, **chosen)
+        return found
+    except NoAnswer:  # of a slow machine, whose next try finds what was compiled so far
+        raise
+    except Exception as error:  # whatever a compiler fails with, the run does without
+        if is_out_of_memory(error):
+            raise
+        return {"failure": named_line(error)[:_MOST]}
+    finally:
+        gc.collect()  # a compiled block refers to itself, and keeps device memory that the run is about to need
 
 
 def gain(eager: Mapping[str, Any], trial: Mapping[str, Any], *, images: int) -> float:
