@@ -23,6 +23,7 @@ from app import place
 from app.bench import ours
 from app.computing.choices import Execution
 from app.computing.rehearsal import HeldBatch, Rehearsal
+from app.errors import named_line
 from app.studies import jobs
 from app.system import neighbours, processes
 
@@ -79,10 +80,11 @@ def together(case: Case, findings: Findings) -> dict[str, Any]:
             run.begin()
         found = [run.answer() for run in runs]
     rates = [case.batch * each["steps"] / each["seconds"] for each in found]
-    total, alone = sum(rates), _alone(case, findings)
+    total = sum(rates)
+    alone = total if case.runs == 1 else _alone(case, findings)
     return {
         "runs": case.runs, "batch": case.batch, "images_per_second": total,
-        "over_one": total / alone if alone else 1.0, "each": rates, "peak_bytes": [each["peak"] for each in found],
+        "over_one": total / alone if alone else None, "each": rates, "peak_bytes": [each["peak"] for each in found],
     }  # fmt: skip
 
 
@@ -148,7 +150,7 @@ def main() -> None:
     try:
         take_steps(asked.batch, tiny=asked.tiny)
     except Exception as error:  # whatever it fails with is the answer  # noqa: BLE001
-        _say({"error": f"{type(error).__name__}: {error}"[:300]})
+        _say({"error": named_line(error)})
         sys.exit(1)
 
 

@@ -33,6 +33,13 @@ def test_the_rate_of_all_runs_is_noted_over_that_of_one_at_the_same_batch(findin
     assert three["peak_bytes"] == [3, 3, 3] and one["over_one"] == 1
 
 
+def test_without_one_run_alone_there_is_no_ratio(findings, monkeypatch):
+    monkeypatch.setattr(side_by_side, "_IN_MINIATURE", (Case(3, 4),))
+    side_by_side.measure(findings)
+    (three,) = (found for found in read(findings.path) if found["kind"] == "beside")
+    assert three["images_per_second"] == 3 * 4 * 10 / 2 and three["over_one"] is None
+
+
 def test_a_run_that_fails_costs_its_number_of_runs_only(findings, monkeypatch):
     code = f"import os, sys\nif os.environ.get({neighbours.VARIABLE!r}, '').startswith('2'): sys.exit(3)\n{RUN}"
     monkeypatch.setattr(side_by_side, "command", lambda case, tiny: [sys.executable, "-S", "-c", code])
