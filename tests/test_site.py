@@ -27,6 +27,16 @@ def test_the_first_page_links_to_every_other():
     assert linked == PAGES - {"index.md"}
 
 
+def test_links_between_pages_lead_to_pages_of_the_site():
+    """The site is built from docs/ alone: a file elsewhere in the repository is named, not linked."""
+    found = {name: re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / "docs" / name).read_text()) for name in PAGES}
+    lost = {
+        name: [link for link in links if link.startswith("..") or not (ROOT / "docs" / link).exists()]
+        for name, links in found.items()
+    }
+    assert not {name: links for name, links in lost.items() if links}
+
+
 def test_the_built_site_is_not_committed():
     assert f"{PROJECT['site_dir']}/" in (ROOT / ".gitignore").read_text().split()
 
