@@ -97,6 +97,7 @@ def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     """Return a worker of a sweep, whose file is checked. Raises InputError."""
     from ..errors import InputError
     from ..studies import jobs
+    from ..studies.budget import Budget
     from ..sweeps import drawing
 
     for name in ("as_json", "models", "into"):
@@ -106,6 +107,7 @@ def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     with Screen() as screen:
         sweep, cap = sweep_read.sweep_of(options, screen, trials=options.get("trials"))
         drawing.require(sweep.file, cap)
+        Budget(usd=options.get("max_usd")).require_price(options, "the sweep")
     file = options["file"]
     stays = shared and _is_below(file)
     words = sweep_read.worker_of({**options, "file": file if stays else _embedded(file)})

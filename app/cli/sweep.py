@@ -54,25 +54,43 @@ def run(*, as_json: bool, **options: Any) -> None:
     """
     how = {name: options.pop(name) for name in so.OF_RUN if name != "as_json"}
     models = sweep_models.asked(how["models"], options, into=how["into"])
-    if not models:
-        sweep, content = _searched(options, how, as_json=as_json)
-        return show(sweep, content, count=None, as_json=as_json)
-    found = [_searched(options | {"model": model}, how, as_json=as_json) for model in models]
-    return sweep_models.show(found, into=how["into"], as_json=as_json)
+    asked = [options | {"model": model} for model in models] or [options]
+    begun = _begin(asked, how, as_json=as_json)
+    found = [
+        (sweep, _searched(sweep, cap, given, how, as_json=as_json))
+        for (sweep, cap), given in zip(begun, asked, strict=True)
+    ]
+    if models:
+        return sweep_models.show(found, into=how["into"], as_json=as_json)
+    return show(*found[0], count=None, as_json=as_json)
 
 
-def _searched(given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> tuple[Sweep, Content]:
-    """Search to the end; return the sweep and its lines. Raises NotUploaded."""
+def _begin(asked: Sequence[dict[str, Any]], how: dict[str, Any], *, as_json: bool) -> list[tuple[Sweep, int | None]]:
+    """Return the sweep of each model and its most trials, all checked before the first training.
+
+    Raises InputError and HubUnavailable.
+    """
     with Screen(quiet=as_json) as screen:
+        from ..studies.budget import Budget
         from ..sweeps import drawing
 
-        sweep, cap = sweep_of(given, screen, trials=how["trials"])
-        drawing.require(sweep.file, cap)
-        screen.say(_begun(sweep, cap))
-        if given.get("upload"):
-            require_writable(screen, private=bool(given.get("private")))
+        begun = [sweep_of(given, screen, trials=how["trials"]) for given in asked]
+        for (sweep, cap), given in zip(begun, asked, strict=True):
+            drawing.require(sweep.file, cap)
+            Budget(usd=how["max_usd"]).require_price(given, "the sweep")
+            if len(begun) > 1:
+                sweep.require_trainable(screen)
+        if asked[0].get("upload"):
+            require_writable(screen, private=bool(asked[0].get("private")))
+    return begun
+
+
+def _searched(sweep: Sweep, cap: int | None, given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> Content:
+    """Search to the end; return the lines. Raises NotUploaded."""
     from ..studies import jobs
 
+    with Screen(quiet=as_json) as screen:
+        screen.say(_begun(sweep, cap))
     parts = jobs.parts_of(given | how)
     uploaded = not parts or _work_together(parts, given | how)
     content = search_of(sweep, given, cap=cap, how=how).complete()
@@ -80,7 +98,7 @@ def _searched(given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> t
         from ..errors import NotUploaded
 
         raise NotUploaded("runs of the sweep are finished, but not uploaded. Run the same command again")
-    return sweep, content
+    return content
 
 
 def _begun(sweep: Sweep, cap: int | None) -> str:

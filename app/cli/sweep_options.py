@@ -36,6 +36,15 @@ Into = Annotated[
     Path | None, _option("--into", metavar="FILE.csv", help="Write the best settings of each model into this study "
                          "file, with --models. Default: none."),
 ]  # fmt: skip
+MaxHours = Annotated[
+    float | None, _option("--max-hours", min=0, help="Save the state and stop once all trials of the sweep took this "
+                          "many hours, in all commands together; with --models, those of each model. Default: no "
+                          "limit."),
+]  # fmt: skip
+MaxUsd = Annotated[
+    float | None, _option("--max-usd", min=0, help="Save the state and stop once all trials of the sweep cost this "
+                          "many USD, with --usd-per-hour; with --models, those of each model. Default: no limit."),
+]  # fmt: skip
 Count = Annotated[
     int, _option("--count", metavar="N", min=1, help="Print this many trials, the best one first. Default: 3.")
 ]
@@ -44,5 +53,5 @@ OF_RUN: dict[str, tuple[Any, Any]] = {
     "trials": (Trials, None), "models": (Models, None), "into": (Into, None),
     "jobs": (study_options.Jobs, None), "jobs_per_device": (study_options.JobsPerDevice, None),
     "claim": (study_options.Claim, None), "mixed_versions": (study_options.MixedVersions, False),
-    "as_json": (o.AsJson, False),
+    "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None), "as_json": (o.AsJson, False),
 }  # fmt: skip

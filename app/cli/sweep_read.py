@@ -35,6 +35,7 @@ def sweep_of(options: Mapping[str, Any], screen: Screen, *, trials: int | None =
 
 def search_of(sweep: Sweep, options: Mapping[str, Any], *, cap: int | None, how: Mapping[str, Any]) -> Search:
     """Return what trains the trials of a sweep in this process. Raises InputError."""
+    from ..studies.budget import Budget
     from ..studies.study import Study
     from ..studies.worker import CLAIM_SECONDS, Worker
     from ..sweeps.searching import Search
@@ -48,6 +49,7 @@ def search_of(sweep: Sweep, options: Mapping[str, Any], *, cap: int | None, how:
     worker = Worker(
         study, screen.say, max_minutes=options.get("max_minutes"), claim_seconds=how.get("claim") or CLAIM_SECONDS,
         mixed_versions=bool(how.get("mixed_versions")), noun="sweep",
+        budget=Budget(hours=how.get("max_hours"), usd=how.get("max_usd"), noun="sweep"),
     )  # fmt: skip
     return Search(sweep, worker, screen, cap)
 
@@ -59,6 +61,8 @@ def worker_of(options: Mapping[str, Any]) -> list[str]:
 
     given = o.given(options)
     values = {f"--{name.replace('_', '-')}": str(given[name]) for name in ("trials", "sweep_seed") if name in given}
+    limits = ("max_hours", "max_usd")
+    values |= {f"--{name.replace('_', '-')}": f"{given[name]:.15g}" for name in limits if name in given}
     values |= {"--claim": f"{given['claim']:g}s"} if "claim" in given else {}
     own = [word for name, value in values.items() for word in (name, value)]
     own += ["--mixed-versions"] if given.get("mixed_versions") else []

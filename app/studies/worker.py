@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +42,9 @@ class Worker:
     ranks: int = 1  # processes of each training, which `torchrun` starts
     ahead: int = 0  # missing runs that are left to workers which start at the same time
     budget: Budget = field(default_factory=Budget)
+    counted: Callable[[], Sequence[Progress]] | None = (
+        None  # the runs that take from the budget; None: those of the study
+    )
     environment: dict[str, str] = field(default_factory=dict)  # in addition, of each training
     noun: str = "study"  # what trains the runs, in messages: study | sweep
     title: Callable[[Cell], str] | None = None  # which run a training is of; None: its number in the study
@@ -183,7 +186,7 @@ class Worker:
 
     def _limit(self, cell: Cell) -> list[str]:
         """Return the option that ends a training with the study's time or budget; raise Stopped where one is over."""
-        left = self.budget.left(cell, self.progress()) if self.budget.limited else []
+        left = self.budget.left(cell, (self.counted or self.progress)()) if self.budget.limited else []
         if self.max_minutes is not None:
             left.append((self.max_minutes - (time.monotonic() - self._began) / 60, "--max-minutes"))
             if left[-1][0] <= 0:

@@ -42,6 +42,9 @@ class Search:
     _ticket: Ticket | None = None
     _began: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self.worker.counted = self._runs
+
     def complete(self) -> Content:
         """Train all trials; return the lines. Raises Stopped, KeyboardInterrupt, DiskFull and InputError."""
         minutes = self.worker.max_minutes
@@ -228,6 +231,12 @@ class Search:
         if found.at_hub:
             return RunFiles.of(self.sweep.checkpoints, found.cell.config)
         return found.run.files if found.run else RunFiles.of(self.sweep.checkpoints, found.cell.config)
+
+    def _runs(self) -> list[Progress]:
+        """Return the progress of the runs of all trials so far, pruned and failed ones included."""
+        found = (self._cell(trial) for trial in self.sweep.read().drawn.values())
+        cells = {cell.run_id: cell for cell in found if cell}
+        return self.worker.study.progress(self.screen.say, list(cells.values()))
 
     def _study(self, cell: Cell) -> Study:
         return replace(self.worker.study, cells=[cell])

@@ -135,6 +135,13 @@ class Sweep:
             self.file.metric.require_task(self._cells[key].config.task)
         return self._cells[key]
 
+    def require_trainable(self, screen: Screen) -> None:
+        """Raise InputError, which names the model, if the settings of the first trial cannot be trained."""
+        try:
+            self.cell(0, self.draw(0, Content(())).values, screen)
+        except InputError as error:
+            raise InputError(f"{self.given['model']}: {error}") from None
+
     def drawn(self, number: int, content: Content, screen: Screen) -> Drawn:
         """Return the line of a trial that begins. Its run is empty if its settings cannot be trained."""
         drawn = self.draw(number, content)

@@ -170,6 +170,8 @@ REFUSED = {
     "Omit one of them": ("", "sweep search.yaml --trials 1 --model vit_classic --models vit_classic,resnet18"),
     "is not a comparison": ("", "sweep search.yaml --dataset digits --trials 1 --models vit_classic"),
     "with --models only": ("", "sweep search.yaml --dataset digits --trials 1 --into best.csv"),
+    "resnet1d: ": ("", "sweep search.yaml --dataset digits --models resnet18,resnet1d --trials 1"),
+    "--max-usd needs the price of the machine": ("", "sweep search.yaml --dataset digits --trials 1 --max-usd 5"),
     "`run.py sweep FILE.yaml`": ("", "tune search.yaml"),
 }  # fmt: skip
 
@@ -199,6 +201,14 @@ def test_a_sweep_that_a_limit_ends_is_called_a_sweep(call):
 
 
 @pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("limit", ["--max-hours 0", "--max-usd 0 --usd-per-hour 1"])
+def test_a_sweep_whose_budget_is_spent_trains_nothing_and_names_the_option(call, work, limit):
+    ended = call(f"sweep search.yaml {TINY} --trials 2 {limit}")
+    assert ended.code == 75 and f"the sweep stopped by {limit.split()[0]}: its runs took 0.00" in ended.err
+    assert not find_runs(work / "checkpoints")
+
+
+@pytest.mark.usefixtures("file")
 def test_a_sweep_without_trials_names_the_options_of_others_by_its_file(call, work):
     metric = Metric(name="val_loss", column="loss", goal="minimize")
     its = {"format": lines.FORMAT, "method": "random", "metric": metric, "early_terminate": None, "parameters": []}
@@ -222,12 +232,18 @@ def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
 @pytest.mark.usefixtures("file")
 def test_a_sweep_is_launched_with_its_file_in_the_text(call, monkeypatch):
     monkeypatch.setenv("HF_REPOSITORY", "owner/name")
-    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --jobs-per-device 1 --upload"
+    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --jobs-per-device 1 --upload --max-hours 5"
     ended = call(f"launch docker --gpus 2 -- {line}")
     assert ended.code == 0, ended.err
     text = " ".join(ended.out.replace("\\\n", " ").split())
     assert "sweep run 'data:application/yaml;name=search.yaml;base64," in text
-    assert "--trials 3" in text and "--sweep-seed 4" in text and "--jobs 2" in text and "--upload" in text
+    assert (
+        "--trials 3" in text
+        and "--sweep-seed 4" in text
+        and "--jobs 2" in text
+        and "--max-hours 5" in text
+        and "--upload" in text
+    )
     assert "torch.distributed" not in text  # the workers start their trainings
     shared = call(f"launch docker --gpus 3 -- {line.replace('--jobs 2', '').replace('device 1', 'device 4')}")
     assert "--jobs-per-device 4" in shared.out and "--jobs " not in shared.out

@@ -70,6 +70,7 @@ class Worker:
     pruned: dict = field(default_factory=dict)
     not_uploaded: set = field(default_factory=set)
     environment: dict = field(default_factory=dict)
+    counted: None = None
 
     def train_missing(self):
         (cell,) = self.study.cells

@@ -46,6 +46,16 @@ def test_a_search_that_is_killed_at_any_epoch_equals_the_uninterrupted_one(searc
     assert sorted(world.trained) == sorted(whole.trained)  # no epoch twice, and none too many
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_runs_of_all_trials_take_from_the_budget(search, world, method):
+    made = search(**how(method))
+    made.complete()
+    counted = [each.cell.run_id for each in made.worker.counted()]
+    assert sorted(counted) == sorted(world.runs) and "pruned" in {
+        line.state for line in made.sweep.read().ended.values()
+    }
+
+
 @pytest.mark.parametrize(
     ("method", "step"),
     [("bayes", 29), *(pytest.param(method, 1, marks=[pytest.mark.slow, pytest.mark.long]) for method in METHODS)],
