@@ -133,9 +133,10 @@ def _title(gap: Difference) -> str:
 def _table(found: Compared) -> Iterator[str]:
     from ..system.columns import columns
 
+    images = f"{found.n:,} test images" + (f" in {found.groups:,} groups" if found.groups else "")
     yield (
-        f"differences, {found.arms[0]} minus {found.arms[1]}, n {found.n:,} test images (exploratory; * marks a false "
-        "discovery rate of 5 %):"
+        f"differences, {found.arms[0]} minus {found.arms[1]}, n {images} (exploratory; * marks a "
+        "false discovery rate of 5 %):"
     )
     rows = [
         [

@@ -18,6 +18,7 @@ from ..config import checks
 from ..errors import InputError
 from ..results import attended
 from ..results.attended import Parts
+from ..results.attention_units import Units
 from ..tables.attention_numbers import MOST_DISTRACTORS, ROUNDING
 from . import selection, style
 from .canvas import CANVAS as USUAL
@@ -27,9 +28,10 @@ from .series import Series, series_of
 _HEIGHT = 4.3  # inches
 _TEXTS = {  # the start of a file's name, the axis of shares, the dotted line, and the caption: what, and where
     CANVAS: (
-        "attention", "share on the target's cell", "chance 1 / (m + 1)",
+        "attention", "share on the target's cell - chance", "chance, 1 / (m + 1)",
         "Canvases of 3 x 3 cells with a test image and m images of other classes",
-        "tokens without one, on the target's cell, of what is on all cells with an image. It is a mean over layers,",
+        "tokens without one, on the target's cell, of what is on all cells with an image, minus",
+        "chance. It is a mean over layers,",
     ),
     PATCHED: (
         "attention_patches", "share on the image - uniform", "uniform map, 1 - m / 16",
@@ -59,8 +61,8 @@ class Inputs:
 
     @property
     def chance(self) -> np.ndarray:
-        """What is drawn for a map without a preference, (counts,)."""
-        return 1 / (1 + np.array(self.counts)) if self.kind == CANVAS else np.zeros(len(self.counts))
+        """The share on the target's cell of a map without a preference, (counts,)."""
+        return 1 / (1 + np.array(self.counts))
 
 
 CANVASES = Inputs(CANVAS, tuple(range(MOST_DISTRACTORS + 1)))
@@ -76,10 +78,10 @@ class Line:
     high: np.ndarray
     clean: np.ndarray | None = None  # the means of the same places in images without patches
 
-    def minus(self, reference: np.ndarray, clean: np.ndarray) -> Line:
-        """Return the line relative to a reference, with the means without patches, (counts,) each."""
-        moved = (each - reference for each in (self.means, self.low, self.high, clean))
-        return Line(self.label, *moved)
+    def minus(self, reference: np.ndarray, clean: np.ndarray | None = None) -> Line:
+        """Return the line relative to a reference, with the means without patches if there are such, (counts,) each."""
+        moved = (each - reference for each in (self.means, self.low, self.high))
+        return Line(self.label, *moved, clean=None if clean is None else clean - reference)
 
 
 def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]:
@@ -126,17 +128,19 @@ def _of_size(
 ) -> Figure:  # fmt: skip
     shares, rights = [], []
     rows = _rows([found[run.files.record] for each in series for run in each.runs], inputs)
+    codes = Units.of(series[0].runs[0]).codes(rows)
     for each in series:
         parts = [found[run.files.record] for run in each.runs]
-        rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs, rows=rows))
+        rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs, rows=rows, codes=codes))
         names = {"share": "D", "share_first": "A1"} if _subtracts(parts[0], inputs) else {"share": "A"}
         for name, shown in names.items():
-            drawn = line(f"{each.architecture}: {shown}", parts, name, inputs=inputs, rows=rows)
+            drawn = line(f"{each.architecture}: {shown}", parts, name, inputs=inputs, rows=rows, codes=codes)
             if inputs.kind == PATCHED:
                 others = (line("", parts, of, inputs=inputs, rows=rows) for of in ("uniform", f"{name}_clean"))
                 uniform, clean = (other.means for other in others)
-                drawn = drawn.minus(uniform, clean)
-            shares.append(drawn)
+                shares.append(drawn.minus(uniform, clean))
+            else:
+                shares.append(drawn.minus(inputs.chance))
     return figure(size, series, shares, rights, canvas, inputs=inputs, n=len(rows))
 
 
@@ -152,17 +156,18 @@ def _subtracts(parts: Parts, inputs: Inputs) -> bool:
 
 
 def line(
-    label: str, runs: Sequence[Parts], name: str, unit: float = 1.0, *, rows: np.ndarray, inputs: Inputs = CANVASES
-) -> Line:
+    label: str, runs: Sequence[Parts], name: str, unit: float = 1.0, *, rows: np.ndarray, inputs: Inputs = CANVASES,
+    codes: np.ndarray | None = None,
+) -> Line:  # fmt: skip
     """Return a number of an architecture, the mean over layers and seeds, against the number of distractors.
 
-    All of it is of the same test rows, (n,). The interval of several seeds covers new seeds and new images, that of one
-    seed new images. It has no width where the number varies over neither.
+    All of it is of the same test rows, (n,). Rows with equal `codes` (n,) count as one. The interval of several seeds
+    covers new seeds and new images, that of one seed new images. It has no width where the number varies over neither.
     """
     means, low, high = [], [], []
     for each in inputs.names:
         values = np.stack([_of_images(parts, name, each, rows) for parts in runs])
-        mean, interval, _ = attended.estimate(values, np.zeros_like(values))
+        mean, interval, _ = attended.estimate(values, np.zeros_like(values), codes=codes)
         if interval is None and len(rows) > 1 and np.ptp(values) <= ROUNDING:
             interval = mean, mean
         means.append(mean)
@@ -192,7 +197,7 @@ def figure(
         made = style.blank(title, canvas)
         one, other = made.subplots(2, 1) if canvas.narrow else made.subplots(1, 2)
         _draw(one, shares, canvas, inputs)
-        one.plot(inputs.counts, inputs.chance, color=style.GREY, linestyle=":", label=dotted)
+        one.plot(inputs.counts, np.zeros(len(inputs.counts)), color=style.GREY, linestyle=":", label=dotted)
         _draw(other, rights, canvas, inputs)
         for axes, label in ((one, share), (other, "accuracy (%)")):
             axes.set(xlabel="distractors m", ylabel=label)

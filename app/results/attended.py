@@ -13,8 +13,10 @@ import numpy as np
 from ..artifacts.attention_rows import CANVAS, PATCHED, TEST, Numbers, Part
 from ..statistics import student
 from ..statistics.crossed import crossed
+from ..statistics.grouping import grouped
 from ..statistics.several import discoveries
 from ..tables.attention_numbers import EVERY, ROUNDING, of_kind, widest
+from .attention_units import NONE, Units
 
 _FALSE = 0.05  # rate of false discoveries among the marked rows
 _CHECKS = ("row_sum",)  # numbers whose value is known before any image: they have no p value
@@ -75,27 +77,31 @@ def varies(values: np.ndarray, scale: float) -> bool:
 
 
 def estimate(
-    a: np.ndarray, b: np.ndarray, *, scale: float | None = None
+    a: np.ndarray, b: np.ndarray, *, scale: float | None = None, codes: np.ndarray | None = None
 ) -> tuple[float, Interval | None, float | None]:
     """Return A - B with its 95 % interval and p value: (k_A, n), (k_B, n).
 
     Several runs in each arm are seeds, as in `compare`. Otherwise the answer is about these runs, over new images. A
     difference that varies over images by less than 1e-5 of the numbers, which is rounding, has no interval and no p.
-    `scale` is the size of the numbers, if `a` and `b` are differences of them.
+    `scale` is the size of the numbers, if `a` and `b` are differences of them. Images with equal `codes` (n,) are a
+    group, such as a patient's, and count as one.
     """
-    found = crossed(a, b)
+    found = crossed(a, b, groups=codes)
     if not varies(a.mean(0) - b.mean(0), scale or max(float(np.abs(a).max()), float(np.abs(b).max()))):
         return found.difference, None, None
     if min(found.seeds) > 1:
         return found.difference, found.interval(), found.p
     each = a.mean(0) - b.mean(0)
+    each = each if codes is None else grouped(each, codes)
+    if len(each) < 2:  # one group
+        return found.difference, None, None
     se = float(each.std(ddof=1)) / math.sqrt(len(each))
     return found.difference, student.interval(found.difference, se, len(each) - 1), student.two_sided(
         found.difference, se, len(each) - 1
     )  # fmt: skip
 
 
-def differences(a: Sequence[Parts], b: Sequence[Parts]) -> list[Difference]:
+def differences(a: Sequence[Parts], b: Sequence[Parts], units: Units = NONE) -> list[Difference]:
     """Return the differences of two architectures, for the rows that all runs have: means over layers, then layers.
 
     Layers are compared if both have as many. Numbers that only one architecture has are omitted, and so is the q999 of
@@ -115,7 +121,7 @@ def differences(a: Sequence[Parts], b: Sequence[Parts]) -> list[Difference]:
             one, other = (_stacked(arm, name, layer, rows, inputs) for arm in (a, b))
             if name.endswith("_q999") and _repeats(runs, name, layer, rows):
                 continue
-            gap, interval, p = estimate(one, other)
+            gap, interval, p = estimate(one, other, codes=units.codes(rows))
             if name in _CHECKS:
                 interval = p = None
             means = float(one.mean()), float(other.mean())

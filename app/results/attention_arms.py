@@ -14,6 +14,7 @@ from ..errors import InputError
 from . import arms, attended, audit, family, tuning
 from .arms import Arm
 from .attended import Difference, Parts
+from .attention_units import Units
 from .subtracted import Subtracted, subtracted
 
 Measured = Mapping[Path, Parts]  # by the file of a run's record
@@ -25,6 +26,7 @@ class Compared:
 
     arms: tuple[str, str]
     n: int  # test images
+    groups: int | None  # of test images that count as one, such as patients; None: there are none
     differences: tuple[Difference, ...]
     confounds: tuple[str, ...]
     also: str  # the sentence that names the confounds
@@ -32,7 +34,7 @@ class Compared:
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for a machine."""
         return {
-            "arms": [*self.arms], "n": self.n, "confounds": [*self.confounds],
+            "arms": [*self.arms], "n": self.n, "groups": self.groups, "confounds": [*self.confounds],
             "differences": [gap.to_json() for gap in self.differences],
         }  # fmt: skip
 
@@ -57,13 +59,20 @@ def answered(parts: Mapping[str, Sequence[Run]], measured: Measured, entries: Se
             continue
         notes += [each.line for each in chosen.exclusions]
         found[dataset] = chosen.arms
+    units = {arm.run_ids: Units.of(arm.runs[0]) for its in found.values() for arm in its}
+    notes += sorted({each.gap for each in units.values() if each.gap})
+    notes += sorted(
+        {f"groups of test rows count as one example: {each.about}" for each in units.values() if each.about}
+    )
     several = len(found) > 1
     effects = [
         each for dataset, its in found.items() for arm in its
-        for each in subtracted(f"{arm.title} on {dataset}" if several else arm.title, arm.run_ids, _of(arm, measured))
+        for each in subtracted(
+            f"{arm.title} on {dataset}" if several else arm.title, arm.run_ids, _of(arm, measured), units[arm.run_ids]
+        )
     ]  # fmt: skip
     try:
-        compared = _compared(found, measured, entries)
+        compared = _compared(found, measured, entries, units)
     except InputError as error:
         compared = None
         notes.append(str(error))
@@ -71,7 +80,8 @@ def answered(parts: Mapping[str, Sequence[Run]], measured: Measured, entries: Se
 
 
 def _compared(
-    found: Mapping[str, tuple[Arm, ...]], measured: Measured, entries: Sequence[Entry]
+    found: Mapping[str, tuple[Arm, ...]], measured: Measured, entries: Sequence[Entry],
+    units: Mapping[tuple[str, ...], Units],
 ) -> Compared | None:  # fmt: skip
     """Return the comparison of two architectures, or None for one. Raises InputError for others, by compare's rule."""
     if len(found) > 1:
@@ -87,9 +97,11 @@ def _compared(
     one, other = _of(a, measured), _of(b, measured)
     if not len(rows := attended.common([*one, *other], [TEST])):
         raise InputError("the runs have no test row in common and are not compared. Name runs with the same test rows")
+    codes = units[a.run_ids].codes(rows)
     about = audit.audited(a, b, tuning.findings(a, b, entries))
     return Compared(
-        arms=(a.title, b.title), n=len(rows), differences=tuple(attended.differences(one, other)),
+        arms=(a.title, b.title), n=len(rows), groups=None if codes is None else int(codes.max()) + 1,
+        differences=tuple(attended.differences(one, other, units[a.run_ids])),
         confounds=about.confounds, also=about.also,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..artifacts.attention_rows import CANVAS, PATCHED
 from . import attended
 from .attended import Interval, Parts
+from .attention_units import NONE, Units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ class Subtracted:
         }  # fmt: skip
 
 
-def subtracted(arm: str, run_ids: Sequence[str], runs: Sequence[Parts]) -> list[Subtracted]:
+def subtracted(
+    arm: str, run_ids: Sequence[str], runs: Sequence[Parts], units: Units = NONE
+) -> list[Subtracted]:  # fmt: skip
     """Return the differences of an architecture for canvases and for images with patches, as far as they are measured.
 
     It is empty for an architecture that does not subtract, and for runs without a common test row. Without
@@ -52,22 +55,22 @@ def subtracted(arm: str, run_ids: Sequence[str], runs: Sequence[Parts]) -> list[
         if not names or any(attended.over_layers(each, "share_first", names[-1]) is None for each in runs):
             continue
         if len(rows := attended.common(runs, names)):
-            found.append(_of_kind(arm, run_ids, runs, kind, counts, rows))
+            found.append(_of_kind(arm, run_ids, runs, kind, counts, rows, units.codes(rows)))
     return found
 
 
 def _of_kind(
     arm: str, run_ids: Sequence[str], runs: Sequence[Parts], kind: str, counts: Sequence[int],
-    rows: np.ndarray,
+    rows: np.ndarray, codes: np.ndarray | None,
 ) -> Subtracted:  # fmt: skip
     names = [f"{kind}{count}" for count in counts]
     gaps = np.stack([[_gap(each, name, rows) for name in names] for each in runs])  # (k, counts, n)
-    difference, interval = _estimate(gaps[:, -1], 1.0)
+    difference, interval = _estimate(gaps[:, -1], 1.0, codes)
     slope = slope_interval = None
     if len(counts) > 1:
         weights = np.array(counts) - np.mean(counts)
         weights /= (weights**2).sum()
-        slope, slope_interval = _estimate(np.einsum("c,kcn->kn", weights, gaps), float(np.abs(weights).sum()))
+        slope, slope_interval = _estimate(np.einsum("c,kcn->kn", weights, gaps), float(np.abs(weights).sum()), codes)
     return Subtracted(
         arm=arm, run_ids=tuple(run_ids), kind=kind, distractors=counts[-1], n=len(rows), difference=difference,
         interval=interval, slope=slope, slope_interval=slope_interval,
@@ -82,7 +85,7 @@ def _gap(parts: Parts, name: str, rows: np.ndarray) -> np.ndarray:
     return np.asarray((one - other)[np.searchsorted(its, rows)])
 
 
-def _estimate(values: np.ndarray, most: float) -> tuple[float, Interval | None]:
+def _estimate(values: np.ndarray, most: float, codes: np.ndarray | None) -> tuple[float, Interval | None]:
     """Return the mean of values (k, n) with its interval; D and A1 are of the same runs, so values are differences."""
-    mean, interval, _ = attended.estimate(values, np.zeros_like(values), scale=most)
+    mean, interval, _ = attended.estimate(values, np.zeros_like(values), scale=most, codes=codes)
     return mean, attended.within(interval, most)

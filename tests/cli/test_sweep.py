@@ -232,8 +232,8 @@ def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
 @pytest.mark.usefixtures("file")
 def test_a_sweep_is_launched_with_its_file_in_the_text(call, monkeypatch):
     monkeypatch.setenv("HF_REPOSITORY", "owner/name")
-    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --jobs-per-device 1 --upload --max-hours 5"
-    ended = call(f"launch docker --gpus 2 -- {line}")
+    line = "sweep search.yaml --dataset digits --trials 3 --jobs 2 --sweep-seed 4 --jobs-per-device 1 --upload"
+    ended = call(f"launch docker --gpus 2 -- {line} --max-hours 5")
     assert ended.code == 0, ended.err
     text = " ".join(ended.out.replace("\\\n", " ").split())
     assert "sweep run 'data:application/yaml;name=search.yaml;base64," in text

@@ -1,12 +1,14 @@
 """Which architectures `attention` compares: the rule and the names of `compare`, and a note where it compares none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.artifacts.attention_rows import Numbers, Part
 from app.artifacts.runs import find_runs, indexed
 from app.results import arms as choosing
-from app.results import attention_arms
+from app.results import attended, attention_arms, subtracted
 from app.results.comparing import compare
 
 from . import classified, finished
@@ -31,7 +33,10 @@ def answered(folder, *settings, rows=range(0, 40)):
         measured[run.files.record] = {
             Part("final", "test", 0): entropy, Part("final", "patched1", 0): one, Part("final", "patched2", 0): two
         }  # fmt: skip
-    return attention_arms.answered({"": runs}, measured, indexed(folder)), runs
+    found = attention_arms.answered({"": runs}, measured, indexed(folder))
+    gap, *notes = sorted(found.notes, key=lambda note: "exact duplicates" not in note)  # the data are not there
+    assert "the data are not in the cache" in gap
+    return replace(found, notes=tuple(notes)), runs
 
 
 @pytest.mark.parametrize(
@@ -80,3 +85,32 @@ def test_seeds_of_an_architecture_are_one_row_of_what_subtracting_adds(tmp_path)
     assert {*row.run_ids} == {run.record.run_id for run in runs if run.config.model == DIFF}
     assert row.difference == pytest.approx(0.1) and row.interval is None  # 0.1 for every image
     assert row.slope == pytest.approx(0) and (row.kind, row.distractors, row.n) == ("patched", 2, 40)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_images_of_one_patient_count_as_one(tmp_path, seeds):
+    """Forty images of ten patients, equal within a patient, say as much as ten images."""
+    patients = np.arange(100) // 4
+    about = {"groups": patients, "names": None}
+    measured, once = ({}, {}), ({}, {})
+    for arm, model in enumerate((DIFF, VIT)):
+        for seed in range(seeds):
+            run = finished(tmp_path, classified(RIGHT, **about), **{**OF, "seed": seed, "model": model})
+            values = np.random.default_rng([arm, seed]).uniform(size=10)
+            measured[arm][run.files.record] = parts(np.arange(40), np.repeat(values, 4))
+            once[arm][run.files.record] = parts(np.arange(10), values)
+    found = attention_arms.answered({"": find_runs(tmp_path)}, measured[0] | measured[1], indexed(tmp_path))
+    assert (found.compared.n, found.compared.groups) == (40, 10) and found.compared.to_json()["groups"] == 10
+    assert any("one per value of --group-column" in note for note in found.notes)
+    alone = attended.differences(*([*each.values()] for each in once))
+    for gap, other in zip(found.compared.differences, alone, strict=True):
+        assert gap.interval == pytest.approx(other.interval) and gap.adjusted == pytest.approx(other.adjusted)
+    (one,) = subtracted.subtracted("", [], [*once[0].values()])
+    assert found.subtracted[0].interval == pytest.approx(one.interval)
+
+
+def parts(rows, values):
+    """Numbers of one layer: an entropy, and the shares of D and A1 on images with patches."""
+    entropy = Numbers(rows, {"entropy": values})
+    shares = [Numbers(rows, {"share": values, "share_first": values**2 * by}) for by in (1, 2)]
+    return {Part("final", "test", 0): entropy, **{Part("final", f"patched{m}", 0): shares[m - 1] for m in (1, 2)}}
