@@ -40,6 +40,7 @@ PRIVATE = {
 }  # where what libraries do not promise is kept
 
 
+@functools.cache
 def name_of(path):
     """The module's dotted name below app; a package has the name of its folder."""
     parts = path.relative_to(APP).with_suffix("").parts
@@ -54,6 +55,12 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+@functools.cache
+def nodes(path):
+    """The nodes of a file, which most tests walk."""
+    return tuple(ast.walk(parsed(path)))
+
+
 def part_of(module):
     return module.split(".")[0]
 
@@ -63,10 +70,15 @@ PARTS = {part: [path for path in FILES if part_of(name_of(path)) == part] for pa
 every_part = pytest.mark.parametrize("files", PARTS.values(), ids=[part or "app" for part in PARTS])
 
 
+@functools.cache
 def imported(path):
     """The modules of app that a file imports anywhere: in functions and for type checkers too."""
+    return tuple(_imported(path))
+
+
+def _imported(path):
     package = path.relative_to(APP).parts[:-1]
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             assert not any(alias.name.split(".")[0] == "app" for alias in node.names), "imports in app are relative"
         elif isinstance(node, ast.ImportFrom):
@@ -101,7 +113,7 @@ def test_imports_inside_a_package_have_an_order(part):
 
 def test_the_tables_import_the_standard_library_only():
     for path in (APP / "tables").glob("*.py"):
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert all(name.split(".")[0] in sys.stdlib_module_names for name in names), path.name
@@ -112,7 +124,7 @@ def test_a_file_and_its_functions_keep_to_the_house_limits(files):
     for path in files:
         assert path.read_text().count("\n") <= 300, path
         assert ast.get_docstring(parsed(path)), f"the first line of {path} says what it is about"
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 most = 60 if (name_of(path), node.name) == ("loop", "fit") else 40
                 assert node.end_lineno - node.lineno < most, f"{node.name} of {path}"
@@ -124,13 +136,14 @@ def test_a_file_and_its_functions_keep_to_the_house_limits(files):
 @every_part
 def test_nothing_is_imported_by_another_way_than_a_statement_that_names_a_module_below(files):
     for path in files:
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.ImportFrom) and name_of(path) != "":
-                root = node.level == len(path.relative_to(APP).parts) and not node.module
+        depth, name = len(path.relative_to(APP).parts), name_of(path)
+        for node in nodes(path):
+            if isinstance(node, ast.ImportFrom) and name != "":
+                root = node.level == depth and not node.module
                 names = {alias.name for alias in node.names}
                 assert not root or names <= {"__version__", *map(part_of, MODULES)}, f"{names} of the package itself"
             words = [node.id] if isinstance(node, ast.Name) else [node.attr] if isinstance(node, ast.Attribute) else []
-            if name_of(path) not in BY_NAME:
+            if name not in BY_NAME:
                 assert not {*words} & {"import_module", "__import__"}, f"{path}:{node.lineno} imports by a name"
             if isinstance(node, ast.Import | ast.ImportFrom):
                 modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
@@ -141,14 +154,14 @@ def test_nothing_is_imported_by_another_way_than_a_statement_that_names_a_module
 def test_no_private_name_of_another_file_or_of_a_library_is_used(files):
     for path in files:
         if name_of(path) not in PRIVATE:
-            assert not list(private_names(parsed(path))), path
+            assert not list(private_names(nodes(path))), path
 
 
-def private_names(tree):
-    """The private names of other modules that a file uses, each with its line."""
-    modules = {alias.asname or alias.name.split(".")[0] for node in ast.walk(tree)
+def private_names(found):
+    """The private names of other modules that the nodes of a file use, each with its line."""
+    modules = {alias.asname or alias.name.split(".")[0] for node in found
                if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}  # fmt: skip
-    for node in ast.walk(tree):
+    for node in found:
         if isinstance(node, ast.ImportFrom):
             names = (*(node.module or "").split("."), *(alias.name for alias in node.names))
             yield from (f"{name} in line {node.lineno}" for name in names if is_private(name))
@@ -181,7 +194,7 @@ def may_take_many(path, node):
 
 def commands(path):
     """The functions that a file registers as commands, `app.command()(train)`; their parameters are its options."""
-    calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call)]
     return {
         call.args[0].id for call in calls
         if isinstance(call.func, ast.Call) and ast.unparse(call.func.func).endswith(".command") and call.args
