@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -19,6 +19,7 @@ from .sweep_read import search_of, sweep_of, worker_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..studies.budget import Budget
     from ..studies.jobs import Part
     from ..sweeps.lines import Content
     from ..sweeps.ranking import Trial
@@ -55,18 +56,25 @@ def run(*, as_json: bool, **options: Any) -> None:
     how = {name: options.pop(name) for name in so.OF_RUN if name != "as_json"}
     models = sweep_models.asked(how["models"], options, into=how["into"])
     asked = [options | {"model": model} for model in models] or [options]
-    begun = _begin(asked, how, as_json=as_json)
-    found = [
-        (sweep, _searched(sweep, cap, given, how, as_json=as_json))
-        for (sweep, cap), given in zip(begun, asked, strict=True)
-    ]
+    begun, budget = _begin(asked, how, as_json=as_json)
+    found = []
+    for at, each in enumerate(begun):
+        others = [*begun[:at], *begun[at + 1 :]] if budget.limited else []
+        left = budget.shared([run for other in others for run in search_of(other.sweep, other.given).runs()])
+        found.append((each.sweep, _searched(each, how, left, as_json=as_json)))
     if models:
         return sweep_models.show(found, into=how["into"], as_json=as_json)
     return show(*found[0], count=None, as_json=as_json)
 
 
-def _begin(asked: Sequence[dict[str, Any]], how: dict[str, Any], *, as_json: bool) -> list[tuple[Sweep, int | None]]:
-    """Return the sweep of each model and its most trials, all checked before the first training.
+class _Begun(NamedTuple):
+    sweep: Sweep
+    cap: int | None  # the most trials
+    given: dict[str, Any]
+
+
+def _begin(asked: Sequence[dict[str, Any]], how: dict[str, Any], *, as_json: bool) -> tuple[list[_Begun], Budget]:
+    """Return the sweep of each model, all checked before the first training, and what they may take together.
 
     Raises InputError and HubUnavailable.
     """
@@ -74,26 +82,27 @@ def _begin(asked: Sequence[dict[str, Any]], how: dict[str, Any], *, as_json: boo
         from ..studies.budget import Budget
         from ..sweeps import drawing
 
-        begun = [sweep_of(given, screen, trials=how["trials"]) for given in asked]
-        for (sweep, cap), given in zip(begun, asked, strict=True):
+        budget = Budget(hours=how["max_hours"], usd=how["max_usd"], noun="sweep")
+        begun = [_Begun(*sweep_of(given, screen, trials=how["trials"]), given) for given in asked]
+        for sweep, cap, given in begun:
             drawing.require(sweep.file, cap)
-            Budget(usd=how["max_usd"]).require_price(given, "the sweep")
+            budget.require_price(given, "the sweep")
             if len(begun) > 1:
                 sweep.require_trainable(screen)
         if asked[0].get("upload"):
             require_writable(screen, private=bool(asked[0].get("private")))
-    return begun
+    return begun, budget
 
 
-def _searched(sweep: Sweep, cap: int | None, given: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> Content:
+def _searched(begun: _Begun, how: dict[str, Any], budget: Budget, *, as_json: bool) -> Content:
     """Search to the end; return the lines. Raises NotUploaded."""
     from ..studies import jobs
 
     with Screen(quiet=as_json) as screen:
-        screen.say(_begun(sweep, cap))
-    parts = jobs.parts_of(given | how)
-    uploaded = not parts or _work_together(parts, given | how)
-    content = search_of(sweep, given, cap=cap, how=how).complete()
+        screen.say(_line(begun))
+    parts = jobs.parts_of(begun.given | how)
+    uploaded = not parts or _work_together(parts, begun.given | how | budget.options())
+    content = search_of(begun.sweep, begun.given, cap=begun.cap, how=how, budget=budget).complete()
     if not uploaded:
         from ..errors import NotUploaded
 
@@ -101,12 +110,16 @@ def _searched(sweep: Sweep, cap: int | None, given: dict[str, Any], how: dict[st
     return content
 
 
-def _begun(sweep: Sweep, cap: int | None) -> str:
+def _line(begun: _Begun) -> str:
+    """Return what a search does, in a line."""
+    sweep, cap, given = begun
     file, metric = sweep.file, sweep.file.metric
     count = "1 trial" if cap == 1 else f"{cap:,} trials"
+    of = f" of {given['model']}" if given.get("model") else ""
     return (
-        f"sweep {file.name}: {file.method}, {count}, sweep seed {sweep.seed}, {metric.goal} {metric.name}. A trial's "
-        f"value is its best epoch on the full validation split, and never depends on the test. Lines: {sweep.path}"
+        f"sweep {file.name}{of}: {file.method}, {count}, sweep seed {sweep.seed}, {metric.goal} {metric.name}. A "
+        "trial's value is its best epoch on the full validation split, and never depends on the test. "
+        f"Lines: {sweep.path}"
     )
 
 
@@ -145,7 +158,7 @@ def promote(*, number: int, as_json: bool, **given: Any) -> None:
     """Train a pruned trial to its end, from its saved state."""
     with Screen(quiet=as_json) as screen:
         sweep, _ = sweep_of(given, screen)
-    content = search_of(sweep, given, cap=None, how={}).promote(number)
+    content = search_of(sweep, given).promote(number)
     show(sweep, content, count=None, as_json=as_json)
 
 
@@ -166,7 +179,8 @@ def verify(*, as_json: bool, **given: Any) -> None:
         result_json({"trials": count, "logs": compared, "reproduced": found is None, "difference": found})
     elif not found:
         draws = f"all {count:,} draws are" if count > 1 else "the draw is"
-        result(f"{draws} equal, and so are the values of the {compared:,} ended trials whose logs are here")
+        ended = "trial whose log is" if compared == 1 else "trials whose logs are"
+        result(f"{draws} equal, and so are the values of the {compared:,} ended {ended} here")
     if found:
         raise NotReproduced(f"the sweep is not reproduced: {found}")
 
@@ -187,7 +201,9 @@ def _without_trials(sweep: Sweep) -> str:
     found = []
     for each in sweep.others():
         seed = ["--sweep-seed", str(each.seed)] if each.seed else []
-        found.append(shlex.join([*words(each.settings), *seed]) or "none")
+        options = shlex.join([*words(each.settings), *seed]) or "none"
+        same = each.settings == sweep.header().settings and each.seed == sweep.seed
+        found.append(f"{options} (the file has changed since)" if same else options)
     here = f"this sweep has no trial in {sweep.checkpoints}"
     return f"{here}. Sweeps by {sweep.file.name} there have the options: {'; '.join(found)}" if found else here
 
@@ -205,4 +221,8 @@ def show(sweep: Sweep, content: Content, *, count: int | None, as_json: bool, by
         return result_json([trial.to_json() for trial in chosen], indent=1)
     note(ranking.summary(sweep.file.name, found))
     names = [each.name for each in sweep.file.parameters if not each.is_constant]
-    return result(columns(ranking.heads(metric, names), [trial.cells(names) for trial in chosen], folds=("run",)))
+    result(columns(ranking.heads(metric, names), [trial.cells(names) for trial in chosen], folds=("run",)))
+    for trial in chosen if by_number else ():
+        if trial.ended and trial.ended.why:
+            note(f"trial {trial.drawn.trial} {trial.state}: {trial.ended.why}")
+    return None

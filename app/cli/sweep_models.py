@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .screen import note, result, result_json
+from .screen import Screen, note, result, result_json
 
 if TYPE_CHECKING:
     from ..sweeps.lines import Content
@@ -48,7 +48,8 @@ def show(found: Sequence[tuple[Sweep, Content]], *, into: Path | None, as_json: 
         note(f"note: {line}")
     fair.require_complete(searched)
     if into:
-        fair.write_study(searched, into)
+        with Screen(quiet=as_json) as screen:
+            fair.write_study(searched, into, screen)
         note(
             f"the best settings of each model are in {into}. `study {into} --cross seed=1-5` trains them with new seeds"
         )

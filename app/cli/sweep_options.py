@@ -38,12 +38,13 @@ Into = Annotated[
 ]  # fmt: skip
 MaxHours = Annotated[
     float | None, _option("--max-hours", min=0, help="Save the state and stop once all trials of the sweep took this "
-                          "many hours, in all commands together; with --models, those of each model. Default: no "
-                          "limit."),
+                          "many hours, in all commands together; with --models, the trials of all models. "
+                          "Default: no limit."),
 ]  # fmt: skip
 MaxUsd = Annotated[
     float | None, _option("--max-usd", min=0, help="Save the state and stop once all trials of the sweep cost this "
-                          "many USD, with --usd-per-hour; with --models, those of each model. Default: no limit."),
+                          "many USD, with --usd-per-hour; with --models, the trials of all models. Default: no "
+                          "limit."),
 ]  # fmt: skip
 Count = Annotated[
     int, _option("--count", metavar="N", min=1, help="Print this many trials, the best one first. Default: 3.")

@@ -9,6 +9,7 @@ from . import options as o
 from .screen import Screen
 
 if TYPE_CHECKING:
+    from ..studies.budget import Budget
     from ..sweeps.searching import Search
     from ..sweeps.sweep import Sweep
 
@@ -33,13 +34,17 @@ def sweep_of(options: Mapping[str, Any], screen: Screen, *, trials: int | None =
     return sweep, min(ends, default=None)
 
 
-def search_of(sweep: Sweep, options: Mapping[str, Any], *, cap: int | None, how: Mapping[str, Any]) -> Search:
+def search_of(
+    sweep: Sweep, options: Mapping[str, Any], *, cap: int | None = None, how: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+) -> Search:  # fmt: skip
     """Return what trains the trials of a sweep in this process. Raises InputError."""
     from ..studies.budget import Budget
     from ..studies.study import Study
     from ..studies.worker import CLAIM_SECONDS, Worker
     from ..sweeps.searching import Search
 
+    how = how or {}
     screen, remote = Screen(), None  # it is not entered: each training has its own live line
     if options.get("upload"):
         from ..studies.remote import Remote
@@ -49,7 +54,7 @@ def search_of(sweep: Sweep, options: Mapping[str, Any], *, cap: int | None, how:
     worker = Worker(
         study, screen.say, max_minutes=options.get("max_minutes"), claim_seconds=how.get("claim") or CLAIM_SECONDS,
         mixed_versions=bool(how.get("mixed_versions")), noun="sweep",
-        budget=Budget(hours=how.get("max_hours"), usd=how.get("max_usd"), noun="sweep"),
+        budget=budget or Budget(),
     )  # fmt: skip
     return Search(sweep, worker, screen, cap)
 

@@ -42,9 +42,12 @@ def described(config: Recipe, row: ModelRow) -> str:
     if values.get("image") == IMAGE_OF_WEIGHTS:
         values["image"] = _image_of_weights(row)
     for name, value in values.items():
-        now = getattr(config, name)
+        now, optimizer = getattr(config, name), OPTIMIZERS[config.optimizer]
+        if name in _OF_OPTIMIZERS and name not in optimizer.takes:
+            other.append(f"no {name}, which {optimizer.name} does not take (recipe: {_text(value)})")
+            continue
         if now is None and name in _OF_OPTIMIZERS:
-            now = getattr(OPTIMIZERS[config.optimizer], name)
+            now = getattr(optimizer, name)
         if value == now:
             used.append(f"{name}={_text(now)}")
         else:

@@ -80,8 +80,8 @@ class Line:
 
     def minus(self, reference: np.ndarray, clean: np.ndarray | None = None) -> Line:
         """Return the line relative to a reference, with the means without patches if there are such, (counts,) each."""
-        moved = (each - reference for each in (self.means, self.low, self.high))
-        return Line(self.label, *moved, clean=None if clean is None else clean - reference)
+        means, low, high = (each - reference for each in (self.means, self.low, self.high))
+        return Line(self.label, means, low, high, None if clean is None else clean - reference)
 
 
 def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]:

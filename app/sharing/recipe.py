@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..artifacts.parts import Init, Schedule
 from ..config.run import RunConfig
 from ..system.printable import code
+from ..tables import augmentations
 from ..tables.models import TIMM
 from ..tables.optimizers import EPS, spelled_betas
 
@@ -12,6 +13,8 @@ _OPTIMIZERS = {
     "adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "adan": "Adan", "adan_lucidrains": "Adan (as adan-pytorch 0.1.0)",
     "lion": "Lion", "muon": "Muon for hidden matrices and AdamW for the rest",
 }  # fmt: skip
+_ZOO = augmentations.Part("zoo_rand", augmentations.AUGMENTATIONS["zoo_rand"].default)
+_FLAT = "of which zoo_rand turns about 23 % of images of 32 px into one flat colour"
 _SCHEDULES = {
     "cosine": "cosine to {:g}", "cosine_epoch": "cosine by epoch to {:g}", "linear": "linear to {:g}",
     "constant": "then constant", "wsd": "then constant, and in the last 20 % of the steps 1 - sqrt to {:g}",
@@ -60,6 +63,7 @@ def regularisation(config: RunConfig, kind: str) -> str:
     parts = [f"dropout {config.dropout:g}"]
     parts += [f"stochastic depth to {config.drop_path:g} in the last block"] if config.drop_path else []
     parts += [f"augmentation {config.augment}"] if kind == "image" else []
+    parts += [_FLAT] if kind == "image" and _ZOO in augmentations.parts(config.augment) else []
     return ", ".join([*parts, *([mixing(config)] if mixing(config) else [])])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import log
 from ..artifacts import states
 from ..artifacts.paths import RunFiles
+from ..artifacts.runs import Run
 from .metric import Metric
 
 
@@ -22,3 +23,8 @@ def saved(files: RunFiles, metric: Metric) -> tuple[float, ...]:
     manifests = (states.read(path) for path in states.manifests(files.state))
     newest = next((manifest for manifest in manifests if manifest), None)
     return of_run(files, metric, until=newest.step) if newest else ()
+
+
+def is_done(files: RunFiles) -> bool:
+    """Return whether a run is finished, by its record. Raises Damaged."""
+    return files.record.is_file() and Run.load(files.record).done

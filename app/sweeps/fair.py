@@ -7,15 +7,20 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config.settings.declaring import spelled_numbers
 from ..errors import InputError, StudyFailed
+from ..studies import cells
+from ..studies.rows import Row
 from ..system.durable import content, write_text
 from . import expected, ranking
 from .lines import DONE, Content
 from .ranking import Trial
 from .sweep import Sweep
+
+if TYPE_CHECKING:
+    from ..experiment.observers import Screen
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,7 @@ def study(searched: Sequence[Searched]) -> str:
     trial, and InputError for a value that has a `#`.
     """
     require_complete(searched)
-    rows = [
-        each.sweep.deciding() | each.sweep.names.given(each.best.drawn.values) | {"model": each.model}
-        for each in searched if each.best
-    ]  # fmt: skip
+    rows = [_row(each) for each in searched]
     columns = ["model", *sorted({name for row in rows for name in row} - {"model", "seed"})]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -121,12 +123,38 @@ def require_complete(searched: Sequence[Searched]) -> None:
         )
 
 
-def write_study(searched: Sequence[Searched], path: Path) -> None:
-    """Write the study of the best settings. Raises InputError for a file of another content, and as `study`."""
+def write_study(searched: Sequence[Searched], path: Path, screen: Screen) -> None:
+    """Write the study of the best settings.
+
+    Raises InputError for a file of another content, for settings that are not those of the best trials' runs, and as
+    `study`.
+    """
     text = study(searched)
+    for each in searched:
+        _require_same(each, screen)
     if path.exists() and content(path) != text.encode():
         raise InputError(f"{path} exists and has other settings. Delete it, or choose another name for --into")
     write_text(path, text)
+
+
+def _require_same(searched: Searched, screen: Screen) -> None:
+    """Raise InputError if the row of a model in the study is not of its best trial's run."""
+    assert searched.best, "a model without a best trial is an error"
+    sweep, drawn = searched.sweep, searched.best.drawn
+    row = Row(cells=_row(searched), where=f"the best trial of {searched.model}")
+    (cell,) = cells.resolved([row], screen, checkpoints=sweep.checkpoints)
+    if cell.run_id != drawn.run_id:
+        raise InputError(
+            f"the best settings of {searched.model} make run {cell.run_id}, and its best trial is run {drawn.run_id}. "
+            "The data, a file of weights or isoscale changed since the search. Search again with another --sweep-seed"
+        )
+
+
+def _row(searched: Searched) -> dict[str, Any]:
+    """Return the settings of the best trial: those of all trials, and its values."""
+    sweep = searched.sweep
+    values = searched.best.drawn.values if searched.best else {}
+    return sweep.deciding() | sweep.names.given(values) | {"model": searched.model}
 
 
 def _text(value: Any) -> str:

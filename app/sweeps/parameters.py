@@ -129,7 +129,7 @@ def _nested(given: Mapping[Any, Any], where: str, prefix: str) -> Iterator[Param
 
 def _parameter(name: str, given: Mapping[Any, Any]) -> Parameter:
     kind = given["distribution"] if "distribution" in given else _inferred(name, given)
-    if kind not in FORMS:
+    if not isinstance(kind, str) or kind not in FORMS:
         raise InputError(f"parameter {name}: unknown distribution {kind!r}. {suggestion(str(kind), list(FORMS))}")
     form = FORMS[kind]
     for key in given:

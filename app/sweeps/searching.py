@@ -43,11 +43,12 @@ class Search:
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.worker.counted = self._runs
+        self.worker.counted = self.runs
 
     def complete(self) -> Content:
         """Train all trials; return the lines. Raises Stopped, KeyboardInterrupt, DiskFull and InputError."""
         minutes = self.worker.max_minutes
+        self._require_same()
         with signals.ending():
             while trial := self._next():
                 self._require_time(minutes)
@@ -71,6 +72,15 @@ class Search:
             self._upload_left()
         ticket.clear(self.sweep.files.claims)
         return self.sweep.read()
+
+    def _require_same(self) -> None:
+        """Raise InputError if the settings and the data no longer lead to the runs of the trials."""
+        content = self.sweep.read()
+        begun = content.header and content.header.optuna
+        if begun and begun != (here := self.sweep.header().optuna):
+            self.screen.say(f"note: the sweep began with Optuna {begun}, and {here} may draw other trials")
+        if first := next((trial for trial in content.drawn.values() if trial.run_id), None):
+            self._cell(first)
 
     def _require_time(self, minutes: float | None) -> None:
         """Raise Stopped if --max-minutes are over, or the command that started this one ended."""
@@ -232,7 +242,7 @@ class Search:
             return RunFiles.of(self.sweep.checkpoints, found.cell.config)
         return found.run.files if found.run else RunFiles.of(self.sweep.checkpoints, found.cell.config)
 
-    def _runs(self) -> list[Progress]:
+    def runs(self) -> list[Progress]:
         """Return the progress of the runs of all trials so far, pruned and failed ones included."""
         found = (self._cell(trial) for trial in self.sweep.read().drawn.values())
         cells = {cell.run_id: cell for cell in found if cell}
@@ -250,7 +260,8 @@ class Search:
             if cell.run_id != trial.run_id:
                 raise InputError(
                     f"trial {trial.trial} of {self.sweep.path} has run {trial.run_id}, and its values make run "
-                    f"{cell.run_id} here. The dataset or isoscale changed since. Use another --sweep-seed"
+                    f"{cell.run_id} here. The data, a file of weights or isoscale changed since. Use another "
+                    "--sweep-seed"
                 )
             self._cells[trial.trial] = cell
         return self._cells[trial.trial]

@@ -22,6 +22,7 @@ from ..studies.folder import StudyFiles
 from ..studies.rows import Row
 from ..system import durable
 from ..system.ticket import Ticket
+from ..tables.recipes import NONE
 from . import drawing, lines
 from .bayes import Finished
 from .drawing import Draw
@@ -36,6 +37,7 @@ _FOLDER = "sweeps"  # below the folder of the runs
 _DIGITS = 8  # of the digest in the name of a folder
 _LOCK_SECONDS = 60.0  # after which a process that does not answer loses the lock
 _POLL = 0.05  # seconds
+_CONFIGURES = ("recipe", "init", "data", "design", "filelist")  # a run's ID has what they lead to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,10 @@ class Sweep:
     _cells: dict[str, Cell] = field(default_factory=dict)  # by the values
 
     def __post_init__(self) -> None:
-        self.names.require_whole(self.file.parameters)
+        try:
+            self.names.require_whole(self.file.parameters)
+        except InputError as error:
+            raise InputError(f"{self.file.name}: {error}") from None
         for name in sorted(self.names.settings & self.given.keys()):
             raise InputError(
                 f"--{name.replace('_', '-')} is also a parameter of {self.file.name}. Omit the option, or remove the "
@@ -87,8 +92,11 @@ class Sweep:
         return {name: str(value) for name, value in sorted(self.deciding().items())}
 
     def deciding(self) -> dict[str, Any]:
-        """Return the settings of all trials that decide their results."""
-        return {name: value for name, value in self.given.items() if declared(SETTINGS[name]).decides}
+        """Return the settings of all trials that decide their results, as they are given."""
+        return {
+            name: value for name, value in self.given.items()
+            if declared(SETTINGS[name]).decides or (name in _CONFIGURES and value not in (None, NONE))
+        }  # fmt: skip
 
     def header(self) -> Header:
         """Return the first line of the file."""

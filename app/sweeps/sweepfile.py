@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,8 @@ def _with_numbers(given: Any, where: str, numbers: list[str]) -> Any:
         return {key: _with_numbers(value, f"{where}.{key}".lstrip("."), numbers) for key, value in given.items()}
     if isinstance(given, list):
         return [_with_numbers(value, where, numbers) for value in given]
+    if isinstance(given, int) and abs(given) > sys.float_info.max:
+        raise InputError(f"{where} is above the largest number of 1.8e308. Use a smaller one")
     if isinstance(given, str) and _EXPONENT.fullmatch(given):
         numbers.append(f"{given} of {where}")
         return float(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from ..artifacts.paths import RunFiles
 from ..errors import InputError
 from . import curves, lines
-from .lines import Content, Drawn, Header
+from .lines import DONE, FAILED, PRUNED, Content, Drawn, Ended, Header
 from .sweep import Sweep
 
 if TYPE_CHECKING:
@@ -35,23 +36,40 @@ def first_difference(sweep: Sweep, content: Content, screen: Screen) -> str | No
 
 
 def first_other_value(sweep: Sweep, content: Content) -> tuple[int, str | None]:
-    """Compare the values of ended trials with the logs of their runs.
+    """Compare the ends of trials with the logs and the records of their runs.
 
     Returns how many of them have a log on this machine, and a sentence on the first trial whose line differs, or None.
-    Raises Damaged for a log that cannot be read.
+    Raises Damaged for a file that cannot be read.
     """
-    compared, metric = 0, sweep.file.metric
+    compared = 0
     for number, line in sorted(content.ended.items()):
-        run = content.drawn[number].run
-        logged = curves.of_run(RunFiles.at(sweep.checkpoints, run), metric) if run and line.curve else ()
+        drawn = content.drawn[number]
+        files = RunFiles.at(sweep.checkpoints, drawn.run) if drawn.run else None
+        logged = curves.of_run(files, sweep.file.metric) if files else ()
         compared += bool(logged)
-        for epoch, (there, here) in enumerate(zip(line.curve, logged, strict=False), 1):
-            if there != here:
-                return compared, (
-                    f"trial {number}: its line has {metric.name}={there!r} at epoch {epoch}, and the log of run "
-                    f"{content.drawn[number].run_id} has {here!r}"
-                )
+        done = bool(files and logged and curves.is_done(files))
+        if (files is None or logged) and (found := _other_end(line, logged, sweep.file.metric.name, done=done)):
+            return (
+                compared,
+                f"trial {number}: its line has {found[0]}, and the log of run {drawn.run_id} has {found[1]}",
+            )
     return compared, None
+
+
+def _other_end(line: Ended, logged: Sequence[float], name: str, *, done: bool) -> tuple[str, str] | None:
+    """Return what the end of a trial has, and what its run's log and record have instead, or None if they agree.
+
+    A pruned trial ended before its last epoch, and its log may go on. All others have the curve of their log.
+    """
+    for epoch, (there, here) in enumerate(zip(line.curve, logged, strict=False), 1):
+        if there != here:
+            return f"{name}={there!r} at epoch {epoch}", repr(here)
+    most = len(logged) - done  # epochs of a pruned trial
+    if (len(line.curve) > most) if line.state == PRUNED else (len(line.curve) != len(logged)):
+        return f"{len(line.curve):,} epochs and is {line.state}", f"{len(logged):,}"
+    if done and line.state == FAILED:
+        return f"the state {line.state}", "that of a finished run"
+    return ("the state done", "that of an unfinished run") if line.state == DONE and not done else None
 
 
 def _rules(header: Header) -> dict[str, Any]:
@@ -76,8 +94,12 @@ def _difference(sweep: Sweep, before: Content, line: Drawn, screen: Screen) -> s
     if differing:
         name, (there, here) = next(iter(differing.items()))
         return f"its line has {name}={there!r}, and the draw is {here!r}{_versions(sweep, before)}"
+    if line.u != again.u:
+        return f"its line has the quantiles {line.u}, and those of the draw are {again.u}{_versions(sweep, before)}"
     if line.run_id != again.run_id:
         return f"its line has run {line.run_id or 'none'}, and its values make run {again.run_id or 'none'}"
+    if line.run != again.run:
+        return f"its line has the files {line.run}, and those of its run are {again.run}"
     return ""
 
 

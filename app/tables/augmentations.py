@@ -35,10 +35,11 @@ AUGMENTATIONS = {
                                  "size", source="Szegedy et al. 2014, arXiv:1409.4842, section 6",
                                  number="least share of the area", default=0.08, least=0.01),
     "jitter": Augmentation(does="changes brightness, contrast and saturation by random factors in random order",
-                           source="torchvision ColorJitter", number="largest change of a factor", default=0.4),
+                           source="torchvision ColorJitter", number="largest change of a factor", default=0.4,
+                           least=0.01),
     "hue": Augmentation(does="moves every hue along the colour circle by a random share",
-                        source="torchvision ColorJitter", number="largest share of the circle", default=0.1, most=0.5,
-                        colour=True),
+                        source="torchvision ColorJitter", number="largest share of the circle", default=0.1,
+                        least=0.01, most=0.5, colour=True),
     "rand": Augmentation(does="applies two of 14 operations", source="RandAugment, arXiv:1909.13719, section 3.1",
                          number="magnitude", default=9, most=30, integer=True, square=True),
     "trivial": Augmentation(does="applies one of 14 operations at a random magnitude",
@@ -51,10 +52,10 @@ AUGMENTATIONS = {
                            least=0.01, late=True),
     "erasing": Augmentation(does="sets a random rectangle of 2 to 33 % of the area to the channel means",
                             source="Random Erasing, arXiv:1708.04896, section 3.2", number="probability", default=0.25,
-                            late=True),
+                            least=0.01, late=True),
     "erasing_noise": Augmentation(does="fills such a rectangle with normal noise, one draw per value",
                                   source="timm's RandomErasing in pixel mode", number="probability", default=0.25,
-                                  late=True),
+                                  least=0.01, late=True),
 }  # fmt: skip
 NONE = "none"
 _NAMED: dict[tuple[str, ...], str] = {("flip_crop", "rand"): "randaugment"}

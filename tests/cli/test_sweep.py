@@ -204,7 +204,7 @@ def test_a_sweep_that_a_limit_ends_is_called_a_sweep(call):
 @pytest.mark.parametrize("limit", ["--max-hours 0", "--max-usd 0 --usd-per-hour 1"])
 def test_a_sweep_whose_budget_is_spent_trains_nothing_and_names_the_option(call, work, limit):
     ended = call(f"sweep search.yaml {TINY} --trials 2 {limit}")
-    assert ended.code == 75 and f"the sweep stopped by {limit.split()[0]}: its runs took 0.00" in ended.err
+    assert ended.code == 75 and f"the sweep stopped by {limit.split()[0]}: its runs took 0 " in ended.err
     assert not find_runs(work / "checkpoints")
 
 

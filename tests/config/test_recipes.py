@@ -74,6 +74,8 @@ def test_none_is_the_dataset_s_protocol():
 def test_values_without_effect_are_omitted():
     other = config("airbench", optimizer="adamw")
     assert other.momentum is None and other.nesterov is None and other.lr == 0.4
+    said = recipes.described(other, other.row)
+    assert "no momentum, which adamw does not take (recipe: 0.9)" in said and "momentum=10 %" not in said
     unmixed = config("vit_small_data", mixup=0, cutmix=0)
     assert not config("airbench", momentum=0).nesterov
     assert unmixed.mix_prob == 1.0 and unmixed.augment == RECIPES["vit_small_data"].settings["augment"]

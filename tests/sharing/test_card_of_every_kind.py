@@ -13,7 +13,8 @@ from report import made_up_run
 
 from app.artifacts.runs import Run
 from app.config.facts import DatasetFacts
-from app.sharing import card, entry, table
+from app.config.run import RunConfig
+from app.sharing import card, entry, recipe, table
 from app.system.printable import printable
 from app.tables.datasets import DATASETS
 from app.tables.families import FAMILIES
@@ -115,6 +116,14 @@ def test_a_card_says_the_recipe_that_the_run_had(kind):
         f"dropout {config.dropout:g}" in rows["regularisation"]
         and f"final weights after {config.epochs} epochs" in text
     )
+
+
+@pytest.mark.parametrize(("augment", "flat"), [("zoo_rand+flip_crop", True), ("zoo_rand:3", False), ("rand", False)])
+def test_a_card_says_how_many_images_the_zoo_s_randaugment_makes_flat(augment, flat):
+    config = RunConfig.from_strings({"dataset": "cifar10", "augment": augment})
+    assert (
+        "zoo_rand turns about 23 % of images of 32 px into one flat colour" in recipe.regularisation(config, "image")
+    ) is flat
 
 
 def test_a_card_names_only_what_the_run_s_kind_has(kind):

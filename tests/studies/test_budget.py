@@ -88,3 +88,22 @@ def test_what_an_earlier_command_took_counts(worker):
     made = worker(usd=60)
     assert len(progress.of_cells(made.study.cells, made.study.checkpoints, pytest.fail)) == 2
     assert float(made._limit(made.study.cells[0])[1]) == pytest.approx(57 / 6 * 60, abs=0.01)
+
+
+def test_what_other_runs_took_counts_and_a_command_that_does_not_know_them_gets_the_rest(worker):
+    made = worker(hours=2, usd=9)
+    shared = made.budget.shared(made.progress())
+    assert shared.options() == {"max_hours": pytest.approx(1.5), "max_usd": pytest.approx(6)}
+    minutes = dict(map(reversed, shared.left(made.study.cells[1], made.progress())))
+    assert minutes == {"--max-hours": pytest.approx(60), "--max-usd": pytest.approx(30)}
+    with pytest.raises(Stopped, match=r"1\.00 h of 0\.90 h"):
+        Budget(hours=0.9).shared(made.progress()).left(made.study.cells[1], made.progress())
+    assert Budget(hours=0.1).shared(made.progress()).options() == {"max_hours": 0, "max_usd": None}
+
+
+@pytest.mark.parametrize(
+    ("limits", "option"), [({"hours": float("inf")}, "--max-hours"), ({"usd": float("nan")}, "--max-usd")]
+)
+def test_a_limit_that_is_not_finite_is_refused(limits, option):
+    with pytest.raises(InputError, match=f"{option} (inf|nan) is not an amount"):
+        Budget(**limits)

@@ -28,6 +28,11 @@ def world(monkeypatch):
     made = World()
     run_of = lambda files: next((made.runs[name][1] for name in made.runs if name in files.stem), [])  # noqa: E731
     monkeypatch.setattr(curves, "of_run", lambda files, metric: tuple(run_of(files)))
+    monkeypatch.setattr(
+        curves,
+        "is_done",
+        lambda files: any(name in files.stem and state == "done" for name, (state, _) in made.runs.items()),
+    )
     monkeypatch.setattr(curves, "saved", lambda files, metric: tuple(run_of(files)))
     return made
 

@@ -91,6 +91,17 @@ def test_another_version_of_optuna_is_named_by_a_difference(search):
     assert "with Optuna 4." in verifying.first_difference(made.sweep, made.sweep.read(), made.screen)
 
 
+def test_a_search_that_began_with_another_version_of_optuna_says_so(search, monkeypatch):
+    made, said = search(cap=1), []
+    made.complete()
+    text = made.sweep.path.read_text()
+    made.sweep.path.write_text(text.replace('"optuna":"', '"optuna":"4.'))
+    again = search(cap=2)
+    monkeypatch.setattr(again.screen, "say", said.append)
+    again.complete()
+    assert [line for line in said if line.startswith("note: the sweep began with Optuna 4.")]
+
+
 def test_the_judge_of_a_trial_is_found_by_its_variable_and_a_wrong_one_is_refused(tmp_path, monkeypatch):
     folder = tmp_path / f"a{os.pathsep}b"
     for name, value in pruning.variable(3, folder, folder / "trials.jsonl").items():

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -73,14 +74,24 @@ def test_a_failed_trial_is_below_every_other_one_with_a_value():
 
 
 @pytest.fixture
-def searched(world, sweep_of):
+def search(world, sweep_of):
+    """Returns the searches of two models with the same file and options."""
+
+    def search(**given):
+        found = []
+        for model in ("vit_classic", "vit_differential"):
+            sweep = sweep_of(GRID.format(method="grid", cap=12), model=model, **given)
+            content = Search(sweep, Worker(Study(world, [])), Quiet(), None).complete()
+            found.append(fair.Searched.of(sweep, content))
+        return found
+
+    return search
+
+
+@pytest.fixture
+def searched(search):
     """The searches of two models with the same file."""
-    found = []
-    for model in ("vit_classic", "vit_differential"):
-        sweep = sweep_of(GRID.format(method="grid", cap=12), model=model)
-        content = Search(sweep, Worker(Study(world, [])), Quiet(), None).complete()
-        found.append(fair.Searched.of(sweep, content))
-    return found
+    return search()
 
 
 def test_each_model_has_the_same_trials_and_its_own_lines(searched):
@@ -102,15 +113,31 @@ def test_the_table_has_the_best_trial_that_was_trained_to_its_end(searched):
 
 def test_the_study_of_the_best_settings_resolves_to_the_runs_of_the_best_trials(searched, tmp_path):
     path = tmp_path / "best.csv"
-    fair.write_study(searched, path)
-    fair.write_study(searched, path)  # the same content is no conflict
+    fair.write_study(searched, path, Quiet())
+    fair.write_study(searched, path, Quiet())  # the same content is no conflict
     found = cells.resolved(rows.of_file(path, options={}, axes={}), Quiet(), checkpoints=tmp_path)
     assert [cell.run_id for cell in found] == [each.best.drawn.run_id for each in searched]
     seeds = rows.of_file(path, options={}, axes={"seed": ["1", "2"]})
     assert [row.cells["seed"] for row in seeds] == ["1", "2"] * 2
     path.write_text("model\n")
     with pytest.raises(InputError, match="other settings"):
-        fair.write_study(searched, path)
+        fair.write_study(searched, path, Quiet())
+
+
+def test_the_study_of_a_search_with_a_recipe_has_the_recipe(search, tmp_path):
+    searched, path = search(recipe="vit_small_data"), tmp_path / "best.csv"
+    fair.write_study(searched, path, Quiet())
+    found = cells.resolved(rows.of_file(path, options={}, axes={}), Quiet(), checkpoints=tmp_path)
+    assert [cell.run_id for cell in found] == [each.best.drawn.run_id for each in searched]
+    assert {cell.config.recipe for cell in found} == {"vit_small_data"}
+
+
+def test_no_study_is_written_if_its_settings_are_not_those_of_the_best_runs(searched, tmp_path):
+    (one, other), path = searched, tmp_path / "best.csv"
+    changed = replace(other.sweep, given=other.sweep.given | {"epochs": 5})
+    with pytest.raises(InputError, match=r"make run .* its best trial is run"):
+        fair.write_study([one, replace(other, sweep=changed)], path, Quiet())
+    assert not path.exists()
 
 
 def test_a_model_without_a_complete_trial_is_an_error(searched):

@@ -1,5 +1,6 @@
 """A search that is killed anywhere, or whose file is cut anywhere, draws and prunes what an uninterrupted one does."""
 
+import dataclasses
 import itertools
 import random
 
@@ -7,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InputError
+from app.studies import cells
 from app.sweeps import lines, ranking, searching, verifying
 
 from .pretended import Killed
@@ -46,11 +48,37 @@ def test_a_search_that_is_killed_at_any_epoch_equals_the_uninterrupted_one(searc
     assert sorted(world.trained) == sorted(whole.trained)  # no epoch twice, and none too many
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"recipe": "vit_small_data"}, {"init": "weights"}, {"data": "folder"}, {"design": "a.csv"}, {"filelist": "b"}],
+)
+def test_a_search_with_what_leads_to_other_runs_has_other_lines(sweep_of, given):
+    text = GRID.format(method="random", cap=3)
+    assert sweep_of(text, **given).path != sweep_of(text).path
+    assert sweep_of(text, recipe="none").path == sweep_of(text, threads=1).path == sweep_of(text).path
+
+
+def test_a_finished_search_whose_settings_lead_to_other_runs_now_is_refused(search, monkeypatch):
+    search(method="random", text=GRID).complete()
+    made = search(method="random", text=GRID)
+    monkeypatch.setattr(cells, "resolved", other_data(cells.resolved))
+    with pytest.raises(InputError, match="changed since"):
+        made.complete()
+
+
+def other_data(resolved):
+    """Returns cells with another split."""
+    return lambda *given, **more: [
+        dataclasses.replace(cell, config=dataclasses.replace(cell.config, split_seed=9))
+        for cell in resolved(*given, **more)
+    ]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_runs_of_all_trials_take_from_the_budget(search, world, method):
     made = search(**how(method))
     made.complete()
-    counted = [each.cell.run_id for each in made.worker.counted()]
+    counted = [each.cell.run_id for each in made.runs()]
     assert sorted(counted) == sorted(world.runs) and "pruned" in {
         line.state for line in made.sweep.read().ended.values()
     }
@@ -106,6 +134,47 @@ def test_a_value_that_differs_from_the_log_of_its_run_is_named(search, world):
     assert compared == 2 and says.startswith("trial 1: its line has val_loss=") and "at epoch 1, and the log of" in says
     del world.runs[content.drawn[1].run_id]
     assert verifying.first_other_value(made.sweep, content) == (2, None)
+
+
+CHANGES = {
+    "a better epoch": lambda end: {"curve": (*end.curve, 0.001)},
+    "fewer epochs": lambda end: {"curve": end.curve[:1]},
+    "no values": lambda end: {"curve": (), "state": "failed"},
+    "failed": lambda end: {"state": "failed"},
+    "pruned": lambda end: {"state": "pruned"},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_end_that_is_not_that_of_its_run_is_named(search, what):
+    """A line of a finished run is changed by hand."""
+    made = search(method="random", cap=3)
+    content = made.complete()
+    done = next(line for line in content.lines if isinstance(line, lines.Ended) and line.state == "done")
+    changed = [replace(line, **CHANGES[what](line)) if line == done else line for line in content.lines]
+    _, says = verifying.first_other_value(made.sweep, lines.Content(tuple(changed)))
+    assert says.startswith(f"trial {done.trial}: its line has ")
+
+
+def test_a_pruned_trial_that_is_said_to_be_done_is_named(search):
+    made = search(method="random", cap=12)
+    content = made.complete()
+    pruned = next(line for line in content.lines if isinstance(line, lines.Ended) and line.state == "pruned")
+    changed = [replace(line, state="done") if line == pruned else line for line in content.lines]
+    _, says = verifying.first_other_value(made.sweep, lines.Content(tuple(changed)))
+    assert says.startswith(f"trial {pruned.trial}: its line has the state done, and")
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_quantile_that_is_not_that_of_the_draw_is_named(search, method):
+    made = search(**how(method) | {"cap": 3})
+    content = made.complete()
+    changed = [
+        replace(line, u={name: u / 2 + 0.001 for name, u in line.u.items()}) if isinstance(line, lines.Drawn) else line
+        for line in content.lines
+    ]
+    difference = verifying.first_difference(made.sweep, lines.Content(tuple(changed)), made.screen)
+    assert difference.startswith("trial 0: its line has the quantiles")
 
 
 def test_bayes_draws_depend_on_the_values_of_the_trials_that_finished_before(search):

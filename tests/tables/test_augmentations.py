@@ -39,7 +39,8 @@ def test_order_and_numbers_are_part_of_the_run():
      ("flip_crop,cutout", r"Join augmentations with \+"),
      ("rand:8.5", "whole number"), ("rand:x", "'x'"), ("rand:", "''"), ("erasing:nan", "'nan'"),
      ("flip:2", "Use flip"), ("flip+flip", "repeats"), ("flip+flip_crop", "repeats"), ("erasing+flip", "last"),
-     ("erasing+erasing_noise", "repeats"), ("none+flip", "Use --augment none alone"), ("resized_crop:0", "from 0.01")],
+     ("erasing+erasing_noise", "repeats"), ("none+flip", "Use --augment none alone"), ("resized_crop:0", "from 0.01"),
+     ("jitter:0", "from 0.01"), ("hue:0", "from 0.01"), ("erasing:0", "from 0.01"), ("erasing_noise:0", "from 0.01")],
 )  # fmt: skip
 def test_a_fault_is_named_with_what_to_do(text, says):
     with pytest.raises(InputError, match=says):
