@@ -29,7 +29,12 @@ def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> N
 
     There is one key, because several keys are written in no fixed order.
     """
-    save_tensors(path, model.state_dict(), metadata={_HEADER: json.dumps(metadata)})
+    save_tensors(path, model.state_dict(), header(metadata))
+
+
+def header(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return metadata as a header of safetensors has it."""
+    return {_HEADER: json.dumps(metadata)}
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

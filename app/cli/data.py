@@ -237,14 +237,23 @@ def _split_fields(
     usual = {"train": (fractions[0], 0.6), "val": (fractions[1], 0.2), "test": (fractions[2], 0.2)}
     given = {split: default if share is None else share for split, (share, default) in usual.items()}
     require_fractions(given)
-    found, unreadable = divided(source, fractions=given, by=by, seed=seed)
+    found, rest, unreadable = divided(source, fractions=given, by=by, seed=seed)
     for path in unreadable:
         say(f"skipped: {path} cannot be read")
     if by == "file":
         say("note: --by file puts frames of one simulation into several splits, as published: the test set is not new")
     for path in write(found, out):
         result_line(path)
-    say(", ".join(f"{split} {len(files):,} files" for split, files in found.items()))
+    say(", ".join(f"{split} {_files(len(files))}" for split, files in found.items()))
+    if rest:
+        are = "is" if len(rest) == 1 else "are"
+        say(
+            f"note: {_files(len(rest))} {are} in no split, such as {rest[0]}. Shares are rounded down to complete {by}s"
+        )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _require_none(what: str, **given: float | str | None) -> None:

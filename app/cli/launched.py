@@ -45,7 +45,7 @@ def checked(words: list[str], *, shared: bool) -> Launched:
 
     words = run_named(words, {"study": study_options.COMMANDS, "sweep": sweep_options.COMMANDS})
     if words[0] == "train":
-        return _train(words)
+        return _train(words, shared=shared)
     if words[:2] == ["study", "run"]:
         return of_study(_parsed("study run", study_options.OF_RUN, words[2:]), shared=shared)
     if words[:2] == ["sweep", "run"]:
@@ -58,14 +58,13 @@ def checked(words: list[str], *, shared: bool) -> Launched:
     )
 
 
-def _train(words: list[str]) -> Launched:
+def _train(words: list[str], *, shared: bool) -> Launched:
     """Return a `train` command. Raise its errors that can be found without torch."""
     from ..config.command import Command
 
     given = o.given(_parsed("train", study_options.OF_TRAIN, words[1:]))
     Command.of({name: value for name, value in given.items() if name != "as_json"})
-    _require_paths(given)
-    return Launched(tuple(words), uploads=bool(given.get("upload")))
+    return Launched(tuple(words), uploads=bool(given.get("upload")), files=_files(given, shared=shared))
 
 
 def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
@@ -79,18 +78,18 @@ def of_study(options: Mapping[str, Any], *, shared: bool) -> Launched:
             raise InputError(
                 f"{'--json' if name == 'as_json' else '--plan'} has no effect on a rented machine. Omit it"
             )
-    _require_paths(options)
+    data = set(_files(options, shared=shared))
     with Screen() as screen:
         screen.stage("reading the study")
         rows = study_read.rows_of(options)
-        if _are_here(rows, screen):
+        if _are_here(rows, screen, shared=shared, data=data):
             cells = study_read.cells_of(options, rows, screen)
             Budget(hours=options.get("max_hours"), usd=options.get("max_usd")).require(cells)
     file: Path | None = options.get("file")
     stays = file is not None and shared and _is_below(file)
     words = study_read.worker_of({**options, "file": file if stays or file is None else _embedded(file)})
-    files: tuple[str, ...] = (str(file),) if file and stays else ()
-    return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), files)
+    files = ([str(file)] if file and stays else []) + sorted(data)
+    return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), tuple(files))
 
 
 def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
@@ -103,7 +102,7 @@ def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     for name in ("as_json", "models", "into"):
         if options.get(name):
             raise InputError(f"--{name.removeprefix('as_')} of `sweep` is not available for `launch`. Omit it")
-    _require_paths(options)
+    data = sorted(_files(options, shared=shared))
     with Screen() as screen:
         sweep, cap = sweep_read.sweep_of(options, screen, trials=options.get("trials"))
         drawing.require(sweep.file, cap)
@@ -113,14 +112,19 @@ def _sweep(options: Mapping[str, Any], *, shared: bool) -> Launched:
     words = sweep_read.worker_of({**options, "file": file if stays else _embedded(file)})
     for name in ("jobs", "jobs_per_device"):
         words += [f"--{name.replace('_', '-')}", str(options[name])] if (options.get(name) or 1) > 1 else []
-    return Launched(tuple(words), bool(options.get("upload")), jobs.gpus_of(options), (str(file),) if stays else ())
+    return Launched(
+        tuple(words), bool(options.get("upload")), jobs.gpus_of(options), (*([str(file)] if stays else []), *data)
+    )
 
 
-def _are_here(rows: list[Row], screen: Screen) -> bool:
-    """Return whether the data of a study can be looked at here; the settings of all rows are checked in any case."""
+def _are_here(rows: list[Row], screen: Screen, *, shared: bool, data: set[str]) -> bool:
+    """Return whether the data of a study can be looked at here; the settings of all rows are checked in any case.
+
+    Paths of rows in the current folder are added to `data` if the place mounts a folder.
+    """
     from ..studies import cells
 
-    read = cells.commands(rows, require=_require_paths)
+    read = cells.commands(rows, require=lambda given: data.update(_files(given, shared=shared)))
     there = [row for row in rows if any(_is_there(path) for path in _paths_of_data(read[id(row)][0]))]
     if there:
         screen.say(f"note: data below /workspace is not here. The rented machine checks whether {_runs(there)} fit it")
@@ -164,17 +168,27 @@ def _runs(rows: list[Row]) -> str:
     return f"{len(rows):,} run{'' if len(rows) == 1 else 's'}"
 
 
-def _require_paths(given: Mapping[str, Any]) -> None:
-    """Raise InputError for a path of this machine: the container writes and keeps /workspace only."""
+def _files(given: Mapping[str, Any], *, shared: bool) -> tuple[str, ...]:
+    """Return the paths of a command in the current folder, which a place that mounts a folder has too.
+
+    Raises InputError for another path of this machine: the container writes and keeps /workspace only.
+    """
     from ..errors import InputError
 
+    found = []
     for option, path in _paths(given):
         named = option != "dataset" and path not in ("", str(o.DEFAULT_CHECKPOINTS))
         local = named or path.startswith((".", "~", "/"))
-        if local and not _is_there(path):
+        if not local or _is_there(path):
+            continue
+        stays = shared and option != "checkpoints"
+        if not stays or not _is_below(Path(path)) or not Path(path).exists():
+            also = ", or a path that exists in the current folder" if stays else ""
             raise InputError(
-                f"--{option} {path} is not on the rented machine. {_INSTEAD[option]} give a path below /workspace"
+                f"--{option} {path} is not on the rented machine. {_INSTEAD[option]} give a path below /workspace{also}"
             )
+        found.append(path)
+    return tuple(found)
 
 
 def _is_there(path: str) -> bool:

@@ -191,6 +191,8 @@ def begun(config: RunConfig, options: Options, class_names: list[str], say: Say)
         said += f". The head for {config.classes:,} classes is new{had}"
     elif weights.classes and [*weights.classes] != class_names:
         said += f". Its head is kept, but its {config.classes:,} classes have other names or another order"
+    if not weights.config and (heads := getattr(config.shape, "heads", None)):
+        said += f". The file does not state its number of attention heads, and this model has {heads}"
     say(said)
     return parts.Init(
         source=options.init or "", path=str(weights.path), sha256=weights.sha256, run_id=weights.run_id, head=head

@@ -13,8 +13,11 @@ from pathlib import Path
 from ..artifacts.runs import Run
 from ..errors import NO_TEXT, DiskFull, InputError, is_text
 from ..system.durable import beside, fsync_folder, make_folder, replacing, text
+from ..system.printable import printable
 from ..tables.formats import FORMATS
 from .exported import Request
+
+_WRITTEN = {"README.md", "config.json", "model.safetensors", "preprocessor_config.json"}  # in a folder
 
 
 def default(run: Run, request: Request) -> Path:
@@ -39,6 +42,9 @@ def require_free(run: Run, target: Path, request: Request, *, force: bool) -> No
     if target.is_dir() and any(target.iterdir()) and not _is_export(target):
         raise InputError(f"{target} is a folder that `export` did not write, so --force does not replace it. "
                          "Choose another --out")  # fmt: skip
+    if target.is_dir() and (more := sorted({path.name for path in target.iterdir()} - _WRITTEN)):
+        raise InputError(f"{target} has files that `export` did not write, such as {printable(more[0])}, and --force "
+                         "would delete them. Move them, or choose another --out")  # fmt: skip
     if not force:
         raise InputError(f"{target} exists. Use --force to replace it, or choose another --out")
 

@@ -39,9 +39,10 @@ def complete(model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
-    """Write the weights, as safetensors only, and config.json."""
-    checkpoint.save_tensors(path / WEIGHTS, dict(sorted(tensors.items())), {"format": "pt"})
+def write(path: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], weights: Path) -> None:
+    """Write the weights, as safetensors only, and config.json. The header has the metadata of the run's weights."""
+    header = {"format": "pt", **checkpoint.header(checkpoint.metadata(weights))}
+    checkpoint.save_tensors(path / WEIGHTS, dict(sorted(tensors.items())), header)
     write_json(path / CONFIG, config)
 
 

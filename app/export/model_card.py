@@ -93,6 +93,19 @@ def _timm(run: Run, repository: str) -> list[str]:
 
 
 def _transformers(run: Run, repository: str) -> list[str]:
+    if run.config.channels == 1:  # the pipeline converts every image to three channels
+        place = _quoted(repository or "FOLDER")
+        return [
+            "import torch",
+            "from PIL import Image",
+            "from transformers import AutoImageProcessor, AutoModelForImageClassification",
+            f"processor = AutoImageProcessor.from_pretrained({place})",
+            f"model = AutoModelForImageClassification.from_pretrained({place})",
+            'image = processor(Image.open("image.png").convert("L"), return_tensors="pt")',
+            "with torch.no_grad():",
+            "    logits = model(**image).logits[0]",
+            "print(model.config.id2label[int(logits.argmax())])",
+        ]
     return [
         "from PIL import Image",
         "from transformers import pipeline",

@@ -27,7 +27,8 @@ def timm(run: Run, request: Request, path: Path) -> Exported:
     """
     architecture = architectures.of_timm(run.config)
     made = subject(run, request)
-    folder.write(path, tensors_of(made.module.model, run), _config(run, architecture))
+    weights = getattr(run.files, request.which.file)
+    folder.write(path, tensors_of(made.module.model, run), _config(run, architecture), weights)
     model_card.write(path, run, request)
     return folder.compared(made, request, _loaded(path))
 

@@ -35,7 +35,7 @@ def transformers(run: Run, request: Request, path: Path) -> Exported:
         )
     made = subject(run, request)
     tensors = names.in_transformers(folder.complete(made.module.model))
-    folder.write(path, tensors, fields | _classes(run) | folder.about(run))
+    folder.write(path, tensors, fields | _classes(run) | folder.about(run), getattr(run.files, request.which.file))
     folder.write_json(path / "preprocessor_config.json", _preprocessor(run))
     model_card.write(path, run, request)
     return folder.compared(made, request, _loaded(path))

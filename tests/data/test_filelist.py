@@ -54,9 +54,19 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(fields):
     files[3].write_bytes(damaged)
     with zipfile.ZipFile(files[4], "w"):
         pass
-    found, unreadable = filelist.divided(fields, fractions=SHARES, by="file", seed=0)
+    found, _, unreadable = filelist.divided(fields, fractions=SHARES, by="file", seed=0)
     assert unreadable == [files[i] for i in (0, 1, 3, 4)]
     assert not set(unreadable) & {path for split in found.values() for path in split}
+
+
+@pytest.mark.parametrize("kind", ["simulation", "file"])
+def test_files_of_no_split_are_returned(fields, kind):
+    """Shares are rounded down to complete simulations or files."""
+    shares = {"train": 0.63, "val": 0.18, "test": 0.19}
+    found, rest, _ = filelist.divided(fields, fractions=shares, by=kind, seed=0)
+    assert rest and sorted([*rest, *(path for split in found.values() for path in split)]) == sorted(
+        fields.glob("*.npz")
+    )
 
 
 @pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (-0.1, 0.5, 0.5), (0, 0, 0), (float("nan"), 0.2, 0.2)])

@@ -3,15 +3,19 @@
 import json
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from timm import create_model
 
 from app import export
 from app.artifacts import checkpoint
+from app.config.run import RunConfig
 from app.errors import Inexact, InputError
-from app.export import architectures, subject, timm
+from app.experiment import initial
+from app.export import architectures, destinations, subject, timm
 from app.export.exported import Request
 
 from .weighed import FIELD, SIGNAL, weighed
@@ -94,6 +98,41 @@ def test_transformers_computes_the_outputs_of_every_counterpart(tmp_path, capfd,
     assert done.error < 1e-6 and [*config["id2label"].values()] == run.record.data.class_names
     processor = json.loads((done.path / "preprocessor_config.json").read_text())
     assert processor["image_mean"] == run.record.data.mean and processor["size"]["height"] == run.config.image
+
+
+@pytest.mark.slow
+@needs_transformers
+@pytest.mark.parametrize(
+    "asked", [ON_DIGITS, {"dataset": "cifar100", "size": "1M", "image": 48}], ids=["grey", "colour"]
+)
+def test_the_lines_of_a_card_for_transformers_run(tmp_path, capsys, monkeypatch, asked):
+    run, done = written(tmp_path, "transformers", model="vit_classic", **asked)
+    lines = (done.path / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.arange(4800, dtype=np.uint8).reshape(40, 40, 3)).save("image.png")
+    exec(lines.replace("FOLDER", str(done.path)), {})
+    said = capsys.readouterr().out
+    assert any(name in said for name in run.record.data.class_names)
+
+
+def test_an_earlier_export_with_other_files_is_not_replaced(tmp_path):
+    run, done = written(tmp_path, "timm", model="vit_differential", **ON_DIGITS)
+    (done.path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"such as notes\.txt, and --force would delete them"):
+        destinations.require_free(run, done.path, Request(format="timm"), force=True)
+    (done.path / "notes.txt").unlink()
+    destinations.require_free(run, done.path, Request(format="timm"), force=True)
+
+
+@pytest.mark.parametrize("model", ["vit_differential", "vit_classic"])
+def test_the_weights_of_a_folder_have_the_shape_of_their_run(tmp_path, model):
+    """The number of heads is not visible in the tensors, so a run with another one would start without a word."""
+    run, done = written(tmp_path, "timm", model=model, **ON_DIGITS)
+    weights = initial.found(str(done.path / "model.safetensors"), tmp_path, pytest.fail)
+    assert weights.run_id == run.record.run_id and initial.require_fit(weights, run.config) == "kept"
+    other = RunConfig.from_strings({"model": model, "heads": 1, **ON_DIGITS})
+    with pytest.raises(InputError, match=r"another architecture .*heads"):
+        initial.require_fit(weights, other)
 
 
 @pytest.mark.parametrize("model", OF_NONE)

@@ -6,6 +6,7 @@ from report import made_up_run
 from app import models
 from app.artifacts import checkpoint
 from app.config.facts import DatasetFacts
+from app.experiment import finishing
 from tests.raw_records import put, raw
 
 FIELD = DatasetFacts(
@@ -29,5 +30,6 @@ def weighed(folder, **asked):
                 0.5 if tensor.dim() < 2 else tensor[0].numel() ** -0.5
             )
             tensor.copy_(drawn.abs() + 0.5 if "var" in name else drawn + 0.5 if name.endswith("bn1.weight") else drawn)
-    checkpoint.save_weights(run.files.weights, model, {})
-    return type(run).load(run.files.record)
+    run = type(run).load(run.files.record)
+    checkpoint.save_weights(run.files.weights, model, finishing.metadata(run.config, run.record))
+    return run

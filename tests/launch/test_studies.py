@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from app import cli
@@ -202,6 +203,25 @@ def test_a_file_of_a_study_is_in_the_text_unless_the_place_has_its_folder(call, 
     for file in (tmp_path / "grid.csv", "../x.csv", "link.csv"):
         code, out, err = call(f"launch slurm -- study {file} --dataset digits")
         assert code == 0 and embedded.content(url_in(out)) == GRID.encode() and "--pwd /app" in out
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["study data.csv --data ./patterns", "study cells.csv", "train --data ./patterns",
+     "sweep s.yaml --trials 1 --data ./patterns"],
+)  # fmt: skip
+def test_data_in_the_folder_that_slurm_mounts_stay_there(call, tmp_path, command):
+    (tmp_path / "patterns").mkdir()
+    torch.save({"X": torch.rand(20, 64), "Y": torch.arange(20) % 2}, tmp_path / "patterns" / "a_Train.pt")
+    (tmp_path / "data.csv").write_text("seed\n0\n")
+    (tmp_path / "cells.csv").write_text("seed,data\n0,./patterns\n")
+    (tmp_path / "s.yaml").write_text("method: random\nparameters: {lr: {values: [0.1, 0.2]}}\n")
+    line = f"-- {command} --dataset diffraction --model resnet1d"
+    code, out, err = call(f"launch slurm {line}")
+    assert code == 0 and "--pwd /workspace" in out, err
+    assert "./patterns there" in out.splitlines()[1]
+    code, _, err = call(f"launch vast {line}")
+    assert code == 2 and "--data ./patterns is not on the rented machine" in err
 
 
 def test_a_study_prints_what_launch_prints(call):

@@ -40,8 +40,10 @@ def _hidden(path: Path) -> bool:
 
 def divided(
     folder: Path, *, fractions: Mapping[str, float], by: str, seed: int
-) -> tuple[dict[str, list[Path]], list[Path]]:
-    """Return the files of each split and those that cannot be read, from a folder of `.npz` files.
+) -> tuple[dict[str, list[Path]], list[Path], list[Path]]:
+    """Return the files of each split, those of none, and those that cannot be read, from a folder of `.npz` files.
+
+    Shares are rounded down, as published, so files may be in no split although the fractions sum to 1.
 
     `by` is "simulation" (all files with the same first three words in their names stay in one split) or "file". Raises
     InputError if there are no files, or too few of them for a split that has a share.
@@ -66,7 +68,7 @@ def divided(
             )
         out[split] = sorted(path for name in order[first:last] for path in units[name])
         first = last
-    return out, unreadable
+    return out, sorted(path for name in order[first:] for path in units[name]), unreadable
 
 
 def readable(path: Path) -> bool:

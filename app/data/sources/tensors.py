@@ -84,6 +84,8 @@ def load(file: Path, *, mapped: bool = False) -> Any:
     """
     import torch
 
+    if not file.exists():
+        raise InputError(f"{printable(str(file))} does not exist. Check the path")
     if not file.is_file():
         raise InputError(f"{printable(str(file))} is a pipe, a device or a folder. Give a regular file")
     if not mapped:
@@ -137,8 +139,8 @@ def _not_plain(file: Path) -> str:
         arrays = []
     if not arrays:
         return (
-            f"{name} contains more than plain tensors, which is unsupported. Save it as tensors: torch.save({{'X': "
-            f"X, 'Y': Y}}, '{name}')"
+            f"{name} contains more than plain tensors, which is unsupported. Save only its tensors, by name, as "
+            "another file: torch.save({'X': X, 'Y': Y}, FILE)"
         )
     keys = [printable(str(key)) for key in arrays]
     said = " and ".join(keys)
