@@ -102,8 +102,12 @@ def test_force_replaces_a_folder_that_is_an_export_and_no_other(call, run, work,
         assert refused.code == 2 and "Choose another --out" in refused.err
     assert (work / "made" / name).read_text() == '{"model_type": "bert"}'
     exported(call, "--format pt2 --out other")
-    (work / "other" / "old").write_text("old")
+    (work / "other" / "README.md").write_text("of an earlier format")
     assert call("export checkpoints --format pt2 --out other").code == 2
+    (work / "other" / "mine").write_text("mine")
+    refused = call("export checkpoints --format pt2 --out other --force")
+    assert refused.code == 2 and "such as mine, and --force would delete them" in refused.err
+    (work / "other" / "mine").unlink()
     exported(call, "--format pt2 --out other --force")
     assert [path.name for path in (work / "other").iterdir()] == ["config.json"]
 
