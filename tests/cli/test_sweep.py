@@ -68,6 +68,8 @@ def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
     assert [trial["value"] for trial in trials] == sorted(trial["value"] for trial in trials)
     pruned = [trial for trial in trials if trial["state"] == "pruned"]
     assert len(trials) == 3 and len(pruned) == 1 and "early_terminate" in pruned[0]["why"]
+    status = call(f"sweep status search.yaml {TINY}")
+    assert f"trial {pruned[0]['trial']} pruned: {pruned[0]['why']}" in status.err
     again = call(f"sweep search.yaml {TINY} --json")
     assert again.out == ended.out and "begins" not in again.err
     assert call(f"sweep verify search.yaml {TINY}").out.startswith(
@@ -222,6 +224,8 @@ def test_a_sweep_without_trials_names_the_options_of_others_by_its_file(call, wo
     ended = call("sweep top search.yaml --dataset cifar10")
     named = "Sweeps by search there have the options: --dataset digits --sweep-seed 3\n"
     assert ended.code == 0 and f"this sweep has no trial in checkpoints. {named}" in ended.err
+    ended = call("sweep top search.yaml --dataset digits --sweep-seed 3")
+    assert f"{named.strip()} (the file has changed since)" in ended.err
 
 
 def test_the_betas_of_an_optimiser_are_one_word_of_a_command(call):
