@@ -42,7 +42,7 @@ def run(installed, tmp_path, shared_cache):
     def run(program, *arguments, code=0):
         words = [installed / "fresh" / "bin" / program, *arguments]
         ended = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         assert ended.returncode == code, ended.stderr
         return ended
