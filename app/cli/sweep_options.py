@@ -53,6 +53,7 @@ OF_EVERY_COMMAND: dict[str, tuple[Any, Any]] = {"file": (File, ...), "sweep_seed
 OF_RUN: dict[str, tuple[Any, Any]] = {
     "trials": (Trials, None), "models": (Models, None), "into": (Into, None),
     "jobs": (study_options.Jobs, None), "jobs_per_device": (study_options.JobsPerDevice, None),
-    "claim": (study_options.Claim, None), "mixed_versions": (study_options.MixedVersions, False),
+    "ranks": (study_options.Ranks, 1), "claim": (study_options.Claim, None),
+    "mixed_versions": (study_options.MixedVersions, False),
     "max_hours": (MaxHours, None), "max_usd": (MaxUsd, None), "as_json": (o.AsJson, False),
 }  # fmt: skip

@@ -53,7 +53,7 @@ def search_of(
     study = Study(cells=[], checkpoints=sweep.checkpoints, files=sweep.files, remote=remote)
     worker = Worker(
         study, screen.say, max_minutes=options.get("max_minutes"), claim_seconds=how.get("claim") or CLAIM_SECONDS,
-        mixed_versions=bool(how.get("mixed_versions")), noun="sweep",
+        mixed_versions=bool(how.get("mixed_versions")), noun="sweep", ranks=how.get("ranks") or 1,
         budget=budget or Budget(),
     )  # fmt: skip
     return Search(sweep, worker, screen, cap)
@@ -70,6 +70,7 @@ def worker_of(options: Mapping[str, Any]) -> list[str]:
     values |= {f"--{name.replace('_', '-')}": f"{given[name]:.15g}" for name in limits if name in given}
     values |= {"--claim": f"{given['claim']:g}s"} if "claim" in given else {}
     own = [word for name, value in values.items() for word in (name, value)]
+    own += ["--ranks", str(given["ranks"])] if given.get("ranks", 1) > 1 else []
     own += ["--mixed-versions"] if given.get("mixed_versions") else []
     settings = {name: value for name, value in given.items() if name in SETTINGS}
     return ["sweep", "run", str(given["file"]), *own, *words(settings)]

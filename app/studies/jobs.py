@@ -42,10 +42,11 @@ def devices(*, on_cpu: bool) -> list[str]:
 def parts_of(options: Mapping[str, Any]) -> list[Part]:
     """Return the workers that the options of a study or a sweep ask for; none if this process trains alone.
 
-    A process that `work`s has the devices of its ranks already. Raises InputError, as `shares` does.
+    A process that `work`s, and one that `work` started, has the devices of its ranks already. Raises InputError, as
+    `shares` does.
     """
     count, per_device, ranks = options.get("jobs"), options.get("jobs_per_device"), options.get("ranks") or 1
-    spreads = ranks > 1 and not options.get("work")
+    spreads = ranks > 1 and not options.get("work") and _AHEAD not in os.environ
     if not per_device and not spreads and (count or 1) == 1:
         return []
     there = devices(on_cpu=options.get("device") == "cpu")

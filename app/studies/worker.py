@@ -47,6 +47,7 @@ class Worker:
     )
     environment: dict[str, str] = field(default_factory=dict)  # in addition, of each training
     noun: str = "study"  # what trains the runs, in messages: study | sweep
+    stops: Callable[[Progress], str | None] | None = None  # why a run of several ranks needs no more training
     title: Callable[[Cell], str] | None = None  # which run a training is of; None: its number in the study
     not_uploaded: set[str] = field(default_factory=set)
     pruned: dict[str, str] = field(default_factory=dict)  # runs that need no more training, and why
@@ -217,8 +218,8 @@ class Worker:
         self._codes[cell.run_id] = code
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
-        if code == _STOPPED and (reason := self._reasons.get(cell.run_id)) and reason.kind == PRUNED:
-            self.pruned[cell.run_id] = reason.sentence
+        if code == _STOPPED and (why := self._why_pruned(after)):
+            self.pruned[cell.run_id] = why
             return after
         if code == _STOPPED and (self._asked or self._is_late()):  # else it lost its claim, and other cells are left
             raise Stopped(f"the {self.noun} stopped", saved=True)
@@ -232,6 +233,13 @@ class Worker:
         elif code == _BAD_INPUT:
             self._refused.add(cell.run_id)
         return after
+
+    def _why_pruned(self, after: Progress) -> str | None:
+        """Return why a stopped run needs no more training, or None. Ranks report nothing, so their run is judged."""
+        if self.ranks > 1:
+            return self.stops(after) if self.stops and after.state == "stopped" else None
+        reason = self._reasons.get(after.cell.run_id)
+        return reason.sentence if reason and reason.kind == PRUNED else None
 
     def _code_of(self, after: Progress) -> int:
         """Return the exit code of a training whose ranks `torchrun` started: it turns all codes but 0 into 1."""

@@ -167,6 +167,7 @@ class Search:
         self.worker.title = lambda cell: f"trial {trial.trial}{of}: {shown(trial.values)} (run {cell.run_id})"
         judge = pruning.variable(trial.trial, self.sweep.checkpoints, self.sweep.path)
         self.worker.environment = judge if judged else {}
+        self.worker.stops = (lambda found: self._stopped_by(trial, found)) if judged else None
         try:
             with self._ticket.renewed():
                 self.worker.train_missing()
@@ -181,8 +182,7 @@ class Search:
     def _write_end(self, trial: Drawn, found: Progress, writer: Writer) -> None:
         if sentence := self.worker.pruned.get(trial.run_id):
             curve = curves.saved(self._files(found), self.sweep.file.metric)
-            again = self._pruned(trial, found, curve, writer.content)
-            why = again[1] if again and again[0] == len(curve) else sentence  # else other workers changed the rule
+            why = self._stopped_by(trial, found) or sentence  # other workers may have changed the threshold
             writer.append(Ended(trial=trial.trial, state=PRUNED, curve=curve, why=why))
         elif ended := self._ended(trial, found, writer.content):
             writer.append(ended)
@@ -201,6 +201,12 @@ class Search:
             if stops := self._pruned(trial, found, curve, content):
                 return Ended(trial=trial.trial, state=PRUNED, curve=curve[: stops[0]], why=stops[1])
         return None
+
+    def _stopped_by(self, trial: Drawn, found: Progress) -> str | None:
+        """Return why early termination stops a trial at the epoch of its saved state, or None."""
+        curve = curves.saved(self._files(found), self.sweep.file.metric)
+        stops = self._pruned(trial, found, curve, self.sweep.read())
+        return stops[1] if stops and stops[0] == len(curve) else None
 
     def _pruned(
         self, trial: Drawn, found: Progress, curve: tuple[float, ...], content: Content

@@ -94,6 +94,23 @@ def test_a_sweep_prunes_promotes_verifies_and_ranks_by_validation(call, work):
 
 
 @pytest.mark.slow
+def test_trials_of_several_ranks_are_pruned_at_the_epoch_of_the_rule(call, work):
+    (work / "search.yaml").write_text(
+        "method: grid\nmetric: {name: val_loss}\nparameters: {lr: {values: [0.004, 0.002, 0.5]}}\n"
+        "early_terminate: {type: hyperband, min_iter: 1, eta: 2}\n"
+    )
+    line = f"sweep search.yaml {TINY} --device cpu --json"
+    ended = call(f"{line} --ranks 2")
+    assert ended.code == 0, ended.err
+    (pruned,) = (trial for trial in json.loads(ended.out) if trial["state"] == "pruned")
+    runs = {run.record.run_id: run for run in find_runs(work / "checkpoints")}
+    assert {place.ranks for run in runs.values() for place in run.record.places} == {2}
+    assert [len(run.record.places) for run in runs.values()] == [1, 1, 1]
+    assert pruned["epochs"] == 1 and runs[pruned["run_id"]].record.status == "stopped"
+    assert call(f"sweep verify search.yaml {TINY} --device cpu").code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "kills"), [("random", 3), pytest.param("bayes", 15, marks=pytest.mark.long)])
 def test_a_sweep_that_is_killed_at_random_moments_equals_an_uninterrupted_one(work, method, kills):
     if method == "bayes":

@@ -71,6 +71,7 @@ class Worker:
     not_uploaded: set = field(default_factory=set)
     environment: dict = field(default_factory=dict)
     counted: None = None
+    stops: None = None
 
     def train_missing(self):
         (cell,) = self.study.cells
