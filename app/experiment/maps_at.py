@@ -94,7 +94,7 @@ def _picture(weights: Tensor, patches: slice, grid: tuple[int, int], token: int 
     mean = weights[0].mean(0)  # (N, N)
     of_head = mean[0] if patches.start else mean.mean(0)
     rows = [of_head] if token is None else [of_head, mean[token]]
-    return np.stack([row[patches].double().cpu().numpy().reshape(grid) for row in rows])
+    return np.stack([row[patches].cpu().numpy().astype(np.float64).reshape(grid) for row in rows])
 
 
 def _token(at: tuple[int, int], extent: tuple[int, int], grid: tuple[int, int]) -> int:

@@ -28,6 +28,7 @@ from ..models.attention.lambdas import lambdas_of, scaled_lambda
 from ..models.attention.layer import Maps
 from ..models.attention.seen import patches_of, seen
 from ..place import Place
+from ..system import devices
 from ..tables.attention_numbers import EVERY, FACTORS
 from ..tables.shape import plane
 
@@ -62,7 +63,7 @@ class Scene(ABC):
         self, model: nn.Module, images: Tensor, targets: Tensor, rows: Tensor, suffix: str
     ) -> tuple[Found, dict[str, Tensor]]:
         logits, found = self._shares(model, images, rows, suffix)
-        return found, {f"correct{suffix}": (logits.argmax(1) == targets).double()}
+        return found, {f"correct{suffix}": (logits.argmax(1) == targets).float()}
 
     def _shares(self, model: nn.Module, images: Tensor, rows: Tensor, suffix: str) -> tuple[Tensor, Found]:
         """Return the logits, and the shares of each layer's maps as `share<suffix>` and, for A1 and A2, likewise."""
@@ -99,7 +100,7 @@ class Canvases(Scene):
     def share(self, weights: Tensor, rows: Tensor) -> Tensor:
         """Return the share on the target's cell, of what is on all cells with an image."""
         at = canvases.places(rows, self.count)
-        cells = canvases.patch_cells(grid_of(weights.shape[1], self.extent)).to(weights)
+        cells = canvases.patch_cells(grid_of(weights.shape[1], self.extent)).to(weights.dtype).to(weights.device)
         return measures.on_cells(weights, cells, at[:, 0], canvases.occupied(at))
 
 
@@ -129,14 +130,17 @@ class Patched(Scene):
     def share(self, weights: Tensor, rows: Tensor) -> Tensor:
         """Return the share on the area that no patch covers. A token that is partly covered counts by its area."""
         grid = grid_of(weights.shape[1], self.extent)
-        return measures.on_image(weights, distractors.visible(self._cells(rows), self.stored, grid))
+        visible = devices.through_float64(
+            lambda cells: distractors.visible(cells, self.stored, grid).to(weights.dtype), self._cells(rows)
+        )
+        return measures.on_image(weights, visible)
 
     def numbers(self, model: nn.Module, images: Tensor, targets: Tensor, examples: np.ndarray) -> Found:
         """Return also the share of a uniform map, and the shares of the same places in the images without patches."""
         found = super().numbers(model, images, targets, examples)
         rows = torch.from_numpy(self.split.rows[examples].astype(np.int64)).to(images.device)
-        covered = distractors.covered(self._cells(rows), *self.stored)
-        found[Part("", "", EVERY)]["uniform"] = 1 - covered.double().mean((1, 2))
+        covered = distractors.covered(self._cells(rows), *self.stored).cpu().numpy()
+        found[Part("", "", EVERY)]["uniform"] = torch.from_numpy(1 - covered.mean((1, 2)))
         for part, values in self._shares(model, self.clean.batch(examples)[0], rows, "")[1].items():
             found[part] |= {f"{name}_clean": share for name, share in values.items()}
         return found

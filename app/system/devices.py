@@ -101,19 +101,24 @@ def best() -> str:
 
 
 def in_float64(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Return the float32 result of a function of float64 tensors.
+    """Return the float32 result of a function of float64 tensors. It is computed as `through_float64` does."""
+    return through_float64(lambda *given: function(*(each.double() for each in given)).float(), *tensors)
+
+
+def through_float64(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return the result of a function that computes in float64 and returns a tensor of another type.
 
     It is computed on the tensors' device, or on the CPU if the device has no float64.
     """
     device = tensors[0].device
     if limits(device).largest_float != torch.float64:
         return on_host(function, *tensors).to(device)
-    return function(*(each.double() for each in tensors)).float()
+    return function(*tensors)
 
 
 def on_host(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Return the float32 result on the CPU of a function of float64 tensors."""
-    return function(*(each.cpu().double() for each in tensors)).float()
+    """Return the result of a function of tensors, computed on the CPU."""
+    return function(*(each.cpu() for each in tensors))
 
 
 def name(device: torch.device) -> str:

@@ -9,13 +9,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from app.system import devices
 
-# code that computes in float64 on the host by design: file, function (None: any)
+# code that computes in float64 on the host by design: file, function
 ON_THE_HOST = {
-    ("app/system/devices.py", "on_host"), ("app/models/t2t.py", None), ("app/task.py", "metrics"),
-    ("app/data/transforms/operations.py", None), ("app/experiment/predicting.py", "_probabilities"),
-    ("app/evaluation.py", None), ("app/doctor/gpu.py", "product"),
+    ("app/system/devices.py", "on_host"), ("app/models/t2t.py", "sinusoids"), ("app/task.py", "metrics"),
+    ("app/data/transforms/operations.py", "_table"), ("app/experiment/predicting.py", "_probabilities"),
+    ("app/evaluation.py", "require_numbers"), ("app/doctor/gpu.py", "product"),
+    ("app/data/transforms/canvases.py", "patch_cells"), ("app/export/folder.py", "compared"),
+    ("app/results/retrain.py", "_weights"),
 }  # fmt: skip
 _WIDE = (torch.float64, torch.complex128)
+# `torch.tensor` makes it on the host, then casts and sends it; `numpy` reads what the host has
+_MAKES_NONE = (torch.ops.aten.lift_fresh.default, torch.ops.aten.detach.default)
 
 
 class Refusing(TorchDispatchMode):
@@ -25,7 +29,7 @@ class Refusing(TorchDispatchMode):
         if (kwargs or {}).get("pin_memory") or "pin_memory" in str(func):
             raise RuntimeError(f"pinned memory by {func} at {_place()}")
         found = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.lift_fresh.default:  # `torch.tensor` makes it on the host, then casts and sends it
+        if func in _MAKES_NONE:
             return found
         for each in found if isinstance(found, tuple | list) else (found,):
             if isinstance(each, torch.Tensor) and each.dtype in _WIDE and not _is_on_the_host():
@@ -42,7 +46,7 @@ def _frames():
 
 
 def _is_on_the_host():
-    return any((file, name) in ON_THE_HOST or (file, None) in ON_THE_HOST for file, name in _frames())
+    return any(place in ON_THE_HOST for place in _frames())
 
 
 def _place():

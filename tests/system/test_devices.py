@@ -13,14 +13,22 @@ from app.bench import step
 from app.cli import main
 from app.computing import trials
 from app.config.command import Command
-from app.data.transforms import zoo_randaugment
+from app.data.transforms import chain, zoo_randaugment
+from app.data.transforms.corruptions import patterns, stored
+from app.data.transforms.corruptions.applied import corrupted
+from app.data.transforms.corruptions.frost import Frost
+from app.data.transforms.transform import Draws
 from app.doctor import gpu
 from app.errors import InputError
 from app.experiment import run as experiment
+from app.optim.optimisers import OPTIMISERS, Numbers
 from app.place import Place
 from app.system import devices, float32
+from app.tables.augmentations import AUGMENTATIONS
+from app.tables.corruptions import CORRUPTIONS
 from app.tables.families import FAMILIES
 from app.tables.models import MODELS
+from app.tables.optimizers import OPTIMIZERS
 
 from .refusing import Refusing, refusing
 
@@ -132,9 +140,55 @@ def test_every_kind_of_data_trains_without_float64_on_the_device(kind, monkeypat
         assert kinds.train(kind, work, "runs").done
 
 
+def without_float64(monkeypatch, function):
+    """The bytes of a function's tensor, which are the same where the device has no float64."""
+    found = function()
+    with refusing(monkeypatch):
+        assert torch.equal(function(), found)
+    return found
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_augmentation_has_the_same_pixels_without_float64_on_the_device(name, monkeypatch):
+    images, rows = torch.randint(0, 256, (6, 3, 24, 24), dtype=torch.uint8), torch.arange(6)
+    way = chain.of_images(name, stored=24, side=24, mean=torch.full((3,), 0.5), std=torch.full((3,), 0.25))
+    without_float64(monkeypatch, lambda: chain.passed(way, images.clone(), rows, Draws(0, 1, rows))[0])
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_corruption_has_the_same_values_without_float64_on_the_device(name, monkeypatch):
+    rows, kind = torch.arange(2), CORRUPTIONS[name].kind
+    shape = {"image": (3, 32, 32), "signal": (1, 100), "field": (2, 40, 12)}[kind]
+    inputs = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    inputs = (inputs * 255).to(torch.uint8) if kind == "image" else inputs
+    more = patterns.in_degrees(0.2) | {"frost": Frost([torch.full((3, 40, 40), 9, dtype=torch.uint8)] * 5)}
+    found = without_float64(monkeypatch, lambda: corrupted(inputs, name, 3, seed=0, rows=rows, more=more))
+    assert not torch.equal(found, inputs)
+
+
+def test_images_are_squashed_for_corruptions_without_float64_on_the_device(monkeypatch):
+    images = torch.randint(0, 256, (2, 3, 24, 24), dtype=torch.uint8)
+    without_float64(monkeypatch, lambda: stored.resized(images, 16))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimiser_makes_steps_without_float64_on_the_device(name, monkeypatch):
+    network = torch.nn.Linear(4, 3)
+    groups = [{"params": [*network.parameters()], "weight_decay": 0.1}]
+    with refusing(monkeypatch):
+        optimizer = OPTIMISERS[name](network, groups, Numbers(0.1, betas=OPTIMIZERS[name].betas))
+        for _ in range(2):
+            network(torch.ones(2, 4)).square().mean().backward()
+            optimizer.step()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [{"augment": "flip_crop+rand:9+erasing"}, {"mixup": 0.8},
-                                  {"optimizer": "muon", "ema": 10.0}, {"precision": "bf16"}], ids=str)  # fmt: skip
+                                  {"optimizer": "muon", "ema": 10.0},
+                                  {"precision": "bf16", "residual_precision": "bf16"},
+                                  {"corrupt_train": "gaussian_noise:3", "distractors": 2, "test_distractors": 1},
+                                  {"label_smoothing": 0.1, "cutmix": 1.0, "drop_path": 0.1, "clip_norm": 1.0,
+                                   "label_noise": "symmetric:0.2", "class_weights": "balanced"}], ids=str)  # fmt: skip
 def test_recipes_train_without_float64_on_the_device(more, monkeypatch, work):
     with refusing(monkeypatch):
         assert train(work, epochs=1, **more).done
@@ -152,6 +206,7 @@ def test_every_model_makes_a_step_without_float64_on_the_device(model, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["bench step --size 1M --dataset digits --rounds 2 --seconds 0.1",
+                                  "bench attention --size 0.2M --dataset digits --tokens 16 --rounds 1 --seconds 0.1",
                                   "plan --dataset digits --size 1M --probe"])  # fmt: skip
 def test_commands_that_measure_need_no_float64_on_the_device(line, monkeypatch, work, capsys):
     monkeypatch.setattr(step, "Apart", lambda make: SimpleNamespace(prepare=make, peak_bytes=int))  # in this process
@@ -161,15 +216,17 @@ def test_commands_that_measure_need_no_float64_on_the_device(line, monkeypatch, 
 
 
 @pytest.mark.slow
-def test_commands_that_use_a_run_need_no_float64_on_the_device(monkeypatch, work, capsys):
-    run = train(work / "checkpoints", epochs=1)
+@pytest.mark.parametrize("commands", [
+    ["predict RUN new", "evaluate RUN --again --temperature", "evaluate RUN --on labelled", "reproduce RUN"],
+    ["robust RUN --corruption all --severity 5", "robust RUN --corruption primary --at 16 --severity 5"],
+    ["attention RUN --canvases --distractors 1 --limit-test 4", "plot maps RUN --at 3,3"],
+    ["reproduce RUN --retrain", "export RUN --format pt2 --preprocess --softmax", "export RUN --format timm"],
+], ids=lambda commands: commands[0])  # fmt: skip
+def test_commands_that_use_a_run_need_no_float64_on_the_device(commands, monkeypatch, work, capsys):
+    run = train(work / "checkpoints", epochs=1, model="vit_differential")
     for folder in (work / "new", work / "labelled" / "0", work / "labelled" / "1"):
         folder.mkdir(parents=True)
         Image.new("L", (8, 8), 128).save(folder / "a.png")
-    commands = [
-        "predict RUN new", "evaluate RUN --again", "robust RUN --corruption all --severity 5", "reproduce RUN",
-        "evaluate RUN --on labelled", "export RUN --format pt2 --preprocess --softmax",
-    ]  # fmt: skip
     for line in commands:
         monkeypatch.setattr("sys.argv", ["run.py", *line.replace("RUN", run.record.run_id).split()])
         with refusing(monkeypatch):

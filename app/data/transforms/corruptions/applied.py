@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ....system import devices
 from ....tables.corruption import Constants
 from ....tables.corruptions import CORRUPTIONS
 from ..transform import Draws
@@ -64,11 +65,12 @@ def corrupted(
     row, function = CORRUPTIONS[name], (more or {}).get(name) or _OF_NAME[name]
     constants = row.at(tuple(inputs.shape[2:]), severity)
     size = max(1, _AT_ONCE // max(1, inputs[0].numel()))
-    parts = [
-        _finished(function(some.double(), constants, Keyed(seed, name, severity, some_rows)), some, row.kind)
-        for some, some_rows in zip(inputs.split(size), rows.split(size), strict=True)
-    ]
-    return torch.cat(parts)
+
+    def made(some: Tensor, some_rows: Tensor) -> Tensor:
+        return _finished(function(some.double(), constants, Keyed(seed, name, severity, some_rows)), some, row.kind)
+
+    pairs = zip(inputs.split(size), rows.split(size), strict=True)
+    return torch.cat([devices.through_float64(made, *pair) for pair in pairs])
 
 
 def _finished(made: Tensor, given: Tensor, kind: str) -> Tensor:

@@ -34,7 +34,7 @@ class Frost:
             top = int(down * (photograph.shape[1] - height))
             left = int(across * (photograph.shape[2] - width))
             parts.append(photograph[:, top : top + height, left : left + width])
-        ice = torch.stack(parts).double()
+        ice = torch.stack(parts).to(x.device).double()
         return x * c[0] + (ice if channels == 3 else weather.luma(ice)) * c[1]
 
 

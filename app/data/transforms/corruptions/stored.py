@@ -8,16 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....system import devices
 from ..resize import weights
 from . import exact
 
 
 def resized(images: Tensor, side: int) -> Tensor:
     """Return images squashed to a square, bilinear with antialias: uint8 (B, C, H, W) -> uint8 (B, C, side, side)."""
-    x = images.double()
+    return devices.through_float64(lambda given: _resized(given.double(), side).to(torch.uint8), images)
+
+
+def _resized(x: Tensor, side: int) -> Tensor:
     for axis in (3, 2):
         x = exact.product(_matrix(x.shape[axis], side), x, axis)
-    return (x + 0.5).floor().clamp_(0, 255).to(torch.uint8)
+    return (x + 0.5).floor().clamp_(0, 255)
 
 
 @lru_cache(maxsize=16)
