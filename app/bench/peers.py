@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from ..computing.rehearsal import HeldBatch
 from ..config.run import RunConfig
 from ..counts.vit import hidden
 from ..place import Place
+from ..system import packages
 from ..tables.shape import plane, side_of
 from .meter import Prepared, stopwatch, synchronise
 
@@ -26,7 +26,7 @@ NEEDS = {
 
 def missing(peer: str, needs: Mapping[str, Sequence[str]] = NEEDS) -> str:
     """Return the sentence that reports why a peer is skipped, or an empty text if all that it needs is installed."""
-    lacking = [library for library in needs[peer] if find_spec(library) is None]
+    lacking = [library for library in needs[peer] if not packages.is_installed(library)]
     verb = "are" if len(lacking) > 1 else "is"
     return f"{peer}: {' and '.join(lacking)} {verb} not installed (`uv sync --group bench`)" if lacking else ""
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from .. import trackers
 from ..artifacts.paths import RunFiles
 from ..sharing import mirror
-from ..system import relaunch
+from ..system import packages, relaunch
 from ..tables.trackers import names_in, tracker_row
 
 _SECONDS = 30.0  # for the last steps of a finished run, as long as the tracker answers
@@ -48,7 +47,7 @@ def tracked(files: RunFiles, names: str | None, every: int, say: Callable[[str],
 def _is_there(name: str, files: RunFiles, say: Callable[[str], None]) -> bool:
     """Return whether a tracker's package is installed, and report it if it is not."""
     row = tracker_row(name)
-    if trackers.is_installed(row.package):
+    if packages.is_installed(row.package):
         return True
     say(
         f"note: --track {name} needs the package {row.package}, which is not installed, so the run trains without it. "

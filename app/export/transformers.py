@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from ..artifacts.runs import Run
 from ..errors import InputError
 from ..models import names
+from ..system import packages
 from . import architectures, folder, model_card
 from .exported import Exported, Request
 from .subject import subject
@@ -28,7 +28,7 @@ def transformers(run: Run, request: Request, path: Path) -> Exported:
     Inexact if the loaded model has other outputs.
     """
     fields = architectures.of_transformers(run.config)
-    if find_spec("transformers") is None:
+    if not packages.is_installed("transformers"):
         raise InputError(
             "--format transformers compares its folder with the model that transformers loads, and transformers is not "
             "installed. Install it with `pip install transformers`"

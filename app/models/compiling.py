@@ -11,7 +11,6 @@ program, and CUDA graphs need fixed sizes.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shlex
 import shutil
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..system import packages
 from . import drop_path
 from .internals import allow_programs, cut_to_buckets, keep_programs_of_functions
 from .transformer import Transformer, begun, norms_after, step
@@ -38,7 +38,7 @@ def missing(device: str) -> str:
         return "" if _cpp_compiler() else "no C++ compiler is on PATH"
     if device == "mps":  # the first lines of its code for MPS in torch 2.15 (codegen/mps.py)
         return "torch calls its compiler for MPS an early prototype, so isoscale does not use it"
-    if not importlib.util.find_spec("triton") or not _c_compiler():
+    if not packages.is_installed("triton") or not _c_compiler():
         return "compiling for a GPU takes Triton and a C compiler on PATH"
     return ""
 

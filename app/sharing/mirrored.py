@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import Any
 
-from .. import trackers
 from ..artifacts import marks
 from ..artifacts.runs import Run
 from ..errors import Explained, InputError, Unavailable
-from ..system import locks
+from ..system import locks, packages
 from ..tables.trackers import tracker_row
 from .mirror import Mirror
 
@@ -42,7 +41,7 @@ def require_installed(names: Collection[str]) -> None:
     """Raise InputError for a tracker whose package is missing."""
     for name in names:
         package = tracker_row(name).package
-        if not trackers.is_installed(package):
+        if not packages.is_installed(package):
             raise InputError(
                 f"--to {name} needs the package {package}, which is not installed. Install the extra `{name}`: "
                 f"uv sync --no-dev --extra {name}, or pip install 'isoscale[{name}]'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,11 +22,6 @@ _KINDS = {
 }
 
 
-def is_installed(package: str) -> bool:
-    """Return whether a tracker's package can be imported, without importing it."""
-    return importlib.util.find_spec(package) is not None
-
-
 def destination(name: str, about: About) -> str:
     """Return where a tracker sends the curves by its own variables, without secrets."""
     return _KINDS[name].destination(about)
@@ -46,4 +40,4 @@ def connect(name: str, about: About, mark: int) -> Client:
     return _KINDS[name].connect(about, mark)
 
 
-__all__ = ["About", "Client", "connect", "destination", "is_gone", "is_installed"]
+__all__ = ["About", "Client", "connect", "destination", "is_gone"]

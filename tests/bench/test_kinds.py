@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.bench import peers, step
+from app.system import packages
 from benchmarks import loaders
 
 QUICK = "--rounds 1 --seconds 0 --device cpu --threads 1"
@@ -42,7 +43,7 @@ def ratio_names(group):
 def without_hf(monkeypatch):
     """As if transformers and accelerate were not installed."""
     monkeypatch.setattr(
-        peers, "find_spec", lambda name: None if name in peers.NEEDS["HF Trainer"] else importlib.util.find_spec(name)
+        packages, "is_installed", lambda name: name not in peers.NEEDS["HF Trainer"] and importlib.util.find_spec(name)
     )
 
 
@@ -176,5 +177,5 @@ def test_a_reader_gets_tables_on_stdout_and_progress_on_stderr(call, without_hf,
     ],
 )  # fmt: skip
 def test_a_missing_peer_is_named_with_the_command_that_installs_it(monkeypatch, peer, gone, sentence):
-    monkeypatch.setattr(peers, "find_spec", lambda name: None if name in gone else object())
+    monkeypatch.setattr(packages, "is_installed", lambda name: name not in gone)
     assert (loaders if peer in loaders.NEEDS else peers).missing(peer) == sentence

@@ -16,6 +16,7 @@ from app.errors import InputError, Unavailable
 from app.experiment import tracking
 from app.sharing import mirror, mirrored
 from app.sharing.mirror import Mirror
+from app.system import packages
 from app.tables.trackers import TRACKERS, canonical
 from app.trackers.points import points
 
@@ -170,7 +171,7 @@ def test_a_list_of_trackers_has_one_spelling_and_knows_its_names():
 
 
 def test_training_goes_without_a_tracker_whose_package_is_missing(monkeypatch, made):
-    monkeypatch.setattr(trackers, "is_installed", lambda package: False)
+    monkeypatch.setattr(packages, "is_installed", lambda package: False)
     said = []
     with tracking.tracked(made.files, "wandb", 10, said.append):
         pass

@@ -9,13 +9,13 @@ one_pass.py, and their block sizes in blocks.py.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...system import packages
 from . import blocks
 from .blocks import Blocks
 
@@ -35,7 +35,7 @@ def available(device: torch.device | str) -> bool:
     They need an NVIDIA GPU of compute capability 8.0 or later, and triton.
     """
     device = torch.device(device)
-    if device.type != "cuda" or torch.version.cuda is None or importlib.util.find_spec("triton") is None:
+    if device.type != "cuda" or torch.version.cuda is None or not packages.is_installed("triton"):
         return False
     return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
 
