@@ -22,6 +22,23 @@ class Mark(Part, kw_only=True):
     destination: str
     step: int = 0  # the last step that is sure to be kept
     done: bool = False  # whether the tracker has the test results, which come last
+    spans: tuple[tuple[int, int], ...] = ()  # (last step, N) of each range of which it has every Nth step; N 0: unknown
+
+    def moved(self, step: int, every: int, *, done: bool) -> Mark:
+        """Return the mark at a later step, where every Nth step in between was sent."""
+        spans = self.spans or (((self.step, 0),) if self.step else ())
+        if step > (spans[-1][0] if spans else 0):
+            spans = (*(spans[:-1] if spans and spans[-1][1] == every else spans), (step, every))
+        return msgspec.structs.replace(self, step=step, done=done, spans=spans)
+
+    def spacing_without(self, every: int) -> int | None:
+        """Return the N of a range that lacks a multiple of `every`, or None if no range is known to lack one."""
+        begin = 0
+        for last, there in self.spans:
+            if there and any(step % there for step in range((begin // every + 1) * every, last + 1, every)):
+                return there
+            begin = last
+        return None
 
 
 def path_of(files: RunFiles, tracker: str) -> Path:

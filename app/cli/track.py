@@ -39,7 +39,8 @@ def track(
     from .screen import Screen
 
     fields = options_of(Keeping)
-    every = checked(fields, {"track_every": track_every or fields["track_every"].default})["track_every"]
+    given = fields["track_every"].default if track_every is None else track_every
+    every = checked(fields, {"track_every": given})["track_every"]
     found, names = named.run_of(run, checkpoints, note), names_in(to)
     mirrored.require_installed(names)
     sent = []

@@ -64,6 +64,7 @@ class Mirror:
     _client: Client | None = None
     _position: int = 0  # in the log, of the first line of the last step that was read
     _before: bytes = field(default=b"", repr=False)  # the line in front of it
+    _is_tested: bool = False  # whether the results of a run without steps were sent
 
     @classmethod
     def of(cls, files: RunFiles, tracker: str, *, every: int, report: Report) -> Mirror:
@@ -86,11 +87,13 @@ class Mirror:
         client = self._connected()
         waiting = 0
         for point in self._points(complete=results is not None):
-            if point.step <= client.after or not (point.step % self.every == 0 or point.ends_epoch):
+            is_there = point.step <= client.after if point.step else self._is_tested
+            if is_there or not (point.step % self.every == 0 or point.ends_epoch):
                 continue
             self.report(SENDING, self.sent)
             client.log(point.step, point.values)
             self.sent = client.after = point.step
+            self._is_tested = not point.step
             self.count, waiting = self.count + 1, waiting + 1
             if waiting % _BATCH == 0:
                 self._confirm(client)
@@ -109,13 +112,15 @@ class Mirror:
 
     def drop(self) -> None:
         """Forget the connection after an error. The next one begins after the mark."""
-        self._client, self._position, self._before = None, 0, b""
+        self._client, self._position, self._before, self._is_tested = None, 0, b"", False
 
     def _connected(self) -> Client:
         if self._client is None:
             self.report(OPENING, self.sent)
             self._client = trackers.connect(self.tracker, self.about, self.mark.step)
             self.sent = self._client.after
+            if self.sent <= 0:  # it has no steps
+                self.mark = msgspec.structs.replace(self.mark, step=0, spans=())
         return self._client
 
     def _confirm(self, client: Client) -> None:
@@ -123,17 +128,22 @@ class Mirror:
             self._write(client.after)
 
     def _write(self, step: int, *, done: bool = False) -> None:
-        self.mark = msgspec.structs.replace(self.mark, step=step, done=done)
+        self.mark = self.mark.moved(step, self.every, done=done)
         marks.write(self.files, self.tracker, self.mark)
 
     def _points(self, *, complete: bool) -> Iterator[Point]:
-        """Yield the points after the last look. The last step of a finished run has its test results, too."""
+        """Yield the points after the last look. The last step of a finished run has its test results, too.
+
+        A finished run without steps has them at step 0.
+        """
         total, results = 0, dict[str, float]()
         if complete:
             kept = record.read(self.files.record)
             total, results = kept.schedule.total_steps, _results(kept) or {}
         for point in points(self._rows(), complete=complete):
             yield point._replace(values=point.values | results) if point.step == total else point
+        if results and not total:
+            yield Point(0, results, ends_epoch=True)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of all complete lines from the last step of the last look on.

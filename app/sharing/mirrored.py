@@ -26,15 +26,16 @@ class Sent:
     steps: int  # sent by this command
     last_step: int  # that the tracker has
     done: bool  # whether it has the test results
+    advice: str = ""  # how to send steps that cannot be added; not in the JSON object
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "advice"}
 
     def __str__(self) -> str:
         rest = "" if self.done else ". The run is not finished: `track` sends the rest later"
         steps = f"{self.steps:,} step{'' if self.steps == 1 else 's'} sent" if self.steps else "nothing to send"
-        return f"{self.tracker}: {steps}, up to step {self.last_step:,} ({self.destination}){rest}"
+        return f"{self.tracker}: {steps}, up to step {self.last_step:,} ({self.destination}){rest}{self.advice}"
 
 
 def require_installed(names: Collection[str]) -> None:
@@ -55,7 +56,20 @@ def sent(run: Run, tracker: str, *, every: int) -> Sent:
         if not mirror.is_complete:
             _send(mirror)
     mark = mirror.mark
-    return Sent(run.record.run_id, tracker, mark.destination, mirror.count, mark.step, mark.done)
+    return Sent(run.record.run_id, tracker, mark.destination, mirror.count, mark.step, mark.done, _advice(mirror))
+
+
+def _advice(mirror: Mirror) -> str:
+    """Return the sentences on steps that were asked for and are between those that the tracker has, if there are."""
+    if (there := mirror.mark.spacing_without(mirror.every)) is None:
+        return ""
+    remedy = f"delete {mirror.files.tensorboard}"
+    if mirror.tracker != "tensorboard":
+        remedy = f"name another project in {mirror.tracker.upper()}_PROJECT"
+    return (
+        f". It got these steps with --track-every {there}, and others cannot be added between them. To send "
+        f"the steps of --track-every {mirror.every}, {remedy}, and run the same command again"
+    )
 
 
 def _send(mirror: Mirror) -> None:

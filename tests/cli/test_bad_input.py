@@ -22,6 +22,7 @@ CASES = [
     ("train --sise 1M", r"No such option: --sise. Did you mean `--size`\?$", None),
     ("train digits", "unexpected argument 'digits'. Write --dataset digits", None),
     ("plan vit_classic", "unexpected argument 'vit_classic'. Write --model vit_classic", None),
+    ("track 76858d92 --to tensorboard --track-every 0", "track_every=0 is out of range. Use a number above 0", None),
     ("plot --width 3in loss", "No such option: --width. Write it after the command, as in `run.py plot loss", None),
     ("plot loss --out loss.pdf", "--out loss.pdf is a file, but .* --format pdf$", None),
     ("plot loss --format jpg", "unknown format 'jpg'. .*Valid values: png, svg, pdf", None),

@@ -130,6 +130,40 @@ def test_a_log_that_grows_or_is_cut_back_by_a_resumed_run_is_followed(service, m
     assert "val/loss" in service.rows[1][1]
 
 
+def test_the_test_results_of_a_run_without_steps_are_sent_once_at_step_0(service, made):
+    written(made.files, [])
+    made.kept.schedule = SimpleNamespace(total_steps=0)
+    one = made()
+    one.send()  # it is not finished
+    made.kept.done = True
+    one.send()
+    one.send()
+    one.finish()
+    assert service.rows == [(0, {"test/top1": 0.5})] and made().mark.done and one.count == 1
+
+
+@pytest.mark.parametrize(("every", "lacking"), [(1, 5), (5, None), (3, 5), (10, None), (12, None)])
+def test_a_mark_knows_whether_steps_before_its_last_one_are_lacking(every, lacking, service, made):
+    written(made.files, [row(step) for step in range(1, 12)])
+    for spacing, rows in ((5, range(1, 12)), (every, range(12, 30)), (1, range(30, 33))):
+        written(made.files, [row(step) for step in rows], "w" if spacing == 5 and rows.start == 1 else "a")
+        one = made(spacing)
+        one.send()
+        one.finish()
+        assert made().mark.spacing_without(every) == lacking
+    old = marks.Mark(key="run-1", destination="there", step=20).moved(30, 10, done=True)  # without spans
+    assert old.spans == ((20, 0), (30, 10)) and old.spacing_without(10) is None and old.spacing_without(1) == 10
+
+
+def test_a_command_reports_that_finer_steps_cannot_be_added(service, made, monkeypatch):
+    written(made.files, [row(step) for step in range(1, 12)])
+    monkeypatch.setattr(Mirror, "of", lambda *_, every, **__: made(every=every))
+    run = SimpleNamespace(files=made.files, record=SimpleNamespace(run_id="1"))
+    lines = [str(mirrored.sent(run, "trackio", every=every)) for every in (5, 1, 10)]
+    assert "2 steps sent" in lines[0] and "cannot be added" in lines[1] and "TRACKIO_PROJECT" in lines[1]
+    assert "cannot" not in lines[0] + lines[2] and "nothing to send" in lines[2]
+
+
 def test_every_nth_step_and_the_end_of_each_epoch_is_sent(service, made):
     written(made.files, [each for s in range(1, 12) for each in (row(s), *([row(s, "val_full")] if s == 7 else []))])
     made(every=5).send()
