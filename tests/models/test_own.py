@@ -1,6 +1,8 @@
 """Models of the user's files: named by content, run only if named, checked before step 0, on every kind of data."""
 
 import dataclasses
+import importlib
+import sys
 
 import pytest
 import torch
@@ -91,13 +93,16 @@ def test_a_run_is_named_by_the_content_of_the_file_and_not_by_its_path(tmp_path)
         ("class Net:\n    def __init__(self, *, channels, classes): pass", "net.py:Net", "image or length"),
         ("class Net: pass", "net.py:Net", "no __init__"),
         ("class Net(:", "net.py:Net", "line 1"),
-        ("from other import x\n" + NET, "net.py:Net", "another file"),
-        ("from . import x\n" + NET, "net.py:Net", "another file"),
+        ("class Net:\n\0", "net.py:Net", "NUL bytes"),
+        ("from other import x\n" + NET, "net.py:Net", "line 1: other is imported from"),
+        ("from . import x\n" + NET, "net.py:Net", "line 1: . is imported from a neighbouring file"),
+        ("def f():\n    import parts.size\n" + NET, "net.py:Net", "line 2: parts.size is imported from"),
     ],
 )
 def test_a_file_without_such_a_model_is_refused_before_it_is_run(tmp_path, monkeypatch, text, asked, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.py").write_text("x = 1")
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
     if text is not None:
         written(tmp_path, text)
     with pytest.raises(InputError, match=r"\.py") as error:
@@ -264,6 +269,58 @@ def test_what_the_file_prints_goes_to_stderr(tmp_path, capsys):
     models.build(config_of(file), attention_path="none")
     found = capsys.readouterr()
     assert found.out == "" and "read" in found.err and "built" in found.err
+
+
+@pytest.mark.parametrize("on_path", ["here", "PYTHONPATH"])
+def test_an_import_of_another_folder_is_refused_unless_it_is_of_installed_packages(tmp_path, monkeypatch, on_path):
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
+    written(tmp_path / "site-packages" / "wide", "WIDTH = 4", "__init__.py")
+    if on_path == "PYTHONPATH":
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    installed = written(tmp_path / "a", "import wide, json, sys, timm, gone_for_good\n" + NET)
+    assert own.read(f"{installed}:Net")
+    other = written(tmp_path / "b", "from parts.size import WIDTH\n" + NET)
+    with pytest.raises(InputError, match=r"line 1: parts.size is imported from \S+parts, which is not part of the run"):
+        own.read(f"{other}:Net")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "importlib.import_module('parts.size')",
+        "(sys.path.insert(0, sys.modules['os'].path.dirname(__file__) + '/parts'), importlib.import_module('size'))",
+    ],
+)
+def test_an_import_by_a_computed_name_is_refused_at_each_attempt(tmp_path, monkeypatch, line):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
+    config = config_of(written(tmp_path, f"import importlib, sys\n{line}\n" + NET))
+    for _ in range(2):
+        assert "which is not part of the run ID" in tried(config)
+
+
+def test_a_module_that_the_process_had_imported_before_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    written(tmp_path, "def width(): return 4", "sized.py")
+    importlib.import_module("sized")
+    file = written(tmp_path, "import sys\nwidth = sys.modules['sized'].width\n" + NET)
+    assert "width is from" in tried(config_of(file))
+    monkeypatch.delitem(sys.modules, "sized")
+
+
+def test_a_keyboard_interrupt_that_the_file_raises_is_an_error_of_the_file(tmp_path):
+    file = written(tmp_path, NET + "raise KeyboardInterrupt\n")
+    assert "line 14: this file cannot be imported (KeyboardInterrupt)" in tried(config_of(file))
+
+
+def test_an_interrupt_while_the_file_is_imported_interrupts_the_command(tmp_path):
+    file = written(tmp_path, NET + "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    with pytest.raises(KeyboardInterrupt):
+        models.require(config_of(file))
 
 
 def test_an_unfinished_run_of_an_earlier_text_of_the_file_is_reported(tmp_path):
