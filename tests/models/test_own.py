@@ -1,9 +1,11 @@
 """Models of the user's files: named by content, run only if named, checked before step 0, on every kind of data."""
 
+import copy
 import dataclasses
 import importlib
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,6 +216,29 @@ def test_a_record_is_read_without_the_file_and_its_code_is_never_run(tmp_path, m
         load(run.files.record, model=f"{other}:Net")
     assert code.sha256 in str(error.value) and own.read(f"{other}:Net").sha256 in str(error.value)
     assert load(run.files.record, model=f"{written(tmp_path / 'c', NET)}:Net").classes == tuple("0123456789")
+
+
+def test_attributes_of_the_model_stay_where_a_loaded_model_has_others_of_these_names(tmp_path):
+    names = "self.classes = classes; self.preprocess = nn.Identity(); self.predict = len; self.run_id = 7; self.first ="
+    text = NET.replace("self.first =", names).replace("x).relu", "self.preprocess(x)).relu")
+    file = written(tmp_path, text.replace("mean((2, 3)))", "mean((2, 3))).reshape(-1, self.classes)"))
+    run = trained(tmp_path / "runs", file)
+    model = load(run.files.record, model=f"{file}:Net")
+    images = [np.full((8, 8), shade, np.uint8) for shade in (0, 90)]
+    found = model.predict(images)
+    assert isinstance(model, torch.nn.Module) and model.run_id == run.record.run_id and found.names[0] in model.classes
+    assert model(model.preprocess(images)).shape == (2, 10)
+    assert (model.module.classes, model.module.run_id, model.module.predict("abc")) == (10, 7, 3)
+    assert model.head is model.module.head and not copy.deepcopy(model).training
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_a_batch_size_that_is_no_number_of_inputs_is_refused(tmp_path, batch_size):
+    file = written(tmp_path, NET)
+    model = load(trained(tmp_path / "runs", file).files.record, model=f"{file}:Net")
+    assert not hasattr(model, "module")
+    with pytest.raises(InputError, match="Use a whole number from 1"):
+        model.predict([np.zeros((8, 8), np.uint8)], batch_size=batch_size)
 
 
 def test_batch_statistics_are_found_so_that_a_batch_is_not_split(tmp_path):
