@@ -11,6 +11,7 @@ from ..system.printable import printable
 from ..tables import sizes
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def evaluate(
     with Screen() as screen:
         triple, which = {"model": model, "size": size, "dataset": dataset}, _which(best=best, ema=ema)
         found = _find(where, run, triple, checkpoints, screen)
+        require_used(model if where or run else None, found)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         given = o.given({"grid": grid, "label_column": label_column, "image_column": image_column})

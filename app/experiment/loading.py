@@ -186,6 +186,8 @@ def load(
     own.ask(model)
     run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
     run.require_done()
+    if model is not None:
+        own.require_used(model, {run.config.model: run.config.model_sha256})
     which = chosen(best=best, ema=ema)
     which.require(run)
     models.require_file(run.config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,23 @@ def require(model: str, sha256: str | None = None) -> OwnModel:
     raise InputError(
         f"the model {name} is code of a file ({wanted}), and code of a record is never run. Give the same file with "
         f"--model FILE.py:{name}"
+    )
+
+
+def require_used(text: str, models: Mapping[str, str | None]) -> None:
+    """Raise InputError for a file that is the model of no run.
+
+    `models` are those of the runs, each with its file's sha256, or None for a model that needs no file.
+    """
+    given = read(text)
+    if models.get(given.model) == given.sha256:
+        return
+    name, sha256 = next((each for each in models.items() if each[1]), (", ".join(models), None))
+    if sha256 is None:
+        raise InputError(f"--model {text} has no effect: the run's model is {name}, which needs no file. Omit it")
+    raise InputError(
+        f"{text} has the sha256 {given.sha256}, but the run's model is {title(name)} from a file with the sha256 "
+        f"{sha256}. Give the same file with --model FILE.py:{title(name)}"
     )
 
 
