@@ -67,7 +67,6 @@ def evaluate(
     with Screen() as screen:
         triple, which = {"model": model, "size": size, "dataset": dataset}, _which(best=best, ema=ema)
         found = _find(where, run, triple, checkpoints, screen)
-        require_used(model if where or run else None, found)
         from ..experiment import run as experiment  # torch, which a wrong name above should not wait for
 
         given = o.given({"grid": grid, "label_column": label_column, "image_column": image_column})
@@ -157,12 +156,12 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
             f"{problem}. Give a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)"
         )
     screen.stage("looking for the run")
-    if run:
-        return finding.by_id(run, checkpoints, screen.say)
-    if where:
+    if asked := run or where:
         from ..sharing import named as naming
 
-        return naming.run_of(where, checkpoints, screen.say)
+        found = (finding.by_id if run else naming.run_of)(asked, checkpoints, screen.say)
+        require_used(triple["model"], found)
+        return found
     if "model" in named:
         named["model"] = model_row(named["model"]).name
     if "size" in named:
