@@ -67,7 +67,7 @@ def blamed(model: OwnModel, what: str, *, hint: str = "") -> Iterator[None]:
     try:
         with _interrupts() as came, imports.watched(model.path):
             yield
-    except (InputError, Stopped):
+    except (InputError, Stopped, GeneratorExit):
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and came:

@@ -41,7 +41,7 @@ def watched(path: str) -> Iterator[None]:
         yield
     finally:
         new = [name for name in [*sys.modules] if name not in before and not name.startswith(MODULE)]
-        found = {name: where for name in new if (where := _outside(sys.modules[name]))}
+        found = {name: where for name in new if (where := _outside(sys.modules.get(name)))}
         for name in found:
             del sys.modules[name]
     for name, where in found.items():
@@ -55,7 +55,7 @@ def require_values(path: str, values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         module = sys.modules.get(value.__module__) if isinstance(value, type | FunctionType) else value
-        if isinstance(module, ModuleType) and vars(module) is not values and (where := _outside(module)):
+        if getattr(module, "__dict__", None) is not values and (where := _outside(module)):
             raise InputError(f"{path}: {name} is from {where}, {_DO} {_NOT_EDITABLE}")
 
 
@@ -91,12 +91,14 @@ def _neighbour(path: str, name: str) -> str | None:
     return None
 
 
-def _outside(module: ModuleType) -> str | None:
-    """Return the file or folder of an imported module that is not installed.
+def _outside(module: object) -> str | None:
+    """Return the file or folder of an imported module that is not installed, or None for anything else.
 
     Modules without a file are made by code that is judged where it is. Compiled extensions are not judged, because
     torch builds some from a text in the user's file.
     """
+    if not isinstance(module, ModuleType):
+        return None
     values = vars(module)  # without the attributes that a lazy module computes
     file = values.get("__file__")
     places = [file] if isinstance(file, str) else [each for each in values.get("__path__", ()) if isinstance(each, str)]
