@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError, failure_of, wrong_path
+from ..errors import InputError, failure_of
 from ..system import home
 from .sources import words
 from .store.cache import Cached
@@ -77,7 +77,7 @@ def folder_of(images: Any, labels: Any, folder: Path | None = None) -> Path:
         (aside / mark.name).write_text(digest)
         aside.rename(target)
     except OSError as error:
-        raise failure_of(error) or InputError(wrong_path(error) or _unwritable(target, error)) from error
+        raise (failure_of(error) or _unwritable(target, error)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
@@ -91,8 +91,8 @@ def _write(folder: Path, pixels: np.ndarray, names: Sequence[str]) -> None:
         Image.fromarray(image).save(folder / name / f"{number:07d}.png", compress_level=1)
 
 
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"the folder {folder} cannot be written ({error.strerror or error}). Give another folder"
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"the folder {folder} cannot be written ({error.strerror or error}). Give another folder")
 
 
 def _pixels(images: Any) -> np.ndarray:
